@@ -1,0 +1,69 @@
+"""searchkit: inference-time search and reasoning with language models."""
+
+from searchkit.codec import Codec
+from searchkit.errors import (
+    BudgetExhausted,
+    CallError,
+    CapabilityError,
+    ConfigError,
+    JournalError,
+    NeedsPrefix,
+    SearchkitError,
+    VerifierError,
+)
+from searchkit.generators.function import Function
+from searchkit.generators.model import Model
+from searchkit.journal import Journal
+from searchkit.run import Run
+from searchkit.solve import solve, solve_many, solve_sync
+from searchkit.strategy import Strategy
+from searchkit.sync import run_sync
+from searchkit.types import (
+    Budget,
+    Message,
+    Outcome,
+    Params,
+    Problem,
+    Prompt,
+    Request,
+    Result,
+    Sample,
+    Scored,
+    Usage,
+    Verdict,
+)
+from searchkit.wrap import search
+
+__all__ = [
+    "Budget",
+    "BudgetExhausted",
+    "CallError",
+    "CapabilityError",
+    "Codec",
+    "ConfigError",
+    "Function",
+    "Journal",
+    "JournalError",
+    "Message",
+    "Model",
+    "NeedsPrefix",
+    "Outcome",
+    "Params",
+    "Problem",
+    "Prompt",
+    "Request",
+    "Result",
+    "Run",
+    "Sample",
+    "Scored",
+    "SearchkitError",
+    "Strategy",
+    "Usage",
+    "Verdict",
+    "VerifierError",
+    "run_sync",
+    "search",
+    "solve",
+    "solve_many",
+    "solve_sync",
+]

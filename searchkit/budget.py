@@ -1,0 +1,240 @@
+"""Ledgers: hold the worst case before a call, settle with the actual cost after it, charge every ancestor.
+
+A ledger belongs to a run; its ceilings come from a `Budget`. Concurrent children get a `Share` each, an equal part of
+what their owner has left, so that a binding budget never makes a result depend on which call was faster. A child that
+needs more than its share waits. When every child of the wave has finished or waits, the leftovers are split again among
+those that wait, in index order; when not one of them can go on, the budget is exhausted for them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from searchkit.errors import BudgetExhausted
+from searchkit.types import Budget, Usage
+
+CEILINGS = ("generations", "verifications", "model_calls", "generated_tokens", "total_tokens", "usd")
+Cost = tuple[float, ...]  # one amount a ceiling, in the order of CEILINGS
+_DIMENSIONS = range(len(CEILINGS))
+NO_BUDGET = Budget()
+
+
+def cost_of(usage: Usage) -> Cost:
+    return (
+        usage.generations, usage.verifications, usage.model_calls,
+        usage.generated_tokens, usage.total_tokens, usage.usd,
+    )  # fmt: skip
+
+
+class Ledger:
+    """What a run may spend, has spent, and holds for calls in flight. One amount a ceiling in each list."""
+
+    __slots__ = ("bounded", "held", "limit", "parent", "spent")
+
+    def __init__(self, budget: Budget = NO_BUDGET, parent: Ledger | None = None) -> None:
+        ceilings = dict(budget.ceilings())
+        self.parent = parent
+        self.limit: list[float] = [ceilings.get(name, math.inf) for name in CEILINGS]
+        self.spent: list[float] = [0] * len(CEILINGS)
+        self.held: list[float] = [0] * len(CEILINGS)
+        self.bounded = any(x < math.inf for x in self.limit) or (parent is not None and parent.bounded)
+
+    def _chain(self) -> Iterator[Ledger]:
+        """This ledger and its ancestors up to the nearest share, whose grant already covers what is above it."""
+        node: Ledger | None = self
+        while node is not None:
+            yield node
+            node = None if isinstance(node, Share) else node.parent
+
+    def free(self) -> list[float]:
+        """What can still be held here, by ceiling; infinite where there is none."""
+        return [min(n.limit[i] - n.spent[i] - n.held[i] for n in self._chain()) for i in _DIMENSIONS]
+
+    def has_ceiling(self, name: str) -> bool:
+        """True if this ledger or any ancestor limits `name`."""
+        i, node = CEILINGS.index(name), self
+        while node.limit[i] == math.inf and node.parent is not None:
+            node = node.parent
+        return node.limit[i] < math.inf
+
+    async def hold(self, cost: Cost) -> None:
+        """Set `cost` aside; waits for leftovers of siblings where that can help, else raises `BudgetExhausted`."""
+        while (short := self._short(cost)) is not None:
+            node, dimension = short
+            if not isinstance(node, Share):
+                raise BudgetExhausted(CEILINGS[dimension])
+            await node.wave.wait(node, cost)
+        self._hold(cost)
+
+    def try_hold(self, cost: Cost) -> bool:
+        """Set `cost` aside if it is free right now; never waits (used between the attempts of one call)."""
+        if self._short(cost) is not None:
+            return False
+        self._hold(cost)
+        return True
+
+    def _short(self, cost: Cost) -> tuple[Ledger, int] | None:
+        for node in self._chain():
+            for i in _DIMENSIONS:
+                if cost[i] > 0 and node.limit[i] - node.spent[i] - node.held[i] < cost[i]:
+                    return node, i
+        return None
+
+    def _hold(self, cost: Cost) -> None:
+        for node in self._chain():
+            for i in _DIMENSIONS:
+                node.held[i] += cost[i]
+
+    def settle(self, cost: Cost, actual: Cost) -> None:
+        """Give back a hold of `cost` and charge `actual` here and to every ancestor."""
+        top = self
+        for top in self._chain():
+            for i in _DIMENSIONS:
+                top.held[i] -= cost[i]
+                top.spent[i] += actual[i]
+        while isinstance(top, Share):  # above a share, what is spent now was held by its grant until now
+            share = top
+            for top in share.wave.owner._chain():
+                for i in _DIMENSIONS:
+                    top.spent[i] += actual[i]
+                    if share.limit[i] < math.inf:
+                        top.held[i] -= actual[i]
+
+    def overshoot(self) -> dict[str, float]:
+        """By how much each ceiling of this ledger is exceeded; empty if none is."""
+        over = {name: self.spent[i] - self.limit[i] for i, name in enumerate(CEILINGS)}
+        return {name: amount for name, amount in over.items() if amount > 0}
+
+
+class Share(Ledger):
+    """The part of an owner's budget that child `index` of a wave may spend; the owner holds what it grants."""
+
+    __slots__ = ("index", "wave")
+
+    def __init__(self, wave: Wave, index: int, grant: list[float]) -> None:
+        super().__init__(parent=wave.owner)
+        self.wave, self.index = wave, index
+        self.limit = [0.0 if g < math.inf else g for g in grant]
+        self.grow(grant)
+
+    def bounding(self, amounts: Sequence[float]) -> Cost:
+        """`amounts` where this share has a ceiling, 0 elsewhere."""
+        return tuple(a if x < math.inf else 0 for a, x in zip(amounts, self.limit, strict=True))
+
+    def grow(self, grant: Sequence[float]) -> None:
+        self._enlarge(self.bounding(grant))
+        self.wave.owner._hold(self.bounding(grant))
+
+    def _enlarge(self, grant: Cost) -> None:
+        for i in _DIMENSIONS:
+            self.limit[i] += grant[i]
+
+    def reclaim(self) -> None:
+        """Give back to the owner whatever is neither spent nor held."""
+        left = [x - self.spent[i] - self.held[i] for i, x in enumerate(self.limit)]
+        self.grow([-x for x in left])
+
+
+@dataclass(eq=False)
+class _Waiter:
+    share: Share
+    cost: Cost
+    granted: asyncio.Future[bool]
+
+
+class Wave:
+    """Concurrent children of one owner. `n` is how many will be launched in all.
+
+    The consumer, who takes the results in index order, says with `expect` whose result it waits for. Leftovers are split
+    only when that child itself waits for money: then the consumer can neither take a result nor launch another child,
+    so that what is split, and among whom, does not depend on which child was faster.
+    """
+
+    def __init__(self, owner: Ledger, n: int) -> None:
+        self.owner, self.n, self.launched, self.running = owner, n, 0, 0
+        self.head: Share | None = None
+        self.finished: list[Share] = []
+        self.waiting: list[_Waiter] = []
+
+    def launch(self) -> Share:
+        """The share of the next child in index order: an equal part of what is free, rounded up while units last."""
+        share = Share(self, self.launched, _parts(self.owner.free(), self.n - self.launched, math.ceil))
+        self.launched += 1
+        self.running += 1
+        return share
+
+    def finish(self, share: Share) -> None:
+        """A child has ended; its leftover is given back when it is delivered, or when leftovers are split."""
+        self.running -= 1
+        self.finished.append(share)
+        self._check()
+
+    def deliver(self, share: Share) -> None:
+        """The consumer took the child's result, or gave it up: its leftover is free again."""
+        share.reclaim()
+        if share in self.finished:
+            self.finished.remove(share)
+        else:  # cancelled before it began
+            self.running -= 1
+
+    def expect(self, share: Share) -> None:
+        """The consumer now waits for the child with this share."""
+        self.head = share
+        self._check()
+
+    async def wait(self, share: Share, cost: Cost) -> None:
+        """Wait until `share` may spend `cost`; raises `BudgetExhausted` when no sibling's leftover can help."""
+        waiter = _Waiter(share, cost, asyncio.get_running_loop().create_future())
+        self.waiting.append(waiter)
+        self.running -= 1
+        self._check()
+        try:
+            granted = await waiter.granted
+        finally:
+            if waiter in self.waiting:  # cancelled while waiting
+                self._wake(waiter)
+        if not granted:
+            await self._climb(share, cost)
+
+    async def _climb(self, share: Share, cost: Cost) -> None:
+        """Nothing is left in this wave: ask further up, on behalf of its first waiter."""
+        need = share.bounding(cost)
+        try:
+            await self.owner.hold(need)
+        except BudgetExhausted as error:
+            for other in list(self.waiting):
+                self._wake(other)
+                other.granted.set_exception(BudgetExhausted(error.ceiling))
+            raise
+        share._enlarge(need)
+
+    def _wake(self, waiter: _Waiter) -> None:
+        self.waiting.remove(waiter)
+        self.running += 1
+
+    def _check(self) -> None:
+        """Split the leftovers once every launched child has finished or waits; ask further up if they help nobody."""
+        if self.running > 0 or not any(w.share is self.head for w in self.waiting):
+            return
+        for share in [*self.finished, *(w.share for w in self.waiting)]:
+            share.reclaim()
+        self.waiting.sort(key=lambda w: w.share.index)
+        helped = []
+        for position, waiter in enumerate(self.waiting):
+            free = self.owner.free()
+            if all(c <= f for c, f in zip(waiter.share.bounding(waiter.cost), free, strict=True)):
+                equal = _parts(free, len(self.waiting) - position, math.floor)
+                waiter.share.grow([max(e, c) for e, c in zip(equal, waiter.cost, strict=True)])
+                helped.append(waiter)
+        for waiter in helped or self.waiting[:1]:
+            self._wake(waiter)
+            waiter.granted.set_result(bool(helped))
+
+
+def _parts(free: Sequence[float], n: int, whole: Callable[[float], int]) -> list[float]:
+    """An `n`-th of each amount, never below 0; all but money comes in whole units."""
+    parts = [max(0.0, f / n) for f in free]
+    return [whole(p) if p < math.inf and name != "usd" else p for name, p in zip(CEILINGS, parts, strict=True)]

@@ -1,0 +1,143 @@
+"""Prompts, samples and verdicts as JSON, for journals, caches and pools, and the digests that name them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+from searchkit.errors import ConfigError
+from searchkit.types import (
+    Image,
+    Message,
+    Params,
+    Prompt,
+    Sample,
+    Scored,
+    Step,
+    Text,
+    Token,
+    ToolCall,
+    Usage,
+    Verdict,
+)
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How a value that is not JSON is stored: `dump` makes it JSON-compatible, `load` makes it again."""
+
+    dump: Callable[[Any], Any]
+    load: Callable[[Any], Any]
+
+
+def _message(message: Message) -> dict[str, Any]:
+    parts = [["text", p.text] if isinstance(p, Text) else ["image", p.url] for p in message.parts]
+    stored: dict[str, Any] = {"role": message.role, "parts": parts}
+    if message.tool_calls:
+        stored["tool_calls"] = [[c.id, c.name, c.arguments] for c in message.tool_calls]
+    if message.tool_call_id is not None:
+        stored["tool_call_id"] = message.tool_call_id
+    if message.reasoning:
+        stored["reasoning"] = message.reasoning
+    return stored
+
+
+def _load_message(stored: dict[str, Any]) -> Message:
+    return Message(
+        stored["role"],
+        tuple(Text(body) if kind == "text" else Image(body) for kind, body in stored["parts"]),
+        tuple(ToolCall(*call) for call in stored.get("tool_calls", ())),
+        stored.get("tool_call_id"),
+        stored.get("reasoning", ""),
+    )
+
+
+def digest(prompt: Prompt, params: Params) -> bytes:
+    """16 bytes that name the content of a request: equal exactly where prompt and parameters are equal."""
+    content = [
+        [_message(m) for m in prompt.messages], prompt.tools, prompt.prefix, prompt.prefix_ids,
+        [params.temperature, params.top_p, params.top_k, params.min_p, params.max_tokens, params.stop, params.logprobs],
+    ]  # fmt: skip
+    return blake2b(json.dumps(content, ensure_ascii=False).encode(), digest_size=16).digest()
+
+
+def dump_sample(sample: Sample[Any], codec: Codec | None = None) -> str:
+    """`sample` as JSON text; `ConfigError` if its value is not JSON and there is no codec."""
+    return json.dumps(_sample(sample, codec), ensure_ascii=False)
+
+
+def load_sample(text: str, codec: Codec | None = None) -> Sample[Any]:
+    """The sample that `dump_sample` stored."""
+    return _load_sample(json.loads(text), codec)
+
+
+def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
+    value = codec.dump(sample.value) if codec else sample.value
+    if type(value) is not str and not _is_json(value):
+        raise ConfigError(
+            f"a value of type {type(value).__name__} cannot be stored in a journal: pass "
+            "codec=Codec(dump, load) to the generator, or run without a journal"
+        )
+    stored: dict[str, Any] = {"value": value, "finish": sample.finish}
+    if sample.message is not None:
+        stored["message"] = _message(sample.message)
+    if sample.stop_reason is not None:
+        stored["stop_reason"] = sample.stop_reason
+    if sample.usage != NO_USAGE:
+        stored["usage"] = {k: v for k, v in asdict(sample.usage).items() if v}
+    if sample.token_ids is not None:
+        stored["token_ids"] = sample.token_ids
+    if sample.logprobs is not None:
+        stored["logprobs"] = [[t.text, t.logprob, t.top] for t in sample.logprobs]
+    if sample.steps:
+        stored["steps"] = [[s.start, s.end] for s in sample.steps]
+    if sample.candidates:
+        stored["candidates"] = [[_sample(c.sample, codec), _verdict(c.verdict)] for c in sample.candidates]
+    return stored
+
+
+def _load_sample(stored: dict[str, Any], codec: Codec | None) -> Sample[Any]:
+    ids, logprobs = stored.get("token_ids"), stored.get("logprobs")
+    return Sample(
+        codec.load(stored["value"]) if codec else stored["value"],
+        _load_message(stored["message"]) if "message" in stored else None,
+        stored["finish"],
+        stored.get("stop_reason"),
+        Usage(**stored.get("usage", {})),
+        None if ids is None else tuple(ids),
+        None if logprobs is None else tuple(Token(t, p, tuple((a, b) for a, b in top)) for t, p, top in logprobs),
+        tuple(Step(*s) for s in stored.get("steps", ())),
+        tuple(Scored(_load_sample(s, codec), _load_verdict(v)) for s, v in stored.get("candidates", ())),
+    )
+
+
+def _is_json(value: Any) -> bool:
+    """True if JSON gives back an equal value of the same type (a tuple or a dataclass would come back changed)."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value == value and value not in (float("inf"), float("-inf"))
+    if type(value) in (list, dict):
+        keys = all(type(k) is str for k in value) if type(value) is dict else True
+        return keys and all(map(_is_json, value.values() if type(value) is dict else value))
+    return type(value) is str
+
+
+def _verdict(verdict: Verdict) -> list[Any]:
+    return [verdict.score, verdict.passed, verdict.steps, verdict.feedback]
+
+
+def _load_verdict(stored: list[Any]) -> Verdict:
+    score, passed, steps, feedback = stored
+    return Verdict(score, passed, None if steps is None else tuple(steps), feedback)
+
+
+def dump_verdicts(verdicts: list[Verdict]) -> str:
+    return json.dumps([_verdict(v) for v in verdicts], ensure_ascii=False)
+
+
+def load_verdicts(text: str) -> list[Verdict]:
+    return [_load_verdict(v) for v in json.loads(text)]

@@ -1,0 +1,82 @@
+"""Every error that searchkit raises by itself.
+
+SearchkitError
+|-- ConfigError (ValueError)     the caller's: an impossible parameter; nothing was paid
+|   |-- NeedsPrefix              the backend cannot continue an assistant turn
+|   `-- CapabilityError          the backend drops a feature that was asked for
+|-- CallError                    the backend's: one request failed; carries the request and what it cost
+|-- VerifierError                the verifier's: it raised, or returned something that is no score
+|-- BudgetExhausted              a ceiling was reached; carries its name
+`-- JournalError                 the file is not a journal of ours, or is damaged
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from searchkit.types import Request, Usage
+
+
+class SearchkitError(Exception):
+    """The root of the hierarchy."""
+
+
+class ConfigError(SearchkitError, ValueError):
+    """An impossible configuration, raised before any call is paid for. The message names the fix."""
+
+
+class CapabilityError(ConfigError):
+    """The backend does not honour a feature that the request needs."""
+
+
+class NeedsPrefix(CapabilityError):
+    """The backend cannot continue an assistant turn, and the strategy needs it."""
+
+
+class CallError(SearchkitError):
+    """A request failed for good.
+
+    kind: "rate_limit", "server", "timeout", "connection", "malformed", "auth", "bad_request" or "failed" (a callable
+    raised). `transient` kinds are worth another attempt. `usage` is what the last attempt cost; `attempts` how many
+    were made; `retry_after` what the server asked for, in seconds.
+    """
+
+    TRANSIENT = frozenset({"rate_limit", "server", "timeout", "connection", "malformed"})
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "failed",
+        request: Request | None = None,
+        usage: Usage | None = None,
+        attempts: int = 1,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.request, self.usage = kind, request, usage
+        self.attempts, self.retry_after = attempts, retry_after
+
+    @property
+    def transient(self) -> bool:
+        return self.kind in self.TRANSIENT
+
+
+class VerifierError(SearchkitError):
+    """A verifier raised, returned NaN, a score outside its range, or the wrong number of verdicts."""
+
+
+class BudgetExhausted(SearchkitError):
+    """A ceiling of the budget does not allow the next call. `ceiling` names it ("generations", "seconds", ...)."""
+
+    def __init__(self, ceiling: str) -> None:
+        super().__init__(f"the budget's ceiling on {ceiling} does not allow another call")
+        self.ceiling = ceiling
+
+    def __reduce__(self) -> tuple[type[BudgetExhausted], tuple[str]]:
+        return type(self), (self.ceiling,)
+
+
+class JournalError(SearchkitError):
+    """The file is not a searchkit journal, was written by an incompatible version, or is damaged. It is left as is."""

@@ -1,0 +1,26 @@
+"""Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals."""
+
+from searchkit.experiments.curves import Curve, estimate, table
+from searchkit.experiments.drawing import draw
+from searchkit.experiments.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
+from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
+from searchkit.experiments.plots import plot
+from searchkit.experiments.pool import Entry, Pool
+
+__all__ = [
+    "Curve",
+    "Entry",
+    "Interval",
+    "Pool",
+    "best_at_k",
+    "bootstrap",
+    "budgets",
+    "draw",
+    "estimate",
+    "maj_at_k",
+    "paired_bootstrap",
+    "pass_at_k",
+    "plot",
+    "table",
+    "weighted_at_k",
+]

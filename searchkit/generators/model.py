@@ -1,0 +1,24 @@
+"""Model: the generator around any backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from searchkit.protocols import Backend
+from searchkit.run import Run
+from searchkit.types import Params, Prompt, Request, Sample
+
+
+@dataclass(frozen=True)
+class Model:
+    """Samples from `backend` with `params`, unless the caller of `generate` gives others.
+
+    Cost: one model call a sample.
+    """
+
+    backend: Backend
+    params: Params = Params()
+
+    async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[str]:
+        request = Request(prompt, params if params is not None else self.params, run.seed, run.index)
+        return await run.complete(self.backend, request)

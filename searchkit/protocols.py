@@ -1,0 +1,68 @@
+"""The seams: what others implement. One to a few methods each, checked structurally."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from searchkit.errors import CallError
+    from searchkit.run import Run
+    from searchkit.types import Choice, Params, Problem, Prompt, Request, Sample, Scored, Verdict
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Proposes: a model, an agent, recorded samples, or any strategy."""
+
+    async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        """One sample. `params` None means the generator's own. Randomness comes from `run.seed` alone."""
+        ...
+
+
+class Backend(Protocol):
+    """Pure transport to a model: no retries, no budget, no cache, no state that a result depends on."""
+
+    @property
+    def name(self) -> str:
+        """Model and revision: part of every journal and cache key."""
+        ...
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        """One entry a request, in order; a failure is an entry, not an exception. `Sample.usage` counts one call."""
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Judges samples. Higher scores are better."""
+
+    @property
+    def key(self) -> str:
+        """Identity for caches and journals: equal keys give equal verdicts."""
+        ...
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest possible score; a score outside is an error."""
+        ...
+
+    @property
+    def joint(self) -> bool:
+        """True if samples must be judged together (a vote, a ranking)."""
+        ...
+
+    def bind(self, problem: Problem) -> Verifier:
+        """The verifier for this problem: the only door through which a reference answer comes in."""
+        ...
+
+    async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
+        """One verdict a sample, in order. Model calls go through `run`."""
+        ...
+
+
+@runtime_checkable
+class Selector(Protocol):
+    """Chooses among scored candidates: argmax, vote, tournament."""
+
+    async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice: ...

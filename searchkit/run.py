@@ -1,0 +1,446 @@
+"""Run: the only door to I/O.
+
+A strategy, generator or verifier is handed a `Run` and does everything that costs something through it. In return the
+call is seeded by its place in the program, held against the budget and charged, journaled and replayed, traced, and
+cancelled with its parent. Every concurrent item gets a run of its own, a child of the one that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from searchkit import codec, seeds
+from searchkit.budget import Ledger, cost_of
+from searchkit.errors import BudgetExhausted, CallError, ConfigError
+from searchkit.journal import Journal
+from searchkit.leaf import Deadline, Timed, describe, key_of, verify, worst_case
+from searchkit.stream import Stream
+from searchkit.trace import Span
+from searchkit.types import (
+    Budget,
+    Outcome,
+    Params,
+    Problem,
+    Prompt,
+    Request,
+    Role,
+    Sample,
+    Scored,
+    Stopped,
+    Usage,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from searchkit.protocols import Backend, Generator, Verifier
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+NO_USAGE, UNJUDGED = Usage(), Verdict()
+
+
+@dataclass(eq=False)
+class Search:
+    """What all runs of one search share."""
+
+    problem: Problem
+    generator: Generator | None = None
+    journal: Journal | None = None
+    listen: Callable[[Span], None] | None = None
+    usage: Usage = NO_USAGE
+    paid: Usage = NO_USAGE
+    errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
+    abandoned: int = 0
+    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Frame:
+    """The candidates of one strategy, in program order, and why it stopped early if it did."""
+
+    seen: dict[int, tuple[tuple[int, ...], Scored]] = field(default_factory=dict)
+    stopped: Stopped = "done"
+    inner: list[Frame] = field(default_factory=list)
+
+    def offer(self, order: tuple[int, ...], scored: Scored) -> None:
+        place, _ = self.seen.get(id(scored.sample), (order, scored))
+        self.seen[id(scored.sample)] = place, scored
+
+    def candidates(self) -> tuple[Scored, ...]:
+        return tuple(scored for _, scored in sorted(self.seen.values(), key=lambda entry: entry[0]))
+
+    def best(self) -> Scored | None:
+        """The best so far: highest score, then first; without scores the first that is complete, else the first."""
+        candidates = self.candidates()
+        scored = [c for c in candidates if c.score is not None]
+        if scored:
+            return max(scored, key=lambda c: c.score if c.score is not None else 0.0)
+        whole = [c for c in candidates if not c.sample.truncated]
+        found = next(iter(whole or candidates), None)
+        return found or next((b for frame in self.inner if (b := frame.best()) is not None), None)
+
+
+class Run:
+    """One position in a running search.
+
+    seed: a request seed of this position, 0 <= seed < 2**53. index: which sample of its prompt this position draws.
+    rng: a generator of this position's own. span: where it is recorded in the trace.
+    """
+
+    __slots__ = (
+        "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "role", "span",
+    )  # fmt: skip
+    index: int
+    order: tuple[int, ...]
+    role: Role
+
+    def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
+        self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
+        self.index, self.order, self.role = 0, (), "generate"
+        self.params: Params | None = None
+        self.deadline: float | None = None
+        self._calls = 0
+        self._rng: random.Random | None = None
+
+    @classmethod
+    def root(cls, search: Search, seed: int, budget: Budget) -> Run:
+        """The run at the top of a search. Needs a running event loop if the budget has a deadline."""
+        key = seeds.root(seed, search.problem.id)
+        run = cls(search, key, Ledger(budget), Span(search.problem.id, "search"), Frame())
+        if budget.seconds is not None:
+            run.deadline = asyncio.get_running_loop().time() + budget.seconds
+        return run
+
+    @property
+    def seed(self) -> int:
+        return seeds.seed_of(self.key)
+
+    @property
+    def rng(self) -> random.Random:
+        if self._rng is None:
+            self._rng = random.Random(self.key)
+        return self._rng
+
+    # ---------------------------------------------------------------- children
+
+    def next_ordinal(self) -> int:
+        """Number the next call that this run makes."""
+        self._calls += 1
+        return self._calls
+
+    def spawned(self, name: str, ordinal: int, index: int, span: Span, ledger: Ledger) -> Run:
+        """The run of item `index` of this run's call number `ordinal`."""
+        child = Run(self._search, seeds.derive(self.key, name, ordinal, index), ledger, span, self.frame)
+        child.index, child.order, child.role = index, (*self.order, ordinal, index), self.role
+        child.params, child.deadline = self.params, self.deadline
+        return child
+
+    def child(self, name: str, budget: Budget | None = None) -> Run:
+        """A run for one part of the work, in sequence with the others, with its own ceilings within this run's."""
+        ledger = self.ledger if budget is None else Ledger(budget, self.ledger)
+        child = self.spawned(name, self.next_ordinal(), 0, self.span.add(name, "item"), ledger)
+        if budget is not None and budget.seconds is not None:
+            end = asyncio.get_running_loop().time() + budget.seconds
+            child.deadline = end if child.deadline is None else min(end, child.deadline)
+        return child
+
+    async def map(
+        self, fn: Callable[[I, Run], Awaitable[O]], items: Iterable[I], *, name: str = ""
+    ) -> list[Outcome[O]]:
+        """`fn(item, child_run)` for all items, concurrently; outcomes in the order of `items`.
+
+        A failing item is an outcome with an error; the others go on. Under a budget every item has an equal share, and
+        what some leave over is split among those that need more. Cancelling this call cancels all items.
+        """
+        items = list(items)
+        async with self.stream(fn, items, window=len(items) or 1, name=name) as stream:
+            return [outcome async for outcome in stream]
+
+    def stream(
+        self, fn: Callable[[I, Run], Awaitable[O]], items: Sequence[I], *, window: int, name: str = ""
+    ) -> Stream[I, O]:
+        """Like `map`, but outcomes arrive one by one, in the order of `items`, with at most `window` items in flight.
+
+        Use as ``async with run.stream(...) as stream: async for outcome in stream``. Leaving the block cancels what is
+        still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies.
+        """
+        return Stream(self, fn, items, window, name or getattr(fn, "__name__", "map").strip("_<>"))
+
+    # ---------------------------------------------------------------- generating
+
+    async def sample(
+        self, generator: Generator | None, prompt: Prompt, n: int = 1, *, params: Params | None = None, start: int = 0
+    ) -> list[Sample[Any]]:
+        """`n` samples of `prompt`, drawn concurrently; failed ones are left out, at least one is returned.
+
+        generator: None is the one that `solve` was given. start: the index of the first sample, for callers who draw
+        the samples of one prompt in several calls. Raises the first error if no sample could be drawn.
+        Cost: n generations.
+        """
+        source = generator if generator is not None else self._search.generator
+        if source is None:
+            raise ConfigError("there is no generator: pass generator= to the strategy or to solve()")
+        if n < 1:
+            raise ConfigError(f"n must be >= 1, got {n}")
+        chosen = params if params is not None else self.params
+
+        async def draw(index: int, child: Run) -> Sample[Any]:
+            child.index = index
+            sample = await source.generate(prompt, child, params=chosen)
+            if not isinstance(sample, Sample):
+                kind = type(sample).__name__
+                raise ConfigError(f"a generator must return a Sample, got {kind}: wrap the callable in Function(...)")
+            if child.role == "generate":
+                child.frame.offer(child.order, Scored(sample))
+            return sample
+
+        if n == 1:  # the common case in a stream: no task, no group
+            return [await draw(start, self.spawned("sample", self.next_ordinal(), start, self.span, self.ledger))]
+        return self._survivors(await self.map(draw, range(start, start + n), name="sample"))
+
+    def _survivors(self, outcomes: list[Outcome[Sample[Any]]]) -> list[Sample[Any]]:
+        samples, failure = [o.value for o in outcomes if o.value is not None], None
+        for outcome in outcomes:
+            failure = self.survive(outcome, failure)
+        if not samples and failure is not None:
+            raise failure
+        return samples
+
+    def survive(self, outcome: Outcome[Any], first: Exception | None = None) -> Exception | None:
+        """Go on after a failed item: note a spent budget as the reason to stop; returns the first failure so far."""
+        if isinstance(outcome.error, BudgetExhausted):
+            self.stop("deadline" if outcome.error.ceiling == "seconds" else "budget")
+        return first or outcome.error
+
+    async def complete(self, backend: Backend, request: Request) -> Sample[str]:
+        """One request to a model: held, looked up in the journal, performed, charged. Raises `CallError`.
+
+        Cost: one model call, a generation too unless a verifier asks, at most `params.max_tokens` generated tokens.
+        """
+        worst = worst_case(request, self.role, self.ledger)
+        key = None
+        if self._search.journal is not None:
+            content = codec.digest(request.prompt, request.params)
+            key = key_of("model", backend.name, content, request.seed, request.index)
+
+        async def perform() -> Sample[str]:
+            def retry(error: CallError) -> bool:
+                """Charge the failed attempt, if another one is affordable; else the call fails and is charged then."""
+                attempt = replace(error.usage or NO_USAGE, model_calls=1, generations=0)
+                cost = cost_of(attempt)
+                if self.ledger.bounded:
+                    if not self.ledger.try_hold(cost):
+                        return False
+                    self.ledger.settle(cost, cost)
+                self._charge(span, attempt)
+                return True
+
+            [answer] = await backend.complete([replace(request, retry=retry)])
+            if isinstance(answer, CallError):
+                raise answer
+            return answer
+
+        span = self.span.add(backend.name, "call", request.index, self.role)
+        return await self._leaf(span, worst, key, perform, None)
+
+    async def call(
+        self,
+        name: str,
+        perform: Callable[[], Awaitable[Sample[Any]]],
+        *,
+        version: str = "",
+        value_codec: codec.Codec | None = None,
+        worst: Usage = Usage(generations=1, model_calls=1),
+    ) -> Sample[Any]:
+        """One call of an opaque callable (an agent): held at `worst`, journaled by `name`, `version` and position."""
+        key = key_of("call", name, version, self.key, self.index) if self._search.journal is not None else None
+        if self.role != "generate":
+            worst = replace(worst, generations=0)
+        return await self._leaf(self.span.add(name, "call", self.index, self.role), worst, key, perform, value_codec)
+
+    async def _leaf(
+        self,
+        span: Span,
+        worst: Usage,
+        key: bytes | None,
+        perform: Callable[[], Awaitable[Sample[Any]]],
+        value_codec: codec.Codec | None,
+    ) -> Sample[Any]:
+        """Hold the worst case; replay or perform; charge the truth, exactly once whatever happens."""
+        journal, made = self._search.journal, self._calls
+        await self._hold(span, worst)
+        actual = replace(worst, estimated_tokens=worst.generated_tokens)  # until somebody knows better
+        try:
+            stored = journal.get(key) if journal is not None and key is not None else None
+            if stored is not None:
+                sample = replace(codec.load_sample(stored, value_codec), origin="journal")
+                actual = self._actual(sample.usage, worst)
+            else:
+                async with self._until_deadline():
+                    sample = await perform()
+                actual = self._actual(sample.usage, worst)
+                if journal is not None and key is not None and self._calls == made:
+                    await journal.put(key, codec.dump_sample(sample, value_codec))
+        except BaseException as error:
+            if isinstance(error, CallError):
+                actual = self._actual(error.usage or Usage(model_calls=1), worst)
+            span.fail(error)
+            self._settle(span, worst, actual, paid=True)
+            raise
+        span.replayed, span.text = sample.origin != "model", sample.text[:400]
+        span.end("ok")
+        self._settle(span, worst, actual, paid=sample.origin == "model")
+        return sample
+
+    def _actual(self, reported: Usage, worst: Usage) -> Usage:
+        context = max(reported.longest_context, reported.prompt_tokens + reported.generated_tokens)
+        calls = max(1, reported.model_calls) if worst.model_calls else reported.model_calls
+        return replace(reported, generations=worst.generations, model_calls=calls, longest_context=context)
+
+    # ---------------------------------------------------------------- verifying
+
+    async def score(self, verifier: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]) -> list[Scored]:
+        """Every sample with its verdict, in order. A sample whose verification failed has an abstaining verdict.
+
+        The failure itself is recorded in the trace and in `Result.errors`. Cost: one verification a sample, and
+        whatever model calls the verifier makes. Raises `VerifierError` if no sample could be verified at all.
+        """
+        judge = self._bind(verifier)
+        groups = [list(samples)] if judge.joint else [[s] for s in samples]
+        if len(groups) == 1:
+            span = self.span.add("score", "item", 0, "verify")
+            child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)
+            verdicts = await child._judge(judge, prompt, groups[0])
+        else:
+            outcomes = await self.map(lambda group, child: child._judge(judge, prompt, group), groups, name="score")
+            verdicts = [v for o in outcomes for v in (o.value if o.value is not None else [UNJUDGED])]
+            failures = [o.error for o in outcomes if o.error is not None]
+            if len(failures) == len(groups) > 0:
+                raise failures[0]
+        scored = [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
+        for one in scored:
+            if self.role == "generate" and one.verdict is not UNJUDGED:
+                self.frame.offer(self.order, one)
+        return scored
+
+    def _bind(self, verifier: Verifier) -> Verifier:
+        """The verifier with this problem's reference; the same object each time, so that it can keep a cache."""
+        known = self._search.bound.get(id(verifier))
+        if known is None or known[0] is not verifier:
+            known = verifier, verifier.bind(self._search.problem)
+            self._search.bound[id(verifier)] = known
+        return known[1]
+
+    async def _judge(self, judge: Verifier, prompt: Prompt, samples: list[Sample[Any]]) -> list[Verdict]:
+        self.role = "verify"
+        span, worst = self.span, Usage(verifications=len(samples))
+        span.role, journal, key, made = "verify", self._search.journal, None, self._calls
+        if journal is not None:
+            content = "\0".join(f"{s.finish}\0{s.text}" for s in samples)
+            key = key_of("verify", judge.key, prompt.text, content, self.key)
+        await self._hold(span, worst)
+        timed, stored = Timed(), journal.get(key) if journal is not None and key is not None else None
+        try:
+            if stored is not None:
+                verdicts = codec.load_verdicts(stored)
+            else:
+                async with self._until_deadline():
+                    verdicts = await timed(verify(judge, prompt, samples, self))
+                if journal is not None and key is not None and self._calls == made:
+                    await journal.put(key, codec.dump_verdicts(verdicts))
+        except BaseException as error:
+            span.fail(error)
+            self._settle(span, worst, replace(worst, cpu_seconds=timed.seconds), paid=True)
+            raise
+        span.replayed, span.text = stored is not None, describe(verdicts)
+        span.end("ok")
+        self._settle(span, worst, replace(worst, cpu_seconds=timed.seconds), paid=stored is None)
+        return verdicts
+
+    # ---------------------------------------------------------------- results so far
+
+    def offer(self, sample: Sample[Any], score: float | None = None) -> None:
+        """Make `sample` a candidate for the answer, should something stop the search. Scored samples are already."""
+        self.frame.offer(self.order, Scored(sample, Verdict(score)))
+
+    def stop(self, reason: Stopped) -> None:
+        """Say why the strategy ends early, for `Result.stopped`."""
+        if self.frame.stopped == "done":
+            self.frame.stopped = reason
+
+    async def search(
+        self, name: str, body: Callable[[Run], Awaitable[Sample[Any]]], *, params: Params | None = None
+    ) -> Sample[Any]:
+        """Run a strategy's body with candidates of its own; out of budget, return its best so far."""
+        run = self.spawned(name, self.next_ordinal(), 0, self.span.add(name, "search", 0, self.role), self.ledger)
+        run.index, run.frame = self.index, Frame()
+        run.params = params if params is not None else self.params
+        self.frame.inner.append(run.frame)
+        try:
+            chosen = await body(run)
+        except BudgetExhausted as error:
+            best = run.frame.best()
+            if best is None:
+                raise
+            run.stop("deadline" if error.ceiling == "seconds" else "budget")
+            chosen = best.sample
+        except BaseException as error:
+            run.span.fail(error)
+            raise
+        if run.frame.stopped in ("budget", "deadline"):
+            self.stop(run.frame.stopped)
+        run.span.text = chosen.text[:400]
+        run.span.end("ok")
+        return replace(chosen, candidates=run.frame.candidates())
+
+    # ---------------------------------------------------------------- plumbing
+
+    @property
+    def journaled(self) -> bool:
+        """True if finished calls are being stored: identities and codecs are needed then."""
+        return self._search.journal is not None
+
+    def slots(self, name: str, n: int) -> asyncio.Semaphore:
+        """The semaphore `name` of this search, with `n` slots: for callables that must not all run at once."""
+        return self._search.slots.setdefault(name, asyncio.Semaphore(n))
+
+    def abandon(self) -> None:
+        """Count a thread that could not be stopped and still runs."""
+        self._search.abandoned += 1
+
+    def fail(self, error: Exception) -> None:
+        """Record an error that the search survives."""
+        if not isinstance(error, BudgetExhausted):
+            self._search.errors.append((self.order, error))
+
+    async def _hold(self, span: Span, worst: Usage) -> None:
+        try:
+            if self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline:
+                raise BudgetExhausted("seconds")
+            if self.ledger.bounded:
+                await self.ledger.hold(cost_of(worst))
+        except BaseException as error:
+            span.fail(error)
+            raise
+
+    def _settle(self, span: Span, worst: Usage, actual: Usage, *, paid: bool) -> None:
+        if self.ledger.bounded:
+            self.ledger.settle(cost_of(worst), cost_of(actual))
+        self._charge(span, actual, paid=paid)
+        if self._search.listen is not None:
+            self._search.listen(span)
+
+    def _charge(self, span: Span, actual: Usage, *, paid: bool = True) -> None:
+        span.usage += actual
+        self._search.usage += actual
+        if paid:
+            self._search.paid += actual
+
+    def _until_deadline(self) -> AbstractAsyncContextManager[Any]:
+        return nullcontext() if self.deadline is None else Deadline(self.deadline)

@@ -1,0 +1,165 @@
+"""Opening a search: `solve` for one problem, `solve_many` for a list, `solve_sync` outside of async code."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from searchkit.errors import ConfigError
+from searchkit.generators.function import as_generator
+from searchkit.journal import Journal
+from searchkit.protocols import Generator
+from searchkit.run import Run, Search
+from searchkit.sync import STOP, run_sync
+from searchkit.trace import Span
+from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Result, Scored, Stopped
+
+NO_BUDGET = Budget()
+Agent = Generator | Callable[..., Any]
+
+
+async def solve(
+    problem: str | Prompt | Problem,
+    strategy: Generator,
+    *,
+    generator: Agent | None = None,
+    params: Params | None = None,
+    budget: Budget = NO_BUDGET,
+    seed: int = 0,
+    journal: Journal | str | Path | None = None,
+    listen: Callable[[Span], None] | None = None,
+) -> Result[Any]:
+    """Search for an answer to `problem`.
+
+    strategy: a strategy, or any generator for a single sample. generator: what the strategy's own `generator` field
+    falls back to; a plain callable is wrapped. params: sampling parameters for all generation. journal: a file that
+    makes the search resumable: with the same seed and journal, nothing finished is paid again. listen: called with the
+    span of each finished call.
+
+    Returns the best answer so far whatever stops the search (`Result.stopped` says what); raises what stopped it if
+    there is no candidate yet. Cost: the strategy's; see its docstring.
+    """
+    if not isinstance(strategy, Generator):
+        raise ConfigError(f"a strategy is needed as second argument, such as BestOfN(8, verifier), got {strategy!r}")
+    problem = Problem.of(problem)
+    with ExitStack() as stack:
+        opened = _open(journal, stack)
+        search = Search(problem, None if generator is None else as_generator(generator), opened, listen)
+        return await _solve(search, strategy, Run.root(search, seed, budget), params, budget)
+
+
+async def _solve(search: Search, strategy: Generator, run: Run, params: Params | None, budget: Budget) -> Result[Any]:
+    began, stopped, failure = time.perf_counter(), None, None
+    try:
+        sample = await strategy.generate(search.problem.prompt, run, params=params)
+        run.span.end("ok")
+        candidates = sample.candidates or (Scored(sample),)
+    except BaseException as error:
+        run.span.fail(error)
+        frame = run.frame.inner[0] if run.frame.inner else run.frame
+        best, stopped = frame.best(), _reason(error)
+        if best is None or stopped is None:
+            raise
+        sample, candidates, failure = best.sample, frame.candidates(), error
+    errors = {id(e): e for _, e in sorted(search.errors, key=lambda entry: entry[0])}
+    if isinstance(failure, Exception):
+        errors[id(failure)] = failure
+    frame = run.frame.inner[0] if run.frame.inner else run.frame
+    wall = time.perf_counter() - began
+    overshoot = run.ledger.overshoot()
+    if budget.seconds is not None and wall > budget.seconds:
+        overshoot["seconds"] = wall - budget.seconds
+    return Result(
+        sample.value, sample, candidates, tuple(errors.values()), search.usage, search.paid,
+        run.span.sequential_tokens(), run.span, None, wall, overshoot, stopped or frame.stopped,
+    )  # fmt: skip
+
+
+def _reason(error: BaseException) -> Stopped | None:
+    """Why a search ended by `error` may still return its best so far; None if the error must be raised."""
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled" if error.args[:1] == (STOP,) else None
+    return "error" if isinstance(error, Exception) and not isinstance(error, ConfigError) else None
+
+
+def _open(journal: Journal | str | Path | None, stack: ExitStack) -> Journal | None:
+    return stack.enter_context(Journal(journal)) if isinstance(journal, (str, Path)) else journal
+
+
+async def solve_many(
+    problems: Iterable[Problem],
+    strategy: Generator,
+    *,
+    generator: Agent | None = None,
+    params: Params | None = None,
+    budget: Budget = NO_BUDGET,
+    seed: int = 0,
+    journal: Journal | str | Path | None = None,
+    concurrency: int = 32,
+    progress: bool = False,
+    finished: Callable[[Problem, Outcome[Result[Any]]], None] | None = None,
+) -> list[Outcome[Result[Any]]]:
+    """`solve` for every problem, at most `concurrency` at once; outcomes in the order of `problems`.
+
+    A problem that fails is an outcome with an error and stays in the list. `budget` is for each problem. `progress`
+    shows a bar on stderr; `finished` is called as each problem ends. Resumable with a journal, like `solve`. Problem
+    ids must differ, since each problem's randomness derives from its id. Stopped by Ctrl-C (under `run_sync`), it
+    returns what there is by then.
+    """
+    problems = list(problems)
+    if len({p.id for p in problems}) < len(problems):
+        raise ConfigError("two problems have the same id: give each its own, its seeds are derived from it")
+    if concurrency < 1:
+        raise ConfigError(f"concurrency must be >= 1, got {concurrency}")
+    outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)
+    queue = iter(enumerate(problems))
+    with ExitStack() as stack:
+        opened = _open(journal, stack)
+        bar = stack.enter_context(_bar(len(problems))) if progress else None
+
+        async def worker() -> None:
+            for i, problem in queue:
+                try:
+                    result = await solve(
+                        problem, strategy, generator=generator, params=params, budget=budget, seed=seed, journal=opened
+                    )
+                    outcomes[i] = Outcome(i, result)
+                    if result.stopped == "cancelled":
+                        return
+                except ConfigError:
+                    raise
+                except Exception as error:
+                    outcomes[i] = Outcome(i, None, error)
+                if bar is not None:
+                    bar.update()
+                if finished is not None:
+                    finished(problem, outcomes[i])  # type: ignore[arg-type]
+
+        workers = [asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))]
+        try:
+            await asyncio.gather(*workers)
+        except asyncio.CancelledError as error:
+            if _reason(error) is None:
+                raise
+        finally:
+            for task in workers:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _bar(total: int) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, unit="problem")
+
+
+@functools.wraps(solve)
+def solve_sync(*args: Any, **kwargs: Any) -> Result[Any]:
+    """`solve` for synchronous code and notebooks. Ctrl-C returns the best so far, with ``stopped="cancelled"``."""
+    return run_sync(solve(*args, **kwargs))

@@ -1,0 +1,54 @@
+"""The synchronous facade: one background thread with an event loop, so that it works inside a notebook's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from searchkit.errors import ConfigError
+
+T = TypeVar("T")
+STOP = "searchkit: stop and return the best so far"  # the message of a cancellation that asks for a result
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="searchkit-loop", daemon=True).start()
+    return loop
+
+
+def run_sync(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on the background loop and return its result.
+
+    Ctrl-C stops the search inside: `solve` then returns its best so far, with ``stopped="cancelled"``. A second Ctrl-C
+    is raised as usual. Raises `ConfigError` when called from the loop itself, where it could only wait forever.
+    """
+    loop = _loop()
+    try:
+        inside = asyncio.get_running_loop() is loop
+    except RuntimeError:
+        inside = False
+    if inside:
+        main.close()
+        raise ConfigError("this code already runs inside searchkit's loop: use `await solve(...)` here")
+
+    async def start() -> asyncio.Task[T]:
+        return asyncio.ensure_future(main)
+
+    async def finish(task: asyncio.Task[T]) -> T:
+        return await task
+
+    task = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    waiting = asyncio.run_coroutine_threadsafe(finish(task), loop)
+    try:
+        return waiting.result()
+    except KeyboardInterrupt:
+        loop.call_soon_threadsafe(task.cancel, STOP)
+        try:
+            return waiting.result()
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise KeyboardInterrupt from None

@@ -1,0 +1,248 @@
+"""The laws of strategies (design, section 5), as a test class to inherit from."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sqlite3
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from searchkit.generators.model import Model
+from searchkit.generators.simulated import Simulated
+from searchkit.journal import Journal
+from searchkit.protocols import Backend, Generator, Verifier
+from searchkit.run import Run
+from searchkit.solve import solve
+from searchkit.strategy import Strategy
+from searchkit.testing.doubles import Counting, Shuffled
+from searchkit.trace import Span
+from searchkit.types import Budget, Params, Problem, Prompt, Result, Sample, Verdict
+
+ANSWERS = {"5": 0.3, "6": 0.25, "7": 0.25, "no answer here": 0.2}
+
+
+@dataclass(frozen=True)
+class LengthScore:
+    """A verifier for the laws: a score in [0, 1] that depends on the text alone. Costs no model calls."""
+
+    score: float | None = None
+    abstains: bool = False
+    key: str = "length"
+    range: tuple[float, float] = (0.0, 1.0)
+    joint: bool = False
+
+    def bind(self, problem: Problem) -> LengthScore:
+        return self
+
+    async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
+        if self.abstains:
+            return [Verdict() for _ in samples]
+        return [Verdict(sum(map(ord, s.text)) % 97 / 97 if self.score is None else self.score) for s in samples]
+
+
+class StrategyTests:
+    """Inherit, override `strategy`, and where the strategy has one `narrow` and `judged`.
+
+    The prompt, the parameters and the backend can be overridden too: the same laws then hold over HTTP or the embedded
+    model. `slow` skips what needs many runs, for backends that are not in-process doubles.
+    """
+
+    prompt = "how much is 2 + 3?"
+    params = Params(max_tokens=12)
+
+    def strategy(self) -> Strategy:
+        """The strategy under test, without a generator of its own."""
+        raise NotImplementedError
+
+    def narrow(self) -> Strategy | None:
+        """The strategy at width 1, if it has a width."""
+        return None
+
+    def judged(self, verifier: Verifier) -> Strategy | None:
+        """The strategy as an argmax over `verifier`, if it can be one."""
+        return None
+
+    def backend(self) -> Backend:
+        return Simulated(ANSWERS)
+
+    # ---------------------------------------------------------------- helpers
+
+    def model(self, backend: Backend | None = None) -> Model:
+        return Model(self.backend() if backend is None else backend, self.params)
+
+    def run(self, strategy: Generator | None = None, backend: Backend | None = None, **options: Any) -> Result[Any]:
+        return asyncio.run(solve(self.prompt, strategy or self.strategy(), generator=self.model(backend), **options))
+
+    # ---------------------------------------------------------------- the laws
+
+    def test_law_01_latencies_do_not_change_the_trace(self) -> None:
+        """Same responses and seed, calls finishing in any order: the same trace and answer."""
+        plain = self.run()
+        for order in range(3):
+            shuffled = self.run(backend=Shuffled(self.backend(), order))
+            assert shuffled.trace.canonical() == plain.trace.canonical()
+            assert shuffled.answer == plain.answer
+
+    def test_law_02_seeds_differ(self) -> None:
+        """No two requests share a seed, neither within a run nor between runs with neighbouring root seeds."""
+        counted = [Counting(self.backend()) for _ in range(2)]
+        for seed, backend in enumerate(counted):
+            self.run(backend=backend, seed=seed)
+        seeds = counted[0].seeds + counted[1].seeds
+        assert len(set(seeds)) == len(seeds) > 1
+
+    def test_law_03_ceilings_hold(self) -> None:
+        """No ceiling is exceeded, holds return to zero, an answer comes back, and latencies still change nothing."""
+        most = self.params.max_tokens or 1
+        for budget in (
+            Budget(generations=1), Budget(generations=3), Budget(model_calls=2), Budget(verifications=1),
+            Budget(generated_tokens=2 * most), Budget(generated_tokens=3 * most + 1, generations=5),
+        ):  # fmt: skip
+            results = []
+            for order in range(3):
+                result, run = self._bounded(budget, Shuffled(self.backend(), order))
+                assert result.stopped in ("done", "threshold", "budget")
+                assert not run.ledger.overshoot()
+                assert not any(run.ledger.held), run.ledger.held
+                for name, ceiling in budget.ceilings():
+                    assert getattr(result.usage, name) <= ceiling
+                results.append(result)
+            assert all(r.trace.canonical() == results[0].trace.canonical() for r in results)
+            assert len({r.stopped for r in results}) == 1
+
+    def _bounded(self, budget: Budget, backend: Backend) -> tuple[Result[Any], Run]:
+        """The result and the root run, whose ledger `solve` does not show."""
+        strategy, seen = self.strategy(), list[Run]()
+
+        @dataclass(frozen=True)
+        class Watched:
+            async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+                seen.append(run)
+                return await strategy.generate(prompt, run, params=params)
+
+        return self.run(Watched(), backend, budget=budget), seen[0]
+
+    def test_law_04_resuming_pays_only_for_what_was_not_finished(self) -> None:
+        """Killed after any number of committed calls and resumed: the same trace; what was finished is not called."""
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "whole.db"
+            uninterrupted = self.run(journal=whole)
+            with Journal(whole) as journal:
+                rows = len(journal)
+            for kept in sorted({0, 1, rows // 2, rows - 1, rows}):
+                part, again = Path(folder) / f"{kept}.db", Counting(self.backend())
+                _truncate(whole, part, kept)
+                resumed = self.run(backend=again, journal=part)
+                assert resumed.trace.canonical() == uninterrupted.trace.canonical()
+                assert resumed.paid.model_calls == again.calls
+                with Journal(part) as journal:
+                    assert len(journal) >= kept + _performed(resumed.trace)  # a call made twice adds no second row
+
+    def test_law_05_cancellation_leaves_nothing_behind(self) -> None:
+        """Cancelled at any moment: nothing is in flight afterwards, and the next call works."""
+        expected = self.run().answer
+
+        async def main() -> None:
+            backend = Counting(Shuffled(self.backend(), most=0.02))
+            strategy, model = self.strategy(), self.model(backend)
+            for ticks in (1, 3, 10):
+                task = asyncio.create_task(solve(self.prompt, strategy, generator=model))
+                for _ in range(ticks):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+                assert task.cancelled()
+                assert backend.in_flight == 0
+                assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert (await solve(self.prompt, strategy, generator=model)).answer == expected
+
+        asyncio.run(main())
+
+    def test_law_06_nests_both_ways(self) -> None:
+        """Works inside and around best-of-N, with all calls counted and no effect of latencies."""
+        from searchkit.strategies.best_of_n import BestOfN
+
+        around = BestOfN(2, LengthScore(), generator=self.strategy())
+        inside: Any = replace(self.strategy(), generator=BestOfN(2, LengthScore()))  # type: ignore[type-var]
+        for nested in (around, inside):
+            backend = Counting(self.backend())
+            result = self.run(nested, backend)
+            assert result.paid.model_calls == backend.calls > 1
+            shuffled = self.run(nested, Shuffled(self.backend(), 1))
+            assert shuffled.trace.canonical() == result.trace.canonical()
+            assert len(set(backend.seeds)) == backend.calls
+
+    def test_law_07_concurrent_runs_of_one_instance_are_independent(self) -> None:
+        """Two searches at once over one strategy object give what each gives alone."""
+        strategy, alone = self.strategy(), [self.run(seed=s).trace.canonical() for s in (1, 2)]
+
+        async def main() -> list[Result[Any]]:
+            model = self.model(Shuffled(self.backend()))
+            tasks = [asyncio.create_task(solve(self.prompt, strategy, generator=model, seed=s)) for s in (1, 2)]
+            return [await task for task in tasks]
+
+        assert [r.trace.canonical() for r in asyncio.run(main())] == alone
+
+    def test_law_08_configuration_pickles_and_traces_round_trip(self) -> None:
+        """A pickled strategy is equal and searches alike; a trace comes back from JSON as it was."""
+        strategy = self.strategy()
+        copy = pickle.loads(pickle.dumps(strategy))
+        assert copy == strategy
+        result = self.run(copy)
+        assert result.trace.canonical() == self.run().trace.canonical()
+        assert Span.from_json(result.trace.to_json()).to_json() == result.trace.to_json()
+
+    def test_law_09_width_one_at_temperature_zero_is_greedy(self) -> None:
+        """Width 1 at temperature 0 returns what the model itself returns at temperature 0."""
+        narrow = self.narrow()
+        if narrow is not None:
+            model = Model(Greedy(self.backend()), replace(self.params, temperature=0.0))
+            greedy = asyncio.run(solve(self.prompt, model)).answer
+            assert asyncio.run(solve(self.prompt, narrow, generator=model)).answer == greedy
+
+    def test_law_10_ties_go_to_the_first_and_abstentions_never_win(self) -> None:
+        """A constant verifier makes an argmax return its first sample, and so does one that always abstains."""
+        for verifier in (LengthScore(score=0.5), LengthScore(abstains=True)):
+            strategy = self.judged(verifier)
+            if strategy is not None:
+                result = self.run(strategy)
+                assert result.answer == result.candidates[0].sample.value
+
+    def test_law_11_paid_equals_the_calls_that_the_backend_counted(self) -> None:
+        """What the result says was paid is what the backend saw."""
+        backend = Counting(self.backend())
+        assert self.run(backend=backend).paid.model_calls == backend.calls > 0
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """A backend that ignores seeds, as any model does at temperature 0."""
+
+    backend: Backend
+
+    @property
+    def name(self) -> str:
+        return self.backend.name
+
+    async def complete(self, requests: Any) -> Any:
+        return await self.backend.complete([replace(request, seed=0) for request in requests])
+
+
+def _truncate(source: Path, target: Path, rows: int) -> None:
+    """The journal as a kill after `rows` commits would have left it."""
+    with Journal(target):
+        pass
+    db = sqlite3.connect(target)
+    db.execute("ATTACH ? AS source", (str(source),))
+    db.execute("INSERT INTO call SELECT * FROM source.call ORDER BY id LIMIT ?", (rows,))
+    db.commit()
+    db.close()
+
+
+def _performed(trace: Span) -> int:
+    """How many calls and checks ended well without the journal."""
+    leaves = (s for s in trace.walk() if s.usage.model_calls or s.usage.verifications)
+    return sum(s.status == "ok" and not s.replayed for s in leaves)

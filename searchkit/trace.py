@@ -1,0 +1,137 @@
+"""The trace of a search: a tree of spans, one for every call and every group of concurrent calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from types import TracebackType
+from typing import Any, Literal
+
+from searchkit.types import Role, Usage
+
+Status = Literal["open", "ok", "error", "cancelled"]
+NO_USAGE = Usage()
+
+
+class Span:
+    """One node of the trace.
+
+    kind: "search" (a strategy), "group" (concurrent children), "item" (one of them) or "call" (one request or check).
+    usage: this span's own, not its children's. text: what came out, for people. replayed: taken from a journal or
+    cache. began, ended: seconds on `time.perf_counter`.
+    """
+
+    __slots__ = ("began", "children", "ended", "error", "index", "kind", "name", "replayed", "role", "status", "text",
+                 "usage")  # fmt: skip
+
+    def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
+        self.name, self.kind, self.index, self.role = name, kind, index, role
+        self.children: list[Span] = []
+        self.usage, self.status, self.error, self.text, self.replayed = NO_USAGE, "open", "", "", False
+        self.began, self.ended = time.perf_counter(), 0.0
+
+    def add(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> Span:
+        child = Span(name, kind, index, role)
+        self.children.append(child)
+        return child
+
+    def end(self, status: Status, error: BaseException | None = None) -> None:
+        self.status, self.ended = status, time.perf_counter()
+        if error is not None:
+            self.error = f"{type(error).__name__}: {error}"
+
+    def fail(self, error: BaseException) -> None:
+        self.end("cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)
+
+    def __enter__(self) -> Span:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end("ok") if error is None else self.fail(error)
+
+    def walk(self) -> Iterator[Span]:
+        """This span and all below it, parents first, in program order. Works at any depth."""
+        stack = [self]
+        while stack:
+            span = stack.pop()
+            yield span
+            stack.extend(reversed(span.children))
+
+    def total(self) -> Usage:
+        """Usage of this span and everything below it."""
+        return sum((s.usage for s in self.walk()), NO_USAGE)
+
+    def sequential_tokens(self) -> int:
+        """Generated tokens on the longest chain of calls that waited for one another: the critical path.
+
+        Children of a group ran side by side, so the longest counts; children of anything else ran one after another.
+        """
+        best: dict[int, int] = {}
+        for span in reversed(list(self.walk())):  # children before parents
+            below = [best[id(c)] for c in span.children]
+            best[id(span)] = span.usage.generated_tokens + (
+                max(below, default=0) if span.kind == "group" else sum(below)
+            )
+        return best[id(self)]
+
+    def canonical(self) -> dict[str, Any]:
+        """What is equal between two runs with the same seed and responses: no times, no retries, no cancelled calls."""
+        usage = {f.name: v for f in fields(Usage) if (v := getattr(self.usage, f.name))}
+        for volatile in ("cpu_seconds", "model_calls"):
+            usage.pop(volatile, None)
+        children = [c.canonical() for c in self.children if c.status != "cancelled"]
+        return {
+            "name": self.name, "kind": self.kind, "index": self.index, "role": self.role, "status": self.status,
+            "error": self.error, "text": self.text, "usage": usage, "children": children,
+        }  # fmt: skip
+
+    def to_json(self) -> str:
+        """The whole trace with times, as JSON; `from_json` makes an equal one."""
+        return json.dumps(self._dump(), ensure_ascii=False)
+
+    def _dump(self) -> dict[str, Any]:
+        stored = {name: getattr(self, name) for name in self.__slots__ if name not in ("children", "usage")}
+        usage = {f.name: getattr(self.usage, f.name) for f in fields(Usage)}
+        return {**stored, "usage": usage, "children": [c._dump() for c in self.children]}
+
+    @classmethod
+    def from_json(cls, text: str) -> Span:
+        return cls._load(json.loads(text))
+
+    @classmethod
+    def _load(cls, stored: dict[str, Any]) -> Span:
+        span = cls(stored["name"], stored["kind"], stored["index"], stored["role"])
+        for name in ("status", "error", "text", "replayed", "began", "ended"):
+            setattr(span, name, stored[name])
+        span.usage = Usage(**stored["usage"])
+        span.children = [cls._load(c) for c in stored["children"]]
+        return span
+
+    def render(self, *, width: int = 100, most: int = 200) -> str:
+        """The trace as an indented text, at most `most` lines, for a terminal."""
+        lines: list[str] = []
+        stack: list[tuple[Span, str, str]] = [(self, "", "")]
+        while stack:
+            span, lead, below = stack.pop()
+            if len(lines) == most:
+                return "\n".join([*lines, f"... ({len(stack) + 1} branches not shown)"])
+            lines.append((lead + span._line())[:width].rstrip())
+            last = len(span.children) - 1
+            for i in range(last, -1, -1):
+                branch, rest = ("└─ ", "   ") if i == last else ("├─ ", "│  ")
+                stack.append((span.children[i], below + branch, below + rest))
+        return "\n".join(lines)
+
+    def _line(self) -> str:
+        tokens = f" {self.usage.generated_tokens} tok" if self.usage.generated_tokens else ""
+        index = f"[{self.index}]" if self.kind == "item" else ""
+        state = "" if self.status == "ok" else f" {self.status}"
+        said = self.error or self.text
+        printable = "".join(c if c.isprintable() else " | " if c == "\n" else "?" for c in said.strip()[:400])
+        return f"{self.name}{index}{tokens}{state}{'  ' + printable if printable else ''}"
+
+    def __repr__(self) -> str:
+        return f"<Span {self._line()[:80]}, {len(self.children)} children>"

@@ -1,0 +1,364 @@
+"""The values that flow through a search. All frozen, all comparable, none with behaviour beyond convenience."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from searchkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from searchkit.errors import CallError
+    from searchkit.trace import Span
+
+T = TypeVar("T")
+
+Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+Role = Literal["generate", "verify", "plan"]
+Stopped = Literal["done", "threshold", "budget", "deadline", "cancelled", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text inside a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image inside a message: an ``https:`` or ``data:`` URL, passed through to the server as it is."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's request to run a tool. `arguments` is the model's JSON text, not parsed and not trusted."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation. `reasoning` is what a server returned beside the visible text."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    parts: tuple[Text | Image, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    reasoning: str = ""
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a generator sees: a conversation, and optionally the beginning of the assistant turn that it continues.
+
+    `prefix` is that beginning as text; `prefix_ids` the same as token ids, for backends that take them. `tools` are
+    OpenAI tool schemas as JSON texts.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[str, ...] = ()
+    prefix: str = ""
+    prefix_ids: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        images = any(isinstance(part, Image) for m in self.messages for part in m.parts)
+        if not images and not any(m.text.strip() or m.tool_calls for m in self.messages):
+            raise ConfigError("the prompt is empty: pass a text, a Prompt with a message, or a Problem")
+
+    @classmethod
+    def of(cls, prompt: str | Prompt | Problem | Message | Iterable[Message]) -> Prompt:
+        """A `Prompt` from whatever a user has: a text becomes one user message."""
+        if isinstance(prompt, Prompt):
+            return prompt
+        if isinstance(prompt, Problem):
+            return prompt.prompt
+        if isinstance(prompt, str):
+            return cls((Message("user", (Text(prompt),)),))
+        return cls((prompt,) if isinstance(prompt, Message) else tuple(prompt))
+
+    @property
+    def text(self) -> str:
+        """All visible text of the messages, one message a line group; for people and for simple verifiers."""
+        return "\n".join(m.text for m in self.messages)
+
+    def continued(self, text: str) -> Prompt:
+        """The same prompt with `text` added to the assistant turn that is to be continued."""
+        return replace(self, prefix=self.prefix + text, prefix_ids=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A prompt with an identity and, where known, a reference answer.
+
+    The reference reaches only `Verifier.bind`; strategies and generators are given the prompt alone.
+    """
+
+    id: str
+    prompt: Prompt
+    reference: Any = None
+
+    @classmethod
+    def of(cls, problem: str | Prompt | Problem) -> Problem:
+        """A `Problem` from a text or prompt; its id is then "0"."""
+        return problem if isinstance(problem, Problem) else cls("0", Prompt.of(problem))
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Sampling parameters. All are always sent, because servers differ in their defaults.
+
+    temperature: >= 0; 0 is greedy. top_p: (0, 1]. top_k: 0 is off. min_p: [0, 1). max_tokens: generated tokens, None is
+    the server's limit. logprobs: None is off; k asks for each sampled token's log-probability and its k best rivals.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.stop, str):
+            object.__setattr__(self, "stop", (self.stop,))
+        checks = {
+            "temperature must be a finite number >= 0": 0 <= self.temperature < math.inf,
+            "top_p must be in (0, 1]": 0 < self.top_p <= 1,
+            "top_k must be >= 0 (0 is off)": self.top_k >= 0,
+            "min_p must be in [0, 1)": 0 <= self.min_p < 1,
+            "max_tokens must be >= 1, or None": self.max_tokens is None or self.max_tokens >= 1,
+            "logprobs must be >= 0, or None": self.logprobs is None or self.logprobs >= 0,
+            "stop strings must not be empty": all(self.stop),
+        }
+        for rule, holds in checks.items():
+            if not holds:
+                raise ConfigError(f"{rule}, got {self}")
+
+
+def _always(_: CallError) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request is one sample. `seed` and `index` make it different from its siblings.
+
+    `retry` is asked by the retrying wrapper before each further attempt: it charges the failed attempt, and answers
+    whether another one is affordable. It is not part of the request's identity.
+    """
+
+    prompt: Prompt
+    params: Params
+    seed: int
+    index: int = 0
+    retry: Callable[[CallError], bool] = field(default=_always, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was consumed. Sums add every field but `longest_context`, of which the greater counts.
+
+    model_calls counts requests to any model in any role, retries included. estimated_tokens is the part of
+    generated_tokens that nobody reported (timed-out and cancelled calls), charged at the worst case.
+    """
+
+    generations: int = 0
+    verifications: int = 0
+    model_calls: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    estimated_tokens: int = 0
+    usd: float = 0.0
+    cpu_seconds: float = 0.0
+    longest_context: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.generated_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.generations + other.generations,
+            self.verifications + other.verifications,
+            self.model_calls + other.model_calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.generated_tokens + other.generated_tokens,
+            self.estimated_tokens + other.estimated_tokens,
+            self.usd + other.usd,
+            self.cpu_seconds + other.cpu_seconds,
+            max(self.longest_context, other.longest_context),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a sample's text: characters [start, end)."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A sampled token with its log-probability (natural log, of the distribution before temperature) and rivals."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Generic[T]):
+    """What a generator produced: a text, or whatever an agent returned.
+
+    `finish` "length" marks a truncated sample: it never votes. `stop_reason` is the stop string that fired, None if
+    the model ended by itself. `candidates` are all answers of a nested search. `origin` says whether this process paid
+    for it ("model") or found it ("journal", "cache"); it is not part of the sample's identity.
+    """
+
+    value: T
+    message: Message | None = None
+    finish: Finish = "stop"
+    stop_reason: str | None = None
+    usage: Usage = Usage()
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[Token, ...] | None = None
+    steps: tuple[Step, ...] = ()
+    candidates: tuple[Scored, ...] = field(default=(), repr=False)
+    origin: Literal["model", "journal", "cache"] = field(default="model", compare=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The value if it is a text, else the message's text, else the value's `repr`."""
+        if isinstance(self.value, str):
+            return self.value
+        return self.message.text if self.message is not None else repr(self.value)
+
+    @property
+    def truncated(self) -> bool:
+        return self.finish == "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verifier's opinion of one sample. A verdict with neither score nor passed abstains.
+
+    score: higher is better, within the verifier's declared range. steps: one score a step, for process reward models.
+    """
+
+    score: float | None = None
+    passed: bool | None = None
+    steps: tuple[float, ...] | None = None
+    feedback: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """The score, or 1 and 0 for passed and failed; None if the verifier abstained."""
+        if self.score is not None:
+            return self.score
+        return None if self.passed is None else float(self.passed)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A sample with its verdict; an abstaining one if it was never verified."""
+
+    sample: Sample[Any]
+    verdict: Verdict = Verdict()
+
+    @property
+    def score(self) -> float | None:
+        return self.verdict.value
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a selector chose: an index into its candidates (None: nothing can be chosen), and how sure it is."""
+
+    index: int | None
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """The result of one item of `Run.map`: a value, or the error that ended it. Failures are data, not exceptions."""
+
+    index: int
+    value: T | None = None
+    error: Exception | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    def unwrap(self) -> T:
+        """The value; raises the error if there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Ceilings on what a search may consume. None is no ceiling; 0 forbids.
+
+    Generations, verifications, model calls and generated tokens are never exceeded where requests carry `max_tokens`.
+    Prompt tokens, money, seconds and opaque agents may be exceeded by the calls in flight; `Result.overshoot` says by
+    how much.
+    """
+
+    generations: int | None = None
+    verifications: int | None = None
+    model_calls: int | None = None
+    generated_tokens: int | None = None
+    total_tokens: int | None = None
+    usd: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, ceiling in self.ceilings():
+            if not ceiling >= 0:
+                raise ConfigError(f"Budget({name}={ceiling}): a ceiling must be >= 0, or None for no ceiling")
+
+    def ceilings(self) -> Iterator[tuple[str, float]]:
+        """The ceilings that are set, as (name, value)."""
+        for f in fields(self):
+            if (ceiling := getattr(self, f.name)) is not None:
+                yield f.name, ceiling
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """What a search returned, whatever stopped it.
+
+    answer: the chosen sample's value. usage: everything charged, replays at their recorded cost. paid: what this
+    process consumed itself. sequential_tokens: generated tokens on the longest chain of calls that had to wait for one
+    another. overshoot: by how much a soft ceiling was exceeded (see `Budget`).
+    """
+
+    answer: T
+    sample: Sample[T]
+    candidates: tuple[Scored, ...]
+    errors: tuple[Exception, ...]
+    usage: Usage
+    paid: Usage
+    sequential_tokens: int
+    trace: Span
+    tree: Any
+    wall_s: float
+    overshoot: Mapping[str, float]
+    stopped: Stopped

@@ -1,0 +1,11 @@
+"""Strategies: where the next unit of compute is spent. One idea per file."""
+
+if __name__ != "searchkit.strategies":
+    raise ImportError("import searchkit.strategies, not strategies: the folder is installed inside the package")
+
+from searchkit.strategies.best_of_n import BestOfN
+from searchkit.strategies.select import Argmax, Soft, Vote
+from searchkit.strategies.self_consistency import SelfConsistency
+from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
+
+__all__ = ["Argmax", "BestOfN", "Beta", "Dirichlet", "EarlyStopping", "SelfConsistency", "Soft", "Vote"]

@@ -1,0 +1,91 @@
+"""Best-of-N: draw N samples, keep the one that the verifier likes best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Generator, Selector, Verifier
+from searchkit.run import Run
+from searchkit.strategies.select import Argmax, fallback
+from searchkit.strategy import Strategy
+from searchkit.types import Prompt, Sample, Scored, Verdict
+
+
+@dataclass(frozen=True)
+class BestOfN(Strategy):
+    """Draws `n` samples, scores each as it arrives, and returns the one that `select` chooses.
+
+    verifier: scores them; ties go to the first, an abstaining verdict never wins, and if no sample has a score the
+    first complete one is returned. select: `Argmax()`, `Soft(tau)` or `Vote(key, weighted=True)`. threshold: stop as
+    soon as a score reaches it; first_pass: stop at the first verdict that passed. What is in flight then is cancelled.
+    window: samples in flight at once; by default all, or 8 where the search may stop early.
+
+    Cost: at most `n` generations and `n` verifications; with early stop up to `window - 1` cancelled ones beyond the
+    sample that ended it. Source: algorithm card 16; with an exact verifier its accuracy is pass@n.
+    """
+
+    n: int
+    verifier: Verifier
+    select: Selector = Argmax()
+    threshold: float | None = None
+    first_pass: bool = False
+    window: int | None = None
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ConfigError(f"BestOfN needs n >= 1, got {self.n}")
+        if self.window is not None and self.window < 1:
+            raise ConfigError(f"BestOfN needs window >= 1, got {self.window}")
+        if not isinstance(self.verifier, Verifier):
+            raise ConfigError(f"BestOfN needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
+        low, high = self.verifier.range
+        if self.threshold is not None and not low <= self.threshold <= high:
+            raise ConfigError(f"the threshold {self.threshold} is outside the verifier's range [{low}, {high}]")
+        if self.verifier.joint and (self.threshold is not None or self.first_pass):
+            raise ConfigError("a joint verifier scores all samples together: it cannot stop the search early")
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        scored = await (self._together if self.verifier.joint else self._one_by_one)(prompt, run)
+        choice = await self.select.select(prompt, scored, run)
+        return scored[fallback(scored) if choice.index is None else choice.index].sample
+
+    async def _together(self, prompt: Prompt, run: Run) -> list[Scored]:
+        samples = await run.sample(self.generator, prompt, self.n)
+        return await run.score(self.verifier, prompt, samples)
+
+    async def _one_by_one(self, prompt: Prompt, run: Run) -> list[Scored]:
+        """Scored samples in index order, up to the first that is good enough."""
+        early = self.threshold is not None or self.first_pass
+        window, drawn, failure = self.window or (min(self.n, 8) if early else self.n), list[Scored](), None
+
+        async def draw(index: int, child: Run) -> Scored:
+            [sample] = await child.sample(self.generator, prompt, start=index)
+            try:
+                [scored] = await child.score(self.verifier, prompt, [sample])
+            except (BudgetExhausted, ConfigError):
+                raise
+            except Exception as error:  # the sample is paid for: it stays a candidate, without a score
+                child.fail(error)
+                return Scored(sample, Verdict(feedback=f"not verified: {error}"))
+            return scored
+
+        async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
+            async for outcome in stream:
+                if outcome.value is None:
+                    failure = run.survive(outcome, failure)
+                    continue
+                drawn.append(outcome.value)
+                if self._good_enough(outcome.value):
+                    run.stop("threshold")
+                    break
+        if not drawn and failure is not None:
+            raise failure
+        return drawn
+
+    def _good_enough(self, scored: Scored) -> bool:
+        if self.first_pass and scored.verdict.passed:
+            return True
+        return self.threshold is not None and scored.score is not None and scored.score >= self.threshold
