@@ -40,7 +40,7 @@ class Ledger:
         self.limit: list[float] = [ceilings.get(name, math.inf) for name in CEILINGS]
         self.spent: list[float] = [0] * len(CEILINGS)
         self.held: list[float] = [0] * len(CEILINGS)
-        self.bounded = any(x < math.inf for x in self.limit) or (parent is not None and parent.bounded)
+        self.bounded: bool = any(x < math.inf for x in self.limit) or (parent is not None and parent.bounded)
 
     def _chain(self) -> Iterator[Ledger]:
         """This ledger and its ancestors up to the nearest share, whose grant already covers what is above it."""
@@ -148,9 +148,9 @@ class _Waiter:
 class Wave:
     """Concurrent children of one owner. `n` is how many will be launched in all.
 
-    The consumer, who takes the results in index order, says with `expect` whose result it waits for. Leftovers are split
-    only when that child itself waits for money: then the consumer can neither take a result nor launch another child,
-    so that what is split, and among whom, does not depend on which child was faster.
+    The consumer, who takes the results in index order, says with `expect` whose result it waits for. Leftovers are
+    split only when that child itself waits for money: then the consumer can neither take a result nor launch another
+    child, so that what is split, and among whom, does not depend on which child was faster.
     """
 
     def __init__(self, owner: Ledger, n: int) -> None:

@@ -63,12 +63,12 @@ def digest(prompt: Prompt, params: Params) -> bytes:
         [_message(m) for m in prompt.messages], prompt.tools, prompt.prefix, prompt.prefix_ids,
         [params.temperature, params.top_p, params.top_k, params.min_p, params.max_tokens, params.stop, params.logprobs],
     ]  # fmt: skip
-    return blake2b(json.dumps(content, ensure_ascii=False).encode(), digest_size=16).digest()
+    return blake2b(json.dumps(content).encode(), digest_size=16).digest()
 
 
 def dump_sample(sample: Sample[Any], codec: Codec | None = None) -> str:
     """`sample` as JSON text; `ConfigError` if its value is not JSON and there is no codec."""
-    return json.dumps(_sample(sample, codec), ensure_ascii=False)
+    return json.dumps(_sample(sample, codec))
 
 
 def load_sample(text: str, codec: Codec | None = None) -> Sample[Any]:
@@ -136,7 +136,7 @@ def _load_verdict(stored: list[Any]) -> Verdict:
 
 
 def dump_verdicts(verdicts: list[Verdict]) -> str:
-    return json.dumps([_verdict(v) for v in verdicts], ensure_ascii=False)
+    return json.dumps([_verdict(v) for v in verdicts])
 
 
 def load_verdicts(text: str) -> list[Verdict]:

@@ -33,7 +33,6 @@ class Backend(Protocol):
         ...
 
 
-@runtime_checkable
 class Verifier(Protocol):
     """Judges samples. Higher scores are better."""
 
@@ -61,7 +60,6 @@ class Verifier(Protocol):
         ...
 
 
-@runtime_checkable
 class Selector(Protocol):
     """Chooses among scored candidates: argmax, vote, tournament."""
 

@@ -90,7 +90,7 @@ class Span:
 
     def to_json(self) -> str:
         """The whole trace with times, as JSON; `from_json` makes an equal one."""
-        return json.dumps(self._dump(), ensure_ascii=False)
+        return json.dumps(self._dump())
 
     def _dump(self) -> dict[str, Any]:
         stored = {name: getattr(self, name) for name in self.__slots__ if name not in ("children", "usage")}

@@ -37,7 +37,7 @@ class Searched(Protocol[P, T_co]):
 
 class Decorator(Protocol):
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, T]]) -> AsyncSearched[P, T]: ...
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, T]]) -> AsyncSearched[P, T]: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, fn: Callable[P, T]) -> Searched[P, T]: ...
 

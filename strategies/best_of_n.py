@@ -39,7 +39,7 @@ class BestOfN(Strategy):
             raise ConfigError(f"BestOfN needs n >= 1, got {self.n}")
         if self.window is not None and self.window < 1:
             raise ConfigError(f"BestOfN needs window >= 1, got {self.window}")
-        if not isinstance(self.verifier, Verifier):
+        if not callable(getattr(self.verifier, "verify", None)):
             raise ConfigError(f"BestOfN needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
         low, high = self.verifier.range
         if self.threshold is not None and not low <= self.threshold <= high:

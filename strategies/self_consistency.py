@@ -66,7 +66,7 @@ class SelfConsistency(Strategy):
             [sample] = await child.sample(self.generator, prompt, start=index)
             return sample
 
-        window = self.window or getattr(self.stop, "window", min(4, self.n))
+        window = self.window or int(getattr(self.stop, "window", min(4, self.n)))
         async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
             async for outcome in stream:
                 if outcome.value is None:

@@ -77,7 +77,7 @@ class Function:
         self, agent: Callable[..., Any], prompt: Prompt, run: Run, params: Params | None
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         try:
-            declared = inspect.signature(agent).parameters
+            declared: Mapping[str, inspect.Parameter] = inspect.signature(agent).parameters
         except (TypeError, ValueError):  # some builtins have none
             declared = {}
         offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}

@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

@@ -1,0 +1,149 @@
+"""Drawing a pool: n samples of every problem, each judged by itself, resumable from a journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from searchkit.errors import CallError, ConfigError, VerifierError
+from searchkit.experiments.pool import Entry, Pool, is_json
+from searchkit.journal import Journal
+from searchkit.protocols import Generator, Verifier
+from searchkit.run import Run
+from searchkit.solve import solve_many
+from searchkit.strategy import Strategy
+from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Verdict
+
+Key = Callable[[Any], Hashable | None]
+NO_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class Draw(Strategy):
+    """Draws `n` samples and judges each; the answer is the tuple of their `Entry`s, failed ones included, in order.
+
+    verifier: says what is correct (`Verdict.passed`). scorer: gives the scores; None takes the verifier's. Both must
+    judge each sample by itself, since the verdicts have to hold in every subset of the pool. key: the canonical answer
+    of a value. Cost: n generations, n verifications by each verifier.
+    """
+
+    n: int
+    verifier: Verifier
+    scorer: Verifier | None = None
+    key: Key | None = None
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ConfigError(f"n must be >= 1 sample a problem, got {self.n}")
+        for judge in self._judges():
+            if judge.joint:
+                raise ConfigError(
+                    f"{judge!r} judges samples together, so its verdicts would not hold in subsets of the pool: "
+                    "draw with a verifier that judges each sample by itself"
+                )
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[tuple[Entry, ...]]:
+        outcomes = await run.map(partial(self._draw, prompt), range(self.n), name="draw")
+        entries = tuple(outcome.unwrap() for outcome in outcomes)
+        return Sample(entries, message=Message("assistant", (Text(f"{len(entries)} samples"),)))
+
+    async def _draw(self, prompt: Prompt, index: int, run: Run) -> Entry:
+        try:
+            [sample] = await run.sample(None, prompt, start=index)
+            usage = run.span.total()  # of a nested search: all it took, not only the sample that it chose
+            verdicts = [await _judge(judge, prompt, sample, run) for judge in self._judges()]
+        except ConfigError:
+            raise
+        except Exception as error:
+            run.fail(error)
+            usage = run.span.total()
+            return Entry(str(error), None, None, False, usage.generated_tokens, usage.prompt_tokens, "error")
+        if verdicts[0].passed is None and verdicts[0].score is not None:
+            raise ConfigError(
+                f"{self.verifier!r} gives a score but does not say whether a sample passed: "
+                "pass it as scorer=, and as verifier= one that knows the truth, such as Exact"
+            )
+        value = sample.value if is_json(sample.value) else sample.text
+        key = None if sample.truncated else self._key(sample, run)
+        correct = verdicts[0].passed is True
+        tokens = usage.generated_tokens, usage.prompt_tokens
+        return Entry(value, key, verdicts[-1].value, correct, *tokens, sample.finish)
+
+    def _judges(self) -> tuple[Verifier, ...]:
+        return (self.verifier,) if self.scorer is None else (self.verifier, self.scorer)
+
+    def _key(self, sample: Sample[Any], run: Run) -> Hashable | None:
+        """The answer's key, as text where it is not JSON; None if there is none or the callable raised."""
+        if self.key is None:
+            return None
+        try:
+            found = self.key(sample.value)
+        except Exception as error:
+            run.fail(VerifierError(f"the answer key raised {type(error).__name__}: {error}"))
+            return None
+        return found if is_json(found) else repr(found)
+
+
+async def _judge(judge: Verifier, prompt: Prompt, sample: Sample[Any], run: Run) -> Verdict:
+    """The verdict; an abstaining one if verification failed for good. Budgets and configurations still raise."""
+    try:
+        [scored] = await run.score(judge, prompt, [sample])
+    except (CallError, VerifierError) as error:
+        run.fail(error if isinstance(error, VerifierError) else VerifierError(f"{judge!r} failed: {error}"))
+        return Verdict()
+    return scored.verdict
+
+
+async def draw(
+    problems: Iterable[Problem],
+    generator: Generator | Callable[..., Any],
+    n: int,
+    *,
+    verifier: Verifier,
+    scorer: Verifier | None = None,
+    key: Key | None = None,
+    journal: Journal | str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    concurrency: int = 16,
+    budget: Budget | None = None,
+    progress: bool = False,
+) -> Pool:
+    """A pool of `n` samples of every problem, `concurrency` problems at once; see `Draw` for the verifiers and the key.
+
+    Every sample asked for is in the pool: one that failed, or that the budget (for each problem) cut off, is an entry
+    with ``finish="error"`` and its reason as value, and one whose verification failed counts as wrong. With a journal
+    the drawing is resumable: what was finished is not paid again. Raises `ConfigError` before any call if a problem
+    does not fit the verifier, and the first error if not a single sample could be drawn, or not a single one judged.
+    """
+    wanted = list(problems)
+    strategy = Draw(n, verifier, scorer, key)
+    for problem in wanted:
+        for judge in strategy._judges():
+            judge.bind(problem)
+    if not wanted:
+        raise ConfigError("a pool needs at least one problem")
+    outcomes = await solve_many(
+        wanted, strategy, generator=generator, budget=budget or NO_BUDGET, seed=seed,
+        journal=journal if isinstance(journal, Journal) or journal is None else os.fspath(journal),
+        concurrency=concurrency, progress=progress,
+    )  # fmt: skip
+    results = [outcome.unwrap() for outcome in outcomes]
+    pool = Pool({problem.id: result.answer for problem, result in zip(wanted, results, strict=True)})
+    _check(pool, [error for result in results for error in result.errors])
+    return pool
+
+
+def _check(pool: Pool, errors: list[Exception]) -> None:
+    """Refuse a pool in which nothing worked: that is a broken set-up, not an accuracy of 0."""
+    entries = [entry for column in pool.entries.values() for entry in column]
+    drawn = sum(entry.finish != "error" for entry in entries)
+    if drawn == 0:
+        raise (
+            errors[0] if errors else ConfigError(f"not one sample could be drawn, raise the budget: {entries[0].value}")
+        )
+    unjudged = [error for error in errors if isinstance(error, VerifierError)]
+    if len(unjudged) >= drawn and not any(entry.correct or entry.score is not None for entry in entries):
+        raise unjudged[0]

@@ -1,0 +1,126 @@
+"""Curves as figures. Files are drawn without pyplot, so no backend, window or global state is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from searchkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from searchkit.experiments.curves import Curve
+
+# Okabe and Ito's palette: tells curves apart with any common colour-blindness; markers do so in greyscale.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = "osD^vPX"
+DASHES = ("-", "--", "-.", ":")  # a curve that lies exactly under another one stays visible
+LABEL_GAP = 0.055  # of the axes' height, between the names of two curves
+MOST_TICKS = 12
+X_LABELS = {"samples": "samples per problem", "tokens": "generated tokens per problem"}
+
+
+def plot(curves: Curve | Iterable[Curve], x: Literal["samples", "tokens"] = "samples", ax: Any = None) -> Any:
+    """Draw curves with their intervals and return the matplotlib `Axes`, of a new figure if `ax` is None.
+
+    The x axis is logarithmic to base 2, each curve is named at its right end. "tokens" needs a pool with token counts.
+    In a notebook, show ``axes.figure``.
+    """
+    shown = _as_list(curves)
+    if x not in X_LABELS:
+        raise ConfigError(f"x must be 'samples' or 'tokens', got {x!r}")
+    if x == "tokens" and not all(curve.tokens[0] > 0 for curve in shown):
+        raise ConfigError("x='tokens' needs generated tokens, and this pool records none: use x='samples'")
+    axes = _figure(1)[0] if ax is None else ax
+    for i, curve in enumerate(shown):
+        colour, marker, dash = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]
+        at = curve.ks if x == "samples" else curve.tokens
+        axes.fill_between(at, *_percent(curve.low, curve.high), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(at, *_percent(curve.mean), color=colour, marker=marker, linestyle=dash, markersize=4, linewidth=1.8)
+    _dress(axes, shown, x)
+    return axes
+
+
+def save(curves: Curve | Iterable[Curve], path: str | os.PathLike[str]) -> None:
+    """Write a PNG with one panel against samples and, where tokens are recorded, one against generated tokens."""
+    shown = _as_list(curves)
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        raise ConfigError(f"the figure is written as PNG: name a file that ends in .png, got {target.name!r}")
+    panels: list[Literal["samples", "tokens"]] = ["samples", "tokens"]
+    if not all(curve.tokens[0] > 0 for curve in shown):
+        panels.remove("tokens")
+    axes = _figure(len(panels))
+    for x, panel in zip(panels, axes, strict=True):
+        plot(shown, x, panel)
+    for panel in axes[1:]:
+        panel.set_ylabel("")
+    axes[0].figure.savefig(target, dpi=150)
+
+
+def _as_list(curves: Curve | Iterable[Curve]) -> list[Curve]:
+    shown = list(curves) if isinstance(curves, Iterable) else [curves]
+    if not shown:
+        raise ConfigError("there is nothing to plot: pass at least one curve")
+    return shown
+
+
+def _figure(panels: int) -> list[Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4 * panels, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    return list(figure.subplots(1, panels, squeeze=False, sharey=True)[0])
+
+
+def _percent(*columns: Sequence[float]) -> list[list[float]]:
+    return [[100 * value for value in column] for column in columns]
+
+
+def _dress(axes: Any, curves: Sequence[Curve], x: Literal["samples", "tokens"]) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log", base=2)
+    ks = sorted({k for curve in curves for k in curve.ks})
+    at_points = x == "samples" and len(ks) <= MOST_TICKS
+    axes.xaxis.set_major_locator(FixedLocator(ks) if at_points else LogLocator(base=2, numticks=MOST_TICKS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(0, 100)
+    axes.set_xlabel(X_LABELS[x])
+    axes.set_ylabel(f"problems solved (%), {100 * curves[0].level:g} % intervals")
+    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    heights = _spread([curve.mean[-1] for curve in curves])
+    for i, (curve, height) in enumerate(zip(curves, heights, strict=True)):
+        end = (curve.ks if x == "samples" else curve.tokens)[-1]
+        axes.annotate(
+            curve.name, (end, 100 * height), xytext=(8, 0), textcoords="offset points", va="center",
+            color=COLOURS[i % len(COLOURS)], fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _plain(value: float) -> str:
+    """100, 256, 4k, 2M: powers of two from 1,024 on with a unit, everything else in full."""
+    for size, unit in ((2**20, "M"), (2**10, "k")):
+        if value >= size and value % size == 0:
+            return f"{value / size:g}{unit}"
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
+def _spread(heights: Sequence[float]) -> list[float]:
+    """The same heights in [0, 1], moved apart just enough that names at them do not touch."""
+    order = sorted(range(len(heights)), key=lambda i: (heights[i], -i))
+    placed = [0.0] * len(heights)
+    floor = LABEL_GAP / 2  # clear of the axis
+    for i in order:
+        placed[i] = floor = max(heights[i], floor)
+        floor += LABEL_GAP
+    ceiling = 1.0
+    for i in reversed(order):
+        placed[i] = ceiling = min(placed[i], ceiling)
+        ceiling -= LABEL_GAP
+    return placed

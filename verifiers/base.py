@@ -1,0 +1,43 @@
+"""What the verifiers of this folder share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from searchkit.errors import ConfigError
+from searchkit.types import Problem
+
+
+class Independent:
+    """The defaults of a verifier that judges each sample by itself and needs no reference answer."""
+
+    joint: ClassVar[bool] = False
+
+    def bind(self, problem: Problem) -> Any:
+        return self
+
+
+def label(fn: Callable[..., Any]) -> str:
+    """How error messages call `fn`."""
+    return str(getattr(fn, "__qualname__", None) or type(fn).__qualname__)
+
+
+def identity(fn: Callable[..., Any]) -> str:
+    """A name for `fn` that is the same in every process: "module.qualname", or the `repr` of a configured object.
+
+    Raises `ConfigError` where there is none: lambdas, functions inside functions (two of them may share a name), and
+    objects whose `repr` is an address.
+    """
+    name = getattr(fn, "__qualname__", None)
+    if name is None:
+        name = repr(fn)
+        module = type(fn).__module__
+    else:
+        module = str(fn.__module__)
+    if "<l" in name or " at 0x" in name:
+        raise ConfigError(
+            f"{label(fn)} has no lasting name, and a journal must recognise it in another process: use a function "
+            "defined at the top of a module, or give the verifier name="
+        )
+    return f"{module}.{name}"

@@ -1,0 +1,208 @@
+r"""One spelling for each answer: the form in which answers are compared and counted.
+
+Pure text work in linear time: no algebra, no evaluation. What is made equal:
+
+    1.0  1  +1  \frac{2}{2}              -> "1"          12,000  12{,}000  12\,000  \$12,\!000 -> "12000"
+    0.5  .5  1/2  \dfrac12  \frac{1}{2}  -> "1/2"        1\frac{4}{5}  1 4/5  9/5              -> "9/5"
+    90^\circ  90°  90 degrees            -> "90"         5.4 \text{ cents}  5.4                -> "27/5"
+    \text{Evelyn}  **evelyn**            -> "evelyn"     \text{(C)}  (C)  C                    -> "C"
+    x = 5  5  $5$.  \(5\)                -> "5"          (0.5, 3)  \left(\frac12,3\right)      -> "(1/2, 3)"
+
+Conventions worth knowing: a percent sign is dropped as a unit (50% is "50", not "1/2"); units are dropped, not
+converted; `0.333` is not `1/3`; a set's members are sorted, a list's are not; words lose their case, single letters
+keep it. Algebraically equal but differently written answers (`2\sqrt{2}`, `\sqrt{8}`) stay different.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Hashable, Mapping, Set
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Rational, Real
+from typing import Any
+
+MAX_ANSWER = 1000
+"""Longest answer in characters; a longer text is no answer and has no key."""
+
+_MAX_ROUNDS = 8
+_MAX_DEPTH = 5
+
+_CHARACTERS = str.maketrans({"−": "-", "–": "-", "π": "\\pi ", "∞": "\\infty ", "×": "\\cdot ", "°": "", "\u00a0": " "})
+_TEXT = r"\\(?:text|textbf|textit|textrm|mbox|mathrm|mathbf|operatorname|boxed|fbox)(?![A-Za-z])\s*"
+_UNITS = (
+    "degrees?|percent|dollars?|cents?|euros?|pounds?|units?|points?|ways|people|times|"
+    "inch(?:es)?|feet|foot|ft|yards?|miles?|mph|meters?|metres?|mm|cm|km|grams?|kg|ounces?|lbs?|liters?|litres?|"
+    "seconds?|minutes?|hours?|days?|weeks?|months?|years?|square|cubic|per"
+)
+_ARGUMENT = r"\s*(?:\{([^{}]*)\}|([0-9A-Za-z]))"
+
+Rewrite = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+
+
+def _fraction(match: re.Match[str]) -> str:
+    top, top_token, bottom, bottom_token = match.groups("")
+    return f"\\frac{{{top or top_token}}}{{{bottom or bottom_token}}}"
+
+
+# In order. Each is linear: no two neighbouring repeats can match the same character.
+_REWRITES: tuple[Rewrite, ...] = (
+    (re.compile(r",\\!\s*|\{,\}"), ","),
+    (re.compile(r"\\!"), ""),
+    (re.compile(r"(?<=[0-9])\\,(?=[0-9]{3})"), ""),
+    (re.compile(r"(?<!\\)\\[,;: ]|\\q?quad(?![A-Za-z])|~"), " "),
+    (re.compile(r"(?<!\\)\\[()\[\]]|\\(?:left|right|displaystyle)(?![A-Za-z])"), ""),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\times(?![A-Za-z])"), r"\\cdot"),
+    (re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])"), ""),
+    (re.compile(r"\\?[%$]"), ""),
+    # Text after a number is its unit: "864 \mbox{ inches}^2".
+    (re.compile(r"(?<=[0-9}])\s*" + _TEXT + r"\{[^{}0-9]*\}(?:\^\{?[0-9]\}?)?\s*$"), ""),
+    (re.compile(_TEXT + r"\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"(?<=[0-9}])\s*\b(?:(?:" + _UNITS + r")\b\s*)+(?:\^\{?[0-9]\}?)?\s*$", re.IGNORECASE), ""),
+    (re.compile(r"\\frac" + _ARGUMENT + _ARGUMENT), _fraction),
+    (re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
+    (re.compile(r"([_^])\s*\{([0-9A-Za-z])\}"), r"\1\2"),
+    # "x = 5", "f(x) = 2x" and "x \in [0, 1]" name their answer; an equation with more on the left is the answer.
+    (re.compile(r"^\s*(?:[A-Za-z]|\\[a-z]+)(?:_[0-9A-Za-z])?(?:\([a-z]\))?\s*(?:=|\\in(?![A-Za-z]))\s*(?=[^=]+$)"), ""),
+    (re.compile(r"^\s*\(([A-Z])\)\s*$"), r"\1"),
+)
+_NUMBER = r"(?:(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
+_POWER = r"(?:[eE]([-+]?[0-9]{1,3})|\s*\\cdot\s*10\s*\^\s*\{?\s*([-+]?[0-9]{1,3})\s*\}?)?"
+_DECIMAL = re.compile(rf"([-+]?)\s*({_NUMBER}){_POWER}")
+_FRACTION = re.compile(
+    rf"([-+]?)\s*(?:([0-9]+)\s*)?\\frac\{{\s*([-+]?\s*{_NUMBER})\s*\}}\{{\s*([-+]?\s*{_NUMBER})\s*\}}"
+    rf"|([-+]?)\s*(?:([0-9]+)\s+)?({_NUMBER})\s*/\s*({_NUMBER})"
+)
+_WORDS = re.compile(r"[^\W\d_]{2,}(?:[ '\-][^\W\d_]+)*")
+
+
+def canonical(value: Any) -> Hashable | None:
+    """The canonical form of an answer: a string for texts and numbers, a tuple for containers and dataclasses.
+
+    None for what is no answer: an empty text, one of more than `MAX_ANSWER` characters or with unbalanced braces (cut
+    off), NaN and infinities, values that cannot be hashed. `canonical` of a canonical text is that text. Never raises
+    on text.
+    """
+    return _canonical(value, 0)
+
+
+def _canonical(value: Any, depth: int) -> Hashable | None:
+    if isinstance(value, str):
+        return _settled(value) if len(value) <= MAX_ANSWER and _balanced(value) else None
+    if value is None or depth > _MAX_DEPTH:
+        return None
+    if isinstance(value, bool):
+        return str(value).casefold()
+    if isinstance(value, Rational):
+        wide = max(int(value.numerator).bit_length(), int(value.denominator).bit_length()) > 3 * MAX_ANSWER
+        return None if wide else str(Fraction(int(value.numerator), int(value.denominator)))
+    if isinstance(value, Real | Decimal):
+        finite = abs(float(value)) < math.inf
+        return _settled(str(value) if isinstance(value, Decimal) else repr(float(value))) if finite else None
+    return _container(value, depth + 1)
+
+
+def _container(value: Any, depth: int) -> Hashable | None:
+    """Containers and dataclasses become tuples; sets and mappings sorted, so that equal values have equal reprs."""
+    if isinstance(value, list | tuple):
+        return tuple(_canonical(item, depth) for item in value)
+    if isinstance(value, Set):
+        return ("set", *sorted((_canonical(item, depth) for item in value), key=repr))
+    if isinstance(value, Mapping):
+        return ("map", *sorted(((_canonical(k, depth), _canonical(v, depth)) for k, v in value.items()), key=repr))
+    if is_dataclass(value) and not isinstance(value, type):
+        return (type(value).__qualname__, *(_canonical(getattr(value, f.name), depth) for f in fields(value)))
+    return value if isinstance(value, Hashable) and value == value else None
+
+
+def _balanced(text: str) -> bool:
+    depth = 0
+    for token in re.finditer(r"\\.|[{}]", text, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _settled(text: str) -> str | None:
+    """Rewrites until nothing changes, which makes the result a fixed point; None if that takes suspiciously long."""
+    for _ in range(_MAX_ROUNDS):
+        rewritten = _once(text, 0)
+        if rewritten == text:
+            return text if 0 < len(text) <= MAX_ANSWER and _balanced(text) else None
+        text = rewritten
+    return None
+
+
+def _once(text: str, depth: int) -> str:
+    text = text.translate(_CHARACTERS).lstrip(' \t\r\n*`$:"').rstrip(' \t\r\n*`$.,;:"\\')
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    number = rational(text)
+    if number is not None:
+        return str(number)
+    if _WORDS.fullmatch(text):
+        return text.casefold()
+    return _listed(text, depth) if depth < _MAX_DEPTH else _squeezed(text)
+
+
+def rational(text: str) -> Fraction | None:
+    """The value of a text that is nothing but a number: decimal, with exponent, fraction or mixed number; else None."""
+    text = text.strip()
+    if match := _DECIMAL.fullmatch(text):
+        value = Fraction(match[2].replace(",", "")) * Fraction(10) ** int(match[3] or match[4] or 0)
+        return -value if match[1] == "-" else value
+    if match := _FRACTION.fullmatch(text):
+        sign, whole, top, bottom = (a or b for a, b in zip(match.groups()[:4], match.groups()[4:], strict=True))
+        above, below = (Fraction(re.sub(r"[,\s]", "", part)) for part in (top, bottom))
+        if below and not (whole and above / below < 0):
+            value = int(whole or 0) + above / below
+            return -value if sign == "-" else value
+    return None
+
+
+def _listed(text: str, depth: int) -> str:
+    """Members of lists, tuples, intervals and sets one by one, joined by ", " (so that "3, 500" never becomes 3500)."""
+    left, inner, right = _unwrapped(text)
+    parts = _split(inner)
+    if len(parts) == 1 and not left:
+        return _squeezed(text)
+    members = [_once(part, depth + 1) for part in parts]
+    return left + ", ".join(sorted(members) if left == "\\{" else members) + right
+
+
+def _unwrapped(text: str) -> tuple[str, str, str]:
+    """(opening bracket, inside, closing bracket) if one pair encloses the whole text; brackets are "" if not."""
+    opening, closing = (2 if text.startswith("\\{") else 1), (2 if text.endswith("\\}") else 1)
+    if len(text) < opening + closing or text[opening - 1] not in "([{" or text[-1] not in ")]}":
+        return "", text, ""
+    depth = 0
+    for position, character in enumerate(text[opening - 1 :], opening):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 and position < len(text):
+            return "", text, ""
+    return (text[:opening], text[opening:-closing], text[-closing:]) if depth == 0 else ("", text, "")
+
+
+def _split(text: str) -> list[str]:
+    """`text` cut at the commas outside all brackets."""
+    parts, start, depth = [], 0, 0
+    for position, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]]
+
+
+def _squeezed(text: str) -> str:
+    """Without white space, but for one space between two words or two numbers."""
+    return re.sub(r"\s+", _space, text.strip())
+
+
+def _space(match: re.Match[str]) -> str:
+    before, after = match.string[match.start() - 1], match.string[match.end()]
+    return " " if (before.isalpha() and after.isalpha()) or (before.isdigit() and after.isdigit()) else ""

@@ -1,0 +1,105 @@
+"""Predicate: any callable as a verifier."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+from searchkit.errors import ConfigError, SearchkitError, VerifierError
+from searchkit.run import Run
+from searchkit.types import Prompt, Sample, Verdict
+from searchkit.verifiers.base import Independent, identity, label
+
+Judgement = bool | float | Verdict
+
+
+@dataclass(frozen=True)
+class Predicate(Independent):
+    """Judges by `fn(value)` or `fn(prompt, value)`, sync or async, chosen by how many arguments `fn` requires.
+
+    value: the sample's value (its text, for a model). `fn` returns True or False (passed), a number within `range`
+    (a score, higher is better) or a `Verdict`; `Verdict()` abstains. Anything else, NaN, and an exception raise
+    `VerifierError`. A sync `fn` is called directly, on the event loop: give an async one for what takes more than a few
+    milliseconds (``await asyncio.to_thread(...)``). name, version: what a journal knows `fn` by; name is needed for
+    lambdas and inner functions, and version is to be changed when `fn` changes. Cost: `fn`'s own.
+    """
+
+    fn: Callable[..., Judgement | Awaitable[Judgement]]
+    name: str | None = None
+    range: tuple[float, float] = (0.0, 1.0)
+    version: str = ""
+    takes_prompt: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not callable(self.fn):
+            raise ConfigError(f"Predicate needs a callable, got {self.fn!r}")
+        low, high = self.range
+        if not low < high:
+            raise ConfigError(f"Predicate(range={self.range}): the first number must be less than the second")
+        object.__setattr__(self, "takes_prompt", _required(self.fn) == 2)
+
+    @property
+    def key(self) -> str:
+        return f"predicate:{self.name or identity(self.fn)}:{self.version}:{self.range}"
+
+    async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
+        return [await self._judge(prompt, sample.value) for sample in samples]
+
+    async def _judge(self, prompt: Prompt, value: Any) -> Verdict:
+        try:
+            judgement = self.fn(prompt, value) if self.takes_prompt else self.fn(value)
+            if inspect.isawaitable(judgement):
+                judgement = await judgement
+        except SearchkitError:
+            raise
+        except Exception as error:
+            raise VerifierError(f"the predicate {self._label} raised {type(error).__name__}: {error}") from error
+        return self._verdict(judgement)
+
+    def _verdict(self, judgement: Any) -> Verdict:
+        if type(judgement).__module__ == "numpy" and getattr(judgement, "ndim", None) == 0:
+            judgement = judgement.item()
+        if isinstance(judgement, bool):
+            return Verdict(passed=judgement)
+        verdict = Verdict(float(judgement)) if isinstance(judgement, Real) else judgement
+        if not isinstance(verdict, Verdict):
+            raise VerifierError(
+                f"the predicate {self._label} returned {judgement!r:.80}: return True, False, a number, or a Verdict "
+                "(Verdict() abstains)"
+            )
+        low, high = self.range
+        for score in (*([] if verdict.score is None else [verdict.score]), *(verdict.steps or ())):
+            if math.isnan(score):
+                raise VerifierError(f"the predicate {self._label} returned NaN: return Verdict() to abstain")
+            if not low <= score <= high:
+                raise VerifierError(
+                    f"the predicate {self._label} returned {score}, outside its range {low} to {high}: "
+                    "declare the right one with Predicate(fn, range=(low, high))"
+                )
+        return verdict
+
+    @property
+    def _label(self) -> str:
+        return self.name or label(self.fn)
+
+
+def _required(fn: Callable[..., Any]) -> int:
+    """How many positional arguments `fn` must be given; 1 for built-ins that do not say. Raises unless 1 or 2."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except ValueError:
+        return 1
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in positional if p.default is p.empty]
+    unnamed = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if len(needed) > 2 or keywords or not (positional or unnamed):
+        raise ConfigError(
+            f"Predicate calls its function as fn(value) or fn(prompt, value), but {label(fn)} takes other arguments: "
+            "wrap it in a function of one or two"
+        )
+    return max(1, len(needed))
