@@ -36,7 +36,7 @@ class Ledger:
 
     def __init__(self, budget: Budget = NO_BUDGET, parent: Ledger | None = None) -> None:
         ceilings = dict(budget.ceilings())
-        self.parent = parent
+        self.parent: Ledger | None = parent
         self.limit: list[float] = [ceilings.get(name, math.inf) for name in CEILINGS]
         self.spent: list[float] = [0] * len(CEILINGS)
         self.held: list[float] = [0] * len(CEILINGS)
@@ -116,7 +116,8 @@ class Share(Ledger):
 
     def __init__(self, wave: Wave, index: int, grant: list[float]) -> None:
         super().__init__(parent=wave.owner)
-        self.wave, self.index = wave, index
+        self.wave: Wave = wave
+        self.index: int = index
         self.limit = [0.0 if g < math.inf else g for g in grant]
         self.grow(grant)
 
@@ -154,7 +155,10 @@ class Wave:
     """
 
     def __init__(self, owner: Ledger, n: int) -> None:
-        self.owner, self.n, self.launched, self.running = owner, n, 0, 0
+        self.owner: Ledger = owner
+        self.n: int = n
+        self.launched: int = 0
+        self.running: int = 0
         self.head: Share | None = None
         self.finished: list[Share] = []
         self.waiting: list[_Waiter] = []

@@ -12,7 +12,7 @@ SearchkitError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from searchkit.types import Request, Usage
@@ -42,7 +42,7 @@ class CallError(SearchkitError):
     were made; `retry_after` what the server asked for, in seconds.
     """
 
-    TRANSIENT = frozenset({"rate_limit", "server", "timeout", "connection", "malformed"})
+    TRANSIENT: ClassVar[frozenset[str]] = frozenset({"rate_limit", "server", "timeout", "connection", "malformed"})
 
     def __init__(
         self,
@@ -55,8 +55,11 @@ class CallError(SearchkitError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
-        self.kind, self.request, self.usage = kind, request, usage
-        self.attempts, self.retry_after = attempts, retry_after
+        self.kind: str = kind
+        self.request: Request | None = request
+        self.usage: Usage | None = usage
+        self.attempts: int = attempts
+        self.retry_after: float | None = retry_after
 
     @property
     def transient(self) -> bool:
@@ -72,7 +75,7 @@ class BudgetExhausted(SearchkitError):
 
     def __init__(self, ceiling: str) -> None:
         super().__init__(f"the budget's ceiling on {ceiling} does not allow another call")
-        self.ceiling = ceiling
+        self.ceiling: str = ceiling
 
     def __reduce__(self) -> tuple[type[BudgetExhausted], tuple[str]]:
         return type(self), (self.ceiling,)

@@ -29,7 +29,7 @@ class Journal:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._queue: queue.SimpleQueue[_Put | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._reader = self._open()

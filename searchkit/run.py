@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-NO_USAGE, UNJUDGED = Usage(), Verdict()
+NO_USAGE, ONE_CALL, UNJUDGED = Usage(), Usage(model_calls=1), Verdict()
 
 
 @dataclass(eq=False)
@@ -96,15 +96,20 @@ class Run:
     __slots__ = (
         "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "role", "span",
     )  # fmt: skip
+    key: bytes
+    ledger: Ledger
+    span: Span
+    frame: Frame
     index: int
     order: tuple[int, ...]
     role: Role
+    params: Params | None
+    deadline: float | None
 
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
         self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
         self.index, self.order, self.role = 0, (), "generate"
-        self.params: Params | None = None
-        self.deadline: float | None = None
+        self.params, self.deadline = None, None
         self._calls = 0
         self._rng: random.Random | None = None
 
@@ -232,7 +237,7 @@ class Run:
         async def perform() -> Sample[str]:
             def retry(error: CallError) -> bool:
                 """Charge the failed attempt, if another one is affordable; else the call fails and is charged then."""
-                attempt = replace(error.usage or NO_USAGE, model_calls=1, generations=0)
+                attempt = replace(error.usage or ONE_CALL, generations=0)
                 cost = cost_of(attempt)
                 if self.ledger.bounded:
                     if not self.ledger.try_hold(cost):
@@ -243,6 +248,7 @@ class Run:
 
             [answer] = await backend.complete([replace(request, retry=retry)])
             if isinstance(answer, CallError):
+                answer.request = request  # without the closure, so that the error can be pickled
                 raise answer
             return answer
 
@@ -262,7 +268,13 @@ class Run:
         key = key_of("call", name, version, self.key, self.index) if self._search.journal is not None else None
         if self.role != "generate":
             worst = replace(worst, generations=0)
-        return await self._leaf(self.span.add(name, "call", self.index, self.role), worst, key, perform, value_codec)
+
+        async def counted() -> Sample[Any]:
+            sample = await perform()
+            known = sample.usage if sample.usage.model_calls else replace(sample.usage, model_calls=1)
+            return replace(sample, usage=known)
+
+        return await self._leaf(self.span.add(name, "call", self.index, self.role), worst, key, counted, value_codec)
 
     async def _leaf(
         self,
@@ -289,7 +301,7 @@ class Run:
                     await journal.put(key, codec.dump_sample(sample, value_codec))
         except BaseException as error:
             if isinstance(error, CallError):
-                actual = self._actual(error.usage or Usage(model_calls=1), worst)
+                actual = self._actual(error.usage or ONE_CALL, worst)
             span.fail(error)
             self._settle(span, worst, actual, paid=True)
             raise
@@ -300,8 +312,7 @@ class Run:
 
     def _actual(self, reported: Usage, worst: Usage) -> Usage:
         context = max(reported.longest_context, reported.prompt_tokens + reported.generated_tokens)
-        calls = max(1, reported.model_calls) if worst.model_calls else reported.model_calls
-        return replace(reported, generations=worst.generations, model_calls=calls, longest_context=context)
+        return replace(reported, generations=worst.generations, longest_context=context)
 
     # ---------------------------------------------------------------- verifying
 

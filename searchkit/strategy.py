@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from searchkit.run import Run
-from searchkit.types import Params, Prompt, Sample
+from searchkit.types import Params, Prompt, Sample, Usage
 
 
 class Strategy(ABC):
@@ -20,6 +20,15 @@ class Strategy(ABC):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         """The body: draw with `run.sample`, judge with `run.score`, branch with `run.map`, and return the choice."""
 
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """The most that one answer may cost if one sample of the generator costs `sample`; None: no bound is known."""
+        return None
+
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         """One answer. Out of budget it is the best so far; all candidates are in `Sample.candidates`."""
         return await run.search(type(self).__name__, lambda inner: self.search(prompt, inner), params=params)
+
+
+def worst_case(generator: Any, sample: Usage) -> Usage | None:
+    """The most that one sample of `generator` may cost: a strategy's own bound, else `sample`."""
+    return generator.worst_case(sample) if isinstance(generator, Strategy) else sample

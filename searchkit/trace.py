@@ -28,10 +28,18 @@ class Span:
                  "usage")  # fmt: skip
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
-        self.name, self.kind, self.index, self.role = name, kind, index, role
+        self.name: str = name
+        self.kind: str = kind
+        self.index: int = index
+        self.role: Role = role
         self.children: list[Span] = []
-        self.usage, self.status, self.error, self.text, self.replayed = NO_USAGE, "open", "", "", False
-        self.began, self.ended = time.perf_counter(), 0.0
+        self.usage: Usage = NO_USAGE
+        self.status: Status = "open"
+        self.error: str = ""
+        self.text: str = ""
+        self.replayed: bool = False
+        self.began: float = time.perf_counter()
+        self.ended: float = 0.0
 
     def add(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> Span:
         child = Span(name, kind, index, role)

@@ -189,6 +189,11 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.generated_tokens
 
+    def times(self, n: int) -> Usage:
+        """What `n` such usages add up to."""
+        amounts = {f.name: getattr(self, f.name) * n for f in fields(self)}
+        return Usage(**amounts | {"longest_context": self.longest_context})
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.generations + other.generations,

@@ -9,8 +9,8 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Selector, Verifier
 from searchkit.run import Run
 from searchkit.strategies.select import Argmax, fallback
-from searchkit.strategy import Strategy
-from searchkit.types import Prompt, Sample, Scored, Verdict
+from searchkit.strategy import Strategy, worst_case
+from searchkit.types import Prompt, Sample, Scored, Usage, Verdict
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class BestOfN(Strategy):
             raise ConfigError(f"the threshold {self.threshold} is outside the verifier's range [{low}, {high}]")
         if self.verifier.joint and (self.threshold is not None or self.first_pass):
             raise ConfigError("a joint verifier scores all samples together: it cannot stop the search early")
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """`n` samples and `n` verifications; a verifier that asks models costs more."""
+        one = worst_case(self.generator, sample)
+        return None if one is None else one.times(self.n) + Usage(verifications=self.n)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         scored = await (self._together if self.verifier.joint else self._one_by_one)(prompt, run)

@@ -11,8 +11,8 @@ from searchkit.protocols import Generator, Verifier
 from searchkit.run import Run
 from searchkit.strategies.select import Key, Vote, ballot, fallback
 from searchkit.strategies.stopping import StoppingRule
-from searchkit.strategy import Strategy
-from searchkit.types import Prompt, Sample, Scored
+from searchkit.strategy import Strategy, worst_case
+from searchkit.types import Prompt, Sample, Scored, Usage
 from searchkit.verifiers import keys
 
 
@@ -45,6 +45,11 @@ class SelfConsistency(Strategy):
             raise ConfigError(f"the answer key must be callable, such as keys.boxed, got {self.key!r}")
         if self.verifier is not None and self.verifier.range[0] < 0:
             raise ConfigError(f"a weighted vote needs scores >= 0, but the verifier's range is {self.verifier.range}")
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """`n` samples, and `n` verifications with a verifier; one that asks models costs more."""
+        one = worst_case(self.generator, sample)
+        return None if one is None else one.times(self.n) + Usage(verifications=self.n if self.verifier else 0)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         samples, deciding = await self._draw(prompt, run)

@@ -19,7 +19,7 @@ from searchkit.generators.function import Function
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing import Counting
-from searchkit.types import Message, Prompt, Sample, Scored, Step, Text, Token, ToolCall, Usage, Verdict
+from searchkit.types import Message, Sample, Scored, Step, Text, Token, ToolCall, Usage, Verdict
 from searchkit.verifiers import Predicate
 
 
@@ -134,9 +134,7 @@ def test_another_generator_on_the_same_journal_replays_nothing(tmp_path: Path) -
     path = tmp_path / "run.db"
     for name, score in (("first", 0.0), ("second", 1.0)):
         backend = Counting(Simulated({name: 1.0}, name=name))
-        result = asyncio.run(
-            solve("q", BestOfN(3, Predicate(is_second)), generator=Model(backend), journal=path)
-        )
+        result = asyncio.run(solve("q", BestOfN(3, Predicate(is_second)), generator=Model(backend), journal=path))
         assert backend.calls == 3
         assert result.candidates[0].score == score
 
@@ -170,7 +168,7 @@ asyncio.run(main(sys.argv[1]))
 
 
 def test_killed_and_restarted_a_run_of_200_problems_ends_as_if_never_killed(tmp_path: Path) -> None:
-    """SIGKILL in the middle of 200 problems of 8 calls each, twice: final results byte-identical, nothing paid twice."""
+    """SIGKILL in the middle of 200 problems of 8 calls each, twice: equal final bytes, and nothing is paid twice."""
     script = tmp_path / "run.py"
     script.write_text(SCRIPT)
 

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from searchkit import Budget, BudgetExhausted, CallError, ConfigError, Model, Params, Prompt, Run, Sample, Strategy, solve
+from searchkit import (
+    Budget,
+    BudgetExhausted,
+    CallError,
+    ConfigError,
+    Model,
+    Params,
+    Prompt,
+    Run,
+    Sample,
+    Strategy,
+    solve,
+)
 from searchkit.generators.recorded import Recorded
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
@@ -140,7 +152,7 @@ def test_a_budget_of_nothing_raises_because_there_is_no_candidate() -> None:
 
 
 def test_a_deadline_returns_what_was_finished() -> None:
-    """Calls of 1 ms and of 60 s under a deadline of 0.2 s: the fast ones are candidates, the slow ones are cancelled."""
+    """Calls of 1 ms and of 60 s, a deadline of 0.2 s: the fast ones are candidates, the slow ones are cancelled."""
 
     @dataclass(frozen=True)
     class Mixed:
@@ -172,7 +184,7 @@ def test_a_nested_budget_binds_its_part_only() -> None:
 
 
 def test_a_retry_is_charged_and_needs_budget_of_its_own() -> None:
-    """A backend that asks for retries: each granted one is a paid call; with two calls allowed the second is the last."""
+    """A backend that asks for retries: each granted one is a paid call; with two calls allowed there is one retry."""
 
     @dataclass(frozen=True)
     class Flaky:
@@ -264,7 +276,7 @@ def test_an_unexpected_error_after_the_first_candidate_returns_it() -> None:
 
 
 def test_wide_and_deep_nesting_is_deterministic_under_a_binding_budget() -> None:
-    """A vote over best-of-N that cannot pay for all its calls: the same trace under any latencies, holds all given back."""
+    """A vote over best-of-N that cannot pay for all its calls: within its ceilings, and alike under any latencies."""
     strategy = SelfConsistency(3, generator=BestOfN(3, Predicate(always), generator=SelfConsistency(2)))
     traces = []
     for order in range(4):

@@ -86,6 +86,11 @@ def test_a_threshold_above_one_never_stops(rule: Beta | Dirichlet) -> None:
 
 def test_impossible_rules_are_refused() -> None:
     """Thresholds that any vote passes, empty windows, one class to compare."""
-    for make in (lambda: Beta(0.5), lambda: Dirichlet(float("nan")), lambda: Dirichlet(top=1), lambda: EarlyStopping(0)):
+    for make in (
+        lambda: Beta(0.5),
+        lambda: Dirichlet(float("nan")),
+        lambda: Dirichlet(top=1),
+        lambda: EarlyStopping(0),
+    ):
         with pytest.raises(ConfigError):
             make()

@@ -21,6 +21,8 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.verifiers.canonical import MAX_ANSWER, canonical, rational
 
+__all__ = ["answer_is", "bare", "boxed", "default", "first_of", "hashes", "json_field", "number", "regex"]
+
 Key = Callable[[Any], Hashable | None]
 
 MAX_BARE = 200

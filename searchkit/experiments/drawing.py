@@ -115,7 +115,8 @@ async def draw(
 
     Every sample asked for is in the pool: one that failed, or that the budget (for each problem) cut off, is an entry
     with ``finish="error"`` and its reason as value, and one whose verification failed counts as wrong. With a journal
-    the drawing is resumable: what was finished is not paid again. Raises `ConfigError` before any call if a problem
+    the drawing is resumable: what was finished is not paid again. Interrupted (Ctrl-C under `run_sync`), it returns the
+    pool of the problems that were finished. Raises `ConfigError` before any call if a problem
     does not fit the verifier, and the first error if not a single sample could be drawn, or not a single one judged.
     """
     wanted = list(problems)
@@ -130,8 +131,11 @@ async def draw(
         journal=journal if isinstance(journal, Journal) or journal is None else os.fspath(journal),
         concurrency=concurrency, progress=progress,
     )  # fmt: skip
-    results = [outcome.unwrap() for outcome in outcomes]
-    pool = Pool({problem.id: result.answer for problem, result in zip(wanted, results, strict=True)})
+    finished = [(wanted[o.index], o.unwrap()) for o in outcomes if o.error or o.unwrap().stopped != "cancelled"]
+    if not finished:
+        raise KeyboardInterrupt
+    results = [result for _, result in finished]
+    pool = Pool({problem.id: result.answer for problem, result in finished})
     _check(pool, [error for result in results for error in result.errors])
     return pool
 

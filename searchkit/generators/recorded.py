@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.errors import CallError
@@ -35,7 +35,4 @@ class Recorded:
                 "record more, or ask for fewer",
                 kind="bad_request",
             )
-        sample = stored[index] if isinstance(stored[index], Sample) else Sample(stored[index])
-        return replace(
-            sample, usage=replace(sample.usage, model_calls=1) if sample.usage.model_calls == 0 else sample.usage
-        )
+        return stored[index] if isinstance(stored[index], Sample) else Sample(stored[index])

@@ -91,6 +91,11 @@ def replay(puzzle: Puzzle, text: str) -> Replay:
     return Replay(tuple(sorted(left)), done)
 
 
+def line_operation(line: str) -> str | None:
+    """The operation of a solution's line, ``"20-13=7"``; None if the line is not of the form."""
+    return line.partition(":")[0] if _LINE.fullmatch(line) else None
+
+
 def check(puzzle: Puzzle, text: str) -> str:
     """Return "" if `text` is a complete, exact solution of `puzzle`, else the reason why not."""
     result = replay(puzzle, text)

@@ -63,7 +63,8 @@ class Tokenizer:
             "normalizer": None,
             "pre_tokenizer": byte_level,
             "post_processor": {
-                "type": "TemplateProcessing", "single": begin, "pair": [*begin, {"Sequence": {"id": "B", "type_id": 1}}],
+                "type": "TemplateProcessing", "single": begin,
+                "pair": [*begin, {"Sequence": {"id": "B", "type_id": 1}}],
                 "special_tokens": {"<s>": {"id": "<s>", "ids": [BOS], "tokens": ["<s>"]}},
             },
             "decoder": byte_level,

@@ -1,0 +1,102 @@
+"""The command line: `searchkit demo`, `searchkit solve`, `searchkit estimate`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+from searchkit.errors import SearchkitError
+
+EPILOG = """examples:
+  searchkit demo
+  searchkit solve '3 7 13 20>24' --strategy best-of-n -p n=64
+  searchkit solve '3 7 13 20>24' --strategy self-consistency -p n=40 -p 'stop=Beta(0.95)' --json
+  searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model my-model --strategy self-consistency -p n=5
+  searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512 --problems 500
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(
+        prog="searchkit",
+        description="Inference-time search with language models.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    main.add_argument("--version", action="version", version=_version())
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="a test-time-compute curve on the embedded model, offline, in a minute")
+    demo.add_argument("--problems", type=int, default=40, help="held-out Countdown problems (default: 40)")
+    demo.add_argument("--samples", type=int, default=64, help="samples a problem (default: 64)")
+    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--out", default="searchkit-demo.png", help="where the curve is drawn (default: %(default)s)")
+    demo.add_argument("--json", action="store_true", help="print the figures as JSON")
+    solve = commands.add_parser("solve", help="one prompt, any backend, any strategy")
+    solve.add_argument("prompt", help="the prompt; for the embedded model a Countdown puzzle such as '3 7 13 20>24'")
+    _search_options(solve)
+    ceilings = "generations, verifications, model_calls, generated_tokens, total_tokens, usd or seconds"
+    solve.add_argument("--budget", action="append", default=[], metavar="CEILING=N", help=f"a ceiling on {ceilings}")
+    solve.add_argument("--journal", help="a file that makes the search resumable (default: one in the cache folder)")
+    solve.add_argument("--trace", action="store_true", help="print the whole trace as text")
+    solve.add_argument("--json", action="store_true", help="print the result as JSON")
+    estimate = commands.add_parser("estimate", help="worst-case calls and tokens, before anything is paid")
+    estimate.add_argument(
+        "prompt", nargs="?", default="", help="the prompt, to count its tokens (4 characters a token)"
+    )
+    _search_options(estimate)
+    estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
+    estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
+    estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
+    return main
+
+
+def _search_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1")
+    command.add_argument("--model", help="the server's model name")
+    command.add_argument("--route", choices=("chat", "completions"), default="chat", help="of a server (default: chat)")
+    command.add_argument("--strategy", default="best-of-n", help="by name (default: best-of-n)")
+    example = "a parameter of the strategy, such as n=16, stop=Beta(0.9) or key=boxed; repeatable"
+    command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)
+    command.add_argument("--verifier", help="'countdown', 'exact' (with --reference), or your own as module:function")
+    command.add_argument("--reference", help="the known answer, for --verifier exact")
+    command.add_argument("--temperature", type=float, default=1.0)
+    command.add_argument("--top-p", type=float, default=1.0)
+    command.add_argument("--max-tokens", type=int)
+    command.add_argument("--seed", type=int, default=0)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 failed, 2 a mistake in the arguments, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "demo":
+            from searchkit.cli.demo import demo
+
+            return demo(options, _again(arguments))
+        if options.command == "solve":
+            from searchkit.cli.solve import solve
+
+            return solve(options, _again(arguments))
+        from searchkit.cli.estimate import estimate
+
+        return estimate(options)
+    except SearchkitError as error:
+        print(f"searchkit: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    except KeyboardInterrupt:
+        print("\nsearchkit: interrupted", file=sys.stderr)
+        return 130
+
+
+def _again(arguments: Sequence[str]) -> str:
+    """The command line that was typed."""
+    return shlex.join(["searchkit", *arguments])
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"searchkit {version('searchkit')}"

@@ -1,0 +1,111 @@
+"""What can be named on the command line, and how a value written there is read.
+
+A value is a literal (``8``, ``0.5``, ``True``, ``"text"``), a name (``countdown``, ``boxed``) or a call of a name
+(``Beta(0.9)``, ``SelfConsistency(3)``). The text is parsed, never evaluated: nothing but these names can be called.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from typing import Any
+
+from searchkit.errors import ConfigError
+from searchkit.strategy import Strategy
+
+
+def known() -> dict[str, Any]:
+    """Every name with what it stands for: strategies, selection and stopping rules, answer keys, verifiers."""
+    from searchkit import strategies, verifiers
+    from searchkit.lab.checker import CHECKER, operations
+    from searchkit.verifiers import keys
+
+    names: dict[str, Any] = {name: getattr(strategies, name) for name in strategies.__all__}
+    names |= {name: getattr(verifiers, name) for name in verifiers.__all__ if name != "keys"}
+    names |= {name: getattr(keys, name) for name in keys.__all__}
+    return names | {"countdown": CHECKER, "operations": operations}
+
+
+def strategy_names() -> list[str]:
+    return [name for name, value in known().items() if isinstance(value, type) and issubclass(value, Strategy)]
+
+
+def strategy(name: str, given: Iterable[str], preset: dict[str, Any]) -> Strategy:
+    """The strategy called `name` (``best-of-n`` is ``BestOfN``) with ``field=value`` parameters over `preset` ones."""
+    wanted = next((known()[n] for n in strategy_names() if plain(n) == plain(name)), None)
+    if wanted is None:
+        raise ConfigError(f"unknown strategy {name!r}{_meant(name, strategy_names())}")
+    allowed = [f.name for f in fields(wanted) if f.init]
+    values = {k: v for k, v in preset.items() if k in allowed}
+    for one in given:
+        field, found, text = one.partition("=")
+        if not found:
+            raise ConfigError(f"a parameter is written field=value, got {one!r}")
+        if field not in allowed:
+            raise ConfigError(f"{wanted.__name__} has no parameter {field!r}{_meant(field, allowed)}")
+        values[field] = value(text)
+    for f in fields(wanted):
+        if f.init and f.default is MISSING and f.default_factory is MISSING and f.name not in values:
+            raise ConfigError(f"{wanted.__name__} needs a {f.name}: add -p {f.name}=... (or --{f.name} for a verifier)")
+    made: Strategy = build(wanted, (), values)
+    return made
+
+
+def value(text: str) -> Any:
+    """What `text` stands for; see the top of this file."""
+    try:
+        return _read(ast.parse(text.strip(), mode="eval").body)
+    except SyntaxError:
+        return text
+
+
+def build(make: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
+    """`make(*args, **kwargs)`; wrong arguments become one clear sentence."""
+    try:
+        return make(*args, **kwargs)
+    except TypeError as error:
+        raise ConfigError(f"{getattr(make, '__name__', make)}: {str(error).replace('__init__() ', '')}") from error
+
+
+def imported(path: str) -> Any:
+    """The object at ``module:attribute``, for verifiers and agents of the user's own."""
+    module, found, attribute = path.partition(":")
+    if not found:
+        raise ConfigError(f"{path!r} is not known here: name your own as module:function")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{path!r} cannot be imported: {error}") from error
+
+
+def _read(node: ast.expr) -> Any:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        return -node.operand.value  # type: ignore[operator]
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return tuple(map(_read, node.elts))
+    if isinstance(node, ast.Name):
+        if node.id not in known():
+            raise ConfigError(f"unknown name {node.id!r}{_meant(node.id, known())}")
+        return known()[node.id]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        keywords = {k.arg: _read(k.value) for k in node.keywords if k.arg is not None}
+        return build(_read(node.func), map(_read, node.args), keywords)
+    raise ConfigError(
+        f"{ast.unparse(node)!r} cannot be used here: write a literal, a name, or a call such as Beta(0.9)"
+    )
+
+
+def plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _meant(name: str, among: Iterable[str]) -> str:
+    among = list(among)
+    close = difflib.get_close_matches(plain(name), [plain(n) for n in among], 1, 0.6)
+    hint = next((n for n in among if close and plain(n) == close[0]), None)
+    return f": did you mean {hint!r}?" if hint else f"; known are {', '.join(sorted(among))}"

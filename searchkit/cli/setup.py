@@ -1,0 +1,91 @@
+"""From options to objects: the generator, the parameters, the strategy, and a journal that outlives an interruption."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from searchkit.cli import names
+from searchkit.errors import ConfigError
+from searchkit.generators.model import Model
+from searchkit.strategy import Strategy
+from searchkit.types import Budget, Params
+
+
+def params(options: argparse.Namespace) -> Params:
+    return Params(temperature=options.temperature, top_p=options.top_p, max_tokens=options.max_tokens)
+
+
+def generator(options: argparse.Namespace) -> Model:
+    """The embedded model, or the server at `options.backend` with retries and an adaptive limit."""
+    if options.backend == "embedded":
+        from searchkit.generators.embedded import Embedded
+
+        return Model(Embedded(), params(options))
+    if not options.backend.startswith(("http://", "https://")):
+        raise ConfigError(f"unknown backend {options.backend!r}: 'embedded', or a URL such as http://localhost:8000/v1")
+    if not options.model:
+        raise ConfigError("a server serves models by name: add --model NAME")
+    from searchkit.generators.limited import Limited
+    from searchkit.generators.openai import OpenAI
+    from searchkit.generators.retrying import Retrying
+
+    return Model(Retrying(Limited(OpenAI(options.backend, options.model, route=options.route))), params(options))
+
+
+def strategy(options: argparse.Namespace) -> Strategy:
+    """The strategy with what the options preset: n = 8, and for the embedded model its checker and answer key."""
+    preset: dict[str, Any] = {"n": 8}
+    if options.backend == "embedded":
+        preset["key"] = names.value("operations")
+    if options.verifier or options.backend == "embedded":
+        preset["verifier"] = _verifier(options)
+    if names.plain(options.strategy) == names.plain("SelfConsistency") and not options.verifier:
+        preset.pop("verifier", None)  # a plain vote unless a weighted one is asked for
+    return names.strategy(options.strategy, options.parameter, preset)
+
+
+def _verifier(options: argparse.Namespace) -> Any:
+    from searchkit.verifiers import Exact, Predicate
+
+    name = options.verifier or "countdown"
+    if name == "exact":
+        if options.reference is None:
+            raise ConfigError("--verifier exact compares with the known answer: add --reference ANSWER")
+        return Exact(reference=options.reference)
+    if name in names.known():
+        return names.known()[name]
+    found = names.imported(name)
+    return found if hasattr(found, "verify") else Predicate(found)
+
+
+def budget(given: list[str]) -> Budget:
+    """`Budget` from ``ceiling=number`` texts."""
+    ceilings: dict[str, Any] = {}
+    for one in given:
+        name, found, text = one.partition("=")
+        if not found or name not in Budget.__dataclass_fields__:
+            raise ConfigError(
+                f"a budget is CEILING=N with one of {', '.join(Budget.__dataclass_fields__)}, got {one!r}"
+            )
+        try:
+            ceilings[name] = float(text) if name in ("usd", "seconds") else int(text)
+        except ValueError:
+            raise ConfigError(f"--budget {name} needs a number, got {text!r}") from None
+    return Budget(**ceilings)
+
+
+def cached_journal(command: str) -> Path:
+    """A journal for this very command: the same command finds it again after an interruption."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "searchkit"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{hashlib.sha256(command.encode()).hexdigest()[:16]}.db"
+
+
+def forget(journal: Path) -> None:
+    """Remove a journal that has served."""
+    for suffix in ("", "-wal", "-shm"):
+        journal.with_name(journal.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""`searchkit solve`: one prompt, any backend, any strategy."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from searchkit.cli import setup
+from searchkit.solve import solve_sync
+from searchkit.types import Prompt, Result
+
+
+def solve(options: argparse.Namespace, command: str) -> int:
+    """Search, print the answer; interrupted, print the best so far and the command that resumes."""
+    model, strategy, budget = setup.generator(options), setup.strategy(options), setup.budget(options.budget)
+    prompt = Prompt.of(options.prompt if options.backend != "embedded" else options.prompt.rstrip("\n") + "\n")
+    journal = Path(options.journal) if options.journal else setup.cached_journal(command)
+    result = solve_sync(prompt, strategy, generator=model, budget=budget, seed=options.seed, journal=journal)
+    interrupted = result.stopped == "cancelled"
+    if not options.journal and not interrupted:
+        setup.forget(journal)
+    print(json.dumps(as_json(result)) if options.json else as_text(result, trace=options.trace))
+    if interrupted:
+        print(f"interrupted: this is the best so far. The same command goes on:\n  {command}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def as_json(result: Result[Any]) -> dict[str, Any]:
+    """Everything but the trace, JSON-compatible."""
+    return {
+        "answer": result.sample.text,
+        "stopped": result.stopped,
+        "candidates": [
+            {"text": c.sample.text, "score": c.score, "finish": c.sample.finish, "feedback": c.verdict.feedback}
+            for c in result.candidates
+        ],
+        "errors": [f"{type(e).__name__}: {e}" for e in result.errors],
+        "usage": asdict(result.usage),
+        "paid": asdict(result.paid),
+        "sequential_tokens": result.sequential_tokens,
+        "wall_s": result.wall_s,
+        "overshoot": dict(result.overshoot),
+    }
+
+
+def as_text(result: Result[Any], *, trace: bool) -> str:
+    """The answer, then one line on how it came about; the trace before it if asked for."""
+    scores = [c.score for c in result.candidates if c.score is not None]
+    best = f", best score {max(scores):g}" if scores else ""
+    usage = result.usage
+    summary = (
+        f"[{result.stopped}: {len(result.candidates)} candidates{best}; {usage.model_calls} calls, "
+        f"{usage.generated_tokens} generated tokens, {usage.verifications} verifications, {result.wall_s:.2f} s]"
+    )
+    failures = [f"! {type(e).__name__}: {e}" for e in result.errors[:5]]
+    shown = [result.trace.render(), ""] if trace else []
+    return "\n".join([*shown, _printable(result.sample.text.rstrip()), *failures, summary])
+
+
+def _printable(text: str) -> str:
+    """`text` without what could steer a terminal: a model wrote it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,172 @@
+"""The command line as a user types it: answers, JSON, mistakes, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from searchkit.cli import main
+from searchkit.lab.countdown import Countdown, Puzzle, check, solutions
+
+PUZZLE = Countdown().puzzles(1, "test")[0]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_solve_prints_an_answer_that_the_checker_accepts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Best-of-64 with the embedded model on a held-out puzzle: the JSON's answer replays to the target."""
+    code, out, _ = run(capsys, "solve", PUZZLE.prompt.strip(), "-p", "n=64", "--max-tokens", "64", "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert check(PUZZLE, result["answer"]) == ""
+    assert len(result["candidates"]) == result["usage"]["generations"] == 64
+    assert result["paid"] == result["usage"]
+
+
+def test_the_text_output_ends_with_what_it_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    """A vote with a stopping rule and a trace: answer, trace and one line of accounting."""
+    code, out, _ = run(
+        capsys, "solve", PUZZLE.prompt, "--strategy", "self-consistency", "-p", "n=9", "-p", "stop=EarlyStopping(3)",
+        "--trace", "--budget", "generations=6",
+    )  # fmt: skip
+    assert code == 0
+    assert "SelfConsistency" in out
+    assert "6 calls" in out.splitlines()[-1] or "3 calls" in out.splitlines()[-1]
+
+
+def test_estimate_is_the_worst_case_that_solve_then_keeps(capsys: pytest.CaptureFixture[str]) -> None:
+    """16 x 3 nested samples of at most 32 tokens for 10 problems: 480 calls, 15,360 tokens; solve stays below."""
+    options = ("-p", "n=16", "-p", "generator=SelfConsistency(3)", "--max-tokens", "32")
+    _, out, _ = run(capsys, "estimate", *options, "--problems", "10", "--json")
+    worst = json.loads(out)
+    assert (worst["model_calls"], worst["generated_tokens"], worst["verifications"]) == (480, 15_360, 160)
+    _, out, _ = run(capsys, "solve", PUZZLE.prompt, *options, "--json")
+    spent = json.loads(out)["usage"]
+    assert spent["model_calls"] == 48
+    assert spent["generated_tokens"] <= 1_536
+
+
+def test_estimate_prices(capsys: pytest.CaptureFixture[str]) -> None:
+    """One million generated tokens at 8 dollars a million cost 8 dollars."""
+    options = ("-p", "n=1000", "--max-tokens", "1000", "--usd-per-million", "2", "8")
+    assert "8.00" in run(capsys, "estimate", *options)[1]
+    assert "no bound" in run(capsys, "estimate", "-p", "n=4")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("solve '1 2>3' --strategy best-of-m", "did you mean 'BestOfN'"),
+        ("solve '1 2>3' --strategy nonsense", "SelfConsistency"),
+        ("solve '1 2>3' -p n=0", "n >= 1"),
+        ("solve '1 2>3' -p m=3", "no parameter 'm'"),
+        ("solve '1 2>3' -p n", "field=value"),
+        ("solve '1 2>3' -p threshold=2", "range"),
+        ("solve '1 2>3' -p stop=Bta(0.9) --strategy self-consistency", "did you mean 'Beta'"),
+        ("solve '1 2>3' -p \"n=__import__('os')\"", "unknown name"),
+        ("solve '1 2>3' -p 'n=(1).real'", "cannot be used here"),
+        ("solve '' ", "empty"),
+        ("solve 'how are you' ", "cannot read"),
+        ("solve '1 2>3' --budget calls=3", "model_calls"),
+        ("solve '1 2>3' --budget generations=many", "number"),
+        ("solve '1 2>3' --budget generated_tokens=100", "max_tokens"),
+        ("solve '1 2>3' --temperature -1", "temperature"),
+        ("solve '1 2>3' --verifier exact", "--reference"),
+        ("solve '1 2>3' --verifier mine", "module:function"),
+        ("solve '1 2>3' --verifier no.such.module:f", "cannot be imported"),
+        ("solve hi --backend vllm", "URL"),
+        ("solve hi --backend http://127.0.0.1:9/v1", "--model"),
+        ("solve hi --backend http://127.0.0.1:9/v1 --model m", "verifier"),
+        ("demo --problems 0", "at least one"),
+    ],
+)
+def test_each_mistake_is_one_sentence_that_names_the_fix(
+    capsys: pytest.CaptureFixture[str], arguments: str, said: str
+) -> None:
+    """The table above: exit code 1 or 2, nothing on stdout, one line on stderr."""
+    code, out, err = run(capsys, *shlex.split(arguments))
+    assert code in (1, 2)
+    assert out == ""
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_damaged_journal_is_refused_and_left_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("precious")
+    code, _, err = run(capsys, "solve", PUZZLE.prompt, "--journal", str(path))
+    assert code == 1
+    assert "not a searchkit journal" in err
+    assert path.read_text() == "precious"
+
+
+def test_demo_prints_the_table_draws_the_curve_and_shows_a_search(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A small demo: rows for 1, 2, 4, 8 samples, a PNG, and a trace whose calls are the model's."""
+    picture = tmp_path / "curve.png"
+    code, out, _ = run(capsys, "demo", "--problems", "4", "--samples", "8", "--out", str(picture))
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[1:5]] == ["1", "2", "4", "8"]
+    assert "BestOfN" in out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demo_is_the_same_every_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Two runs of one seed give the same figures; another seed gives others."""
+    figures: list[Any] = []
+    for seed in ("0", "0", "1"):
+        options = ("--problems", "3", "--samples", "8", "--json", "--seed", seed, "--out", str(tmp_path / "c.png"))
+        figures.append(json.loads(run(capsys, "demo", *options)[1])["curves"])
+    assert figures[0] == figures[1] != figures[2]
+
+
+def test_ctrl_c_prints_the_best_so_far_and_the_same_command_resumes(tmp_path: Path) -> None:
+    """SIGINT in the middle: exit code 130, an answer, the command; run again, it pays only for the rest."""
+    n = 4000
+    command = [sys.executable, "-m", "searchkit", "solve", PUZZLE.prompt, "-p", f"n={n}", "-p", "window=16", "--json"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    while not any(f.stat().st_size > 100_000 for f in tmp_path.glob("searchkit/*.db-wal")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    cut = json.loads(out)
+    assert cut["stopped"] == "cancelled"
+    assert 0 < len(cut["candidates"]) < n
+    assert "searchkit solve" in err
+    resumed = json.loads(subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout)
+    assert resumed["usage"]["model_calls"] == n
+    assert resumed["paid"]["model_calls"] <= n - len(cut["candidates"])
+    assert not list(tmp_path.glob("searchkit/*"))  # a journal that has served is removed
+
+
+def test_python_dash_m_and_help_work() -> None:
+    """`python -m searchkit --help` names the three commands."""
+    shown = subprocess.run([sys.executable, "-m", "searchkit", "--help"], capture_output=True, text=True, check=True)
+    assert all(word in shown.stdout for word in ("demo", "solve", "estimate"))
+
+
+def test_the_puzzle_used_here_is_held_out_and_solvable() -> None:
+    assert PUZZLE.split == "test"
+    assert solutions(Puzzle(PUZZLE.numbers, PUZZLE.target))
