@@ -1,0 +1,166 @@
+"""The embedded language model: a real Llama that ships with searchkit and runs on the CPU, without server or key."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchkit.errors import CallError, ConfigError
+from searchkit.lab.checkpoint import SHIPPED, Checkpoint, load
+from searchkit.types import Image, Message, Prompt, Request, Sample, Text, Token, Usage
+
+if TYPE_CHECKING:
+    from searchkit.lab.engine import Engine, Generated, Job
+
+# Engines of this process, by weights and configuration: backends that are equal share one, weights and thread included.
+_ENGINES: dict[tuple[str, int, int], Engine] = {}
+_OPENING = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A `Backend`: a character-level Llama on ONNX Runtime, with continuous batching of up to `batch` requests.
+
+    folder: a Hugging Face folder with ``model.onnx`` (see `searchkit.lab.export`); None is the shipped Countdown model.
+    batch: rows computed together; further requests wait. threads: that share the rows of a large batch (16 rows or more
+    each); None is the number of CPUs, at most 4. Neither changes a text.
+
+    A request is the begin token, the text of all messages and the prefix (`prefix_ids` if given). Its text is a
+    function of prompt, parameters and seed: noise is keyed by (seed, position in the text, token), positions count from
+    the begin token, and logits do not depend on the batch. So a continued prefix meets the noise it would have met in
+    one go; its logits agree with those to rounding only, because a prompt is read in one piece.
+
+    `token_ids` and `logprobs` cover every sampled token, the end token and a stop string's included, as
+    `Usage.generated_tokens` does; the text stops before the stop string. `logprobs=k` lists the k most likely tokens.
+    Requests that the model cannot read (unknown characters, images, tools, too long) come back as `CallError`s of kind
+    "bad_request". Safe from several event loops at once; a cancelled call frees its row at the next token.
+
+    Pickles as its configuration. `ConfigError` if the folder is missing or damaged.
+    """
+
+    folder: str | Path | None = None
+    batch: int = 64
+    threads: int | None = None
+    _checkpoint: Checkpoint = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ConfigError(f"batch must be >= 1 row, got {self.batch}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads must be >= 1, or None for the number of CPUs, got {self.threads}")
+        object.__setattr__(self, "_checkpoint", load(SHIPPED if self.folder is None else Path(self.folder)))
+
+    def __reduce__(self) -> tuple[type[Embedded], tuple[str | Path | None, int, int | None]]:
+        return type(self), (self.folder, self.batch, self.threads)
+
+    @property
+    def name(self) -> str:
+        """Folder name and a digest of its files: other weights give another name."""
+        return f"embedded/{self._checkpoint.folder.name}@{self._checkpoint.digest[:12]}"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        """One sample or `CallError` a request, in order. All of them join the batch at the next token step."""
+        checkpoint = self._checkpoint
+        jobs = [_job(checkpoint, request) for request in requests]
+        queue = [job for job in jobs if not isinstance(job, CallError)]
+        if queue:
+            key = (checkpoint.digest, self.batch, self.threads or min(4, os.cpu_count() or 1))
+            engine = _ENGINES.get(key)
+            if engine is None:
+                engine = await asyncio.to_thread(_open, checkpoint, key)
+            engine.submit(queue)
+        answers = await asyncio.gather(*(asyncio.wrap_future(job.future) for job in queue), return_exceptions=True)
+        found = iter(answers)
+        return [
+            job if isinstance(job, CallError) else _sample(checkpoint, request, job, next(found))
+            for request, job in zip(requests, jobs, strict=True)
+        ]
+
+
+def _open(checkpoint: Checkpoint, key: tuple[str, int, int]) -> Engine:
+    from searchkit.lab.engine import Engine
+
+    with _OPENING:
+        if key not in _ENGINES:
+            if load(checkpoint.folder).digest != checkpoint.digest:
+                raise ConfigError(f"{checkpoint.folder} has changed on disk: construct Embedded again")
+            _ENGINES[key] = Engine(checkpoint, rows=key[1], threads=key[2])
+        return _ENGINES[key]
+
+
+def _job(checkpoint: Checkpoint, request: Request) -> Job | CallError:
+    """The request as tokens; a `CallError` that says what the model cannot do."""
+    from searchkit.lab.engine import Job
+
+    context, params = checkpoint.layout.context, request.params
+    try:
+        prompt = _encode(checkpoint, request.prompt)
+    except ValueError as error:
+        return CallError(str(error), kind="bad_request", request=request)
+    if len(prompt) >= context:
+        message = f"the prompt has {len(prompt)} tokens and the embedded model holds {context}: shorten the prompt"
+        return CallError(message, kind="bad_request", request=request)
+    known = checkpoint.tokenizer.vocabulary
+    # A stop string with a character that the model does not have can never be generated.
+    stops = tuple((s, tuple(known[c] for c in s)) for s in params.stop if all(c in known for c in s))
+    limit = min(params.max_tokens or context, context - len(prompt))
+    return Job(prompt, request.seed, params, limit, stops)
+
+
+def _encode(checkpoint: Checkpoint, prompt: Prompt) -> tuple[int, ...]:
+    if prompt.tools:
+        raise ValueError("the embedded model calls no tools: pass a prompt without tools, or another backend")
+    if any(isinstance(part, Image) for message in prompt.messages for part in message.parts):
+        raise ValueError("the embedded model reads text only: pass a prompt without images, or another backend")
+    ids = checkpoint.tokenizer.encode("".join(message.text for message in prompt.messages))
+    if prompt.prefix_ids is None:
+        return (checkpoint.begin, *ids, *checkpoint.tokenizer.encode(prompt.prefix))
+    size = checkpoint.layout.vocabulary
+    if not all(0 <= i < size for i in prompt.prefix_ids):
+        raise ValueError(f"prefix_ids must be token ids in 0..{size - 1} of the embedded model")
+    return (checkpoint.begin, *ids, *prompt.prefix_ids)
+
+
+def _sample(
+    checkpoint: Checkpoint, request: Request, job: Job, answer: Generated | BaseException
+) -> Sample[str] | CallError:
+    if isinstance(answer, BaseException):
+        return CallError(f"the embedded engine failed: {answer}", kind="failed", request=request)
+    text = checkpoint.tokenizer.decode(answer.tokens).removesuffix(answer.stop)
+    used = len(answer.tokens)
+    return Sample(
+        text,
+        message=Message("assistant", (Text(text),)),
+        finish=answer.finish,
+        stop_reason=answer.stop or None,
+        usage=Usage(
+            model_calls=1,
+            prompt_tokens=len(job.prompt),
+            generated_tokens=used,
+            longest_context=len(job.prompt) + used,
+        ),
+        token_ids=tuple(answer.tokens),
+        logprobs=_logprobs(checkpoint, answer, request.params.logprobs),
+    )
+
+
+def _logprobs(checkpoint: Checkpoint, answer: Generated, top: int | None) -> tuple[Token, ...] | None:
+    if answer.logits is None or top is None:
+        return None
+    import numpy as np
+
+    from searchkit.lab.sampler import log_softmax
+
+    names = {i: c for c, i in checkpoint.tokenizer.vocabulary.items()}  # special tokens have no text
+    table = log_softmax(answer.logits.astype(np.float64))
+    best = np.argsort(-table, axis=1, kind="stable")[:, :top].tolist()
+    rows = zip(answer.tokens, best, table.tolist(), strict=True)
+    return tuple(
+        Token(names.get(chosen, ""), row[chosen], tuple((names.get(i, ""), row[i]) for i in ranked))
+        for chosen, ranked, row in rows
+    )
