@@ -19,6 +19,7 @@ from searchkit.types import Budget, Usage
 CEILINGS = ("generations", "verifications", "model_calls", "generated_tokens", "total_tokens", "usd")
 Cost = tuple[float, ...]  # one amount a ceiling, in the order of CEILINGS
 _DIMENSIONS = range(len(CEILINGS))
+LEAST = (0, 0, 0, 1, 1, 1e-9)  # what must be left of each ceiling for a model call of unknown length or price
 NO_BUDGET = Budget()
 
 
@@ -62,16 +63,17 @@ class Ledger:
 
     async def hold(self, cost: Cost) -> None:
         """Set `cost` aside; waits for leftovers of siblings where that can help, else raises `BudgetExhausted`."""
-        while (short := self._short(cost)) is not None:
+        wanted = _wanted(cost)
+        while (short := self._short(wanted)) is not None:
             node, dimension = short
             if not isinstance(node, Share):
                 raise BudgetExhausted(CEILINGS[dimension])
-            await node.wave.wait(node, cost)
+            await node.wave.wait(node, wanted)
         self._hold(cost)
 
     def try_hold(self, cost: Cost) -> bool:
         """Set `cost` aside if it is free right now; never waits (used between the attempts of one call)."""
-        if self._short(cost) is not None:
+        if self._short(_wanted(cost)) is not None:
             return False
         self._hold(cost)
         return True
@@ -106,7 +108,7 @@ class Ledger:
     def overshoot(self) -> dict[str, float]:
         """By how much each ceiling of this ledger is exceeded; empty if none is."""
         over = {name: self.spent[i] - self.limit[i] for i, name in enumerate(CEILINGS)}
-        return {name: amount for name, amount in over.items() if amount > 0}
+        return {name: amount for name, amount in over.items() if amount > 1e-9}  # sums of prices are rounded
 
 
 class Share(Ledger):
@@ -236,6 +238,12 @@ class Wave:
         for waiter in helped or self.waiting[:1]:
             self._wake(waiter)
             waiter.granted.set_result(bool(helped))
+
+
+def _wanted(cost: Cost) -> Cost:
+    """What must be free for a hold of `cost`: its amounts, and for model calls a little of every other ceiling."""
+    calls = cost[CEILINGS.index("model_calls")] > 0
+    return tuple(max(c, least) for c, least in zip(cost, LEAST, strict=True)) if calls else cost
 
 
 def _parts(free: Sequence[float], n: int, whole: Callable[[float], int]) -> list[float]:

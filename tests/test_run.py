@@ -291,3 +291,34 @@ def test_wide_and_deep_nesting_is_deterministic_under_a_binding_budget() -> None
         assert result.usage.generated_tokens <= 140
         traces.append(result.trace.canonical())
     assert all(trace == traces[0] for trace in traces)
+
+
+def test_a_ceiling_on_money_stops_calls_of_unknown_price() -> None:
+    """Calls of 0.3 dollars each under a ceiling of 1: the fourth still finds 0.1 left, the fifth nothing."""
+
+    @dataclass(frozen=True)
+    class Priced:
+        name: str = "priced"
+
+        async def complete(self, requests: list[Request]) -> list[Any]:
+            return [Sample("x", usage=Usage(model_calls=1, usd=0.3))]
+
+    strategy = BestOfN(10, Predicate(always), window=1)
+    result = asyncio.run(solve("q", strategy, generator=Model(Priced()), budget=Budget(usd=1.0)))
+    assert result.usage.generations == 4
+    assert result.stopped == "budget"
+    assert result.overshoot == pytest.approx({"usd": 0.2})
+
+
+@pytest.mark.parametrize("window", [1, 3, 10])
+def test_an_opaque_agent_exceeds_a_token_ceiling_only_by_the_calls_in_flight(window: int) -> None:
+    """Ten calls that turn out to cost 40 tokens each, a ceiling of 100: nothing starts once nothing is left."""
+
+    def agent(text: str) -> Sample[str]:
+        return Sample("x", usage=Usage(model_calls=1, generated_tokens=40))
+
+    strategy = BestOfN(10, Predicate(always), window=window)
+    result = asyncio.run(solve("q", strategy, generator=agent, budget=Budget(generated_tokens=100)))
+    assert 100 <= result.usage.generated_tokens <= 100 + 40 * window
+    assert result.overshoot.get("generated_tokens", 0) == result.usage.generated_tokens - 100
+    assert result.stopped == "budget" or result.usage.generations == 10

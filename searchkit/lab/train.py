@@ -5,7 +5,7 @@
 
 Needs PyTorch and safetensors (``pip install 'searchkit[train]'``). Every 100 steps the state is written atomically, so
 killing the process costs at most 100 steps. The result is a Hugging Face folder (config.json, model.safetensors,
-tokenizer files) that `transformers`, vLLM and our own engine read.
+tokenizer files) that `transformers` and vLLM read; ``python -m searchkit.lab.export`` adds what our own engine needs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from searchkit.lab.countdown import Countdown, Puzzle, check, paths
 from searchkit.lab.tokenizer import BOS, EOS, PAD, Tokenizer
 
 CHARACTERS = "\n *+-/0123456789:=>"
+SAVE_EVERY = 100  # steps that a killed process may lose
 WIDTH, LAYERS, HEADS, HIDDEN, CONTEXT, THETA, EPS = 128, 4, 4, 384, 128, 10_000.0, 1e-5
 
 
@@ -202,7 +203,7 @@ def train(args: argparse.Namespace) -> None:
         optimizer.step()
         if (step + 1) % 20 == 0:
             print(f"step {step + 1} loss {loss.item():.4f} {time.perf_counter() - began:.2f} s/step", flush=True)
-        if (step + 1) % 100 == 0 or step + 1 == args.steps:
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == args.steps:
             saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             torch.save(saved, out / "state.tmp")
             os.replace(out / "state.tmp", state)

@@ -48,7 +48,7 @@ class StrategyTests:
     """Inherit, override `strategy`, and where the strategy has one `narrow` and `judged`.
 
     The prompt, the parameters and the backend can be overridden too: the same laws then hold over HTTP or the embedded
-    model. `slow` skips what needs many runs, for backends that are not in-process doubles.
+    model.
     """
 
     prompt = "how much is 2 + 3?"
