@@ -11,13 +11,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchkit import codec, seeds
 from searchkit.budget import Ledger, cost_of
 from searchkit.errors import BudgetExhausted, CallError, ConfigError
-from searchkit.journal import Journal
+from searchkit.frame import Frame, Search
 from searchkit.leaf import Deadline, Timed, describe, key_of, verify, worst_case
 from searchkit.stream import Stream
 from searchkit.trace import Span
@@ -25,7 +25,6 @@ from searchkit.types import (
     Budget,
     Outcome,
     Params,
-    Problem,
     Prompt,
     Request,
     Role,
@@ -42,48 +41,6 @@ if TYPE_CHECKING:
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 NO_USAGE, ONE_CALL, UNJUDGED = Usage(), Usage(model_calls=1), Verdict()
-
-
-@dataclass(eq=False)
-class Search:
-    """What all runs of one search share."""
-
-    problem: Problem
-    generator: Generator | None = None
-    journal: Journal | None = None
-    listen: Callable[[Span], None] | None = None
-    usage: Usage = NO_USAGE
-    paid: Usage = NO_USAGE
-    errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
-    abandoned: int = 0
-    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
-    bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class Frame:
-    """The candidates of one strategy, in program order, and why it stopped early if it did."""
-
-    seen: dict[int, tuple[tuple[int, ...], Scored]] = field(default_factory=dict)
-    stopped: Stopped = "done"
-    inner: list[Frame] = field(default_factory=list)
-
-    def offer(self, order: tuple[int, ...], scored: Scored) -> None:
-        place, _ = self.seen.get(id(scored.sample), (order, scored))
-        self.seen[id(scored.sample)] = place, scored
-
-    def candidates(self) -> tuple[Scored, ...]:
-        return tuple(scored for _, scored in sorted(self.seen.values(), key=lambda entry: entry[0]))
-
-    def best(self) -> Scored | None:
-        """The best so far: highest score, then first; without scores the first that is complete, else the first."""
-        candidates = self.candidates()
-        scored = [c for c in candidates if c.score is not None]
-        if scored:
-            return max(scored, key=lambda c: c.score if c.score is not None else 0.0)
-        whole = [c for c in candidates if not c.sample.truncated]
-        found = next(iter(whole or candidates), None)
-        return found or next((b for frame in self.inner if (b := frame.best()) is not None), None)
 
 
 class Run:
@@ -173,7 +130,8 @@ class Run:
         """Like `map`, but outcomes arrive one by one, in the order of `items`, with at most `window` items in flight.
 
         Use as ``async with run.stream(...) as stream: async for outcome in stream``. Leaving the block cancels what is
-        still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies.
+        still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies. Under a
+        budget all that is left is shared out to the items: draw and score inside `fn`, not beside the stream.
         """
         return Stream(self, fn, items, window, name or getattr(fn, "__name__", "map").strip("_<>"))
 

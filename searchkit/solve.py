@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.frame import Search
 from searchkit.generators.function import as_generator
 from searchkit.journal import Journal
 from searchkit.protocols import Generator
-from searchkit.run import Run, Search
+from searchkit.run import Run
 from searchkit.sync import STOP, run_sync
 from searchkit.trace import Span
 from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Result, Scored, Stopped

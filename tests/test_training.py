@@ -17,7 +17,7 @@ def options(out: Path, **changes: object) -> argparse.Namespace:
 
 
 def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four steps in one go and four steps killed after two give the same weights, bit for bit, and a readable folder."""
+    """Four steps in one go and four steps killed after two give the same weights, bit for bit."""
     from searchkit.lab import train
     from searchkit.lab.tokenizer import Tokenizer
 

@@ -1,0 +1,59 @@
+"""What the runs of one search share, and what one strategy has found so far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from searchkit.journal import Journal
+from searchkit.trace import Span
+from searchkit.types import Problem, Scored, Stopped, Usage
+
+if TYPE_CHECKING:
+    from searchkit.protocols import Generator, Verifier
+
+NO_USAGE = Usage()
+
+
+@dataclass(eq=False)
+class Search:
+    """What all runs of one search share."""
+
+    problem: Problem
+    generator: Generator | None = None
+    journal: Journal | None = None
+    listen: Callable[[Span], None] | None = None
+    usage: Usage = NO_USAGE
+    paid: Usage = NO_USAGE
+    errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
+    abandoned: int = 0
+    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Frame:
+    """The candidates of one strategy, in program order, and why it stopped early if it did."""
+
+    seen: dict[int, tuple[tuple[int, ...], Scored]] = field(default_factory=dict)
+    stopped: Stopped = "done"
+    inner: list[Frame] = field(default_factory=list)
+
+    def offer(self, order: tuple[int, ...], scored: Scored) -> None:
+        place, _ = self.seen.get(id(scored.sample), (order, scored))
+        self.seen[id(scored.sample)] = place, scored
+
+    def candidates(self) -> tuple[Scored, ...]:
+        return tuple(scored for _, scored in sorted(self.seen.values(), key=lambda entry: entry[0]))
+
+    def best(self) -> Scored | None:
+        """The best so far: highest score, then first; without scores the first that is complete, else the first."""
+        candidates = self.candidates()
+        scored = [c for c in candidates if c.score is not None]
+        if scored:
+            return max(scored, key=lambda c: c.score if c.score is not None else 0.0)
+        whole = [c for c in candidates if not c.sample.truncated]
+        found = next(iter(whole or candidates), None)
+        return found or next((b for frame in self.inner if (b := frame.best()) is not None), None)
