@@ -31,9 +31,13 @@ def cost_of(usage: Usage) -> Cost:
 
 
 class Ledger:
-    """What a run may spend, has spent, and holds for calls in flight. One amount a ceiling in each list."""
+    """What a run may spend, has spent, and holds for calls in flight. One amount a ceiling in each list.
 
-    __slots__ = ("bounded", "held", "limit", "parent", "spent")
+    `forfeited` is what cancelled children had been given and not spent. How much that is depends on latencies, so it
+    is never given to anybody else: together with what they spent it is their whole grant, which does not.
+    """
+
+    __slots__ = ("bounded", "forfeited", "held", "limit", "parent", "spent")
 
     def __init__(self, budget: Budget = NO_BUDGET, parent: Ledger | None = None) -> None:
         ceilings = dict(budget.ceilings())
@@ -41,6 +45,7 @@ class Ledger:
         self.limit: list[float] = [ceilings.get(name, math.inf) for name in CEILINGS]
         self.spent: list[float] = [0] * len(CEILINGS)
         self.held: list[float] = [0] * len(CEILINGS)
+        self.forfeited: list[float] = [0] * len(CEILINGS)
         self.bounded: bool = any(x < math.inf for x in self.limit) or (parent is not None and parent.bounded)
 
     def _chain(self) -> Iterator[Ledger]:
@@ -52,7 +57,10 @@ class Ledger:
 
     def free(self) -> list[float]:
         """What can still be held here, by ceiling; infinite where there is none."""
-        return [min(n.limit[i] - n.spent[i] - n.held[i] for n in self._chain()) for i in _DIMENSIONS]
+        return [min(n._left(i) for n in self._chain()) for i in _DIMENSIONS]
+
+    def _left(self, i: int) -> float:
+        return self.limit[i] - self.spent[i] - self.held[i] - self.forfeited[i]
 
     def has_ceiling(self, name: str) -> bool:
         """True if this ledger or any ancestor limits `name`."""
@@ -81,7 +89,7 @@ class Ledger:
     def _short(self, cost: Cost) -> tuple[Ledger, int] | None:
         for node in self._chain():
             for i in _DIMENSIONS:
-                if cost[i] > 0 and node.limit[i] - node.spent[i] - node.held[i] < cost[i]:
+                if cost[i] > 0 and node._left(i) < cost[i]:
                     return node, i
         return None
 
@@ -136,9 +144,23 @@ class Share(Ledger):
             self.limit[i] += grant[i]
 
     def reclaim(self) -> None:
-        """Give back to the owner whatever is neither spent nor held."""
-        left = [x - self.spent[i] - self.held[i] for i, x in enumerate(self.limit)]
-        self.grow([-x for x in left])
+        """Give back to the owner whatever is neither spent, held nor forfeited; pass on what is forfeited."""
+        self.grow([-self._left(i) for i in _DIMENSIONS])
+        self._pass_on(self.bounding(self.forfeited))
+
+    def forfeit(self) -> None:
+        """Give up whatever is not spent, for good: the child was cancelled."""
+        self._pass_on(self.bounding([x - self.spent[i] - self.held[i] for i, x in enumerate(self.limit)]))
+
+    def _pass_on(self, amounts: Cost) -> None:
+        """Turn a part of this share into something that the owner has forfeited."""
+        for i in _DIMENSIONS:
+            self.limit[i] -= amounts[i]
+            self.forfeited[i] = 0
+        for node in self.wave.owner._chain():
+            for i in _DIMENSIONS:
+                node.held[i] -= amounts[i]
+                node.forfeited[i] += amounts[i]
 
 
 @dataclass(eq=False)
@@ -179,8 +201,13 @@ class Wave:
         self._check()
 
     def deliver(self, share: Share) -> None:
-        """The consumer took the child's result, or gave it up: its leftover is free again."""
+        """The consumer took the child's result: its leftover is free again."""
         share.reclaim()
+        self.finished.remove(share)
+
+    def forfeit(self, share: Share) -> None:
+        """The consumer gave the child up: its leftover is lost."""
+        share.forfeit()
         if share in self.finished:
             self.finished.remove(share)
         else:  # cancelled before it began
@@ -213,7 +240,8 @@ class Wave:
         except BudgetExhausted as error:
             for other in list(self.waiting):
                 self._wake(other)
-                other.granted.set_exception(BudgetExhausted(error.ceiling))
+                if not other.granted.done():  # it may have been cancelled just now
+                    other.granted.set_exception(BudgetExhausted(error.ceiling))
             raise
         share._enlarge(need)
 
@@ -237,7 +265,8 @@ class Wave:
                 helped.append(waiter)
         for waiter in helped or self.waiting[:1]:
             self._wake(waiter)
-            waiter.granted.set_result(bool(helped))
+            if not waiter.granted.done():
+                waiter.granted.set_result(bool(helped))
 
 
 def _wanted(cost: Cost) -> Cost:

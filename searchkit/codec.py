@@ -13,10 +13,10 @@ from searchkit.types import (
     Image,
     Message,
     Params,
+    Piece,
     Prompt,
     Sample,
     Scored,
-    Step,
     Text,
     Token,
     ToolCall,
@@ -76,6 +76,20 @@ def load_sample(text: str, codec: Codec | None = None) -> Sample[Any]:
     return _load_sample(json.loads(text), codec)
 
 
+def dump_row(sample: Sample[Any], retried: Usage, codec: Codec | None = None) -> str:
+    """A finished call for the journal: its sample, and what failed attempts before it cost."""
+    stored = _sample(sample, codec)
+    if retried != NO_USAGE:
+        stored["retried"] = {k: v for k, v in asdict(retried).items() if v}
+    return json.dumps(stored)
+
+
+def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage]:
+    """What `dump_row` stored."""
+    stored = json.loads(text)
+    return _load_sample(stored, codec), Usage(**stored.get("retried", {}))
+
+
 def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
     value = codec.dump(sample.value) if codec else sample.value
     if type(value) is not str and not _is_json(value):
@@ -111,14 +125,14 @@ def _load_sample(stored: dict[str, Any], codec: Codec | None) -> Sample[Any]:
         Usage(**stored.get("usage", {})),
         None if ids is None else tuple(ids),
         None if logprobs is None else tuple(Token(t, p, tuple((a, b) for a, b in top)) for t, p, top in logprobs),
-        tuple(Step(*s) for s in stored.get("steps", ())),
+        tuple(Piece(*s) for s in stored.get("steps", ())),
         tuple(Scored(_load_sample(s, codec), _load_verdict(v)) for s, v in stored.get("candidates", ())),
     )
 
 
 def _is_json(value: Any) -> bool:
     """True if JSON gives back an equal value of the same type (a tuple or a dataclass would come back changed)."""
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or type(value) in (bool, int, float):
         return value == value and value not in (float("inf"), float("-inf"))
     if type(value) in (list, dict):
         keys = all(type(k) is str for k in value) if type(value) is dict else True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from searchkit.journal import Journal
 from searchkit.trace import Span
+from searchkit.tree import Tree
 from searchkit.types import Problem, Scored, Stopped, Usage
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Search:
     generator: Generator | None = None
     journal: Journal | None = None
     listen: Callable[[Span], None] | None = None
+    watch: Callable[[Tree], None] | None = None
     usage: Usage = NO_USAGE
     paid: Usage = NO_USAGE
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
@@ -39,11 +41,18 @@ class Frame:
 
     seen: dict[int, tuple[tuple[int, ...], Scored]] = field(default_factory=dict)
     stopped: Stopped = "done"
+    order: tuple[int, ...] = ()
     inner: list[Frame] = field(default_factory=list)
+    tree: Tree | None = None
 
     def offer(self, order: tuple[int, ...], scored: Scored) -> None:
         place, _ = self.seen.get(id(scored.sample), (order, scored))
         self.seen[id(scored.sample)] = place, scored
+
+    def forget(self, beyond: Callable[[tuple[int, ...]], bool]) -> None:
+        """Drop what was found at places that are `beyond` what the strategy took."""
+        self.seen = {key: entry for key, entry in self.seen.items() if not beyond(entry[0])}
+        self.inner = [frame for frame in self.inner if not beyond(frame.order)]
 
     def candidates(self) -> tuple[Scored, ...]:
         return tuple(scored for _, scored in sorted(self.seen.values(), key=lambda entry: entry[0]))

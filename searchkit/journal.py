@@ -73,6 +73,7 @@ class Journal:
 
     def get(self, key: bytes) -> str | None:
         """The outcome stored under `key`, or None."""
+        self._check_open()
         if key not in self._keys:
             return None
         with self._lock:
@@ -81,6 +82,7 @@ class Journal:
 
     async def put(self, key: bytes, outcome: str) -> None:
         """Store `outcome`; returns once it is committed."""
+        self._check_open()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._queue.put((key, outcome, loop, done))
@@ -102,13 +104,17 @@ class Journal:
                 db.executemany("INSERT OR IGNORE INTO call (key, outcome) VALUES (?, ?)", [put[:2] for put in puts])
                 db.execute("COMMIT")
                 self._keys.update(put[0] for put in puts)
-            except sqlite3.Error as error:
+            except Exception as error:  # whatever it is, those who wait must hear of it
                 failure = JournalError(f"{self.path} could not be written: {error}")
                 if db.in_transaction:
                     db.execute("ROLLBACK")
             for loop in {put[2] for put in puts}:
                 _answer(loop, [put[3] for put in puts if put[2] is loop], failure)
         db.close()
+
+    def _check_open(self) -> None:
+        if not self._writer.is_alive():
+            raise JournalError(f"{self.path} is closed: open another Journal, or pass its path")
 
     def close(self) -> None:
         """Commit what is queued and close the file."""

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchkit.budget import Ledger
+from searchkit.codec import dump_sample
 from searchkit.errors import BudgetExhausted, ConfigError, SearchkitError, VerifierError
 from searchkit.types import Prompt, Request, Role, Sample, Usage, Verdict
 
@@ -28,6 +29,22 @@ def key_of(*parts: object) -> bytes:
         encoded = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big") + encoded)
     return digest.digest()
+
+
+def shown(sample: Sample[Any]) -> str:
+    """The beginning of a sample's text, for the trace. An agent's value may not even be printable."""
+    try:
+        return sample.text[:400]
+    except Exception as error:
+        return f"<{type(sample.value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def content_of(sample: Sample[Any]) -> bytes:
+    """What a verdict depends on: the whole sample as it would be stored, else its text."""
+    try:
+        return dump_sample(sample).encode()
+    except ConfigError:
+        return f"{sample.finish}\0{shown(sample)}\0{sample.text}".encode("utf-8", "surrogatepass")
 
 
 def worst_case(request: Request, role: Role, ledger: Ledger) -> Usage:
@@ -101,10 +118,10 @@ class _Steps(Generator[Any, Any, T]):
 async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
     """The judge's verdicts, checked; whatever goes wrong is a `VerifierError` that names the judge and the fix."""
     try:
-        verdicts = await judge.verify(prompt, samples, run)
+        verdicts = list(await judge.verify(prompt, samples, run))
     except SearchkitError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise VerifierError(f"{judge!r} raised {type(error).__name__}: {error}") from error
     if len(verdicts) != len(samples):
         raise VerifierError(
@@ -112,11 +129,15 @@ async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]
         )
     low, high = judge.range
     for verdict in verdicts:
-        value = verdict.value
-        if value is not None and not low <= value <= high:
-            fix = "return no score to abstain" if math.isnan(value) else f"its range is [{low}, {high}]"
-            raise VerifierError(f"{judge!r} returned the score {value}: {fix}")
+        if not isinstance(verdict, Verdict) or not all(map(_is_number, (verdict.score, *(verdict.steps or ())))):
+            raise VerifierError(f"{judge!r} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains")
+        if verdict.value is not None and not low <= verdict.value <= high:
+            raise VerifierError(f"{judge!r} returned the score {verdict.value}, but its range is [{low}, {high}]")
     return verdicts
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not math.isnan(value))
 
 
 def describe(verdicts: list[Verdict]) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from searchkit.errors import CallError
     from searchkit.run import Run
-    from searchkit.types import Choice, Params, Problem, Prompt, Request, Sample, Scored, Verdict
+    from searchkit.tree import Tree
+    from searchkit.types import Choice, Params, Problem, Prompt, Request, Sample, Scored, Step, Verdict
+
+S = TypeVar("S")
 
 
 @runtime_checkable
@@ -64,3 +68,38 @@ class Selector(Protocol):
     """Chooses among scored candidates: argmax, vote, tournament."""
 
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice: ...
+
+
+class Environment(Protocol[S]):
+    """What a state is, and what an action does to it. States are values: `step` never changes one.
+
+    The generator proposes actions: it is given `prompt(state)` and `step_params`, and each of its samples is an action.
+    """
+
+    async def start(self, prompt: Prompt, run: Run) -> S: ...
+
+    def prompt(self, state: S) -> Prompt:
+        """What the generator sees in `state`."""
+        ...
+
+    def step_params(self, run: Run, *, whole: bool = False) -> Params | None:
+        """Sampling parameters for one action, or for the `whole` rest of an episode."""
+        ...
+
+    async def step(self, state: S, action: Sample[Any], run: Run) -> Step[S]: ...
+
+    async def finish(self, state: S, rest: Sample[Any], run: Run) -> S:
+        """The state that `rest`, the whole rest of an episode, leads to: for rollouts."""
+        ...
+
+    def candidate(self, state: S) -> Sample[Any]:
+        """The whole path to `state` as a sample, with its steps: for verifiers, and as the answer at the end."""
+        ...
+
+
+class TreePolicy(Protocol):
+    """The decision rule of a tree search. Pure: no I/O, no state but the tree's."""
+
+    def select(self, tree: Tree, rng: random.Random) -> int | None:
+        """The node to expand next; None if all that is left is in flight or closed."""
+        ...

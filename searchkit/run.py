@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Sized
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,9 +18,10 @@ from searchkit import codec, seeds
 from searchkit.budget import Ledger, cost_of
 from searchkit.errors import BudgetExhausted, CallError, ConfigError
 from searchkit.frame import Frame, Search
-from searchkit.leaf import Deadline, Timed, describe, key_of, verify, worst_case
+from searchkit.leaf import Deadline, Timed, content_of, describe, key_of, shown, verify, worst_case
 from searchkit.stream import Stream
 from searchkit.trace import Span
+from searchkit.tree import Tree
 from searchkit.types import (
     Budget,
     Outcome,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-NO_USAGE, ONE_CALL, UNJUDGED = Usage(), Usage(model_calls=1), Verdict()
+NO_PARAMS, NO_USAGE, ONE_CALL, UNJUDGED = Params(), Usage(), Usage(model_calls=1), Verdict()
 
 
 class Run:
@@ -117,34 +118,61 @@ class Run:
     ) -> list[Outcome[O]]:
         """`fn(item, child_run)` for all items, concurrently; outcomes in the order of `items`.
 
-        A failing item is an outcome with an error; the others go on. Under a budget every item has an equal share, and
-        what some leave over is split among those that need more. Cancelling this call cancels all items.
+        A failing item is an outcome with an error; the others go on. Only a `ConfigError` is raised at once. Under a
+        budget every item has an equal share, and what some leave over is split among those that need more. Cancelling
+        this call cancels all items.
         """
         items = list(items)
         async with self.stream(fn, items, window=len(items) or 1, name=name) as stream:
             return [outcome async for outcome in stream]
 
     def stream(
-        self, fn: Callable[[I, Run], Awaitable[O]], items: Sequence[I], *, window: int, name: str = ""
+        self,
+        fn: Callable[[I, Run], Awaitable[O]],
+        items: Iterable[I],
+        *,
+        window: int,
+        most: int | None = None,
+        name: str = "",
     ) -> Stream[I, O]:
         """Like `map`, but outcomes arrive one by one, in the order of `items`, with at most `window` items in flight.
 
         Use as ``async with run.stream(...) as stream: async for outcome in stream``. Leaving the block cancels what is
-        still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies. Under a
+        still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies. `items`
+        may be a generator of at most `most` items: it is asked for item j just then, and so can depend on all outcomes
+        taken so far. Under a
         budget all that is left is shared out to the items: draw and score inside `fn`, not beside the stream.
         """
-        return Stream(self, fn, items, window, name or getattr(fn, "__name__", "map").strip("_<>"))
+        if most is None:
+            if not isinstance(items, Sized):
+                raise ConfigError("a stream of generated items needs most=, the greatest number of them")
+            most = len(items)
+        return Stream(self, fn, items, most, window, name or getattr(fn, "__name__", "map").strip("_<>"))
 
     # ---------------------------------------------------------------- generating
 
+    def base_params(self, generator: Generator | None) -> Params:
+        """What `sample(generator, ...)` would send: the caller's parameters, else those of the model inside."""
+        inner: Any = generator if generator is not None else self._search.generator
+        while inner is not None and not hasattr(inner, "params"):
+            inner = getattr(inner, "generator", None)
+        return self.params or getattr(inner, "params", None) or Params()
+
     async def sample(
-        self, generator: Generator | None, prompt: Prompt, n: int = 1, *, params: Params | None = None, start: int = 0
+        self,
+        generator: Generator | None,
+        prompt: Prompt,
+        n: int = 1,
+        *,
+        params: Params | None = None,
+        start: int = 0,
+        partial: bool = False,
     ) -> list[Sample[Any]]:
         """`n` samples of `prompt`, drawn concurrently; failed ones are left out, at least one is returned.
 
         generator: None is the one that `solve` was given. start: the index of the first sample, for callers who draw
-        the samples of one prompt in several calls. Raises the first error if no sample could be drawn.
-        Cost: n generations.
+        the samples of one prompt in several calls. partial: these are steps of an answer, not candidates for it. Raises
+        the first error if no sample could be drawn. Cost: n generations.
         """
         source = generator if generator is not None else self._search.generator
         if source is None:
@@ -159,7 +187,9 @@ class Run:
             if not isinstance(sample, Sample):
                 kind = type(sample).__name__
                 raise ConfigError(f"a generator must return a Sample, got {kind}: wrap the callable in Function(...)")
-            if child.role == "generate":
+            if child.role == "generate" and not partial:
+                if id(sample) in child.frame.seen:  # the same object twice is two candidates
+                    sample = replace(sample)
                 child.frame.offer(child.order, Scored(sample))
             return sample
 
@@ -192,21 +222,22 @@ class Run:
             content = codec.digest(request.prompt, request.params)
             key = key_of("model", backend.name, content, request.seed, request.index)
 
-        async def perform() -> Sample[str]:
-            def retry(error: CallError) -> bool:
-                """Charge the failed attempt, if another one is affordable; else the call fails and is charged then."""
-                attempt = replace(error.usage or ONE_CALL, generations=0)
-                cost = cost_of(attempt)
-                if self.ledger.bounded:
-                    if not self.ledger.try_hold(cost):
-                        return False
-                    self.ledger.settle(cost, cost)
-                self._charge(span, attempt)
-                return True
+        def retry(error: CallError) -> bool:
+            """Charge the failed attempt, if another one is affordable; else the call fails and is charged then."""
+            attempt = replace(error.usage or ONE_CALL, generations=0)
+            if self.ledger.bounded and not self.ledger.try_hold(cost_of(attempt)):
+                self.stop("budget")
+                return False
+            self._charge_retries(span, attempt, held=True)
+            return True
 
-            [answer] = await backend.complete([replace(request, retry=retry)])
+        def wait(waiting: bool) -> None:
+            span.waiting = waiting
+
+        async def perform() -> Sample[str]:
+            [answer] = await backend.complete([replace(request, retry=retry, waiting=wait)])
             if isinstance(answer, CallError):
-                answer.request = request  # without the closure, so that the error can be pickled
+                answer.request = request  # without the closures, so that the error can be pickled
                 raise answer
             return answer
 
@@ -216,14 +247,21 @@ class Run:
     async def call(
         self,
         name: str,
+        prompt: Prompt,
         perform: Callable[[], Awaitable[Sample[Any]]],
         *,
+        params: Params | None = None,
         version: str = "",
         value_codec: codec.Codec | None = None,
         worst: Usage = Usage(generations=1, model_calls=1),
     ) -> Sample[Any]:
-        """One call of an opaque callable (an agent): held at `worst`, journaled by `name`, `version` and position."""
-        key = key_of("call", name, version, self.key, self.index) if self._search.journal is not None else None
+        """One call of an opaque callable (an agent), held at `worst`.
+
+        Journaled by `name`, `version`, what it is asked (`prompt`, `params`) and position.
+        """
+        key = None
+        if self._search.journal is not None:
+            key = key_of("call", name, version, codec.digest(prompt, params or NO_PARAMS), self.key, self.index)
         if self.role != "generate":
             worst = replace(worst, generations=0)
 
@@ -249,21 +287,26 @@ class Run:
         try:
             stored = journal.get(key) if journal is not None and key is not None else None
             if stored is not None:
-                sample = replace(codec.load_sample(stored, value_codec), origin="journal")
+                found, retried = codec.load_row(stored, value_codec)
+                sample = replace(found, origin="journal")
                 actual = self._actual(sample.usage, worst)
+                self._charge_retries(span, retried, paid=False)
             else:
                 async with self._until_deadline():
                     sample = await perform()
                 actual = self._actual(sample.usage, worst)
                 if journal is not None and key is not None and self._calls == made:
-                    await journal.put(key, codec.dump_sample(sample, value_codec))
+                    await journal.put(key, codec.dump_row(sample, span.retried, value_codec))
+            span.text = shown(sample)
         except BaseException as error:
             if isinstance(error, CallError):
                 actual = self._actual(error.usage or ONE_CALL, worst)
+            elif span.waiting:
+                actual = NO_USAGE  # cancelled before anything was sent
             span.fail(error)
             self._settle(span, worst, actual, paid=True)
             raise
-        span.replayed, span.text = sample.origin != "model", sample.text[:400]
+        span.replayed = sample.origin != "model"
         span.end("ok")
         self._settle(span, worst, actual, paid=sample.origin == "model")
         return sample
@@ -274,11 +317,14 @@ class Run:
 
     # ---------------------------------------------------------------- verifying
 
-    async def score(self, verifier: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]) -> list[Scored]:
+    async def score(
+        self, verifier: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], *, partial: bool = False
+    ) -> list[Scored]:
         """Every sample with its verdict, in order. A sample whose verification failed has an abstaining verdict.
 
-        The failure itself is recorded in the trace and in `Result.errors`. Cost: one verification a sample, and
-        whatever model calls the verifier makes. Raises `VerifierError` if no sample could be verified at all.
+        The failure itself is recorded in the trace and in `Result.errors`. partial: these are not yet candidates for
+        the answer. Cost: one verification a sample, and whatever model calls the verifier makes. Raises `VerifierError`
+        if no sample could be verified at all.
         """
         judge = self._bind(verifier)
         groups = [list(samples)] if judge.joint else [[s] for s in samples]
@@ -288,13 +334,15 @@ class Run:
             verdicts = await child._judge(judge, prompt, groups[0])
         else:
             outcomes = await self.map(lambda group, child: child._judge(judge, prompt, group), groups, name="score")
+            for outcome in outcomes:
+                self.survive(outcome)
             verdicts = [v for o in outcomes for v in (o.value if o.value is not None else [UNJUDGED])]
             failures = [o.error for o in outcomes if o.error is not None]
             if len(failures) == len(groups) > 0:
                 raise failures[0]
         scored = [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
         for one in scored:
-            if self.role == "generate" and one.verdict is not UNJUDGED:
+            if self.role == "generate" and one.verdict is not UNJUDGED and not partial:
                 self.frame.offer(self.order, one)
         return scored
 
@@ -311,8 +359,8 @@ class Run:
         span, worst = self.span, Usage(verifications=len(samples))
         span.role, journal, key, made = "verify", self._search.journal, None, self._calls
         if journal is not None:
-            content = "\0".join(f"{s.finish}\0{s.text}" for s in samples)
-            key = key_of("verify", judge.key, prompt.text, content, self.key)
+            asked = codec.digest(prompt, NO_PARAMS)
+            key = key_of("verify", judge.key, asked, self.key, *map(content_of, samples))
         await self._hold(span, worst)
         timed, stored = Timed(), journal.get(key) if journal is not None and key is not None else None
         try:
@@ -323,11 +371,12 @@ class Run:
                     verdicts = await timed(verify(judge, prompt, samples, self))
                 if journal is not None and key is not None and self._calls == made:
                     await journal.put(key, codec.dump_verdicts(verdicts))
+            span.text = describe(verdicts)
         except BaseException as error:
             span.fail(error)
             self._settle(span, worst, replace(worst, cpu_seconds=timed.seconds), paid=True)
             raise
-        span.replayed, span.text = stored is not None, describe(verdicts)
+        span.replayed = stored is not None
         span.end("ok")
         self._settle(span, worst, replace(worst, cpu_seconds=timed.seconds), paid=stored is None)
         return verdicts
@@ -337,6 +386,12 @@ class Run:
     def offer(self, sample: Sample[Any], score: float | None = None) -> None:
         """Make `sample` a candidate for the answer, should something stop the search. Scored samples are already."""
         self.frame.offer(self.order, Scored(sample, Verdict(score)))
+
+    def plant(self, tree: Tree) -> None:
+        """Show `tree` while it grows (`solve(watch=...)`), and as `Result.tree` afterwards."""
+        self.frame.tree = tree
+        if self._search.watch is not None:
+            self._search.watch(tree)
 
     def stop(self, reason: Stopped) -> None:
         """Say why the strategy ends early, for `Result.stopped`."""
@@ -348,7 +403,7 @@ class Run:
     ) -> Sample[Any]:
         """Run a strategy's body with candidates of its own; out of budget, return its best so far."""
         run = self.spawned(name, self.next_ordinal(), 0, self.span.add(name, "search", 0, self.role), self.ledger)
-        run.index, run.frame = self.index, Frame()
+        run.index, run.frame = self.index, Frame(order=run.order)
         run.params = params if params is not None else self.params
         self.frame.inner.append(run.frame)
         try:
@@ -364,7 +419,7 @@ class Run:
             raise
         if run.frame.stopped in ("budget", "deadline"):
             self.stop(run.frame.stopped)
-        run.span.text = chosen.text[:400]
+        run.span.text = shown(chosen)
         run.span.end("ok")
         return replace(chosen, candidates=run.frame.candidates())
 
@@ -410,6 +465,29 @@ class Run:
         self._search.usage += actual
         if paid:
             self._search.paid += actual
+
+    def _charge_retries(self, span: Span, attempt: Usage, *, held: bool = False, paid: bool = True) -> None:
+        """Charge attempts that failed before the call ended; `held`: their cost was set aside."""
+        if attempt == NO_USAGE:
+            return
+        if self.ledger.bounded:
+            cost = cost_of(attempt)
+            self.ledger.settle(cost if held else cost_of(NO_USAGE), cost)
+        span.retried += attempt
+        self._search.usage += attempt
+        if paid:
+            self._search.paid += attempt
+
+    def forget(self, ordinal: int, first: int) -> None:
+        """Drop candidates and errors of the items from `first` on of this run's call `ordinal`: nobody took them."""
+        depth = len(self.order)
+
+        def beyond(order: tuple[int, ...]) -> bool:
+            here = order[depth : depth + 2]
+            return order[:depth] == self.order and len(here) == 2 and here[0] == ordinal and here[1] >= first
+
+        self.frame.forget(beyond)
+        self._search.errors = [entry for entry in self._search.errors if not beyond(entry[0])]
 
     def _until_deadline(self) -> AbstractAsyncContextManager[Any]:
         return nullcontext() if self.deadline is None else Deadline(self.deadline)

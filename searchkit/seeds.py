@@ -13,7 +13,7 @@ SEED_BITS = 53  # exact in JSON numbers and in every server's integer type
 
 def root(seed: int, problem: str) -> bytes:
     """The key of a whole search: 16 bytes from the user's seed and the problem's id."""
-    return blake2b(f"{seed}\0{problem}".encode(), digest_size=16, person=b"searchkit").digest()
+    return blake2b(f"{seed}\0{problem}".encode("utf-8", "surrogatepass"), digest_size=16, person=b"searchkit").digest()
 
 
 def derive(key: bytes, name: str, ordinal: int, index: int) -> bytes:

@@ -18,6 +18,7 @@ from searchkit.protocols import Generator
 from searchkit.run import Run
 from searchkit.sync import STOP, run_sync
 from searchkit.trace import Span
+from searchkit.tree import Tree
 from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Result, Scored, Stopped
 
 NO_BUDGET = Budget()
@@ -34,13 +35,14 @@ async def solve(
     seed: int = 0,
     journal: Journal | str | Path | None = None,
     listen: Callable[[Span], None] | None = None,
+    watch: Callable[[Tree], None] | None = None,
 ) -> Result[Any]:
     """Search for an answer to `problem`.
 
     strategy: a strategy, or any generator for a single sample. generator: what the strategy's own `generator` field
     falls back to; a plain callable is wrapped. params: sampling parameters for all generation. journal: a file that
     makes the search resumable: with the same seed and journal, nothing finished is paid again. listen: called with the
-    span of each finished call.
+    span of each finished call. watch: called with the tree of each tree search as it is planted; it grows from then on.
 
     Returns the best answer so far whatever stops the search (`Result.stopped` says what); raises what stopped it if
     there is no candidate yet. Cost: the strategy's; see its docstring.
@@ -50,7 +52,7 @@ async def solve(
     problem = Problem.of(problem)
     with ExitStack() as stack:
         opened = _open(journal, stack)
-        search = Search(problem, None if generator is None else as_generator(generator), opened, listen)
+        search = Search(problem, None if generator is None else as_generator(generator), opened, listen, watch)
         return await _solve(search, strategy, Run.root(search, seed, budget), params, budget)
 
 
@@ -77,7 +79,7 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
         overshoot["seconds"] = wall - budget.seconds
     return Result(
         sample.value, sample, candidates, tuple(errors.values()), search.usage, search.paid,
-        run.span.sequential_tokens(), run.span, None, wall, overshoot, stopped or frame.stopped,
+        run.span.sequential_tokens(), run.span, frame.tree, wall, overshoot, stopped or frame.stopped,
     )  # fmt: skip
 
 
@@ -113,6 +115,8 @@ async def solve_many(
     returns what there is by then.
     """
     problems = list(problems)
+    if not all(isinstance(p, Problem) for p in problems):
+        raise ConfigError("solve_many needs Problem(id, Prompt.of(text), reference) objects: their ids give the seeds")
     if len({p.id for p in problems}) < len(problems):
         raise ConfigError("two problems have the same id: give each its own, its seeds are derived from it")
     if concurrency < 1:
@@ -141,17 +145,29 @@ async def solve_many(
                 if finished is not None:
                     finished(problem, outcomes[i])  # type: ignore[arg-type]
 
-        workers = [asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))]
-        try:
-            await asyncio.gather(*workers)
-        except asyncio.CancelledError as error:
-            if _reason(error) is None:
-                raise
-        finally:
-            for task in workers:
-                task.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        await _all([asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))])
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+async def _all(workers: list[asyncio.Task[None]]) -> None:
+    """Until all have ended, or one has failed. Asked to stop, they are too, and may still hand in what they have."""
+    pending = set(workers)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    except asyncio.CancelledError as error:
+        if _reason(error) is None:
+            raise
+        for task in pending:
+            task.cancel(STOP)
+        await asyncio.wait(pending)
+    finally:
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending)
 
 
 def _bar(total: int) -> Any:

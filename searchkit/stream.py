@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from searchkit.budget import Share, Wave
-from searchkit.errors import ConfigError
+from searchkit.errors import CallError, ConfigError
 from searchkit.types import Outcome
 
 if TYPE_CHECKING:
@@ -23,16 +23,17 @@ class Stream(Generic[I, O]):
     """Outcomes of concurrent items, in the order of the items. Made by `Run.stream`; enter it before iterating."""
 
     def __init__(
-        self, run: Run, fn: Callable[[I, Run], Awaitable[O]], items: Sequence[I], window: int, name: str
+        self, run: Run, fn: Callable[[I, Run], Awaitable[O]], items: Iterable[I], n: int, window: int, name: str
     ) -> None:
         if window < 1:
             raise ConfigError(f"a window must be >= 1, got {window}")
-        self._run, self._fn, self._items, self._window, self._name = run, fn, items, window, name
+        self._run, self._fn, self._items, self._n = run, fn, iter(items), n
+        self._window, self._name = window, name
         self._tasks: list[asyncio.Task[Outcome[O]]] = []
         self._shares: list[Share | None] = []
         self._spans: list[Span] = []
         self._taken, self._entered = 0, False
-        self._wave = Wave(run.ledger, len(items)) if run.ledger.bounded else None
+        self._wave = Wave(run.ledger, n) if run.ledger.bounded else None
 
     async def __aenter__(self) -> Stream[I, O]:
         self._ordinal = self._run.next_ordinal()
@@ -46,9 +47,9 @@ class Stream(Generic[I, O]):
         return self
 
     async def __anext__(self) -> Outcome[O]:
-        while len(self._tasks) < min(len(self._items), self._taken + self._window):
+        while len(self._tasks) < min(self._n, self._taken + self._window):
             self._launch(len(self._tasks))
-        if self._taken == len(self._items):
+        if self._taken == self._n:
             raise StopAsyncIteration
         task, share = self._tasks[self._taken], self._shares[self._taken]
         if self._wave is not None and share is not None:
@@ -59,30 +60,45 @@ class Stream(Generic[I, O]):
             self._wave.deliver(share)
         self._taken += 1
         outcome = task.result()
+        if isinstance(outcome.error, ConfigError):  # a mistake to be mended, not an accident to be survived
+            raise outcome.error
         if outcome.error is not None:
             self._run.fail(outcome.error)
         return outcome
 
     def _launch(self, index: int) -> None:
+        """Start the next item, which is asked for only now: it may depend on the outcomes taken so far."""
+        try:
+            item = next(self._items)
+        except StopIteration:
+            self._n = index
+            return
         share = None if self._wave is None else self._wave.launch()
         span = self._group.add(self._name, "item", index, self._run.role)
         child = self._run.spawned(self._name, self._ordinal, index, span, share or self._run.ledger)
         self._shares.append(share)
         self._spans.append(span)
-        self._tasks.append(asyncio.create_task(self._item(self._items[index], child, share)))
+        self._tasks.append(asyncio.create_task(self._item(item, child, share)))
 
     async def _item(self, item: I, child: Run, share: Share | None) -> Outcome[O]:
-        """Run one item to its outcome. Only cancellation and what must end the process get out."""
+        """Run one item to its outcome. Only our own cancellation and what must end the process get out."""
+        index = child.index
         try:
             value = await self._fn(item, child)
             child.span.end("ok")
-            return Outcome(child.index, value)
+            return Outcome(index, value)
         except Exception as error:
             child.span.end("error", error)
-            return Outcome(child.index, None, error)
-        except BaseException:
-            child.span.end("cancelled")
-            raise
+            return Outcome(index, None, error)
+        except asyncio.CancelledError as stray:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                child.span.end("cancelled")
+                raise
+            accident = CallError("something that this item awaited was cancelled, but not by us")
+            accident.__cause__ = stray
+            child.span.end("error", accident)
+            return Outcome(index, None, accident)
         finally:
             if self._wave is not None and share is not None:
                 self._wave.finish(share)
@@ -91,14 +107,17 @@ class Stream(Generic[I, O]):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         """Cancel what is in flight and wait until it has ended; results that nobody took leave the canonical trace."""
-        await _cancel(self._tasks[self._taken :])
-        for span in self._spans[self._taken :]:
-            span.status = "cancelled"
-        if self._wave is not None:
+        try:
+            await _cancel(self._tasks[self._taken :])
+        finally:  # also if we are cancelled while we wait
+            for span in self._spans[self._taken :]:
+                span.status = "cancelled"
             for share in self._shares[self._taken :]:
-                if share is not None:
-                    self._wave.deliver(share)
-        self._group.end("cancelled" if kind is asyncio.CancelledError else "ok" if kind is None else "error")
+                if self._wave is not None and share is not None:
+                    self._wave.forfeit(share)
+            if kind is None:  # how far the items in flight had come is a matter of latency: nothing may depend on it
+                self._run.forget(self._ordinal, self._taken)
+            self._group.end("cancelled" if kind is asyncio.CancelledError else "ok" if kind is None else "error")
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Outcome[O]]]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import functools
 import threading
 from collections.abc import Coroutine
@@ -17,8 +19,15 @@ STOP = "searchkit: stop and return the best so far"  # the message of a cancella
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="searchkit-loop", daemon=True).start()
+    threading.Thread(target=_forever, args=(loop,), name="searchkit-loop", daemon=True).start()
     return loop
+
+
+def _forever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop for good: a task that raises SystemExit ends its own search, not everybody's."""
+    while not loop.is_closed():
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
 
 
 def run_sync(main: Coroutine[Any, Any, T]) -> T:
@@ -50,5 +59,5 @@ def run_sync(main: Coroutine[Any, Any, T]) -> T:
         loop.call_soon_threadsafe(task.cancel, STOP)
         try:
             return waiting.result()
-        except (asyncio.CancelledError, KeyboardInterrupt):
+        except (concurrent.futures.CancelledError, KeyboardInterrupt):
             raise KeyboardInterrupt from None

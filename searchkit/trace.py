@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from types import TracebackType
 from typing import Any, Literal
 
@@ -20,12 +20,15 @@ class Span:
     """One node of the trace.
 
     kind: "search" (a strategy), "group" (concurrent children), "item" (one of them) or "call" (one request or check).
-    usage: this span's own, not its children's. text: what came out, for people. replayed: taken from a journal or
+    usage: this span's own, not its children's; retried: what failed attempts before it cost. waiting: nothing has been
+    sent yet. text: what came out, for people. replayed: taken from a journal or
     cache. began, ended: seconds on `time.perf_counter`.
     """
 
-    __slots__ = ("began", "children", "ended", "error", "index", "kind", "name", "replayed", "role", "status", "text",
-                 "usage")  # fmt: skip
+    __slots__ = (
+        "began", "children", "ended", "error", "index", "kind", "name", "replayed", "retried", "role", "status", "text",
+        "usage", "waiting",
+    )  # fmt: skip
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
         self.name: str = name
@@ -34,6 +37,8 @@ class Span:
         self.role: Role = role
         self.children: list[Span] = []
         self.usage: Usage = NO_USAGE
+        self.retried: Usage = NO_USAGE
+        self.waiting: bool = False
         self.status: Status = "open"
         self.error: str = ""
         self.text: str = ""
@@ -70,7 +75,7 @@ class Span:
 
     def total(self) -> Usage:
         """Usage of this span and everything below it."""
-        return sum((s.usage for s in self.walk()), NO_USAGE)
+        return sum((s.usage + s.retried for s in self.walk()), NO_USAGE)
 
     def sequential_tokens(self) -> int:
         """Generated tokens on the longest chain of calls that waited for one another: the critical path.
@@ -101,9 +106,9 @@ class Span:
         return json.dumps(self._dump())
 
     def _dump(self) -> dict[str, Any]:
-        stored = {name: getattr(self, name) for name in self.__slots__ if name not in ("children", "usage")}
-        usage = {f.name: getattr(self.usage, f.name) for f in fields(Usage)}
-        return {**stored, "usage": usage, "children": [c._dump() for c in self.children]}
+        stored = {name: getattr(self, name) for name in self.__slots__ if name not in ("children", "usage", "retried")}
+        usages = {name: asdict(getattr(self, name)) for name in ("usage", "retried")}
+        return {**stored, **usages, "children": [c._dump() for c in self.children]}
 
     @classmethod
     def from_json(cls, text: str) -> Span:
@@ -112,9 +117,9 @@ class Span:
     @classmethod
     def _load(cls, stored: dict[str, Any]) -> Span:
         span = cls(stored["name"], stored["kind"], stored["index"], stored["role"])
-        for name in ("status", "error", "text", "replayed", "began", "ended"):
+        for name in ("status", "error", "text", "replayed", "waiting", "began", "ended"):
             setattr(span, name, stored[name])
-        span.usage = Usage(**stored["usage"])
+        span.usage, span.retried = Usage(**stored["usage"]), Usage(**stored["retried"])
         span.children = [cls._load(c) for c in stored["children"]]
         return span
 

@@ -12,8 +12,10 @@ from searchkit.errors import ConfigError
 if TYPE_CHECKING:
     from searchkit.errors import CallError
     from searchkit.trace import Span
+    from searchkit.tree import Tree
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 Role = Literal["generate", "verify", "plan"]
@@ -151,12 +153,18 @@ def _always(_: CallError) -> bool:
     return True
 
 
+def _ignore(_: bool) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request is one sample. `seed` and `index` make it different from its siblings.
 
-    `retry` is asked by the retrying wrapper before each further attempt: it charges the failed attempt, and answers
-    whether another one is affordable. It is not part of the request's identity.
+    Two callbacks tell the ledger what only a wrapper knows; they are not part of the request's identity. `retry` is
+    asked before each further attempt: it charges the failed one, and answers whether another is affordable. `waiting`
+    is told True while nothing has been sent (a queue, a back-off) and False once it is: what is cancelled while it
+    waits costs nothing.
     """
 
     prompt: Prompt
@@ -164,6 +172,7 @@ class Request:
     seed: int
     index: int = 0
     retry: Callable[[CallError], bool] = field(default=_always, compare=False, repr=False)
+    waiting: Callable[[bool], None] = field(default=_ignore, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +219,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Piece:
     """A step of a sample's text: characters [start, end)."""
 
     start: int
@@ -242,7 +251,7 @@ class Sample(Generic[T]):
     usage: Usage = Usage()
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[Token, ...] | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Piece, ...] = ()
     candidates: tuple[Scored, ...] = field(default=(), repr=False)
     origin: Literal["model", "journal", "cache"] = field(default="model", compare=False, repr=False)
 
@@ -288,6 +297,20 @@ class Scored:
     @property
     def score(self) -> float | None:
         return self.verdict.value
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S]):
+    """What an action led to: the next state, what was seen, and whether the episode is over.
+
+    reward: the environment's own judgement of a terminal state, None if it leaves that to the verifier. A state that
+    can come to nothing (an illegal move) is terminal with the least reward.
+    """
+
+    state: S
+    observation: str = ""
+    reward: float | None = None
+    terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +386,7 @@ class Result(Generic[T]):
     paid: Usage
     sequential_tokens: int
     trace: Span
-    tree: Any
+    tree: Tree | None
     wall_s: float
     overshoot: Mapping[str, float]
     stopped: Stopped

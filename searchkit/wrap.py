@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from searchkit.codec import Codec
-from searchkit.generators.function import Function
+from searchkit.generators.function import Function, is_async
 from searchkit.journal import Journal
 from searchkit.protocols import Generator
 from searchkit.solve import NO_BUDGET, solve
@@ -82,7 +81,7 @@ def search(
         def synchronous_detailed(*args: Any, **kwargs: Any) -> Result[Any]:
             return run_sync(opened(args, kwargs))
 
-        if inspect.iscoroutinefunction(fn):
+        if is_async(fn):
             wrapped: Any = asynchronous
             wrapped.detailed = asynchronous_detailed
         else:

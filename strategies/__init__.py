@@ -3,9 +3,27 @@
 if __name__ != "searchkit.strategies":
     raise ImportError("import searchkit.strategies, not strategies: the folder is installed inside the package")
 
+from searchkit.strategies.best_first import BestFirst
 from searchkit.strategies.best_of_n import BestOfN
+from searchkit.strategies.mcts import MCTS
+from searchkit.strategies.policies import PUCT, UCT
 from searchkit.strategies.select import Argmax, Soft, Vote
 from searchkit.strategies.self_consistency import SelfConsistency
 from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
+from searchkit.strategies.tree_search import TreeSearch
 
-__all__ = ["Argmax", "BestOfN", "Beta", "Dirichlet", "EarlyStopping", "SelfConsistency", "Soft", "Vote"]
+__all__ = [
+    "MCTS",
+    "PUCT",
+    "UCT",
+    "Argmax",
+    "BestFirst",
+    "BestOfN",
+    "Beta",
+    "Dirichlet",
+    "EarlyStopping",
+    "SelfConsistency",
+    "Soft",
+    "TreeSearch",
+    "Vote",
+]

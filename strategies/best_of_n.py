@@ -35,12 +35,14 @@ class BestOfN(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ConfigError(f"BestOfN needs n >= 1, got {self.n}")
+        if not isinstance(self.n, int) or self.n < 1:
+            raise ConfigError(f"BestOfN needs a whole n >= 1, got {self.n!r}")
         if self.window is not None and self.window < 1:
             raise ConfigError(f"BestOfN needs window >= 1, got {self.window}")
         if not callable(getattr(self.verifier, "verify", None)):
             raise ConfigError(f"BestOfN needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
+        if not callable(getattr(self.select, "select", None)):
+            raise ConfigError(f"select is a rule such as Argmax(), Soft(0.1) or Vote(), got {self.select!r}")
         low, high = self.verifier.range
         if self.threshold is not None and not low <= self.threshold <= high:
             raise ConfigError(f"the threshold {self.threshold} is outside the verifier's range [{low}, {high}]")

@@ -37,12 +37,14 @@ class SelfConsistency(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ConfigError(f"SelfConsistency needs n >= 1, got {self.n}")
+        if not isinstance(self.n, int) or self.n < 1:
+            raise ConfigError(f"SelfConsistency needs a whole n >= 1, got {self.n!r}")
         if self.window is not None and self.window < 1:
             raise ConfigError(f"SelfConsistency needs window >= 1, got {self.window}")
         if not callable(self.key):
             raise ConfigError(f"the answer key must be callable, such as keys.boxed, got {self.key!r}")
+        if self.stop is not None and not callable(getattr(self.stop, "decided", None)):
+            raise ConfigError(f"stop is a rule such as Beta(), Dirichlet() or EarlyStopping(), got {self.stop!r}")
         if self.verifier is not None and self.verifier.range[0] < 0:
             raise ConfigError(f"a weighted vote needs scores >= 0, but the verifier's range is {self.verifier.range}")
 

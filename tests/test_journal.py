@@ -19,7 +19,7 @@ from searchkit.generators.function import Function
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing import Counting
-from searchkit.types import Message, Sample, Scored, Step, Text, Token, ToolCall, Usage, Verdict
+from searchkit.types import Message, Piece, Sample, Scored, Text, Token, ToolCall, Usage, Verdict
 from searchkit.verifiers import Predicate
 
 
@@ -95,7 +95,7 @@ def test_samples_round_trip_with_everything_on_them() -> None:
     inner = Scored(Sample("x"), Verdict(0.5, True, (0.1, 0.2), "ok"))
     sample = Sample(
         "hé \ud800", message, "length", "\n", Usage(generated_tokens=3, usd=0.1), (1, 2),
-        (Token("a", -0.5, (("b", -1.0),)),), (Step(0, 2),), (inner,),
+        (Token("a", -0.5, (("b", -1.0),)),), (Piece(0, 2),), (inner,),
     )  # fmt: skip
     assert load_sample(dump_sample(sample)) == sample
 
@@ -110,8 +110,8 @@ def test_a_journaled_agent_needs_an_identity_and_storable_values(tmp_path: Path)
     with pytest.raises(ConfigError, match="name="):
         asyncio.run(solve("q", Function(lambda text: "x"), journal=tmp_path / "a.db"))
     with pytest.raises(ConfigError, match="codec="):
-        asyncio.run(solve("q", Function(opaque), journal=tmp_path / "b.db"))
-    stored = Function(opaque, codec=Codec(sorted, set))
+        asyncio.run(solve("q", Function(opaque, name="opaque"), journal=tmp_path / "b.db"))
+    stored = Function(opaque, name="opaque", codec=Codec(sorted, set))
     for _ in range(2):
         assert asyncio.run(solve("q", stored, journal=tmp_path / "c.db")).answer == {1, 2}
 
@@ -125,7 +125,7 @@ def test_a_new_version_of_an_agent_forgets_the_old_answers(tmp_path: Path) -> No
         return "answer"
 
     for version in ("1", "1", "2"):
-        asyncio.run(solve("q", Function(agent, version=version), journal=tmp_path / "run.db"))
+        asyncio.run(solve("q", Function(agent, name="agent", version=version), journal=tmp_path / "run.db"))
     assert len(calls) == 2
 
 

@@ -88,3 +88,17 @@ class TestSimulatedBackend(BackendTests):
 class TestScriptedBackend(BackendTests):
     def backend(self) -> Backend:
         return Scripted(reply)
+
+
+class TestNestedEarlyStops(StrategyTests):
+    """Early stops inside early stops: what is in flight when one ends must leave no mark, with or without a budget."""
+
+    def strategy(self) -> Strategy:
+        inner = BestOfN(3, LengthScore(), threshold=0.5)
+        return BestOfN(3, LengthScore(), threshold=0.8, window=2, generator=inner)
+
+
+class TestVoteThatStopsOverBestOfN(StrategyTests):
+    def strategy(self) -> Strategy:
+        inner = BestOfN(2, LengthScore(), threshold=0.4, window=2)
+        return SelfConsistency(5, stop=Beta(0.6), window=3, generator=inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ def identity(fn: Callable[..., Any]) -> str:
     Raises `ConfigError` where there is none: lambdas, functions inside functions (two of them may share a name), and
     objects whose `repr` is an address.
     """
-    name = getattr(fn, "__qualname__", None)
+    name = None if inspect.ismethod(fn) else getattr(fn, "__qualname__", None)
     if name is None:
         name = repr(fn)
         module = type(fn).__module__

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchkit.cli import setup
@@ -31,6 +32,8 @@ def demo(options: argparse.Namespace, command: str) -> int:
     """Draw, estimate, print, plot; interrupted, show what the finished problems say and how to go on."""
     if options.problems < 1 or options.samples < 1:
         raise ConfigError("the demo needs at least one problem and one sample: --problems 1 --samples 1")
+    if not Path(options.out).absolute().parent.is_dir():
+        raise ConfigError(f"--out {options.out}: there is no such folder")
     from searchkit.experiments import draw
     from searchkit.experiments.curves import table
     from searchkit.experiments.plots import save

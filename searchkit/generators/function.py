@@ -29,8 +29,9 @@ class Function:
     `threads` at once in a search.
 
     factory: `fn` takes no prompt and makes a fresh agent, itself a callable, for every sample; needed for agents with
-    state. name, version: the identity in journals; a lambda needs a name there, and a new version forgets what an old
-    one answered. codec: stores values that are not JSON. args, kwargs: call `fn` with these instead of the prompt.
+    state. name, version: the identity in journals; whatever is not a function at the top of a module needs a name
+    there, and a new version forgets what an old one answered. codec: stores values that are not JSON. args, kwargs:
+    call `fn` with these instead of the prompt.
 
     A callable that raises is a failed call (`CallError`), charged as one. A thread cannot be stopped: a cancelled
     synchronous call keeps its thread slot until it returns. Cost: one generation and one model call a sample; its
@@ -54,17 +55,20 @@ class Function:
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         name = self.name or label(self.fn)
-        if run.journaled and "<lambda>" in name:
-            raise ConfigError("a lambda has no identity in a journal: pass Function(fn, name='...')")
+        if run.journaled and not self.name and not _lasting(self.fn):
+            raise ConfigError(
+                f"{name} has no lasting identity, and a journal must tell it from others in another process: use a "
+                "function defined at the top of a module, or pass name="
+            )
         perform = functools.partial(self._perform, prompt, run, params, name)
-        return await run.call(name, perform, version=self.version, value_codec=self.codec)
+        return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=self.codec)
 
     async def _perform(self, prompt: Prompt, run: Run, params: Params | None, name: str) -> Sample[Any]:
         try:
             agent = self.fn() if self.factory else self.fn
             args, kwargs = self._arguments(agent, prompt, run, params)
             call = functools.partial(agent, *args, **kwargs)
-            value = await call() if _is_async(agent) else await in_thread(call, run, name, self.threads)
+            value = await call() if is_async(agent) else await in_thread(call, run, name, self.threads)
             if inspect.isawaitable(value):
                 value = await value
         except (SearchkitError, asyncio.CancelledError):
@@ -97,6 +101,11 @@ def label(fn: Callable[..., Any]) -> str:
     return f"{module}.{getattr(fn, '__qualname__', type(fn).__qualname__)}"
 
 
+def _lasting(fn: Callable[..., Any]) -> bool:
+    """Whether a name stands for this callable alone: not for methods, partials, lambdas and inner functions."""
+    return (inspect.isfunction(fn) or inspect.isbuiltin(fn) or inspect.isclass(fn)) and "<" not in fn.__qualname__
+
+
 def as_generator(agent: Generator | Callable[..., Any]) -> Generator:
     """`agent` if it is a generator, else the callable wrapped as one."""
     if isinstance(agent, Generator):
@@ -106,7 +115,7 @@ def as_generator(agent: Generator | Callable[..., Any]) -> Generator:
     raise ConfigError(f"a generator is a Model, a strategy or a callable, got {agent!r}")
 
 
-def _is_async(agent: Callable[..., Any]) -> bool:
+def is_async(agent: Callable[..., Any]) -> bool:
     inner = agent.func if isinstance(agent, functools.partial) else agent
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
 

@@ -138,7 +138,11 @@ class Limited:
     async def _admitted(
         self, call: Callable[[Sequence[Request]], Awaitable[list[Sample[str] | CallError]]], requests: Sequence[Request]
     ) -> list[Sample[str] | CallError]:
+        for request in requests:
+            request.waiting(True)
         admitted = await self.gate.acquire()
+        for request in requests:
+            request.waiting(False)
         refused = None
         try:
             entries = await call(requests)

@@ -23,7 +23,7 @@ class Recorded:
     name: str = "recorded"
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
-        return await run.call(self.name, lambda: self._serve(prompt, run.index))
+        return await run.call(self.name, prompt, lambda: self._serve(prompt, run.index))
 
     async def _serve(self, prompt: Prompt, index: int) -> Sample[Any]:
         stored = self.samples.get(prompt.text)

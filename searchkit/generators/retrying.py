@@ -53,7 +53,9 @@ class Retrying:
             wait = self.wait(request, made, entry.retry_after)
             if not entry.transient or made == self.attempts or wait is None or not request.retry(entry):
                 break
+            request.waiting(True)
             await asyncio.sleep(wait)
+            request.waiting(False)
             [entry] = await self.backend.complete([request])
             made += 1
         return entry

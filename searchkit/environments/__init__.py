@@ -1,0 +1,1 @@
+"""Environments: what a state is, and what an action does to it."""

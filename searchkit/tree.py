@@ -1,0 +1,183 @@
+"""The search tree: columns of numbers, one row a node. No node object, no links, no recursion.
+
+Node 0 is the root; parents come before their children. So a tree of any depth can be copied, pickled and saved, and a
+node costs a few hundred bytes besides its text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import networkx
+
+ROOT = 0
+NO_PARENT = -1
+NONE: tuple[int, ...] = ()
+_INTEGERS = ("parent", "depth", "visits", "in_flight", "failures", "tokens")
+_FLOATS = ("total", "best", "prior", "score")
+_FLAGS = ("terminal", "expanded", "closed")
+
+
+class Tree:
+    """One row a node, in these columns:
+
+    parent (NO_PARENT for the root), depth (root: 0); text (the action that led here) and state (what it led to, any
+    value); prior (probability or weight among its siblings, 1 by default) and score (the node's own verdict, NaN if it
+    has none, higher is better); visits (finished evaluations at or below it), total (their sum) and best (their
+    greatest); in_flight (evaluations under way at or below it) and failures (expansions that failed); terminal (an
+    episode ends here), expanded (children were asked for) and closed (nothing below it is left to explore); tokens
+    (generated for this action).
+    """
+
+    __slots__ = ("_children", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
+    parent: array[int]
+    depth: array[int]
+    visits: array[int]
+    in_flight: array[int]
+    failures: array[int]
+    tokens: array[int]
+    total: array[float]
+    best: array[float]
+    prior: array[float]
+    score: array[float]
+    terminal: bytearray
+    expanded: bytearray
+    closed: bytearray
+
+    def __init__(self, state: Any = None, text: str = "") -> None:
+        for name in _INTEGERS:
+            setattr(self, name, array("q"))
+        for name in _FLOATS:
+            setattr(self, name, array("d"))
+        for name in _FLAGS:
+            setattr(self, name, bytearray())
+        self.text: list[str] = []
+        self.state: list[Any] = []
+        self._children: list[list[int] | None] = []
+        self._row(NO_PARENT, 0, text, state, 1.0, False, 0)
+
+    def _row(self, parent: int, depth: int, text: str, state: Any, prior: float, terminal: bool, tokens: int) -> int:
+        row = (parent, depth, 0, 0, 0, tokens, 0.0, -math.inf, prior, math.nan, terminal, False, False)
+        for name, value in zip((*_INTEGERS, *_FLOATS, *_FLAGS), row, strict=True):
+            getattr(self, name).append(value)
+        self.text.append(text)
+        self.state.append(state)
+        self._children.append(None)
+        return len(self.text) - 1
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def add(
+        self, parent: int, text: str, state: Any = None, *, prior: float = 1.0, terminal: bool = False, tokens: int = 0
+    ) -> int:
+        """A new last child of `parent`; returns its number."""
+        node = self._row(parent, self.depth[parent] + 1, text, state, prior, terminal, tokens)
+        siblings = self._children[parent]
+        if siblings is None:
+            self._children[parent] = [node]
+        else:
+            siblings.append(node)
+        self.expanded[parent] = True
+        return node
+
+    def children(self, node: int) -> Sequence[int]:
+        """The children of `node`, first added first."""
+        return self._children[node] or NONE
+
+    def path(self, node: int) -> list[int]:
+        """From the root to `node`, both included."""
+        found = [node]
+        while (node := self.parent[node]) != NO_PARENT:
+            found.append(node)
+        return found[::-1]
+
+    def mean(self, node: int) -> float:
+        """The mean of the values backed up through `node`; 0 where there is none."""
+        return self.total[node] / self.visits[node] if self.visits[node] else 0.0
+
+    def start(self, node: int) -> None:
+        """An evaluation of `node` is under way: count it here and above."""
+        self._spread(node, self.in_flight, 1)
+
+    def finish(self, node: int) -> None:
+        """It has ended, whatever came of it: take it back."""
+        self._spread(node, self.in_flight, -1)
+
+    def _spread(self, node: int, column: array[int], amount: int) -> None:
+        while node != NO_PARENT:
+            column[node] += amount
+            node = self.parent[node]
+
+    def backup(self, node: int, value: float) -> None:
+        """Count one visit of `value` at `node` and at everything above it."""
+        while node != NO_PARENT:
+            self.visits[node] += 1
+            self.total[node] += value
+            if value > self.best[node]:
+                self.best[node] = value
+            node = self.parent[node]
+
+    def close(self, node: int) -> None:
+        """Nothing is left to explore at `node`; nor above it, where all children of an expanded node are closed."""
+        while node != NO_PARENT:
+            self.closed[node] = True
+            node = self.parent[node]
+            if node == NO_PARENT or not all(self.closed[child] for child in self.children(node)):
+                return
+
+    def walk(self, node: int = ROOT) -> Iterator[int]:
+        """`node` and everything below it, parents before children, siblings in order."""
+        stack = [node]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(self.children(node)))
+
+    def to_json(self) -> str:
+        """All columns but `state`, as JSON; `from_json` makes an equal tree without states."""
+        columns: dict[str, Any] = {name: list(getattr(self, name)) for name in (*_INTEGERS, *_FLAGS)}
+        columns |= {name: [v if math.isfinite(v) else None for v in getattr(self, name)] for name in _FLOATS}
+        return json.dumps({**columns, "text": self.text})
+
+    @classmethod
+    def from_json(cls, text: str) -> Tree:
+        stored, tree = json.loads(text), cls()
+        missing = {"best": -math.inf, "score": math.nan}
+        for name in _INTEGERS:
+            setattr(tree, name, array("q", stored[name]))
+        for name in _FLOATS:
+            setattr(tree, name, array("d", [missing.get(name, 0.0) if v is None else v for v in stored[name]]))
+        for name in _FLAGS:
+            setattr(tree, name, bytearray(stored[name]))
+        tree.text = stored["text"]
+        tree.state = [None] * len(tree.text)
+        tree._children = [None] * len(tree.text)
+        for node, parent in enumerate(tree.parent):
+            if parent != NO_PARENT:
+                siblings = tree._children[parent]
+                if siblings is None:
+                    tree._children[parent] = [node]
+                else:
+                    siblings.append(node)
+        return tree
+
+    def to_networkx(self) -> networkx.DiGraph[int]:
+        """A directed graph from parents to children; the columns but `state` are node attributes."""
+        import networkx
+
+        graph: networkx.DiGraph[int] = networkx.DiGraph()
+        for node in range(len(self)):
+            graph.add_node(node, text=self.text[node], mean=self.mean(node), **self._attributes(node))
+            if self.parent[node] != NO_PARENT:
+                graph.add_edge(self.parent[node], node)
+        return graph
+
+    def _attributes(self, node: int) -> dict[str, Any]:
+        flags = {name: bool(getattr(self, name)[node]) for name in _FLAGS}
+        return {name: getattr(self, name)[node] for name in (*_INTEGERS[1:], *_FLOATS)} | flags
