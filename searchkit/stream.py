@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from searchkit.budget import Share, Wave
 from searchkit.errors import CallError, ConfigError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
+LATER: Any = object()  # yielded by a generator of items: nothing to start until another outcome has been taken
+END: Any = object()
 
 
 class Stream(Generic[I, O]):
@@ -47,9 +49,9 @@ class Stream(Generic[I, O]):
         return self
 
     async def __anext__(self) -> Outcome[O]:
-        while len(self._tasks) < min(self._n, self._taken + self._window):
-            self._launch(len(self._tasks))
-        if self._taken == self._n:
+        while len(self._tasks) < min(self._n, self._taken + self._window) and self._launch(len(self._tasks)):
+            pass
+        if self._taken == len(self._tasks):
             raise StopAsyncIteration
         task, share = self._tasks[self._taken], self._shares[self._taken]
         if self._wave is not None and share is not None:
@@ -66,19 +68,20 @@ class Stream(Generic[I, O]):
             self._run.fail(outcome.error)
         return outcome
 
-    def _launch(self, index: int) -> None:
+    def _launch(self, index: int) -> bool:
         """Start the next item, which is asked for only now: it may depend on the outcomes taken so far."""
-        try:
-            item = next(self._items)
-        except StopIteration:
+        item = next(self._items, END)
+        if item is END:
             self._n = index
-            return
+        if item is END or item is LATER:
+            return False
         share = None if self._wave is None else self._wave.launch()
         span = self._group.add(self._name, "item", index, self._run.role)
         child = self._run.spawned(self._name, self._ordinal, index, span, share or self._run.ledger)
         self._shares.append(share)
         self._spans.append(span)
         self._tasks.append(asyncio.create_task(self._item(item, child, share)))
+        return True
 
     async def _item(self, item: I, child: Run, share: Share | None) -> Outcome[O]:
         """Run one item to its outcome. Only our own cancellation and what must end the process get out."""

@@ -91,9 +91,12 @@ class Span:
         return best[id(self)]
 
     def canonical(self) -> dict[str, Any]:
-        """What is equal between two runs with the same seed and responses: no times, no retries, no cancelled calls."""
+        """What is equal between two runs with the same seed and responses.
+
+        No times, no retries, no cancelled calls, and no cached tokens: what a server had read before is its affair.
+        """
         usage = {f.name: v for f in fields(Usage) if (v := getattr(self.usage, f.name))}
-        for volatile in ("cpu_seconds", "model_calls"):
+        for volatile in ("cpu_seconds", "model_calls", "cached_tokens"):
             usage.pop(volatile, None)
         children = [c.canonical() for c in self.children if c.status != "cancelled"]
         return {

@@ -15,6 +15,7 @@ from searchkit.run import Run
 from searchkit.strategies.policies.uct import UCT
 from searchkit.strategies.select import Argmax, fallback
 from searchkit.strategy import Strategy, worst_case
+from searchkit.stream import LATER
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Prompt, Sample, Scored, Usage, Verdict
 
@@ -92,30 +93,28 @@ class TreeSearch(Strategy):
         tree = Tree(await self.environment.start(prompt, run))
         run.plant(tree)
         finished: list[Scored] = []
-        under_way: deque[int | None] = deque()
+        under_way: deque[int] = deque()
         first: Exception | None = None
 
-        def leaves() -> Iterator[int | None]:
-            """Asked for a leaf just when its expansion is to start; None where all open ones are in flight."""
-            for _ in range(self.iterations):
-                if tree.closed[ROOT] or isinstance(first, BudgetExhausted):
-                    return
+        def leaves() -> Iterator[int]:
+            """Asked for a leaf just when its expansion is to start; waits where all open ones are in flight."""
+            expanded = 0
+            while expanded < self.iterations and not tree.closed[ROOT] and not isinstance(first, BudgetExhausted):
                 leaf = self.policy.select(tree, run.rng)
                 if leaf is not None:
+                    expanded += 1
                     tree.start(leaf)
-                under_way.append(leaf)
-                yield leaf
+                    under_way.append(leaf)
+                yield LATER if leaf is None else leaf
 
-        async def expand(leaf: int | None, child: Run) -> Expansion | None:
-            return None if leaf is None else await self._expand(prompt, tree.state[leaf], child)
+        async def expand(leaf: int, child: Run) -> Expansion:
+            return await self._expand(prompt, tree.state[leaf], child)
 
+        stream = run.stream(expand, leaves(), window=self.in_flight, most=self.iterations, name="expand")
         try:
-            stream = run.stream(expand, leaves(), window=self.in_flight, most=self.iterations, name="expand")
             async with stream:
                 async for outcome in stream:
                     leaf = under_way.popleft()
-                    if leaf is None:
-                        continue
                     tree.finish(leaf)
                     if outcome.value is None:
                         first = run.survive(outcome, first)
@@ -127,8 +126,7 @@ class TreeSearch(Strategy):
                         break
         finally:
             for leaf in under_way:
-                if leaf is not None:
-                    tree.finish(leaf)
+                tree.finish(leaf)
         if len(tree) == 1 and not finished and first is not None:
             raise first
         return await self._answer(prompt, tree, finished, run)

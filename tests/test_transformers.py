@@ -64,6 +64,7 @@ def test_same_samples_as_the_embedded_engine(params: Params) -> None:
     requests = [Request(Prompt.of(text).continued("1" * (i % 2)), params, i) for i, text in enumerate(PROMPTS)]
     theirs, ours = complete(Transformers(str(SHIPPED)), *requests), complete(Embedded(), *requests)
     for a, b in zip(theirs, ours, strict=True):
+        b = replace(b, usage=replace(b.usage, cached_tokens=0))
         assert replace(a, logprobs=None) == replace(b, logprobs=None)
         assert (a.logprobs is None) == (b.logprobs is None)
         for x, y in zip(a.logprobs or (), b.logprobs or (), strict=True):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from searchkit.lab.engine import Engine, Generated, Job
 
 # Engines of this process, by weights and configuration: backends that are equal share one, weights and thread included.
-_ENGINES: dict[tuple[str, int, int], Engine] = {}
+_ENGINES: dict[tuple[str, int, int, int], Engine] = {}
 _OPENING = threading.Lock()
 
 
@@ -28,12 +28,20 @@ class Embedded:
 
     folder: a Hugging Face folder with ``model.onnx`` (see `searchkit.lab.export`); None is the shipped Countdown model.
     batch: rows computed together; further requests wait. threads: that share the rows of a large batch (16 rows or more
-    each); None is the number of CPUs, at most 4. Neither changes a text.
+    each); None is the number of CPUs, at most 4. cache: tokens of earlier requests whose keys and values are kept, for
+    requests that begin alike; 0 is none. At 4 KiB a token for the shipped model, 32,768 are at most 128 MiB. None of
+    these changes a text.
 
     A request is the begin token, the text of all messages and the prefix (`prefix_ids` if given). Its text is a
     function of prompt, parameters and seed: noise is keyed by (seed, position in the text, token), positions count from
-    the begin token, and logits do not depend on the batch. So a continued prefix meets the noise it would have met in
-    one go; its logits agree with those to rounding only, because a prompt is read in one piece.
+    the begin token, and logits depend neither on the batch nor on what is cached: messages are read in one piece, and
+    each token after them, given or sampled, is computed in a step of its own. So a text that is cut anywhere and
+    continued with the same seed is the text in one go, bit for bit.
+
+    Cost of a prefix: a step a token, as if it were generated; where the cache has the messages and the beginning of the
+    prefix, a step for each token of the rest, at least for the last. `Usage.prompt_tokens` counts all that were sent,
+    `cached_tokens` those that were copied instead of computed, be it from the cache or from a request with the same
+    messages that joined at the same step. It is the only field of a sample that depends on other requests.
 
     `token_ids` and `logprobs` cover every sampled token, the end token and a stop string's included, as
     `Usage.generated_tokens` does; the text stops before the stop string. `logprobs=k` lists the k most likely tokens.
@@ -46,6 +54,7 @@ class Embedded:
     folder: str | Path | None = None
     batch: int = 64
     threads: int | None = None
+    cache: int = 32_768
     _checkpoint: Checkpoint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -53,10 +62,12 @@ class Embedded:
             raise ConfigError(f"batch must be >= 1 row, got {self.batch}")
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"threads must be >= 1, or None for the number of CPUs, got {self.threads}")
+        if self.cache < 0:
+            raise ConfigError(f"cache must be >= 0 tokens (0 is none), got {self.cache}")
         object.__setattr__(self, "_checkpoint", load(SHIPPED if self.folder is None else Path(self.folder)))
 
-    def __reduce__(self) -> tuple[type[Embedded], tuple[str | Path | None, int, int | None]]:
-        return type(self), (self.folder, self.batch, self.threads)
+    def __reduce__(self) -> tuple[type[Embedded], tuple[str | Path | None, int, int | None, int]]:
+        return type(self), (self.folder, self.batch, self.threads, self.cache)
 
     @property
     def name(self) -> str:
@@ -69,7 +80,7 @@ class Embedded:
         jobs = [_job(checkpoint, request) for request in requests]
         queue = [job for job in jobs if not isinstance(job, CallError)]
         if queue:
-            key = (checkpoint.digest, self.batch, self.threads or min(4, os.cpu_count() or 1))
+            key = (checkpoint.digest, self.batch, self.threads or min(4, os.cpu_count() or 1), self.cache)
             engine = _ENGINES.get(key)
             if engine is None:
                 engine = await asyncio.to_thread(_open, checkpoint, key)
@@ -82,14 +93,14 @@ class Embedded:
         ]
 
 
-def _open(checkpoint: Checkpoint, key: tuple[str, int, int]) -> Engine:
+def _open(checkpoint: Checkpoint, key: tuple[str, int, int, int]) -> Engine:
     from searchkit.lab.engine import Engine
 
     with _OPENING:
         if key not in _ENGINES:
             if load(checkpoint.folder).digest != checkpoint.digest:
                 raise ConfigError(f"{checkpoint.folder} has changed on disk: construct Embedded again")
-            _ENGINES[key] = Engine(checkpoint, rows=key[1], threads=key[2])
+            _ENGINES[key] = Engine(checkpoint, *key[1:])
         return _ENGINES[key]
 
 
@@ -99,31 +110,33 @@ def _job(checkpoint: Checkpoint, request: Request) -> Job | CallError:
 
     context, params = checkpoint.layout.context, request.params
     try:
-        prompt = _encode(checkpoint, request.prompt)
+        prompt, prefix = _encode(checkpoint, request.prompt)
     except ValueError as error:
         return CallError(str(error), kind="bad_request", request=request)
-    if len(prompt) >= context:
-        message = f"the prompt has {len(prompt)} tokens and the embedded model holds {context}: shorten the prompt"
+    given = len(prompt) + len(prefix)
+    if given >= context:
+        message = f"the prompt has {given} tokens and the embedded model holds {context}: shorten the prompt"
         return CallError(message, kind="bad_request", request=request)
     known = checkpoint.tokenizer.vocabulary
     # A stop string with a character that the model does not have can never be generated.
     stops = tuple((s, tuple(known[c] for c in s)) for s in params.stop if all(c in known for c in s))
-    limit = min(params.max_tokens or context, context - len(prompt))
-    return Job(prompt, request.seed, params, limit, stops)
+    limit = min(params.max_tokens or context, context - given)
+    return Job(prompt, request.seed, params, limit, stops, prefix)
 
 
-def _encode(checkpoint: Checkpoint, prompt: Prompt) -> tuple[int, ...]:
+def _encode(checkpoint: Checkpoint, prompt: Prompt) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Begin token and messages; and the prefix."""
     if prompt.tools:
         raise ValueError("the embedded model calls no tools: pass a prompt without tools, or another backend")
     if any(isinstance(part, Image) for message in prompt.messages for part in message.parts):
         raise ValueError("the embedded model reads text only: pass a prompt without images, or another backend")
-    ids = checkpoint.tokenizer.encode("".join(message.text for message in prompt.messages))
+    ids = (checkpoint.begin, *checkpoint.tokenizer.encode("".join(message.text for message in prompt.messages)))
     if prompt.prefix_ids is None:
-        return (checkpoint.begin, *ids, *checkpoint.tokenizer.encode(prompt.prefix))
+        return ids, tuple(checkpoint.tokenizer.encode(prompt.prefix))
     size = checkpoint.layout.vocabulary
     if not all(0 <= i < size for i in prompt.prefix_ids):
         raise ValueError(f"prefix_ids must be token ids in 0..{size - 1} of the embedded model")
-    return (checkpoint.begin, *ids, *prompt.prefix_ids)
+    return ids, prompt.prefix_ids
 
 
 def _sample(
@@ -132,7 +145,7 @@ def _sample(
     if isinstance(answer, BaseException):
         return CallError(f"the embedded engine failed: {answer}", kind="failed", request=request)
     text = checkpoint.tokenizer.decode(answer.tokens).removesuffix(answer.stop)
-    used = len(answer.tokens)
+    given, used = len(job.prompt) + len(job.prefix), len(answer.tokens)
     return Sample(
         text,
         message=Message("assistant", (Text(text),)),
@@ -140,9 +153,10 @@ def _sample(
         stop_reason=answer.stop or None,
         usage=Usage(
             model_calls=1,
-            prompt_tokens=len(job.prompt),
+            prompt_tokens=given,
+            cached_tokens=answer.cached,
             generated_tokens=used,
-            longest_context=len(job.prompt) + used,
+            longest_context=given + used,
         ),
         token_ids=tuple(answer.tokens),
         logprobs=_logprobs(checkpoint, answer, request.params.logprobs),

@@ -2,6 +2,10 @@
 
 Requests join at the next step and leave when they end; there is no timer and, without requests, no work. Any thread may
 submit; answers arrive in a `concurrent.futures.Future`, and cancelling it frees the row at the next step.
+
+A request's keys, values and logits are computed in one way only, whatever is remembered and whoever else is there: the
+prompt is read in one piece, and every token after it, given or sampled, is fed in a step of its own. What a
+`PrefixCache` remembers was computed in that way too, so it saves the work and changes no bit.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import numpy as np
 from searchkit.lab import sampler
 from searchkit.lab.checkpoint import Checkpoint
 from searchkit.lab.decoder import Decoder
+from searchkit.lab.prefixes import PrefixCache
 from searchkit.types import Params
 
 
@@ -26,25 +31,32 @@ from searchkit.types import Params
 class Generated:
     """What a job produced: every sampled token (end token and stop string included), and why it ended.
 
-    `stop` is the stop string that fired, "" if none did; `logits` [tokens, V] are kept where asked for.
+    `stop` is the stop string that fired, "" if none did; `logits` [tokens, V] are kept where asked for. `cached` counts
+    the tokens of prompt and prefix that were copied, not computed.
     """
 
     tokens: list[int]
     finish: Literal["stop", "length"]
     stop: str
     logits: np.ndarray[Any, np.dtype[np.float32]] | None
+    cached: int
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One request, as tokens. `stops` are the stop strings with their token ids; `limit` >= 1 counts new tokens."""
+    """One request, as tokens: `prompt`, and `prefix`, the beginning of the answer to be continued.
+
+    `stops` are the stop strings with their token ids; `limit` >= 1 counts new tokens.
+    """
 
     prompt: tuple[int, ...]
     seed: int
     params: Params
     limit: int
     stops: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    prefix: tuple[int, ...] = ()
     future: Future[Generated] = field(default_factory=Future)
+    cached: int = 0
     tokens: list[int] = field(default_factory=list)
     logits: list[np.ndarray[Any, np.dtype[np.float32]]] = field(default_factory=list)
 
@@ -52,11 +64,13 @@ class Job:
 class Engine:
     """The thread and its rows. Rows [0, n) are in use; a row that ends is replaced by the last one.
 
+    cache: how many tokens of ended requests and of prompts are remembered, for those that begin alike.
     The thread is a daemon that finishes its step when the interpreter exits.
     """
 
-    def __init__(self, checkpoint: Checkpoint, rows: int, threads: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, rows: int, threads: int, cache: int) -> None:
         self._decoder = Decoder(checkpoint, rows, threads)
+        self._prefixes = PrefixCache(self._decoder, cache)
         self._ends = checkpoint.ends
         self._jobs: list[Job] = []
         self._waiting: deque[Job] = deque()
@@ -117,16 +131,21 @@ class Engine:
         n = len(self._jobs)
         if not n:
             return
-        tokens = self._columns.sample(self._decoder.logits[:n], self._decoder.lengths[:n])
-        for job, token in zip(self._jobs, tokens.tolist(), strict=True):
-            job.tokens.append(token)
-        for row in self._columns.keeps[:n].nonzero()[0].tolist():
+        lengths = self._decoder.lengths[:n]
+        writing = lengths >= self._columns.given[:n]  # the others have to be fed more of what they were given
+        tokens = self._columns.sample(self._decoder.logits[:n], lengths, writing)
+        for row in (~writing).nonzero()[0].tolist():
+            job = self._jobs[row]
+            tokens[row] = job.prefix[lengths[row] - len(job.prompt)]
+        for row in writing.nonzero()[0].tolist():
+            self._jobs[row].tokens.append(int(tokens[row]))
+        for row in (self._columns.keeps[:n] & writing).nonzero()[0].tolist():
             self._jobs[row].logits.append(self._decoder.logits[row].copy())
-        for row in reversed(self._columns.may_end(tokens).tolist()):
+        for row in reversed((self._columns.may_end(tokens) & writing).nonzero()[0].tolist()):
             self._end(row)
 
     def _join(self) -> None:
-        """Give free rows to waiting jobs. Equal prompts are read once and copied: the same bits for less work."""
+        """Give free rows to waiting jobs. What is remembered is copied; of the rest, equal prompts are read once."""
         read: dict[tuple[int, ...], int] = {}
         copies: list[tuple[int, int]] = []
         while self._waiting and len(self._jobs) < self._columns.rows:
@@ -135,11 +154,17 @@ class Engine:
                 continue
             self._jobs.append(job)
             self._columns.fill(row, job, self._ends)
+            job.cached = self._prefixes.fork(row, job.prompt, job.prefix)
+            if job.cached:
+                continue
             if job.prompt in read:
                 copies.append((read[job.prompt], row))
+                job.cached = len(job.prompt)
             else:
                 read[job.prompt] = row
         self._decoder.prefill([(row, prompt) for prompt, row in read.items()])
+        for prompt, row in read.items():
+            self._prefixes.keep(row, prompt, ())
         for source, target in copies:
             self._decoder.copy(source, target)
 
@@ -152,9 +177,10 @@ class Engine:
         if not ended and len(job.tokens) < job.limit:
             return
         logits = np.array(job.logits) if job.logits else None
+        self._prefixes.keep(row, job.prompt, (*job.prefix, *job.tokens[:-1]))  # the last one was never fed
         self._leave(row)
         if job.future.set_running_or_notify_cancel():
-            job.future.set_result(Generated(job.tokens, "stop" if ended else "length", stop, logits))
+            job.future.set_result(Generated(job.tokens, "stop" if ended else "length", stop, logits, job.cached))
 
     def _leave(self, row: int) -> None:
         last = len(self._jobs) - 1
@@ -172,6 +198,7 @@ class _Columns:
         self.rows, self.vocabulary = rows, vocabulary
         self.token = np.zeros(rows, np.int64)
         self.seed = np.zeros(rows, np.uint64)
+        self.given = np.zeros(rows, np.int64)  # tokens of prompt and prefix
         self.left = np.zeros(rows, np.int64)  # tokens that may still be sampled
         self.temperature = np.zeros(rows)
         self.top_k = np.zeros(rows, np.int64)
@@ -184,6 +211,7 @@ class _Columns:
     def fill(self, row: int, job: Job, ends: Sequence[int]) -> None:
         params = job.params
         self.seed[row], self.left[row] = job.seed % 2**64, job.limit
+        self.given[row] = len(job.prompt) + len(job.prefix)
         self.temperature[row], self.top_k[row] = params.temperature, params.top_k
         self.top_p[row], self.min_p[row] = params.top_p, params.min_p
         self.filters[row] = params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
@@ -195,8 +223,11 @@ class _Columns:
         for column in self._all:
             column[target] = column[source]
 
-    def sample(self, logits: Any, positions: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The next token of rows [0, len(logits)), whose texts are `positions` tokens long."""
+    def sample(self, logits: Any, positions: Any, writing: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The next token of rows [0, len(logits)), whose texts are `positions` tokens long; it counts if `writing`.
+
+        The result is the memory that holds the next step's tokens.
+        """
         n = len(logits)
         scores = logits.astype(np.float64)
         temperature = self.temperature[:n]
@@ -206,14 +237,13 @@ class _Columns:
             )
             scores[rows] = np.where(kept, scores[rows], -np.inf)
         noise = sampler.gumbel(self.seed[:n], positions, self.vocabulary)
-        tokens = self.token[:n] = sampler.choose(scores, noise, temperature)
-        self.left[:n] -= 1
+        tokens = self.token[:n]
+        tokens[:] = sampler.choose(scores, noise, temperature)
+        self.left[:n] -= writing
         return tokens
 
-    def may_end(self, tokens: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Rows, ascending, that have no token left or whose newest token ends some texts."""
+    def may_end(self, tokens: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which rows [N] have no token left, or a newest token that ends some texts."""
         n = len(tokens)
-        rows: np.ndarray[Any, np.dtype[np.int64]] = (
-            self.finals[np.arange(n), tokens] | (self.left[:n] <= 0)
-        ).nonzero()[0]
-        return rows
+        ends: np.ndarray[Any, np.dtype[np.bool_]] = self.finals[np.arange(n), tokens] | (self.left[:n] <= 0)
+        return ends
