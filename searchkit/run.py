@@ -52,7 +52,8 @@ class Run:
     """
 
     __slots__ = (
-        "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "role", "span",
+        "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "partial",
+        "role", "span",
     )  # fmt: skip
     key: bytes
     ledger: Ledger
@@ -61,13 +62,14 @@ class Run:
     index: int
     order: tuple[int, ...]
     role: Role
+    partial: bool
     params: Params | None
     deadline: float | None
 
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
         self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
         self.index, self.order, self.role = 0, (), "generate"
-        self.params, self.deadline = None, None
+        self.params, self.deadline, self.partial = None, None, False
         self._calls = 0
         self._rng: random.Random | None = None
 
@@ -101,7 +103,7 @@ class Run:
         """The run of item `index` of this run's call number `ordinal`."""
         child = Run(self._search, seeds.derive(self.key, name, ordinal, index), ledger, span, self.frame)
         child.index, child.order, child.role = index, (*self.order, ordinal, index), self.role
-        child.params, child.deadline = self.params, self.deadline
+        child.params, child.deadline, child.partial = self.params, self.deadline, self.partial
         return child
 
     def child(self, name: str, budget: Budget | None = None) -> Run:
@@ -182,7 +184,7 @@ class Run:
         chosen = params if params is not None else self.params
 
         async def draw(index: int, child: Run) -> Sample[Any]:
-            child.index = index
+            child.index, child.partial = index, partial or self.partial
             sample = await source.generate(prompt, child, params=chosen)
             if not isinstance(sample, Sample):
                 kind = type(sample).__name__
@@ -383,9 +385,9 @@ class Run:
 
     # ---------------------------------------------------------------- results so far
 
-    def offer(self, sample: Sample[Any], score: float | None = None) -> None:
-        """Make `sample` a candidate for the answer, should something stop the search. Scored samples are already."""
-        self.frame.offer(self.order, Scored(sample, Verdict(score)))
+    def offer(self, sample: Sample[Any], verdict: Verdict = UNJUDGED) -> None:
+        """Make `sample` a candidate for the answer, should something stop the search. What `score` judged is one."""
+        self.frame.offer(self.order, Scored(sample, verdict))
 
     def plant(self, tree: Tree) -> None:
         """Show `tree` while it grows (`solve(watch=...)`), and as `Result.tree` afterwards."""
@@ -405,7 +407,8 @@ class Run:
         run = self.spawned(name, self.next_ordinal(), 0, self.span.add(name, "search", 0, self.role), self.ledger)
         run.index, run.frame = self.index, Frame(order=run.order)
         run.params = params if params is not None else self.params
-        self.frame.inner.append(run.frame)
+        if not self.partial:  # an inner search for a step has no candidates for the answer
+            self.frame.inner.append(run.frame)
         try:
             chosen = await body(run)
         except BudgetExhausted as error:

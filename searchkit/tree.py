@@ -76,7 +76,7 @@ class Tree:
     def add(
         self, parent: int, text: str, state: Any = None, *, prior: float = 1.0, terminal: bool = False, tokens: int = 0
     ) -> int:
-        """A new last child of `parent`; returns its number."""
+        """A new last child of `parent`; returns its number. Add all siblings before closing one of them."""
         node = self._row(parent, self.depth[parent] + 1, text, state, prior, terminal, tokens)
         siblings = self._children[parent]
         if siblings is None:
@@ -139,20 +139,28 @@ class Tree:
             yield node
             stack.extend(reversed(self.children(node)))
 
+    def _repr_html_(self) -> str:
+        """An interactive view, in a sandboxed frame, for notebooks."""
+        from searchkit.views.html import iframe
+
+        return iframe(self)
+
     def to_json(self) -> str:
-        """All columns but `state`, as JSON; `from_json` makes an equal tree without states."""
+        """All columns but `state`, as JSON; `from_json` makes an equal tree without states.
+
+        Numbers that JSON does not have are written as texts: "nan", "inf", "-inf".
+        """
         columns: dict[str, Any] = {name: list(getattr(self, name)) for name in (*_INTEGERS, *_FLAGS)}
-        columns |= {name: [v if math.isfinite(v) else None for v in getattr(self, name)] for name in _FLOATS}
+        columns |= {name: [v if math.isfinite(v) else str(v) for v in getattr(self, name)] for name in _FLOATS}
         return json.dumps({**columns, "text": self.text})
 
     @classmethod
     def from_json(cls, text: str) -> Tree:
         stored, tree = json.loads(text), cls()
-        missing = {"best": -math.inf, "score": math.nan}
         for name in _INTEGERS:
             setattr(tree, name, array("q", stored[name]))
         for name in _FLOATS:
-            setattr(tree, name, array("d", [missing.get(name, 0.0) if v is None else v for v in stored[name]]))
+            setattr(tree, name, array("d", map(float, stored[name])))
         for name in _FLAGS:
             setattr(tree, name, bytearray(stored[name]))
         tree.text = stored["text"]

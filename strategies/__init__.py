@@ -3,20 +3,25 @@
 if __name__ != "searchkit.strategies":
     raise ImportError("import searchkit.strategies, not strategies: the folder is installed inside the package")
 
+from searchkit.strategies.beam import BeamSearch
 from searchkit.strategies.best_first import BestFirst
 from searchkit.strategies.best_of_n import BestOfN
+from searchkit.strategies.dvts import DVTS
 from searchkit.strategies.mcts import MCTS
 from searchkit.strategies.policies import PUCT, UCT
 from searchkit.strategies.select import Argmax, Soft, Vote
 from searchkit.strategies.self_consistency import SelfConsistency
 from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
+from searchkit.strategies.tree_of_thoughts import TreeOfThoughts
 from searchkit.strategies.tree_search import TreeSearch
 
 __all__ = [
+    "DVTS",
     "MCTS",
     "PUCT",
     "UCT",
     "Argmax",
+    "BeamSearch",
     "BestFirst",
     "BestOfN",
     "Beta",
@@ -24,6 +29,7 @@ __all__ = [
     "EarlyStopping",
     "SelfConsistency",
     "Soft",
+    "TreeOfThoughts",
     "TreeSearch",
     "Vote",
 ]

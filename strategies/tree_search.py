@@ -190,8 +190,9 @@ class TreeSearch(Strategy):
         candidate = self.environment.candidate(step.state)
         if step.reward is None:
             return (await run.score(self.verifier, prompt, [candidate]))[0]
-        run.offer(candidate, step.reward)
-        return Scored(candidate, Verdict(step.reward, feedback=step.observation))
+        verdict = Verdict(step.reward, feedback=step.observation)
+        run.offer(candidate, verdict)
+        return Scored(candidate, verdict)
 
     # ---------------------------------------------------------------- pure bookkeeping
 

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
-PUBLIC = ["searchkit", "searchkit.experiments", "searchkit.strategies", "searchkit.verifiers"]
+PUBLIC = ["searchkit", "searchkit.experiments", "searchkit.strategies", "searchkit.verifiers", "searchkit.views"]
 HEAVY = ["joblib", "matplotlib", "networkx", "numpy", "onnxruntime", "openai", "sympy", "torch", "transformers", "vllm"]
 GLOBAL_RANDOM = {"choice", "choices", "gauss", "randint", "random", "randrange", "sample", "seed", "shuffle", "uniform"}
 

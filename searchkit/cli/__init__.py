@@ -11,8 +11,8 @@ from searchkit.errors import SearchkitError
 
 EPILOG = """examples:
   searchkit demo
-  searchkit solve '3 7 13 20>24' --strategy best-of-n -p n=64
-  searchkit solve '3 7 13 20>24' --strategy self-consistency -p n=40 -p 'stop=Beta(0.95)' --json
+  searchkit solve '4 13 16 19>51' --strategy best-of-n -p n=64
+  searchkit solve '4 13 16 19>51' --strategy self-consistency -p n=40 -p 'stop=Beta(0.95)' --json
   searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model my-model --strategy self-consistency -p n=5
   searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512 --problems 500
 """
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", default="searchkit-demo.png", help="where the curve is drawn (default: %(default)s)")
     demo.add_argument("--json", action="store_true", help="print the figures as JSON")
     solve = commands.add_parser("solve", help="one prompt, any backend, any strategy")
-    solve.add_argument("prompt", help="the prompt; for the embedded model a Countdown puzzle such as '3 7 13 20>24'")
+    solve.add_argument("prompt", help="the prompt; for the embedded model a Countdown puzzle such as '4 13 16 19>51'")
     _search_options(solve)
     ceilings = "generations, verifications, model_calls, generated_tokens, total_tokens, usd or seconds"
     solve.add_argument("--budget", action="append", default=[], metavar="CEILING=N", help=f"a ceiling on {ceilings}")

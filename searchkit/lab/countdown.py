@@ -3,10 +3,10 @@
 The task of the embedded model. A puzzle is a few positive integers and a target; a solution is one operation a line,
 each line naming the numbers that are left afterwards, in ascending order::
 
-    3 7 13 20>24          the prompt: numbers in ascending order, then the target
-    20-13=7:3 7 7         three numbers are left
-    7/7=1:1 3             ...
-    ...                   until the target is the only number left
+    4 13 16 19>51         the prompt: numbers in ascending order, then the target
+    19-16=3:3 4 13        three numbers are left
+    13+4=17:3 17
+    17*3=51:51            until the target is the only number left
 
 Moves follow Adaptive Parallel Reasoning (Pan et al. 2025, released ``countdown.py``): sum, product, larger minus
 smaller, exact quotient of larger by smaller; intermediates stay whole and non-negative.
@@ -41,11 +41,11 @@ class Puzzle:
 
     @classmethod
     def parse(cls, prompt: str) -> Puzzle:
-        """The puzzle that `prompt` (``"3 7 13 20>24"``) states; `ValueError` names the form otherwise."""
+        """The puzzle that `prompt` (``"4 13 16 19>51"``) states; `ValueError` names the form otherwise."""
         match = re.fullmatch(r"\s*(\d{1,9}(?:\s+\d{1,9})+)\s*>\s*(\d{1,9})\s*", prompt)
         if not match:
             raise ValueError(
-                f"a Countdown prompt looks like '3 7 13 20>24' (numbers, '>', target), got {prompt[:80]!r}"
+                f"a Countdown prompt looks like '4 13 16 19>51' (numbers, '>', target), got {prompt[:80]!r}"
             )
         return cls(tuple(map(int, match[1].split())), int(match[2]))
 

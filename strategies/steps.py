@@ -1,0 +1,210 @@
+"""What beam search, DVTS and tree of thoughts share: one more step of a state, judged and put into the tree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Environment, Generator, Selector, Verifier
+from searchkit.run import Run
+from searchkit.strategies.select import fallback
+from searchkit.tree import Tree
+from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
+
+Aggregate = Literal["last", "min", "prod", "mean"]
+AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "last": lambda steps: steps[-1],
+    "min": min,
+    "prod": math.prod,
+    "mean": lambda steps: math.fsum(steps) / len(steps),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A state one step further. node: its place in the tree. terminal: an episode ends here; dead: in nothing."""
+
+    node: int
+    scored: Scored
+    terminal: bool
+    dead: bool
+
+    @property
+    def score(self) -> float | None:
+        return self.scored.score
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    action: Sample[Any]
+    step: Step[Any]
+    scored: Scored
+    spent: BudgetExhausted | None
+
+
+class Steps:
+    """Grows states of `environment` by steps of `generator`, and has `verifier` judge where they lead.
+
+    A state where an episode ends is a candidate for the answer; its score is the environment's reward, else the
+    verifier's. Any other is scored as it is, or after `lookahead` more steps at temperature 0, then forgotten.
+    """
+
+    def __init__(
+        self,
+        environment: Environment[Any],
+        verifier: Verifier,
+        aggregate: Aggregate,
+        generator: Generator | None,
+        lookahead: int = 0,
+    ) -> None:
+        if not callable(getattr(verifier, "verify", None)):
+            raise ConfigError(
+                f"a step-wise search needs a verifier; wrap a callable as Predicate(fn), got {verifier!r}"
+            )
+        if verifier.joint:
+            raise ConfigError("a joint verifier ranks finished samples: a step-wise search needs one that scores each")
+        if aggregate not in AGGREGATES:
+            raise ConfigError(f'aggregate is "last", "min", "prod" or "mean", got {aggregate!r}')
+        if aggregate == "prod" and not 0 <= verifier.range[0] < verifier.range[1] <= 1:
+            raise ConfigError(f'aggregate="prod" needs scores in [0, 1], but the range is {verifier.range}')
+        if lookahead < 0:
+            raise ConfigError(f"lookahead must be >= 0 steps, got {lookahead}")
+        self.environment, self.verifier, self.generator = environment, verifier, generator
+        self.aggregate, self.lookahead = AGGREGATES[aggregate], lookahead
+
+    async def plant(self, prompt: Prompt, run: Run) -> Tree:
+        """A tree with the first state as its root, shown while it grows."""
+        run.params = run.base_params(self.generator)  # the environment adds stop strings to them
+        tree = Tree(await self.environment.start(prompt, run))
+        run.plant(tree)
+        return tree
+
+    async def grow(
+        self, prompt: Prompt, tree: Tree, parents: Sequence[int], run: Run, start: int = 0
+    ) -> tuple[list[Grown], Exception | None]:
+        """One step from each of `parents` (a node that is listed twice gets two), concurrently, in their order.
+
+        Steps that failed are missing, those that could not be judged have no score; the second value is the first
+        failure. start: the index of the first sample. Raises the failure if nothing grew because of a mistake in the
+        configuration.
+        """
+        least, grown, failure = self.verifier.range[0], list[Grown](), None
+
+        async def draw(parent: int, child: Run) -> _Drawn:
+            return await self._draw(prompt, tree.state[parent], start + child.index, child)
+
+        for parent, outcome in zip(parents, await run.map(draw, parents, name="step"), strict=True):
+            drawn = outcome.value
+            if drawn is None:
+                failure = run.survive(outcome, failure)
+                continue
+            if drawn.spent is not None:
+                failure = run.survive(Outcome(outcome.index, None, drawn.spent), failure)
+            node, step = self._add(tree, parent, drawn), drawn.step
+            dead = step.terminal and step.reward is not None and step.reward <= least
+            grown.append(Grown(node, drawn.scored, step.terminal, dead))
+        if not grown and isinstance(failure, ConfigError):
+            raise failure
+        return grown, failure
+
+    # ---------------------------------------------------------------- one step
+
+    async def _draw(self, prompt: Prompt, state: Any, index: int, run: Run) -> _Drawn:
+        params = self.environment.step_params(run)
+        place = self.environment.prompt(state)
+        [action] = await run.sample(self.generator, place, params=params, start=index, partial=True)
+        step = await self.environment.step(state, action, run)
+        sample = self.environment.candidate(step.state)
+        if step.terminal:
+            reward = Verdict(step.reward, feedback=step.observation)
+            run.offer(sample, reward)  # it is paid for, and a candidate even if it cannot be judged
+        verdict, spent = Verdict(), None
+        try:
+            verdict = await self._verdict(prompt, step, sample, run)
+        except ConfigError:
+            raise
+        except BudgetExhausted as error:
+            spent = error
+        except Exception as error:  # the step is paid for: it is kept, without a score
+            run.fail(error)
+        return _Drawn(action, step, Scored(sample, verdict), spent)
+
+    async def _verdict(self, prompt: Prompt, step: Step[Any], sample: Sample[Any], run: Run) -> Verdict:
+        if step.terminal and step.reward is not None:
+            return Verdict(step.reward, feedback=step.observation)
+        if self.lookahead and not step.terminal:
+            return await self._ahead(prompt, step.state, run)
+        return await self._judge(prompt, sample, run, partial=not step.terminal)
+
+    async def _ahead(self, prompt: Prompt, state: Any, run: Run) -> Verdict:
+        """The verdict on where `lookahead` greedy steps lead, or on where they end before."""
+        params = self.environment.step_params(run)
+        if params is None:
+            raise ConfigError("lookahead runs at temperature 0: the environment's step_params must return parameters")
+        for _ in range(self.lookahead):
+            place = self.environment.prompt(state)
+            greedy = replace(params, temperature=0.0)
+            [action] = await run.sample(self.generator, place, params=greedy, partial=True)
+            step = await self.environment.step(state, action, run)
+            state = step.state
+            if step.terminal and step.reward is not None:
+                return Verdict(step.reward)
+            if step.terminal:
+                break
+        return await self._judge(prompt, self.environment.candidate(state), run, partial=True)
+
+    async def _judge(self, prompt: Prompt, sample: Sample[Any], run: Run, *, partial: bool) -> Verdict:
+        """One score, where the verifier judges steps too: their aggregate."""
+        [scored] = await run.score(self.verifier, prompt, [sample], partial=partial)
+        if not scored.verdict.steps:
+            return scored.verdict
+        verdict = replace(scored.verdict, score=self.aggregate(scored.verdict.steps))
+        if not partial:
+            run.offer(sample, verdict)
+        return verdict
+
+    def _add(self, tree: Tree, parent: int, drawn: _Drawn) -> int:
+        action, step, score = drawn.action, drawn.step, drawn.scored.score
+        tokens = action.usage.generated_tokens
+        node = tree.add(parent, action.text, step.state, terminal=step.terminal, tokens=tokens)
+        if score is not None:
+            tree.score[node] = score
+            tree.backup(node, score)
+        if step.terminal:
+            tree.close(node)
+        return node
+
+
+def ranked(grown: Iterable[Grown]) -> list[Grown]:
+    """Best first; of equals the first drawn. Those without a score come behind those with one, dead ends last."""
+    return sorted(grown, key=lambda g: (g.dead, g.score is None, -(g.score or 0.0)))
+
+
+def over(grown: Sequence[Grown], failure: Exception | None) -> bool:
+    """True if there is nothing to go on with: no step was drawn, or the budget ended before any could be judged."""
+    return not grown or (isinstance(failure, BudgetExhausted) and all(g.score is None for g in grown))
+
+
+async def answer(
+    prompt: Prompt,
+    finished: Sequence[Grown],
+    unfinished: Iterable[Grown],
+    failure: Exception | None,
+    select: Selector,
+    run: Run,
+) -> Sample[Any]:
+    """What `select` chooses among the finished; without any the best unfinished one, marked as truncated.
+
+    Raises `failure` if there is nothing at all.
+    """
+    if finished:
+        scored = [g.scored for g in finished]
+        choice = await select.select(prompt, scored, run)
+        return scored[fallback(scored) if choice.index is None else choice.index].sample
+    open_ones = ranked(unfinished)
+    if not open_ones and failure is not None:
+        raise failure
+    return replace(open_ones[0].scored.sample, finish="length")
