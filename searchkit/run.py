@@ -142,8 +142,8 @@ class Run:
         Use as ``async with run.stream(...) as stream: async for outcome in stream``. Leaving the block cancels what is
         still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies. `items`
         may be a generator of at most `most` items: it is asked for item j just then, and so can depend on all outcomes
-        taken so far, or yield `LATER` where it needs one more of them. Under a
-        budget all that is left is shared out to the items: draw and score inside `fn`, not beside the stream.
+        taken so far, or yield `LATER` where it needs one more of them. Under a budget all that is left is shared out to
+        the items: draw and score inside `fn`, not beside the stream.
         """
         if most is None:
             if not isinstance(items, Sized):

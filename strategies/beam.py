@@ -32,8 +32,8 @@ class BeamSearch(Strategy):
     for good; see `BeamSearch.alphamath`.
 
     Cost: at most `n` steps and `n` verifications a round; with lookahead k, `n` * (k + 1) steps. Source: Snell et al.,
-    Scaling LLM Test-Time Compute Optimally, section 5 ("beam", "lookahead"; 40 rounds; m = 4 or the root of n);
-    algorithm card 11. The paper does not say what becomes of finished beams: that they take a place is our reading.
+    Scaling LLM Test-Time Compute Optimally, section 5 ("beam", "lookahead"; 40 rounds; m = 4 or the root of n).
+    The paper does not say what becomes of finished beams: that they take a place is our reading.
     """
 
     n: int
@@ -62,7 +62,7 @@ class BeamSearch(Strategy):
 
         It starts from one beam, so with `b2` steps, and `b1` shrinks by one with each finished beam; the answer is the
         one with the highest value. (1, 1) is greedy. Cost: at most `b1` * `b2` steps a round. Source: AlphaMath,
-        released ``step_beam.py``; algorithm card 10. There a finished step that is not among the best `b1` is
+        released ``step_beam.py``. There a finished step that is not among the best `b1` is
         forgotten; here it stays a candidate for the answer.
         """
         if b1 < 1 or b2 < 1:

@@ -15,7 +15,7 @@ class BestFirst(TreeSearch):
 
     A leaf is evaluated when it is popped, its children wait with its score as their priority. The published search over
     an agent's actions is ``BestFirst(verifier, iterations=20, width=20, threshold=1.0)``: duplicates among the drawn
-    actions rank them. Source: Koh et al., Tree Search for Language Model Agents; algorithm card 2.
+    actions rank them. Source: Koh et al., Tree Search for Language Model Agents, released `agent.py`.
     """
 
     policy: TreePolicy = field(default_factory=BestFirstRule)

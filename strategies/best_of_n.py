@@ -19,11 +19,11 @@ class BestOfN(Strategy):
 
     verifier: scores them; ties go to the first, an abstaining verdict never wins, and if no sample has a score the
     first complete one is returned. select: `Argmax()`, `Soft(tau)` or `Vote(key, weighted=True)`. threshold: stop as
-    soon as a score reaches it; first_pass: stop at the first verdict that passed. What is in flight then is cancelled.
-    window: samples in flight at once; by default all, or 8 where the search may stop early.
+    soon as a score reaches it; first_pass: stop at the first verdict that passed (True; a number never passes). What is
+    in flight then is cancelled. window: samples in flight at once; by default all, or 8 where it may stop early.
 
     Cost: at most `n` generations and `n` verifications; with early stop up to `window - 1` cancelled ones beyond the
-    sample that ended it. Source: algorithm card 16; with an exact verifier its accuracy is pass@n.
+    sample that ended it. With an exact verifier its accuracy is pass@n.
     """
 
     n: int

@@ -36,7 +36,7 @@ class DVTS(Strategy):
     path is returned, marked as truncated.
 
     Cost: at most `n` steps and `n` verifications a round; with lookahead k, `n` * (k + 1) steps. Source: Hugging Face
-    search-and-learn, released code; algorithm card 12.
+    search-and-learn, released code.
     """
 
     n: int

@@ -12,5 +12,6 @@ class MCTS(TreeSearch):
     """`TreeSearch` from the root down: ``policy=UCT(c)`` (the default) or ``PUCT(c)``.
 
     Values are evaluations of leaves ("value": process reward models, or any judge of a partial path) or rollouts
-    ("rollout": where only a finished answer can be judged). Their scale sets c. Source: algorithm cards 3, 10 and 23.
+    ("rollout": where only a finished answer can be judged). Their scale sets c. Sources: the released
+    code of RAP (UCT), AlphaMath (PUCT, values) and WU-UCT (evaluations in flight).
     """

@@ -26,7 +26,8 @@ class SelfConsistency(Strategy):
     decided; what is in flight then is cancelled. window: samples in flight at once; by default all, or with a stopping
     rule 4 (ESC: its own window), since what is in flight when it stops is wasted.
 
-    Cost: at most `n` generations, and `n` verifications with a verifier. Source: algorithm card 15.
+    Cost: at most `n` generations, and `n` verifications with a verifier. Sources of the stopping rules: the released
+    code of Adaptive-Consistency (`stopping_criterias.py`) and ESC (`early_stop_gsm8k.py`).
     """
 
     n: int

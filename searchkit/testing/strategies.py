@@ -1,4 +1,4 @@
-"""The laws of strategies (design, section 5), as a test class to inherit from."""
+"""The laws of strategies, as a test class to inherit from."""
 
 from __future__ import annotations
 
