@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Sized
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +17,8 @@ from searchkit import codec, seeds
 from searchkit.budget import Ledger, cost_of
 from searchkit.errors import BudgetExhausted, CallError, ConfigError
 from searchkit.frame import Frame, Search
-from searchkit.leaf import Deadline, Timed, content_of, describe, key_of, shown, verify, worst_case
+from searchkit.leaf import Timed, content_of, describe, key_of, shown, verify, worst_case
+from searchkit.meter import ONE_CALL, Metered
 from searchkit.stream import Stream
 from searchkit.trace import Span
 from searchkit.tree import Tree
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-NO_PARAMS, NO_USAGE, ONE_CALL, UNJUDGED = Params(), Usage(), Usage(model_calls=1), Verdict()
+NO_PARAMS, UNJUDGED = Params(), Verdict()
 
 
-class Run:
+class Run(Metered):
     """One position in a running search.
 
     seed: a request seed of this position, 0 <= seed < 2**53. index: which sample of its prompt this position draws.
@@ -56,7 +56,6 @@ class Run:
         "role", "span",
     )  # fmt: skip
     key: bytes
-    ledger: Ledger
     span: Span
     frame: Frame
     index: int
@@ -64,7 +63,6 @@ class Run:
     role: Role
     partial: bool
     params: Params | None
-    deadline: float | None
 
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
         self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
@@ -274,49 +272,6 @@ class Run:
 
         return await self._leaf(self.span.add(name, "call", self.index, self.role), worst, key, counted, value_codec)
 
-    async def _leaf(
-        self,
-        span: Span,
-        worst: Usage,
-        key: bytes | None,
-        perform: Callable[[], Awaitable[Sample[Any]]],
-        value_codec: codec.Codec | None,
-    ) -> Sample[Any]:
-        """Hold the worst case; replay or perform; charge the truth, exactly once whatever happens."""
-        journal, made = self._search.journal, self._calls
-        await self._hold(span, worst)
-        actual = replace(worst, estimated_tokens=worst.generated_tokens)  # until somebody knows better
-        try:
-            stored = journal.get(key) if journal is not None and key is not None else None
-            if stored is not None:
-                found, retried = codec.load_row(stored, value_codec)
-                sample = replace(found, origin="journal")
-                actual = self._actual(sample.usage, worst)
-                self._charge_retries(span, retried, paid=False)
-            else:
-                async with self._until_deadline():
-                    sample = await perform()
-                actual = self._actual(sample.usage, worst)
-                if journal is not None and key is not None and self._calls == made:
-                    await journal.put(key, codec.dump_row(sample, span.retried, value_codec))
-            span.text = shown(sample)
-        except BaseException as error:
-            if isinstance(error, CallError):
-                actual = self._actual(error.usage or ONE_CALL, worst)
-            elif span.waiting:
-                actual = NO_USAGE  # cancelled before anything was sent
-            span.fail(error)
-            self._settle(span, worst, actual, paid=True)
-            raise
-        span.replayed = sample.origin != "model"
-        span.end("ok")
-        self._settle(span, worst, actual, paid=sample.origin == "model")
-        return sample
-
-    def _actual(self, reported: Usage, worst: Usage) -> Usage:
-        context = max(reported.longest_context, reported.prompt_tokens + reported.generated_tokens)
-        return replace(reported, generations=worst.generations, longest_context=context)
-
     # ---------------------------------------------------------------- verifying
 
     async def score(
@@ -446,41 +401,6 @@ class Run:
         if not isinstance(error, BudgetExhausted):
             self._search.errors.append((self.order, error))
 
-    async def _hold(self, span: Span, worst: Usage) -> None:
-        try:
-            if self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline:
-                raise BudgetExhausted("seconds")
-            if self.ledger.bounded:
-                await self.ledger.hold(cost_of(worst))
-        except BaseException as error:
-            span.fail(error)
-            raise
-
-    def _settle(self, span: Span, worst: Usage, actual: Usage, *, paid: bool) -> None:
-        if self.ledger.bounded:
-            self.ledger.settle(cost_of(worst), cost_of(actual))
-        self._charge(span, actual, paid=paid)
-        if self._search.listen is not None:
-            self._search.listen(span)
-
-    def _charge(self, span: Span, actual: Usage, *, paid: bool = True) -> None:
-        span.usage += actual
-        self._search.usage += actual
-        if paid:
-            self._search.paid += actual
-
-    def _charge_retries(self, span: Span, attempt: Usage, *, held: bool = False, paid: bool = True) -> None:
-        """Charge attempts that failed before the call ended; `held`: their cost was set aside."""
-        if attempt == NO_USAGE:
-            return
-        if self.ledger.bounded:
-            cost = cost_of(attempt)
-            self.ledger.settle(cost if held else cost_of(NO_USAGE), cost)
-        span.retried += attempt
-        self._search.usage += attempt
-        if paid:
-            self._search.paid += attempt
-
     def forget(self, ordinal: int, first: int) -> None:
         """Drop candidates and errors of the items from `first` on of this run's call `ordinal`: nobody took them."""
         depth = len(self.order)
@@ -491,6 +411,3 @@ class Run:
 
         self.frame.forget(beyond)
         self._search.errors = [entry for entry in self._search.errors if not beyond(entry[0])]
-
-    def _until_deadline(self) -> AbstractAsyncContextManager[Any]:
-        return nullcontext() if self.deadline is None else Deadline(self.deadline)
