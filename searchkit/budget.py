@@ -128,7 +128,7 @@ class Share(Ledger):
         super().__init__(parent=wave.owner)
         self.wave: Wave = wave
         self.index: int = index
-        self.limit = [0.0 if g < math.inf else g for g in grant]
+        self.limit[:] = [0.0 if g < math.inf else g for g in grant]
         self.grow(grant)
 
     def bounding(self, amounts: Sequence[float]) -> Cost:

@@ -84,7 +84,7 @@ class Timed:
     """Awaits a coroutine and counts the CPU seconds of its own steps, not of what runs while it is suspended."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds: float = 0.0
 
     def __call__(self, coroutine: Coroutine[Any, Any, T]) -> _Steps[T]:
         return _Steps(self, coroutine)

@@ -55,7 +55,10 @@ class Run(Metered):
         "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "partial",
         "role", "span",
     )  # fmt: skip
+    _search: Search
     key: bytes
+    ledger: Ledger
+    deadline: float | None
     span: Span
     frame: Frame
     index: int

@@ -72,8 +72,11 @@ class Steps:
             raise ConfigError(f'aggregate="prod" needs scores in [0, 1], but the range is {verifier.range}')
         if lookahead < 0:
             raise ConfigError(f"lookahead must be >= 0 steps, got {lookahead}")
-        self.environment, self.verifier, self.generator = environment, verifier, generator
-        self.aggregate, self.lookahead = AGGREGATES[aggregate], lookahead
+        self.environment: Environment[Any] = environment
+        self.verifier: Verifier = verifier
+        self.generator: Generator | None = generator
+        self.aggregate: Callable[[Sequence[float]], float] = AGGREGATES[aggregate]
+        self.lookahead: int = lookahead
 
     async def plant(self, prompt: Prompt, run: Run) -> Tree:
         """A tree with the first state as its root, shown while it grows."""

@@ -86,7 +86,8 @@ class Here:
     """What one event loop has of a backend: its transport, and a lock under which it asks the server something once."""
 
     def __init__(self, transport: Transport) -> None:
-        self.transport, self.lock = transport, asyncio.Lock()
+        self.transport: Transport = transport
+        self.lock: asyncio.Lock = asyncio.Lock()
         self.closer = self._close_at_end()
 
     async def _close_at_end(self) -> AsyncGenerator[None, None]:

@@ -14,9 +14,9 @@ from searchkit.types import Params, Prompt, Request, Sample
 class BackendTests:
     """Inherit and override `backend`; `prompt` and `tokens` too, where the model wants others."""
 
-    prompt = "how much is 2 + 3?"
-    tokens = 8
-    seeded = True  # False for servers whose answers do not follow from the seed
+    prompt: str = "how much is 2 + 3?"
+    tokens: int = 8
+    seeded: bool = True  # False for servers whose answers do not follow from the seed
 
     def backend(self) -> Backend:
         raise NotImplementedError

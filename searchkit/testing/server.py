@@ -64,10 +64,21 @@ class Server:
         port: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.profile, self.reply, self.latency, self.faults = profile_of(profile), reply, latency, faults
-        self.api_key, self.models, self.port, self.tls = api_key, models, port, tls
+        self.profile: Profile = profile_of(profile)
+        self.reply: ReplyFunction = reply
+        self.latency: float = latency
+        self.faults: Faults | None = faults
+        self.api_key: str | None = api_key
+        self.models: tuple[str, ...] = models
+        self.port: int = port
+        self.tls: ssl.SSLContext | None = tls
         self.requests: list[Received] = []
-        self.in_flight = self.peak = self.aborted = self.connections = self.generated_tokens = self.prompt_tokens = 0
+        self.in_flight: int = 0
+        self.peak: int = 0
+        self.aborted: int = 0
+        self.connections: int = 0
+        self.generated_tokens: int = 0
+        self.prompt_tokens: int = 0
         self.open: set[_Connection] = set()
         self._serving = 0
         self._waiting: deque[_Connection] = deque()

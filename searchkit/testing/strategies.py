@@ -56,8 +56,8 @@ class StrategyTests:
     model.
     """
 
-    prompt = "how much is 2 + 3?"
-    params = Params(max_tokens=12)
+    prompt: str = "how much is 2 + 3?"
+    params: Params = Params(max_tokens=12)
 
     def strategy(self) -> Strategy:
         """The strategy under test, without a generator of its own."""

@@ -17,7 +17,7 @@ from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 class VerifierTests:
     """Inherit and override `verifier`; `problem` and `samples` too, where it wants others."""
 
-    problem = Problem("p", Prompt.of("how much is 2 + 3?"), "5")
+    problem: Problem = Problem("p", Prompt.of("how much is 2 + 3?"), "5")
     samples: Sequence[Sample[Any]] = (Sample("5"), Sample("6"), Sample(""), Sample("the answer is 5", finish="length"))
 
     def verifier(self) -> Verifier:
