@@ -133,7 +133,7 @@ from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing.strategies import LengthScore
 
-problems = [Problem(str(i), Prompt.of(str(i))) for i in range(20)]
+problems = [Problem(str(i), Prompt.of(str(i))) for i in range(60)]
 model = Model(Simulated({"a": 1.0}, latency=LATENCY))
 print("started", flush=True)
 outcomes = run_sync(solve_many(problems, BestOfN(3, LengthScore(), window=1), generator=model, concurrency=4))
@@ -150,7 +150,7 @@ def test_ctrl_c_in_a_list_of_problems_returns_what_there_is(latency: float, said
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
-    time.sleep(0.8)
+    time.sleep(1.2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert said in out + err
