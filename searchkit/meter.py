@@ -84,12 +84,13 @@ class Metered:
     def _settle(self, span: Span, worst: Usage, actual: Usage, *, paid: bool) -> None:
         if self.ledger.bounded:
             self.ledger.settle(cost_of(worst), cost_of(actual))
-        self._charge(span, actual, paid=paid)
+        span.usage += actual
+        self._charge(actual, paid=paid)
         if self._search.listen is not None:
             self._search.listen(span)
 
-    def _charge(self, span: Span, actual: Usage, *, paid: bool = True) -> None:
-        span.usage += actual
+    def _charge(self, actual: Usage, *, paid: bool) -> None:
+        """Add to the totals of the search."""
         self._search.usage += actual
         if paid:
             self._search.paid += actual
@@ -102,9 +103,7 @@ class Metered:
             cost = cost_of(attempt)
             self.ledger.settle(cost if held else cost_of(NO_USAGE), cost)
         span.retried += attempt
-        self._search.usage += attempt
-        if paid:
-            self._search.paid += attempt
+        self._charge(attempt, paid=paid)
 
     def _until_deadline(self) -> AbstractAsyncContextManager[Any]:
         return nullcontext() if self.deadline is None else Deadline(self.deadline)

@@ -120,8 +120,9 @@ class TreeSearch(Strategy):
                         first = run.survive(outcome, first)
                         self._failed(tree, leaf, outcome.error)
                         continue
-                    finished += self._grow(tree, leaf, outcome.value)
-                    if self.threshold is not None and any((s.score or 0) >= self.threshold for s in finished):
+                    ended = self._grow(tree, leaf, outcome.value)
+                    finished += ended
+                    if self.threshold is not None and any((s.score or 0) >= self.threshold for s in ended):
                         run.stop("threshold")
                         break
         finally:
