@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from searchkit import Result, solve
 from searchkit.errors import CallError
 from searchkit.run import Run
 from searchkit.types import Params, Prompt, Sample, Step, Usage, Verdict
@@ -79,3 +81,8 @@ def full(letters: str, depth: int, seed: int, *, ends: float = 0.0) -> Known:
             children[path] = letters
             waiting += [path + letter for letter in letters]
     return Known(children, scores)
+
+
+def run(strategy: Any, world: Known, **options: Any) -> Result[Any]:
+    """A search of `world`."""
+    return asyncio.run(solve("q", strategy, generator=world, **options))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from searchkit import Model, Params, Result, solve
 from searchkit.environments.text_steps import TextSteps
 from searchkit.protocols import Backend
 from searchkit.run import Run
+from searchkit.testing import StrategyTests
 from searchkit.types import Problem, Prompt, Request, Sample, Usage, Verdict
 
 DEPTH, LETTERS = 3, "abc"
@@ -74,3 +77,18 @@ class Worth:
 
 def letters() -> Backend:
     return Letters()
+
+
+def write(strategy: Any, backend: Any = None, **options: Any) -> Result[Any]:
+    """A search for three letters."""
+    return asyncio.run(solve("q", strategy, generator=Model(backend or Letters()), **options))
+
+
+class OnLetters(StrategyTests):
+    """The laws in this world; inherit and override `strategy`."""
+
+    prompt = "write three letters"
+    params = Params(max_tokens=4)
+
+    def backend(self) -> Backend:
+        return letters()

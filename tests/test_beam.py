@@ -15,24 +15,15 @@ from searchkit.generators.embedded import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
-from searchkit.protocols import Backend, Verifier
+from searchkit.protocols import Verifier
 from searchkit.strategies.beam import BeamSearch
 from searchkit.strategies.select import Vote
 from searchkit.strategy import Strategy
-from searchkit.testing import StrategyTests
 from searchkit.tree import ROOT
 from searchkit.types import Request, Usage
 from searchkit.verifiers.predicate import Predicate
-from tests.known_tree import Known, full
-from tests.steps import DEPTH, LEAVES, STEPS, Letters, Worth, letters, worth
-
-
-def run(strategy: Any, world: Known, **options: Any) -> Result[Any]:
-    return asyncio.run(solve("q", strategy, generator=world, **options))
-
-
-def write(strategy: Any, backend: Any = None, **options: Any) -> Result[Any]:
-    return asyncio.run(solve("q", strategy, generator=Model(backend or Letters()), **options))
+from tests.known_tree import Known, full, run
+from tests.steps import DEPTH, LEAVES, STEPS, Letters, OnLetters, Worth, worth, write
 
 
 def beam(n: int, m: int, world: Known, **options: Any) -> BeamSearch:
@@ -43,14 +34,6 @@ def paths(result: Result[Any]) -> list[str]:
     """The states of the tree in the order in which they were drawn."""
     assert result.tree is not None
     return result.tree.state[1:]
-
-
-class OnLetters(StrategyTests):
-    prompt = "write three letters"
-    params = Params(max_tokens=4)
-
-    def backend(self) -> Backend:
-        return letters()
 
 
 class TestBeam(OnLetters):

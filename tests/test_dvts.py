@@ -12,23 +12,14 @@ from searchkit.generators.embedded import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
-from searchkit.protocols import Backend, Verifier
+from searchkit.protocols import Verifier
 from searchkit.strategies.dvts import DVTS
 from searchkit.strategies.select import Vote
 from searchkit.strategy import Strategy
-from searchkit.testing import StrategyTests
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Usage
-from tests.known_tree import Known, full
-from tests.steps import DEPTH, LEAVES, STEPS, Letters, Worth, letters, worth
-
-
-def run(strategy: Any, world: Known, **options: Any) -> Result[Any]:
-    return asyncio.run(solve("q", strategy, generator=world, **options))
-
-
-def write(strategy: Any, backend: Any = None, **options: Any) -> Result[Any]:
-    return asyncio.run(solve("q", strategy, generator=Model(backend or Letters()), **options))
+from tests.known_tree import Known, full, run
+from tests.steps import DEPTH, LEAVES, STEPS, Letters, OnLetters, Worth, worth, write
 
 
 def dvts(n: int, m: int, world: Known, **options: Any) -> DVTS:
@@ -39,14 +30,6 @@ def paths(result: Result[Any]) -> list[str]:
     """The states of the tree, subtree after subtree, each in the order in which they were drawn."""
     assert result.tree is not None
     return result.tree.state[1:]
-
-
-class OnLetters(StrategyTests):
-    prompt = "write three letters"
-    params = Params(max_tokens=4)
-
-    def backend(self) -> Backend:
-        return letters()
 
 
 class TestDVTS(OnLetters):

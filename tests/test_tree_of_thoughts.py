@@ -13,21 +13,12 @@ from searchkit.generators.embedded import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
-from searchkit.protocols import Backend, Verifier
+from searchkit.protocols import Verifier
 from searchkit.strategies.tree_of_thoughts import TreeOfThoughts
 from searchkit.strategy import Strategy
-from searchkit.testing import StrategyTests
 from searchkit.types import Usage
-from tests.known_tree import Known, full
-from tests.steps import STEPS, Letters, Worth, letters, worth
-
-
-def run(strategy: Any, world: Known, **options: Any) -> Result[Any]:
-    return asyncio.run(solve("q", strategy, generator=world, **options))
-
-
-def write(strategy: Any, backend: Any = None, **options: Any) -> Result[Any]:
-    return asyncio.run(solve("q", strategy, generator=Model(backend or Letters()), **options))
+from tests.known_tree import Known, full, run
+from tests.steps import STEPS, Letters, OnLetters, Worth, worth, write
 
 
 def tot(width: int, branch: int, world: Known, **options: Any) -> TreeOfThoughts:
@@ -40,13 +31,8 @@ def paths(result: Result[Any]) -> list[str]:
     return result.tree.state[1:]
 
 
-class OnLetters(StrategyTests):
-    prompt = "write three letters"
-    params = Params(max_tokens=4)
+class Thoughts(OnLetters):
     options: ClassVar[dict[str, Any]] = {}
-
-    def backend(self) -> Backend:
-        return letters()
 
     def strategy(self) -> Strategy:
         return TreeOfThoughts(2, 2, Worth(), environment=STEPS, expansions=6, **self.options)
@@ -58,23 +44,23 @@ class OnLetters(StrategyTests):
         return TreeOfThoughts(2, 2, verifier, environment=STEPS, **self.options)
 
 
-class TestBreadthFirst(OnLetters):
+class TestBreadthFirst(Thoughts):
     pass
 
 
-class TestBreadthFirstPruned(OnLetters):
+class TestBreadthFirstPruned(Thoughts):
     options: ClassVar = {"prune": 0.3, "threshold": 0.9}
 
 
-class TestDepthFirst(OnLetters):
+class TestDepthFirst(Thoughts):
     options: ClassVar = {"order": "dfs"}
 
 
-class TestDepthFirstPruned(OnLetters):
+class TestDepthFirstPruned(Thoughts):
     options: ClassVar = {"order": "dfs", "prune": 0.3, "threshold": 0.9}
 
 
-class TestDecisionTree(OnLetters):
+class TestDecisionTree(Thoughts):
     options: ClassVar = {"order": "dfs", "at_once": 1}
 
 

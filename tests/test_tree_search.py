@@ -16,25 +16,13 @@ from searchkit.generators.embedded import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, Puzzle, check, replay
 from searchkit.lab.environment import CountdownSteps
-from searchkit.protocols import Backend, Verifier
+from searchkit.protocols import Verifier
 from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, Vote
 from searchkit.strategy import Strategy
-from searchkit.testing import Counting, Shuffled, StrategyTests
+from searchkit.testing import Counting, Shuffled
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Request, Usage
-from tests.steps import BEST, DEPTH, LEAVES, LETTERS, STEPS, Letters, Worth, letters, worth
-
-
-def run(strategy: Any, backend: Backend | None = None, **options: Any) -> Result[Any]:
-    return asyncio.run(solve("q", strategy, generator=Model(backend or Letters()), **options))
-
-
-class OnLetters(StrategyTests):
-    prompt = "write three letters"
-    params = Params(max_tokens=4)
-
-    def backend(self) -> Backend:
-        return letters()
+from tests.steps import BEST, DEPTH, LEAVES, LETTERS, STEPS, Letters, OnLetters, Worth, worth, write
 
 
 class TestMCTS(OnLetters):
@@ -63,7 +51,7 @@ class TestBestFirst(OnLetters):
 def test_the_whole_tree_is_searched_and_the_optimum_found(policy: Any, in_flight: int) -> None:
     """27 leaves under 13 inner nodes: wide enough draws see them all, the search ends by itself with the best."""
     strategy = MCTS(Worth(), policy=policy, environment=STEPS, iterations=60, width=40, in_flight=in_flight)
-    result = run(strategy)
+    result = write(strategy)
     assert result.answer == BEST
     assert sorted(c.sample.text for c in result.candidates) == LEAVES
     assert result.tree is not None
@@ -76,7 +64,7 @@ def test_best_first_pops_in_the_order_of_a_reference_search() -> None:
     """The order of evaluations equals that of a textbook best-first search with a heap over the same 40 nodes."""
     import heapq
 
-    result = run(BestFirst(Worth(), environment=STEPS, iterations=13, width=40))
+    result = write(BestFirst(Worth(), environment=STEPS, iterations=13, width=40))
     heap: list[tuple[float, int, int, str]] = [(-0.5, 0, 0, "")]
     order, made = [], 0
     ranks = {node: [result.tree.text[c] for c in result.tree.children(node)] for node in range(len(result.tree))}
@@ -108,7 +96,7 @@ def _by_time(result: Result[Any]) -> list[int]:
 def test_one_in_flight_equals_a_textbook_mcts() -> None:
     """Node for node the same visits and sums as a recursive UCT written here, on the same actions."""
     strategy = MCTS(Worth(), policy=UCT(0.7), environment=STEPS, iterations=9, width=40)
-    tree = run(strategy).tree
+    tree = write(strategy).tree
     assert tree is not None
 
     @dataclass
@@ -155,7 +143,7 @@ def test_one_in_flight_equals_a_textbook_mcts() -> None:
 
 def test_visits_add_up() -> None:
     """A node's visits are those of its children and its own evaluation; nothing is in flight at the end."""
-    tree = run(MCTS(Worth(), environment=STEPS, iterations=12, width=3, in_flight=4)).tree
+    tree = write(MCTS(Worth(), environment=STEPS, iterations=12, width=3, in_flight=4)).tree
     assert tree is not None
     for node in range(len(tree)):
         own = 1 if tree.score[node] == tree.score[node] else 0
@@ -165,7 +153,7 @@ def test_visits_add_up() -> None:
 
 def test_equal_actions_are_merged_and_rank_by_frequency() -> None:
     """40 draws of three letters: three children, priors that sum to one, the most frequent first; none dropped."""
-    tree = run(MCTS(Worth(), environment=STEPS, iterations=1, width=40)).tree
+    tree = write(MCTS(Worth(), environment=STEPS, iterations=1, width=40)).tree
     assert tree is not None
     priors = [tree.prior[c] for c in tree.children(ROOT)]
     assert sorted(tree.text[c] for c in tree.children(ROOT)) == list(LETTERS)
@@ -177,7 +165,7 @@ def test_a_threshold_ends_the_search_with_everything_released() -> None:
     """It stops at the first answer that is good enough; what was in flight is cancelled and no longer counted."""
     strategy = MCTS(Worth(), environment=STEPS, iterations=60, width=9, in_flight=4, threshold=0.5)
     backend = Counting(Shuffled(Letters()))
-    result = run(strategy, backend)
+    result = write(strategy, backend)
     assert result.stopped == "threshold"
     assert worth(result.answer) >= 0.5
     assert not any(result.tree.in_flight)  # type: ignore[union-attr]
@@ -200,7 +188,7 @@ class Failing:
 def test_a_leaf_that_cannot_be_expanded_is_tried_again_so_often_and_then_closed() -> None:
     """All calls below "a" fail: that branch is closed after two tries, the rest of the tree is searched, counts fit."""
     backend = Counting(Failing("a/"))
-    result = run(MCTS(Worth(), environment=STEPS, iterations=60, width=40, retries=1), backend)
+    result = write(MCTS(Worth(), environment=STEPS, iterations=60, width=40, retries=1), backend)
     tree = result.tree
     assert tree is not None
     assert result.answer == max((leaf for leaf in LEAVES if leaf[0] != "a"), key=worth)
@@ -214,13 +202,13 @@ def test_a_leaf_that_cannot_be_expanded_is_tried_again_so_often_and_then_closed(
 
 def test_nothing_but_failures_raises_the_first() -> None:
     with pytest.raises(CallError):
-        run(MCTS(Worth(), environment=STEPS, iterations=3, evaluate="rollout"), Failing(""))
+        write(MCTS(Worth(), environment=STEPS, iterations=3, evaluate="rollout"), Failing(""))
 
 
 def test_out_of_budget_the_best_finished_answer_comes_back() -> None:
     """Enough for a few expansions only: stopped by the budget, ceilings kept, an answer among the finished ones."""
     strategy = MCTS(Worth(), environment=STEPS, iterations=60, width=3, evaluate="rollout", in_flight=2)
-    result = run(strategy, params=Params(max_tokens=4), budget=Budget(generated_tokens=30))
+    result = write(strategy, params=Params(max_tokens=4), budget=Budget(generated_tokens=30))
     assert result.stopped == "budget"
     assert result.usage.generated_tokens <= 30
     assert result.answer == max((c.sample.text for c in result.candidates), key=worth)
@@ -229,20 +217,20 @@ def test_out_of_budget_the_best_finished_answer_comes_back() -> None:
 
 def test_without_a_finished_answer_the_best_path_is_returned_and_marked() -> None:
     """One expansion of a three-step task: the best scored path, flagged as truncated."""
-    result = run(MCTS(Worth(), environment=STEPS, iterations=3, width=3))
+    result = write(MCTS(Worth(), environment=STEPS, iterations=3, width=3))
     assert result.sample.truncated
     assert result.answer.count("/") < DEPTH
 
 
 def test_a_vote_may_choose_the_answer() -> None:
-    result = run(MCTS(Worth(), environment=STEPS, iterations=13, width=40, select=Vote(key=str.upper, weighted=True)))
+    result = write(MCTS(Worth(), environment=STEPS, iterations=13, width=40, select=Vote(key=str.upper, weighted=True)))
     assert result.answer == BEST
 
 
 def test_a_chain_of_five_thousand_steps() -> None:
     """No recursion limit: one action a step, 5,000 deep, the tree saved and loaded."""
     strategy = MCTS(Worth(constant=0.5), environment=TextSteps("/", max_steps=10**6), iterations=5000, width=1)
-    tree = run(strategy, Letters("a", depth=10**6)).tree
+    tree = write(strategy, Letters("a", depth=10**6)).tree
     assert tree is not None
     assert max(tree.depth) == 5000
     assert Tree.from_json(tree.to_json()).to_json() == tree.to_json()
@@ -278,4 +266,4 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ConfigError, match="separator"):
         TextSteps("")
     with pytest.raises(ConfigError, match="logprobs"):
-        run(MCTS(Worth(), environment=STEPS, prior="logprob"))
+        write(MCTS(Worth(), environment=STEPS, prior="logprob"))
