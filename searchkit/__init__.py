@@ -9,6 +9,8 @@ from searchkit.errors import (
     JournalError,
     NeedsPrefix,
     SearchkitError,
+    StaleBranch,
+    UncertainEffect,
     VerifierError,
 )
 from searchkit.generators.function import Function
@@ -57,7 +59,9 @@ __all__ = [
     "Sample",
     "Scored",
     "SearchkitError",
+    "StaleBranch",
     "Strategy",
+    "UncertainEffect",
     "Usage",
     "Verdict",
     "VerifierError",

@@ -7,6 +7,8 @@ SearchkitError
 |-- CallError                    the backend's: one request failed; carries the request and what it cost
 |-- VerifierError                the verifier's: it raised, or returned something that is no score
 |-- BudgetExhausted              a ceiling was reached; carries its name
+|-- StaleBranch                  the world is no longer as it was when this branch of a tree was explored
+|-- UncertainEffect              an irreversible action was begun, and nobody knows whether it happened
 `-- JournalError                 the file is not a journal of ours, or is damaged
 """
 
@@ -79,6 +81,14 @@ class BudgetExhausted(SearchkitError):
 
     def __reduce__(self) -> tuple[type[BudgetExhausted], tuple[str]]:
         return type(self), (self.ceiling,)
+
+
+class StaleBranch(SearchkitError):
+    """Replaying a branch's actions led to another observation than before: its states are no longer to be had."""
+
+
+class UncertainEffect(SearchkitError):
+    """An earlier process began an irreversible action and did not record its end: look whether it happened."""
 
 
 class JournalError(SearchkitError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from searchkit.journal import Journal
 from searchkit.trace import Span
@@ -33,6 +34,15 @@ class Search:
     abandoned: int = 0
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
+    resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
+
+    async def close(self) -> None:
+        """Close what was opened for this search, last first."""
+        while self.resources:
+            _, (_, opened) = self.resources.popitem()
+            closed = opened.close()
+            if inspect.isawaitable(closed):
+                await closed
 
 
 @dataclass(eq=False)

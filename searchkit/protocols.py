@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from searchkit.types import Choice, Params, Problem, Prompt, Request, Sample, Scored, Step, Verdict
 
 S = TypeVar("S")
+R = TypeVar("R", contravariant=True)
 
 
 @runtime_checkable
@@ -82,18 +83,61 @@ class Environment(Protocol[S]):
         """What the generator sees in `state`."""
         ...
 
-    def step_params(self, run: Run, *, whole: bool = False) -> Params | None:
-        """Sampling parameters for one action, or for the `whole` rest of an episode."""
+    def step_params(self, run: Run) -> Params | None:
+        """Sampling parameters for one action; None takes the caller's."""
         ...
 
     async def step(self, state: S, action: Sample[Any], run: Run) -> Step[S]: ...
 
-    async def finish(self, state: S, rest: Sample[Any], run: Run) -> S:
-        """The state that `rest`, the whole rest of an episode, leads to: for rollouts."""
-        ...
-
     def candidate(self, state: S) -> Sample[Any]:
         """The whole path to `state` as a sample, with its steps: for verifiers, and as the answer at the end."""
+        ...
+
+
+@runtime_checkable
+class Completing(Protocol[S]):
+    """An environment whose generator can write the whole rest of an episode in one sample: cheaper rollouts."""
+
+    def finish_params(self, run: Run) -> Params | None:
+        """Sampling parameters for the whole rest of an episode."""
+        ...
+
+    async def finish(self, state: S, rest: Sample[Any], run: Run) -> S:
+        """The last state of the episode that `rest` completes."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol[R]):
+    """An environment that can list the legal actions: then nobody has to propose them."""
+
+    def actions(self, state: R) -> Sequence[Any] | None:
+        """The value of each legal action, in a fixed order; None: the generator proposes in this state."""
+        ...
+
+
+@runtime_checkable
+class Anytime(Protocol[R]):
+    """An environment some of whose states are complete answers although the episode can go on: drafts, workspaces."""
+
+    def complete(self, state: R) -> bool: ...
+
+
+@runtime_checkable
+class Learning(Protocol[S]):
+    """An environment that wants to know what was thought of a state: to put feedback into the next prompt."""
+
+    def judged(self, state: S, verdict: Verdict) -> S:
+        """The same state, with the verdict on it."""
+        ...
+
+
+@runtime_checkable
+class Committing(Protocol[S]):
+    """An environment that acts on a real world: searched in without harm, then changed for good by `commit`."""
+
+    async def commit(self, state: S, run: Run) -> Step[S]:
+        """Bring the real world into `state`: the only place where irreversible actions happen."""
         ...
 
 
@@ -102,4 +146,8 @@ class TreePolicy(Protocol):
 
     def select(self, tree: Tree, rng: random.Random) -> int | None:
         """The node to expand next; None if all that is left is in flight or closed."""
+        ...
+
+    def backup(self, tree: Tree, node: int, value: float) -> None:
+        """Count one evaluation of `node`, there and above; usually `tree.backup(node, value)`."""
         ...

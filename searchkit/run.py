@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchkit import codec, seeds
 from searchkit.budget import Ledger, cost_of
-from searchkit.errors import BudgetExhausted, CallError, ConfigError
+from searchkit.errors import BudgetExhausted, CallError, ConfigError, UncertainEffect
 from searchkit.frame import Frame, Search
 from searchkit.leaf import Timed, content_of, describe, key_of, shown, verify, worst_case
 from searchkit.meter import ONE_CALL, Metered
@@ -107,10 +107,16 @@ class Run(Metered):
         child.params, child.deadline, child.partial = self.params, self.deadline, self.partial
         return child
 
-    def child(self, name: str, budget: Budget | None = None) -> Run:
-        """A run for one part of the work, in sequence with the others, with its own ceilings within this run's."""
+    def child(self, name: str, budget: Budget | None = None, *, role: Role | None = None) -> Run:
+        """A run for one part of the work, in sequence with the others, with its own ceilings within this run's.
+
+        role: "plan" for calls that neither generate nor verify: they count as model calls, not as generations, and what
+        they return is no candidate for the answer.
+        """
         ledger = self.ledger if budget is None else Ledger(budget, self.ledger)
-        child = self.spawned(name, self.next_ordinal(), 0, self.span.add(name, "item"), ledger)
+        span = self.span.add(name, "item", 0, role or self.role)
+        child = self.spawned(name, self.next_ordinal(), 0, span, ledger)
+        child.role = role or self.role
         if budget is not None and budget.seconds is not None:
             end = asyncio.get_running_loop().time() + budget.seconds
             child.deadline = end if child.deadline is None else min(end, child.deadline)
@@ -275,6 +281,33 @@ class Run(Metered):
 
         return await self._leaf(self.span.add(name, "call", self.index, self.role), worst, key, counted, value_codec)
 
+    async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
+        """Do what cannot be undone; returns what was seen. With a journal, its beginning and its end are written down.
+
+        Resumed, what was done is not done again: the recorded observation is returned. Raises `UncertainEffect` if an
+        earlier process began it and did not record its end.
+        """
+        journal, ordinal = self._search.journal, self.next_ordinal()
+        span = self.span.add(name, "call", self.index, "plan")
+        begun, done = (key_of(stage, name, self.key, ordinal) for stage in ("intent", "effect"))
+        try:
+            observed = journal.get(done) if journal is not None else None
+            span.replayed = observed is not None
+            if observed is None:
+                if journal is not None:
+                    if journal.get(begun) is not None:
+                        raise UncertainEffect(f"{name!r} was begun, but whether it happened is not recorded: look")
+                    await journal.put(begun, name)
+                observed = await perform()
+                if journal is not None:
+                    await journal.put(done, observed)
+        except BaseException as error:
+            span.fail(error)
+            raise
+        span.text = observed[:400]
+        span.end("ok")
+        return observed
+
     # ---------------------------------------------------------------- verifying
 
     async def score(
@@ -390,6 +423,17 @@ class Run(Metered):
     def journaled(self) -> bool:
         """True if finished calls are being stored: identities and codecs are needed then."""
         return self._search.journal is not None
+
+    def resource(self, owner: object, make: Callable[[], O]) -> O:
+        """What `make` makes, once a search for each `owner`; its `close` is called (and awaited) when the search ends.
+
+        For what a search needs and must not outlive it: live environments, scratch folders.
+        """
+        known = self._search.resources.get(id(owner))
+        if known is None:
+            known = self._search.resources[id(owner)] = owner, make()
+        made: O = known[1]
+        return made
 
     def slots(self, name: str, n: int) -> asyncio.Semaphore:
         """The semaphore `name` of this search, with `n` slots: for callables that must not all run at once."""

@@ -53,7 +53,10 @@ async def solve(
     with ExitStack() as stack:
         opened = _open(journal, stack)
         search = Search(problem, None if generator is None else as_generator(generator), opened, listen, watch)
-        return await _solve(search, strategy, Run.root(search, seed, budget), params, budget)
+        try:
+            return await _solve(search, strategy, Run.root(search, seed, budget), params, budget)
+        finally:
+            await search.close()
 
 
 async def _solve(search: Search, strategy: Generator, run: Run, params: Params | None, budget: Budget) -> Result[Any]:

@@ -20,7 +20,7 @@ NO_PARENT = -1
 NONE: tuple[int, ...] = ()
 _INTEGERS = ("parent", "depth", "visits", "in_flight", "failures", "tokens")
 _FLOATS = ("total", "best", "prior", "score")
-_FLAGS = ("terminal", "expanded", "closed")
+_FLAGS = ("terminal", "expanded", "full", "closed")
 
 
 class Tree:
@@ -30,11 +30,13 @@ class Tree:
     value); prior (probability or weight among its siblings, 1 by default) and score (the node's own verdict, NaN if it
     has none, higher is better); visits (finished evaluations at or below it), total (their sum) and best (their
     greatest); in_flight (evaluations under way at or below it) and failures (expansions that failed); terminal (an
-    episode ends here), expanded (children were asked for) and closed (nothing below it is left to explore); tokens
-    (generated for this action).
+    episode ends here), expanded (it has children), full (it will get no more) and closed (nothing below it is left to
+    explore); tokens (generated for this action).
+
+    frontier is a heap for the selection rule's own use, `rated` how many nodes it has looked at; neither is saved.
     """
 
-    __slots__ = ("_children", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
+    __slots__ = ("_children", "frontier", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
     parent: array[int]
     depth: array[int]
     visits: array[int]
@@ -47,6 +49,7 @@ class Tree:
     score: array[float]
     terminal: bytearray
     expanded: bytearray
+    full: bytearray
     closed: bytearray
 
     def __init__(self, state: Any = None, text: str = "") -> None:
@@ -59,10 +62,12 @@ class Tree:
         self.text: list[str] = []
         self.state: list[Any] = []
         self._children: list[list[int] | None] = []
+        self.frontier: list[tuple[Any, ...]] = []
+        self.rated: int = 0
         self._row(NO_PARENT, 0, text, state, 1.0, False, 0)
 
     def _row(self, parent: int, depth: int, text: str, state: Any, prior: float, terminal: bool, tokens: int) -> int:
-        row = (parent, depth, 0, 0, 0, tokens, 0.0, -math.inf, prior, math.nan, terminal, False, False)
+        row = (parent, depth, 0, 0, 0, tokens, 0.0, -math.inf, prior, math.nan, terminal, False, False, False)
         for name, value in zip((*_INTEGERS, *_FLOATS, *_FLAGS), row, strict=True):
             getattr(self, name).append(value)
         self.text.append(text)
@@ -76,7 +81,7 @@ class Tree:
     def add(
         self, parent: int, text: str, state: Any = None, *, prior: float = 1.0, terminal: bool = False, tokens: int = 0
     ) -> int:
-        """A new last child of `parent`; returns its number. Add all siblings before closing one of them."""
+        """A new last child of `parent`; returns its number."""
         node = self._row(parent, self.depth[parent] + 1, text, state, prior, terminal, tokens)
         siblings = self._children[parent]
         if siblings is None:
@@ -117,19 +122,60 @@ class Tree:
     def backup(self, node: int, value: float) -> None:
         """Count one visit of `value` at `node` and at everything above it."""
         while node != NO_PARENT:
-            self.visits[node] += 1
-            self.total[node] += value
-            if value > self.best[node]:
-                self.best[node] = value
+            self.count(node, value)
             node = self.parent[node]
 
+    def count(self, node: int, value: float) -> None:
+        """Count one visit of `value` at `node` alone."""
+        self.visits[node] += 1
+        self.total[node] += value
+        if value > self.best[node]:
+            self.best[node] = value
+
     def close(self, node: int) -> None:
-        """Nothing is left to explore at `node`; nor above it, where all children of an expanded node are closed."""
+        """Nothing is left to explore at `node`; nor above it, where a full node's children are all closed."""
         while node != NO_PARENT:
             self.closed[node] = True
             node = self.parent[node]
-            if node == NO_PARENT or not all(self.closed[child] for child in self.children(node)):
+            if node == NO_PARENT or not self.full[node] or not all(self.closed[c] for c in self.children(node)):
                 return
+
+    def fill(self, node: int) -> None:
+        """`node` will get no more children; if all it has are closed, so is the node."""
+        self.full[node] = True
+        if all(self.closed[child] for child in self.children(node)):
+            self.close(node)
+
+    def graft(self, part: Tree, *, merge: bool = False) -> list[int]:
+        """Add `part` to this tree, root to root; returns where each of its nodes now is.
+
+        merge: nodes below the same parent that have the same text become one. What is counted adds up, `best` is the
+        greater, a state, prior or score is the older one; what is closed or full stays so only if it is in both.
+        """
+        places, known = [ROOT], dict[tuple[int, str], int]()
+        if merge:
+            known = {(parent, self.text[n]): n for n, parent in enumerate(self.parent) if parent != NO_PARENT}
+        for node in range(len(part)):
+            parent, text = (places[part.parent[node]] if node else NO_PARENT), part.text[node]
+            place = ROOT if node == ROOT else known.get((parent, text)) if merge else None
+            fresh = place is None or (node == ROOT and len(self) == 1)
+            if place is None:
+                place = self.add(
+                    parent, text, part.state[node], prior=part.prior[node], terminal=bool(part.terminal[node])
+                )
+            if node:
+                places.append(place)
+            if merge:
+                known[parent, text] = place
+            for name in ("visits", "failures", "tokens", "total"):
+                getattr(self, name)[place] += getattr(part, name)[node]
+            self.best[place] = max(self.best[place], part.best[node])
+            if self.score[place] != self.score[place]:
+                self.score[place] = part.score[node]
+            for name in ("full", "closed"):
+                column = getattr(self, name)
+                column[place] = getattr(part, name)[node] and (fresh or column[place])
+        return places
 
     def walk(self, node: int = ROOT) -> Iterator[int]:
         """`node` and everything below it, parents before children, siblings in order."""

@@ -8,7 +8,8 @@ from searchkit.strategies.best_first import BestFirst
 from searchkit.strategies.best_of_n import BestOfN
 from searchkit.strategies.dvts import DVTS
 from searchkit.strategies.mcts import MCTS
-from searchkit.strategies.policies import PUCT, UCT
+from searchkit.strategies.policies import MASTER, PUCT, RAP, UCT, AgentQ, SWESearch, Widening
+from searchkit.strategies.receding_horizon import RecedingHorizon
 from searchkit.strategies.select import Argmax, Soft, Vote
 from searchkit.strategies.self_consistency import SelfConsistency
 from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
@@ -17,9 +18,12 @@ from searchkit.strategies.tree_search import TreeSearch
 
 __all__ = [
     "DVTS",
+    "MASTER",
     "MCTS",
     "PUCT",
+    "RAP",
     "UCT",
+    "AgentQ",
     "Argmax",
     "BeamSearch",
     "BestFirst",
@@ -27,9 +31,12 @@ __all__ = [
     "Beta",
     "Dirichlet",
     "EarlyStopping",
+    "RecedingHorizon",
+    "SWESearch",
     "SelfConsistency",
     "Soft",
     "TreeOfThoughts",
     "TreeSearch",
     "Vote",
+    "Widening",
 ]

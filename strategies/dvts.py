@@ -78,7 +78,7 @@ class DVTS(Strategy):
                 if found is None:
                     failure = run.survive(outcome, failure)
                     continue
-                _graft(tree, found.tree)
+                tree.graft(found.tree)
                 finished += found.finished
                 last += found.last
         return await answer(prompt, finished, last, failure, self.select, run)
@@ -99,17 +99,3 @@ class DVTS(Strategy):
                 break
             at = best.node
         return Subtree(tree, finished, last)
-
-
-def _graft(tree: Tree, part: Tree) -> None:
-    """Copy all but the root of `part` below the root of `tree`."""
-    places = [ROOT]
-    for node in range(1, len(part)):
-        parent, terminal, score = places[part.parent[node]], bool(part.terminal[node]), part.score[node]
-        copy = tree.add(parent, part.text[node], part.state[node], terminal=terminal, tokens=part.tokens[node])
-        places.append(copy)
-        if score == score:
-            tree.score[copy] = score
-            tree.backup(copy, score)
-        if terminal:
-            tree.close(copy)

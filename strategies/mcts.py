@@ -9,9 +9,19 @@ from searchkit.strategies.tree_search import TreeSearch
 
 @dataclass(frozen=True)
 class MCTS(TreeSearch):
-    """`TreeSearch` from the root down: ``policy=UCT(c)`` (the default) or ``PUCT(c)``.
+    """`TreeSearch` from the root down: ``policy=UCT(c)`` (the default) or another rule; their scale of values sets c.
 
-    Values are evaluations of leaves ("value": process reward models, or any judge of a partial path) or rollouts
-    ("rollout": where only a finished answer can be judged). Their scale sets c. Sources: the released
-    code of RAP (UCT), AlphaMath (PUCT, values) and WU-UCT (evaluations in flight).
+    The search part of many published methods is a setting, with a rule that names its source:
+
+    - AlphaMath: ``policy=PUCT(1.25), prior="logprob", iterations=40, width=5``, a value model as verifier.
+    - RAP on GSM8K: ``policy=RAP(), prior=fast_reward, iterations=10, width=4``.
+    - Agent Q: ``policy=AgentQ(), prior=critic, evaluate="rollout"``.
+    - MASTER: ``policy=MASTER(), prior=judge``.
+    - SWE-Search: ``policy=SWESearch(), evaluate="children", iterations=100, width=1, expansions=5, pick="value"``.
+    - WebPilot: ``policy=UCT(q="max"), evaluate="children", width=1, expansions=4``: one action at a time.
+    - R-MCTS: ``policy=PUCT(1.0), iterations=20, width=20, branch=5, threshold=1.0,
+      pick="visits"`` inside ``RecedingHorizon(..., commit="action")``.
+
+    With ``expansions`` above 1 and ``UCT(widening=Widening(1, 0.5))`` a node gets more children as it is visited more
+    (progressive widening): without, a search ends when everything drawn so far is exhausted.
     """

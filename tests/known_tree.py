@@ -36,15 +36,12 @@ class Known:
     def prompt(self, state: str) -> Prompt:
         return Prompt.of(f"at {state}")
 
-    def step_params(self, run: Run, *, whole: bool = False) -> Params:
+    def step_params(self, run: Run) -> Params:
         return self.params
 
     async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
         path = state + action.value
         return Step(path, reward=self.rewards.get(path), terminal=path not in self.children)
-
-    async def finish(self, state: str, rest: Sample[Any], run: Run) -> str:
-        return state + str(rest.value)
 
     def candidate(self, state: str) -> Sample[str]:
         return Sample(state)

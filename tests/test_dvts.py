@@ -160,7 +160,7 @@ def test_the_shown_tree_is_the_search() -> None:
         assert tree.state[node].text.startswith(tree.state[tree.parent[node]].text)
         assert tree.score[node] == pytest.approx(worth(tree.state[node].text))
         assert bool(tree.terminal[node]) is tree.state[node].ended
-        assert bool(tree.closed[node]) is all(tree.terminal[n] for n in tree.walk(node) if not tree.children(n))
+        assert tree.closed[node] == tree.terminal[node]
         assert tree.tokens[node] == 1
         assert tree.best[node] == max(tree.score[below] for below in tree.walk(node))
     assert Tree.from_json(tree.to_json()).to_json() == tree.to_json()

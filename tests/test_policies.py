@@ -19,6 +19,7 @@ def family(*rows: tuple[float, int], priors: tuple[float, ...] = ()) -> Tree:
     tree = Tree()
     nodes = [tree.add(0, str(i), prior=priors[i] if priors else 1.0) for i in range(len(rows))]
     tree.visits[0] = 1
+    tree.fill(0)
     for node, (mean, visits) in zip(nodes, rows, strict=True):
         for _ in range(visits):
             tree.backup(node, mean)
@@ -109,8 +110,8 @@ def test_max_backup_prefers_the_better_best() -> None:
     for node, values in ((tree.add(0, "a"), (1.0, 0.0)), (tree.add(0, "b"), (0.6, 0.6))):
         for value in values:
             tree.backup(node, value)
-    assert [UCT(0.0, backup=b).select(tree, RNG) for b in ("mean", "max")] == [2, 1]
-    assert [PUCT(0.0, backup=b).select(tree, RNG) for b in ("mean", "max")] == [2, 1]
+    assert [UCT(0.0, q=b).select(tree, RNG) for b in ("mean", "max")] == [2, 1]
+    assert [PUCT(0.0, q=b).select(tree, RNG) for b in ("mean", "max")] == [2, 1]
 
 
 def test_closed_leaves_and_leaves_in_flight_are_passed_over() -> None:
@@ -158,6 +159,6 @@ def test_best_first_takes_the_leaf_under_the_best_parent() -> None:
 
 
 def test_impossible_rules_are_refused() -> None:
-    for make in (lambda: UCT(-1), lambda: UCT(math.inf), lambda: UCT(backup="sum"), lambda: PUCT(float("nan"))):
+    for make in (lambda: UCT(-1), lambda: UCT(math.inf), lambda: UCT(q="sum"), lambda: PUCT(float("nan"))):
         with pytest.raises(ConfigError):
             make()

@@ -19,6 +19,7 @@ from searchkit import (
     Run,
     Sample,
     Strategy,
+    UncertainEffect,
     solve,
 )
 from searchkit.generators.recorded import Recorded
@@ -322,3 +323,91 @@ def test_an_opaque_agent_exceeds_a_token_ceiling_only_by_the_calls_in_flight(win
     assert 100 <= result.usage.generated_tokens <= 100 + 40 * window
     assert result.overshoot.get("generated_tokens", 0) == result.usage.generated_tokens - 100
     assert result.stopped == "budget" or result.usage.generations == 10
+
+
+class Opened:
+    """Something that a search opens: counts how often it was opened and closed."""
+
+    made, closed = 0, 0
+
+    def __init__(self, *, later: bool = False) -> None:
+        Opened.made += 1
+        self.later = later
+
+    def close(self):
+        Opened.closed += 1
+        return asyncio.sleep(0) if self.later else None
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("ends", ["well", "error", "cancelled"])
+def test_a_resource_is_opened_once_a_search_and_closed_with_it(ends, later):
+    """All calls in a search get the same object; it is closed however the search ends; the next one has its own."""
+    Opened.made = Opened.closed = 0
+    owner = object()
+
+    @dataclass(frozen=True)
+    class Uses(Strategy):
+        async def search(self, prompt, run):
+            outcomes = await run.map(lambda _, child: self._get(child), range(3))
+            assert len({id(o.value) for o in outcomes}) == 1
+            if ends == "error":
+                raise RuntimeError("no")
+            if ends == "cancelled":
+                raise asyncio.CancelledError
+            return Sample("x")
+
+        async def _get(self, run):
+            return run.resource(owner, lambda: Opened(later=later))
+
+    for searches in (1, 2):
+        try:
+            asyncio.run(solve("q", Uses()))
+        except (RuntimeError, asyncio.CancelledError):
+            assert ends != "well"
+        assert (Opened.made, Opened.closed) == (searches, searches)
+
+
+def test_planning_calls_are_neither_generations_nor_candidates():
+    """One planning call and one sample: two model calls, one generation, one candidate."""
+
+    @dataclass(frozen=True)
+    class Plans(Strategy):
+        async def search(self, prompt, run):
+            planner = run.child("plan", role="plan")
+            await planner.sample(None, Prompt.of("what next?"))
+            return (await run.sample(None, prompt))[0]
+
+    result = asyncio.run(solve("q", Plans(), generator=Model(Scripted(lambda request: request.prompt.text))))
+    assert (result.usage.model_calls, result.usage.generations) == (2, 1)
+    assert [c.sample.text for c in result.candidates] == ["q"]
+
+
+def test_what_cannot_be_undone_is_done_once(tmp_path):
+    """Resumed, its observation comes from the journal; begun and not ended, it raises; without a journal it is done."""
+    done = []
+
+    @dataclass(frozen=True)
+    class Acts(Strategy):
+        breaks: bool = False
+
+        async def search(self, prompt, run):
+            async def perform():
+                done.append(prompt.text)
+                if self.breaks:
+                    raise RuntimeError("power cut")
+                return "ordered"
+
+            first, second = await run.once("order", perform), await run.once("order", perform)
+            return Sample(first + second)
+
+    for _ in range(3):
+        assert asyncio.run(solve("q", Acts(), journal=tmp_path / "a.db")).answer == "orderedordered"
+    assert len(done) == 2
+    with pytest.raises(RuntimeError):
+        asyncio.run(solve("q", Acts(breaks=True), journal=tmp_path / "b.db"))
+    with pytest.raises(UncertainEffect, match="order"):
+        asyncio.run(solve("q", Acts(), journal=tmp_path / "b.db"))
+    assert len(done) == 3
+    asyncio.run(solve("q", Acts()))
+    assert len(done) == 5

@@ -132,11 +132,28 @@ def test_every_start_is_taken_back_by_one_finish():
     assert list(tree.in_flight) == before
 
 
-def test_close_goes_up_only_where_all_siblings_are_closed():
-    """Root with a (c, d) and b: closing c changes nothing above, d then closes a, b then the root."""
+def test_close_goes_up_only_where_a_full_node_has_nothing_open():
+    """Root with a (c, d) and b: closing c changes nothing above, d then closes a, b then the root.
+
+    A node that may get more children stays open; once it is full, it closes by itself.
+    """
     tree = Tree()
     a, b = tree.add(ROOT, "a"), tree.add(ROOT, "b")
     c, d = tree.add(a, "c"), tree.add(a, "d")
+    seen = []
+    for node in (c, d, b):
+        tree.close(node)
+        seen.append([n for n in range(len(tree)) if tree.closed[n]])
+    assert seen == [[c], [c, d], [b, c, d]]
+    tree.fill(a)
+    assert [n for n in range(len(tree)) if tree.closed[n]] == [a, b, c, d]
+    tree.fill(ROOT)
+    assert tree.closed[ROOT]
+    tree = Tree()
+    a, b = tree.add(ROOT, "a"), tree.add(ROOT, "b")
+    c, d = tree.add(a, "c"), tree.add(a, "d")
+    tree.fill(ROOT)
+    tree.fill(a)
     seen = []
     for node in (c, d, b):
         tree.close(node)
@@ -205,6 +222,8 @@ def test_a_chain_of_5000_needs_no_recursion():
         tree.backup(end, 0.5)
         tree.finish(end)
         copies = [pickle.loads(pickle.dumps(tree)), copy.deepcopy(tree), Tree.from_json(tree.to_json())]
+        for node in range(depth):
+            tree.fill(node)
         tree.close(end)
     finally:
         sys.setrecursionlimit(limit)

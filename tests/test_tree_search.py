@@ -46,7 +46,7 @@ class TestBestFirst(OnLetters):
         return BestFirst(Worth(), environment=STEPS, iterations=6, width=3)
 
 
-@pytest.mark.parametrize("policy", [UCT(0.3), UCT(2.0), UCT(0.3, virtual_loss=1.0), PUCT(), UCT(0.3, backup="max")])
+@pytest.mark.parametrize("policy", [UCT(0.3), UCT(2.0), UCT(0.3, virtual_loss=1.0), PUCT(), UCT(0.3, q="max")])
 @pytest.mark.parametrize("in_flight", [1, 4])
 def test_the_whole_tree_is_searched_and_the_optimum_found(policy: Any, in_flight: int) -> None:
     """27 leaves under 13 inner nodes: wide enough draws see them all, the search ends by itself with the best."""
@@ -259,6 +259,9 @@ def test_mistakes_are_named() -> None:
         ({"width": 0}, "width"),
         ({"in_flight": 0}, "in_flight"),
         ({"evaluate": "guess"}, "evaluate"),
+        ({"prior": "guess"}, "prior"),
+        ({"pick": "guess"}, "pick"),
+        ({"trees": 100}, "100 trees"),
         ({"verifier": worth}, "Predicate"),
     ):
         with pytest.raises(ConfigError, match=said):

@@ -50,10 +50,12 @@ class TextSteps:
     def prompt(self, state: Written) -> Prompt:
         return replace(state.prompt, prefix=state.text, prefix_ids=None)
 
-    def step_params(self, run: Run, *, whole: bool = False) -> Params:
-        """Parameters for one step, or for the `whole` rest of the text."""
-        params = self.params or run.params or NO_PARAMS
-        return params if whole else replace(params, stop=(*params.stop, self.separator))
+    def step_params(self, run: Run) -> Params:
+        params = self.finish_params(run)
+        return replace(params, stop=(*params.stop, self.separator))
+
+    def finish_params(self, run: Run) -> Params:
+        return self.params or run.params or NO_PARAMS
 
     async def step(self, state: Written, action: Sample[Any], run: Run) -> Step[Written]:
         """The text with one more step; a step at the separator ends with it."""

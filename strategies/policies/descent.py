@@ -1,34 +1,93 @@
-"""Walking down from the root to a leaf that can be expanded, by any rule that rates children."""
+"""Walking down from the root to a node that can be expanded, by any rule that rates children."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from searchkit.errors import ConfigError
 from searchkit.tree import ROOT, Tree
 
-Choose = Callable[[Tree, int, Sequence[int]], int]  # (tree, parent, open children) -> one of them
 
+@dataclass(frozen=True)
+class Widening:
+    """Progressive widening: a node with N visits may have fewer than c * N ** alpha children before it gets another.
 
-def descend(tree: Tree, choose: Choose) -> int | None:
-    """The unexpanded leaf that `choose` leads to; None if every leaf is closed or already in flight.
-
-    A leaf in flight cannot be expanded a second time, so a node below which nothing else is open is passed over, and
-    the walk starts again.
+    Needs a search with `expansions` > 1, which bounds how often a node is asked for more. alpha in (0, 1]; 0.25 to 0.5
+    is usual. With c = 1 and alpha = 0.5 a node gets its second child after 4 visits, its third after 9.
     """
-    passed: set[int] = set()
-    while ROOT not in passed and not tree.closed[ROOT]:
-        node = ROOT
-        while tree.expanded[node]:
-            open_ones = [c for c in tree.children(node) if not tree.closed[c] and c not in passed and _free(tree, c)]
-            if not open_ones:
-                break
-            node = open_ones[0] if len(open_ones) == 1 else choose(tree, node, open_ones)
-        else:
-            if _free(tree, node):
-                return node
-        passed.add(node)
-    return None
+
+    c: float = 1.0
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.c < math.inf or not 0 < self.alpha <= 1:
+            raise ConfigError(f"Widening needs c > 0 and alpha in (0, 1], got {self.c} and {self.alpha}")
+
+    def allows(self, children: int, visits: int) -> bool:
+        return children < self.c * math.pow(visits, self.alpha)
+
+
+class Descent(ABC):
+    """A rule that walks down, `choose`-ing one open child after the other.
+
+    A node that may get more children (see `TreeSearch.expansions`) gets them when its `widening` says so, or, without
+    one, when everything below it is closed.
+    """
+
+    widening: Widening | None
+
+    @abstractmethod
+    def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
+        """One of `children`, which are open and of the same `parent`."""
+
+    def backup(self, tree: Tree, node: int, value: float) -> None:
+        tree.backup(node, value)
+
+    def select(self, tree: Tree, rng: random.Random) -> int | None:
+        """The node to expand; None if every one is closed, or in flight.
+
+        A leaf in flight cannot be expanded a second time, so a node below which nothing else is open is passed over,
+        and the walk starts again.
+        """
+        passed: set[int] = set()
+        while ROOT not in passed and not tree.closed[ROOT]:
+            node = ROOT
+            while tree.expanded[node]:
+                if self._widens(tree, node):
+                    return node
+                below = tree.children(node)
+                open_ones = [c for c in below if not tree.closed[c] and c not in passed and _free(tree, c)]
+                if not open_ones:
+                    break
+                node = open_ones[0] if len(open_ones) == 1 else self.choose(tree, node, open_ones)
+            else:
+                if _free(tree, node):
+                    return node
+            passed.add(node)
+        return None
+
+    def _widens(self, tree: Tree, node: int) -> bool:
+        if tree.full[node]:
+            return False
+        children = tree.children(node)
+        if tree.in_flight[node] > sum(tree.in_flight[c] for c in children):
+            return False  # it is being expanded
+        if self.widening is not None and self.widening.allows(len(children), tree.visits[node] + tree.in_flight[node]):
+            return True
+        return all(tree.closed[c] for c in children)
 
 
 def _free(tree: Tree, node: int) -> bool:
     return bool(tree.expanded[node]) or not tree.in_flight[node]
+
+
+def check(rule: object, **bounds: tuple[float, float]) -> None:
+    """Raises `ConfigError` if a number of a selection rule is outside its (closed) bounds."""
+    for name, (low, high) in bounds.items():
+        value = getattr(rule, name)
+        if not low <= value <= high or math.isinf(value):
+            raise ConfigError(f"{type(rule).__name__} needs a finite {name} in [{low}, {high}], got {value}")

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from searchkit.errors import ConfigError
-from searchkit.strategies.policies.descent import descend
+from searchkit.strategies.policies.descent import Descent, Widening, check
 from searchkit.tree import Tree
+
+Q = Literal["mean", "max"]
 
 
 @dataclass(frozen=True)
-class UCT:
+class UCT(Descent):
     """The child with the greatest Q + c * sqrt(ln N / n); children never started come first, in order.
 
-    Q is the child's mean value, or its best if `backup` is "max". N and n count the visits of parent and child that
-    were started, those in flight included, so that concurrent selections spread; Q knows finished ones only (WU-UCT).
-    c is on the scale of the values: rescaling both changes nothing, and c = 0 is greedy. virtual_loss: instead let each
-    evaluation in flight lower Q as if it had returned this much below zero. Ties go to the first child.
+    Q is the child's mean value, or its best if `q` is "max". N and n count the visits of parent and child that were
+    started, those in flight included, so that concurrent selections spread; Q knows finished ones only (WU-UCT). c is
+    on the scale of the values: rescaling both changes nothing, and c = 0 is greedy. virtual_loss: instead let each
+    evaluation in flight lower Q as if it had returned this much below zero. widening: when a node gets more children.
+    Ties go to the first child.
     """
 
     c: float = 1.0
-    backup: Literal["mean", "max"] = "mean"
+    q: Q = "mean"
     virtual_loss: float | None = None
+    widening: Widening | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.c < math.inf:
-            raise ConfigError(f"UCT needs a finite c >= 0, got {self.c}")
-        if self.backup not in ("mean", "max"):
-            raise ConfigError(f'backup is "mean" or "max", got {self.backup!r}')
+        check(self, c=(0, math.inf))
+        check_q(self.q)
 
-    def select(self, tree: Tree, rng: random.Random) -> int | None:
-        return descend(tree, self._choose)
-
-    def _choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
+    def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
         log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
         best, chosen = -math.inf, children[0]
         for child in children:
@@ -54,4 +52,14 @@ class UCT:
             return (tree.total[child] - self.virtual_loss * pending) / (visits + pending)
         if not visits:  # started, but nothing has come back: as good as its parent, for all we know
             return tree.mean(parent)
-        return tree.best[child] if self.backup == "max" else tree.total[child] / visits
+        return value(tree, child, self.q)
+
+
+def value(tree: Tree, node: int, q: Q) -> float:
+    """What came back through `node`, which has visits: the mean, or the best."""
+    return tree.best[node] if q == "max" else tree.total[node] / tree.visits[node]
+
+
+def check_q(q: str) -> None:
+    if q not in ("mean", "max"):
+        raise ConfigError(f'q is "mean" or "max", got {q!r}')

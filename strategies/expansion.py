@@ -1,0 +1,237 @@
+"""One expansion of a tree search: draw actions in a state, see where they lead, and judge what is to be judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Anytime, Completing, Environment, Generator, Learning, Listing, Verifier
+from searchkit.run import Run
+from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
+
+Evaluate = Literal["value", "rollout", "children"]
+Prior = Literal["frequency", "uniform", "logprob"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What to expand: a node and its state. known: the actions that it has children for; drawn: how many samples were
+    drawn there before; evaluated: its value is known."""
+
+    node: int
+    state: Any
+    known: frozenset[Hashable] = frozenset()
+    drawn: int = 0
+    evaluated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A new action and where it led. answer: the state is a complete answer; terminal: the episode ends here."""
+
+    identity: Hashable
+    action: Sample[Any]
+    state: Any
+    scored: Scored | None
+    answer: bool
+    terminal: bool
+    prior: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A state's value (None: unknown), the verdict on it, and the answers that evaluating it brought."""
+
+    value: float | None = None
+    verdict: Verdict | None = None
+    answers: tuple[Scored, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What expanding a node brought. counts: how often each action was drawn, those known before included.
+
+    whole: no other action exists. spent: the budget ended before everything was done.
+    """
+
+    evaluation: Evaluation
+    state: Any
+    children: tuple[Child, ...] = ()
+    counts: Mapping[Hashable, int] = field(default_factory=dict)
+    whole: bool = False
+    spent: BudgetExhausted | None = None
+
+
+NOT_EVALUATED = Evaluation()
+
+
+@dataclass(frozen=True, slots=True)
+class Expander:
+    """How a tree search expands; the fields are those of `TreeSearch`."""
+
+    environment: Environment[Any]
+    generator: Generator | None
+    verifier: Verifier
+    width: int
+    branch: int | None
+    evaluate: Evaluate
+    rollouts: int
+    horizon: int
+    prior: Prior | Verifier
+
+    async def expand(self, prompt: Prompt, ask: Ask, run: Run) -> Expansion:
+        """Evaluate and draw, side by side where the next actions do not depend on the verdict.
+
+        What one of the two brought survives the other; raises if both failed, or the only one that was asked for.
+        """
+        again = ask.evaluated and self.evaluate == "value"  # the same verifier would say the same again
+        if self.evaluate == "children" or again:
+            return await self._draw(prompt, ask, ask.state, run)
+        if self.evaluate == "value" and isinstance(self.environment, Learning):
+            evaluation = await self._evaluate(prompt, ask.state, run)
+            state = ask.state
+            if evaluation.verdict is not None:
+                state = self.environment.judged(state, evaluation.verdict)
+            return replace(await self._draw(prompt, ask, state, run), evaluation=evaluation)
+
+        async def half(evaluating: bool, child: Run) -> Any:
+            if evaluating:
+                return await self._evaluate(prompt, ask.state, child)
+            return await self._draw(prompt, ask, ask.state, child)
+
+        evaluated, drawn = await run.map(half, (True, False), name="leaf")
+        if evaluated.value is None and drawn.value is None:
+            drawn.unwrap()
+        run.survive(drawn, run.survive(evaluated))
+        spent = next((o.error for o in (evaluated, drawn) if isinstance(o.error, BudgetExhausted)), None)
+        brought = drawn.value or Expansion(NOT_EVALUATED, ask.state)
+        return replace(brought, evaluation=evaluated.value or NOT_EVALUATED, spent=brought.spent or spent)
+
+    # ---------------------------------------------------------------- evaluation
+
+    async def _evaluate(self, prompt: Prompt, state: Any, run: Run) -> Evaluation:
+        if self.evaluate == "value":
+            answer = isinstance(self.environment, Anytime) and self.environment.complete(state)
+            sample = self.environment.candidate(state)
+            [scored] = await run.score(self.verifier, prompt, [sample], partial=not answer)
+            return Evaluation(scored.score, scored.verdict, (scored,) if answer else ())
+        outcomes = await run.map(lambda _, child: self._rollout(prompt, state, child), range(self.rollouts))
+        ends, failure = tuple(o.value for o in outcomes if o.value is not None), None
+        for outcome in outcomes:
+            failure = run.survive(outcome, failure)
+        if not ends and failure is not None:
+            raise failure
+        scores = [end.score for end in ends if end.score is not None]
+        return Evaluation(math.fsum(scores) / len(scores) if scores else None, None, ends)
+
+    async def _rollout(self, prompt: Prompt, state: Any, run: Run) -> Scored:
+        """One way in which the episode may go on to its end: in a single sample where the environment can."""
+        if isinstance(self.environment, Completing):
+            params, place = self.environment.finish_params(run), self.environment.prompt(state)
+            [rest] = await run.sample(self.generator, place, params=params, partial=True)
+            end = Step(await self.environment.finish(state, rest, run), terminal=True)
+        else:
+            end = Step(state)
+            for _ in range(self.horizon):
+                end = await self.environment.step(end.state, await self._one(end.state, run), run)
+                if end.terminal:
+                    break
+        return await self._judge(prompt, end, self.environment.candidate(end.state), run)
+
+    async def _one(self, state: Any, run: Run) -> Sample[Any]:
+        legal = self._legal(state)
+        if legal is not None:
+            return Sample(run.rng.choice(legal))
+        place, params = self.environment.prompt(state), self.environment.step_params(run)
+        return (await run.sample(self.generator, place, params=params, partial=True))[0]
+
+    def _legal(self, state: Any) -> list[Any] | None:
+        actions = self.environment.actions(state) if isinstance(self.environment, Listing) else None
+        return None if actions is None else list(actions)
+
+    async def _judge(
+        self, prompt: Prompt, step: Step[Any], sample: Sample[Any], run: Run, *, partial: bool = False
+    ) -> Scored:
+        """The path to a state, `sample`, with the environment's reward, else with the verifier's verdict."""
+        if step.reward is None:
+            return (await run.score(self.verifier, prompt, [sample], partial=partial))[0]
+        verdict = Verdict(step.reward, feedback=step.observation)
+        run.offer(sample, verdict)
+        return Scored(sample, verdict)
+
+    # ---------------------------------------------------------------- children
+
+    async def _draw(self, prompt: Prompt, ask: Ask, state: Any, run: Run) -> Expansion:
+        """Actions that are new here, the more frequent first, each with where it leads."""
+        legal = self._legal(state)
+        if legal is not None:
+            actions = [Sample(value) for value in legal]
+        else:
+            place, params = self.environment.prompt(state), self.environment.step_params(run)
+            source, start = self.generator, ask.drawn
+            actions = await run.sample(source, place, self.width, params=params, start=start, partial=True)
+        counts: dict[Hashable, int] = {}
+        firsts: dict[Hashable, Sample[Any]] = {}
+        for action in actions:
+            identity = (action.text, action.stop_reason, action.finish)
+            counts[identity] = counts.get(identity, 0) + 1
+            firsts.setdefault(identity, action)
+        new = sorted((i for i in counts if i not in ask.known), key=lambda i: -counts[i])  # equals: as they were drawn
+        new = new[: self.branch]
+        outcomes = await run.map(
+            lambda identity, child: self._follow(prompt, state, identity, firsts[identity], child), new, name="child"
+        )
+        failure = None
+        for outcome in outcomes:
+            failure = run.survive(outcome, failure)
+        found = [outcome.value for outcome in outcomes if outcome.value is not None]
+        if new and not found and failure is not None:
+            raise failure
+        spents = [failure, *(spent for _, spent in found)]
+        spent = next((error for error in spents if isinstance(error, BudgetExhausted)), None)
+        children = await self._weighted(prompt, [child for child, _ in found], run)
+        return Expansion(NOT_EVALUATED, state, tuple(children), counts, legal is not None, spent)
+
+    async def _follow(
+        self, prompt: Prompt, state: Any, identity: Hashable, action: Sample[Any], run: Run
+    ) -> tuple[Child, BudgetExhausted | None]:
+        step = await self.environment.step(state, action, run)
+        answer = step.terminal or (isinstance(self.environment, Anytime) and self.environment.complete(step.state))
+        reached, scored, spent = step.state, None, None
+        if step.terminal or self.evaluate == "children":
+            sample = self.environment.candidate(step.state)
+            try:
+                scored = await self._judge(prompt, step, sample, run, partial=not answer)
+            except ConfigError:
+                raise
+            except Exception as error:  # the action is paid for: its child is kept, without a score
+                run.survive(Outcome(run.index, None, error))
+                run.fail(error)
+                spent = error if isinstance(error, BudgetExhausted) else None
+                scored = Scored(sample)
+                if answer:
+                    run.offer(sample)
+            if isinstance(self.environment, Learning):
+                reached = self.environment.judged(reached, scored.verdict)
+        return Child(identity, action, reached, scored, answer, step.terminal), spent
+
+    async def _weighted(self, prompt: Prompt, children: list[Child], run: Run) -> list[Child]:
+        """The children with their priors. Frequencies are the search's business: it knows all draws."""
+        if self.prior == "logprob":
+            return [replace(child, prior=_likelihood(child.action)) for child in children]
+        if isinstance(self.prior, str) or not children:
+            return children
+        samples = [self.environment.candidate(child.state) for child in children]
+        scored = await run.score(self.prior, prompt, samples, partial=True)
+        least = self.prior.range[0]
+        scores = [least if s.score is None else s.score for s in scored]
+        return [replace(child, prior=score) for child, score in zip(children, scores, strict=True)]
+
+
+def _likelihood(action: Sample[Any]) -> float:
+    if not action.logprobs:
+        raise ConfigError('prior="logprob" needs a generator that returns them: Params(logprobs=0)')
+    return math.exp(math.fsum(t.logprob for t in action.logprobs) / len(action.logprobs))
