@@ -3,9 +3,11 @@
 if __name__ != "searchkit.strategies":
     raise ImportError("import searchkit.strategies, not strategies: the folder is installed inside the package")
 
+from searchkit.strategies.a_star import AStar
 from searchkit.strategies.beam import BeamSearch
 from searchkit.strategies.best_first import BestFirst
 from searchkit.strategies.best_of_n import BestOfN
+from searchkit.strategies.costs import Imagined, Judged
 from searchkit.strategies.dvts import DVTS
 from searchkit.strategies.mcts import MCTS
 from searchkit.strategies.policies import MASTER, PUCT, RAP, UCT, AgentQ, SWESearch, Widening
@@ -23,6 +25,7 @@ __all__ = [
     "PUCT",
     "RAP",
     "UCT",
+    "AStar",
     "AgentQ",
     "Argmax",
     "BeamSearch",
@@ -31,6 +34,8 @@ __all__ = [
     "Beta",
     "Dirichlet",
     "EarlyStopping",
+    "Imagined",
+    "Judged",
     "RecedingHorizon",
     "SWESearch",
     "SelfConsistency",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Anytime, Completing, Environment, Generator, Learning, Listing, Verifier
+from searchkit.protocols import Anytime, Completing, Environment, Generator, Learning, Verifier
 from searchkit.run import Run
+from searchkit.strategies.proposals import Proposal, listed, propose
 from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
 
 Evaluate = Literal["value", "rollout", "children"]
@@ -142,15 +143,11 @@ class Expander:
         return await self._judge(prompt, end, self.environment.candidate(end.state), run)
 
     async def _one(self, state: Any, run: Run) -> Sample[Any]:
-        legal = self._legal(state)
+        legal = listed(self.environment, state)
         if legal is not None:
             return Sample(run.rng.choice(legal))
         place, params = self.environment.prompt(state), self.environment.step_params(run)
         return (await run.sample(self.generator, place, params=params, partial=True))[0]
-
-    def _legal(self, state: Any) -> list[Any] | None:
-        actions = self.environment.actions(state) if isinstance(self.environment, Listing) else None
-        return None if actions is None else list(actions)
 
     async def _judge(
         self, prompt: Prompt, step: Step[Any], sample: Sample[Any], run: Run, *, partial: bool = False
@@ -166,24 +163,9 @@ class Expander:
 
     async def _draw(self, prompt: Prompt, ask: Ask, state: Any, run: Run) -> Expansion:
         """Actions that are new here, the more frequent first, each with where it leads."""
-        legal = self._legal(state)
-        if legal is not None:
-            actions = [Sample(value) for value in legal]
-        else:
-            place, params = self.environment.prompt(state), self.environment.step_params(run)
-            source, start = self.generator, ask.drawn
-            actions = await run.sample(source, place, self.width, params=params, start=start, partial=True)
-        counts: dict[Hashable, int] = {}
-        firsts: dict[Hashable, Sample[Any]] = {}
-        for action in actions:
-            identity = (action.text, action.stop_reason, action.finish)
-            counts[identity] = counts.get(identity, 0) + 1
-            firsts.setdefault(identity, action)
-        new = sorted((i for i in counts if i not in ask.known), key=lambda i: -counts[i])  # equals: as they were drawn
-        new = new[: self.branch]
-        outcomes = await run.map(
-            lambda identity, child: self._follow(prompt, state, identity, firsts[identity], child), new, name="child"
-        )
+        proposals, whole = await propose(self.environment, self.generator, state, self.width, ask.drawn, run)
+        new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
+        outcomes = await run.map(lambda one, child: self._follow(prompt, state, one, child), new, name="child")
         failure = None
         for outcome in outcomes:
             failure = run.survive(outcome, failure)
@@ -193,12 +175,13 @@ class Expander:
         spents = [failure, *(spent for _, spent in found)]
         spent = next((error for error in spents if isinstance(error, BudgetExhausted)), None)
         children = await self._weighted(prompt, [child for child, _ in found], run)
-        return Expansion(NOT_EVALUATED, state, tuple(children), counts, legal is not None, spent)
+        counts = {proposal.identity: proposal.count for proposal in proposals}
+        return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, spent)
 
     async def _follow(
-        self, prompt: Prompt, state: Any, identity: Hashable, action: Sample[Any], run: Run
+        self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
     ) -> tuple[Child, BudgetExhausted | None]:
-        step = await self.environment.step(state, action, run)
+        step = await self.environment.step(state, proposal.action, run)
         answer = step.terminal or (isinstance(self.environment, Anytime) and self.environment.complete(step.state))
         reached, scored, spent = step.state, None, None
         if step.terminal or self.evaluate == "children":
@@ -216,7 +199,7 @@ class Expander:
                     run.offer(sample)
             if isinstance(self.environment, Learning):
                 reached = self.environment.judged(reached, scored.verdict)
-        return Child(identity, action, reached, scored, answer, step.terminal), spent
+        return Child(proposal.identity, proposal.action, reached, scored, answer, step.terminal), spent
 
     async def _weighted(self, prompt: Prompt, children: list[Child], run: Run) -> list[Child]:
         """The children with their priors. Frequencies are the search's business: it knows all draws."""
