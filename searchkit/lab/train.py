@@ -1,7 +1,8 @@
-"""Train the Countdown policy: a small character-level Llama, from nothing, on a CPU or a GPU.
+"""Train a policy for one of the lab's tasks: a small character-level Llama, from nothing, on a CPU or a GPU.
 
     python -m searchkit.lab.train --out runs/countdown          # starts, or goes on where it was stopped
     python -m searchkit.lab.train --out runs/countdown --steps 400 --threads 2
+    python -m searchkit.lab.train --out runs/arithmetic --task arithmetic
 
 Needs PyTorch and safetensors (``pip install 'searchkit[train]'``). Every 100 steps the state is written atomically, so
 killing the process costs at most 100 steps. The result is a Hugging Face folder (config.json, model.safetensors,
@@ -17,7 +18,9 @@ import math
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,10 +28,13 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from searchkit.lab.countdown import Countdown, Puzzle, check, paths
+from searchkit.lab import arithmetic, countdown
+from searchkit.lab.arithmetic import Arithmetic
+from searchkit.lab.countdown import Countdown, Puzzle, paths
 from searchkit.lab.tokenizer import BOS, EOS, PAD, Tokenizer
 
-CHARACTERS = "\n *+-/0123456789:=>"
+CHARACTERS = {"countdown": "\n *+-/0123456789:=>", "arithmetic": "\n()*+-0123456789"}
+Batch = list[tuple[torch.Tensor, torch.Tensor]]  # parts of one step: inputs and targets [rows, T], each with its own T
 SAVE_EVERY = 100  # steps that a killed process may lose
 WIDTH, LAYERS, HEADS, HIDDEN, CONTEXT, THETA, EPS = 128, 4, 4, 384, 128, 10_000.0, 1e-5
 
@@ -95,8 +101,16 @@ class Llama(nn.Module):
         return self.lm_head(self.norm(x))
 
 
-class Examples:
-    """Training texts: puzzles with the task's distribution, each with one of its solutions drawn uniformly.
+def part(ids: np.ndarray, prompt_length: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs and targets [rows, T] of padded rows; targets in the prompt and after the end are -100 (not learnt)."""
+    ids = ids[:, : int((ids != PAD).sum(1).max())].astype(np.int64)
+    targets = np.where(ids == PAD, -100, ids)
+    targets[np.arange(ids.shape[1])[None, :] < prompt_length[:, None]] = -100
+    return torch.from_numpy(ids[:, :-1]), torch.from_numpy(targets[:, 1:])
+
+
+class Puzzles:
+    """Training texts of Countdown: puzzles of the task's distribution, each with one of its solutions drawn uniformly.
 
     Built by enumerating every multiset of numbers once. At most `KEEP` solutions a puzzle are kept (drawn uniformly).
     """
@@ -128,14 +142,44 @@ class Examples:
             self.ids[i, : len(row)] = row
         self.prompt_length, self.cdf = np.array(lengths), np.cumsum(weights) / sum(weights)
 
-    def batch(self, size: int, seed: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets [size, T]; targets inside the prompt and after the end are -100 (not learnt)."""
+    def batch(self, size: int, seed: int, step: int) -> Batch:
+        """`size` texts, the same for the same seed and step."""
         rows = np.searchsorted(self.cdf, np.random.default_rng((seed, step)).random(size))
-        ids = self.ids[rows].astype(np.int64)
-        ids = ids[:, : int((ids != PAD).sum(1).max())]
-        targets = np.where(ids == PAD, -100, ids)
-        targets[np.arange(ids.shape[1])[None, :] < self.prompt_length[rows][:, None]] = -100
-        return torch.from_numpy(ids[:, :-1]), torch.from_numpy(targets[:, 1:])
+        return [part(self.ids[rows], self.prompt_length[rows])]
+
+
+class Expressions:
+    """Training texts of arithmetic, drawn as they are needed: there are too many to list."""
+
+    PARTS = 4  # texts of like length go together, or half of all positions would be padding
+
+    def __init__(self, task: Arithmetic, tokenizer: Tokenizer) -> None:
+        self.task, self.tokenizer = task, tokenizer
+
+    def batch(self, size: int, seed: int, step: int) -> Batch:
+        """`size` texts, the same for the same seed and step."""
+        rng = random.Random(f"train/{seed}/{step}")
+        drawn = [self.task.solved(rng) for _ in range(size)]
+        texts = [(e.prompt, "".join(line + "\n" for line in lines)) for e, lines in drawn]
+        texts.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
+        ids = np.full((size, CONTEXT), PAD, dtype=np.uint8)
+        for row, (prompt, solution) in zip(ids, texts, strict=True):
+            tokens = [BOS, *self.tokenizer.encode(prompt + solution), EOS]
+            row[: len(tokens)] = tokens
+        lengths = np.array([len(prompt) + 1 for prompt, _ in texts])
+        return [part(ids[rows], lengths[rows]) for rows in np.array_split(np.arange(size), min(size, self.PARTS))]
+
+
+def backward(model: Llama, batch: Batch) -> float:
+    """Add the gradient of the mean loss a learnt token, over all parts together, and return that loss."""
+    device, loss = model.lm_head.weight.device, 0.0
+    learnt = sum(int((targets != -100).sum()) for _, targets in batch)
+    for inputs, targets in batch:
+        logits, wanted = model(inputs.to(device)).flatten(0, 1), targets.to(device).flatten()
+        share = F.cross_entropy(logits, wanted, ignore_index=-100, reduction="sum") / learnt
+        share.backward()
+        loss += share.item()
+    return loss
 
 
 @torch.no_grad()
@@ -150,11 +194,13 @@ def sample(model: Llama, tokenizer: Tokenizer, prompt: str, n: int, generator: t
     return [tokenizer.decode(list(itertools.takewhile(lambda t: t != EOS, row))) for row in ids[:, start:].tolist()]
 
 
-def evaluate(model: Llama, tokenizer: Tokenizer, puzzles: list[Puzzle], n: int = 16) -> tuple[float, float]:
-    """Mean accuracy and coverage of `n` samples on development puzzles (never the test split)."""
+def evaluate(
+    model: Llama, tokenizer: Tokenizer, problems: list[Any], check: Callable[[Any, str], str], n: int = 16
+) -> tuple[float, float]:
+    """Mean accuracy and coverage of `n` samples on development problems (never the test split)."""
     generator = torch.Generator().manual_seed(0)
-    right = [[not check(p, t) for t in sample(model, tokenizer, p.prompt, n, generator)] for p in puzzles]
-    return sum(map(sum, right)) / (n * len(puzzles)), sum(map(any, right)) / len(puzzles)
+    right = [[not check(p, t) for t in sample(model, tokenizer, p.prompt, n, generator)] for p in problems]
+    return sum(map(sum, right)) / (n * len(problems)), sum(map(any, right)) / len(problems)
 
 
 def export(model: Llama, tokenizer: Tokenizer, out: Path) -> None:
@@ -173,12 +219,31 @@ def export(model: Llama, tokenizer: Tokenizer, out: Path) -> None:
     tokenizer.save(out)
 
 
+Data = tuple[Puzzles | Expressions, list[Any], Callable[[Any, str], str]]  # texts, development problems, checker
+
+
+def puzzles(args: argparse.Namespace, tokenizer: Tokenizer) -> Data:
+    task = Countdown(high=args.high) if args.high else Countdown()
+    texts = Puzzles(task, tokenizer, args.seed)
+    print(f"{len(texts.ids)} solutions")
+    return texts, task.puzzles(50, "dev"), countdown.check
+
+
+def expressions(args: argparse.Namespace, tokenizer: Tokenizer) -> Data:
+    task = Arithmetic(high=args.high) if args.high else Arithmetic()
+    return Expressions(task, tokenizer), task.expressions(50, "dev"), arithmetic.check
+
+
+TASKS = {"countdown": puzzles, "arithmetic": expressions}
+
+
 def train(args: argparse.Namespace) -> None:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    task, tokenizer = Countdown(high=args.high), Tokenizer.of(CHARACTERS)
+    tokenizer = Tokenizer.of(CHARACTERS[args.task])
+    examples, dev, check = TASKS[args.task](args, tokenizer)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = Llama(tokenizer.size).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(0.9, 0.95), weight_decay=0.1)
@@ -188,27 +253,24 @@ def train(args: argparse.Namespace) -> None:
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         first = saved["step"]
-    examples, dev = Examples(task, tokenizer, args.seed), task.puzzles(50, "dev")
-    print(f"{len(examples.ids)} solutions, {sum(p.numel() for p in model.parameters())} parameters, step {first}")
+    print(f"{args.task}, {sum(p.numel() for p in model.parameters())} parameters, step {first}", flush=True)
     for step in range(first, args.steps):
         began = time.perf_counter()
         warm, done = min(1.0, (step + 1) / 100), step / args.steps
         for group in optimizer.param_groups:
             group["lr"] = args.lr * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
-        inputs, targets = (t.to(device) for t in examples.batch(args.batch, args.seed, step))
-        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten(), ignore_index=-100)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = backward(model, examples.batch(args.batch, args.seed, step))
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 20 == 0:
-            print(f"step {step + 1} loss {loss.item():.4f} {time.perf_counter() - began:.2f} s/step", flush=True)
+            print(f"step {step + 1} loss {loss:.4f} {time.perf_counter() - began:.2f} s/step", flush=True)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == args.steps:
             saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             torch.save(saved, out / "state.tmp")
             os.replace(out / "state.tmp", state)
         if (step + 1) % args.evaluate == 0 or step + 1 == args.steps:
-            accuracy, coverage = evaluate(model.cpu(), tokenizer, dev)
+            accuracy, coverage = evaluate(model.cpu(), tokenizer, dev, check)
             print(f"step {step + 1} dev pass@1 {accuracy:.3f} pass@16 {coverage:.3f}", flush=True)
             export(model, tokenizer, out)
             model.to(device)
@@ -217,10 +279,11 @@ def train(args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder for the state and the result")
+    parser.add_argument("--task", choices=sorted(TASKS), default="countdown")
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--high", type=int, default=20, help="largest number of a puzzle")
+    parser.add_argument("--high", type=int, help="largest number of a problem; the task's own by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--evaluate", type=int, default=400, help="steps between evaluations on the dev split")
