@@ -162,9 +162,11 @@ class Run(Metered):
 
     def base_params(self, generator: Generator | None) -> Params:
         """What `sample(generator, ...)` would send: the caller's parameters, else those of the model inside."""
-        inner: Any = generator if generator is not None else self._search.generator
+        last = self._search.generator  # what a strategy without a generator of its own draws from
+        inner: Any = generator if generator is not None else last
         while inner is not None and not hasattr(inner, "params"):
-            inner = getattr(inner, "generator", None)
+            own = getattr(inner, "generator", None)
+            inner = own if own is not None or inner is last else last
         return self.params or getattr(inner, "params", None) or Params()
 
     async def sample(

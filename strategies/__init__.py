@@ -4,6 +4,8 @@ if __name__ != "searchkit.strategies":
     raise ImportError("import searchkit.strategies, not strategies: the folder is installed inside the package")
 
 from searchkit.strategies.a_star import AStar
+from searchkit.strategies.ab_mcts import ABMCTS
+from searchkit.strategies.bandit import Bandit
 from searchkit.strategies.beam import BeamSearch
 from searchkit.strategies.best_first import BestFirst
 from searchkit.strategies.best_of_n import BestOfN
@@ -19,6 +21,7 @@ from searchkit.strategies.tree_of_thoughts import TreeOfThoughts
 from searchkit.strategies.tree_search import TreeSearch
 
 __all__ = [
+    "ABMCTS",
     "DVTS",
     "MASTER",
     "MCTS",
@@ -28,6 +31,7 @@ __all__ = [
     "AStar",
     "AgentQ",
     "Argmax",
+    "Bandit",
     "BeamSearch",
     "BestFirst",
     "BestOfN",

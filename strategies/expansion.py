@@ -11,6 +11,7 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Anytime, Completing, Environment, Generator, Learning, Verifier
 from searchkit.run import Run
 from searchkit.strategies.proposals import Proposal, listed, propose
+from searchkit.strategies.reached import Reached, reached
 from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
 
 Evaluate = Literal["value", "rollout", "children"]
@@ -120,15 +121,16 @@ class Expander:
             [scored] = await run.score(self.verifier, prompt, [sample], partial=not answer)
             return Evaluation(scored.score, scored.verdict, (scored,) if answer else ())
         outcomes = await run.map(lambda _, child: self._rollout(prompt, state, child), range(self.rollouts))
-        ends, failure = tuple(o.value for o in outcomes if o.value is not None), None
+        ends, failure = [o.value for o in outcomes if o.value is not None], None
         for outcome in outcomes:
             failure = run.survive(outcome, failure)
         if not ends and failure is not None:
             raise failure
-        scores = [end.score for end in ends if end.score is not None]
-        return Evaluation(math.fsum(scores) / len(scores) if scores else None, None, ends)
+        scores = [end.scored.score for end in ends if end.scored.score is not None]
+        answers = tuple(end.scored for end in ends if end.answer)
+        return Evaluation(math.fsum(scores) / len(scores) if scores else None, None, answers)
 
-    async def _rollout(self, prompt: Prompt, state: Any, run: Run) -> Scored:
+    async def _rollout(self, prompt: Prompt, state: Any, run: Run) -> Reached:
         """One way in which the episode may go on to its end: in a single sample where the environment can."""
         if isinstance(self.environment, Completing):
             params, place = self.environment.finish_params(run), self.environment.prompt(state)
@@ -140,7 +142,7 @@ class Expander:
                 end = await self.environment.step(end.state, await self._one(end.state, run), run)
                 if end.terminal:
                     break
-        return await self._judge(prompt, end, self.environment.candidate(end.state), run)
+        return await reached(self.environment, self.verifier, prompt, None, end, run)
 
     async def _one(self, state: Any, run: Run) -> Sample[Any]:
         legal = listed(self.environment, state)
@@ -148,16 +150,6 @@ class Expander:
             return Sample(run.rng.choice(legal))
         place, params = self.environment.prompt(state), self.environment.step_params(run)
         return (await run.sample(self.generator, place, params=params, partial=True))[0]
-
-    async def _judge(
-        self, prompt: Prompt, step: Step[Any], sample: Sample[Any], run: Run, *, partial: bool = False
-    ) -> Scored:
-        """The path to a state, `sample`, with the environment's reward, else with the verifier's verdict."""
-        if step.reward is None:
-            return (await run.score(self.verifier, prompt, [sample], partial=partial))[0]
-        verdict = Verdict(step.reward, feedback=step.observation)
-        run.offer(sample, verdict)
-        return Scored(sample, verdict)
 
     # ---------------------------------------------------------------- children
 
@@ -182,24 +174,11 @@ class Expander:
         self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
     ) -> tuple[Child, BudgetExhausted | None]:
         step = await self.environment.step(state, proposal.action, run)
-        answer = step.terminal or (isinstance(self.environment, Anytime) and self.environment.complete(step.state))
-        reached, scored, spent = step.state, None, None
-        if step.terminal or self.evaluate == "children":
-            sample = self.environment.candidate(step.state)
-            try:
-                scored = await self._judge(prompt, step, sample, run, partial=not answer)
-            except ConfigError:
-                raise
-            except Exception as error:  # the action is paid for: its child is kept, without a score
-                run.survive(Outcome(run.index, None, error))
-                run.fail(error)
-                spent = error if isinstance(error, BudgetExhausted) else None
-                scored = Scored(sample)
-                if answer:
-                    run.offer(sample)
-            if isinstance(self.environment, Learning):
-                reached = self.environment.judged(reached, scored.verdict)
-        return Child(proposal.identity, proposal.action, reached, scored, answer, step.terminal), spent
+        identity, action = proposal.identity, proposal.action
+        if not step.terminal and self.evaluate != "children":
+            return Child(identity, action, step.state, None, False, False), None
+        found = await reached(self.environment, self.verifier, prompt, action, step, run)
+        return Child(identity, action, found.state, found.scored, found.answer, found.terminal), found.spent
 
     async def _weighted(self, prompt: Prompt, children: list[Child], run: Run) -> list[Child]:
         """The children with their priors. Frequencies are the search's business: it knows all draws."""
@@ -208,7 +187,14 @@ class Expander:
         if isinstance(self.prior, str) or not children:
             return children
         samples = [self.environment.candidate(child.state) for child in children]
-        scored = await run.score(self.prior, prompt, samples, partial=True)
+        try:
+            scored = await run.score(self.prior, prompt, samples, partial=True)
+        except ConfigError:
+            raise
+        except Exception as error:  # the children are paid for: they are kept, as bad as can be
+            run.survive(Outcome(0, None, error))
+            run.fail(error)
+            scored = [Scored(sample) for sample in samples]
         least = self.prior.range[0]
         scores = [least if s.score is None else s.score for s in scored]
         return [replace(child, prior=score) for child, score in zip(children, scores, strict=True)]

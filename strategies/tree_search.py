@@ -19,7 +19,7 @@ from searchkit.strategies.select import Argmax, fallback
 from searchkit.strategy import Strategy, worst_case
 from searchkit.stream import LATER
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Prompt, Sample, Scored, Usage
+from searchkit.types import Outcome, Prompt, Sample, Scored, Usage
 
 CHOICES = {
     "evaluate": ("value", "rollout", "children"),
@@ -173,7 +173,7 @@ class TreeSearch(Strategy):
                         first = run.survive(outcome, first)
                         growth.failed(node, outcome.error)
                         continue
-                    first = outcome.value.spent or first
+                    first = run.survive(Outcome(outcome.index, None, outcome.value.spent), first)
                     found = growth.take(node, outcome.value)
                     if self.threshold is not None and any((s.score or 0) >= self.threshold for s in found):
                         run.stop("threshold")

@@ -158,6 +158,19 @@ def test_a_joint_critic_ranks_siblings() -> None:
         assert [tree.prior[c] for c in children] == [(i + 1) / len(children) for i in range(len(children))]
 
 
+def test_a_critic_that_fails_costs_no_children() -> None:
+    """What was drawn is kept, with the least prior; the failure is reported."""
+
+    def fails(text: str) -> float:
+        raise RuntimeError("no critic today")
+
+    strategy = MCTS(Worth(), environment=STEPS, prior=Predicate(fails, name="fails"), iterations=1, width=9)
+    result = write(strategy)
+    assert len(parts(result)) == 4
+    assert list(parts(result).prior) == [1.0, 0.0, 0.0, 0.0]
+    assert "no critic today" in str(result.errors[0])
+
+
 def test_frequencies_are_shares_of_all_draws_in_a_node() -> None:
     """Drawn again and again, four at a time: the priors of the children still add up to one."""
     policy = UCT(widening=Widening(2.0, 0.5))

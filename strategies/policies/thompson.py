@@ -1,0 +1,116 @@
+"""Thompson sampling: draw what each arm may be worth from its posterior, take the arm with the greatest draw.
+
+Rewards are in [0, 1]. A posterior depends on the multiset of an arm's rewards, not on their order.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from searchkit.errors import ConfigError
+
+Draw = Literal["mean", "predictive"]
+
+
+@dataclass(slots=True)
+class Arm:
+    """What an arm has brought: how many rewards, their sum, and the sum of their squares."""
+
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """The mean reward; needs n > 0."""
+        return self.total / self.n
+
+    def tell(self, reward: float) -> None:
+        self.n += 1
+        self.total += reward
+        self.squares += reward * reward
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """Normal rewards of unknown mean and variance: the normal-inverse-chi-squared posterior, in closed form.
+
+    sigma^2 ~ nu * tau2 / chi^2(nu) and mu ~ N(m, sigma^2 / kappa); the mean mu then is m + sqrt(tau2 / kappa) * t(nu).
+    After n rewards of mean y: kappa' = kappa + n, nu' = nu + n, m' = (kappa * m + n * y) / kappa', and nu' * tau2' =
+    nu * tau2 + sum (r - y)^2 + n * kappa * (y - m)^2 / kappa'. The defaults are those of the released code of AB-MCTS
+    (treequest, ``prob_state.py``). There m = 0 says that a new arm is bad: where scores are near 1, what already has
+    data is preferred; a greater m makes a search more curious.
+    """
+
+    m: float = 0.0
+    kappa: float = 1.0
+    nu: float = 1.0
+    tau2: float = 0.1
+
+    def __post_init__(self) -> None:
+        positive = all(0 < x < math.inf for x in (self.kappa, self.nu, self.tau2))
+        if not positive or not math.isfinite(self.m):
+            raise ConfigError(f"Gaussian needs a finite m, and kappa, nu and tau2 > 0, got {self}")
+
+    def given(self, arm: Arm) -> Gaussian:
+        """The posterior after the rewards of `arm`."""
+        kappa, nu = self.kappa + arm.n, self.nu + arm.n
+        m, spread = self.m, self.nu * self.tau2
+        if arm.n:
+            scatter = max(0.0, arm.squares - arm.n * arm.mean**2)  # rounding may take it below 0
+            m = (self.kappa * self.m + arm.total) / kappa
+            spread += scatter + arm.n * self.kappa * (arm.mean - self.m) ** 2 / kappa
+        return Gaussian(m, kappa, nu, spread / nu)
+
+    def draw(self, rng: random.Random, what: Draw) -> float:
+        """A plausible mean reward ("mean"), or a plausible next reward ("predictive")."""
+        variance = self.nu * self.tau2 / rng.gammavariate(self.nu / 2, 2)  # chi^2(nu) is Gamma(nu / 2, scale 2)
+        return rng.gauss(self.m, math.sqrt(variance * (1 / self.kappa + (what == "predictive"))))
+
+
+@dataclass(frozen=True, slots=True)
+class Beta:
+    """Success or failure, or anything between: after a reward r, a grows by r and b by 1 - r.
+
+    The default is Jeffreys' prior, as in the released code of AB-MCTS. Only the mean can be drawn: a predictive draw
+    would be 0 or 1, and a comparison of such draws a tie.
+    """
+
+    a: float = 0.5
+    b: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (0 < self.a < math.inf and 0 < self.b < math.inf):
+            raise ConfigError(f"Beta needs a > 0 and b > 0, got {self}")
+
+    def given(self, arm: Arm) -> Beta:
+        """The posterior after the rewards of `arm`."""
+        return Beta(self.a + arm.total, self.b + max(0.0, arm.n - arm.total))  # rounding may take it below 0
+
+    def draw(self, rng: random.Random, what: Draw) -> float:
+        return rng.betavariate(self.a, self.b)
+
+
+Prior = Literal["gaussian", "beta"] | Gaussian | Beta
+
+
+def prior_of(prior: Prior, draw: Draw) -> Gaussian | Beta:
+    """The distribution that `prior` names. Raises `ConfigError` for an unknown one, or a draw that it does not have."""
+    named = {"gaussian": Gaussian(), "beta": Beta()}.get(prior) if isinstance(prior, str) else prior
+    if not isinstance(named, Gaussian | Beta):
+        raise ConfigError(f'prior is "gaussian", "beta", Gaussian(...) or Beta(...), got {prior!r}')
+    if draw not in ("mean", "predictive"):
+        raise ConfigError(f'draw is "mean" or "predictive", got {draw!r}')
+    if draw == "predictive" and isinstance(named, Beta):
+        raise ConfigError('a predictive draw of a Beta arm is 0 or 1, so most are ties: use draw="mean" or "gaussian"')
+    return named
+
+
+def thompson(arms: Sequence[Arm], prior: Gaussian | Beta, draw: Draw, rng: random.Random) -> int:
+    """The index of the arm with the greatest draw, of equals the first; one draw an arm, in their order."""
+    draws = [prior.given(arm).draw(rng, draw) for arm in arms]
+    return draws.index(max(draws))
