@@ -24,7 +24,7 @@ from searchkit.generators.embedded import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.lab.environment import CountdownSteps
-from searchkit.strategies import DVTS, MCTS, PUCT, BeamSearch, BestFirst, BestOfN
+from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, BestOfN, ParticleFilter, Widening
 
 BUDGETS = (400, 1000, 2500)
 SOLUTION = 40  # tokens of a typical solution, in three steps: what a beam costs from first to last step
@@ -40,8 +40,11 @@ def strategies(tokens: int) -> dict[str, Strategy]:
         "beam": BeamSearch(beams, 4, CHECKER, environment=steps),
         "dvts": DVTS(beams, 4, CHECKER, environment=steps),
         "mcts-uct": MCTS(CHECKER, evaluate="rollout", **tree),
-        "mcts-puct": MCTS(CHECKER, policy=PUCT(), evaluate="rollout", **tree),
-        "best-first": BestFirst(CHECKER, **tree),
+        "mcts-wide": MCTS(
+            CHECKER, policy=UCT(widening=Widening()), evaluate="rollout", width=1, expansions=1000, retries=3, **tree
+        ),
+        "best-first": BestFirst(CHECKER, expansions=1000, retries=3, **tree),
+        "particles": ParticleFilter(max(1, tokens // SOLUTION), CHECKER, environment=steps),
     }
 
 

@@ -12,6 +12,8 @@ from searchkit.strategies.best_of_n import BestOfN
 from searchkit.strategies.costs import Imagined, Judged
 from searchkit.strategies.dvts import DVTS
 from searchkit.strategies.mcts import MCTS
+from searchkit.strategies.particle_filter import ParticleFilter
+from searchkit.strategies.particle_gibbs import ParticleGibbs
 from searchkit.strategies.policies import MASTER, PUCT, RAP, UCT, AgentQ, SWESearch, Widening
 from searchkit.strategies.receding_horizon import RecedingHorizon
 from searchkit.strategies.select import Argmax, Soft, Vote
@@ -40,6 +42,8 @@ __all__ = [
     "EarlyStopping",
     "Imagined",
     "Judged",
+    "ParticleFilter",
+    "ParticleGibbs",
     "RecedingHorizon",
     "SWESearch",
     "SelfConsistency",

@@ -10,6 +10,7 @@ import pytest
 
 from searchkit import Budget, Model, Params, solve
 from searchkit.strategies import (
+    ABMCTS,
     DVTS,
     MASTER,
     MCTS,
@@ -17,8 +18,12 @@ from searchkit.strategies import (
     RAP,
     UCT,
     AgentQ,
+    AStar,
     BeamSearch,
     BestFirst,
+    Judged,
+    ParticleFilter,
+    ParticleGibbs,
     RecedingHorizon,
     SWESearch,
     TreeOfThoughts,
@@ -45,6 +50,10 @@ SEARCHES = {
     "master": MCTS(W, policy=MASTER(), prior=Worth(0.5), iterations=12, **E),
     "swe-search": MCTS(W, policy=SWESearch(), evaluate="children", iterations=12, width=1, expansions=3, **E),
     "best-first": BestFirst(W, iterations=12, **E),
+    "particles": ParticleFilter(5, W, weights="softmax", **E),
+    "gibbs": ParticleGibbs(3, W, weights="softmax", sweeps=2, **E),
+    "ab-mcts": ABMCTS(W, iterations=12, in_flight=3, **E),
+    "a-star": AStar(h=Judged(W), expansions=9, **E),
     "receding": RecedingHorizon(BestFirst(W, iterations=2, **E), rounds=3),
 }
 
