@@ -269,7 +269,7 @@ class Sample(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A verifier's opinion of one sample. A verdict with neither score nor passed abstains.
+    """A verifier's opinion of one sample. A verdict with no score, not passed or failed, and without steps abstains.
 
     score: higher is better, within the verifier's declared range. steps: one score a step, for process reward models.
     """
@@ -281,10 +281,12 @@ class Verdict:
 
     @property
     def value(self) -> float | None:
-        """The score, or 1 and 0 for passed and failed; None if the verifier abstained."""
+        """The score; else 1 and 0 for passed and failed; else the last step's score; None if the verifier abstained."""
         if self.score is not None:
             return self.score
-        return None if self.passed is None else float(self.passed)
+        if self.passed is not None:
+            return float(self.passed)
+        return self.steps[-1] if self.steps else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from searchkit.errors import ConfigError
 from searchkit.protocols import Environment, Generator, Selector, Verifier
 from searchkit.run import Run
 from searchkit.strategies.select import Argmax
-from searchkit.strategies.steps import Aggregate, Grown, Steps, answer, over, ranked
+from searchkit.strategies.steps import Grown, Steps, answer, over, ranked
 from searchkit.strategy import Strategy, worst_case
 from searchkit.tree import ROOT
 from searchkit.types import Prompt, Sample, Usage
@@ -20,11 +20,10 @@ from searchkit.types import Prompt, Sample, Usage
 class BeamSearch(Strategy):
     """Draws `n` first steps, keeps the best `n / m`, draws `m` next steps of each, and so on for `rounds` steps.
 
-    verifier: scores the path to each state; of a process reward model's step scores the `aggregate` counts ("last",
-    "min", "prod" or "mean"). Ties go to the step drawn first, equal steps are not merged. lookahead: a state is scored
-    where that many more steps at temperature 0 lead; the text of those is forgotten. select: chooses among all finished
-    answers; `Vote(key, weighted=True)` is the published choice. Without any, the best unfinished path is returned,
-    marked as truncated.
+    verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps. Ties
+    go to the step drawn first, equal steps are not merged. lookahead: a state is scored where that many more steps at
+    temperature 0 lead; the text of those is forgotten. select: chooses among all finished answers; `Vote(key,
+    weighted=True)` is the published choice. Without any, the best unfinished path is returned, marked as truncated.
 
     form: how the beam narrows as answers finish. "snell": all that are finished are set aside, and each takes one of
     the `n` places: the next round draws that many fewer. A dead end (the environment's reward is the least score) takes
@@ -42,7 +41,6 @@ class BeamSearch(Strategy):
     environment: Environment[Any] = field(default_factory=TextSteps)
     rounds: int = 40
     lookahead: int = 0
-    aggregate: Aggregate = "last"
     form: Literal["snell", "alphamath"] = "snell"
     select: Selector = Argmax()
     generator: Generator | None = None
@@ -74,7 +72,7 @@ class BeamSearch(Strategy):
         return self.n if self.form == "snell" else self.m
 
     def _steps(self) -> Steps:
-        return Steps(self.environment, self.verifier, self.aggregate, self.generator, self.lookahead)
+        return Steps(self.environment, self.verifier, self.generator, self.lookahead)
 
     def worst_case(self, sample: Usage) -> Usage | None:
         """All rounds at full width; an environment or a verifier that asks models costs more."""

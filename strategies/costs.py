@@ -11,7 +11,6 @@ from searchkit.environments.wording import check, worded
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Verifier
 from searchkit.run import Run
-from searchkit.strategies.steps import AGGREGATES, Aggregate
 from searchkit.types import Params, Prompt, Sample
 
 IMAGINE = """{task}
@@ -91,14 +90,12 @@ async def evaluate(cost: AnyCost, path: Path, run: Run) -> float:
 class Judged:
     """A verifier as a cost: 0 for the highest score of its range, `scale` for the least, linear between.
 
-    Of a process reward model's step scores the `aggregate` counts ("last", "min", "prod" or "mean"). An abstaining
-    verdict is an unknown cost. Where the environment gives a reward at the end of an episode, that is the score. As h
-    with scale s it claims that the worst state is s away from a goal. Cost: one verification a path.
+    An abstaining verdict is an unknown cost. Where the environment gives a reward at the end of an episode, that is the
+    score. As h with scale s it claims that the worst state is s away from a goal. Cost: one verification a path.
     """
 
     verifier: Verifier
     scale: float = 1.0
-    aggregate: Aggregate = "last"
 
     def __post_init__(self) -> None:
         if not callable(getattr(self.verifier, "verify", None)):
@@ -110,16 +107,13 @@ class Judged:
             raise ConfigError(f"Judged needs a verifier with a finite range, got {self.verifier.range}")
         if not 0 <= self.scale < math.inf:
             raise ConfigError(f"Judged needs a finite scale >= 0, got {self.scale}")
-        if self.aggregate not in AGGREGATES:
-            raise ConfigError(f'aggregate is "last", "min", "prod" or "mean", got {self.aggregate!r}')
 
     async def cost(self, path: Path, run: Run) -> float | None:
         low, high = self.verifier.range
         score = path.reward
         if score is None:
             [scored] = await run.score(self.verifier, path.prompt, [path.sample], partial=True)
-            steps = scored.verdict.steps
-            score = AGGREGATES[self.aggregate](steps) if steps else scored.score
+            score = scored.score
         if score is None:
             return None
         return self.scale * (high - min(high, max(low, score))) / (high - low)

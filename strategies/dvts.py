@@ -10,7 +10,7 @@ from searchkit.errors import ConfigError
 from searchkit.protocols import Environment, Generator, Selector, Verifier
 from searchkit.run import Run
 from searchkit.strategies.select import Argmax
-from searchkit.strategies.steps import Aggregate, Grown, Steps, answer, over, ranked
+from searchkit.strategies.steps import Grown, Steps, answer, over, ranked
 from searchkit.strategy import Strategy, worst_case
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Prompt, Sample, Usage
@@ -31,7 +31,7 @@ class DVTS(Strategy):
 
     Scores are compared within a subtree only, never across, so that one early favourite cannot take over the search.
     At the end the finished ones of all last siblings are candidates, up to `n`; so are those finished on the way (the
-    released code forgets these). m=1 is n independent chains, n=m one greedy search. verifier, aggregate, lookahead and
+    released code forgets these). m=1 is n independent chains, n=m one greedy search. verifier, lookahead and
     select are those of `BeamSearch`; ties go to the step drawn first. Without a finished answer, the best unfinished
     path is returned, marked as truncated.
 
@@ -45,7 +45,6 @@ class DVTS(Strategy):
     environment: Environment[Any] = field(default_factory=TextSteps)
     rounds: int = 40
     lookahead: int = 0
-    aggregate: Aggregate = "last"
     select: Selector = Argmax()
     generator: Generator | None = None
 
@@ -57,7 +56,7 @@ class DVTS(Strategy):
         self._steps()
 
     def _steps(self) -> Steps:
-        return Steps(self.environment, self.verifier, self.aggregate, self.generator, self.lookahead)
+        return Steps(self.environment, self.verifier, self.generator, self.lookahead)
 
     def worst_case(self, sample: Usage) -> Usage | None:
         """All rounds at full width; an environment or a verifier that asks models costs more."""

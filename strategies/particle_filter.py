@@ -14,7 +14,7 @@ from searchkit.strategies.population import Particle, Sweep, drawn, owners, resa
 from searchkit.strategies.potentials import PROBABILITIES, Form, Potential
 from searchkit.strategies.resampling import SCHEMES, Resampling
 from searchkit.strategies.select import Argmax, fallback
-from searchkit.strategies.steps import Aggregate, Grown, Steps, answer, over
+from searchkit.strategies.steps import Grown, Steps, answer, over
 from searchkit.strategy import Strategy, worst_case
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample, Scored, Usage, Verdict
@@ -25,7 +25,7 @@ class ParticleFilter(Strategy):
     """Grows `n` paths by a step each, weighs them, draws `n` of them by weight, with copies, and so on until all end.
 
     Finished paths take part in the drawing, and keep their place in the population. verifier: scores the path to each
-    state; of a process reward model's step scores the `aggregate` counts ("last", "min", "prod" or "mean"). weights,
+    state, such as `ProcessReward`. weights,
     strength: what a score does to a weight, see `Potential`; "odds" and "prod" need scores in [0, 1]. resampling:
     "systematic" (least noise), "stratified", "residual" or "multinomial" (published). ess: draw only in rounds where
     the effective number of particles is below `ess` * `n`, and carry the weights over where it is not; with 1 in every
@@ -52,7 +52,6 @@ class ParticleFilter(Strategy):
     strength: float = 1.0
     resampling: Resampling = "systematic"
     ess: float = 1.0
-    aggregate: Aggregate = "last"
     select: Selector = Argmax()
     final: Literal["score", "weight", "draw"] = "score"
     generator: Generator | None = None
@@ -77,7 +76,7 @@ class ParticleFilter(Strategy):
             )
 
     def _steps(self) -> Steps:
-        return Steps(self.environment, self.verifier, self.aggregate, self.generator)
+        return Steps(self.environment, self.verifier, self.generator)
 
     def worst_case(self, sample: Usage) -> Usage | None:
         """All rounds with all particles; an environment or a verifier that asks models costs more."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Environment, Generator, Selector, Verifier
@@ -13,14 +12,6 @@ from searchkit.run import Run
 from searchkit.strategies.select import fallback
 from searchkit.tree import Tree
 from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
-
-Aggregate = Literal["last", "min", "prod", "mean"]
-AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "last": lambda steps: steps[-1],
-    "min": min,
-    "prod": math.prod,
-    "mean": lambda steps: math.fsum(steps) / len(steps),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +47,6 @@ class Steps:
         self,
         environment: Environment[Any],
         verifier: Verifier,
-        aggregate: Aggregate,
         generator: Generator | None,
         lookahead: int = 0,
     ) -> None:
@@ -66,16 +56,11 @@ class Steps:
             )
         if verifier.joint:
             raise ConfigError("a joint verifier ranks finished samples: a step-wise search needs one that scores each")
-        if aggregate not in AGGREGATES:
-            raise ConfigError(f'aggregate is "last", "min", "prod" or "mean", got {aggregate!r}')
-        if aggregate == "prod" and not 0 <= verifier.range[0] < verifier.range[1] <= 1:
-            raise ConfigError(f'aggregate="prod" needs scores in [0, 1], but the range is {verifier.range}')
         if lookahead < 0:
             raise ConfigError(f"lookahead must be >= 0 steps, got {lookahead}")
         self.environment: Environment[Any] = environment
         self.verifier: Verifier = verifier
         self.generator: Generator | None = generator
-        self.aggregate: Callable[[Sequence[float]], float] = AGGREGATES[aggregate]
         self.lookahead: int = lookahead
 
     async def plant(self, prompt: Prompt, run: Run) -> Tree:
@@ -140,7 +125,8 @@ class Steps:
             return Verdict(step.reward, feedback=step.observation)
         if self.lookahead and not step.terminal:
             return await self._ahead(prompt, step.state, run)
-        return await self._judge(prompt, sample, run, partial=not step.terminal)
+        [scored] = await run.score(self.verifier, prompt, [sample], partial=not step.terminal)
+        return scored.verdict
 
     async def _ahead(self, prompt: Prompt, state: Any, run: Run) -> Verdict:
         """The verdict on where `lookahead` greedy steps lead, or on where they end before."""
@@ -157,17 +143,8 @@ class Steps:
                 return Verdict(step.reward)
             if step.terminal:
                 break
-        return await self._judge(prompt, self.environment.candidate(state), run, partial=True)
-
-    async def _judge(self, prompt: Prompt, sample: Sample[Any], run: Run, *, partial: bool) -> Verdict:
-        """One score, where the verifier judges steps too: their aggregate."""
-        [scored] = await run.score(self.verifier, prompt, [sample], partial=partial)
-        if not scored.verdict.steps:
-            return scored.verdict
-        verdict = replace(scored.verdict, score=self.aggregate(scored.verdict.steps))
-        if not partial:
-            run.offer(sample, verdict)
-        return verdict
+        [scored] = await run.score(self.verifier, prompt, [self.environment.candidate(state)], partial=True)
+        return scored.verdict
 
     def _add(self, tree: Tree, parent: int, drawn: _Drawn) -> int:
         action, step, score = drawn.action, drawn.step, drawn.scored.score

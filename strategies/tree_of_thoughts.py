@@ -11,7 +11,7 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Environment, Generator, Selector, Verifier
 from searchkit.run import Run
 from searchkit.strategies.select import Argmax
-from searchkit.strategies.steps import Aggregate, Grown, Steps, answer, over, ranked
+from searchkit.strategies.steps import Grown, Steps, answer, over, ranked
 from searchkit.strategy import Strategy, worst_case
 from searchkit.tree import ROOT
 from searchkit.types import Prompt, Sample, Usage
@@ -28,9 +28,9 @@ class TreeOfThoughts(Strategy):
     does, and `expansions` counts children.
 
     prune: states that score less are not followed. threshold: the first finished answer that scores as much ends the
-    search; with the least score any does that is not a dead end (the environment's reward is the least score). verifier
-    and aggregate are those of `BeamSearch`; ties go to the step drawn first. select: chooses among all finished
-    answers. Without any, the best unfinished path is returned, marked as truncated.
+    search; with the least score any does that is not a dead end (the environment's reward is the least score).
+    verifier: that of `BeamSearch`; ties go to the step drawn first. select: chooses among all finished answers. Without
+    any, the best unfinished path is returned, marked as truncated.
 
     Cost: at most `expansions` * `branch` (in "bfs" also (1 + `width` * (`depth` - 1)) * `branch`, with at_once
     `expansions` * `at_once`) steps, and as many verifications. Source: Yao et al., Tree of Thoughts, the released
@@ -48,7 +48,6 @@ class TreeOfThoughts(Strategy):
     at_once: int | None = None
     prune: float | None = None
     threshold: float | None = None
-    aggregate: Aggregate = "last"
     select: Selector = Argmax()
     generator: Generator | None = None
 
@@ -68,7 +67,7 @@ class TreeOfThoughts(Strategy):
                 raise ConfigError(f"{name}={bound} is outside the verifier's range [{low}, {high}]")
 
     def _steps(self) -> Steps:
-        return Steps(self.environment, self.verifier, self.aggregate, self.generator)
+        return Steps(self.environment, self.verifier, self.generator)
 
     def worst_case(self, sample: Usage) -> Usage | None:
         """All expansions at full width; an environment or a verifier that asks models costs more."""

@@ -573,13 +573,11 @@ def test_a_verifiers_score_becomes_a_cost(score: float | None, cost: float | Non
     assert math.isnan(found) if cost is None else found == 1.0 + cost
 
 
-def test_step_scores_are_aggregated_and_a_reward_needs_no_verifier() -> None:
+def test_of_step_scores_the_last_counts_and_a_reward_needs_no_verifier() -> None:
     world = Known({"": "ab", "b": "x"}, {"b": (0.5, 1.0, 0.75)}, {"a": 0.25})
-    for how, cost in (("last", 0.25), ("min", 0.5), ("mean", 0.25), ("prod", 0.625)):
-        strategy = AStar(world, h=Judged(world.verifier, aggregate=how), width=2, expansions=1)  # type: ignore[arg-type]
-        result = run(strategy, world)
-        assert [-grown(result).score[n] for n in (1, 2)] == [1.75, 1.0 + cost]
-        assert result.usage.verifications == 1
+    result = run(AStar(world, h=Judged(world.verifier), width=2, expansions=1), world)
+    assert [-grown(result).score[n] for n in (1, 2)] == [1.75, 1.25]
+    assert result.usage.verifications == 1
 
 
 def test_a_perfect_verifier_as_heuristic_goes_straight_to_the_best_leaf() -> None:
@@ -928,7 +926,6 @@ def test_mistakes_are_named() -> None:
         (lambda: Judged(Joint()), "joint"),
         (lambda: Judged(Endless()), "finite range"),
         (lambda: Judged(Worth(), scale=-1.0), "scale"),
-        (lambda: Judged(Worth(), aggregate="sum"), "aggregate"),  # type: ignore[arg-type]
         (lambda: Imagined(template="what now?"), "plan"),
         (lambda: ToolChainG(alpha=1.5), "alpha"),
         (lambda: ToolChainH(beta=-0.1), "beta"),

@@ -49,7 +49,7 @@ class TestBeam(OnLetters):
 
 class TestBeamWithLookahead(OnLetters):
     def strategy(self) -> Strategy:
-        return BeamSearch(4, 2, Worth(), environment=STEPS, lookahead=1, aggregate="min")
+        return BeamSearch(4, 2, Worth(), environment=STEPS, lookahead=1)
 
 
 class TestAlphaMath(OnLetters):
@@ -208,20 +208,13 @@ def test_ties_go_to_the_step_drawn_first() -> None:
 # --- scores ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("how", "best"), [("last", "d"), ("min", "b"), ("prod", "c"), ("mean", "a")])
-def test_step_scores_are_aggregated(how: Any, best: str) -> None:
-    """A process reward model's steps: each rule prefers another answer, and candidates carry the aggregate."""
+def test_where_only_steps_are_scored_the_last_counts() -> None:
+    """A verdict with step scores alone: the answer has the best last step, and candidates keep all of them."""
     table = {"a": (1.0, 1.0, 0.3), "b": (0.5, 0.5), "c": (0.45, 0.7), "d": (0.3, 0.8)}
-    expected = {  # a, b, c, d
-        "last": (0.3, 0.5, 0.7, 0.8),
-        "min": (0.3, 0.5, 0.45, 0.3),
-        "prod": (0.3, 0.25, 0.315, 0.24),
-        "mean": (2.3 / 3, 0.5, 0.575, 0.55),
-    }
     world = Known({"": "abcd"}, table)
-    result = run(beam(4, 4, world, aggregate=how), world)
-    assert result.answer == best
-    assert [c.score for c in result.candidates] == pytest.approx(expected[how])
+    result = run(beam(4, 4, world), world)
+    assert result.answer == "d"
+    assert [c.score for c in result.candidates] == [0.3, 0.5, 0.7, 0.8]
     assert result.candidates[0].verdict.steps == table["a"]
 
 
@@ -437,8 +430,6 @@ def test_mistakes_are_named() -> None:
         (lambda: BeamSearch(4, 2, Worth(), rounds=0), "rounds"),
         (lambda: BeamSearch(4, 2, Worth(), lookahead=-1), "lookahead"),
         (lambda: BeamSearch(4, 2, Worth(), form="wide"), "alphamath"),  # type: ignore[arg-type]
-        (lambda: BeamSearch(4, 2, Worth(), aggregate="sum"), "aggregate"),  # type: ignore[arg-type]
-        (lambda: BeamSearch(4, 2, Worth(factor=3.0), aggregate="prod"), "prod"),
         (lambda: BeamSearch(4, 2, worth), "Predicate"),  # type: ignore[arg-type]
         (lambda: BeamSearch(4, 2, Joint()), "joint"),
         (lambda: BeamSearch.alphamath(0, 2, Worth()), "b1 >= 1"),

@@ -45,7 +45,7 @@ class TestDVTS(OnLetters):
 
 class TestDVTSWithLookahead(OnLetters):
     def strategy(self) -> Strategy:
-        return DVTS(4, 2, Worth(), environment=STEPS, lookahead=1, aggregate="mean")
+        return DVTS(4, 2, Worth(), environment=STEPS, lookahead=1)
 
 
 SIX = {"": "abcd", "a": "xy", "b": "xy", "c": "xy", "d": "xy"}

@@ -286,7 +286,6 @@ def test_mistakes_are_named() -> None:
         ({"prune": 2.0}, "prune"),
         ({"threshold": -1.0}, "threshold"),
         ({"verifier": worth}, "Predicate"),
-        ({"aggregate": "sum"}, "aggregate"),
     ):
         with pytest.raises(ConfigError, match=said):
             TreeOfThoughts(**{"width": 2, "branch": 3, "verifier": Worth()} | options)

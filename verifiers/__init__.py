@@ -4,7 +4,20 @@ if __name__ != "searchkit.verifiers":
     raise ImportError("import searchkit.verifiers, not verifiers: the folder is installed inside the searchkit package")
 
 from searchkit.verifiers import keys
+from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
 from searchkit.verifiers.exact import Exact
+from searchkit.verifiers.generative import PYes
 from searchkit.verifiers.predicate import Predicate
+from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
 
-__all__ = ["Exact", "Predicate", "keys"]
+__all__ = [
+    "DeepConf",
+    "Exact",
+    "LogProb",
+    "OutcomeReward",
+    "PYes",
+    "Predicate",
+    "ProcessReward",
+    "SelfCertainty",
+    "keys",
+]
