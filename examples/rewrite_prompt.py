@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from searchkit import Model, Verdict, solve_sync
-from searchkit.environments.rewrite import Rewrite
+from searchkit.environments import Rewrite
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import ABMCTS
 from searchkit.verifiers import Predicate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,17 @@ class Search:
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
 
     async def close(self) -> None:
-        """Close what was opened for this search, last first."""
-        while self.resources:
-            _, (_, opened) = self.resources.popitem()
-            closed = opened.close()
-            if inspect.isawaitable(closed):
-                await closed
+        """Close what was opened for this search, last first; all of it, even if closing something fails."""
+        async with AsyncExitStack() as stack:
+            for _, opened in self.resources.values():
+                stack.push_async_callback(_close, opened)
+        self.resources.clear()
+
+
+async def _close(opened: Any) -> None:
+    closed = opened.close()
+    if inspect.isawaitable(closed):
+        await closed
 
 
 @dataclass(eq=False)

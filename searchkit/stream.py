@@ -118,7 +118,8 @@ class Stream(Generic[I, O]):
             for share in self._shares[self._taken :]:
                 if self._wave is not None and share is not None:
                     self._wave.forfeit(share)
-            if kind is None and self._taken < len(self._tasks):  # how far the items in flight had come is a matter of latency: nothing may depend on it
+            if kind is None and self._taken < len(self._tasks):
+                # How far the items in flight had come is a matter of latency: nothing may depend on it.
                 self._run.forget(self._ordinal, self._taken)
             self._group.end("cancelled" if kind is asyncio.CancelledError else "ok" if kind is None else "error")
 

@@ -15,7 +15,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
-PUBLIC = ["searchkit", "searchkit.experiments", "searchkit.strategies", "searchkit.verifiers", "searchkit.views"]
+PUBLIC = [
+    "searchkit", "searchkit.environments", "searchkit.experiments", "searchkit.strategies", "searchkit.verifiers",
+    "searchkit.views",
+]  # fmt: skip
 HEAVY = ["joblib", "matplotlib", "networkx", "numpy", "onnxruntime", "openai", "sympy", "torch", "transformers", "vllm"]
 GLOBAL_RANDOM = {"choice", "choices", "gauss", "randint", "random", "randrange", "sample", "seed", "shuffle", "uniform"}
 

@@ -368,6 +368,26 @@ def test_a_resource_is_opened_once_a_search_and_closed_with_it(ends, later):
         assert (Opened.made, Opened.closed) == (searches, searches)
 
 
+def test_a_resource_that_cannot_be_closed_keeps_no_other_open():
+    """The first one's close raises: the other is closed all the same, and the error is heard of."""
+    Opened.made = Opened.closed = 0
+
+    class Stuck:
+        def close(self):
+            raise OSError("stuck")
+
+    @dataclass(frozen=True)
+    class Uses(Strategy):
+        async def search(self, prompt, run):
+            run.resource(self, Opened)
+            run.resource(prompt, Stuck)
+            return Sample("x")
+
+    with pytest.raises(OSError, match="stuck"):
+        asyncio.run(solve("q", Uses()))
+    assert (Opened.made, Opened.closed) == (1, 1)
+
+
 def test_planning_calls_are_neither_generations_nor_candidates():
     """One planning call and one sample: two model calls, one generation, one candidate."""
 

@@ -1,0 +1,77 @@
+"""Episode: what happened so far in a world of actions and observations, as a value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from searchkit.errors import CallError, ConfigError
+from searchkit.types import Message, Piece, Prompt, Sample, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A state of an environment that is acted upon.
+
+    prompt: the task. actions: what was done; observations: what was seen, as texts, one more than actions, since the
+    first was seen before any. answer: what this state is worth as an answer. reward, ended: the environment's own
+    judgement, and whether the episode is over. legal: all legal actions, None if nobody listed them. world: what brings
+    the environment back here.
+    """
+
+    prompt: Prompt
+    observations: tuple[str, ...]
+    actions: tuple[Any, ...] = ()
+    answer: Any = ()
+    reward: float | None = None
+    ended: bool = False
+    legal: tuple[Any, ...] | None = None
+    world: Any = field(default=None, repr=False)
+
+
+def conversation(state: Episode) -> Prompt:
+    """The task and the first observation as the user's turn, then each action as the model's and what it led to.
+
+    Turns alternate, as many chat templates demand.
+    """
+    messages, first = state.prompt.messages, state.observations[0]
+    if first and messages[-1].role == "user":
+        messages = (*messages[:-1], replace(messages[-1], parts=(*messages[-1].parts, Text("\n\n" + first))))
+    elif first:
+        messages = (*messages, Message("user", (Text(first),)))
+    turns = (
+        turn
+        for action, seen in zip(state.actions, state.observations[1:], strict=True)
+        for turn in (Message("assistant", (Text(str(action)),)), Message("user", (Text(seen),)))
+    )
+    return replace(state.prompt, messages=(*messages, *turns))
+
+
+def plain(action: Sample[Any]) -> Any:
+    """The action that a sample names: its value, if a text without the blanks around it."""
+    return action.value.strip() if isinstance(action.value, str) else action.value
+
+
+def told(state: Episode) -> Sample[Any]:
+    """The state as a sample: its value is the answer, its text is the answer or else the story, an action a step."""
+    if isinstance(state.answer, str):
+        return Sample(state.answer, Message("assistant", (Text(state.answer),)))
+    text, pieces = "", list[Piece]()
+    for action, seen in zip(state.actions, state.observations[1:], strict=True):
+        turn = f"{action}\n{seen}\n"
+        pieces.append(Piece(len(text), len(text) + len(turn)))
+        text += turn
+    return Sample(state.answer, Message("assistant", (Text(text),)), steps=tuple(pieces))
+
+
+def outcome(told: Any, who: str) -> tuple[Any, float | None, bool]:
+    """What an action brought, checked: an observation, a reward if there is one, and whether the episode is over."""
+    try:
+        observation, reward, terminal = told
+        reward = None if reward is None else float(reward)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{who} must return (observation, reward or None, terminal), got {told!r:.80}") from error
+    if reward is not None and math.isnan(reward):
+        raise CallError(f"the reward that {who} returned is NaN: return None where there is none")
+    return observation, reward, bool(terminal)

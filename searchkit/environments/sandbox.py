@@ -1,0 +1,179 @@
+"""Sandbox: what all searches over edited files have in common, however they keep the files of a state."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from searchkit.environments.episode import Episode, conversation, outcome, told
+from searchkit.environments.pool import PATIENCE
+from searchkit.errors import CallError, ConfigError, SearchkitError
+from searchkit.generators.function import in_thread, is_async
+from searchkit.leaf import Deadline
+from searchkit.run import Run
+from searchkit.types import Params, Prompt, Sample, Step
+
+O = TypeVar("O")  # noqa: E741
+THREADS = 32  # as many actions at once as a strategy has in flight
+
+
+class Scratch:
+    """A temporary folder, removed when the search ends; if threads are still at work in it, again after the last."""
+
+    def __init__(self) -> None:
+        self.path: Path = Path(tempfile.mkdtemp(prefix="searchkit-")).resolve()
+        self.landed: Any = None  # what was committed last
+        self._numbers: Iterator[int] = itertools.count()
+        self._at_exit = weakref.finalize(self, _remove, self.path)
+        self._inside, self._closed, self._lock = 0, False, threading.Lock()
+
+    def new(self) -> Path:
+        """A path in it that is not there yet."""
+        return self.path / str(next(self._numbers))
+
+    def inside(self, work: Callable[[], O]) -> O:
+        """`work()` on a thread that may outlive the search: what it leaves behind is removed."""
+        with self._lock:
+            if self._closed:
+                raise CallError("the search has ended, and its scratch folder is removed")
+            self._inside += 1
+        try:
+            return work()
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._closed:
+                    self._clear()
+
+    def _clear(self) -> None:
+        """Remove all; until the last thread has left, once more at exit, since daemon threads are not waited for."""
+        _remove(self.path)
+        if not self._inside:
+            self._at_exit.detach()
+
+    async def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._clear()
+        end = time.monotonic() + PATIENCE
+        while self._inside and time.monotonic() < end:  # noqa: ASYNC110 (threads cannot wait for this loop)
+            await asyncio.sleep(0.01)
+
+
+def _remove(folder: Path) -> None:
+    """Also what an action has made unreadable."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for inner, _, _ in os.walk(folder):
+            with contextlib.suppress(OSError):
+                os.chmod(inner, 0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Sandbox(ABC):
+    """The shared part of `FolderEnvironment` and `GitEnvironment`: fields, and the five methods.
+
+    Every action is applied to a copy of its state's files, in a scratch folder that is removed when the search ends,
+    whatever ends it. `source` itself is changed by `commit` alone.
+
+    act: called as act(folder, action), sync (then on a thread) or async, with an action's text; it changes files below
+    `folder` and returns what is to be seen, or as a live environment does (observation, reward or None, whether the
+    episode is over). Where it raises, the step has failed. What it runs is not confined: a model's code, and tests of a
+    model's code, need a sandbox of their own inside `act`. In observations the folder's path is written as ".".
+
+    Any state is a complete answer. render: called as render(folder), the value of a state as an answer; by default a
+    patch from `source` in git's format. prompt: what the generator sees in a state; by default the task, and all
+    actions and observations so far. params: for each action, None takes the caller's.
+    """
+
+    source: str | Path
+    act: Callable[[Path, str], Any]
+    render: Callable[[Path], Any] | None = None
+    prompt: Callable[[Episode], Prompt] = conversation
+    params: Params | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.act):
+            raise ConfigError(f"act must be a callable, act(folder, action) -> observation, got {self.act!r}")
+
+    @abstractmethod
+    def _first(self, scratch: Scratch) -> tuple[Any, Any]:
+        """Blocking: the first state's `world`, and its answer. Raises `ConfigError` where `source` is of no use."""
+
+    @abstractmethod
+    def _checkout(self, world: Any, scratch: Scratch) -> Path:
+        """Blocking: a new folder with the files of a state."""
+
+    @abstractmethod
+    def _keep(self, folder: Path, world: Any, action: str, scratch: Scratch) -> tuple[Any, Any]:
+        """Blocking: the `world` and the answer of the state that `action` made of `folder`."""
+
+    # ---------------------------------------------------------------- the environment
+
+    def step_params(self, run: Run) -> Params | None:
+        return self.params if self.params is not None else run.params
+
+    def complete(self, state: Episode) -> bool:
+        return True
+
+    def candidate(self, state: Episode) -> Sample[Any]:
+        """The patch, or what `render` made of the folder."""
+        return told(state)
+
+    async def start(self, prompt: Prompt, run: Run) -> Episode:
+        scratch = run.resource(self, Scratch)
+        world, answer = await self._thread(lambda: self._first(scratch), scratch, run)
+        return Episode(prompt, ("",), answer=answer, world=world)
+
+    async def step(self, state: Episode, action: Sample[Any], run: Run) -> Step[Episode]:
+        if state.ended:
+            raise ConfigError("the episode is over: there is no next step")
+        scratch, text = run.resource(self, Scratch), action.text
+        until = contextlib.nullcontext() if run.deadline is None else Deadline(run.deadline)
+        with run.span.add("act", "call", run.index, run.role) as span:
+            async with until:
+                folder = await self._thread(lambda: self._checkout(state.world, scratch), scratch, run)
+                said = await self._acted(folder, text, scratch, run)
+                observation, reward, terminal = outcome(said if isinstance(said, tuple) else (said, None, False), "act")
+                world, answer = await self._thread(lambda: self._keep(folder, state.world, text, scratch), scratch, run)
+            seen = str(observation).replace(str(folder), ".")
+            span.text = seen[:400]
+        after = replace(
+            state,
+            observations=(*state.observations, seen),
+            actions=(*state.actions, text),
+            answer=answer,
+            reward=reward if terminal else None,
+            ended=terminal,
+            world=world,
+        )
+        return Step(after, seen, after.reward, after.ended)
+
+    # ---------------------------------------------------------------- plumbing
+
+    async def _acted(self, folder: Path, action: str, scratch: Scratch, run: Run) -> Any:
+        try:
+            if is_async(self.act):
+                return await self.act(folder, action)
+            return await self._thread(lambda: self.act(folder, action), scratch, run)
+        except SearchkitError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise CallError(f"act raised {type(error).__name__}: {error}") from error
+
+    async def _thread(self, work: Callable[[], O], scratch: Scratch, run: Run) -> O:
+        done: O = await in_thread(lambda: scratch.inside(work), run, "sandbox", THREADS)
+        return done
