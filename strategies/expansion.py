@@ -56,7 +56,7 @@ class Evaluation:
 class Expansion:
     """What expanding a node brought. counts: how often each action was drawn, those known before included.
 
-    whole: no other action exists. spent: the budget ended before everything was done.
+    whole: no other action exists. failure: what kept something from being done; that the budget is spent comes first.
     """
 
     evaluation: Evaluation
@@ -64,7 +64,7 @@ class Expansion:
     children: tuple[Child, ...] = ()
     counts: Mapping[Hashable, int] = field(default_factory=dict)
     whole: bool = False
-    spent: BudgetExhausted | None = None
+    failure: Exception | None = None
 
 
 NOT_EVALUATED = Evaluation()
@@ -108,9 +108,9 @@ class Expander:
         if evaluated.value is None and drawn.value is None:
             drawn.unwrap()
         run.survive(drawn, run.survive(evaluated))
-        spent = next((o.error for o in (evaluated, drawn) if isinstance(o.error, BudgetExhausted)), None)
         brought = drawn.value or Expansion(NOT_EVALUATED, ask.state)
-        return replace(brought, evaluation=evaluated.value or NOT_EVALUATED, spent=brought.spent or spent)
+        failure = _worst(evaluated.error, drawn.error, brought.failure)
+        return replace(brought, evaluation=evaluated.value or NOT_EVALUATED, failure=failure)
 
     # ---------------------------------------------------------------- evaluation
 
@@ -164,11 +164,10 @@ class Expander:
         found = [outcome.value for outcome in outcomes if outcome.value is not None]
         if new and not found and failure is not None:
             raise failure
-        spents = [failure, *(spent for _, spent in found)]
-        spent = next((error for error in spents if isinstance(error, BudgetExhausted)), None)
+        failure = _worst(failure, *(spent for _, spent in found))
         children = await self._weighted(prompt, [child for child, _ in found], run)
         counts = {proposal.identity: proposal.count for proposal in proposals}
-        return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, spent)
+        return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, failure)
 
     async def _follow(
         self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
@@ -198,6 +197,12 @@ class Expander:
         least = self.prior.range[0]
         scores = [least if s.score is None else s.score for s in scored]
         return [replace(child, prior=score) for child, score in zip(children, scores, strict=True)]
+
+
+def _worst(*errors: Exception | None) -> Exception | None:
+    """The first that says that the budget is spent, else the first."""
+    found = [error for error in errors if error is not None]
+    return next((error for error in found if isinstance(error, BudgetExhausted)), found[0] if found else None)
 
 
 def _likelihood(action: Sample[Any]) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from searchkit.errors import BudgetExhausted
 from searchkit.protocols import TreePolicy
 from searchkit.strategies.expansion import Ask, Expansion
-from searchkit.tree import ROOT, Tree
+from searchkit.tree import Tree
 from searchkit.types import Scored
 
 
@@ -24,7 +24,7 @@ class Growth:
         self.ends: list[tuple[int, Scored]] = []
         self._expansions, self._retries, self._frequency = expansions, retries, frequency
         self._asked: Counter[int] = Counter()  # expansions of a node that brought something
-        self._barren: Counter[int] = Counter()  # expansions since then that brought nothing
+        self._vain: Counter[int] = Counter()  # expansions since then that brought nothing
         self._drawn: Counter[int] = Counter()  # samples drawn in a node
         self._known: dict[int, dict[Hashable, int]] = {}  # the children of a node by their actions
         self._counts: Counter[int] = Counter()  # how often a child was drawn
@@ -60,11 +60,13 @@ class Growth:
         self._weigh(node, expansion)
         if expansion.children:
             self._asked[node] += 1
-            self._barren[node] = 0
+            self._vain[node] = 0
         if expansion.whole or self._asked[node] >= self._expansions:
             tree.fill(node)
+        elif not expansion.children and expansion.failure is not None:
+            self.failed(node, expansion.failure)
         elif not expansion.children:
-            self.failed(node, expansion.spent)
+            self._in_vain(node)
         return [answer for _, answer in self.ends[found:]]
 
     def _weigh(self, node: int, expansion: Expansion) -> None:
@@ -79,14 +81,13 @@ class Growth:
                 self.tree.prior[child] = self._counts[child] / self._drawn[node]
 
     def failed(self, node: int, error: Exception | None) -> None:
-        """An expansion brought nothing: too often, and the node gets no more. A spent budget says nothing about it."""
-        if isinstance(error, BudgetExhausted):
-            return
-        self.tree.failures[node] += 1
-        self._barren[node] += 1
-        if self._barren[node] > self._retries:
-            self.tree.fill(node)
+        """An expansion failed. A spent budget says nothing about the node."""
+        if not isinstance(error, BudgetExhausted):
+            self.tree.failures[node] += 1
+            self._in_vain(node)
 
-    def place(self, answer: Scored) -> int:
-        """The node where `answer` lies."""
-        return next((node for node, found in self.ends if found is answer), ROOT)
+    def _in_vain(self, node: int) -> None:
+        """An expansion brought nothing: too often, and the node gets no more."""
+        self._vain[node] += 1
+        if self._vain[node] > self._retries:
+            self.tree.fill(node)

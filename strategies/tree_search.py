@@ -173,7 +173,7 @@ class TreeSearch(Strategy):
                         first = run.survive(outcome, first)
                         growth.failed(node, outcome.error)
                         continue
-                    first = run.survive(Outcome(outcome.index, None, outcome.value.spent), first)
+                    first = run.survive(Outcome(outcome.index, None, outcome.value.failure), first)
                     found = growth.take(node, outcome.value)
                     if self.threshold is not None and any((s.score or 0) >= self.threshold for s in found):
                         run.stop("threshold")

@@ -52,6 +52,24 @@ def test_the_text_output_ends_with_what_it_cost(capsys: pytest.CaptureFixture[st
     assert "6 calls" in out.splitlines()[-1] or "3 calls" in out.splitlines()[-1]
 
 
+def test_a_tree_search_is_watched_and_its_tree_saved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """MCTS with a named rule and environment: the tree is shown on stderr and saved; best-of-N has none to save."""
+    page = tmp_path / "tree.html"
+    code, out, err = run(
+        capsys, "solve", PUZZLE.prompt, "--strategy", "mcts", "-p", "environment=CountdownSteps()", "-p",
+        "policy=UCT(1.0, widening=Widening(1, 0.5))", "-p", "evaluate='rollout'", "-p", "iterations=6", "-p", "width=2",
+        "--max-tokens", "64", "--watch", "--tree", str(page), "--json",
+    )  # fmt: skip
+    assert code == 0
+    nodes = int(err.split("the tree of ")[1].split()[0])
+    assert f"{nodes} nodes, depth" in err
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert json.loads(out)["usage"]["generations"] == 6 * 3
+    code, _, err = run(capsys, "solve", PUZZLE.prompt, "-p", "n=1", "--tree", str(page))
+    assert code == 0
+    assert "no tree was saved: BestOfN grows no tree" in err
+
+
 def test_estimate_is_the_worst_case_that_solve_then_keeps(capsys: pytest.CaptureFixture[str]) -> None:
     """16 x 3 nested samples of at most 32 tokens for 10 problems: 480 calls, 15,360 tokens; solve stays below."""
     options = ("-p", "n=16", "-p", "generator=SelfConsistency(3)", "--max-tokens", "32")

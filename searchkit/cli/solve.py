@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from searchkit.cli import setup
+from searchkit.errors import ConfigError
 from searchkit.solve import solve_sync
 from searchkit.types import Prompt, Result
+from searchkit.views import Live, save
 
 
 def solve(options: argparse.Namespace, command: str) -> int:
@@ -19,15 +22,32 @@ def solve(options: argparse.Namespace, command: str) -> int:
     model, strategy, budget = setup.generator(options), setup.strategy(options), setup.budget(options.budget)
     prompt = Prompt.of(options.prompt if options.backend != "embedded" else options.prompt.rstrip("\n") + "\n")
     journal = Path(options.journal) if options.journal else setup.cached_journal(command)
-    result = solve_sync(prompt, strategy, generator=model, budget=budget, seed=options.seed, journal=journal)
+    with Live(sys.stderr) if options.watch else nullcontext() as live:
+        shown = {} if live is None else {"watch": live.watch, "listen": live}
+        result = solve_sync(
+            prompt, strategy, generator=model, budget=budget, seed=options.seed, journal=journal, **shown
+        )
     interrupted = result.stopped == "cancelled"
     if not options.journal and not interrupted:
         setup.forget(journal)
     print(json.dumps(as_json(result)) if options.json else as_text(result, trace=options.trace))
+    if options.tree:
+        _save(result, options.tree)
     if interrupted:
         print(f"interrupted: this is the best so far. The same command goes on:\n  {command}", file=sys.stderr)
         return 130
     return 0
+
+
+def _save(result: Result[Any], path: str) -> None:
+    """What goes wrong here must not cost the result: it is printed already."""
+    try:
+        if result.tree is None:
+            raise ConfigError(f"{result.trace.children[0].name} grows no tree")
+        save(result.tree, path)
+        print(f"the tree of {len(result.tree)} nodes is in {path}", file=sys.stderr)
+    except (ConfigError, OSError) as error:
+        print(f"no tree was saved: {error}", file=sys.stderr)
 
 
 def as_json(result: Result[Any]) -> dict[str, Any]:
