@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import random
 import re
 from collections.abc import Callable
@@ -11,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from searchkit import Budget, Model, Params, Prompt, Run, Sample
+from searchkit.experiments import draw
+from searchkit.frame import Search
+from searchkit.generators.embedded import Embedded
 from searchkit.lab.arithmetic import Arithmetic, Expression, Tree, answer, check, labels, reduce, replay, solutions
+from searchkit.lab.checker import ARITHMETIC, problem
+from searchkit.lab.checkpoint import ARITHMETIC as SHIPPED
+from searchkit.lab.environment import ArithmeticSteps
 
 DRAWN = [Arithmetic(high=high).draw(random.Random(seed)) for high in (9, 99, 999) for seed in range(150)]
 
@@ -267,3 +275,37 @@ def test_mistakes_are_named() -> None:
             Arithmetic(**wrong)
     with pytest.raises(ValueError, match="widen the range"):
         Arithmetic(most=3, high=1).expressions(50)
+
+
+def test_steps_end_with_a_number_and_only_then() -> None:
+    """A wrong line goes on, a number ends with reward 1 or 0, the model's own end without one with 0."""
+    lines = {
+        "3*19-5\n57-5\n52": [None, None, 1.0],
+        "3*18-5\n54-5\n49": [None, None, 0.0],  # a wrong line is found out at the end alone
+        "3*18-5\n57-5\n52": [None, None, 1.0],  # right by luck
+    }
+    steps = ArithmeticSteps()
+
+    async def rewards(text: str, end: str | None = "\n") -> list[float | None]:
+        run = Run.root(Search(problem(Expression.parse("3*(12+7)-5"))), 0, Budget())
+        state, found = await steps.start(Prompt.of("3*(12+7)-5\n"), run), list[float | None]()
+        for line in text.split("\n"):
+            step = await steps.step(state, Sample(line, stop_reason=end), run)
+            state = step.state
+            found.append(step.reward)
+            assert step.terminal is (step.reward is not None)
+        return found
+
+    for text, expected in lines.items():
+        assert asyncio.run(rewards(text)) == expected
+    assert asyncio.run(rewards("57-5", end=None)) == [0.0]
+
+
+def test_the_shipped_model_is_right_more_often_than_not_and_votes_help() -> None:
+    """32 development expressions, 16 samples each: pass@1 near the model card's 64 %, majority and coverage above."""
+    problems = [problem(expression) for expression in Arithmetic().expressions(32, "dev")]
+    model = Model(Embedded(SHIPPED), Params(max_tokens=112))
+    pool = asyncio.run(draw(problems, model, 16, verifier=ARITHMETIC, key=answer))
+    best, vote = pool.curve("best@k").mean, pool.curve("maj@k").mean
+    assert 0.5 < best[0] < 0.75
+    assert best[0] < vote[-1] < best[-1]

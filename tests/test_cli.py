@@ -52,6 +52,18 @@ def test_the_text_output_ends_with_what_it_cost(capsys: pytest.CaptureFixture[st
     assert "6 calls" in out.splitlines()[-1] or "3 calls" in out.splitlines()[-1]
 
 
+def test_the_second_model_is_named_and_brings_its_checker(capsys: pytest.CaptureFixture[str]) -> None:
+    """Arithmetic: a vote of 9 on a small expression, with the verifier's scores; an unknown model is a mistake."""
+    code, out, _ = run(capsys, "solve", "3*(12+7)-5", "--model", "arithmetic", "-p", "n=9", "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert result["answer"].splitlines()[-1] == "52"
+    assert {c["score"] for c in result["candidates"]} <= {0.0, 1.0}
+    code, _, err = run(capsys, "solve", "3*4", "--model", "geometry")
+    assert code == 2
+    assert "countdown and arithmetic" in err
+
+
 def test_a_tree_search_is_watched_and_its_tree_saved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """MCTS with a named rule and environment: the tree is shown on stderr and saved; best-of-N has none to save."""
     page = tmp_path / "tree.html"

@@ -56,12 +56,14 @@ def parser() -> argparse.ArgumentParser:
 
 def _search_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1")
-    command.add_argument("--model", help="the server's model name")
+    command.add_argument("--model", help="the server's name of it; embedded: countdown (default), arithmetic")
     command.add_argument("--route", choices=("chat", "completions"), default="chat", help="of a server (default: chat)")
     command.add_argument("--strategy", default="best-of-n", help="by name (default: best-of-n)")
     example = "a parameter of the strategy, such as n=16, stop=Beta(0.9) or key=boxed; repeatable"
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)
-    command.add_argument("--verifier", help="'countdown', 'exact' (with --reference), or your own as module:function")
+    command.add_argument(
+        "--verifier", help="a name such as countdown, exact (with --reference), or your own as module:function"
+    )
     command.add_argument("--reference", help="the known answer, for --verifier exact")
     command.add_argument("--temperature", type=float, default=1.0)
     command.add_argument("--top-p", type=float, default=1.0)

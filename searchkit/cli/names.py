@@ -20,15 +20,17 @@ from searchkit.strategy import Strategy
 def known() -> dict[str, Any]:
     """Every name with what it stands for: strategies, their rules, environments, answer keys, verifiers."""
     from searchkit import environments, strategies, verifiers
-    from searchkit.lab.checker import CHECKER, operations
-    from searchkit.lab.environment import CountdownSteps
+    from searchkit.lab.arithmetic import answer
+    from searchkit.lab.checker import ARITHMETIC, CHECKER, operations
+    from searchkit.lab.environment import ArithmeticSteps, CountdownSteps
     from searchkit.verifiers import keys
 
     names: dict[str, Any] = {name: getattr(strategies, name) for name in strategies.__all__}
     names |= {name: getattr(environments, name) for name in environments.__all__}
     names |= {name: getattr(verifiers, name) for name in verifiers.__all__ if name != "keys"}
     names |= {name: getattr(keys, name) for name in keys.__all__}
-    return names | {"countdown": CHECKER, "operations": operations, "CountdownSteps": CountdownSteps}
+    names |= {"countdown": CHECKER, "operations": operations, "CountdownSteps": CountdownSteps}
+    return names | {"arithmetic": ARITHMETIC, "answer": answer, "ArithmeticSteps": ArithmeticSteps}
 
 
 def strategy_names() -> list[str]:

@@ -23,8 +23,12 @@ def generator(options: argparse.Namespace) -> Model:
     """The embedded model, or the server at `options.backend` with retries and an adaptive limit."""
     if options.backend == "embedded":
         from searchkit.generators.embedded import Embedded
+        from searchkit.lab.checkpoint import ARITHMETIC, SHIPPED
 
-        return Model(Embedded(), params(options))
+        shipped = {"countdown": SHIPPED, "arithmetic": ARITHMETIC}
+        if _task(options) not in shipped:
+            raise ConfigError(f"the embedded models are {' and '.join(shipped)}, got --model {options.model}")
+        return Model(Embedded(shipped[_task(options)]), params(options))
     if not options.backend.startswith(("http://", "https://")):
         raise ConfigError(f"unknown backend {options.backend!r}: 'embedded', or a URL such as http://localhost:8000/v1")
     if not options.model:
@@ -36,11 +40,16 @@ def generator(options: argparse.Namespace) -> Model:
     return Model(Retrying(Limited(OpenAI(options.backend, options.model, route=options.route))), params(options))
 
 
+def _task(options: argparse.Namespace) -> str:
+    """What the embedded model has learnt."""
+    return options.model or "countdown"
+
+
 def strategy(options: argparse.Namespace) -> Strategy:
     """The strategy with what the options preset: n = 8, and for the embedded model its checker and answer key."""
     preset: dict[str, Any] = {"n": 8}
     if options.backend == "embedded":
-        preset["key"] = names.value("operations")
+        preset["key"] = names.value("answer" if _task(options) == "arithmetic" else "operations")
     if options.verifier or options.backend == "embedded":
         preset["verifier"] = _verifier(options)
     if names.plain(options.strategy) == names.plain("SelfConsistency") and not options.verifier:
@@ -51,7 +60,7 @@ def strategy(options: argparse.Namespace) -> Strategy:
 def _verifier(options: argparse.Namespace) -> Any:
     from searchkit.verifiers import Exact, Predicate
 
-    name = options.verifier or "countdown"
+    name = options.verifier or _task(options)
     if name == "exact":
         if options.reference is None:
             raise ConfigError("--verifier exact compares with the known answer: add --reference ANSWER")

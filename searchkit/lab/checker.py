@@ -1,7 +1,8 @@
-"""Countdown's exact checker as a verifier, and its answer key for votes."""
+"""The exact checkers of the lab's tasks as verifiers, their problems, and Countdown's answer key for votes."""
 
 from __future__ import annotations
 
+from searchkit.lab.arithmetic import Expression, answer
 from searchkit.lab.countdown import Puzzle, check, line_operation
 from searchkit.types import Problem, Prompt, Verdict
 from searchkit.verifiers.predicate import Predicate
@@ -13,7 +14,15 @@ def judge(prompt: Prompt, value: str) -> Verdict:
     return Verdict(passed=not reason, feedback=reason)
 
 
+def judge_answer(prompt: Prompt, value: str) -> Verdict:
+    """Passed if the last line of `value` is what the expression in `prompt` comes to, however it was reached."""
+    found, right = answer(value), str(Expression.parse(prompt.text).value)
+    reason = "no answer" if found is None else "" if found == right else f"{found} is wrong"
+    return Verdict(passed=not reason, feedback=reason)
+
+
 CHECKER = Predicate(judge, name="countdown")
+ARITHMETIC = Predicate(judge_answer, name="arithmetic")
 
 
 def operations(value: str) -> str | None:
@@ -22,6 +31,7 @@ def operations(value: str) -> str | None:
     return None if None in found else " ".join(sorted(op for op in found if op is not None))
 
 
-def problem(puzzle: Puzzle) -> Problem:
-    """`puzzle` as a problem, named by its prompt."""
-    return Problem(puzzle.prompt.strip(), Prompt.of(puzzle.prompt))
+def problem(task: Puzzle | Expression) -> Problem:
+    """A puzzle or an expression as a problem, named by its prompt. An expression has its value as reference."""
+    reference = str(task.value) if isinstance(task, Expression) else None
+    return Problem(task.prompt.strip(), Prompt.of(task.prompt), reference)

@@ -13,6 +13,7 @@ from searchkit.errors import ConfigError
 from searchkit.lab.tokenizer import BOS, EOS, Tokenizer
 
 SHIPPED = Path(__file__).parent / "weights" / "countdown"
+ARITHMETIC = Path(__file__).parent / "weights" / "arithmetic"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "model.onnx")
 
 

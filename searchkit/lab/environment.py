@@ -1,4 +1,4 @@
-"""Countdown as an environment: a step is one operation; illegal ones end the episode at once."""
+"""The lab's tasks as environments: a step is one line, which is one operation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit.environments.text_steps import TextSteps, Written
+from searchkit.lab.arithmetic import Expression, answer
 from searchkit.lab.countdown import Puzzle, replay
 from searchkit.run import Run
 from searchkit.types import Sample, Step
@@ -27,3 +28,20 @@ class CountdownSteps(TextSteps):
             return after
         right = not found.error and found.remaining == (puzzle.target,)
         return Step(replace(after.state, ended=True), found.error, float(right), terminal=True)
+
+
+@dataclass(frozen=True)
+class ArithmeticSteps(TextSteps):
+    """Knows when a number is left, and whether it is the right one; a wrong line on the way is no end.
+
+    A line that is a number ends the episode with reward 1 or 0; so does the model's own end without one, with 0.
+    """
+
+    async def step(self, state: Written, action: Sample[Any], run: Run) -> Step[Written]:
+        after = await super().step(state, action, run)
+        found = answer(after.state.text)
+        if found is None and not after.terminal:
+            return after
+        right = found == str(Expression.parse(state.prompt.text).value)
+        told = "" if right else "no answer" if found is None else f"{found} is wrong"
+        return Step(replace(after.state, ended=True), told, float(right), terminal=True)
