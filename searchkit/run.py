@@ -350,7 +350,7 @@ class Run(Metered):
         return known[1]
 
     async def _judge(self, judge: Verifier, prompt: Prompt, samples: list[Sample[Any]]) -> list[Verdict]:
-        self.role = "verify"
+        self.role, self.params = "verify", None  # the caller's parameters are for generating, not for judging
         span, worst = self.span, Usage(verifications=len(samples))
         span.role, journal, key, made = "verify", self._search.journal, None, self._calls
         if journal is not None:

@@ -149,24 +149,23 @@ class Tree:
     def graft(self, part: Tree, *, merge: bool = False) -> list[int]:
         """Add `part` to this tree, root to root; returns where each of its nodes now is.
 
-        merge: nodes below the same parent that have the same text become one. What is counted adds up, `best` is the
-        greater, a state, prior or score is the older one; what is closed or full stays so only if it is in both.
+        merge: nodes below the same parent that have the same text, and both end there or not, become one. What is
+        counted adds up, `best` is the greater, a state, prior or score is the older one; what is closed or full stays
+        so only if it is in both.
         """
-        places, known = [ROOT], dict[tuple[int, str], int]()
-        if merge:
-            known = {(parent, self.text[n]): n for n, parent in enumerate(self.parent) if parent != NO_PARENT}
+        places, known = [ROOT], dict[tuple[int, str, bool], int]()
+        for node in range(1, len(self) if merge else 0):
+            known[self.parent[node], self.text[node], bool(self.terminal[node])] = node
         for node in range(len(part)):
-            parent, text = (places[part.parent[node]] if node else NO_PARENT), part.text[node]
-            place = ROOT if node == ROOT else known.get((parent, text)) if merge else None
+            parent, text, end = (places[part.parent[node]] if node else NO_PARENT), part.text[node], part.terminal[node]
+            place = known.get((parent, text, bool(end))) if node else ROOT
             fresh = place is None or (node == ROOT and len(self) == 1)
             if place is None:
-                place = self.add(
-                    parent, text, part.state[node], prior=part.prior[node], terminal=bool(part.terminal[node])
-                )
+                place = self.add(parent, text, part.state[node], prior=part.prior[node], terminal=bool(end))
             if node:
                 places.append(place)
             if merge:
-                known[parent, text] = place
+                known[parent, text, bool(end)] = place
             for name in ("visits", "failures", "tokens", "total"):
                 getattr(self, name)[place] += getattr(part, name)[node]
             self.best[place] = max(self.best[place], part.best[node])

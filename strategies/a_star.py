@@ -11,6 +11,7 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Anytime, Environment, Generator, Listing
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts, check_environment
 from searchkit.strategies.costs import AnyCost, Cost, Judged, Path, unit, zero
 from searchkit.strategies.frontier import Frontier
 from searchkit.strategies.successors import Expansion, Successors
@@ -65,9 +66,8 @@ class AStar(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        for bound, what in ((1, "width"), (1, "expansions"), (1, "in_flight"), (0, "retries")):
-            if getattr(self, what) < bound:
-                raise ConfigError(f"AStar needs {what} >= {bound}, got {getattr(self, what)}")
+        check_counts(self, width=1, expansions=1, in_flight=1, retries=0)
+        check_environment(self.environment)
         for which in ("g", "h"):
             cost = getattr(self, which)
             if not isinstance(cost, Cost) and (not callable(cost) or hasattr(cost, "verify")):

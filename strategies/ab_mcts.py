@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.environments.rewrite import Rewrite
-from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.errors import BudgetExhausted, CallError, ConfigError
 from searchkit.protocols import Anytime, Environment, Generator, Selector, Verifier
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts, check_environment
 from searchkit.strategies.policies.ab_mcts import Arms
 from searchkit.strategies.policies.thompson import Draw, Prior, prior_of
+from searchkit.strategies.proposals import one
 from searchkit.strategies.reached import Reached, reached
 from searchkit.strategies.select import Argmax, fallback
 from searchkit.strategies.sources import check_rewards, dearest, reward_of, sources_of
@@ -71,10 +73,11 @@ class ABMCTS(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
+        if callable(getattr(self.generators, "generate", None)):
+            raise ConfigError("generators is a sequence, such as [small, large]")
         object.__setattr__(self, "generators", tuple(self.generators))
-        for name in ("iterations", "in_flight"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"ABMCTS needs {name} >= 1, got {getattr(self, name)}")
+        check_counts(self, iterations=1, in_flight=1)
+        check_environment(self.environment)
         prior_of(self.prior, self.draw)
         check_rewards("ABMCTS", self.verifier, self.threshold)
         sources_of(self.generators, self.generator)
@@ -147,8 +150,9 @@ class ABMCTS(Strategy):
 
     async def _draw(self, prompt: Prompt, state: Any, source: Generator | None, index: int, run: Run) -> Reached:
         run.params = run.base_params(source)  # the environment may add stop strings to them
-        place, params = self.environment.prompt(state), self.environment.step_params(run)
-        [action] = await run.sample(source, place, params=params, start=index, partial=True)
+        action = await one(self.environment, source, state, run, index)
+        if action is None:
+            raise CallError("there is no action in this state")
         step = await self.environment.step(state, action, run)
         return await reached(self.environment, self.verifier, prompt, action, step, run)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Selector, Verifier
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts
 from searchkit.strategies.policies.thompson import Arm, Prior, prior_of, thompson
 from searchkit.strategies.select import Argmax, fallback
 from searchkit.strategies.sources import check_rewards, dearest, reward_of, sources_of
@@ -58,9 +59,7 @@ class Bandit(Strategy):
         object.__setattr__(self, "generators", tuple(self.generators))
         if not self.generators:
             raise ConfigError("Bandit needs generators to choose from: a list of models or strategies")
-        for name in ("pulls", "in_flight"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Bandit needs {name} >= 1, got {getattr(self, name)}")
+        check_counts(self, pulls=1, in_flight=1)
         if self.rule not in ("thompson", "ucb1", "epsilon"):
             raise ConfigError(f'rule is "thompson", "ucb1" or "epsilon", got {self.rule!r}')
         if not 0 <= self.epsilon <= 1:

@@ -9,6 +9,7 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
 from searchkit.protocols import Environment, Generator, Selector, Verifier
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts
 from searchkit.strategies.select import Argmax
 from searchkit.strategies.steps import Grown, Steps, answer, over, ranked
 from searchkit.strategy import Strategy, worst_case
@@ -46,10 +47,9 @@ class BeamSearch(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
+        check_counts(self, n=0, m=0, rounds=1)
         if self.m < 1 or self.n < self.m or self.n % self.m:
             raise ConfigError(f"BeamSearch keeps n / m beams: n must be a multiple of m, got n={self.n}, m={self.m}")
-        if self.rounds < 1:
-            raise ConfigError(f"BeamSearch needs rounds >= 1, got {self.rounds}")
         if self.form not in ("snell", "alphamath"):
             raise ConfigError(f'form is "snell" or "alphamath", got {self.form!r}')
         self._steps()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Anytime, Completing, Environment, Generator, Learning, Verifier
 from searchkit.run import Run
-from searchkit.strategies.proposals import Proposal, listed, propose
+from searchkit.strategies.proposals import Proposal, one, propose
 from searchkit.strategies.reached import Reached, reached
 from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
 
@@ -32,7 +32,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A new action and where it led. answer: the state is a complete answer; terminal: the episode ends here."""
+    """A new action and where it led. answer: the state is a complete answer. terminal: the episode ends here; dead:
+    with the environment's least reward.
+    """
 
     identity: Hashable
     action: Sample[Any]
@@ -40,16 +42,18 @@ class Child:
     scored: Scored | None
     answer: bool
     terminal: bool
+    dead: bool = False
     prior: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A state's value (None: unknown), the verdict on it, and the answers that evaluating it brought."""
+    """A state's value (None: unknown), the verdict on it, itself as an answer, and the answers of its rollouts."""
 
     value: float | None = None
     verdict: Verdict | None = None
-    answers: tuple[Scored, ...] = ()
+    itself: Scored | None = None
+    rollouts: tuple[Scored, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +93,48 @@ class Expander:
 
         What one of the two brought survives the other; raises if both failed, or the only one that was asked for.
         """
-        again = ask.evaluated and self.evaluate == "value"  # the same verifier would say the same again
-        if self.evaluate == "children" or again:
+        if not self._wants_evaluation(ask):
             return await self._draw(prompt, ask, ask.state, run)
-        if self.evaluate == "value" and isinstance(self.environment, Learning):
-            evaluation = await self._evaluate(prompt, ask.state, run)
-            state = ask.state
-            if evaluation.verdict is not None:
-                state = self.environment.judged(state, evaluation.verdict)
-            return replace(await self._draw(prompt, ask, state, run), evaluation=evaluation)
 
         async def half(evaluating: bool, child: Run) -> Any:
             if evaluating:
-                return await self._evaluate(prompt, ask.state, child)
-            return await self._draw(prompt, ask, ask.state, child)
+                return await self._evaluate(prompt, ask, child)
+            return await self._draw(prompt, ask, state, child)
 
-        evaluated, drawn = await run.map(half, (True, False), name="leaf")
+        state = ask.state
+        if isinstance(self.environment, Learning):  # one after the other: the verdict belongs into the next prompt
+            [evaluated] = await run.map(half, (True,), name="leaf")
+            if evaluated.value is not None and evaluated.value.verdict is not None:
+                state = self.environment.judged(state, evaluated.value.verdict)
+            [drawn] = await run.map(half, (False,), name="leaf")
+        else:
+            evaluated, drawn = await run.map(half, (True, False), name="leaf")
         if evaluated.value is None and drawn.value is None:
             drawn.unwrap()
         run.survive(drawn, run.survive(evaluated))
-        brought = drawn.value or Expansion(NOT_EVALUATED, ask.state)
+        brought = drawn.value or Expansion(NOT_EVALUATED, state)
         failure = _worst(evaluated.error, drawn.error, brought.failure)
         return replace(brought, evaluation=evaluated.value or NOT_EVALUATED, failure=failure)
 
+    def _complete(self, state: Any) -> bool:
+        return isinstance(self.environment, Anytime) and self.environment.complete(state)
+
+    def _wants_evaluation(self, ask: Ask) -> bool:
+        """Whether anything would be learned: not where the same verifier said it already, nor of no draft at all."""
+        if self.evaluate == "rollout":
+            return True
+        blank = isinstance(self.environment, Anytime) and not self.environment.complete(ask.state)
+        return not ask.evaluated and not blank and (self.evaluate == "value" or self._complete(ask.state))
+
     # ---------------------------------------------------------------- evaluation
 
-    async def _evaluate(self, prompt: Prompt, state: Any, run: Run) -> Evaluation:
-        if self.evaluate == "value":
-            answer = isinstance(self.environment, Anytime) and self.environment.complete(state)
-            sample = self.environment.candidate(state)
-            [scored] = await run.score(self.verifier, prompt, [sample], partial=not answer)
-            return Evaluation(scored.score, scored.verdict, (scored,) if answer else ())
+    async def _evaluate(self, prompt: Prompt, ask: Ask, run: Run) -> Evaluation:
+        state, own, answer = ask.state, Scored(self.environment.candidate(ask.state)), self._complete(ask.state)
+        if self.evaluate != "rollout" or (answer and not ask.evaluated):
+            [own] = await run.score(self.verifier, prompt, [own.sample], partial=not answer)
+        itself = own if answer and not ask.evaluated else None
+        if self.evaluate != "rollout":
+            return Evaluation(own.score, own.verdict, itself)
         outcomes = await run.map(lambda _, child: self._rollout(prompt, state, child), range(self.rollouts))
         ends, failure = [o.value for o in outcomes if o.value is not None], None
         for outcome in outcomes:
@@ -128,7 +143,8 @@ class Expander:
             raise failure
         scores = [end.scored.score for end in ends if end.scored.score is not None]
         answers = tuple(end.scored for end in ends if end.answer)
-        return Evaluation(math.fsum(scores) / len(scores) if scores else None, None, answers)
+        verdict = None if itself is None else itself.verdict
+        return Evaluation(math.fsum(scores) / len(scores) if scores else None, verdict, itself, answers)
 
     async def _rollout(self, prompt: Prompt, state: Any, run: Run) -> Reached:
         """One way in which the episode may go on to its end: in a single sample where the environment can."""
@@ -139,17 +155,13 @@ class Expander:
         else:
             end = Step(state)
             for _ in range(self.horizon):
-                end = await self.environment.step(end.state, await self._one(end.state, run), run)
+                action = await one(self.environment, self.generator, end.state, run)
+                if action is None:
+                    break
+                end = await self.environment.step(end.state, action, run)
                 if end.terminal:
                     break
         return await reached(self.environment, self.verifier, prompt, None, end, run)
-
-    async def _one(self, state: Any, run: Run) -> Sample[Any]:
-        legal = listed(self.environment, state)
-        if legal is not None:
-            return Sample(run.rng.choice(legal))
-        place, params = self.environment.prompt(state), self.environment.step_params(run)
-        return (await run.sample(self.generator, place, params=params, partial=True))[0]
 
     # ---------------------------------------------------------------- children
 
@@ -157,7 +169,7 @@ class Expander:
         """Actions that are new here, the more frequent first, each with where it leads."""
         proposals, whole = await propose(self.environment, self.generator, state, self.width, ask.drawn, run)
         new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
-        outcomes = await run.map(lambda one, child: self._follow(prompt, state, one, child), new, name="child")
+        outcomes = await run.map(lambda each, child: self._follow(prompt, state, each, child), new, name="child")
         failure = None
         for outcome in outcomes:
             failure = run.survive(outcome, failure)
@@ -177,7 +189,8 @@ class Expander:
         if not step.terminal and self.evaluate != "children":
             return Child(identity, action, step.state, None, False, False), None
         found = await reached(self.environment, self.verifier, prompt, action, step, run)
-        return Child(identity, action, found.state, found.scored, found.answer, found.terminal), found.spent
+        child = Child(identity, action, found.state, found.scored, found.answer, found.terminal, found.dead)
+        return child, found.spent
 
     async def _weighted(self, prompt: Prompt, children: list[Child], run: Run) -> list[Child]:
         """The children with their priors. Frequencies are the search's business: it knows all draws."""
@@ -194,7 +207,8 @@ class Expander:
             run.survive(Outcome(0, None, error))
             run.fail(error)
             scored = [Scored(sample) for sample in samples]
-        least = self.prior.range[0]
+        known = [s.score for s in scored if s.score is not None and math.isfinite(s.score)]
+        least = self.prior.range[0] if math.isfinite(self.prior.range[0]) else min(known, default=0.0)
         scores = [least if s.score is None else s.score for s in scored]
         return [replace(child, prior=score) for child, score in zip(children, scores, strict=True)]
 

@@ -8,8 +8,8 @@ from collections.abc import Hashable
 from searchkit.errors import BudgetExhausted
 from searchkit.protocols import TreePolicy
 from searchkit.strategies.expansion import Ask, Expansion
+from searchkit.strategies.pick import End
 from searchkit.tree import Tree
-from searchkit.types import Scored
 
 
 class Growth:
@@ -21,7 +21,7 @@ class Growth:
     def __init__(self, tree: Tree, policy: TreePolicy, expansions: int, retries: int, *, frequency: bool) -> None:
         self.tree: Tree = tree
         self.policy: TreePolicy = policy
-        self.ends: list[tuple[int, Scored]] = []
+        self.ends: list[End] = []
         self._expansions, self._retries, self._frequency = expansions, retries, frequency
         self._asked: Counter[int] = Counter()  # expansions of a node that brought something
         self._vain: Counter[int] = Counter()  # expansions since then that brought nothing
@@ -35,11 +35,13 @@ class Growth:
         score = tree.score[node]
         return Ask(node, tree.state[node], frozenset(known), self._drawn[node], score == score)
 
-    def take(self, node: int, expansion: Expansion) -> list[Scored]:
+    def take(self, node: int, expansion: Expansion) -> list[End]:
         """Add the children, back everything up, close what has ended; returns the answers that were found."""
         tree, found = self.tree, len(self.ends)
         tree.state[node] = expansion.state
-        self.ends += [(node, answer) for answer in expansion.evaluation.answers]
+        if expansion.evaluation.itself is not None:
+            self.ends.append(End(node, expansion.evaluation.itself))
+        self.ends += [End(node, answer, "rollout") for answer in expansion.evaluation.rollouts]
         if expansion.evaluation.value is not None:
             tree.score[node] = expansion.evaluation.value
             self.policy.backup(tree, node, expansion.evaluation.value)
@@ -54,7 +56,7 @@ class Growth:
                 tree.score[place] = child.scored.score
                 self.policy.backup(tree, place, child.scored.score)
             if child.scored is not None and child.answer:
-                self.ends.append((place, child.scored))
+                self.ends.append(End(place, child.scored, "dead" if child.dead else "state"))
             if child.terminal:
                 tree.close(place)
         self._weigh(node, expansion)
@@ -67,7 +69,7 @@ class Growth:
             self.failed(node, expansion.failure)
         elif not expansion.children:
             self._in_vain(node)
-        return [answer for _, answer in self.ends[found:]]
+        return self.ends[found:]
 
     def _weigh(self, node: int, expansion: Expansion) -> None:
         """Count the draws; a prior is a share of all draws in its parent so far."""

@@ -18,7 +18,7 @@ class MCTS(TreeSearch):
     - Agent Q: ``policy=AgentQ(), prior=critic, evaluate="rollout"``.
     - MASTER: ``policy=MASTER(), prior=judge``.
     - SWE-Search: ``policy=SWESearch(), evaluate="children", iterations=100, width=1, expansions=5, pick="value"``.
-    - WebPilot: ``policy=UCT(q="max"), evaluate="children", width=1, expansions=4``: one action at a time.
+    - WebPilot: ``policy=UCT(q="max", widening=Widening(1, 0.5)), evaluate="children", width=1, expansions=4``.
     - R-MCTS: ``policy=PUCT(1.0), iterations=20, width=20, branch=5, threshold=1.0,
       pick="visits"`` inside ``RecedingHorizon(..., commit="action")``.
 

@@ -10,6 +10,7 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
 from searchkit.protocols import Environment, Generator, Selector, Verifier
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts
 from searchkit.strategies.population import Particle, Sweep, drawn, owners, resampled, weighed
 from searchkit.strategies.potentials import PROBABILITIES, Form, Potential
 from searchkit.strategies.resampling import SCHEMES, Resampling
@@ -57,9 +58,7 @@ class ParticleFilter(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        for count in ("n", "rounds"):
-            if getattr(self, count) < 1:
-                raise ConfigError(f"{type(self).__name__} needs {count} >= 1, got {getattr(self, count)}")
+        check_counts(self, n=1, rounds=1)
         if self.resampling not in SCHEMES:
             raise ConfigError(f"resampling is one of {', '.join(map(repr, SCHEMES))}, got {self.resampling!r}")
         if not 0 <= self.ess <= 1:

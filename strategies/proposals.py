@@ -26,6 +26,17 @@ def listed(environment: Environment[Any], state: Any) -> list[Any] | None:
     return None if actions is None else list(actions)
 
 
+async def one(
+    environment: Environment[Any], generator: Generator | None, state: Any, run: Run, start: int = 0
+) -> Sample[Any] | None:
+    """A single action: what the generator proposes, or any of those listed, by chance; None where there is none."""
+    legal = listed(environment, state)
+    if legal is not None:
+        return Sample(run.rng.choice(legal)) if legal else None
+    place, params = environment.prompt(state), environment.step_params(run)
+    return (await run.sample(generator, place, params=params, start=start, partial=True))[0]
+
+
 async def propose(
     environment: Environment[Any], generator: Generator | None, state: Any, width: int, drawn: int, run: Run
 ) -> tuple[list[Proposal], bool]:

@@ -14,13 +14,16 @@ from searchkit.types import Prompt, Sample, Scored, Step, Verdict
 @dataclass(frozen=True, slots=True)
 class Reached:
     """A state that has learned its verdict. action: what led there, None for the first state. answer: it is a complete
-    one, and so a candidate. spent: the budget ended before it was judged."""
+    one, and so a candidate. dead: an end with the environment's least reward. spent: the budget ended before it was
+    judged.
+    """
 
     action: Sample[Any] | None
     state: Any
     scored: Scored
     answer: bool
     terminal: bool
+    dead: bool
     spent: BudgetExhausted | None
 
 
@@ -52,4 +55,5 @@ async def reached(
         spent = error if isinstance(error, BudgetExhausted) else None
     if isinstance(environment, Learning):
         state = environment.judged(state, scored.verdict)
-    return Reached(action, state, scored, answer, step.terminal, spent)
+    dead = rewarded and step.reward is not None and step.reward <= verifier.range[0]
+    return Reached(action, state, scored, answer, step.terminal, dead, spent)

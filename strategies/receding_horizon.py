@@ -8,9 +8,10 @@ from typing import Any, Literal
 from searchkit.errors import ConfigError
 from searchkit.protocols import Committing, Generator
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts
 from searchkit.strategies.tree_search import Found, TreeSearch
 from searchkit.strategy import Strategy
-from searchkit.tree import ROOT, Tree
+from searchkit.tree import ROOT
 from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Usage, Verdict
 
 
@@ -20,8 +21,9 @@ class RecedingHorizon(Strategy):
 
     commit: "path" carries out the whole path to the answer (where nothing is finished yet, to the best unfinished
     state), "action" its first action only. In a `Committing` environment this changes the real world, irreversible
-    actions included; in any other the next search just starts there. Ends when the episode does, when a search finds
-    nothing to do, or when an answer reached the planner's `threshold`. `Result.tree` is the last round's.
+    actions included, and the answer is what that came to; in any other the next search just starts there, and the
+    answer is the best of all rounds. Ends when the episode does, when a search finds nothing better than where things
+    stand, or when what was carried out reached the planner's `threshold`. `Result.tree` is the last round's.
 
     Cost: at most `rounds` searches. Source: Koh et al., Tree Search for Language Model Agents, released ``agent.py``
     ("path", 5 rounds of 20 pops); R-MCTS's released code commits to one action at a time.
@@ -35,8 +37,7 @@ class RecedingHorizon(Strategy):
     def __post_init__(self) -> None:
         if not isinstance(self.planner, TreeSearch):
             raise ConfigError(f"RecedingHorizon needs a tree search such as BestFirst(...), got {self.planner!r}")
-        if self.rounds < 1:
-            raise ConfigError(f"RecedingHorizon needs rounds >= 1, got {self.rounds}")
+        check_counts(self, rounds=1)
         if self.commit not in ("path", "action"):
             raise ConfigError(f'commit is "path" or "action", got {self.commit!r}')
 
@@ -49,53 +50,73 @@ class RecedingHorizon(Strategy):
         return self.planner if self.generator is None else replace(self.planner, generator=self.generator)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        planner, state, answer = self._planner(), None, None  # what failed later takes nothing from an answer
+        planner, state, answers = self._planner(), None, list[Scored]()
         for _ in range(self.rounds):
             try:
                 found = await planner.explore(prompt, run.child("round"), state)
             except ConfigError:
                 raise
-            except Exception as error:
-                if answer is None:
+            except Exception as error:  # what failed later takes nothing from an answer
+                if not answers:
                     raise
                 run.survive(Outcome(0, None, error))
                 run.fail(error)
                 break
-            answer = found.answer.sample
-            node = self._next(found)
+            node, goes_on = self._next(found)
             if node is None:
+                answers.append(found.end.answer)
                 break
-            step = await self._carry_out(found.tree, node, run)
+            step = await self._carry_out(found, node, run)
             state = step.state
-            if step.terminal:
-                answer = self._ended(found, step, run)
-            if step.terminal or self._good_enough(found.answer):
+            answers.append(self._ended(step, run) if step.terminal and step.reward is not None else found.end.answer)
+            if step.terminal or not goes_on:
                 break
-        assert answer is not None  # there is a first round, and it found something or raised
-        return answer
+        return (answers[-1] if isinstance(planner.environment, Committing) else _best(answers)).sample
 
-    def _next(self, found: Found) -> int | None:
-        """Where to go. An answer that a rollout of the root found has no path: then to the most visited child."""
-        tree = found.tree
-        if found.node != ROOT:
-            return found.node if self.commit == "path" else tree.path(found.node)[1]
-        return max(tree.children(ROOT), key=lambda n: (tree.visits[n], tree.mean(n)), default=None)
+    def _next(self, found: Found) -> tuple[int | None, bool]:
+        """Where to go, None for nowhere, and whether to search on from there.
 
-    async def _carry_out(self, tree: Tree, node: int, run: Run) -> Step[Any]:
+        The root's own state and a dead end are no place to go to. An answer of a rollout of the root has no path: then
+        to the most visited child.
+        """
+        tree, end = found.tree, found.end
+        arrived = self._good_enough(end.answer) and (end.at == "state" or not self._committing)
+        if end.at == "dead" or (end.at == "state" and end.node == ROOT):
+            return None, False
+        if end.node != ROOT:
+            return (end.node if self.commit == "path" else tree.path(end.node)[1]), not arrived
+        if arrived:
+            return None, False
+        return max(tree.children(ROOT), key=lambda n: (tree.visits[n], tree.mean(n)), default=None), True
+
+    @property
+    def _committing(self) -> bool:
+        return isinstance(self.planner.environment, Committing)
+
+    async def _carry_out(self, found: Found, node: int, run: Run) -> Step[Any]:
         """The state that things are in once the actions on the path to `node` were carried out."""
-        environment = self.planner.environment
+        tree, environment = found.tree, self.planner.environment
         if isinstance(environment, Committing):
             return await environment.commit(tree.state[node], run.child("commit"))
         return Step(tree.state[node], terminal=bool(tree.terminal[node]))
 
-    def _ended(self, found: Found, step: Step[Any], run: Run) -> Sample[Any]:
+    def _ended(self, step: Step[Any], run: Run) -> Scored:
         """What the episode came to: carrying out may have shown more than searching did."""
-        if step.reward is None:
-            return found.answer.sample
-        sample = self.planner.environment.candidate(step.state)
-        run.offer(sample, Verdict(step.reward, feedback=step.observation))
-        return sample
+        sample, verdict = (
+            self.planner.environment.candidate(step.state),
+            Verdict(step.reward, feedback=step.observation),
+        )
+        run.offer(sample, verdict)
+        return Scored(sample, verdict)
 
     def _good_enough(self, answer: Scored) -> bool:
         threshold = self.planner.threshold
         return threshold is not None and answer.score is not None and answer.score >= threshold
+
+
+def _best(answers: list[Scored]) -> Scored:
+    """The finished one with the highest score, of equals the last; without any finished one, the last."""
+    finished = [answer for answer in answers if not answer.sample.truncated]
+    scored = [answer for answer in finished if answer.score is not None]
+    best = max((answer.score or 0.0 for answer in scored), default=None)
+    return next((a for a in reversed(scored) if a.score == best), (finished or answers)[-1])

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Environment, Generator, Selector, Verifier
+from searchkit.errors import BudgetExhausted, CallError, ConfigError
+from searchkit.protocols import Anytime, Environment, Generator, Learning, Selector, Verifier
 from searchkit.run import Run
+from searchkit.strategies.checks import check_environment, check_verifier
+from searchkit.strategies.proposals import one
 from searchkit.strategies.select import fallback
 from searchkit.tree import Tree
 from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
@@ -16,12 +18,15 @@ from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A state one step further. node: its place in the tree. terminal: an episode ends here; dead: in nothing."""
+    """A state one step further. node: its place in the tree. terminal: an episode ends here; dead: in nothing. answer:
+    it is complete.
+    """
 
     node: int
     scored: Scored
     terminal: bool
     dead: bool
+    answer: bool = False
 
     @property
     def score(self) -> float | None:
@@ -33,14 +38,16 @@ class _Drawn:
     action: Sample[Any]
     step: Step[Any]
     scored: Scored
+    answer: bool
     spent: BudgetExhausted | None
 
 
 class Steps:
     """Grows states of `environment` by steps of `generator`, and has `verifier` judge where they lead.
 
-    A state where an episode ends is a candidate for the answer; its score is the environment's reward, else the
-    verifier's. Any other is scored as it is, or after `lookahead` more steps at temperature 0, then forgotten.
+    A state where an episode ends, or that is complete (`Anytime`), is a candidate for the answer; at an end the score
+    is the environment's reward, if it has one. Where the environment lists the actions, one of them is taken by chance.
+    Any other is scored as it is, or after `lookahead` more steps at temperature 0, then forgotten.
     """
 
     def __init__(
@@ -50,12 +57,8 @@ class Steps:
         generator: Generator | None,
         lookahead: int = 0,
     ) -> None:
-        if not callable(getattr(verifier, "verify", None)):
-            raise ConfigError(
-                f"a step-wise search needs a verifier; wrap a callable as Predicate(fn), got {verifier!r}"
-            )
-        if verifier.joint:
-            raise ConfigError("a joint verifier ranks finished samples: a step-wise search needs one that scores each")
+        check_verifier("a step-wise search", verifier)
+        check_environment(environment)
         if lookahead < 0:
             raise ConfigError(f"lookahead must be >= 0 steps, got {lookahead}")
         self.environment: Environment[Any] = environment
@@ -93,7 +96,7 @@ class Steps:
                 failure = run.survive(Outcome(outcome.index, None, drawn.spent), failure)
             node, step = self._add(tree, parent, drawn), drawn.step
             dead = step.terminal and step.reward is not None and step.reward <= least
-            grown.append(Grown(node, drawn.scored, step.terminal, dead))
+            grown.append(Grown(node, drawn.scored, step.terminal, dead, drawn.answer))
         if not grown and isinstance(failure, ConfigError):
             raise failure
         return grown, failure
@@ -101,31 +104,36 @@ class Steps:
     # ---------------------------------------------------------------- one step
 
     async def _draw(self, prompt: Prompt, state: Any, index: int, run: Run) -> _Drawn:
-        params = self.environment.step_params(run)
-        place = self.environment.prompt(state)
-        [action] = await run.sample(self.generator, place, params=params, start=index, partial=True)
+        action = await one(self.environment, self.generator, state, run, index)
+        if action is None:
+            raise CallError("there is no action in this state")
         step = await self.environment.step(state, action, run)
         sample = self.environment.candidate(step.state)
-        if step.terminal:
-            reward = Verdict(step.reward, feedback=step.observation)
+        answer = step.terminal or (isinstance(self.environment, Anytime) and self.environment.complete(step.state))
+        if answer:
+            reward = Verdict(step.reward if step.terminal else None, feedback=step.observation)
             run.offer(sample, reward)  # it is paid for, and a candidate even if it cannot be judged
         verdict, spent = Verdict(), None
         try:
-            verdict = await self._verdict(prompt, step, sample, run)
+            verdict = await self._verdict(prompt, step, sample, run, partial=not answer)
         except ConfigError:
             raise
         except BudgetExhausted as error:
             spent = error
         except Exception as error:  # the step is paid for: it is kept, without a score
             run.fail(error)
-        return _Drawn(action, step, Scored(sample, verdict), spent)
+        if isinstance(self.environment, Learning):
+            step = replace(step, state=self.environment.judged(step.state, verdict))
+        return _Drawn(action, step, Scored(sample, verdict), answer, spent)
 
-    async def _verdict(self, prompt: Prompt, step: Step[Any], sample: Sample[Any], run: Run) -> Verdict:
+    async def _verdict(
+        self, prompt: Prompt, step: Step[Any], sample: Sample[Any], run: Run, *, partial: bool
+    ) -> Verdict:
         if step.terminal and step.reward is not None:
             return Verdict(step.reward, feedback=step.observation)
         if self.lookahead and not step.terminal:
             return await self._ahead(prompt, step.state, run)
-        [scored] = await run.score(self.verifier, prompt, [sample], partial=not step.terminal)
+        [scored] = await run.score(self.verifier, prompt, [sample], partial=partial)
         return scored.verdict
 
     async def _ahead(self, prompt: Prompt, state: Any, run: Run) -> Verdict:
@@ -176,15 +184,17 @@ async def answer(
     select: Selector,
     run: Run,
 ) -> Sample[Any]:
-    """What `select` chooses among the finished; without any the best unfinished one, marked as truncated.
+    """What `select` chooses among the finished, else among the complete; without any the best unfinished one, marked as
+    truncated.
 
     Raises `failure` if there is nothing at all.
     """
-    if finished:
-        scored = [g.scored for g in finished]
+    open_ones = ranked(unfinished)
+    among = finished or [g for g in open_ones if g.answer]
+    if among:
+        scored = [g.scored for g in among]
         choice = await select.select(prompt, scored, run)
         return scored[fallback(scored) if choice.index is None else choice.index].sample
-    open_ones = ranked(unfinished)
     if not open_ones and failure is not None:
         raise failure
     return replace(open_ones[0].scored.sample, finish="length")

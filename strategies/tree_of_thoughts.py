@@ -10,6 +10,7 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Environment, Generator, Selector, Verifier
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts
 from searchkit.strategies.select import Argmax
 from searchkit.strategies.steps import Grown, Steps, answer, over, ranked
 from searchkit.strategy import Strategy, worst_case
@@ -52,9 +53,7 @@ class TreeOfThoughts(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        for name in ("width", "branch", "depth", "expansions"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"TreeOfThoughts needs {name} >= 1, got {getattr(self, name)}")
+        check_counts(self, width=1, branch=1, depth=1, expansions=1)
         if self.order not in ("bfs", "dfs"):
             raise ConfigError(f'order is "bfs" or "dfs", got {self.order!r}')
         if self.at_once is not None and (self.order == "bfs" or not 1 <= self.at_once <= self.branch):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Completing, Environment, Generator, Listing, Selector, TreePolicy, Verifier
+from searchkit.protocols import Anytime, Completing, Environment, Generator, Listing, Selector, TreePolicy, Verifier
 from searchkit.run import Run
+from searchkit.strategies.checks import check_counts, check_environment, check_method, check_verifier
 from searchkit.strategies.expansion import Ask, Evaluate, Expander, Expansion, Prior
 from searchkit.strategies.growth import Growth
-from searchkit.strategies.pick import Pick, pick
+from searchkit.strategies.pick import End, Pick, pick, walk
 from searchkit.strategies.policies.uct import UCT
 from searchkit.strategies.select import Argmax, fallback
 from searchkit.strategy import Strategy, worst_case
@@ -30,11 +31,10 @@ CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search came to: its tree, its answer with its verdict, and the node where that lies."""
+    """What a search came to: its tree, and its answer with the node where that lies, see `End`."""
 
     tree: Tree
-    answer: Scored
-    node: int
+    end: End
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,17 @@ class TreeSearch(Strategy):
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        for what in ("iterations", "width", "rollouts", "horizon", "expansions", "in_flight", "trees"):
-            if getattr(self, what) < 1:
-                raise ConfigError(f"{name} needs {what} >= 1, got {getattr(self, what)}")
-        if self.branch is not None and self.branch < 1:
-            raise ConfigError(f"{name} needs branch >= 1, or None, got {self.branch}")
-        if self.retries < 0:
-            raise ConfigError(f"{name} needs retries >= 0, got {self.retries}")
+        check_counts(self, iterations=1, width=1, rollouts=1, horizon=1, expansions=1, retries=0, in_flight=1, trees=1)
+        if self.branch is not None:
+            check_counts(self, branch=1)
         if self.trees > self.iterations:
             raise ConfigError(f"{self.trees} trees cannot share {self.iterations} iterations")
-        if not callable(getattr(self.verifier, "verify", None)):
-            raise ConfigError(f"{name} needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
+        check_verifier(name, self.verifier, self.threshold)
+        check_environment(self.environment)
+        check_method("policy", self.policy, "backup", "UCT(1.0)")
+        check_method("select", self.select, "select", "Argmax() or Vote()")
+        if self.generator is not None:
+            check_method("generator", self.generator, "generate", "Model(backend) or Function(fn)")
         for what, choices in CHOICES.items():
             value = getattr(self, what)
             if value not in choices and not (what == "prior" and callable(getattr(value, "verify", None))):
@@ -114,7 +114,7 @@ class TreeSearch(Strategy):
         return one.times(self.iterations * draws) + Usage(verifications=self.iterations * checks)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        return (await self.explore(prompt, run)).answer.sample
+        return (await self.explore(prompt, run)).end.answer.sample
 
     async def explore(self, prompt: Prompt, run: Run, state: Any = None) -> Found:
         """The search from `state` on (None: from the start), with its tree."""
@@ -124,7 +124,7 @@ class TreeSearch(Strategy):
         if self.trees == 1:
             growth, failure = await self._grow(prompt, tree, self.iterations, run)
             return await self._answer(prompt, tree, growth.ends, failure, run)
-        ends, failure = list[tuple[int, Scored]](), None
+        ends, failure = list[End](), None
 
         async def grow(index: int, child: Run) -> tuple[Growth, Exception | None]:
             share = self.iterations // self.trees + (index < self.iterations % self.trees)
@@ -137,7 +137,9 @@ class TreeSearch(Strategy):
                     continue
                 growth, failed = outcome.value
                 places, failure = tree.graft(growth.tree, merge=True), failure or failed
-                ends += [(places[node], answer) for node, answer in growth.ends]
+                ends += [end._replace(node=places[end.node]) for end in growth.ends]
+                if self._reached(growth.ends) is not None:
+                    break
         return await self._answer(prompt, tree, ends, failure, run)
 
     async def _grow(self, prompt: Prompt, tree: Tree, most: int, run: Run) -> tuple[Growth, Exception | None]:
@@ -149,11 +151,12 @@ class TreeSearch(Strategy):
         )  # fmt: skip
         under_way: deque[int] = deque()
         first: Exception | None = None
+        spent = False
 
         def asks() -> Iterator[Any]:
             """Asked for a node just when its expansion is to start; waits where all open ones are in flight."""
             expanded = 0
-            while expanded < most and not tree.closed[ROOT] and not isinstance(first, BudgetExhausted):
+            while expanded < most and not tree.closed[ROOT] and not spent:
                 node = self.policy.select(tree, run.rng)
                 if node is not None:
                     expanded += 1
@@ -169,13 +172,12 @@ class TreeSearch(Strategy):
                 async for outcome in stream:
                     node = under_way.popleft()
                     tree.finish(node)
+                    failure = outcome.error if outcome.value is None else outcome.value.failure
+                    first = run.survive(Outcome(outcome.index, None, failure), first)
+                    spent = spent or isinstance(failure, BudgetExhausted)
                     if outcome.value is None:
-                        first = run.survive(outcome, first)
                         growth.failed(node, outcome.error)
-                        continue
-                    first = run.survive(Outcome(outcome.index, None, outcome.value.failure), first)
-                    found = growth.take(node, outcome.value)
-                    if self.threshold is not None and any((s.score or 0) >= self.threshold for s in found):
+                    elif self._reached(growth.take(node, outcome.value)) is not None:
                         run.stop("threshold")
                         break
         finally:
@@ -183,17 +185,40 @@ class TreeSearch(Strategy):
                 tree.finish(node)
         return growth, first
 
-    async def _answer(
-        self, prompt: Prompt, tree: Tree, ends: list[tuple[int, Scored]], failure: Exception | None, run: Run
-    ) -> Found:
-        """The chosen answer. Raises `failure` if nothing at all was found."""
-        if ends:
-            among = pick(tree, ends, self.pick)
-            choice = await self.select.select(prompt, among, run)
-            chosen = among[fallback(among) if choice.index is None else choice.index]
-            return Found(tree, chosen, next(node for node, answer in ends if answer is chosen))
+    def _reached(self, ends: Sequence[End]) -> End | None:
+        """The first answer that reaches the threshold."""
+        if self.threshold is None:
+            return None
+        scores = ((end, end.answer.score) for end in ends)
+        return next((end for end, score in scores if score is not None and score >= self.threshold), None)
+
+    async def _answer(self, prompt: Prompt, tree: Tree, ends: list[End], failure: Exception | None, run: Run) -> Found:
+        """The answer that reached the threshold, else the chosen one; a dead end only where nothing looks better.
+
+        Raises `failure` if nothing at all was found.
+        """
+        reached = self._reached(ends)
+        if reached is not None:
+            return Found(tree, reached)
+        alive, open_one = [end for end in ends if end.at != "dead"], self._open_one(tree)
+        least = self.verifier.range[0]
+        if alive or (ends and not tree.score[open_one] > least):
+            among = pick(tree, alive or ends, self.pick)
+            answers = [end.answer for end in among]
+            choice = await self.select.select(prompt, answers, run)
+            return Found(tree, among[fallback(answers) if choice.index is None else choice.index])
         if len(tree) == 1 and failure is not None:
             raise failure
-        scored = [n for n in range(1, len(tree)) if tree.score[n] == tree.score[n]]
-        best = max(scored, key=lambda n: tree.score[n]) if scored else len(tree) - 1
-        return Found(tree, Scored(replace(self.environment.candidate(tree.state[best]), finish="length")), best)
+        sample = self.environment.candidate(tree.state[open_one])
+        if not (isinstance(self.environment, Anytime) and self.environment.complete(tree.state[open_one])):
+            sample = replace(sample, finish="length")
+        return Found(tree, End(open_one, Scored(sample)))
+
+    def _open_one(self, tree: Tree) -> int:
+        """The most promising node that is no end: by the walk of `pick`, else the best score, else the last made."""
+        if self.pick != "answer":
+            return walk(tree, self.pick, lambda node: not tree.terminal[node])
+        scored = [n for n in range(1, len(tree)) if tree.score[n] == tree.score[n] and not tree.terminal[n]]
+        if scored:
+            return max(scored, key=lambda n: tree.score[n])
+        return 1 if isinstance(self.environment, Anytime) and len(tree) > 1 else len(tree) - 1

@@ -17,7 +17,7 @@ from searchkit.errors import StaleBranch
 from searchkit.protocols import Verifier
 from searchkit.run import Run
 from searchkit.strategies import MASTER, MCTS, PUCT, RAP, UCT, AgentQ, BestFirst, RecedingHorizon, SWESearch, Widening
-from searchkit.strategies.pick import pick
+from searchkit.strategies.pick import End, pick
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
 from searchkit.tree import NO_PARENT, ROOT, Tree
@@ -452,8 +452,8 @@ def test_picks_by_visits_by_value_and_among_all() -> None:
     for parent, text, score in ((a, "x", 0.3), (a, "y", 0.5), (b, "z", 0.6)):
         node = tree.add(parent, text, terminal=True)
         tree.backup(node, score)
-        ends.append((node, Scored(Sample(text), Verdict(score))))
-    names = {by: [s.sample.text for s in pick(tree, ends, by)] for by in ("answer", "visits", "value")}  # type: ignore[arg-type]
+        ends.append(End(node, Scored(Sample(text), Verdict(score))))
+    names = {by: [end.answer.sample.text for end in pick(tree, ends, by)] for by in ("answer", "visits", "value")}  # type: ignore[arg-type]
     assert names == {"answer": ["x", "y", "z"], "visits": ["y"], "value": ["z"]}
 
 
@@ -465,19 +465,19 @@ def test_picks_agree_with_brute_force_on_random_trees() -> None:
         for _ in range(30):
             node = tree.add(rng.randrange(len(tree)), "x")
             tree.backup(node, rng.choice((0.0, 0.5, 1.0)))
-        ends = [(rng.randrange(len(tree)), Scored(Sample(str(i)))) for i in range(8)]
+        ends = [End(rng.randrange(len(tree)), Scored(Sample(str(i)))) for i in range(8)]
 
         def has(node: int, tree: Tree = tree, ends: Any = ends) -> bool:
-            return any(place == node for place, _ in ends) or any(has(c) for c in tree.children(node))
+            return any(end.node == node for end in ends) or any(has(c) for c in tree.children(node))
 
         def walk(node: int, key: Any, tree: Tree = tree, has: Any = has) -> int:
             below = [c for c in tree.children(node) if has(c)]
             return walk(max(below, key=key), key) if below else node
 
         at = walk(ROOT, lambda n, tree=tree: (tree.visits[n], tree.total[n] / tree.visits[n]))
-        assert pick(tree, ends, "visits") == [s for place, s in ends if place == at]
+        assert pick(tree, ends, "visits") == [end for end in ends if end.node == at]
         at = walk(ROOT, lambda n, tree=tree: (tree.total[n] / tree.visits[n], tree.visits[n]))
-        assert pick(tree, ends, "value") == [s for place, s in ends if place == at]
+        assert pick(tree, ends, "value") == [end for end in ends if end.node == at]
 
 
 # ---------------------------------------------------------------- receding horizon
