@@ -38,6 +38,8 @@ class Potential:
     Source: its_hub, released ``particle_gibbs.py`` ("odds"), and Algorithm 1 of its paper ("softmax"); FK steering,
     released ``fkd_class.py`` (the last four). There the last step of "max" and "add" aims at l times the running
     reward; here, as in theory, at l * r.
+
+    A score of -inf (but "odds" clips it) is a weight of 0: for good, whatever the path's later scores.
     """
 
     form: Form
@@ -51,8 +53,12 @@ class Potential:
 
     def moved(self, score: float, past: Past, *, terminal: bool) -> tuple[float, Past]:
         """For a step to a state with `score`: the logarithm of its factor, and the past with it."""
+        if not self.strength:
+            return 0.0, past
         if self.form in ("odds", "softmax", "prod"):
             return self._of(score), past
+        if -math.inf in (score, past.total):
+            return -math.inf, Past(-math.inf, past.running)
         running = score
         if past.running is not None and self.form == "max":
             running = max(score, past.running)
@@ -68,7 +74,9 @@ class Potential:
         return self._of(score) if self.form in REPEATED else 0.0
 
     def _of(self, score: float) -> float:
-        if self.form == "softmax" or not self.strength:
+        if not self.strength:
+            return 0.0
+        if self.form == "softmax":
             return self.strength * score
         if self.form == "odds":
             score = min(max(score, CLIP), 1 - CLIP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,8 +30,9 @@ class ToolChainG:
     """The cost of a path's last step: (1 - g1) ** alpha * (1 - g2) ** (1 - alpha), in [0, 1].
 
     g1: the longest common subsequence of the path and a plan in memory, divided by the length of the shorter; of all
-    plans the greatest, 0 where memory is empty. g2: the share of the samples that proposed the action. alpha: the
-    weight of memory, in [0, 1]; with 0 it does not count. Our reading of ToolChain*.
+    plans the greatest, 0 where memory is empty. Names are compared as they are `spelled`; empty plans count for
+    nothing. g2: the share of the samples that proposed the action. alpha: the weight of memory, in [0, 1]; with 0 it
+    does not count. Our reading of ToolChain*.
     """
 
     memory: tuple[Plan, ...] = ()
@@ -41,7 +42,8 @@ class ToolChainG:
         _check("alpha", self.alpha, self.memory)
 
     def __call__(self, path: Path) -> float:
-        likeness = [common(path.names, plan) / min(len(path.names), len(plan)) for plan in self.memory]
+        names = _texts(path.names)
+        likeness = [common(names, _texts(plan)) / min(len(names), len(plan)) for plan in self.memory if plan]
         return _blend(max(likeness, default=0.0), path.share, self.alpha)
 
 
@@ -66,10 +68,10 @@ class ToolChainH:
     async def cost(self, path: Path, run: Run) -> float:
         if path.terminal:
             return 0.0
-        action = path.names[-1]
-        places = [(plan.index(action) + 1) / len(plan) for plan in self.memory if action in plan]
+        names, plans = _texts(path.names), [_texts(plan) for plan in self.memory]
+        places = [(plan.index(names[-1]) + 1) / len(plan) for plan in plans if names[-1] in plan]
         imagined = await self.imagine.plan(path, run) if self.imagine is not None and self.beta < 1 else ()
-        shared = (Counter(path.names) & Counter(imagined)).total()
+        shared = (Counter(names) & Counter(_texts(imagined))).total()
         h2 = shared / len(imagined) if imagined else 0.0
         return _blend(math.fsum(places) / len(places) if places else 0.0, h2, self.beta)
 
@@ -84,10 +86,23 @@ def common(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
     return row[-1]
 
 
-def solved_plan(tree: Tree) -> tuple[str, ...]:
-    """The actions that led to the answer of an A* search; () if it found none. For the memory of the next search."""
+def spelled(name: Hashable) -> str:
+    """A name as the tree spells an action: a text as it is, anything else by its `repr`. Names are compared so."""
+    return name if isinstance(name, str) else repr(name)
+
+
+def _texts(names: Sequence[Hashable]) -> tuple[str, ...]:
+    return tuple(map(spelled, names))
+
+
+def solved_plan(tree: Tree, name: Callable[[str], Hashable] = spelled) -> Plan:
+    """The actions that led to the answer of an A* search; () if it found none. For the memory of the next search.
+
+    name: what an action is called, given its text in the tree. Needed where the search has a `name` of its own: it must
+    call a text what that calls the action's value.
+    """
     answer = next((node for node in range(len(tree)) if tree.terminal[node] and tree.full[node]), ROOT)
-    return tuple(tree.text[node] for node in tree.path(answer)[1:])
+    return tuple(name(tree.text[node]) for node in tree.path(answer)[1:])
 
 
 def _blend(remembered: float, proposed: float, weight: float) -> float:
@@ -98,5 +113,5 @@ def _check(name: str, weight: float, memory: tuple[Plan, ...]) -> None:
     if not 0 <= weight <= 1:
         raise ConfigError(f"{name} is a weight between 0 and 1, got {weight}")
     for plan in memory:
-        if not isinstance(plan, tuple) or not plan:
-            raise ConfigError(f"a memory is a tuple of plans, each a tuple of at least one action, got {plan!r:.80}")
+        if not isinstance(plan, tuple):
+            raise ConfigError(f"a memory is a tuple of plans, each a tuple of names, got {plan!r:.80}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import heapq
 import itertools
@@ -805,6 +806,53 @@ def test_a_solved_plan_makes_the_next_search_cheaper() -> None:
     assert sum(grown(second).expanded) == 3 < sum(grown(first).expanded)
 
 
+def test_a_memory_with_an_empty_plan_is_one_without_it() -> None:
+    """What `solved_plan` gives where nothing was solved can be added as it is."""
+    unsolved = run(AStar(Known({"": "ab"}, rewards={"a": 0.0, "b": 0.0})), Known({"": "ab"}))
+    plan = solved_plan(grown(unsolved))
+    assert plan == ()
+    assert ToolChainG((*MEMORY, plan))(at("find", "write", share=0.25)) == pytest.approx(0.5**0.5 * 0.75**0.5)
+    assert ask(ToolChainH((plan, *MEMORY), 1.0), at("read")) == 0.25
+
+
+@dataclass(frozen=True)
+class Calls(Known):
+    """`Known` whose actions are no texts: the letter "a" is the call {"tool": "a"}."""
+
+    async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
+        return await super().step(state, Sample(action.value["tool"]), run)
+
+    async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        drawn = await super().generate(prompt, run, params=params)
+        return replace(drawn, value={"tool": drawn.value})
+
+
+@pytest.mark.parametrize("named", ["by value", "by a function"])
+def test_a_solved_plan_of_actions_that_are_no_texts_is_recognised(named: str) -> None:
+    """As in the test above: by what a value is written as, or by a name, which solved_plan is told to read there."""
+    children = {"": "aabc", "a": "xxyz", "b": "xxyz", "c": "xxyz", "cz": "p", "ax": "p", "ay": "q"} | DEAD
+    world = Calls(children, rewards=LOST)
+    options: dict[str, Any] = {"imagine": None, "width": 4, "name": repr}
+    if named == "by a function":
+        options["name"] = lambda value: value["tool"]
+    first = run(AStar.toolchain(world, **options), world)
+    tree = grown(first)
+    plan = solved_plan(tree, lambda text: ast.literal_eval(text)["tool"]) if named != "by value" else solved_plan(tree)
+    assert plan == (("c", "z", "p") if named != "by value" else ("{'tool': 'c'}", "{'tool': 'z'}", "{'tool': 'p'}"))
+    second = run(AStar.toolchain(world, (plan,), **options), world)
+    assert second.answer == "czp"
+    assert sum(grown(second).expanded) == 3 < sum(tree.expanded)
+
+
+def test_names_that_are_no_texts_are_compared_as_the_tree_spells_them() -> None:
+    """The numbers 1 and 2 were proposed, "1" and "2" stand in the tree."""
+    path = Path(Prompt.of("q"), ("",), Sample(""), (1, 2), (1, 2), 0.5)
+    for plan in (("1", "2"), (1, 2)):
+        assert ToolChainG((plan,), 1.0)(path) == 0.0
+        assert ask(ToolChainH((plan,), 1.0), path) == 0.0
+        assert ask(ToolChainH((), 0.0, Fixed(plan)), path) == 0.0  # type: ignore[arg-type]
+
+
 DEAD = {"az": "p", "bx": "p", "by": "p", "bz": "p", "cx": "p", "cy": "p"}
 LOST = dict.fromkeys(("axp", "ayq", "azp", "bxp", "byp", "bzp", "cxp", "cyp"), 0.0)
 
@@ -930,7 +978,7 @@ def test_mistakes_are_named() -> None:
         (lambda: ToolChainG(alpha=1.5), "alpha"),
         (lambda: ToolChainH(beta=-0.1), "beta"),
         (lambda: ToolChainG(("find", "open")), "tuple of plans"),  # type: ignore[arg-type]
-        (lambda: ToolChainG(((),)), "at least one"),
+        (lambda: ToolChainG(("find", "open")), "tuple of names"),  # type: ignore[arg-type]
         (lambda: run(AStar(world, g=lambda path: -1.0), world), "0 or more"),
         (lambda: run(AStar(world, h=lambda path: math.nan), world), "None for unknown"),
         (lambda: run(AStar(world, h=lambda path: -math.inf), world), "None for unknown"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import shutil
@@ -17,8 +18,10 @@ from searchkit import Budget, Function, solve_sync
 from searchkit.environments.folder import FolderEnvironment
 from searchkit.environments.patch import files, patch
 from searchkit.errors import CallError, ConfigError, StaleBranch
+from searchkit.journal import Journal
 from searchkit.protocols import Anytime, Committing
-from searchkit.strategies import BestFirst
+from searchkit.strategies import BestFirst, RecedingHorizon
+from searchkit.testing.strategies import _truncate
 from searchkit.types import Sample
 from searchkit.verifiers import Predicate
 from tests.live_worlds import drive, driven, happens
@@ -130,6 +133,33 @@ def test_an_action_that_fails_costs_its_step_and_nothing_else(project):
         return (await environment.step(root, Sample("list"), run)).observation
 
     assert drive(body) == ".: a.txt link run.sh sub sub/b.txt"
+
+
+@pytest.mark.parametrize("fails", ["in act", "asynchronously", "told", "when kept"])
+def test_a_step_that_fails_leaves_no_files(project, scratch, fails):
+    """Only the first state's copy is there: failed steps would fill the disk in a long search."""
+
+    def act(folder, action):
+        if fails == "in act":
+            raise ValueError("no")
+        if fails == "when kept":
+            (folder / "way").symlink_to("/etc")
+        return ("seen", math.nan, True) if fails == "told" else "seen"
+
+    async def later(folder, action):
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    environment = FolderEnvironment(project, later if fails == "asynchronously" else act)
+
+    async def body(prompt, run):
+        root = await environment.start(prompt, run)
+        for _ in range(3):
+            with pytest.raises(CallError):
+                await environment.step(root, Sample("go"), run)
+        return [len(list(folder.iterdir())) for folder in scratch.iterdir()]
+
+    assert drive(body) == [1]
 
 
 def test_a_search_finds_an_edit(project):
@@ -349,6 +379,85 @@ def test_commits_one_after_another_go_on_from_the_last(project):
     drive(body)
     assert ((project / "a.txt").read_text(), (project / "sub" / "b.txt").read_text()) == ("one\ntwo\nthree\n", "bx")
     assert not (project / "new.txt").exists()
+
+
+# -------------------------------------------------------------------- resuming
+
+
+def line(prompt):
+    return "append a.txt line\n"
+
+
+def planner(project):
+    """The more lines the better."""
+    environment = FolderEnvironment(project, edit, render=lambda folder: (folder / "a.txt").read_text())
+    judge = Predicate(lambda text: min(1.0, len(text) / 99), name="length")
+    search = BestFirst(judge, environment=environment, iterations=2, width=1)
+    return RecedingHorizon(search, rounds=2)
+
+
+def test_a_resumed_search_brings_its_edits_back_once(project, tmp_path):
+    """Three times the same command: the second and third see that the folder is changed, by the first."""
+    options = {"generator": Function(line), "journal": tmp_path / "journal"}
+    first = solve_sync("q", planner(project), **options)
+    landed = content(project)
+    assert (project / "a.txt").read_text() == first.answer == "one\ntwo\nthree\n" + 2 * "line\n"
+    for _ in range(2):
+        with pytest.raises(StaleBranch, match="is not as it was when this search began"):
+            solve_sync("q", planner(project), **options)
+        assert content(project) == landed
+
+
+def test_a_restored_folder_is_changed_again_without_paying_again(project, tmp_path):
+    before = (project / "a.txt").read_text()
+    options = {"generator": Function(line), "journal": tmp_path / "journal"}
+    first = solve_sync("q", planner(project), **options)
+    (project / "a.txt").write_text(before)
+    second = solve_sync("q", planner(project), **options)
+    assert (project / "a.txt").read_text() == second.answer == first.answer
+    assert second.paid.generations == 0 < first.paid.generations
+    other = solve_sync("q", planner(project), generator=options["generator"], journal=tmp_path / "another")
+    assert (project / "a.txt").read_text() == other.answer == first.answer + 2 * "line\n"
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "name", "more"])
+def test_any_other_file_is_seen_when_it_is_resumed(project, tmp_path, change):
+    """Except what is ignored."""
+    environment = FolderEnvironment(project, edit)
+
+    async def body(prompt, run):
+        return (await environment.start(prompt, run)).answer
+
+    assert drive(body, journal=tmp_path / "journal") == ""
+    (project / ".git" / "config").write_text("other")
+    assert drive(body, journal=tmp_path / "journal") == ""
+    if change == "mode":
+        (project / "run.sh").chmod(0o644)
+    elif change == "name":
+        (project / "run.sh").rename(project / "walk.sh")
+    else:
+        (project / {"content": "a.txt", "more": "new"}[change]).write_text("x")
+    with pytest.raises(StaleBranch):
+        drive(body, journal=tmp_path / "journal")
+
+
+def test_a_search_that_ended_while_its_start_was_noted_can_be_resumed(project, tmp_path):
+    """Nothing was searched then: it begins with what is there now, and keeps to that."""
+    environment = FolderEnvironment(project, edit)
+
+    async def body(prompt, run):
+        return (await environment.start(prompt, run)).answer
+
+    drive(body, journal=tmp_path / "whole")
+    with Journal(tmp_path / "whole") as journal:
+        assert len(journal) == 2
+    _truncate(tmp_path / "whole", tmp_path / "cut", 1)
+    (project / "a.txt").write_text("x")
+    for _ in range(2):
+        drive(body, journal=tmp_path / "cut")
+    (project / "a.txt").write_text("y")
+    with pytest.raises(StaleBranch):
+        drive(body, journal=tmp_path / "cut")
 
 
 # -------------------------------------------------------------------- cleaning up (the fixture looks)

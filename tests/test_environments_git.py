@@ -299,3 +299,21 @@ def test_checkouts_do_not_pile_up(repository):
 
     drive(body)
     assert sizes == [1, 1, 1]
+
+
+def test_a_step_that_fails_leaves_no_checkout(repository):
+    """Nothing is left of it but the repository of the search."""
+    environment, left = GitEnvironment(repository, edit), []
+
+    def size():
+        return sum(len(list(folder.iterdir())) for folder in Path(tempfile.gettempdir()).iterdir())
+
+    async def body(prompt, run):
+        state = await environment.start(prompt, run)
+        for _ in range(3):
+            with pytest.raises(CallError, match="act raised FileNotFoundError"):
+                await environment.step(state, Sample("remove nothing"), run)
+            left.append(size())
+
+    drive(body)
+    assert left == [1, 1, 1]

@@ -14,7 +14,7 @@ from searchkit.environments.guarded import Guarded, Planned
 from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.snapshot import SnapshotEnvironment
 from searchkit.environments.text_steps import TextSteps
-from searchkit.errors import CallError, ConfigError, StaleBranch
+from searchkit.errors import BudgetExhausted, CallError, ConfigError, StaleBranch
 from searchkit.protocols import Anytime, Committing, Completing, Learning, Listing
 from searchkit.strategies import BeamSearch, RecedingHorizon
 from searchkit.strategies.best_first import BestFirst
@@ -280,6 +280,59 @@ def test_a_stale_branch_is_found_before_anything_irreversible_happens(tmp_path):
     assert orders.placed == []
 
 
+@pytest.mark.parametrize(
+    "error", [BudgetExhausted("seconds"), CallError("busy", kind="server"), CallError("wrong", kind="failed")]
+)
+def test_what_ends_a_commit_before_the_action_can_be_tried_again(error, tmp_path):
+    """A spent budget and what may pass are raised as they are, and say nothing for good; any other failure does."""
+    orders, fails, asked, for_good = Orders(), [True], [], str(error) == "wrong"
+
+    class Inner(ReplayEnvironment):
+        async def commit(self, state, run):
+            await run.once("prepare", lambda: said([]))
+            if fails[0]:
+                raise error
+            return await super().commit(state, run)
+
+    guarded = Guarded(Inner(lambda: Shop(orders)), effect, "defer")
+
+    async def body(prompt, run):
+        state = await follow(guarded, prompt, run, ["a", "buy"])
+        step = await guarded.commit(state, run)
+        return step.observation, await run.once("after", lambda: said(asked))
+
+    for _ in range(2):
+        with pytest.raises(type(error), match="nothing was done: wrong" if for_good else str(error)):
+            drive(body, journal=tmp_path / "journal")
+    fails[0] = False
+    if for_good:
+        with pytest.raises(CallError, match="nothing was done: wrong"):
+            drive(body, journal=tmp_path / "journal")
+        assert orders.placed == []
+        return
+    for _ in range(2):
+        assert drive(body, journal=tmp_path / "journal") == ("bought a", "done")
+    assert orders.placed == ["a"]
+    assert asked == [1]
+
+
+def test_out_of_budget_in_the_action_itself_it_stays_uncertain(tmp_path):
+    class Late(ReplayEnvironment):
+        async def step(self, state, action, run):
+            if action.text == "buy":
+                raise BudgetExhausted("seconds")
+            return await super().step(state, action, run)
+
+    guarded = Guarded(Late(lambda: Shop(Orders())), effect, "defer")
+
+    async def body(prompt, run):
+        await guarded.commit(await follow(guarded, prompt, run, ["a", "buy"]), run)
+
+    for error in (BudgetExhausted, UncertainEffect):
+        with pytest.raises(error):
+            drive(body, journal=tmp_path / "journal")
+
+
 def test_a_planner_buys_once_and_stops():
     """Whole: search, commit the best path, buying included, end."""
     orders = Orders()
@@ -408,8 +461,14 @@ def test_it_is_configuration():
         Guarded(TextSteps(), "pure")
 
 
+class Asked(Shop):
+    """It lists no actions: a generator has to propose them."""
+
+    actions = None
+
+
 def make_shop():
-    return Shop(Orders())
+    return Asked(Orders())
 
 
 def buys(state, action):
@@ -436,7 +495,7 @@ class TestLaws(StrategyTests):
 @pytest.mark.parametrize("budget", [Budget(), Budget(generations=5)])
 def test_a_generator_proposes_through_it(budget):
     orders = Orders()
-    guarded = Guarded(ReplayEnvironment(lambda: Shop(orders)), effect, "defer")
+    guarded = Guarded(ReplayEnvironment(lambda: Asked(orders)), effect, "defer")
     choices = ["a", "b", "buy"]
     generator = Function(lambda prompt, seed: choices[seed % 3])
     search = BeamSearch(6, 3, Predicate(length), guarded, rounds=3)

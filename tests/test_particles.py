@@ -121,6 +121,36 @@ def test_strength_zero_steers_nowhere(form: Form) -> None:
     assert Potential(form, 0).stayed(0.0) == 0.0
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_score_of_minus_infinity_is_weight_zero_for_good(form: Form) -> None:
+    """No later score makes it a number that is none, or brings the path back; without strength it means nothing.
+
+    "odds" clips it, as it does all scores outside of [0, 1].
+    """
+    dead = -16.118 if form == "odds" else -math.inf
+    logs = factors(form, [0.5, -math.inf, 0.5, -math.inf, 0.5])
+    assert logs[1] == pytest.approx(dead, abs=1e-3)
+    assert not any(math.isnan(log) or log == math.inf for log in logs)
+    assert math.fsum(logs) == -math.inf or form == "odds"
+    if form in FK:
+        assert logs[1:] == [-math.inf] * 4
+    assert Potential(form, 0).stayed(-math.inf) == 0.0
+    assert factors(form, [0.5, -math.inf, 0.5], strength=0) == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+@pytest.mark.parametrize("form", ["softmax", *FK])
+def test_a_search_outlives_scores_of_minus_infinity(form: Form, strength: float) -> None:
+    world = Known({"": "ab", "a": "b", "ab": "c", "b": "b", "bb": "c"}, dict.fromkeys(("", "b", "bb", "bbc"), -1.0))
+    lost = {"a": -math.inf, "ab": -math.inf, "abc": -1.0}
+    judge = Predicate(lambda path: {**world.scores, **lost}[path], name="lost", range=(-math.inf, 0.0))
+    result = run(ParticleFilter(2, judge, environment=world, weights=form, strength=strength, final="weight"), world)
+    scores = {c.sample.value: c.score for c in result.candidates}
+    assert result.answer in ("abc", "bbc")
+    assert scores[result.answer] == -1.0
+    assert strength == 0 or result.answer == "bbc"
+
+
 def test_who_is_weighed_again() -> None:
     """A finished path counts in every round for the released forms, and once for the others."""
     again = {form: Potential(form, 2.0).stayed(0.8) for form in FORMS}

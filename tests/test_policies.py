@@ -8,8 +8,13 @@ import random
 import pytest
 
 from searchkit import ConfigError
-from searchkit.strategies.policies import PUCT, UCT, BestFirstRule
+from searchkit.strategies import MCTS
+from searchkit.strategies.policies import MASTER, PUCT, UCT, BestFirstRule
+from searchkit.strategies.policies.descent import Descent
 from searchkit.tree import Tree
+from searchkit.types import Verdict
+from searchkit.verifiers.predicate import Predicate
+from tests.known_tree import Known, run
 
 RNG = random.Random(0)
 
@@ -158,7 +163,87 @@ def test_best_first_takes_the_leaf_under_the_best_parent() -> None:
     assert BestFirstRule().select(tree, RNG) == y != x
 
 
+def test_best_first_ranks_a_leaf_anew_once_it_has_a_score_of_its_own() -> None:
+    """Evaluated, but nothing was drawn: it inherited 0.9 or 0.65, and now has a score of its own.
+
+    The other leaf inherits 0.6: what is worth more goes before it, and less behind it.
+    """
+    for inherited, own, first in ((0.9, 0.2, "other"), (0.9, 0.8, "leaf"), (0.65, 0.7, "leaf"), (0.65, 0.1, "other")):
+        tree = Tree()
+        a, b = tree.add(0, "a"), tree.add(0, "b")
+        tree.score[a], tree.score[b] = inherited, 0.6
+        leaf, other = tree.add(a, "x"), tree.add(b, "y")
+        assert BestFirstRule().select(tree, RNG) == leaf
+        tree.start(leaf)
+        assert BestFirstRule().select(tree, RNG) == other
+        tree.finish(leaf)
+        tree.score[leaf] = own
+        assert BestFirstRule().select(tree, RNG) == {"leaf": leaf, "other": other}[first]
+
+
+def test_best_first_sees_that_a_leaf_it_passed_over_in_flight_got_better() -> None:
+    """It inherited 0.5 and is worth 0.8 by now; a newer leaf of 0.6 does not hide that."""
+    tree = Tree()
+    a, b = tree.add(0, "a"), tree.add(0, "b")
+    tree.score[a] = 0.5
+    leaf = tree.add(a, "x")
+    tree.closed[b] = True
+    assert BestFirstRule().select(tree, RNG) == leaf
+    tree.start(leaf)
+    new = tree.add(0, "c")
+    tree.score[new] = 0.6
+    assert BestFirstRule().select(tree, RNG) == new
+    tree.finish(leaf)
+    tree.score[leaf] = 0.8
+    assert BestFirstRule().select(tree, RNG) == leaf
+
+
+@pytest.mark.parametrize("rule", [UCT(1.0), MASTER(0.0, 1.0)])
+def test_a_child_that_was_tried_in_vain_is_no_longer_untouched(rule: Descent) -> None:
+    """It counts as one visit as good as its parent. Means 0.9 (3 visits), and 0.1 (3), N = 7: the parent's is 3 / 7.
+
+    Expanded without a value, or failed: 3/7 + sqrt(ln 7 / 1) = 1.82 against 0.9 + sqrt(ln 7 / 3) = 1.71: it is taken;
+    with 9 visits of 0.9 among 13, 0.65 + 1.60 = 2.25 against 0.9 + 0.53. One that nobody touched goes before it.
+    """
+    for failed in (True, False):
+        tree = family((0.9, 3), (0.0, 0), (0.1, 3), (0.0, 0))
+        if failed:
+            tree.failures[2] = 1
+        else:
+            below = tree.add(2, "x")
+        assert rule.select(tree, RNG) == 4
+        tree.close(4)
+        assert rule.select(tree, RNG) == (2 if failed else below)
+    greedy = UCT(0.0) if isinstance(rule, UCT) else MASTER(0.0, 0.0)
+    assert greedy.select(tree, RNG) == 1
+
+
+class Deep(dict[str, str]):
+    """Three letters everywhere, 40 deep."""
+
+    def __missing__(self, path: str) -> str:
+        return "abc"
+
+    def __contains__(self, path: object) -> bool:
+        return len(str(path)) < 40
+
+
+@pytest.mark.parametrize("policy", [UCT(1.0), UCT(0.0), MASTER(0.0)])
+def test_a_verifier_that_abstains_on_the_way_makes_no_chain(policy: Descent) -> None:
+    """No end in reach: all children of a node are expanded before a grandchild is. 13 = 1 + 3 + 3 + 3 + 3: depth 5."""
+    world = Known(Deep())
+    judge = Predicate(lambda path: Verdict(0.5 if len(path) == 40 else None), name="ends only")
+    tree = run(MCTS(judge, policy=policy, environment=world, width=3, iterations=13), world).tree
+    assert tree is not None
+    assert [bool(tree.expanded[child]) for child in tree.children(0)] == [True] * 3
+    assert (sum(tree.expanded), max(tree.depth)) == (13, 5)
+
+
 def test_impossible_rules_are_refused() -> None:
-    for make in (lambda: UCT(-1), lambda: UCT(math.inf), lambda: UCT(q="sum"), lambda: PUCT(float("nan"))):
+    for make in (
+        lambda: UCT(-1), lambda: UCT(math.inf), lambda: UCT(q="sum"), lambda: PUCT(float("nan")),  # type: ignore[arg-type]
+        lambda: UCT(virtual_loss=-1.0), lambda: UCT(virtual_loss=math.nan), lambda: UCT(virtual_loss=math.inf),
+        lambda: UCT(q="max", virtual_loss=0.0), lambda: PUCT(unvisited=math.nan), lambda: PUCT(unvisited=-math.inf),
+    ):  # fmt: skip
         with pytest.raises(ConfigError):
             make()

@@ -122,6 +122,7 @@ def test_master_without_confidence_is_uct() -> None:
         rows = [(rng.random(), rng.randint(0, 6)) for _ in range(4)]
         c = rng.random() * 2
         tree = family(*rows, priors=tuple(rng.random() for _ in rows))
+        tree.failures[rng.randint(1, 4)] = 1
         assert MASTER(0.0, c).select(tree, RNG) == UCT(c).select(tree, RNG)
 
 
@@ -204,6 +205,55 @@ def test_swe_search_does_not_select_an_unscored_node_for_ever() -> None:
     tree.full[0] = True
     assert SWESearch().select(tree, RNG) == 1
     assert math.isfinite(SWESearch().rating(tree, bad))
+
+
+def slow_rating(rule: SWESearch, tree: Tree, node: int) -> float:
+    """The formula of the docstring, term by term, from the whole path and all children."""
+
+    def score(n: int) -> float:
+        return 1.0 if n == ROOT else 0.0 if math.isnan(tree.score[n]) else tree.score[n] / rule.unit
+
+    parent, depth, children = tree.parent[node], tree.depth[node], tree.children(node)
+    above = 1 if node == ROOT else max(1, tree.visits[parent] + tree.in_flight[parent])
+    explored = math.sqrt(math.log(above) / max(1, tree.visits[node] + tree.in_flight[node]))
+    rating = rule.w * score(node) + rule.c * explored
+    rating += rule.depth_bonus * math.exp(1 - depth) - rule.depth_penalty * math.sqrt(depth)
+    total = 0.0
+    if node != ROOT and not children:
+        total += 0.5 if score(node) >= 0.5 else 0.0
+        total += 0.5 - score(node) if score(parent) >= 0.5 > score(node) else 0.0
+    if any(score(child) >= 0.75 for child in children):
+        total -= 0.05
+    path = tree.path(node)[1:]
+    if any(tree.terminal[c] and score(c) >= 1 for n in path for c in tree.children(n)):
+        total -= 0.5
+    actions = [tree.text[n] for n in path]
+    return rating + rule.adjust * (total - 0.5 * sum((actions.count(action) - 1) ** 2 for action in set(actions)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_swe_search_rates_and_selects_as_the_formula_does(seed: int) -> None:
+    """Random trees that grow between selections, with full, closed, solved, unscored and busy nodes: exactly equal."""
+    rng = random.Random(seed)
+    rule = SWESearch(
+        w=rng.random(), c=rng.random(), depth_bonus=rng.random(), depth_penalty=rng.random(), adjust=rng.random(),
+        unit=rng.choice([1.0, 3.0]),
+    )  # fmt: skip
+    tree = Tree()
+    for _ in range(60):
+        for _ in range(rng.randint(0, 4)):
+            node = tree.add(rng.randrange(len(tree)), rng.choice("abc"), terminal=rng.random() < 0.2)
+            if rng.random() < 0.8:
+                tree.score[node] = rng.choice([0.0, 0.3, 0.5, 0.75, 1.0, rng.random()]) * rule.unit
+                tree.backup(node, tree.score[node])
+            if rng.random() < 0.3:
+                tree.start(rng.randrange(len(tree)))
+            (tree.full if rng.random() < 0.5 else tree.closed)[rng.randrange(len(tree))] = rng.random() < 0.5
+        busy = [tree.in_flight[n] > sum(tree.in_flight[c] for c in tree.children(n)) for n in range(len(tree))]
+        ratings = [slow_rating(rule, tree, n) for n in range(len(tree))]
+        able = [n for n in range(len(tree)) if not (tree.full[n] or tree.closed[n] or busy[n])]
+        assert rule.select(tree, RNG) == max(able, key=lambda n: ratings[n], default=None)
+        assert [rule.rating(tree, n) for n in range(len(tree))] == ratings
 
 
 # ---------------------------------------------------------------- widening

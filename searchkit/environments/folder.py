@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -12,9 +14,9 @@ from typing import Any
 from searchkit.environments.episode import Episode
 from searchkit.environments.patch import File, files, ignored, patch
 from searchkit.environments.sandbox import Sandbox, Scratch
-from searchkit.errors import CallError, ConfigError, StaleBranch
+from searchkit.errors import CallError, ConfigError, StaleBranch, UncertainEffect
 from searchkit.run import Run
-from searchkit.types import Step
+from searchkit.types import Prompt, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class FolderEnvironment(Sandbox):
     out of the folder are refused: copied, they would let an action change what is outside. `commit` brings what the
     search changed back to `source`, unless that was changed meanwhile, and should be the last that a search does.
     Folders without files are not brought back.
+
+    With a journal, a digest of the files is written down at the start. A search can be resumed from the same files
+    only, since it saw no others: where `source` is not as it was, be it by an earlier commit, `start` raises
+    `StaleBranch`. Restored, it is searched and changed again as before.
 
     For all other fields see `Sandbox`. Cost of a step: a copy of the folder and one call of `act`; the files of all
     states stay on the disk until the search ends.
@@ -80,6 +86,33 @@ class FolderEnvironment(Sandbox):
             return files(folder, self.ignore)
         except ValueError as error:
             raise CallError(f"the action left a folder that cannot be kept: {error}") from error
+
+    async def start(self, prompt: Prompt, run: Run) -> Episode:
+        """A copy of `source`; raises `StaleBranch` if a resumed search began with other files."""
+        state, run = await super().start(prompt, run), run.child("source", role="plan")
+        scratch = run.resource(self, Scratch)
+        found = await self._thread(lambda: self._digest(state.world.here), scratch, run)
+
+        async def noted() -> str:
+            return found
+
+        recorded = None
+        while recorded is None:
+            with contextlib.suppress(UncertainEffect):  # ended while it was noted: nothing was searched yet
+                recorded = await run.once("source", noted)
+        if recorded != found:
+            raise StaleBranch(
+                f"{self.source} is not as it was when this search began, perhaps because the search has changed it: "
+                "restore it to resume, or use a new journal to go on from how it is now"
+            )
+        return state
+
+    def _digest(self, folder: Path) -> str:
+        found = hashlib.sha256()
+        for name, file in self._files(folder).items():
+            for part in (os.fsencode(name), file.mode.encode(), file.content):
+                found.update(b"%d:" % len(part) + part)
+        return found.hexdigest()
 
     async def commit(self, state: Episode, run: Run) -> Step[Episode]:
         """Bring the changes of `state` back to `source`: files written, replaced and removed, nothing else touched.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
-from searchkit.errors import CallError, ConfigError, StaleBranch
+from searchkit.errors import BudgetExhausted, CallError, ConfigError, StaleBranch
 from searchkit.protocols import Anytime, Committing, Environment, Learning, Listing
 from searchkit.run import Run
 from searchkit.types import Message, Params, Piece, Prompt, Sample, Step, Text, Verdict
@@ -44,8 +45,9 @@ class Guarded:
     irreversible: "refuse": such a step ends the episode with the reward `least` (give the verifier's least score) and
     says why. "defer": it ends the episode, not executed; the verifier judges a `Planned` answer, and only `commit` does
     it, once: with a journal, its intent and its result are written down, a resumed search returns the recorded result,
-    and an intent without a result raises `UncertainEffect`. There the episode ends: replayed, its actions would be done
-    again; go on from a new `start`.
+    and an intent without a result raises `UncertainEffect`. Where a spent budget or a passing failure
+    (`CallError.transient`) came before it was begun, a resumed search tries again. There the episode ends: replayed,
+    its actions would be done again; go on from a new `start`.
 
     The optional protocols of `environment` show through, except `Completing`: the rest of an episode in one sample
     could not be checked action by action.
@@ -136,17 +138,26 @@ class Guarded:
             raise ConfigError("this action was refused because it is irreversible: nothing is left to commit")
         if state.done:
             raise ConfigError("this action was done already, and cannot be done twice")
-        child = run.child("commit", role="plan")
+        run = run.child("commit", role="plan")
+        passing: Exception | None = None
 
-        async def perform() -> str:
+        async def perform(child: Run) -> str:
+            nonlocal passing
             try:
                 before = (await inner.commit(state.state, child)).state
             except Exception as error:  # the action was not begun, and that is certain: a resumed search may know
-                return json.dumps({"failed": str(error), "stale": isinstance(error, StaleBranch)})
+                again = isinstance(error, BudgetExhausted) or (isinstance(error, CallError) and error.transient)
+                passing = error if again else None
+                return json.dumps({"failed": str(error), "stale": isinstance(error, StaleBranch), "again": again})
             step = await inner.step(before, state.action, child)
             return json.dumps({"observation": step.observation, "reward": step.reward})
 
-        told = json.loads(await run.once(f"do {state.action.text}", perform))
+        while True:
+            told = json.loads(await run.once(f"do {state.action.text}", partial(perform, run.child("attempt"))))
+            if passing is not None:  # just now; what an earlier process was told to try again is tried again here
+                raise passing
+            if not told.get("again"):
+                break
         if "failed" in told:
             raise (StaleBranch if told["stale"] else CallError)(f"nothing was done: {told['failed']}")
         return Step(replace(state, done=True), told["observation"], told["reward"], True)

@@ -146,9 +146,16 @@ class Sandbox(ABC):
         with run.span.add("act", "call", run.index, run.role) as span:
             async with until:
                 folder = await self._thread(lambda: self._checkout(state.world, scratch), scratch, run)
-                said = await self._acted(folder, text, scratch, run)
-                observation, reward, terminal = outcome(said if isinstance(said, tuple) else (said, None, False), "act")
-                world, answer = await self._thread(lambda: self._keep(folder, state.world, text, scratch), scratch, run)
+                try:
+                    said = await self._acted(folder, text, scratch, run)
+                    said = said if isinstance(said, tuple) else (said, None, False)
+                    observation, reward, terminal = outcome(said, "act")
+                    world, answer = await self._thread(
+                        lambda: self._keep(folder, state.world, text, scratch), scratch, run
+                    )
+                except Exception:  # of a cancelled step a thread may still be at work there: that waits for the end
+                    await self._thread(lambda: _remove(folder.parent), scratch, run)
+                    raise
             seen = str(observation).replace(str(folder), ".")
             span.text = seen[:400]
         after = replace(

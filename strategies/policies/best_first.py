@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -25,15 +26,18 @@ class BestFirstRule:
             heappush(heap, self._rank(tree, node))
         tree.rated = len(tree)
         while heap and found is None:
-            node = heap[0][-1]
+            entry = heappop(heap)
+            node = entry[-1]
             if tree.expanded[node] or tree.closed[node]:
-                heappop(heap)
-            elif tree.in_flight[node]:
-                aside.append(heappop(heap))  # it comes back if its expansion fails
+                continue
+            if tree.in_flight[node]:
+                aside.append(node)
+            elif entry != (rank := self._rank(tree, node)):
+                heappush(heap, rank)
             else:
                 found = node
-        for entry in aside:
-            heappush(heap, entry)
+        for node in aside if found is None else (*aside, found):
+            heappush(heap, (-math.inf, 0, node))  # it may come back, with a score of its own: ranked anew next time
         return self._again(tree) if found is None and not aside else found
 
     def backup(self, tree: Tree, node: int, value: float) -> None:

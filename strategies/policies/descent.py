@@ -17,7 +17,7 @@ class Widening:
     """Progressive widening: a node with N visits may have fewer than c * N ** alpha children before it gets another.
 
     Needs a search with `expansions` > 1, which bounds how often a node is asked for more. alpha in (0, 1]; 0.25 to 0.5
-    is usual. With c = 1 and alpha = 0.5 a node gets its second child after 4 visits, its third after 9.
+    is usual. With c = 1 and alpha = 0.5 a node gets its second child at 2 visits, its third at 5, its fourth at 10.
     """
 
     c: float = 1.0
@@ -79,6 +79,15 @@ class Descent(ABC):
         if self.widening is not None and self.widening.allows(len(children), tree.visits[node] + tree.in_flight[node]):
             return True
         return all(tree.closed[c] for c in children)
+
+
+def started(tree: Tree, node: int) -> int:
+    """The visits of `node`, those in flight included; 1 where it was expanded, or that failed, and nothing came back.
+
+    So 0 means untouched. A node whose evaluation abstains would otherwise look untouched for ever.
+    """
+    known = tree.visits[node] + tree.in_flight[node]
+    return known or int(bool(tree.expanded[node]) or tree.failures[node] > 0)
 
 
 def _free(tree: Tree, node: int) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from searchkit.strategies.policies.descent import Descent, Widening, check
+from searchkit.strategies.policies.descent import Descent, Widening, check, started
 from searchkit.tree import Tree
 
 
@@ -32,11 +32,11 @@ class MASTER(Descent):
         best, chosen = -math.inf, children[0]
         for child in children:
             known = self.confidence + tree.visits[child]
-            started = known + tree.in_flight[child]
-            if not started:
+            n = known + tree.in_flight[child] or started(tree, child)
+            if not n:
                 return child
             total = self.confidence * tree.prior[child] + tree.total[child]
-            rating = (total / known if known else tree.mean(parent)) + self.c * math.sqrt(log / started)
+            rating = (total / known if known else tree.mean(parent)) + self.c * math.sqrt(log / n)
             if rating > best:
                 best, chosen = rating, child
         return chosen

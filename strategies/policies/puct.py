@@ -28,7 +28,7 @@ class PUCT(Descent):
     widening: Widening | None = None
 
     def __post_init__(self) -> None:
-        check(self, c=(0, math.inf))
+        check(self, c=(0, math.inf), unvisited=(-math.inf, math.inf))
         check_q(self.q)
 
     def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:

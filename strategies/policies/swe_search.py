@@ -40,11 +40,12 @@ class SWESearch:
         check(self, **bounds, unit=(1e-300, math.inf))
 
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        best, chosen = -math.inf, None
+        best, chosen, known = -math.inf, None, _Known(tree, self.unit)
+        full, closed = tree.full, tree.closed
         for node in range(len(tree)):
-            if tree.full[node] or tree.closed[node] or self._busy(tree, node):
+            if full[node] or closed[node] or (tree.in_flight[node] and self._busy(tree, node)):
                 continue
-            rating = self.rating(tree, node)
+            rating = self._rating(tree, node, known)
             if rating > best:
                 best, chosen = rating, node
         return chosen
@@ -54,33 +55,87 @@ class SWESearch:
 
     def rating(self, tree: Tree, node: int) -> float:
         """The sum above, for one node."""
-        depth, parent = tree.depth[node], tree.parent[node]
-        above = 1 if parent == NO_PARENT else max(1, tree.visits[parent] + tree.in_flight[parent])
-        explored = math.sqrt(math.log(above) / max(1, tree.visits[node] + tree.in_flight[node]))
-        rating = self.w * self._score(tree, node) + self.c * explored
-        rating += self.depth_bonus * math.exp(1 - depth) - self.depth_penalty * math.sqrt(depth)
-        return rating + (self.adjust * self._adjustment(tree, node) if self.adjust else 0.0)
+        return self._rating(tree, node, _Known(tree, self.unit))
 
-    def _score(self, tree: Tree, node: int) -> float:
-        if node == ROOT:
-            return 1.0
-        score = tree.score[node]
-        return score / self.unit if score == score else 0.0
-
-    def _adjustment(self, tree: Tree, node: int) -> float:
-        score, children = self._score(tree, node), tree.children(node)
-        total = 0.0
+    def _rating(self, tree: Tree, node: int, known: _Known) -> float:
+        parent, score = tree.parent[node], known.score(node)
+        log, above = known.above(parent)
+        rating = self.w * score + self.c * math.sqrt(log / (tree.visits[node] + tree.in_flight[node] or 1))
+        rating += self._deep(tree.depth[node])
+        if not self.adjust:
+            return rating
+        children, total = tree.children(node), 0.0
         if node != ROOT and not children:
             total += 0.5 if score >= 0.5 else 0.0
-            above = self._score(tree, tree.parent[node])
-            total += 0.5 - score if above >= 0.5 > score else 0.0
-        if any(self._score(tree, child) >= 0.75 for child in children):
+            total += 0.5 - score if score < 0.5 <= above else 0.0
+        if children and any(known.score(child) >= 0.75 for child in children):
             total -= 0.05
-        path = tree.path(node)[1:]
-        if any(tree.terminal[c] and self._score(tree, c) >= 1 for n in path for c in tree.children(n)):
+        if known.solved and known.below_solved(node):
             total -= 0.5
-        actions = [tree.text[n] for n in path]
-        return total - 0.5 * sum((actions.count(action) - 1) ** 2 for action in set(actions))
+        repeats: int = tree.frontier[node][0]
+        return rating + self.adjust * (total - 0.5 * repeats)
+
+    def _deep(self, depth: int) -> float:
+        return self.depth_bonus * math.exp(1 - depth) - self.depth_penalty * math.sqrt(depth)
 
     def _busy(self, tree: Tree, node: int) -> bool:
         return tree.in_flight[node] > sum(tree.in_flight[child] for child in tree.children(node))
+
+
+class _Known:
+    """What many nodes have in common, found out once a selection.
+
+    How often the actions of a path repeat is counted once a node, and kept in the tree's `frontier`: the sum of
+    (k - 1)**2 over the actions, each of which the path holds k times.
+    """
+
+    def __init__(self, tree: Tree, unit: float) -> None:
+        self.tree: Tree = tree
+        self.unit: float = unit
+        ends = (n for n in range(1, len(tree) if 1 in tree.terminal else 0) if tree.terminal[n] and self.score(n) >= 1)
+        self.solved: set[int] = {tree.parent[end] for end in ends} - {ROOT}  # the root is on no path
+        self._below: dict[int, bool] = {ROOT: False}
+        self._above: dict[int, tuple[float, float]] = {NO_PARENT: (0.0, 0.0)}
+        for node in range(tree.rated, len(tree)):
+            tree.frontier.append((self._count(node),))
+        tree.rated = len(tree)
+
+    def score(self, node: int) -> float:
+        """The verifier's, in units; 0 where there is none, 1 for the root."""
+        if node == ROOT:
+            return 1.0
+        score = self.tree.score[node]
+        return score / self.unit if score == score else 0.0
+
+    def above(self, parent: int) -> tuple[float, float]:
+        """The logarithm of the visits of `parent`, those in flight included, and its score."""
+        known = self._above.get(parent)
+        if known is None:
+            visits = self.tree.visits[parent] + self.tree.in_flight[parent]
+            known = self._above[parent] = math.log(max(1, visits)), self.score(parent)
+        return known
+
+    def below_solved(self, node: int) -> bool:
+        """Whether an episode ended with the full score at a child of `node`, or of a node above it but the root."""
+        waiting = list[int]()
+        while node not in self._below:
+            waiting.append(node)
+            node = self.tree.parent[node]
+        found = self._below[node]
+        while waiting:
+            node = waiting.pop()
+            found = self._below[node] = found or node in self.solved
+        return found
+
+    def _count(self, node: int) -> int:
+        """The parent's sum, and what this action adds: where k equal ones are above it, k**2 - (k - 1)**2."""
+        tree, parent = self.tree, self.tree.parent[node]
+        if parent in (NO_PARENT, ROOT):
+            return 0
+        text, above = tree.text[node], parent
+        before = 0
+        while above != ROOT:
+            before += tree.text[above] == text
+            above = tree.parent[above]
+        grown = before**2 - (before - 1) ** 2 if before else 0
+        return int(tree.frontier[parent][0]) + grown
