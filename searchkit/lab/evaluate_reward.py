@@ -1,0 +1,197 @@
+"""Measure a reward model on held-out problems: does it rank samples, does it mean what it says, does it choose well?
+
+    python -m searchkit.lab.evaluate_reward --task countdown --reward runs/countdown-process
+
+Draws fresh samples of test problems from the policy, labels them with the exact checker, and prints, with 95 %
+intervals from resampling whole problems:
+
+- AUROC at each step: the chance that, of a right and a wrong sample of the same problem, the right one's steps so far
+  score higher; ties count half, so a constant scores 0.5 and samples that still share their steps pull towards it;
+- calibration error: root mean square difference between score and success, over equally filled bins of scores;
+- choosing: accuracy of the best of 4 samples, between that of a single one and that of a perfect choice; and how often
+  the right one is found among 3 wrong ones of the same problem (as RewardBench 2 asks; a constant finds 25 %).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import comb
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from searchkit.errors import ConfigError
+from searchkit.experiments.estimators import best_at_k, pass_at_k
+from searchkit.experiments.intervals import Interval, bootstrap
+
+if TYPE_CHECKING:
+    from searchkit.lab.reward import EmbeddedReward
+    from searchkit.lab.rollouts import Rollouts
+
+Array = NDArray[np.float64]
+
+
+def auroc(scores: ArrayLike, right: ArrayLike) -> float:
+    """The chance that a random right sample has a higher score than a random wrong one, ties counting half.
+
+    `ConfigError` unless there are both.
+    """
+    values, labels = np.asarray(scores, dtype=float), np.asarray(right, dtype=bool)
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    if not positive or not negative:
+        raise ConfigError("AUROC compares right samples with wrong ones: there must be both")
+    return float((_ranks(values)[labels].sum() / positive - (positive + 1) / 2) / negative)
+
+
+def _ranks(values: Array) -> Array:
+    """Ranks 1 ... n, equal values sharing their mean."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Array = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return ranks
+
+
+def found_among(scores: Sequence[float], right: Sequence[bool], wrong: int = 3) -> float:
+    """How often a random right sample has the highest score among `wrong` random wrong ones, ties drawn by lot.
+
+    `ConfigError` unless there are a right sample and `wrong` wrong ones.
+    """
+    against = np.array([s for s, r in zip(scores, right, strict=True) if not r])
+    chosen = [s for s, r in zip(scores, right, strict=True) if r]
+    if not chosen or len(against) < wrong:
+        raise ConfigError(f"needs a right sample and {wrong} wrong ones")
+    total = 0.0
+    for score in chosen:
+        below, equal = int((against < score).sum()), int((against == score).sum())
+        total += sum(comb(equal, j) * comb(below, wrong - j) / (j + 1) for j in range(wrong + 1))
+    return total / len(chosen) / comb(len(against), wrong)
+
+
+def calibration(
+    scores: Sequence[ArrayLike], right: Sequence[ArrayLike], bins: int = 20, draws: int = 2000, seed: int = 0
+) -> Interval:
+    """Root mean square of (mean score - share of right ones) over bins, weighted by their size.
+
+    One array a problem in `scores` and in `right`. Bins hold equally many samples, except that equal scores share one.
+    The interval resamples problems with these bins; chance differences count too, so it lies a little high.
+    """
+    values = np.concatenate([np.asarray(s, dtype=float) for s in scores])
+    labels = np.concatenate([np.asarray(r, dtype=float) for r in right])
+    problem = np.repeat(np.arange(len(scores)), [len(np.asarray(s)) for s in scores])
+    place = ((_ranks(values) - 0.5) * bins / len(values)).astype(int)
+    sums = np.zeros((2, len(scores), bins))  # of samples, and of score - success
+    np.add.at(sums[0], (problem, place), 1.0)
+    np.add.at(sums[1], (problem, place), values - labels)
+
+    def error(times: Array) -> Array:
+        count, gap = (times @ part for part in sums)
+        result: Array = np.sqrt((gap**2 / np.maximum(count, 1)).sum(-1) / count.sum(-1))
+        return result
+
+    n = len(scores)
+    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+    low, high = np.quantile(error(times), [0.025, 0.975])
+    return Interval(error(np.ones(n)), low, high)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All samples of one problem: was each right, and its scores, one a step (one in all from an outcome model)."""
+
+    right: tuple[bool, ...]
+    rows: tuple[tuple[float, ...], ...]
+
+    @property
+    def final(self) -> list[float]:
+        return [row[-1] for row in self.rows]
+
+
+def report(judged: Sequence[Judged], k: int = 4) -> dict[str, tuple[float, float, float]]:
+    """Every figure as (mean, low, high). AUROC at a step covers the problems with a right and a wrong sample there."""
+    found = {}
+    for step in range(max(len(row) for j in judged for row in j.rows)):
+        values = []
+        for j in judged:
+            there = [(row[step], right) for row, right in zip(j.rows, j.right, strict=True) if len(row) > step]
+            if len({right for _, right in there}) == 2:
+                values.append(auroc(*zip(*there, strict=True)))
+        if len(values) >= 20:  # fewer say nothing
+            found[f"AUROC at step {step + 1} ({len(values)} problems)"] = bootstrap(values)
+    both = [j for j in judged if any(j.right) and not all(j.right)]
+    found["AUROC at the end"] = bootstrap([auroc(j.final, j.right) for j in both])
+    found["calibration error at the end"] = calibration([j.final for j in judged], [j.right for j in judged])
+    flat = [[(s, r) for row, r in zip(j.rows, j.right, strict=True) for s in row] for j in judged]
+    found["calibration error over all steps"] = calibration(
+        [[s for s, _ in pairs] for pairs in flat], [[r for _, r in pairs] for pairs in flat]
+    )
+    found["pass@1"] = bootstrap([sum(j.right) / len(j.right) for j in judged])
+    found[f"best of {k}"] = bootstrap([best_at_k(j.final, j.right, k) for j in judged])
+    found[f"pass@{k}"] = bootstrap([pass_at_k(len(j.right), sum(j.right), k) for j in judged])
+    able = [j for j in both if len(j.right) - sum(j.right) >= k - 1]
+    found[f"right one of {k} found"] = bootstrap([found_among(j.final, j.right, k - 1) for j in able])
+    return {name: (float(i.mean), float(i.low), float(i.high)) for name, i in found.items()}
+
+
+async def judge(reward: EmbeddedReward, rollouts: Sequence[Rollouts]) -> list[Judged]:
+    """Score all rollouts, equal texts of a problem once."""
+    from searchkit.errors import CallError
+    from searchkit.lab.reward import lines
+    from searchkit.types import Message, Params, Prompt, Request, Text
+
+    requests = []
+    for problem in rollouts:
+        for solution in problem.solutions:
+            cuts = [0, *lines(solution.text)] if reward.kind == "process" else [0, len(solution.text)]
+            parts = tuple(Text(solution.text[a:b]) for a, b in pairwise(cuts))
+            asked = Prompt.of(problem.prompt)
+            prompt = replace(asked, messages=(*asked.messages, Message("assistant", parts)))
+            requests.append(Request(prompt, Params(max_tokens=1), seed=0))
+    answers = iter(await reward.complete(requests))
+    judged = []
+    for problem in rollouts:
+        both = []
+        for solution in problem.solutions:
+            answer = next(answers)
+            if isinstance(answer, CallError):
+                raise answer
+            both += [(solution.right, tuple(json.loads(answer.text)))] * solution.count
+        judged.append(Judged(tuple(right for right, _ in both), tuple(row for _, row in both)))
+    return judged
+
+
+def main() -> None:
+    from searchkit.generators.embedded import Embedded
+    from searchkit.lab.reward import EmbeddedReward
+    from searchkit.lab.rollouts import TASKS, draw, shipped
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", choices=sorted(TASKS), required=True)
+    parser.add_argument("--reward", type=Path, required=True, help="folder of the reward model")
+    parser.add_argument("--policy", type=Path, help="folder of the policy; the task's shipped one by default")
+    parser.add_argument("--split", choices=["dev", "test"], default="test")
+    parser.add_argument("--problems", type=int, default=200)
+    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    args = parser.parse_args()
+
+    async def run() -> list[Judged]:
+        policy = Embedded(args.policy or shipped(args.task), threads=1)
+        rollouts = await draw(args.task, policy, range(args.problems), args.samples, args.split)
+        return await judge(EmbeddedReward(args.reward), rollouts)
+
+    figures = report(asyncio.run(run()))
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        for name, (mean, low, high) in figures.items():
+            print(f"{name:40} {mean:.3f} [{low:.3f}, {high:.3f}]")
+
+
+if __name__ == "__main__":
+    main()
