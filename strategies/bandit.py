@@ -13,11 +13,12 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Selector, Verifier
 from searchkit.run import Run
 from searchkit.strategies.checks import check_counts
+from searchkit.strategies.drawn import drawn
 from searchkit.strategies.policies.thompson import Arm, Prior, prior_of, thompson
 from searchkit.strategies.select import Argmax, fallback
 from searchkit.strategies.sources import check_rewards, dearest, reward_of, sources_of
 from searchkit.strategy import Strategy
-from searchkit.types import Prompt, Sample, Scored, Usage, Verdict
+from searchkit.types import Prompt, Sample, Scored, Usage
 
 Rule = Literal["thompson", "ucb1", "epsilon"]
 
@@ -76,7 +77,7 @@ class Bandit(Strategy):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         sources = sources_of(self.generators, self.generator)
         arms, started = [Arm() for _ in sources], [0] * len(sources)
-        drawn, under_way, first, spent = list[Scored](), deque[int](), None, False
+        found, under_way, first, spent = list[Scored](), deque[int](), None, False
 
         def pulls() -> Iterator[tuple[int, int]]:
             """(arm, which of its samples), asked for just when the pull is to start."""
@@ -90,7 +91,7 @@ class Bandit(Strategy):
             arm, index = item
             inner = child.child(f"generator {arm}")
             with inner.span:
-                return await self._pull(prompt, sources[arm], index, inner)
+                return await drawn(sources[arm], self.verifier, prompt, index, inner)
 
         async with run.stream(pull, pulls(), window=self.in_flight, most=self.pulls, name="pull") as stream:
             async for outcome in stream:
@@ -98,25 +99,14 @@ class Bandit(Strategy):
                 first, spent = run.survive(outcome, first), spent or isinstance(outcome.error, BudgetExhausted)
                 score = None if scored is None else scored.score
                 arms[arm].tell(0.0 if score is None else reward_of(score, self.verifier))
-                drawn += [] if scored is None else [scored]
+                found += [] if scored is None else [scored]
                 if self.threshold is not None and score is not None and score >= self.threshold:
                     run.stop("threshold")
                     break
-        if not drawn and first is not None:
+        if not found and first is not None:
             raise first
-        choice = await self.select.select(prompt, drawn, run)
-        return drawn[fallback(drawn) if choice.index is None else choice.index].sample
-
-    async def _pull(self, prompt: Prompt, source: Generator | None, index: int, run: Run) -> Scored:
-        [sample] = await run.sample(source, prompt, start=index)
-        try:
-            [scored] = await run.score(self.verifier, prompt, [sample])
-        except (BudgetExhausted, ConfigError):
-            raise
-        except Exception as error:  # the sample is paid for: it stays a candidate, without a score
-            run.fail(error)
-            return Scored(sample, Verdict(feedback=f"not verified: {error}"))
-        return scored
+        choice = await self.select.select(prompt, found, run)
+        return found[fallback(found) if choice.index is None else choice.index].sample
 
     def choose(self, arms: Sequence[Arm], started: Sequence[int], rng: random.Random) -> int:
         """The arm to pull next, given what the arms have brought and how often each was started. Pure."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Selector, Verifier
 from searchkit.run import Run
+from searchkit.strategies.drawn import drawn
 from searchkit.strategies.select import Argmax, fallback
 from searchkit.strategy import Strategy, worst_case
-from searchkit.types import Prompt, Sample, Scored, Usage, Verdict
+from searchkit.types import Prompt, Sample, Scored, Usage
 
 
 @dataclass(frozen=True)
@@ -66,31 +67,23 @@ class BestOfN(Strategy):
     async def _one_by_one(self, prompt: Prompt, run: Run) -> list[Scored]:
         """Scored samples in index order, up to the first that is good enough."""
         early = self.threshold is not None or self.first_pass
-        window, drawn, failure = self.window or (min(self.n, 8) if early else self.n), list[Scored](), None
+        window, found, failure = self.window or (min(self.n, 8) if early else self.n), list[Scored](), None
 
         async def draw(index: int, child: Run) -> Scored:
-            [sample] = await child.sample(self.generator, prompt, start=index)
-            try:
-                [scored] = await child.score(self.verifier, prompt, [sample])
-            except (BudgetExhausted, ConfigError):
-                raise
-            except Exception as error:  # the sample is paid for: it stays a candidate, without a score
-                child.fail(error)
-                return Scored(sample, Verdict(feedback=f"not verified: {error}"))
-            return scored
+            return await drawn(self.generator, self.verifier, prompt, index, child)
 
         async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
             async for outcome in stream:
                 if outcome.value is None:
                     failure = run.survive(outcome, failure)
                     continue
-                drawn.append(outcome.value)
+                found.append(outcome.value)
                 if self._good_enough(outcome.value):
                     run.stop("threshold")
                     break
-        if not drawn and failure is not None:
+        if not found and failure is not None:
             raise failure
-        return drawn
+        return found
 
     def _good_enough(self, scored: Scored) -> bool:
         if self.first_pass and scored.verdict.passed:

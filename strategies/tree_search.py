@@ -110,6 +110,7 @@ class TreeSearch(Strategy):
         length = 1 if isinstance(self.environment, Completing) else self.horizon
         rollouts = self.rollouts if self.evaluate == "rollout" else 0
         checks = self.width * (1 if isinstance(self.prior, str) else 2) + max(1, rollouts)
+        checks += rollouts > 0 and isinstance(self.environment, Anytime)  # the state itself is judged, too
         draws = self.width + rollouts * length
         return one.times(self.iterations * draws) + Usage(verifications=self.iterations * checks)
 
