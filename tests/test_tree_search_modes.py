@@ -66,13 +66,6 @@ class TestRecedingHorizonByAction(OnLetters):
         return RecedingHorizon(planner, rounds=3, commit="action")
 
 
-class TestNestedInEachOther(OnLetters):
-    """A tree search whose steps are chosen by a search of their own."""
-
-    def strategy(self) -> Strategy:
-        return MCTS(Worth(), policy=PUCT(), environment=STEPS, evaluate="rollout", iterations=3, width=2, trees=2)
-
-
 def parts(result: Result[Any]) -> Tree:
     assert result.tree is not None
     return result.tree
