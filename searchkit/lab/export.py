@@ -25,7 +25,7 @@ from searchkit.lab.checkpoint import Layout, fingerprint, layout, read_config, r
 FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
 
 
-class _Builder:
+class Builder:
     """Collects nodes and weights; each method that adds an operation returns the name of its result."""
 
     def __init__(self, sizes: Layout, header: dict[str, Any], start: int) -> None:
@@ -67,15 +67,19 @@ class _Builder:
         weight, epsilon = self.stored(f"{name}.weight"), self.sizes.epsilon
         return self.op("SimplifiedLayerNormalization", x, weight, axis=-1, epsilon=epsilon)
 
+    def cache(self, layer: int) -> tuple[list[str], list[str]]:
+        """Where a layer's past keys, past values and row lengths come from, and where its keys and values go."""
+        return [f"past_k{layer}", f"past_v{layer}", "lengths"], [f"present_k{layer}", f"present_v{layer}"]
+
     def attention(self, x: str, layer: int) -> str:
         at = f"model.layers.{layer}.self_attn."
         packed = self.linear(x, at + "q_proj", at + "k_proj", at + "v_proj")
-        name = f"attention_{layer}"
+        name, (past, present) = f"attention_{layer}", self.cache(layer)
         self.nodes.append(
             helper.make_node(
                 "GroupQueryAttention",
-                [packed, "", "", f"past_k{layer}", f"past_v{layer}", "lengths", "total", "cos", "sin"],
-                [name, f"present_k{layer}", f"present_v{layer}"],
+                [packed, "", "", *past, "total", "cos", "sin"],
+                [name, *present],
                 name=name,
                 domain="com.microsoft",
                 num_heads=self.sizes.heads,
@@ -91,38 +95,47 @@ class _Builder:
         silu = self.op("Mul", gate, self.op("Sigmoid", gate))
         return self.linear(self.op("Mul", silu, up), at + "down_proj")
 
+    def hidden(self) -> str:
+        """The last hidden states of "ids", normed."""
+        sizes = self.sizes
+        angles = np.outer(np.arange(sizes.context), sizes.theta ** -(np.arange(0, sizes.head, 2) / sizes.head))
+        self.constant("cos", np.cos(angles).astype(np.float32))
+        self.constant("sin", np.sin(angles).astype(np.float32))
+        x = self.op("Gather", self.stored("model.embed_tokens.weight"), "ids")
+        for layer in range(sizes.layers):
+            at = f"model.layers.{layer}."
+            x = self.op("Add", x, self.attention(self.norm(x, at + "input_layernorm"), layer))
+            x = self.op("Add", x, self.mlp(self.norm(x, at + "post_attention_layernorm"), layer))
+        return self.norm(x, "model.norm")
+
+    def model(self, name: str, inputs: list[Any], outputs: list[Any]) -> Any:
+        """The ONNX model of all that was collected; inputs and outputs are given as (name, type, shape)."""
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [helper.make_tensor_value_info(*i) for i in inputs],
+            [helper.make_tensor_value_info(*o) for o in outputs],
+            list(self.weights.values()),
+        )
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="searchkit")
+        helper.set_model_props(model, {"fingerprint": fingerprint(self.sizes, self.header)})
+        return model
+
 
 def build(folder: Path) -> Any:
     """The ONNX model of the checkpoint in `folder`, float32; raises `ConfigError` where the format is not supported."""
     sizes, (header, start) = layout(read_config(folder)), read_header(folder)
-    b = _Builder(sizes, header, start)
-    angles = np.outer(np.arange(sizes.context), sizes.theta ** -(np.arange(0, sizes.head, 2) / sizes.head))
-    b.constant("cos", np.cos(angles).astype(np.float32))
-    b.constant("sin", np.sin(angles).astype(np.float32))
-    x = b.op("Gather", b.stored("model.embed_tokens.weight"), "ids")
-    for layer in range(sizes.layers):
-        at = f"model.layers.{layer}."
-        x = b.op("Add", x, b.attention(b.norm(x, at + "input_layernorm"), layer))
-        x = b.op("Add", x, b.mlp(b.norm(x, at + "post_attention_layernorm"), layer))
+    b = Builder(sizes, header, start)
     # Only the last token of a row is ever sampled from: [B, T, width] -> [B, width] before the widest product.
-    last = b.op("GatherND", b.norm(x, "model.norm"), "last", batch_dims=1)
+    last = b.op("GatherND", b.hidden(), "last", batch_dims=1)
     b.op("Identity", b.linear(last, "lm_head"), out="logits")
     cache = ["B", sizes.kv_heads, sizes.context, sizes.head]
     names = [f"{half}{layer}" for layer in range(sizes.layers) for half in "kv"]
     inputs = [("ids", INT64, ["B", "T"]), ("lengths", INT32, ["B"]), ("total", INT32, []), ("last", INT64, ["B", 1])]
     inputs += [(f"past_{name}", FLOAT, cache) for name in names]
     outputs = [("logits", FLOAT, ["B", sizes.vocabulary]), *((f"present_{name}", FLOAT, cache) for name in names)]
-    graph = helper.make_graph(
-        b.nodes,
-        "llama",
-        [helper.make_tensor_value_info(*i) for i in inputs],
-        [helper.make_tensor_value_info(*o) for o in outputs],
-        list(b.weights.values()),
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="searchkit")
-    helper.set_model_props(model, {"fingerprint": fingerprint(sizes, header)})
-    return model
+    return b.model("llama", inputs, outputs)
 
 
 def export(folder: Path) -> Path:

@@ -12,24 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from onnx import helper
-
-from searchkit.lab.checkpoint import fingerprint, layout, read_config, read_header
-from searchkit.lab.export import FLOAT, INT32, INT64, _Builder
+from searchkit.lab.checkpoint import layout, read_config, read_header
+from searchkit.lab.export import FLOAT, INT32, INT64, Builder
 
 
-class _Reader(_Builder):
-    def attention(self, x: str, layer: int) -> str:
-        at, name = f"model.layers.{layer}.self_attn.", f"attention_{layer}"
-        packed = self.linear(x, at + "q_proj", at + "k_proj", at + "v_proj")
-        inputs = [packed, "", "", "", "", "last", "total", "cos", "sin"]
-        heads = {"num_heads": self.sizes.heads, "kv_num_heads": self.sizes.kv_heads, "do_rotary": 1}
-        outputs = [name, f"k{layer}", f"v{layer}"]
-        self.nodes.append(
-            helper.make_node("GroupQueryAttention", inputs, outputs, name=name, domain="com.microsoft", **heads)
-        )
-        return self.linear(name, at + "o_proj")
+class _Reader(Builder):
+    def cache(self, layer: int) -> tuple[list[str], list[str]]:
+        return ["", "", "last"], [f"k{layer}", f"v{layer}"]
 
 
 def build(folder: Path) -> Any:
@@ -39,27 +28,9 @@ def build(folder: Path) -> Any:
     """
     sizes, (header, start) = layout(read_config(folder)), read_header(folder)
     b = _Reader(sizes, header, start)
-    angles = np.outer(np.arange(sizes.context), sizes.theta ** -(np.arange(0, sizes.head, 2) / sizes.head))
-    b.constant("cos", np.cos(angles).astype(np.float32))
-    b.constant("sin", np.sin(angles).astype(np.float32))
-    x = b.op("Gather", b.stored("model.embed_tokens.weight"), "ids")
-    for layer in range(sizes.layers):
-        at = f"model.layers.{layer}."
-        x = b.op("Add", x, b.attention(b.norm(x, at + "input_layernorm"), layer))
-        x = b.op("Add", x, b.mlp(b.norm(x, at + "post_attention_layernorm"), layer))
-    b.op("Add", b.linear(b.norm(x, "model.norm"), "score"), b.stored("score.bias"), out="logits")
+    b.op("Add", b.linear(b.hidden(), "score"), b.stored("score.bias"), out="logits")
     inputs = [("ids", INT64, [1, "T"]), ("last", INT32, [1]), ("total", INT32, [])]
-    graph = helper.make_graph(
-        b.nodes,
-        "reward",
-        [helper.make_tensor_value_info(*i) for i in inputs],
-        [helper.make_tensor_value_info("logits", FLOAT, [1, "T", 1])],
-        list(b.weights.values()),
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="searchkit")
-    helper.set_model_props(model, {"fingerprint": fingerprint(sizes, header)})
-    return model
+    return b.model("reward", inputs, [("logits", FLOAT, [1, "T", 1])])
 
 
 def export(folder: Path) -> Path:
