@@ -74,8 +74,8 @@ class Descent(ABC):
         if tree.full[node]:
             return False
         children = tree.children(node)
-        if tree.in_flight[node] > sum(tree.in_flight[c] for c in children):
-            return False  # it is being expanded
+        if busy(tree, node):
+            return False
         if self.widening is not None and self.widening.allows(len(children), tree.visits[node] + tree.in_flight[node]):
             return True
         return all(tree.closed[c] for c in children)
@@ -88,6 +88,11 @@ def started(tree: Tree, node: int) -> int:
     """
     known = tree.visits[node] + tree.in_flight[node]
     return known or int(bool(tree.expanded[node]) or tree.failures[node] > 0)
+
+
+def busy(tree: Tree, node: int) -> bool:
+    """Whether `node` itself, not only something below it, is being expanded."""
+    return tree.in_flight[node] > sum(tree.in_flight[child] for child in tree.children(node))
 
 
 def _free(tree: Tree, node: int) -> bool:

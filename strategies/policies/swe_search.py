@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from searchkit.strategies.policies.descent import check
+from searchkit.strategies.policies.descent import busy, check
 from searchkit.tree import NO_PARENT, ROOT, Tree
 
 
@@ -43,7 +43,7 @@ class SWESearch:
         best, chosen, known = -math.inf, None, _Known(tree, self.unit)
         full, closed = tree.full, tree.closed
         for node in range(len(tree)):
-            if full[node] or closed[node] or (tree.in_flight[node] and self._busy(tree, node)):
+            if full[node] or closed[node] or (tree.in_flight[node] and busy(tree, node)):
                 continue
             rating = self._rating(tree, node, known)
             if rating > best:
@@ -77,9 +77,6 @@ class SWESearch:
 
     def _deep(self, depth: int) -> float:
         return self.depth_bonus * math.exp(1 - depth) - self.depth_penalty * math.sqrt(depth)
-
-    def _busy(self, tree: Tree, node: int) -> bool:
-        return tree.in_flight[node] > sum(tree.in_flight[child] for child in tree.children(node))
 
 
 class _Known:
