@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.lab.checkpoint import SHIPPED, Checkpoint, load
+from searchkit.lab.checkpoint import SHIPPED, Checkpoint, load, read_config
 from searchkit.types import Image, Message, Prompt, Request, Sample, Text, Token, Usage
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _OPENING = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A `Backend`: a character-level Llama on ONNX Runtime, with continuous batching of up to `batch` requests.
+    """A `Backend`: a small Llama on ONNX Runtime, with continuous batching of up to `batch` requests.
 
     folder: a Hugging Face folder with ``model.onnx`` (see `searchkit.lab.export`); None is the shipped Countdown model.
     batch: rows computed together; further requests wait. threads: that share the rows of a large batch (16 rows or more
@@ -45,8 +45,8 @@ class Embedded:
 
     `token_ids` and `logprobs` cover every sampled token, the end token and a stop string's included, as
     `Usage.generated_tokens` does; the text stops before the stop string. `logprobs=k` lists the k most likely tokens.
-    Requests that the model cannot read (unknown characters, images, tools, too long) come back as `CallError`s of kind
-    "bad_request". Safe from several event loops at once; a cancelled call frees its row at the next token.
+    Requests that the model cannot read (unknown words or characters, images, tools, too long) come back as `CallError`s
+    of kind "bad_request". Safe from several event loops at once; a cancelled call frees its row at the next token.
 
     Pickles as its configuration. `ConfigError` if the folder is missing or damaged.
     """
@@ -65,6 +65,8 @@ class Embedded:
         if self.cache < 0:
             raise ConfigError(f"cache must be >= 0 tokens (0 is none), got {self.cache}")
         object.__setattr__(self, "_checkpoint", load(SHIPPED if self.folder is None else Path(self.folder)))
+        if "reward" in read_config(self._checkpoint.folder):
+            raise ConfigError(f"{self.folder} is a reward model: use EmbeddedReward({str(self.folder)!r})")
 
     def __reduce__(self) -> tuple[type[Embedded], tuple[str | Path | None, int, int | None, int]]:
         return type(self), (self.folder, self.batch, self.threads, self.cache)
@@ -118,10 +120,14 @@ def _job(checkpoint: Checkpoint, request: Request) -> Job | CallError:
         message = f"the prompt has {given} tokens and the embedded model holds {context}: shorten the prompt"
         return CallError(message, kind="bad_request", request=request)
     known = checkpoint.tokenizer.vocabulary
-    # A stop string with a character that the model does not have can never be generated.
-    stops = tuple((s, tuple(known[c] for c in s)) for s in params.stop if all(c in known for c in s))
+    stops = tuple((s, tuple(i for piece, i in known.items() if _may_complete(s, piece))) for s in params.stop)
     limit = min(params.max_tokens or context, context - given)
     return Job(prompt, request.seed, params, limit, stops, prefix)
+
+
+def _may_complete(stop: str, piece: str) -> bool:
+    """Whether a text whose last token is `piece` can contain `stop` for the first time."""
+    return any(stop.endswith(piece[:end]) or piece[:end].endswith(stop) for end in range(1, len(piece) + 1))
 
 
 def _encode(checkpoint: Checkpoint, prompt: Prompt) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -144,7 +150,8 @@ def _sample(
 ) -> Sample[str] | CallError:
     if isinstance(answer, BaseException):
         return CallError(f"the embedded engine failed: {answer}", kind="failed", request=request)
-    text = checkpoint.tokenizer.decode(answer.tokens).removesuffix(answer.stop)
+    whole = checkpoint.tokenizer.decode(answer.tokens)
+    text = whole[: whole.index(answer.stop)] if answer.stop else whole
     given, used = len(job.prompt) + len(job.prefix), len(answer.tokens)
     return Sample(
         text,
@@ -158,7 +165,7 @@ def _sample(
             generated_tokens=used,
             longest_context=given + used,
         ),
-        token_ids=tuple(answer.tokens),
+        token_ids=tuple(answer.tokens) if whole == text + answer.stop else None,
         logprobs=_logprobs(checkpoint, answer, request.params.logprobs),
     )
 

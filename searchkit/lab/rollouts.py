@@ -109,6 +109,12 @@ TASKS: dict[str, tuple[Callable[[random.Random, Split], Any], Callable[[Any, str
 }
 
 
+def problem(task: str, number: int, split: Split = "train", seed: int = 0) -> tuple[Puzzle | Expression, bytes]:
+    """Problem `number` of a split, and the key that its samples' seeds come from."""
+    key = root(seed, f"rollouts/{task}/{split}/{number}")
+    return TASKS[task][0](random.Random(key), split), key
+
+
 async def draw(
     task: str, policy: Embedded, problems: range, samples: int, split: Split = "train", seed: int = 0
 ) -> list[Rollouts]:
@@ -116,25 +122,22 @@ async def draw(
 
     Two numbers may, rarely, be the same problem; their samples differ. Cost: `samples` requests a problem.
     """
-    make, check = TASKS[task]
-    drawn, requests = [], []
-    for number in problems:
-        key = root(seed, f"rollouts/{task}/{split}/{number}")
-        problem = make(random.Random(key), split)
+    check, requests = TASKS[task][1], list[Request]()
+    drawn = [problem(task, number, split, seed) for number in problems]
+    for found, key in drawn:
         seeds = [seed_of(derive(key, "sample", 0, i)) for i in range(samples)]
-        drawn.append(problem)
-        requests += [Request(Prompt.of(problem.prompt), Params(temperature=1.0), s) for s in seeds]
+        requests += [Request(Prompt.of(found.prompt), Params(temperature=1.0), s) for s in seeds]
     answers = await policy.complete(requests)
-    found = []
-    for i, problem in enumerate(drawn):
+    rollouts = []
+    for i, (found, _) in enumerate(drawn):
         texts = Counter[str]()
         for answer in answers[i * samples : (i + 1) * samples]:
             if isinstance(answer, CallError):
                 raise answer
             texts[answer.text] += 1
-        solutions = (Solution(text, count, not check(problem, text)) for text, count in texts.items())
-        found.append(Rollouts(problem.prompt, tuple(solutions)))
-    return found
+        solutions = (Solution(text, count, not check(found, text)) for text, count in texts.items())
+        rollouts.append(Rollouts(found.prompt, tuple(solutions)))
+    return rollouts
 
 
 def header(task: str, policy: str, samples: int, split: Split = "train", seed: int = 0) -> dict[str, Any]:

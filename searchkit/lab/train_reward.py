@@ -2,7 +2,8 @@
 
     python -m searchkit.lab.rollouts --task countdown --out runs/countdown.jsonl
     python -m searchkit.lab.train_reward --kind process --data runs/countdown.jsonl --out runs/countdown-process
-    python -m searchkit.lab.train_reward --kind outcome --data runs/countdown.jsonl --out runs/countdown-outcome
+    python -m searchkit.lab.train_reward --kind outcome --data runs/countdown.jsonl --out runs/countdown-outcome \
+        --steps 1400
 
 One forward pass over prompt and solution gives a logit at every token; its sigmoid at the last token of a step is the
 estimated chance that the policy succeeds from there. A process model learns it at the end of every step, from how often
@@ -12,7 +13,8 @@ quarters of the training see as many right as wrong samples, the last quarter se
 
 One bit a sample does not teach a model this small what 17*3 is, and Countdown's policy, which always writes the target
 as its last result, does not know it there. So beside the rewards it learns the rules as a language model does, from
-texts that keep them. No label of a rollout comes from anything but the final check.
+texts that keep them. No label of a rollout comes from anything but the final check. Arithmetic, whose wrong steps are
+slips and not bluffs, takes longer, and a deeper model, which has to compute first and compare then.
 
 Needs PyTorch and safetensors (``pip install 'searchkit[train]'``). Every 100 steps the state is written atomically, so
 killing the process costs at most 100 steps; the same command goes on. The result is a Hugging Face folder of a
@@ -46,7 +48,7 @@ from searchkit.lab.reward import lines
 from searchkit.lab.rollouts import Rollouts, read, reward_to_go, shipped
 from searchkit.lab.rules import play, reduction
 from searchkit.lab.tokenizer import BOS, PAD, Tokenizer
-from searchkit.lab.train import CONTEXT, WIDTH, Llama
+from searchkit.lab.train import CONTEXT, LAYERS, WIDTH, Layer, Llama
 
 SAVE_EVERY = 100  # steps that a killed process may lose
 PARTS = 4  # texts of like length go together, to save padding
@@ -57,10 +59,14 @@ HELD_OUT = 50  # one in so many problems of the file only watches the training
 class Reward(Llama):
     """Scores as logits [rows, T], one a token; `words` is the policy's own head, used in training only."""
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, vocabulary: int, deeper: int = 0) -> None:
         super().__init__(vocabulary)
         self.lm_head = nn.Identity()
         self.score, self.words = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, vocabulary, bias=False)
+        for layer in (Layer() for _ in range(deeper)):  # on top of the policy's, and at first they change nothing
+            nn.init.zeros_(layer.self_attn.o_proj.weight)
+            nn.init.zeros_(layer.mlp.down_proj.weight)
+            self.layers.append(layer)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return self.score(super().forward(ids))[..., 0]
@@ -74,7 +80,8 @@ class Reward(Llama):
         stored = load_file(policy / "model.safetensors")
         named = {k.replace("lm_head", "words").removeprefix("model."): v for k, v in stored.items()}
         found = self.load_state_dict(named, strict=False)
-        if set(found.missing_keys) != {"score.weight", "score.bias"} or found.unexpected_keys:
+        own = ("score.", *(f"layers.{i}." for i in range(LAYERS, len(self.layers))))
+        if found.unexpected_keys or {k for k in self.state_dict() if k.startswith(own)} != set(found.missing_keys):
             raise ConfigError(f"{policy} is not a policy of searchkit.lab.train: {found}")
 
 
@@ -235,7 +242,7 @@ def save(model: Reward, kind: str, policy: Path, out: Path) -> None:
     config = json.loads((policy / "config.json").read_text(encoding="utf-8"))
     config |= {
         "architectures": ["LlamaForTokenClassification"], "id2label": {"0": "success"}, "label2id": {"success": 0},
-        "reward": kind,
+        "num_hidden_layers": len(model.layers), "reward": kind,
     }  # fmt: skip
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     Tokenizer.load(policy).save(out)
@@ -251,8 +258,14 @@ def train(args: argparse.Namespace) -> None:
     tokenizer, held = Tokenizer.load(policy), max(1, len(rollouts) // HELD_OUT)
     texts, watched = (Texts.of(part, args.kind, tokenizer) for part in (rollouts[:-held], rollouts[-held:]))
     examples, digest = Batches(texts, args.seed, int(args.steps * EVEN)), hashlib.sha256(data.read_bytes()).hexdigest()
-    model = Reward(tokenizer.size)
-    model.start_from(policy)
+    model = Reward(tokenizer.size, args.deeper)
+    if args.start:
+        model.load_state_dict(torch.load(Path(args.start) / "state.pt", weights_only=True)["model"])
+    else:
+        model.start_from(policy)
+    if args.compile:
+        for layer in model.layers:
+            layer.compile(dynamic=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(0.9, 0.95), weight_decay=0.1)
     state, first = out / "state.pt", 0
     if state.exists():
@@ -295,11 +308,14 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="file of rollouts, which names the task")
     parser.add_argument("--out", required=True, help="folder for the state and the result")
     parser.add_argument("--policy", help="folder whose weights to start from; the task's shipped policy by default")
+    parser.add_argument("--start", help="folder of another training to start from, instead of the policy")
+    parser.add_argument("--deeper", type=int, default=0, help="layers to add to the policy's")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=128, help="solutions a step")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--compile", action="store_true", help="a quarter less time a step; needs a C++ compiler")
     parser.add_argument("--evaluate", type=int, default=250, help="steps between looks at the held-out problems")
     train(parser.parse_args())
 
