@@ -11,6 +11,7 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.lab.tokenizer import BOS, EOS, Tokenizer
+from searchkit.lab.words import Words
 
 SHIPPED = Path(__file__).parent / "weights" / "countdown"
 ARITHMETIC = Path(__file__).parent / "weights" / "arithmetic"
@@ -42,7 +43,7 @@ class Checkpoint:
 
     folder: Path
     layout: Layout
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | Words
     begin: int
     ends: tuple[int, ...]
     digest: str
@@ -76,7 +77,7 @@ def _load(folder: Path, _: tuple[tuple[int, int], ...]) -> Checkpoint:
             f"write it again with `python -m searchkit.lab.export {folder}`"
         )
     try:
-        tokenizer = Tokenizer.load(folder)
+        tokenizer = _tokenizer(folder)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ConfigError(f"{folder / 'tokenizer.json'} is damaged, or not a tokenizer of searchkit.lab") from None
     ends = config.get("eos_token_id", EOS)
@@ -89,6 +90,12 @@ def _load(folder: Path, _: tuple[tuple[int, int], ...]) -> Checkpoint:
         ends=tuple(ends) if isinstance(ends, list) else () if ends is None else (ends,),
         digest=digest,
     )
+
+
+def _tokenizer(folder: Path) -> Tokenizer | Words:
+    """The folder's tokenizer: one token a character, or one a word."""
+    stored = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    return Words.load(folder) if stored["model"]["type"] == "WordLevel" else Tokenizer.load(folder)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Generated:
 class Job:
     """One request, as tokens: `prompt`, and `prefix`, the beginning of the answer to be continued.
 
-    `stops` are the stop strings with their token ids; `limit` >= 1 counts new tokens.
+    `stops` are the stop strings, each with the ids of the tokens that may complete it; `limit` >= 1 counts new tokens.
     """
 
     prompt: tuple[int, ...]
@@ -71,7 +71,7 @@ class Engine:
     def __init__(self, checkpoint: Checkpoint, rows: int, threads: int, cache: int) -> None:
         self._decoder = Decoder(checkpoint, rows, threads)
         self._prefixes = PrefixCache(self._decoder, cache)
-        self._ends = checkpoint.ends
+        self._ends, self._decode = checkpoint.ends, checkpoint.tokenizer.decode
         self._jobs: list[Job] = []
         self._waiting: deque[Job] = deque()
         self._wake = threading.Condition()
@@ -171,8 +171,10 @@ class Engine:
     def _end(self, row: int) -> None:
         """Answer the job in `row` if it has ended: out of tokens, at an end token, or with a stop string complete."""
         job = self._jobs[row]
-        fired = [(len(ids), text) for text, ids in job.stops if tuple(job.tokens[-len(ids) :]) == ids]
-        stop = max(fired)[1] if fired else ""
+        longest = max((len(text) for text, _ in job.stops), default=0)
+        tail = self._decode(job.tokens[-longest:]) if longest else ""  # a token has at least one character
+        fired = [(tail.index(text), -len(text), text) for text, _ in job.stops if text in tail]
+        stop = min(fired)[-1] if fired else ""
         ended = stop or job.tokens[-1] in self._ends
         if not ended and len(job.tokens) < job.limit:
             return
@@ -217,7 +219,7 @@ class _Columns:
         self.filters[row] = params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
         self.keeps[row] = params.logprobs is not None
         self.finals[row] = False
-        self.finals[row, [*ends, *(ids[-1] for _, ids in job.stops)]] = True
+        self.finals[row, [*ends, *(i for _, ids in job.stops for i in ids)]] = True
 
     def copy(self, source: int, target: int) -> None:
         for column in self._all:

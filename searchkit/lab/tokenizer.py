@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PAD, BOS, EOS = 0, 1, 2
 SPECIAL = ("<pad>", "<s>", "</s>")
@@ -53,27 +54,32 @@ class Tokenizer:
         vocabulary = {name: i for i, name in enumerate(SPECIAL)}
         vocabulary |= {_BYTE_LEVEL.get(c, c): i for c, i in self.vocabulary.items()}
         byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-        begin = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
-        stored = {
-            "version": "1.0",
-            "added_tokens": [
-                {"id": i, "content": name, "special": True, "single_word": False, "lstrip": False, "rstrip": False,
-                 "normalized": False} for i, name in enumerate(SPECIAL)
-            ],
-            "normalizer": None,
-            "pre_tokenizer": byte_level,
-            "post_processor": {
-                "type": "TemplateProcessing", "single": begin,
-                "pair": [*begin, {"Sequence": {"id": "B", "type_id": 1}}],
-                "special_tokens": {"<s>": {"id": "<s>", "ids": [BOS], "tokens": ["<s>"]}},
-            },
-            "decoder": byte_level,
-            "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
-        }  # fmt: skip
-        config = {
-            "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>",
-            "pad_token": "<pad>", "clean_up_tokenization_spaces": False,
-            "chat_template": "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}",
-        }  # fmt: skip
-        (folder / "tokenizer.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+        write(folder, byte_level, byte_level, {"type": "BPE", "vocab": vocabulary, "merges": []})
+
+
+def write(folder: Path, pre_tokenizer: dict[str, Any], decoder: dict[str, Any], model: dict[str, Any]) -> None:
+    """The two files of a Hugging Face tokenizer that puts the begin token before a text."""
+    begin = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    stored = {
+        "version": "1.0",
+        "added_tokens": [
+            {"id": i, "content": name, "special": True, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False} for i, name in enumerate(SPECIAL)
+        ],
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": {
+            "type": "TemplateProcessing", "single": begin,
+            "pair": [*begin, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [BOS], "tokens": ["<s>"]}},
+        },
+        "decoder": decoder,
+        "model": model,
+    }  # fmt: skip
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>",
+        "pad_token": "<pad>", "clean_up_tokenization_spaces": False,
+        "chat_template": "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}",
+    }  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")

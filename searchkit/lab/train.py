@@ -32,6 +32,7 @@ from searchkit.lab import arithmetic, countdown
 from searchkit.lab.arithmetic import Arithmetic
 from searchkit.lab.countdown import Countdown, Puzzle, paths
 from searchkit.lab.tokenizer import BOS, EOS, PAD, Tokenizer
+from searchkit.lab.words import Words
 
 CHARACTERS = {"countdown": "\n *+-/0123456789:=>", "arithmetic": "\n()*+-0123456789"}
 Batch = list[tuple[torch.Tensor, torch.Tensor]]  # parts of one step: inputs and targets [rows, T], each with its own T
@@ -81,12 +82,12 @@ class Layer(nn.Module):
 class Llama(nn.Module):
     """Parameter names are those of Hugging Face's `LlamaForCausalLM` once "model." is put before all but lm_head."""
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, vocabulary: int, context: int = CONTEXT) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(vocabulary, WIDTH)
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
         self.norm, self.lm_head = nn.RMSNorm(WIDTH, EPS), nn.Linear(WIDTH, vocabulary, bias=False)
-        angles = torch.outer(torch.arange(CONTEXT), THETA ** -(torch.arange(0, WIDTH // HEADS, 2) / (WIDTH // HEADS)))
+        angles = torch.outer(torch.arange(context), THETA ** -(torch.arange(0, WIDTH // HEADS, 2) / (WIDTH // HEADS)))
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
         for name, parameter in self.named_parameters():
@@ -203,7 +204,7 @@ def evaluate(
     return sum(map(sum, right)) / (n * len(problems)), sum(map(any, right)) / len(problems)
 
 
-def export(model: Llama, tokenizer: Tokenizer, out: Path) -> None:
+def export(model: Llama, tokenizer: Tokenizer | Words, out: Path) -> None:
     """Write the Hugging Face folder."""
     tensors = {("" if k.startswith("lm_head") else "model.") + k: v.contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
@@ -211,7 +212,7 @@ def export(model: Llama, tokenizer: Tokenizer, out: Path) -> None:
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "float32",
         "vocab_size": tokenizer.size, "hidden_size": WIDTH, "intermediate_size": HIDDEN, "num_hidden_layers": LAYERS,
         "num_attention_heads": HEADS, "num_key_value_heads": HEADS, "head_dim": WIDTH // HEADS,
-        "max_position_embeddings": CONTEXT, "rope_theta": THETA, "rms_norm_eps": EPS, "hidden_act": "silu",
+        "max_position_embeddings": len(model.cos), "rope_theta": THETA, "rms_norm_eps": EPS, "hidden_act": "silu",
         "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": False,
         "bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD,
     }  # fmt: skip
