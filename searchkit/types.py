@@ -240,8 +240,10 @@ class Sample(Generic[T]):
     """What a generator produced: a text, or whatever an agent returned.
 
     `finish` "length" marks a truncated sample: it never votes. `stop_reason` is the stop string that fired, None if
-    the model ended by itself. `candidates` are all answers of a nested search. `origin` says whether this process paid
-    for it ("model") or found it ("journal", "cache"); it is not part of the sample's identity.
+    the model ended by itself. `token_ids` spell the text and that stop string (and the end token), so that they can be
+    sent to continue it; None where the backend does not say, or the last token runs past the stop string. `candidates`
+    are all answers of a nested search. `origin` says whether this process paid for it ("model") or found it ("journal",
+    "cache"); it is not part of the sample's identity.
     """
 
     value: T

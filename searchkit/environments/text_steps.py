@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.errors import ConfigError
@@ -14,11 +14,15 @@ NO_PARAMS = Params()
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text so far. pieces: its steps. ended: no step can follow; cut: it ended by truncation, not by itself."""
+    """A text so far. pieces: its steps. ids: its tokens, where the generator told them.
+
+    ended: no step can follow; cut: it ended by truncation, not by itself.
+    """
 
     prompt: Prompt
     text: str = ""
     pieces: tuple[Piece, ...] = ()
+    ids: tuple[int, ...] | None = field(default=None, compare=False)
     ended: bool = False
     cut: bool = False
 
@@ -31,7 +35,8 @@ class TextSteps:
     its own end it is finished, at its token limit it is cut off and cannot be continued honestly. params: for each
     step, None takes the generator's; the separator is added to the stop strings. max_steps: a text this long is cut
     off. Needs a generator that continues an assistant turn (`Prompt.prefix`). The whole text so far is sent as that
-    prefix, so that servers and the embedded engine can reuse what they have read.
+    prefix, so that servers and the embedded engine can reuse what they have read; as token ids too where the generator
+    tells them, so that nothing is tokenised anew.
     """
 
     separator: str = "\n"
@@ -45,10 +50,10 @@ class TextSteps:
             raise ConfigError(f"max_steps must be >= 1, got {self.max_steps}")
 
     async def start(self, prompt: Prompt, run: Run) -> Written:
-        return Written(prompt, prompt.prefix)
+        return Written(prompt, prompt.prefix, ids=prompt.prefix_ids if prompt.prefix else ())
 
     def prompt(self, state: Written) -> Prompt:
-        return replace(state.prompt, prefix=state.text, prefix_ids=None)
+        return replace(state.prompt, prefix=state.text, prefix_ids=state.ids if state.text else None)
 
     def step_params(self, run: Run) -> Params:
         params = self.finish_params(run)
@@ -66,7 +71,10 @@ class TextSteps:
         text = state.text + added
         pieces = (*state.pieces, *([Piece(len(state.text), len(text))] if added else []))
         too_long = goes_on and len(pieces) >= self.max_steps
-        after = Written(state.prompt, text, pieces, not goes_on or too_long, action.truncated or too_long)
+        ids = None
+        if goes_on and state.ids is not None and action.token_ids is not None:
+            ids = (*state.ids, *action.token_ids)
+        after = Written(state.prompt, text, pieces, ids, not goes_on or too_long, action.truncated or too_long)
         return Step(after, terminal=after.ended)
 
     async def finish(self, state: Written, rest: Sample[Any], run: Run) -> Written:
@@ -75,7 +83,7 @@ class TextSteps:
         for line in _cut(rest.text, self.separator):
             pieces.append(Piece(at, at + len(line)))
             at += len(line)
-        return Written(state.prompt, state.text + rest.text, tuple(pieces), True, rest.truncated)
+        return Written(state.prompt, state.text + rest.text, tuple(pieces), None, True, rest.truncated)
 
     def candidate(self, state: Written) -> Sample[str]:
         """The text so far as a sample, with its steps."""

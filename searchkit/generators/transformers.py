@@ -153,8 +153,8 @@ class _Loaded:
                 finish = "stop"
                 break
             chunk = [token]
-        text = self.text([*prompt, *tokens])[len(begun) :]
-        text = text[: text.index(stop)] if stop else text
+        whole = self.text([*prompt, *tokens])[len(begun) :]
+        text = whole[: whole.index(stop)] if stop else whole
         return Sample(
             text,
             message=Message("assistant", (Text(text),)),
@@ -166,7 +166,7 @@ class _Loaded:
                 generated_tokens=len(tokens),
                 longest_context=len(prompt) + len(tokens),
             ),
-            token_ids=tuple(tokens),
+            token_ids=tuple(tokens) if whole == text + stop else None,
             logprobs=None if params.logprobs is None else tuple(logprobs),
         )
 

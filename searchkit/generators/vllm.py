@@ -237,7 +237,7 @@ class _Engine:
             wanted = _sampling(request.params, request.seed % 2**63, RequestOutputKind.FINAL_ONLY)
             prompt = {"type": "token", "prompt_token_ids": ids}
             async for answer in self._llm.generate(prompt, wanted, f"searchkit-{next(self._ids)}"):
-                return self._told(request, ids, answer)
+                return self._told(request, len(ids), answer)
             return CallError("vLLM gave no answer", kind="server", request=request, usage=lost)
         except asyncio.CancelledError:
             if not self._closing:
@@ -269,20 +269,20 @@ class _Engine:
             raise ValueError(f"the prompt has {len(ids)} tokens and the model holds {room}: shorten the prompt")
         return ids
 
-    def _told(self, request: Request, ids: list[int], answer: Any) -> Sample[str] | CallError:
+    def _told(self, request: Request, given: int, answer: Any) -> Sample[str] | CallError:
         said, params = answer.outputs[0], request.params
         used = len(said.token_ids)
         usage = Usage(
             model_calls=1,
-            prompt_tokens=len(ids),
+            prompt_tokens=given,
             cached_tokens=answer.num_cached_tokens or 0,
             generated_tokens=used,
-            longest_context=len(ids) + used,
+            longest_context=given + used,
         )
         if said.finish_reason not in _FINISHES:
             message = f"vLLM gave up on it ({said.finish_reason})"
             return CallError(message, kind="server", request=request, usage=usage)
-        text, stop = said.text, None
+        ids, text, stop = tuple(said.token_ids), said.text, None
         if isinstance(said.stop_reason, str):
             text, stop = _cut(text + said.stop_reason, params.stop)
         return Sample(
@@ -291,7 +291,7 @@ class _Engine:
             finish=_FINISHES[said.finish_reason],
             stop_reason=stop,
             usage=usage,
-            token_ids=tuple(said.token_ids),
+            token_ids=ids if stop is None or self._llm.tokenizer.decode(ids).endswith(stop) else None,
             logprobs=None if params.logprobs is None else self._logprobs(said, params.logprobs),
         )
 
