@@ -234,7 +234,7 @@ def test_what_cannot_be_read_is_refused_alone(folder: Path, reward: EmbeddedRewa
 
 
 def test_configuration_pickles_and_is_checked(folder: Path, reward: EmbeddedReward, tmp_path: Path) -> None:
-    """Equal ones pickle, print and name themselves alike, other weights otherwise. A policy is none; it is no policy."""
+    """Equal ones pickle, print and name themselves alike, other weights otherwise. It is no policy, a policy none."""
     copy = pickle.loads(pickle.dumps(reward))
     assert copy == reward
     assert copy.name == reward.name

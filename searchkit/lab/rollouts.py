@@ -15,7 +15,7 @@ import asyncio
 import json
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +116,7 @@ def problem(task: str, number: int, split: Split = "train", seed: int = 0) -> tu
 
 
 async def draw(
-    task: str, policy: Embedded, problems: range, samples: int, split: Split = "train", seed: int = 0
+    task: str, policy: Embedded, problems: Sequence[int], samples: int, split: Split = "train", seed: int = 0
 ) -> list[Rollouts]:
     """The rollouts of the problems numbered `problems`; each depends on (task, policy, split, seed, number) alone.
 
