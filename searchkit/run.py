@@ -20,6 +20,7 @@ from searchkit.frame import Frame, Search
 from searchkit.leaf import Timed, content_of, describe, key_of, shown, verify, worst_case
 from searchkit.meter import ONE_CALL, Metered
 from searchkit.stream import Stream
+from searchkit.threads import Handle, Threads, closing
 from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import (
@@ -53,7 +54,7 @@ class Run(Metered):
 
     __slots__ = (
         "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "partial",
-        "role", "span",
+        "role", "span", "threads",
     )  # fmt: skip
     _search: Search
     key: bytes
@@ -66,6 +67,7 @@ class Run(Metered):
     role: Role
     partial: bool
     params: Params | None
+    threads: Threads
 
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
         self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
@@ -79,6 +81,7 @@ class Run(Metered):
         """The run at the top of a search. Needs a running event loop if the budget has a deadline."""
         key = seeds.root(seed, search.problem.id)
         run = cls(search, key, Ledger(budget), Span(search.problem.id, "search"), Frame())
+        run.threads = run.resource(run, Threads)
         if budget.seconds is not None:
             run.deadline = asyncio.get_running_loop().time() + budget.seconds
         return run
@@ -105,6 +108,7 @@ class Run(Metered):
         child = Run(self._search, seeds.derive(self.key, name, ordinal, index), ledger, span, self.frame)
         child.index, child.order, child.role = index, (*self.order, ordinal, index), self.role
         child.params, child.deadline, child.partial = self.params, self.deadline, self.partial
+        child.threads = self.threads
         return child
 
     def child(self, name: str, budget: Budget | None = None, *, role: Role | None = None) -> Run:
@@ -156,7 +160,30 @@ class Run(Metered):
             if not isinstance(items, Sized):
                 raise ConfigError("a stream of generated items needs most=, the greatest number of them")
             most = len(items)
-        return Stream(self, fn, items, most, window, name or getattr(fn, "__name__", "map").strip("_<>"))
+
+        async def closed(item: I, child: Run) -> O:
+            return await closing(child, fn(item, child))
+
+        return Stream(self, closed, items, most, window, name or getattr(fn, "__name__", "map").strip("_<>"))
+
+    async def spawn(
+        self, fn: Callable[..., Awaitable[O]], item: I, *, after: Iterable[Handle[Any]] = (), name: str = ""
+    ) -> Handle[O]:
+        """Start `fn(item, child_run, *outcomes)` beside whatever this run does next; `join` waits for its outcome.
+
+        after: handles of this run that must have ended before; `fn` is given their outcomes, failed ones too, in this
+        order. So a graph of dependent items can grow while it runs. Under a budget items start with the next `join`,
+        each with an equal share of what is left then; one more share stays with this run. What has not been joined when
+        the function ends that was given this run is cancelled. Only that function may spawn and join, one at a time.
+        """
+        return self.threads.of(self).spawn(fn, item, after, name or getattr(fn, "__name__", "spawn").strip("_<>"))
+
+    async def join(self, *handles: Handle[Any]) -> list[Outcome[Any]]:
+        """The outcomes of `handles` in the order given, whichever ended first; others go on meanwhile.
+
+        A failed item is an outcome with an error. Only a `ConfigError` is raised.
+        """
+        return await self.threads.of(self).join(handles)
 
     # ---------------------------------------------------------------- generating
 
@@ -277,7 +304,7 @@ class Run(Metered):
             worst = replace(worst, generations=0)
 
         async def counted() -> Sample[Any]:
-            sample = await perform()
+            sample = await closing(self, perform())
             known = sample.usage if sample.usage.model_calls else replace(sample.usage, model_calls=1)
             return replace(sample, usage=known)
 
@@ -403,7 +430,7 @@ class Run(Metered):
         if not self.partial:  # an inner search for a step has no candidates for the answer
             self.frame.inner.append(run.frame)
         try:
-            chosen = await body(run)
+            chosen = await closing(run, body(run))
         except BudgetExhausted as error:
             best = run.frame.best()
             if best is None:
