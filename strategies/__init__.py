@@ -15,9 +15,11 @@ from searchkit.strategies.mcts import MCTS
 from searchkit.strategies.particle_filter import ParticleFilter
 from searchkit.strategies.particle_gibbs import ParticleGibbs
 from searchkit.strategies.policies import MASTER, PUCT, RAP, UCT, AgentQ, SWESearch, Widening
+from searchkit.strategies.protocols import APRProtocol, TagProtocol, ToolCallProtocol
 from searchkit.strategies.receding_horizon import RecedingHorizon
 from searchkit.strategies.select import Argmax, Soft, Vote
 from searchkit.strategies.self_consistency import SelfConsistency
+from searchkit.strategies.spawn_join import SpawnJoin
 from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
 from searchkit.strategies.tree_of_thoughts import TreeOfThoughts
 from searchkit.strategies.tree_search import TreeSearch
@@ -30,6 +32,7 @@ __all__ = [
     "PUCT",
     "RAP",
     "UCT",
+    "APRProtocol",
     "AStar",
     "AgentQ",
     "Argmax",
@@ -48,6 +51,9 @@ __all__ = [
     "SWESearch",
     "SelfConsistency",
     "Soft",
+    "SpawnJoin",
+    "TagProtocol",
+    "ToolCallProtocol",
     "TreeOfThoughts",
     "TreeSearch",
     "Vote",

@@ -1,5 +1,6 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals."""
 
+from searchkit.experiments.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
 from searchkit.experiments.curves import Curve, estimate, table
 from searchkit.experiments.drawing import draw
 from searchkit.experiments.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
@@ -8,10 +9,14 @@ from searchkit.experiments.plots import plot
 from searchkit.experiments.pool import Entry, Pool
 
 __all__ = [
+    "Attempt",
     "Curve",
     "Entry",
     "Interval",
     "Pool",
+    "Spent",
+    "WithinBudget",
+    "accuracy_within",
     "best_at_k",
     "bootstrap",
     "budgets",
@@ -21,6 +26,7 @@ __all__ = [
     "paired_bootstrap",
     "pass_at_k",
     "plot",
+    "spent",
     "table",
     "weighted_at_k",
 ]
