@@ -392,9 +392,29 @@ def test_the_loss_is_the_cross_entropy_of_all_places_together() -> None:
     torch.testing.assert_close(found, model.score.weight.grad, rtol=1e-3, atol=1e-6)
 
 
+def test_bfloat16_gives_nearly_the_same_gradients() -> None:
+    """Loss within 2 %, gradients that point the same way, and weights that stay in float32."""
+    torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'searchkit[train]'")
+    pytest.importorskip("safetensors", reason="training needs safetensors: pip install 'searchkit[train]'")
+    from searchkit.lab.train_reward import Reward, Texts, backward
+
+    texts = Texts.of(ROLLOUTS, "process", load(SHIPPED).tokenizer)
+    torch.manual_seed(0)
+    model, losses, gradients = Reward(load(SHIPPED).layout.vocabulary), [], []
+    model.start_from(SHIPPED)
+    for bf16 in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            losses.append(backward(model, texts, [np.array([0, 2, 3])]))
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+    assert {p.dtype for p in model.parameters()} == {g.dtype for g in gradients} == {torch.float32}
+
+
 def options(out: Path, data: Path, **changes: object) -> argparse.Namespace:
     given = {"kind": "process", "data": str(data), "out": str(out), "policy": None, "steps": 4, "batch": 4, "lr": 1e-3}
-    fixed = {"seed": 0, "threads": 1, "evaluate": 100, "start": None, "deeper": 0, "compile": False}
+    fixed = {"seed": 0, "threads": 1, "evaluate": 100, "start": None, "deeper": 0, "compile": False, "bf16": False}
     return argparse.Namespace(**given | fixed | changes)
 
 

@@ -48,7 +48,9 @@ class Attention(nn.Module):
     def forward(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         b, t, _ = x.shape
         q, k, v = (p(x).view(b, t, HEADS, -1).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        y = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True)
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        with torch.autocast(x.device.type, enabled=False):  # on CPUs its gradient takes five times as long in bfloat16
+            y = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=True)
         return self.o_proj(y.transpose(1, 2).reshape(b, t, WIDTH))
 
 
