@@ -132,8 +132,9 @@ def table(rows: Rows, samples: int, problems: int, wide: int) -> list[dict[str, 
 def optimal(rows: Rows, samples: int, problems: int, wide: int, difficulty: str) -> list[dict[str, Any]]:
     """The best method for each bin of difficulty, chosen on one half of the problems and measured on the other.
 
-    difficulty: "pass@1" sorts by the share of right samples, which needs labels ("oracle" bins); "score" by the mean
-    outcome reward, which needs none. Source: Snell et al. 2024, section 3.2. What estimating it costs is not counted.
+    difficulty: "pass@1" sorts by the share of right ones among all samples drawn, which needs labels ("oracle" bins);
+    "score" by their mean outcome reward, which needs none. Source: Snell et al. 2024, section 3.2. What estimating it
+    costs is not counted.
     saved: best-of-N's samples at equal accuracy over this budget's, by interpolation in log N; None if it gets there
     with no number of samples up to all.
     """
@@ -142,10 +143,11 @@ def optimal(rows: Rows, samples: int, problems: int, wide: int, difficulty: str)
         numbers = list(range(min(problems, wide) if k == 256 else problems))
         at = columns(rows, samples, k, numbers)
         order = np.argsort([drawn[n][difficulty] for n in numbers], kind="stable")
-        bins = np.empty(len(numbers), int)
-        bins[order] = np.arange(len(numbers)) * BINS // len(numbers)
-        half, scores, chosen = np.arange(len(numbers)) % 2, np.zeros(len(numbers)), []
-        for b in range(BINS):
+        bins, half, most = np.empty(len(numbers), int), np.empty(len(numbers), int), min(BINS, len(numbers) // 2)
+        bins[order] = np.arange(len(numbers)) * most // len(numbers)
+        half[order] = np.arange(len(numbers)) % 2  # either half of a bin is as hard as the other
+        scores, chosen = np.zeros(len(numbers)), []
+        for b in range(most):
             for fold in (0, 1):
                 learn, test = (bins == b) & (half != fold), (bins == b) & (half == fold)
                 best = max((m for m in CHOICES if m in at), key=lambda m: at[m][learn, 0].mean())
@@ -173,10 +175,10 @@ def saved(curve: np.ndarray, accuracy: float, k: int) -> float | None:
 
 def overoptimised(rows: Rows, problems: int) -> list[dict[str, Any]]:
     """Accuracy of best-of-N under each reward model, next to coverage, for N = 1, 2, 4, ..."""
-    drawn = [rows["samples", 1024][n] for n in range(problems)]
+    drawn, methods = [rows["samples", 1024][n] for n in range(problems)], ("coverage", "outcome", "process")
     return [
-        {"n": 2**i, **{m: spread(bootstrap([row[m][i] for row in drawn])) for m in ("coverage", "outcome", "process")}}
-        for i in range(len(drawn[0]["coverage"]))
+        {"n": 2**i, **{m: spread(bootstrap([row[m][i] for row in drawn])) for m in methods}}
+        for i in range(len(drawn[0]["coverage"]) if drawn else 0)
     ]
 
 
@@ -215,6 +217,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/lab"), help="folder of what was measured")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
+    if args.problems < 2:
+        parser.error("--problems must be 2 at least: the best method is chosen on one half and measured on the other")
     if args.samples not in (2**i for i in range(2, 11)):
         parser.error(f"--samples must be a power of two from 4 to 1024, got {args.samples}")
     reports = {}
