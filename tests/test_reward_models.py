@@ -375,7 +375,7 @@ def test_the_loss_is_the_cross_entropy_of_all_places_together() -> None:
     texts = Texts.of(ROLLOUTS, "process", load(SHIPPED).tokenizer)
     torch.manual_seed(0)
     model = Reward(load(SHIPPED).layout.vocabulary)
-    loss = backward(model, texts, [np.array([0, 2]), np.array([3])])
+    loss, _ = backward(model, texts, [np.array([0, 2]), np.array([3])])
     found = model.score.weight.grad.clone()
     model.zero_grad()
     total, places = torch.zeros(()), 0
@@ -405,16 +405,75 @@ def test_bfloat16_gives_nearly_the_same_gradients() -> None:
     for bf16 in (False, True):
         model.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            losses.append(backward(model, texts, [np.array([0, 2, 3])]))
+            losses.append(backward(model, texts, [np.array([0, 2, 3])])[0])
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.02)
     assert torch.cosine_similarity(*gradients, dim=0) > 0.99
     assert {p.dtype for p in model.parameters()} == {g.dtype for g in gradients} == {torch.float32}
 
 
+def policy_of(folder: Path) -> Any:
+    """The policy in PyTorch, as training sees it."""
+    from safetensors.torch import load_file
+
+    from searchkit.lab.train import Llama
+
+    policy = Llama(load(folder).layout.vocabulary)
+    stored = load_file(folder / "model.safetensors")
+    policy.load_state_dict({name.removeprefix("model."): weight for name, weight in stored.items()})
+    return policy
+
+
+def test_likelihoods_are_what_the_policy_said_itself() -> None:
+    """Of its own samples, against the log-probabilities that the embedded engine gave while it wrote them."""
+    torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'searchkit[train]'")
+    pytest.importorskip("safetensors", reason="training needs safetensors: pip install 'searchkit[train]'")
+    from searchkit.lab.train_reward import LEAST, Texts, likelihoods
+
+    asked = "3 7 13 20>24\n"
+    params = Params(temperature=1.0, logprobs=1)
+    drawn = asyncio.run(Embedded(threads=1).complete([Request(Prompt.of(asked), params, seed) for seed in range(4)]))
+    samples = [sample for sample in drawn if isinstance(sample, Sample)]
+    rollouts = [Rollouts(asked, tuple(Solution(s.text, 1, False) for s in samples))]
+    texts = Texts.of(rollouts, "process", load(SHIPPED).tokenizer)
+    found = likelihoods(policy_of(SHIPPED), texts, np.arange(4))
+    for row, sample in zip(found, samples, strict=True):
+        assert sample.logprobs is not None
+        said = [max(LEAST, token.logprob) for token in sample.logprobs[: len(sample.text)]]  # not the end's
+        assert row.isfinite().nonzero()[:, 0].tolist() == list(range(len(asked) + 1, len(asked) + 1 + len(said)))
+        torch.testing.assert_close(row[row.isfinite()], torch.tensor(said), rtol=0, atol=1e-4)
+
+
+def test_the_error_of_likelihoods_is_a_mean_over_tokens() -> None:
+    """Whatever the parts: a model that guesses 0 everywhere misses by the mean square of all log-probabilities."""
+    torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'searchkit[train]'")
+    pytest.importorskip("safetensors", reason="training needs safetensors: pip install 'searchkit[train]'")
+    from searchkit.lab.train_reward import Reward, Texts, backward, likelihoods
+
+    texts, policy = Texts.of(ROLLOUTS, "process", load(SHIPPED).tokenizer), policy_of(SHIPPED)
+    model = Reward(load(SHIPPED).layout.vocabulary)
+    torch.nn.init.zeros_(model.likely.weight)
+    torch.nn.init.zeros_(model.likely.bias)
+    parts = [np.array([0, 2]), np.array([3])]
+    each = torch.cat([likelihoods(policy, texts, rows).flatten() for rows in parts])
+    loss, missed = backward(model, texts, parts, policy)
+    assert missed == pytest.approx(each[each.isfinite()].square().mean().item(), rel=1e-5)
+    assert loss == pytest.approx(backward(model, texts, parts)[0], rel=1e-5)
+    assert model.likely.bias.grad.item() == pytest.approx(-2 * each[each.isfinite()].mean().item(), rel=1e-4)
+
+
 def options(out: Path, data: Path, **changes: object) -> argparse.Namespace:
     given = {"kind": "process", "data": str(data), "out": str(out), "policy": None, "steps": 4, "batch": 4, "lr": 1e-3}
-    fixed = {"seed": 0, "threads": 1, "evaluate": 100, "start": None, "deeper": 0, "compile": False, "bf16": False}
+    fixed = {
+        "seed": 0,
+        "threads": 1,
+        "evaluate": 100,
+        "start": None,
+        "deeper": 0,
+        "compile": False,
+        "bf16": False,
+        "policy_lr": None,
+    }
     return argparse.Namespace(**given | fixed | changes)
 
 
@@ -461,10 +520,15 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeyp
 
 
 def test_a_training_starts_from_another_and_may_be_deeper(tmp_path: Path) -> None:
-    """Layers on top change no score at first; a training that starts from another one takes all its weights."""
+    """Layers on top change no score at first; a training that starts from another one takes all its weights.
+
+    At a rate of zero the policy's weights stay as they are, and the layers on top learn.
+    """
     pytest.importorskip("torch", reason="training needs PyTorch: pip install 'searchkit[train]'")
     pytest.importorskip("safetensors", reason="training needs safetensors: pip install 'searchkit[train]'")
     pytest.importorskip("onnx", reason="the exporter needs onnx: pip install 'searchkit[train]'")
+    from safetensors.torch import load_file
+
     from searchkit.lab import train_reward
     from searchkit.lab.export_reward import export
 
@@ -480,6 +544,11 @@ def test_a_training_starts_from_another_and_may_be_deeper(tmp_path: Path) -> Non
         rows.append(asyncio.run(ask(EmbeddedReward(tmp_path / name), request(TEXTS[0])))[0])
     assert rows[0] == rows[1]
     assert load(tmp_path / "deep").layout.layers == 6
+    train_reward.train(options(tmp_path / "kept", data, deeper=2, policy_lr=0.0))
+    kept = load_file(tmp_path / "kept" / "model.safetensors")
+    own = {name: weight for name, weight in load_file(SHIPPED / "model.safetensors").items() if "lm_head" not in name}
+    assert all(kept[name].equal(weight) for name, weight in own.items())
+    assert kept["model.layers.4.mlp.down_proj.weight"].any()
     ids = torch_ids(TEXTS[0])
     deep, flat = train_reward.Reward(load(SHIPPED).layout.vocabulary, 2), train_reward.Reward(ids[1])
     for model in (deep, flat):

@@ -13,8 +13,14 @@ quarters of the training see as many right as wrong samples, the last quarter se
 
 One bit a sample does not teach a model this small what 17*3 is, and Countdown's policy, which always writes the target
 as its last result, does not know it there. So beside the rewards it learns the rules as a language model does, from
-texts that keep them. No label of a rollout comes from anything but the final check. Arithmetic, whose wrong steps are
-slips and not bluffs, takes longer, and a deeper model, which has to compute first and compare then.
+texts that keep them. No label of a rollout comes from anything but the final check.
+
+Arithmetic's wrong steps are slips and not bluffs: a model has to compute first and compare then. So it is deeper there,
+with new layers that learn faster than the policy's, and these learn from every token how likely the policy found it: a
+slip is a token that the policy itself thought unlikely, and a hundred tokens say more than one label does:
+
+    python -m searchkit.lab.train_reward --kind process --data runs/arithmetic.jsonl --out runs/arithmetic-process \
+        --steps 2400 --deeper 2 --lr 5e-3 --policy-lr 5e-4
 
 Needs PyTorch and safetensors (``pip install 'searchkit[train]'``). Every 100 steps the state is written atomically, so
 killing the process costs at most 100 steps; the same command goes on. The result is a Hugging Face folder of a
@@ -53,35 +59,49 @@ from searchkit.lab.train import CONTEXT, LAYERS, WIDTH, Layer, Llama
 SAVE_EVERY = 100  # steps that a killed process may lose
 PARTS = 4  # texts of like length go together, to save padding
 EVEN = 0.75  # of the steps learn from as many right as wrong samples
+LEAST = -5.0  # log-probabilities below it are not told apart
 HELD_OUT = 50  # one in so many problems of the file only watches the training
 
 
 class Reward(Llama):
-    """Scores as logits [rows, T], one a token; `words` is the policy's own head, used in training only."""
+    """Scores as logits [rows, T], one a token. In training only: `words`, the policy's own head, and `likely`."""
 
     def __init__(self, vocabulary: int, deeper: int = 0) -> None:
         super().__init__(vocabulary)
         self.lm_head = nn.Identity()
-        self.score, self.words = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, vocabulary, bias=False)
+        self.score, self.likely = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, 1)
+        self.words = nn.Linear(WIDTH, vocabulary, bias=False)
         for layer in (Layer() for _ in range(deeper)):  # on top of the policy's, and at first they change nothing
             nn.init.zeros_(layer.self_attn.o_proj.weight)
             nn.init.zeros_(layer.mlp.down_proj.weight)
             self.layers.append(layer)
+        self.own = ("score.", "likely.", *(f"layers.{i}." for i in range(LAYERS, len(self.layers))))
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return self.score(super().forward(ids))[..., 0]
 
+    def scored(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scores, and how likely each token was to the policy, as log-probabilities [rows, T]."""
+        states = super().forward(ids)
+        return self.score(states)[..., 0], self.likely(states)[..., 0]
+
     def next(self, ids: torch.Tensor) -> torch.Tensor:
         """Logits [rows, T, vocabulary] of the token that follows each."""
         return self.words(super().forward(ids))
+
+    def by_origin(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The parameters that a policy has too, and those that it has not."""
+        taken, new = list[nn.Parameter](), list[nn.Parameter]()
+        for name, parameter in self.named_parameters():
+            (new if name.startswith(self.own) else taken).append(parameter)
+        return taken, new
 
     def start_from(self, policy: Path) -> None:
         """Take all weights of a policy."""
         stored = load_file(policy / "model.safetensors")
         named = {k.replace("lm_head", "words").removeprefix("model."): v for k, v in stored.items()}
         found = self.load_state_dict(named, strict=False)
-        own = ("score.", *(f"layers.{i}." for i in range(LAYERS, len(self.layers))))
-        if found.unexpected_keys or {k for k in self.state_dict() if k.startswith(own)} != set(found.missing_keys):
+        if found.unexpected_keys or {k for k in self.state_dict() if k.startswith(self.own)} != set(found.missing_keys):
             raise ConfigError(f"{policy} is not a policy of searchkit.lab.train: {found}")
 
 
@@ -89,19 +109,21 @@ class Reward(Llama):
 class Texts:
     """Distinct solutions as rows: ids [N, T] padded; where and towards what each is learnt [N, E], NaN beyond its ends.
 
-    `counts` [N] is how often each was drawn, `problems` [N] the number of its problem, `right` [N] its label.
+    `begins` [N] is where the solution begins behind its prompt, `counts` [N] how often each was drawn, `problems` [N]
+    the number of its problem, `right` [N] its label.
     """
 
     ids: np.ndarray
     places: np.ndarray
     targets: np.ndarray
+    begins: np.ndarray
     counts: np.ndarray
     problems: np.ndarray
     right: np.ndarray
 
     @classmethod
     def of(cls, rollouts: Sequence[Rollouts], kind: str, tokenizer: Tokenizer) -> Texts:
-        rows: list[tuple[list[int], list[int], list[float], int, int, bool]] = []
+        rows: list[tuple[list[int], list[int], list[float], int, int, int, bool]] = []
         for number, problem in enumerate(rollouts):
             chance = reward_to_go(problem.solutions)
             for s in problem.solutions:
@@ -109,7 +131,8 @@ class Texts:
                 ratio = [chance[s.text[:end]] for end in at]
                 wanted = [right / seen for right, seen in ratio] if kind == "process" else [float(s.right)]
                 ids = [BOS, *tokenizer.encode(problem.prompt + s.text)]
-                rows.append((ids, [len(problem.prompt) + end for end in at], wanted, s.count, number, s.right))
+                begin = len(problem.prompt) + 1
+                rows.append((ids, [begin - 1 + end for end in at], wanted, begin, s.count, number, s.right))
         shape = len(rows), max(len(row[1]) for row in rows)
         found = (
             np.full((len(rows), CONTEXT), PAD, np.uint8),
@@ -119,7 +142,7 @@ class Texts:
         for i, (ids, places, wanted, *_) in enumerate(rows):
             for array, values in zip(found, (ids, places, wanted), strict=True):
                 array[i, : len(values)] = values
-        return cls(*found, *(np.array([row[column] for row in rows]) for column in (3, 4, 5)))
+        return cls(*found, *(np.array([row[column] for row in rows]) for column in (3, 4, 5, 6)))
 
     def part(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Ids [rows, T], cut to the longest; places and targets [rows, E]."""
@@ -196,17 +219,36 @@ def rules(task: str, tokenizer: Tokenizer, size: int, seed: int, step: int) -> t
     return torch.from_numpy(ids[:, : width - 1]), torch.from_numpy(targets[:, 1:width])
 
 
-def backward(model: Reward, texts: Texts, parts: list[np.ndarray]) -> float:
-    """Add the gradient of the mean loss a place, over all parts together, and return that loss."""
-    learnt = sum(int(np.isfinite(texts.targets[rows]).sum()) for rows in parts)
-    total = 0.0
-    for rows in parts:
+def likelihoods(policy: Llama, texts: Texts, rows: np.ndarray) -> torch.Tensor:
+    """The policy's log-probability [rows, T] of each token of the solutions, at least `LEAST`; NaN elsewhere."""
+    ids = texts.part(rows)[0]
+    with torch.no_grad():
+        found = policy(ids[:, :-1]).float().log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0].clamp(min=LEAST)
+    at = torch.arange(ids.shape[1])
+    told = (at >= torch.from_numpy(texts.begins[rows])[:, None]) & (ids != PAD)
+    return torch.where(told, F.pad(found, (1, 0)), torch.nan)
+
+
+def backward(model: Reward, texts: Texts, parts: list[np.ndarray], policy: Llama | None = None) -> tuple[float, float]:
+    """Add the gradient of the mean loss a place, over all parts together, and return that loss.
+
+    With a policy, also of the mean squared error of the log-probabilities that it gave the solutions' tokens, and that.
+    """
+    learnt, total, missed = sum(int(np.isfinite(texts.targets[rows]).sum()) for rows in parts), 0.0, 0.0
+    known = [None if policy is None else likelihoods(policy, texts, rows) for rows in parts]
+    tokens = sum(int(part.isfinite().sum()) for part in known if part is not None)
+    for rows, likely in zip(parts, known, strict=True):
         ids, places, targets = texts.part(rows)
-        logits, wanted = model(ids).gather(1, places), targets.isfinite()
+        (scores, guessed), wanted = model.scored(ids), targets.isfinite()
+        logits = scores.gather(1, places)
         share = F.binary_cross_entropy_with_logits(logits[wanted], targets[wanted], reduction="sum") / learnt
-        share.backward()
         total += share.item()
-    return total
+        if likely is not None:
+            told = likely.isfinite()
+            gap = F.mse_loss(guessed[told].float(), likely[told], reduction="sum") / tokens
+            share, missed = share + gap, missed + gap.item()
+        share.backward()
+    return total, missed
 
 
 @torch.no_grad()
@@ -235,7 +277,7 @@ def watch(model: Reward, texts: Texts) -> str:
 
 def save(model: Reward, kind: str, policy: Path, out: Path) -> None:
     """Write the Hugging Face folder: the policy's, with other weights and another head."""
-    stored = {k: v for k, v in model.state_dict().items() if not k.startswith("words")}
+    stored = {k: v for k, v in model.state_dict().items() if not k.startswith(("words", "likely"))}
     named = {k if k.startswith("score") else f"model.{k}": v for k, v in stored.items()}
     save_file({k: v.contiguous() for k, v in named.items()}, out / "model.tmp", metadata={"format": "pt"})
     os.replace(out / "model.tmp", out / "model.safetensors")
@@ -263,10 +305,17 @@ def train(args: argparse.Namespace) -> None:
         model.load_state_dict(torch.load(Path(args.start) / "state.pt", weights_only=True)["model"])
     else:
         model.start_from(policy)
+    teacher = Llama(tokenizer.size) if head["task"] == "arithmetic" else None
+    if teacher is not None:
+        stored = load_file(policy / "model.safetensors")
+        teacher.load_state_dict({name.removeprefix("model."): weight for name, weight in stored.items()})
     if args.compile:
         for layer in model.layers:
             layer.compile(dynamic=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(0.9, 0.95), weight_decay=0.1)
+    taken, new = model.by_origin()
+    rates = args.lr if args.policy_lr is None else args.policy_lr, args.lr
+    groups = [{"params": part, "most": rate} for part, rate in zip((taken, new), rates, strict=True)]
+    optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.95), weight_decay=0.1)
     state, first = out / "state.pt", 0
     if state.exists():
         saved = torch.load(state, weights_only=True)
@@ -280,20 +329,18 @@ def train(args: argparse.Namespace) -> None:
         began = time.perf_counter()
         warm, done = min(1.0, (step + 1) / 50), step / args.steps
         for group in optimizer.param_groups:
-            group["lr"] = args.lr * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+            group["lr"] = group["most"] * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
         optimizer.zero_grad(set_to_none=True)
         ids, targets = rules(head["task"], tokenizer, max(1, args.batch // 4), args.seed, step)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
-            loss = backward(model, texts, examples.batch(args.batch, step))
+            loss, missed = backward(model, texts, examples.batch(args.batch, step), teacher)
             told = F.cross_entropy(model.next(ids).flatten(0, 1), targets.flatten(), ignore_index=-100)
             told.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 20 == 0:
-            print(
-                f"step {step + 1} loss {loss:.4f} rules {told.item():.4f} {time.perf_counter() - began:.2f} s/step",
-                flush=True,
-            )
+            losses = f"loss {loss:.4f} rules {told.item():.4f} likely {missed:.4f}"
+            print(f"step {step + 1} {losses} {time.perf_counter() - began:.2f} s/step", flush=True)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == args.steps:
             kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "data": digest}
             torch.save(kept, out / "state.tmp")
@@ -314,6 +361,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=128, help="solutions a step")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--policy-lr", type=float, help="for the weights that the policy brings; --lr by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--compile", action="store_true", help="a quarter less time a step; needs a C++ compiler")
