@@ -18,9 +18,10 @@ from searchkit.experiments import best_at_k, maj_at_k, pass_at_k, weighted_at_k
 from searchkit.generators.embedded import Embedded
 from searchkit.lab import checker
 from searchkit.lab.arithmetic import answer
+from searchkit.lab.checkpoint import shipped
 from searchkit.lab.evaluate_reward import Judged, judge
 from searchkit.lab.reward import EmbeddedReward
-from searchkit.lab.rollouts import TASKS, Rollouts, draw, problem, shipped
+from searchkit.lab.rollouts import TASKS, Rollouts, draw, problem
 from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, ParticleFilter, Vote, Widening
 from searchkit.verifiers import ProcessReward
 
@@ -63,7 +64,8 @@ def policy(task: str) -> Embedded:
 
 @functools.lru_cache
 def reward(task: str, kind: str, folder: Path | None) -> EmbeddedReward:
-    return EmbeddedReward((folder or shipped(task).parent) / f"{task}-{kind}")
+    name = f"{task}-{kind}"
+    return EmbeddedReward(folder / name if folder else shipped(name))
 
 
 async def _samples(job: Job) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from searchkit.frame import Search
 from searchkit.generators.embedded import Embedded
 from searchkit.lab.arithmetic import Arithmetic, Expression, Tree, answer, check, labels, reduce, replay, solutions
 from searchkit.lab.checker import ARITHMETIC, problem
-from searchkit.lab.checkpoint import ARITHMETIC as SHIPPED
+from searchkit.lab.checkpoint import shipped
 from searchkit.lab.environment import ArithmeticSteps
 
 DRAWN = [Arithmetic(high=high).draw(random.Random(seed)) for high in (9, 99, 999) for seed in range(150)]
@@ -304,7 +304,7 @@ def test_steps_end_with_a_number_and_only_then() -> None:
 def test_the_shipped_model_is_right_more_often_than_not_and_votes_help() -> None:
     """32 development expressions, 16 samples each: pass@1 near the model card's 64 %, majority and coverage above."""
     problems = [problem(expression) for expression in Arithmetic().expressions(32, "dev")]
-    model = Model(Embedded(SHIPPED), Params(max_tokens=112))
+    model = Model(Embedded(shipped("arithmetic")), Params(max_tokens=112))
     pool = asyncio.run(draw(problems, model, 16, verifier=ARITHMETIC, key=answer))
     best, vote = pool.curve("best@k").mean, pool.curve("maj@k").mean
     assert 0.5 < best[0] < 0.75

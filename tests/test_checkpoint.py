@@ -11,7 +11,7 @@ import pytest
 
 from searchkit.errors import ConfigError
 from searchkit.generators.embedded import Embedded
-from searchkit.lab.checkpoint import SHIPPED
+from searchkit.lab.checkpoint import SHIPPED, shipped
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "model.onnx"])
@@ -74,3 +74,11 @@ def test_the_export_is_reproducible_and_holds_no_weights(tmp_path: Path) -> None
     assert written == (SHIPPED / "model.onnx").read_bytes()
     assert len(written) * 50 < (SHIPPED / "model.safetensors").stat().st_size
     assert Embedded(folder).name.split("@")[1] == Embedded().name.split("@")[1]
+
+
+def test_what_ships_is_named() -> None:
+    """Every shipped model by its name; of another the names that there are."""
+    assert shipped("countdown") == SHIPPED
+    assert {shipped(name).name for name in ("arithmetic", "countdown-process")} == {"arithmetic", "countdown-process"}
+    with pytest.raises(ConfigError, match="arithmetic, countdown"):
+        shipped("chess")

@@ -64,6 +64,18 @@ def test_the_second_model_is_named_and_brings_its_checker(capsys: pytest.Capture
     assert "countdown and arithmetic" in err
 
 
+@pytest.mark.parametrize("name", ["process-reward", "outcome-reward"])
+def test_the_shipped_reward_models_are_verifiers(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Best-of-4 by either: the best score is the answer's, every score a chance, a model call for each sample more."""
+    code, out, _ = run(capsys, "solve", PUZZLE.prompt, "-p", "n=4", "--max-tokens", "64", "--verifier", name, "--json")
+    result = json.loads(out)
+    assert code == 0
+    scores = {c["text"]: c["score"] for c in result["candidates"]}
+    assert all(0 < score < 1 for score in scores.values())
+    assert result["answer"] == max(scores, key=scores.__getitem__)
+    assert result["usage"]["model_calls"] == 8
+
+
 def test_a_tree_search_is_watched_and_its_tree_saved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """MCTS with a named rule and environment: the tree is shown on stderr and saved; best-of-N has none to save."""
     page = tmp_path / "tree.html"
@@ -121,6 +133,7 @@ def test_estimate_prices(capsys: pytest.CaptureFixture[str]) -> None:
         ("solve '1 2>3' --temperature -1", "temperature"),
         ("solve '1 2>3' --verifier exact", "--reference"),
         ("solve '1 2>3' --verifier mine", "module:function"),
+        ("solve hi --backend http://127.0.0.1:9/v1 --model m --verifier process-reward", "embedded models"),
         ("solve '1 2>3' --verifier no.such.module:f", "cannot be imported"),
         ("solve hi --backend vllm", "URL"),
         ("solve hi --backend http://127.0.0.1:9/v1", "--model"),

@@ -24,11 +24,11 @@ from searchkit.generators.embedded import Embedded
 from searchkit.generators.model import Model
 from searchkit.lab import arithmetic, countdown
 from searchkit.lab.arithmetic import Expression
-from searchkit.lab.checkpoint import SHIPPED, load, read_header
+from searchkit.lab.checkpoint import SHIPPED, load, read_header, shipped
 from searchkit.lab.countdown import Puzzle
 from searchkit.lab.evaluate_reward import Judged, auroc, calibration, found_among, judge, report
 from searchkit.lab.reward import EmbeddedReward, lines
-from searchkit.lab.rollouts import Rollouts, Solution, draw, header, shipped
+from searchkit.lab.rollouts import Rollouts, Solution, draw, header
 from searchkit.lab.tokenizer import Tokenizer
 from searchkit.solve import solve_sync
 from searchkit.strategies import BestOfN
@@ -286,7 +286,7 @@ def test_verifiers_give_one_score_a_line_and_choose_by_it(reward: EmbeddedReward
 @pytest.mark.parametrize("kind", ["outcome", "process"])
 def test_the_shipped_models_choose_far_better_than_chance(task: str, kind: str, least: float) -> None:
     """On 40 development problems: a right sample scores above a wrong one, and the best of 4 gains half of pass@4's."""
-    reward = EmbeddedReward(shipped(task).parent / f"{task}-{kind}")
+    reward = EmbeddedReward(shipped(f"{task}-{kind}"))
     assert reward.kind == kind
 
     async def measured() -> dict[str, tuple[float, float, float]]:

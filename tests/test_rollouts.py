@@ -25,10 +25,9 @@ from searchkit.lab.rollouts import (
     puzzle,
     read,
     reward_to_go,
-    shipped,
 )
 
-POLICY = Embedded(shipped("countdown"), threads=1)
+POLICY = Embedded(threads=1)
 
 
 def drawn(problems: range, samples: int = 8, split: str = "train", seed: int = 0) -> list[Rollouts]:

@@ -32,7 +32,7 @@ TEMPLATE = (
     "{%- if add_generation_prompt -%}<assistant>{%- endif -%}"
 )
 TASKS = ["left", "right"]
-CALL = f'<tool_call>{json.dumps({"name": "spawn", "arguments": {"tasks": TASKS}})}</tool_call>'
+CALL = f"<tool_call>{json.dumps({'name': 'spawn', 'arguments': {'tasks': TASKS}})}</tool_call>"
 RETURNED = json.dumps({"results": [{"task": i, "returned": f"{task}!"} for i, task in enumerate(TASKS, 1)]})
 JOINED = 'Well. <join>\n<result task="1">left!</result>\n</join>\n'
 REPLIES = {  # what the model is given -> what it writes

@@ -62,7 +62,8 @@ def _search_options(command: argparse.ArgumentParser) -> None:
     example = "a parameter of the strategy, such as n=16, stop=Beta(0.9) or key=boxed; repeatable"
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)
     command.add_argument(
-        "--verifier", help="a name such as countdown, exact (with --reference), or your own as module:function"
+        "--verifier",
+        help="countdown, process-reward, exact (with --reference) ..., or your own as module:function",
     )
     command.add_argument("--reference", help="the known answer, for --verifier exact")
     command.add_argument("--temperature", type=float, default=1.0)

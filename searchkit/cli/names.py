@@ -21,7 +21,7 @@ def known() -> dict[str, Any]:
     """Every name with what it stands for: strategies, their rules, environments, answer keys, verifiers."""
     from searchkit import environments, strategies, verifiers
     from searchkit.lab.arithmetic import answer
-    from searchkit.lab.checker import ARITHMETIC, CHECKER, operations
+    from searchkit.lab.checker import ARITHMETIC, CHECKER, operations, outcome_reward, process_reward
     from searchkit.lab.environment import ArithmeticSteps, CountdownSteps
     from searchkit.verifiers import keys
 
@@ -29,6 +29,7 @@ def known() -> dict[str, Any]:
     names |= {name: getattr(environments, name) for name in environments.__all__}
     names |= {name: getattr(verifiers, name) for name in verifiers.__all__ if name != "keys"}
     names |= {name: getattr(keys, name) for name in keys.__all__}
+    names |= {"process_reward": process_reward, "outcome_reward": outcome_reward}
     names |= {"countdown": CHECKER, "operations": operations, "CountdownSteps": CountdownSteps}
     return names | {"arithmetic": ARITHMETIC, "answer": answer, "ArithmeticSteps": ArithmeticSteps}
 

@@ -14,6 +14,9 @@ from searchkit.generators.model import Model
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params
 
+TASKS = ("countdown", "arithmetic")  # that embedded models have learnt
+REWARDS = {"processreward": "process_reward", "outcomereward": "outcome_reward"}  # verifiers that ship for each
+
 
 def params(options: argparse.Namespace) -> Params:
     return Params(temperature=options.temperature, top_p=options.top_p, max_tokens=options.max_tokens)
@@ -23,12 +26,11 @@ def generator(options: argparse.Namespace) -> Model:
     """The embedded model, or the server at `options.backend` with retries and an adaptive limit."""
     if options.backend == "embedded":
         from searchkit.generators.embedded import Embedded
-        from searchkit.lab.checkpoint import ARITHMETIC, SHIPPED
+        from searchkit.lab.checkpoint import shipped
 
-        shipped = {"countdown": SHIPPED, "arithmetic": ARITHMETIC}
-        if _task(options) not in shipped:
-            raise ConfigError(f"the embedded models are {' and '.join(shipped)}, got --model {options.model}")
-        return Model(Embedded(shipped[_task(options)]), params(options))
+        if _task(options) not in TASKS:
+            raise ConfigError(f"the embedded models are {' and '.join(TASKS)}, got --model {options.model}")
+        return Model(Embedded(shipped(_task(options))), params(options))
     if not options.backend.startswith(("http://", "https://")):
         raise ConfigError(f"unknown backend {options.backend!r}: 'embedded', or a URL such as http://localhost:8000/v1")
     if not options.model:
@@ -65,6 +67,10 @@ def _verifier(options: argparse.Namespace) -> Any:
         if options.reference is None:
             raise ConfigError("--verifier exact compares with the known answer: add --reference ANSWER")
         return Exact(reference=options.reference)
+    if names.plain(name) in REWARDS:
+        if options.backend != "embedded":
+            raise ConfigError(f"--verifier {name} reads what the embedded models write: name one of your own")
+        return names.known()[REWARDS[names.plain(name)]](_task(options))
     if name in names.known():
         return names.known()[name]
     found = names.imported(name)

@@ -1,11 +1,14 @@
-"""The exact checkers of the lab's tasks as verifiers, their problems, and Countdown's answer key for votes."""
+"""The lab's verifiers: exact checkers and trained reward models; its problems, and Countdown's answer key for votes."""
 
 from __future__ import annotations
 
 from searchkit.lab.arithmetic import Expression, answer
+from searchkit.lab.checkpoint import shipped
 from searchkit.lab.countdown import Puzzle, check, line_operation
+from searchkit.lab.reward import EmbeddedReward
 from searchkit.types import Problem, Prompt, Verdict
 from searchkit.verifiers.predicate import Predicate
+from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
 
 
 def judge(prompt: Prompt, value: str) -> Verdict:
@@ -23,6 +26,22 @@ def judge_answer(prompt: Prompt, value: str) -> Verdict:
 
 CHECKER = Predicate(judge, name="countdown")
 ARITHMETIC = Predicate(judge_answer, name="arithmetic")
+
+
+def process_reward(task: str = "countdown") -> ProcessReward:
+    """The process reward model that ships for a task: the policy's chance of success after each line, in [0, 1].
+
+    Of a whole solution the last line's counts. Cost: a model call a text, about a millisecond.
+    """
+    return ProcessReward(EmbeddedReward(shipped(f"{task}-process")), separator="\n")
+
+
+def outcome_reward(task: str = "countdown") -> OutcomeReward:
+    """The outcome reward model that ships for a task: the chance that a whole solution is right, in [0, 1].
+
+    Cost: a model call a text, about a millisecond.
+    """
+    return OutcomeReward(EmbeddedReward(shipped(f"{task}-outcome")), range=(0.0, 1.0))
 
 
 def operations(value: str) -> str | None:

@@ -14,7 +14,6 @@ from searchkit.lab.tokenizer import BOS, EOS, Tokenizer
 from searchkit.lab.words import Words
 
 SHIPPED = Path(__file__).parent / "weights" / "countdown"
-ARITHMETIC = Path(__file__).parent / "weights" / "arithmetic"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "model.onnx")
 
 
@@ -47,6 +46,18 @@ class Checkpoint:
     begin: int
     ends: tuple[int, ...]
     digest: str
+
+
+def shipped(name: str) -> Path:
+    """The folder of a model that ships with searchkit: a task's policy, or ``TASK-process`` or ``TASK-outcome``.
+
+    `ConfigError` if there is no such model; it names those there are.
+    """
+    folder = SHIPPED.parent / name
+    if not (folder / "config.json").is_file():
+        known = sorted(path.parent.name for path in SHIPPED.parent.glob("*/config.json"))
+        raise ConfigError(f"no model {name!r} ships with searchkit: there are {', '.join(known)}")
+    return folder
 
 
 def load(folder: Path) -> Checkpoint:

@@ -167,8 +167,9 @@ async def judge(reward: EmbeddedReward, rollouts: Sequence[Rollouts]) -> list[Ju
 
 def main() -> None:
     from searchkit.generators.embedded import Embedded
+    from searchkit.lab.checkpoint import shipped
     from searchkit.lab.reward import EmbeddedReward
-    from searchkit.lab.rollouts import TASKS, draw, shipped
+    from searchkit.lab.rollouts import TASKS, draw
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=sorted(TASKS), required=True)

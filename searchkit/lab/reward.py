@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Literal
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.lab.checkpoint import SHIPPED, Checkpoint, load, read_config
+from searchkit.lab.checkpoint import Checkpoint, load, read_config, shipped
 from searchkit.types import Image, Request, Sample, Text, Usage
 
 # Scorers of this process, by the digest of their weights: equal ones share the weights and the thread.
@@ -49,7 +49,7 @@ class EmbeddedReward:
     _checkpoint: Checkpoint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        folder = SHIPPED.parent / "countdown-process" if self.folder is None else Path(self.folder)
+        folder = shipped("countdown-process") if self.folder is None else Path(self.folder)
         checkpoint, kind = load(folder), read_config(folder).get("reward")
         if kind not in ("process", "outcome"):
             raise ConfigError(f"{folder} is no reward model: name a folder written by searchkit.lab.train_reward")

@@ -22,8 +22,9 @@ from typing import Any, Literal
 
 from searchkit.errors import CallError, ConfigError
 from searchkit.generators.embedded import Embedded
-from searchkit.lab import arithmetic, checkpoint, countdown
+from searchkit.lab import arithmetic, countdown
 from searchkit.lab.arithmetic import Arithmetic, Expression
+from searchkit.lab.checkpoint import shipped
 from searchkit.lab.countdown import Countdown, Puzzle
 from searchkit.lab.reward import lines
 from searchkit.seeds import derive, root, seed_of
@@ -194,11 +195,6 @@ async def extend(path: Path, task: str, policy: Embedded, problems: int, samples
             for rollouts in await flying.popleft():
                 file.write(rollouts.line + "\n")
             file.flush()
-
-
-def shipped(task: str) -> Path:
-    """The folder of the policy that ships for `task`."""
-    return checkpoint.SHIPPED.parent / task
 
 
 def main() -> None:

@@ -49,9 +49,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from searchkit.errors import ConfigError
+from searchkit.lab.checkpoint import shipped
 from searchkit.lab.evaluate_reward import auroc
 from searchkit.lab.reward import lines
-from searchkit.lab.rollouts import Rollouts, read, reward_to_go, shipped
+from searchkit.lab.rollouts import Rollouts, read, reward_to_go
 from searchkit.lab.rules import play, reduction
 from searchkit.lab.tokenizer import BOS, PAD, Tokenizer
 from searchkit.lab.train import CONTEXT, LAYERS, WIDTH, Layer, Llama
