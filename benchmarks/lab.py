@@ -25,6 +25,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import lab_plot
 import numpy as np
 from lab_work import KEYS, SEARCHES, Job, blocks, identity, work
 
@@ -215,6 +216,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["dev", "test"], default="test")
     parser.add_argument("--rewards", type=Path, help="folder of the reward models' folders; ours by default")
     parser.add_argument("--out", type=Path, default=Path("runs/lab"), help="folder of what was measured")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the table and best-of-N, too")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     if args.problems < 2:
@@ -235,6 +237,8 @@ def main() -> None:
     with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
         for task, report in reports.items():
             show(task, report)
+    if args.plot:
+        lab_plot.save(reports, args.plot)
     if args.json:
         print(json.dumps({"problems": args.problems, "split": args.split, "tasks": reports}))
 

@@ -95,8 +95,9 @@ def test_a_small_run(tmp_path: Path) -> None:
     """Two development puzzles, four samples each: every method has a row, its tokens are at most what it may spend."""
     command = [sys.executable, str(FOLDER / "lab.py"), "--json", "--task", "countdown", "--split", "dev"]
     sizes = ["--problems", "2", "--samples", "4", "--deep", "0", "--processes", "1", "--out", str(tmp_path)]
-    run = subprocess.run([*command, *sizes], cwd=tmp_path, capture_output=True, text=True)
+    run = subprocess.run([*command, *sizes, "--plot", "lab.png"], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    assert (tmp_path / "lab.png").read_bytes().startswith(b"\x89PNG")
     table = json.loads(run.stdout)["tasks"]["countdown"]["table"]
     methods = {row["method"]: row for row in table}
     assert {"coverage", "random", "majority", "weighted", "process", "outcome"} < set(methods)
