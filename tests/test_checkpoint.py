@@ -80,5 +80,5 @@ def test_what_ships_is_named() -> None:
     """Every shipped model by its name; of another the names that there are."""
     assert shipped("countdown") == SHIPPED
     assert {shipped(name).name for name in ("arithmetic", "countdown-process")} == {"arithmetic", "countdown-process"}
-    with pytest.raises(ConfigError, match="arithmetic, countdown"):
+    with pytest.raises(ConfigError, match="arithmetic, arithmetic-outcome"):
         shipped("chess")

@@ -282,7 +282,7 @@ def test_verifiers_give_one_score_a_line_and_choose_by_it(reward: EmbeddedReward
 # --- the models that ship ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("task", "least"), [("countdown", 0.93)])
+@pytest.mark.parametrize(("task", "least"), [("countdown", 0.93), ("arithmetic", 0.85)])
 @pytest.mark.parametrize("kind", ["outcome", "process"])
 def test_the_shipped_models_choose_far_better_than_chance(task: str, kind: str, least: float) -> None:
     """On 40 development problems: a right sample scores above a wrong one, and the best of 4 gains half of pass@4's."""
