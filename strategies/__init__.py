@@ -21,6 +21,7 @@ from searchkit.strategies.select import Argmax, Soft, Vote
 from searchkit.strategies.self_consistency import SelfConsistency
 from searchkit.strategies.spawn_join import SpawnJoin
 from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
+from searchkit.strategies.tournament import Tournament
 from searchkit.strategies.tree_of_thoughts import TreeOfThoughts
 from searchkit.strategies.tree_search import TreeSearch
 
@@ -54,6 +55,7 @@ __all__ = [
     "SpawnJoin",
     "TagProtocol",
     "ToolCallProtocol",
+    "Tournament",
     "TreeOfThoughts",
     "TreeSearch",
     "Vote",

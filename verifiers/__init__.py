@@ -5,17 +5,25 @@ if __name__ != "searchkit.verifiers":
 
 from searchkit.verifiers import keys
 from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
+from searchkit.verifiers.debate import Debate
 from searchkit.verifiers.exact import Exact
 from searchkit.verifiers.generative import PYes
+from searchkit.verifiers.judge import Judge
+from searchkit.verifiers.jury import Jury
+from searchkit.verifiers.pairwise import PairwiseJudge
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
 
 __all__ = [
+    "Debate",
     "DeepConf",
     "Exact",
+    "Judge",
+    "Jury",
     "LogProb",
     "OutcomeReward",
     "PYes",
+    "PairwiseJudge",
     "Predicate",
     "ProcessReward",
     "SelfCertainty",

@@ -12,10 +12,9 @@ from searchkit.environments.wording import check, worded
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator
 from searchkit.run import Run
-from searchkit.types import Outcome, Params, Prompt, Sample, Token, Verdict
-from searchkit.verifiers.base import Independent, identity
-
-LONGEST = 100_000  # characters of an answer
+from searchkit.types import Params, Prompt, Sample, Token, Verdict
+from searchkit.verifiers.asking import LONGEST, TOO_LONG, UNREADABLE, check_generator, judgements, name_of
+from searchkit.verifiers.base import Independent
 
 ASK = """A task was given:
 
@@ -51,8 +50,8 @@ class PYes(Independent):
     template: the question, with the fields {task} (the text of the last user message, which the question replaces) and
     {answer} (fenced); None takes `ASK`, or `REASON` with chains. yes, no: the words; with chains what follows the last
     "Verdict:", or else the last line, must be one of them. params: None takes one greedy token with 20 rivals, or with
-    chains the caller's. retries: how often verdicts that cannot be read are drawn again; if none can be read then the
-    sample abstains, as does one of more than 100,000 characters. A score is never made up.
+    chains the caller's. retries: how often verdicts that fail or cannot be read are drawn again; if none can be read
+    then the sample abstains, as does one of more than 100,000 characters. A score is never made up.
 
     Range: [0, 1]. Cost: 1 or `chains` model calls a sample, at most `retries` + 1 times as many. Raises `ConfigError`
     where log-probabilities are needed and missing, and what the generator raises if no call succeeds.
@@ -69,8 +68,7 @@ class PYes(Independent):
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        if self.generator is not None and not callable(getattr(self.generator, "generate", None)):
-            raise ConfigError(f"PYes asks a generator such as Model(backend), got {self.generator!r}")
+        check_generator(self, self.generator)
         if self.chains < 0 or self.retries < 0:
             raise ConfigError(f"chains and retries must be >= 0, got {self.chains} and {self.retries}")
         if not _plain(self.yes) or not _plain(self.no) or _plain(self.yes) == _plain(self.no):
@@ -81,7 +79,7 @@ class PYes(Independent):
 
     @property
     def key(self) -> str:
-        asked = "" if self.generator is None else _identity(self.generator)
+        asked = name_of(self.generator)
         return f"p-yes:{asked}:{self._template!r}:{self.chains}:{self.retries}:{self.yes}:{self.no}:{self.params}"
 
     @property
@@ -93,26 +91,14 @@ class PYes(Independent):
 
     async def _judge(self, prompt: Prompt, answer: str, run: Run) -> Verdict:
         if len(answer) > LONGEST:
-            return Verdict(feedback=f"an answer of more than {LONGEST:,} characters is not judged")
+            return Verdict(feedback=TOO_LONG)
         question = worded(prompt, self._template, answer=answer)
         params = self.params if self.chains or self.params is not None else FIRST_TOKEN
-        wanted, drawn, shares = self.chains or 1, 0, list[float]()
-        for _ in range(self.retries + 1):
-            missing = wanted - len(shares)
-            try:
-                replies = await run.sample(self.generator, question, missing, params=params, start=drawn, partial=True)
-            except Exception as error:
-                if isinstance(error, ConfigError) or not shares:
-                    raise
-                run.survive(Outcome(run.index, None, error))  # the verdicts so far are paid for: they count
-                run.fail(error)
-                break
-            drawn += missing
-            shares += [share for share in map(self._read, replies) if share is not None]
-            if len(shares) == wanted:
-                break
+        shares = await judgements(
+            self.generator, question, self._read, run, n=self.chains or 1, retries=self.retries, params=params
+        )
         if not shares:
-            return Verdict(feedback="no verdict could be read")
+            return Verdict(feedback=UNREADABLE)
         return Verdict(math.fsum(shares) / len(shares))
 
     def _read(self, reply: Sample[Any]) -> float | None:
@@ -140,9 +126,3 @@ class PYes(Independent):
 def _plain(word: str) -> str:
     """A word as it is compared: without case, and without white space, emphasis and punctuation around it."""
     return word.strip(" \t\r\n*_`\"'.!").casefold()
-
-
-def _identity(generator: Any) -> str:
-    """What a journal knows a generator by: its model's name, else its own."""
-    backend = getattr(generator, "backend", None)
-    return f"{backend.name}:{getattr(generator, 'params', None)}" if backend is not None else identity(generator)

@@ -1,0 +1,72 @@
+"""What the tests of judges share: verdicts through a real run, and scripted models that compare two answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from searchkit.run import Run, Search
+from searchkit.testing.doubles import Scripted
+from searchkit.types import Budget, Problem, Prompt, Request, Sample, Usage, Verdict
+
+PROMPT = Prompt.of("How much is 6 * 7?")
+FENCE = re.compile(r"`{3,}")
+
+
+def judged(verifier: Any, *answers: str, reference: Any = None, **options: Any) -> tuple[list[Verdict], Usage, Search]:
+    """Verdicts on answers, what was charged for them, and the search."""
+
+    async def go() -> list[Verdict]:
+        run = Run.root(search, 0, Budget())
+        scored = await run.score(verifier, PROMPT, [Sample(answer) for answer in answers])
+        assert all(candidate.sample.text in answers for candidate in run.frame.candidates())
+        return [one.verdict for one in scored]
+
+    search = Search(Problem("p", PROMPT, reference), **options)
+    return asyncio.run(go()), search.usage, search
+
+
+def fences(text: str) -> tuple[str, list[str]]:
+    """A text without what stands in fences, and that: as a reader of Markdown sees it, written without `fenced`."""
+    outside, inside, fence = list[str](), list[list[str]](), ""
+    for line in text.split("\n"):
+        if fence:
+            fence = "" if line == fence else fence
+            if fence:
+                inside[-1].append(line)
+        elif FENCE.fullmatch(line):
+            fence = line
+            inside.append([])
+        else:
+            outside.append(line)
+    assert not fence, "a fence is not closed"
+    return "\n".join(outside), ["\n".join(lines) for lines in inside]
+
+
+def says(**fields: Any) -> str:
+    """A judge's reply."""
+    return json.dumps({"reasoning": "so", **fields})
+
+
+def comparing(prefer: Callable[[str, str, Request], str], otherwise: str = "an answer") -> Scripted:
+    """A backend that says `prefer(first, second, request)` of two answers, and writes answers when not asked that."""
+
+    def reply(request: Request) -> str:
+        question, found = fences(request.prompt.text)
+        if "Which answer is better" not in question:
+            return f"{otherwise} {request.seed % 5}"
+        return says(better=prefer(found[0], found[1], request))
+
+    return Scripted(reply)
+
+
+def greater(first: str, second: str, request: Request) -> str:
+    """Knows the true order: the greater number, else the later word, is better."""
+    return "tie" if first == second else "A" if rank(first) > rank(second) else "B"
+
+
+def rank(text: str) -> float:
+    return float(text.split()[-1])
