@@ -77,6 +77,7 @@ class Stream(Generic[I, O]):
             return False
         share = None if self._wave is None else self._wave.launch()
         span = self._group.add(self._name, "item", index, self._run.role)
+        span.after = self._taken
         child = self._run.spawned(self._name, self._ordinal, index, span, share or self._run.ledger)
         self._shares.append(share)
         self._spans.append(span)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from types import TracebackType
 from typing import Any, Literal
@@ -21,19 +21,20 @@ class Span:
 
     kind: "search" (a strategy), "group" (concurrent children), "item" (one of them) or "call" (one request or check).
     usage: this span's own, not its children's; retried: what failed attempts before it cost. waiting: nothing has been
-    sent yet. text: what came out, for people. replayed: taken from a journal or
-    cache. began, ended: seconds on `time.perf_counter`.
+    sent yet. text: what came out, for people. replayed: taken from a journal or cache. after: how many outcomes of its
+    group had been taken when an item began, which may depend on them. began, ended: seconds on `time.perf_counter`.
     """
 
     __slots__ = (
-        "began", "children", "ended", "error", "index", "kind", "name", "replayed", "retried", "role", "status", "text",
-        "usage", "waiting",
+        "after", "began", "children", "ended", "error", "index", "kind", "name", "replayed", "retried", "role",
+        "status", "text", "usage", "waiting",
     )  # fmt: skip
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
         self.name: str = name
         self.kind: str = kind
         self.index: int = index
+        self.after: int = 0
         self.role: Role = role
         self.children: list[Span] = []
         self.usage: Usage = NO_USAGE
@@ -80,15 +81,22 @@ class Span:
     def sequential_tokens(self) -> int:
         """Generated tokens on the longest chain of calls that waited for one another: the critical path.
 
-        Children of a group ran side by side, so the longest counts; children of anything else ran one after another.
+        Children of a group ran side by side, but for those that began after others; children of anything else ran one
+        after another.
         """
         best: dict[int, int] = {}
         for span in reversed(list(self.walk())):  # children before parents
-            below = [best[id(c)] for c in span.children]
-            best[id(span)] = span.usage.generated_tokens + (
-                max(below, default=0) if span.kind == "group" else sum(below)
-            )
+            best[id(span)] = span.usage.generated_tokens + span.chained([best[id(c)] for c in span.children])
         return best[id(self)]
+
+    def chained(self, lengths: Sequence[int]) -> int:
+        """The longest chain of children that waited for one another, of these lengths."""
+        if self.kind != "group":
+            return sum(lengths)
+        ends = [0]  # of the longest chain among the first i children
+        for child, length in zip(self.children, lengths, strict=True):
+            ends.append(max(ends[-1], ends[child.after] + length))
+        return ends[-1]
 
     def canonical(self) -> dict[str, Any]:
         """What is equal between two runs with the same seed and responses.
@@ -120,7 +128,7 @@ class Span:
     @classmethod
     def _load(cls, stored: dict[str, Any]) -> Span:
         span = cls(stored["name"], stored["kind"], stored["index"], stored["role"])
-        for name in ("status", "error", "text", "replayed", "waiting", "began", "ended"):
+        for name in ("after", "status", "error", "text", "replayed", "waiting", "began", "ended"):
             setattr(span, name, stored[name])
         span.usage, span.retried = Usage(**stored["usage"]), Usage(**stored["retried"])
         span.children = [cls._load(c) for c in stored["children"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import chain, combinations, pairwise
 from typing import Any
 
 import pytest
@@ -261,6 +262,26 @@ def test_sequential_tokens_are_the_critical_path() -> None:
     assert result.usage.generated_tokens == 60
     assert result.sequential_tokens == 20
     assert result.usage.longest_context == 10
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 9])
+def test_an_item_that_began_after_others_is_in_sequence_with_them(window: int) -> None:
+    """Nine items of known lengths, `window` at a time: the critical path is the heaviest of all chains of items that
+    began when the one before them had been taken. Every chain is tried."""
+    lengths = [5, 1, 7, 2, 2, 9, 1, 4, 3]
+
+    async def body(prompt: Prompt, run: Run) -> None:
+        async def draw(length: int, child: Run) -> None:
+            await child.sample(None, Prompt.of("say " * length))
+
+        async with run.stream(draw, iter(lengths), window=window, most=len(lengths)) as stream:
+            async for _ in stream:
+                pass
+
+    chains = chain.from_iterable(combinations(range(9), r) for r in range(1, 10))
+    allowed = (c for c in chains if all(b - a >= window for a, b in pairwise(c)))
+    longest = max(sum(lengths[i] for i in c) for c in allowed)
+    assert go(body, Model(Scripted(lambda request: request.prompt.text))).sequential_tokens == longest
 
 
 def test_an_unexpected_error_after_the_first_candidate_returns_it() -> None:

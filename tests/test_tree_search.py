@@ -141,6 +141,14 @@ def test_one_in_flight_equals_a_textbook_mcts() -> None:
     assert [(tree.visits[n], round(tree.total[n], 9)) for n in tree.walk()] == flat(root)
 
 
+def test_one_leaf_at_a_time_is_all_in_sequence() -> None:
+    """Three draws of a token at each leaf: without leaves in flight each leaf waits for the one before it; with four of
+    them a quarter of the leaves does at least."""
+    alone, four = (write(MCTS(Worth(), environment=STEPS, iterations=12, width=3, in_flight=k)) for k in (1, 4))
+    assert alone.sequential_tokens == alone.usage.generated_tokens / 3 >= 8
+    assert four.usage.generated_tokens / 3 / 4 <= four.sequential_tokens < four.usage.generated_tokens / 3
+
+
 def test_visits_add_up() -> None:
     """A node's visits are those of its children and its own evaluation; nothing is in flight at the end."""
     tree = write(MCTS(Worth(), environment=STEPS, iterations=12, width=3, in_flight=4)).tree

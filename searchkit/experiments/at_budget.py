@@ -71,7 +71,7 @@ def spent(result: Result[Any], count: Count) -> Spent:
                 own.append(total[id(child)])
                 chain.append(sequential[id(child)])
         total[id(span)] = sum(own)
-        sequential[id(span)] = max(chain, default=0) if span.kind == "group" else sum(chain)
+        sequential[id(span)] = span.chained(chain)
     top = id(result.trace)
     return Spent(total[top], result.usage.longest_context, sequential[top], result.wall_s)
 
