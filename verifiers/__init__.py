@@ -10,6 +10,8 @@ from searchkit.verifiers.exact import Exact
 from searchkit.verifiers.generative import PYes
 from searchkit.verifiers.judge import Judge
 from searchkit.verifiers.jury import Jury
+from searchkit.verifiers.math_equal import MathEqual
+from searchkit.verifiers.maths.key import math_key
 from searchkit.verifiers.pairwise import PairwiseJudge
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
@@ -21,6 +23,7 @@ __all__ = [
     "Judge",
     "Jury",
     "LogProb",
+    "MathEqual",
     "OutcomeReward",
     "PYes",
     "PairwiseJudge",
@@ -28,4 +31,5 @@ __all__ = [
     "ProcessReward",
     "SelfCertainty",
     "keys",
+    "math_key",
 ]

@@ -48,7 +48,7 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 # In order. Each is linear: no two neighbouring repeats can match the same character.
-_REWRITES: tuple[Rewrite, ...] = (
+_PACKAGING: tuple[Rewrite, ...] = (
     (re.compile(r",\\!\s*|\{,\}"), ","),
     (re.compile(r"\\!"), ""),
     (re.compile(r"(?<=[0-9])\\,(?=[0-9]{3})"), ""),
@@ -65,6 +65,8 @@ _REWRITES: tuple[Rewrite, ...] = (
     (re.compile(r"\\frac" + _ARGUMENT + _ARGUMENT), _fraction),
     (re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
     (re.compile(r"([_^])\s*\{([0-9A-Za-z])\}"), r"\1\2"),
+)
+_NAMES: tuple[Rewrite, ...] = (
     # "x = 5", "f(x) = 2x" and "x \in [0, 1]" name their answer; an equation with more on the left is the answer.
     (re.compile(r"^\s*(?:[A-Za-z]|\\[a-z]+)(?:_[0-9A-Za-z])?(?:\([a-z]\))?\s*(?:=|\\in(?![A-Za-z]))\s*(?=[^=]+$)"), ""),
     (re.compile(r"^\s*\(([A-Z])\)\s*$"), r"\1"),
@@ -137,15 +139,36 @@ def _settled(text: str) -> str | None:
     return None
 
 
-def _once(text: str, depth: int) -> str:
+def unpacked(text: str) -> str:
+    """`text` without Markdown, dollars, spacing commands and units, its fractions in one spelling, its names kept."""
+    for _ in range(_MAX_ROUNDS):
+        rewritten = _rewritten(text, _PACKAGING)
+        if rewritten == text:
+            break
+        text = rewritten
+    return text
+
+
+def words(text: str) -> str | None:
+    """`text` in small letters if it is nothing but words."""
+    return text.casefold() if _WORDS.fullmatch(text) else None
+
+
+def _rewritten(text: str, rules: tuple[Rewrite, ...]) -> str:
     text = text.translate(_CHARACTERS).lstrip(' \t\r\n*`$:"').rstrip(' \t\r\n*`$.,;:"\\')
-    for pattern, replacement in _REWRITES:
+    for pattern, replacement in rules:
         text = pattern.sub(replacement, text)
+    return text
+
+
+def _once(text: str, depth: int) -> str:
+    text = _rewritten(text, _PACKAGING + _NAMES)
     number = rational(text)
     if number is not None:
         return str(number)
-    if _WORDS.fullmatch(text):
-        return text.casefold()
+    word = words(text)
+    if word is not None:
+        return word
     return _listed(text, depth) if depth < _MAX_DEPTH else _squeezed(text)
 
 

@@ -69,8 +69,12 @@ class Extractor(ABC):
     def extract(self, text: str) -> Any:
         """The answer as it stands in `text`, or None."""
 
+    def written(self, value: Any) -> Any:
+        """The answer as it stands in `value`; a value that is no text is the answer itself."""
+        return self.extract(without_thoughts(value)) if isinstance(value, str) else value
+
     def __call__(self, value: Any) -> Hashable | None:
-        return canonical(self.extract(without_thoughts(value)) if isinstance(value, str) else value)
+        return canonical(self.written(value))
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,10 +165,8 @@ class JsonField(Extractor):
 
     name: str
 
-    def __call__(self, value: Any) -> Hashable | None:
-        if isinstance(value, Mapping):
-            return canonical(value.get(self.name))
-        return super().__call__(value)
+    def written(self, value: Any) -> Any:
+        return value.get(self.name) if isinstance(value, Mapping) else super().written(value)
 
     def extract(self, text: str) -> Any:
         try:
@@ -211,8 +213,17 @@ class FirstOf:
         if not self.keys or not all(callable(key) for key in self.keys):
             raise ConfigError(f"first_of needs one or more callables, got {self.keys!r}")
 
+    def written(self, value: Any) -> Any:
+        """The answer as it stands in `value`, by the first key that finds one."""
+        return next((written(key, value) for key in self.keys if key(value) is not None), None)
+
     def __call__(self, value: Any) -> Hashable | None:
         return next((found for key in self.keys if (found := key(value)) is not None), None)
+
+
+def written(key: Key, value: Any) -> Any:
+    """What `key` finds before it is brought into canonical form; of other callables, what they return."""
+    return key.written(value) if isinstance(key, Extractor | FirstOf) else key(value)
 
 
 def json_field(name: str) -> JsonField:
