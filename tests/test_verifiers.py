@@ -246,6 +246,9 @@ def test_the_identity_of_a_predicate():
     versions = [Predicate(is_even), Predicate(is_even, version="2"), Predicate(is_even, range=(0, 2))]
     assert len({p.key for p in versions}) == 3
     assert Predicate(lambda v: True, name="always").key == "predicate:always::(0.0, 1.0)"
+    assert Predicate(str.isdigit).key == "predicate:builtins.str.isdigit::(0.0, 1.0)"
+    with pytest.raises(ConfigError, match="name="):
+        _ = Predicate("-".join).key  # of one text among many
 
 
 def test_a_lambda_needs_a_name_only_where_one_is_needed():

@@ -4,6 +4,11 @@ if __name__ != "searchkit.verifiers":
     raise ImportError("import searchkit.verifiers, not verifiers: the folder is installed inside the searchkit package")
 
 from searchkit.verifiers import keys
+from searchkit.verifiers.agreement import Agreement, MinimumBayesRisk
+from searchkit.verifiers.all_of import AllOf
+from searchkit.verifiers.calibrated import Calibrated
+from searchkit.verifiers.calibration import Isotonic, Platt, Temperature
+from searchkit.verifiers.cascade import Cascade
 from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
 from searchkit.verifiers.debate import Debate
 from searchkit.verifiers.exact import Exact
@@ -15,21 +20,31 @@ from searchkit.verifiers.maths.key import math_key
 from searchkit.verifiers.pairwise import PairwiseJudge
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
+from searchkit.verifiers.weighted import Weighted
 
 __all__ = [
+    "Agreement",
+    "AllOf",
+    "Calibrated",
+    "Cascade",
     "Debate",
     "DeepConf",
     "Exact",
+    "Isotonic",
     "Judge",
     "Jury",
     "LogProb",
     "MathEqual",
+    "MinimumBayesRisk",
     "OutcomeReward",
     "PYes",
     "PairwiseJudge",
+    "Platt",
     "Predicate",
     "ProcessReward",
     "SelfCertainty",
+    "Temperature",
+    "Weighted",
     "keys",
     "math_key",
 ]

@@ -31,11 +31,9 @@ def identity(fn: Callable[..., Any]) -> str:
     objects whose `repr` is an address.
     """
     name = None if inspect.ismethod(fn) else getattr(fn, "__qualname__", None)
-    if name is None:
-        name = repr(fn)
-        module = type(fn).__module__
-    else:
-        module = str(fn.__module__)
+    module = getattr(getattr(fn, "__objclass__", fn), "__module__", None)  # a built-in method is its class's
+    if name is None or module is None:
+        name, module = repr(fn), type(fn).__module__
     if "<l" in name or " at 0x" in name:
         raise ConfigError(
             f"{label(fn)} has no lasting name, and a journal must recognise it in another process: use a function "
