@@ -3,27 +3,23 @@ r"""MathEqual: the sample's answer is the same mathematical object as the refere
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import dataclass
 from numbers import Number
 from typing import Any, ClassVar
 
-from searchkit.errors import ConfigError, VerifierError
+from searchkit.errors import VerifierError
 from searchkit.run import Run
-from searchkit.types import Problem, Prompt, Sample, Verdict
+from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers import keys
-from searchkit.verifiers.base import Independent, identity, label
 from searchkit.verifiers.canonical import canonical
 from searchkit.verifiers.maths.answer import Answer, judge, read
 from searchkit.verifiers.maths.compare import Outcome
 from searchkit.verifiers.maths.worker import QUEUE
-
-UNBOUND = "MathEqual needs a reference: pass Problem(id, prompt, reference=...) or MathEqual(reference=...)"
-_RULES = 1  # part of the identity: change it when verdicts change, so that journals do not return old ones
+from searchkit.verifiers.referenced import Referenced
 
 
 @dataclass(frozen=True)
-class MathEqual(Independent):
+class MathEqual(Referenced[Answer]):
     r"""Passes a sample whose answer equals the reference, fails one that differs, abstains where it cannot tell.
 
     answer: the key that finds the answer, as for `Exact`. reference: the right answer, or a worked solution in which
@@ -41,37 +37,12 @@ class MathEqual(Independent):
     What is unknown for lack of time may be decided on a faster machine.
     """
 
-    answer: keys.Key = keys.default
-    reference: Any = None
-    wanted: Answer | None = field(init=False, repr=False, compare=False, default=None)
-
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        if not callable(self.answer):
-            raise ConfigError(f"MathEqual(answer=...) must be a callable such as keys.boxed, got {self.answer!r}")
-        if self.reference is not None:
-            object.__setattr__(self, "wanted", self._wanted())
-
-    @property
-    def key(self) -> str:
-        """Identity: the answer key's name and a digest of the reference's answer."""
-        text = None if self.wanted is None else self.wanted.text
-        digest = blake2b(repr(text).encode(), digest_size=16).hexdigest()
-        return f"math_equal:{_RULES}:{identity(self.answer)}:{digest}"
-
-    def bind(self, problem: Problem) -> MathEqual:
-        """The same check against `problem.reference`."""
-        if problem.reference is not None:
-            return replace(self, reference=problem.reference)
-        if self.reference is None:
-            raise ConfigError(UNBOUND)
-        return self
+    rules: ClassVar[str] = "math_equal:1"  # another number when verdicts change, or journals return old ones
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         if self.wanted is None:
-            raise VerifierError(UNBOUND)
-        return [await self._judge(self.wanted, self._find(sample.value)) for sample in samples]
+            raise VerifierError(self.unbound)
+        return [await self._judge(self.wanted, self.find(sample.value)) for sample in samples]
 
     async def _judge(self, wanted: Answer, found: Answer | None) -> Verdict:
         if found is None:
@@ -81,21 +52,14 @@ class MathEqual(Independent):
             outcome = await QUEUE.compare(wanted.text, found.text)
         return _verdict(outcome)
 
-    def _wanted(self) -> Answer:
-        """A bare reference such as "42" need not carry the marker that samples must carry."""
-        wanted = self._find(self.reference)
-        if wanted is None and isinstance(self.answer, keys.Extractor | keys.FirstOf):
-            wanted = _read(self.reference)
-        if wanted is None:
-            raise ConfigError(f"there is no answer in the reference {str(self.reference)[:80]!r}: pass the bare answer")
-        return wanted
+    def read(self, value: Any) -> Answer | None:
+        return _read(keys.written(self.answer, value))
 
-    def _find(self, value: Any) -> Answer | None:
-        try:
-            return _read(keys.written(self.answer, value))
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise VerifierError(f"the answer key {label(self.answer)} raised {reason}") from error
+    def bare(self, reference: Any) -> Answer | None:
+        return _read(reference)
+
+    def spelt(self, wanted: Answer) -> str:
+        return wanted.text
 
 
 def _read(found: Any) -> Answer | None:
