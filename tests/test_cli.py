@@ -133,6 +133,7 @@ def test_estimate_prices(capsys: pytest.CaptureFixture[str]) -> None:
         ("solve '1 2>3' --temperature -1", "temperature"),
         ("solve '1 2>3' --verifier exact", "--reference"),
         ("solve '1 2>3' --verifier mine", "module:function"),
+        ("solve '1 2>3' --verifier proces-reward", "did you mean 'process-reward'?"),
         ("solve hi --backend http://127.0.0.1:9/v1 --model m --verifier process-reward", "embedded models"),
         ("solve '1 2>3' --verifier no.such.module:f", "cannot be imported"),
         ("solve hi --backend vllm", "URL"),

@@ -75,11 +75,11 @@ def build(make: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any])
         raise ConfigError(f"{getattr(make, '__name__', make)}: {str(error).replace('__init__() ', '')}") from error
 
 
-def imported(path: str) -> Any:
-    """The object at ``module:attribute``, for verifiers and agents of the user's own."""
+def imported(path: str, known: Iterable[str]) -> Any:
+    """The object at ``module:attribute``, for verifiers and agents of the user's own. known: names that go without."""
     module, found, attribute = path.partition(":")
     if not found:
-        raise ConfigError(f"{path!r} is not known here: name your own as module:function")
+        raise ConfigError(f"{path!r} is not known here{_meant(path, known)} (your own is named as module:function)")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

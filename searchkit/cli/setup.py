@@ -73,7 +73,7 @@ def _verifier(options: argparse.Namespace) -> Any:
         return names.known()[REWARDS[names.plain(name)]](_task(options))
     if name in names.known():
         return names.known()[name]
-    found = names.imported(name)
+    found = names.imported(name, ("exact", *TASKS, "process-reward", "outcome-reward"))
     return found if hasattr(found, "verify") else Predicate(found)
 
 
