@@ -44,7 +44,12 @@ class Handle(Generic[O]):
         after: list[Handle[Any]],
         level: int,
     ) -> None:
-        self.run, self.child, self.ordinal, self.fn, self.item, self.after = run, child, ordinal, fn, item, after
+        self.run: Run = run
+        self.child: Run = child
+        self.ordinal: int = ordinal
+        self.fn: Callable[..., Awaitable[O]] = fn
+        self.item: Any = item
+        self.after: list[Handle[Any]] = after
         self.index: int = child.index
         self.level: int = level
         self.share: Share | None = None
