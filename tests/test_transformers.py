@@ -96,6 +96,42 @@ def test_loaded_objects_serve_as_well_as_names() -> None:
     assert backend.name == named.name
 
 
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_the_cache_may_have_either_of_its_two_names(name: str) -> None:
+    """Models of older and newer transformers, told apart by the signature of `forward`, write the same text."""
+    import transformers
+
+    class Named(transformers.LlamaForCausalLM):
+        """The model with its cache called `name`, whatever the version at hand calls it."""
+
+    theirs = Transformers(str(SHIPPED))._loaded().cache
+
+    def forward(self: Any, input_ids: Any, use_cache: bool, known: Any) -> Any:
+        out = transformers.LlamaForCausalLM.forward(self, input_ids=input_ids, use_cache=use_cache, **{theirs: known})
+        return _Out({"logits": out.logits, name: out[theirs]})
+
+    written: dict[str, Any] = {
+        "cache": lambda self, input_ids, use_cache, cache: forward(self, input_ids, use_cache, cache),
+        "past_key_values": lambda self, input_ids, use_cache, past_key_values: forward(
+            self, input_ids, use_cache, past_key_values
+        ),
+    }
+    Named.forward = written[name]
+    model, tokenizer = Named.from_pretrained(str(SHIPPED)), transformers.AutoTokenizer.from_pretrained(str(SHIPPED))
+    request = Request(Prompt.of(PROMPTS[0]), Params(max_tokens=20), 3)
+    [found] = asyncio.run(Transformers(model, tokenizer).complete([request]))
+    [wanted] = asyncio.run(Transformers(str(SHIPPED)).complete([request]))
+    assert isinstance(found, Sample)
+    assert isinstance(wanted, Sample)
+    assert found.text == wanted.text
+
+
+class _Out(dict[str, Any]):
+    @property
+    def logits(self) -> Any:
+        return self["logits"]
+
+
 def test_cancelling_stops_the_worker_and_frees_the_model() -> None:
     """Fifty long requests are cancelled after the first tokens: the model stops, and the next call is answered."""
     import transformers
@@ -112,7 +148,7 @@ def test_cancelling_stops_the_worker_and_frees_the_model() -> None:
 
     async def scenario() -> list[Sample[str] | CallError]:
         long = asyncio.create_task(backend.complete([Request(Prompt.of(PROMPTS[0]), Params(), i) for i in range(50)]))
-        await asyncio.to_thread(started.wait)
+        assert await asyncio.to_thread(started.wait, 60)
         long.cancel()
         assert isinstance((await asyncio.gather(long, return_exceptions=True))[0], asyncio.CancelledError)
         return await backend.complete([Request(Prompt.of(PROMPTS[0]), Params(max_tokens=1), 0)])

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 import importlib.util
+import inspect
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +94,9 @@ class _Loaded:
         self.context: int | None = getattr(model.config, "max_position_embeddings", None)
         ends = model.generation_config.eos_token_id
         self.ends = frozenset(ends if isinstance(ends, list) else () if ends is None else (ends,))
+        # What newer and older versions call the keys and values of the tokens so far, going in and coming out.
+        named = "cache" in inspect.signature(model.forward).parameters
+        self.cache: str = "cache" if named else "past_key_values"
         self._lock = threading.Lock()
 
     def sample(self, request: Request, cancelled: threading.Event) -> Sample[str] | CallError:
@@ -141,8 +145,8 @@ class _Loaded:
                 return CallError("the call was cancelled", kind="failed", request=request)
             with torch.inference_mode():
                 ids = torch.tensor([chunk], device=self.model.device)
-                out = self.model(input_ids=ids, past_key_values=cache, use_cache=True)
-            cache, logits = out.past_key_values, out.logits[:, -1].double().cpu().numpy()
+                out = self.model(input_ids=ids, use_cache=True, **{self.cache: cache})
+            cache, logits = out[self.cache], out.logits[:, -1].double().cpu().numpy()
             token = _choose(logits, params, request.seed, len(prompt) + len(tokens))
             tokens.append(token)
             if params.logprobs is not None:
