@@ -10,7 +10,11 @@ what is right. Then: the best method for each difficulty, chosen by two-fold cro
 best of N up to N = 1,024, where a reward model is over-optimised. Intervals are 95 %, over problems; differences are
 paired.
 
-Killed, it goes on where it was with the same command: `--out` keeps a line for each problem and method.
+Killed, it goes on where it was with the same command: `--out` keeps a line for each problem and method. Those behind the
+guide's tables are in benchmarks/results, so that intervals can be checked, and more problems added, in a minute:
+
+    mkdir -p runs/lab && for t in countdown arithmetic; do gunzip -c benchmarks/results/$t.jsonl.gz > runs/lab/$t.jsonl; done
+    python benchmarks/lab.py --wide 300
 """
 
 from __future__ import annotations
