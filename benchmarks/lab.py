@@ -10,10 +10,10 @@ what is right. Then: the best method for each difficulty, chosen by two-fold cro
 best of N up to N = 1,024, where a reward model is over-optimised. Intervals are 95 %, over problems; differences are
 paired.
 
-Killed, it goes on where it was with the same command: `--out` keeps a line for each problem and method. Those behind the
-guide's tables are in benchmarks/results, so that intervals can be checked, and more problems added, in a minute:
+Killed, it goes on where it was with the same command: `--out` keeps a line for each problem and method. The lines
+behind the guide's tables are in benchmarks/results: intervals can be checked in a minute, and more problems added.
 
-    mkdir -p runs/lab && for t in countdown arithmetic; do gunzip -c benchmarks/results/$t.jsonl.gz > runs/lab/$t.jsonl; done
+    mkdir -p runs/lab && cp benchmarks/results/*.gz runs/lab && gunzip runs/lab/*.gz
     python benchmarks/lab.py --wide 300
 """
 
