@@ -49,7 +49,8 @@ class Store:
     """The rows of one task, in memory and as JSON lines."""
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
-        self.path, self.rows = path, dict[tuple[str, int], dict[int, dict[str, Any]]]()
+        self.path: Path = path
+        self.rows: Rows = {}
         line = json.dumps(head)
         kept = path.read_text().split("\n")[:-1] if path.exists() else []
         if kept and kept[0] != line:
@@ -105,11 +106,8 @@ def columns(rows: Rows, samples: int, k: int, numbers: Iterable[int]) -> dict[st
         have = rows.get((method, k), {})
         if all(n in have for n in numbers):
             found[method] = np.array([[have[n]["right"], have[n]["tokens"], have[n]["sequential"]] for n in numbers])
-            found[method + " coverage"] = np.array([[have[n]["covered"], 0, 0] for n in numbers]) + found[method] * [
-                0,
-                1,
-                1,
-            ]
+            found[method + " coverage"] = found[method].copy()
+            found[method + " coverage"][:, 0] = [have[n]["covered"] for n in numbers]
     return found
 
 

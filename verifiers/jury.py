@@ -11,7 +11,8 @@ from typing import Any, Literal
 from searchkit.errors import ConfigError
 from searchkit.protocols import Verifier
 from searchkit.run import Run
-from searchkit.types import Problem, Prompt, Sample, Scored, Verdict
+from searchkit.types import Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.members import unless_nothing, verdicts_of
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,13 @@ class Jury:
         return replace(self, judges=tuple(judge.bind(problem) for judge in self.judges))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        async def ask(judge: Verifier, child: Run) -> list[Scored]:
-            return await child.score(judge, prompt, samples)
-
-        failure, ballots = None, [list[float]() for _ in samples]
-        for judge, outcome in zip(self.judges, await run.map(ask, self.judges, name="judge"), strict=True):
-            failure = run.survive(outcome, failure)
-            for ballot, one in zip(ballots, outcome.value or [], strict=False):
-                vote = self._vote(judge, one.verdict)
+        rows, failure = await verdicts_of(self.judges, prompt, samples, run, "judge")
+        ballots = [list[float]() for _ in samples]
+        for judge, row in zip(self.judges, rows, strict=True):
+            for ballot, verdict in zip(ballots, row, strict=True):
+                vote = self._vote(judge, verdict)
                 ballot += [] if vote is None else [vote]
-        if failure is not None and not any(ballots):
-            raise failure
-        return [self._verdict(ballot) for ballot in ballots]
+        return unless_nothing([self._verdict(ballot) for ballot in ballots], failure)
 
     def _vote(self, judge: Verifier, verdict: Verdict) -> float | None:
         if self.by != "majority" or verdict.value is None:

@@ -40,15 +40,22 @@ async def ask(
     members: Sequence[Verifier], prompt: Prompt, samples: Sequence[Sample[Any]], run: Run
 ) -> tuple[list[list[Verdict]], Exception | None]:
     """Each member's verdicts in [0, 1], all abstaining if it failed, and the first failure."""
+    rows, failure = await verdicts_of(members, prompt, samples, run, "member")
+    return [[mapped(one, member.range) for one in row] for member, row in zip(members, rows, strict=True)], failure
+
+
+async def verdicts_of(
+    members: Sequence[Verifier], prompt: Prompt, samples: Sequence[Sample[Any]], run: Run, name: str
+) -> tuple[list[list[Verdict]], Exception | None]:
+    """Each member's own verdicts, all abstaining if it failed, and the first failure. name: of the spans."""
 
     async def score(member: Verifier, child: Run) -> list[Scored]:
         return await child.score(member, prompt, samples)
 
     rows, failure = [], None
-    for member, outcome in zip(members, await run.map(score, members, name="member"), strict=True):
+    for outcome in await run.map(score, members, name=name):
         failure = run.survive(outcome, failure)
-        judged = [Verdict()] * len(samples) if outcome.value is None else [one.verdict for one in outcome.value]
-        rows.append([mapped(verdict, member.range) for verdict in judged])
+        rows.append([Verdict()] * len(samples) if outcome.value is None else [one.verdict for one in outcome.value])
     return rows, failure
 
 

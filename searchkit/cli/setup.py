@@ -15,7 +15,7 @@ from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params
 
 TASKS = ("countdown", "arithmetic")  # that embedded models have learnt
-REWARDS = {"processreward": "process_reward", "outcomereward": "outcome_reward"}  # verifiers that ship for each
+REWARDS = ("process_reward", "outcome_reward")  # verifiers that ship for each
 
 
 def params(options: argparse.Namespace) -> Params:
@@ -67,13 +67,14 @@ def _verifier(options: argparse.Namespace) -> Any:
         if options.reference is None:
             raise ConfigError("--verifier exact compares with the known answer: add --reference ANSWER")
         return Exact(reference=options.reference)
-    if names.plain(name) in REWARDS:
+    reward = next((known for known in REWARDS if names.plain(known) == names.plain(name)), None)
+    if reward is not None:
         if options.backend != "embedded":
             raise ConfigError(f"--verifier {name} reads what the embedded models write: name one of your own")
-        return names.known()[REWARDS[names.plain(name)]](_task(options))
+        return names.known()[reward](_task(options))
     if name in names.known():
         return names.known()[name]
-    found = names.imported(name, ("exact", *TASKS, "process-reward", "outcome-reward"))
+    found = names.imported(name, ("exact", *TASKS, *(known.replace("_", "-") for known in REWARDS)))
     return found if hasattr(found, "verify") else Predicate(found)
 
 
