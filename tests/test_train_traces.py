@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ KINDS = ["serial", "parallel"]
 
 
 def options(out: Path, kind: str, **changes: object) -> argparse.Namespace:
-    given = {"kind": kind, "out": str(out), "steps": 4, "tokens": 300, "lr": 1e-3, "seed": 0, "threads": 1}
-    return argparse.Namespace(**given | {"compile": False, "bf16": False, "watched": 1, "evaluate": 100} | changes)
+    given = {"kind": kind, "out": str(out), "steps": 4, "tokens": 300, "lr": 1e-3, "seed": 0, "threads": 1, "sums": 2}
+    return argparse.Namespace(
+        **given | {"compile": False, "bf16": False, "watched": 1, "evaluate": 100} | changes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +64,10 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     train_traces.train(options(tmp_path / "whole", kind))
     batch = train_traces.batch
 
-    def killed(kind: Any, words: Any, tokens: int, seed: int, step: int) -> Any:
+    def killed(kind: Any, words: Any, tokens: int, seed: int, step: int, warm: int) -> Any:
         if step == 2:
             raise KeyboardInterrupt
-        return batch(kind, words, tokens, seed, step)
+        return batch(kind, words, tokens, seed, step, warm)
 
     monkeypatch.setattr(train_traces, "batch", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -113,6 +116,25 @@ def test_what_the_model_writes_is_learnt_and_nothing_else(kind: str) -> None:
             assert "[" + "Sub Call Budget" not in text
             joins += "<Sub Searches>" in thread.text
     assert joins > 10 if kind == "parallel" else joins == 0
+
+
+def test_the_first_steps_are_sums_that_hold() -> None:
+    """Both kinds read the same true operations within the task's bounds, all four of them, before any search text."""
+    from searchkit.lab import train_traces
+
+    words = train_traces.vocabulary()
+    serial, parallel = (train_traces.batch(kind, words, 2000, 0, 3, warm=4) for kind in ("serial", "parallel"))
+    assert all(torch.equal(a, b) for s, p in zip(serial, parallel, strict=True) for a, b in zip(s, p, strict=True))
+    assert sum(int((inputs != train_traces.PAD).sum()) for inputs, _ in serial) == 2000
+    lines = train_traces.sums(random.Random(0), 300).text.splitlines()
+    found = [re.fullmatch(r"Exploring Operation: (\d+)([-+*/])(\d+)=(\d+)", line) for line in lines]
+    for match in found:
+        assert match
+        a, b, value = int(match[1]), int(match[3]), int(match[4])
+        assert {"+": a + b, "-": a - b, "*": a * b, "/": a / b}[match[2]] == value
+        assert 1 <= value <= train_traces.TASK.max_value
+    assert {match[2] for match in found if match} == set("+-*/")
+    assert any(int(match[1]) > train_traces.TASK.high for match in found if match)
 
 
 def test_a_serial_budget_is_the_length_rounded_up() -> None:

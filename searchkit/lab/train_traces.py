@@ -6,7 +6,8 @@
 Both kinds have the same architecture, vocabulary and context, and read the same number of tokens a step. Texts are made
 as they are needed, from (seed, step) alone; those longer than the context are learnt up to there. Learnt is what the
 model has to write: not prompts, and not the join blocks, which the runtime writes. So of 8,192 tokens that are read, a
-serial model learns about 7,800, a parallel one about 5,200.
+serial model learns about 7,800, a parallel one about 5,200. The first steps are sums alone, the same for both kinds: in
+a search text one token in 25 is a result, and a model this small learns to search long before it learns to calculate.
 
 Needs PyTorch, safetensors and onnx (``pip install 'searchkit[train]'``). Every 100 steps the state is written
 atomically, so killing the process costs at most 100 steps. The result is a Hugging Face folder with ``model.onnx``.
@@ -28,7 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from searchkit.lab.countdown import Puzzle
+from searchkit.lab.countdown import Puzzle, apply
 from searchkit.lab.tokenizer import BOS, EOS, PAD
 from searchkit.lab.traces import (
     CONTEXT,
@@ -54,6 +55,7 @@ from searchkit.types import Params, Prompt, Request
 Kind = Literal["serial", "parallel"]
 Row = tuple[list[int], list[int]]  # inputs and targets of one text, -100 is not learnt
 SAVE_EVERY = 100  # steps that a killed process may lose
+SUMS = 16  # lines of a text of sums
 PART = 2048  # tokens, padding included, that go through the model at once
 UNIT = CONTEXT // 8  # a serial text's budget is a multiple of it
 BUDGETS = {"serial": (256, 384, 512), "parallel": (3, 6, 9)}  # that greedy accuracy is measured at
@@ -75,6 +77,28 @@ def threads(kind: Kind, rng: random.Random, split: Literal["train", "dev"], word
     length = len(words.encode(serial_prompt(puzzle, CONTEXT) + text)) + 2
     budget = min(CONTEXT, -(-length // UNIT) * UNIT)
     return [Thread(serial_prompt(puzzle, budget), text)]
+
+
+def sums(rng: random.Random, lines: int) -> Thread:
+    """Operations of the task and nothing else: on two of its numbers, or on one and a result."""
+    found = list[str]()
+    while len(found) < lines:
+        b, again = rng.randint(1, TASK.high), rng.random() < 0.5
+        text, value = _sum(rng, b)
+        if value and again:
+            text, value = _sum(rng, value)
+        if value:
+            found.append(f"Exploring Operation: {text}={value}\n")
+    return Thread("", "".join(found))
+
+
+def _sum(rng: random.Random, b: int) -> tuple[str, int | None]:
+    """A random operation on a random number and `b`, and its value; None if the task forbids it."""
+    a, op = rng.randint(1, TASK.high), rng.choice("+*-/")
+    if op in "-/" and b > a:
+        a, b = b, a
+    value = apply(a, op, b)
+    return f"{a}{op}{b}", value if value is not None and value <= (TASK.max_value or value) else None
 
 
 def row(thread: Thread, words: Words) -> Row:
@@ -100,11 +124,12 @@ def pack(rows: list[Row]) -> Batch:
     return parts
 
 
-def batch(kind: Kind, words: Words, tokens: int, seed: int, step: int) -> Batch:
+def batch(kind: Kind, words: Words, tokens: int, seed: int, step: int, warm: int = 0) -> Batch:
     """The texts of one step, which hold `tokens` tokens together: the last of them is cut there."""
-    rng, rows, left = random.Random(f"traces/{kind}/{seed}/{step}"), list[Row](), tokens
+    name = "sums" if step < warm else kind
+    rng, rows, left = random.Random(f"traces/{name}/{seed}/{step}"), list[Row](), tokens
     while left > 0:
-        found = threads(kind, rng, "train", words)
+        found = [sums(rng, SUMS)] if step < warm else threads(kind, rng, "train", words)
         rng.shuffle(found)
         for thread in found:
             ids, targets = row(thread, words)
@@ -189,7 +214,7 @@ def train(args: argparse.Namespace) -> None:
             group["lr"] = args.lr * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
-            loss = backward(model, batch(args.kind, words, args.tokens, args.seed, step))
+            loss = backward(model, batch(args.kind, words, args.tokens, args.seed, step, args.sums))
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 20 == 0:
@@ -211,6 +236,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=["serial", "parallel"], required=True)
     parser.add_argument("--out", required=True, help="folder for the state and the result")
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--sums", type=int, default=1000, help="how many of the steps, the first ones, are sums alone")
     parser.add_argument("--tokens", type=int, default=8192, help="tokens that are read in a step")
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
