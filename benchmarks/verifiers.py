@@ -1,4 +1,4 @@
-"""What verifying costs: comparisons a second on one core, after warm-up.
+"""What verifying costs: comparisons a second on one core, after warm-up, and what it adds to generating.
 
     python benchmarks/verifiers.py --json
 
@@ -9,6 +9,8 @@ math_key_per_s        keys for votes, of Qwen2.5-Math's recorded responses
 symbolic_per_s        pairs that need sympy: answers of MATH-500 with other values, through the worker
 symbolic_ms_p99       of these, the wall time that 99 % do not exceed
 worker_start_s        from nothing to the first answer of the worker
+overlap_ms            best-of-16, generator of 100 ms with 4 slots, verifier of 50 ms with 2 slots, median:
+                      500 if each sample is verified as it arrives, 800 if all of them are drawn first
 
 The recordings are looked for in ../shared/data, or in the folder that --data names.
 """
@@ -19,13 +21,18 @@ import argparse
 import asyncio
 import gzip
 import json
+import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from searchkit import Model, solve
+from searchkit.generators.limited import Limited
 from searchkit.run import Run, Search
-from searchkit.types import Budget, Problem, Prompt, Sample
-from searchkit.verifiers import MathEqual, keys, math_key
+from searchkit.strategies import BestOfN
+from searchkit.types import Budget, Problem, Prompt, Request, Sample
+from searchkit.verifiers import MathEqual, Predicate, keys, math_key
 from searchkit.verifiers.maths.worker import Worker
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -90,9 +97,37 @@ def symbolic(repeats: int) -> dict[str, float]:
     }
 
 
+class Slow:
+    """A backend of 100 ms a call."""
+
+    name = "slow"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str]]:
+        await asyncio.sleep(0.1)
+        return [Sample("text") for _ in requests]
+
+
+async def overlap(repeats: int) -> float:
+    """Milliseconds of a whole search, the median."""
+    slots, walls = asyncio.Semaphore(2), []
+
+    async def judge(_: str) -> float:
+        async with slots:
+            await asyncio.sleep(0.05)
+        return 1.0
+
+    search = BestOfN(16, Predicate(judge, name="slow"))
+    for _ in range(repeats):
+        began = time.perf_counter()
+        await solve(PROMPT, search, generator=Model(Limited(Slow(), 4)))
+        walls.append(time.perf_counter() - began)
+    return 1e3 * statistics.median(walls)
+
+
 def measure(data: Path, quick: bool) -> dict[str, float]:
     rate, agreement = asyncio.run(gsm8k(data, 200 if quick else 1319))
     figures = {"gsm8k_answers_per_s": rate, "gsm8k_agreement": agreement, "math_key_per_s": votes(data)}
+    figures["overlap_ms"] = asyncio.run(overlap(3 if quick else 9))
     return figures | symbolic(5 if quick else 50)
 
 
