@@ -9,9 +9,16 @@ from searchkit.strategies.bandit import Bandit
 from searchkit.strategies.beam import BeamSearch
 from searchkit.strategies.best_first import BestFirst
 from searchkit.strategies.best_of_n import BestOfN
+from searchkit.strategies.borda_vote import BordaVote
+from searchkit.strategies.complexity_vote import ComplexityVote
+from searchkit.strategies.confident_vote import ConfidentVote
 from searchkit.strategies.costs import Imagined, Judged
 from searchkit.strategies.dvts import DVTS
+from searchkit.strategies.field_vote import FieldVote
+from searchkit.strategies.filtered_best_of_n import FilteredBestOfN
+from searchkit.strategies.hierarchical import Hierarchical
 from searchkit.strategies.mcts import MCTS
+from searchkit.strategies.of_messages import OfMessages
 from searchkit.strategies.particle_filter import ParticleFilter
 from searchkit.strategies.particle_gibbs import ParticleGibbs
 from searchkit.strategies.policies import MASTER, PUCT, RAP, UCT, AgentQ, SWESearch, Widening
@@ -20,6 +27,7 @@ from searchkit.strategies.receding_horizon import RecedingHorizon
 from searchkit.strategies.select import Argmax, Soft, Vote
 from searchkit.strategies.self_consistency import SelfConsistency
 from searchkit.strategies.spawn_join import SpawnJoin
+from searchkit.strategies.step_filter import StepFilter
 from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
 from searchkit.strategies.tournament import Tournament
 from searchkit.strategies.tree_of_thoughts import TreeOfThoughts
@@ -42,10 +50,17 @@ __all__ = [
     "BestFirst",
     "BestOfN",
     "Beta",
+    "BordaVote",
+    "ComplexityVote",
+    "ConfidentVote",
     "Dirichlet",
     "EarlyStopping",
+    "FieldVote",
+    "FilteredBestOfN",
+    "Hierarchical",
     "Imagined",
     "Judged",
+    "OfMessages",
     "ParticleFilter",
     "ParticleGibbs",
     "RecedingHorizon",
@@ -53,6 +68,7 @@ __all__ = [
     "SelfConsistency",
     "Soft",
     "SpawnJoin",
+    "StepFilter",
     "TagProtocol",
     "ToolCallProtocol",
     "Tournament",

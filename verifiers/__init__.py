@@ -11,6 +11,7 @@ from searchkit.verifiers.calibration import Isotonic, Platt, Temperature
 from searchkit.verifiers.cascade import Cascade
 from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
 from searchkit.verifiers.debate import Debate
+from searchkit.verifiers.deduplicated import Deduplicated
 from searchkit.verifiers.exact import Exact
 from searchkit.verifiers.generative import PYes
 from searchkit.verifiers.judge import Judge
@@ -20,6 +21,8 @@ from searchkit.verifiers.maths.key import math_key
 from searchkit.verifiers.pairwise import PairwiseJudge
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
+from searchkit.verifiers.structured import json_key, tool_key
+from searchkit.verifiers.universal import UniversalConsistency
 from searchkit.verifiers.weighted import Weighted
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "Calibrated",
     "Cascade",
     "Debate",
+    "Deduplicated",
     "DeepConf",
     "Exact",
     "Isotonic",
@@ -44,7 +48,10 @@ __all__ = [
     "ProcessReward",
     "SelfCertainty",
     "Temperature",
+    "UniversalConsistency",
     "Weighted",
+    "json_key",
     "keys",
     "math_key",
+    "tool_key",
 ]

@@ -4,6 +4,7 @@ from searchkit.experiments.at_budget import Attempt, Spent, WithinBudget, accura
 from searchkit.experiments.curves import Curve, estimate, table
 from searchkit.experiments.drawing import draw
 from searchkit.experiments.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
+from searchkit.experiments.greedy_first import greedy_first_best_at_k
 from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.plots import plot
 from searchkit.experiments.pool import Entry, Pool
@@ -22,6 +23,7 @@ __all__ = [
     "budgets",
     "draw",
     "estimate",
+    "greedy_first_best_at_k",
     "maj_at_k",
     "paired_bootstrap",
     "pass_at_k",
