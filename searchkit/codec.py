@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Any
 
@@ -25,6 +25,7 @@ from searchkit.types import (
 )
 
 NO_USAGE = Usage()
+_USAGE = tuple(field.name for field in fields(Usage))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def dump_row(sample: Sample[Any], retried: Usage, codec: Codec | None = None) ->
     """A finished call for the journal: its sample, and what failed attempts before it cost."""
     stored = _sample(sample, codec)
     if retried != NO_USAGE:
-        stored["retried"] = {k: v for k, v in asdict(retried).items() if v}
+        stored["retried"] = _usage(retried)
     return json.dumps(stored)
 
 
@@ -88,6 +89,11 @@ def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage]
     """What `dump_row` stored."""
     stored = json.loads(text)
     return _load_sample(stored, codec), Usage(**stored.get("retried", {}))
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    """What is not 0. Not by `asdict`, which took a third of a sweep's time."""
+    return {name: value for name in _USAGE if (value := getattr(usage, name))}
 
 
 def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
     if sample.stop_reason is not None:
         stored["stop_reason"] = sample.stop_reason
     if sample.usage != NO_USAGE:
-        stored["usage"] = {k: v for k, v in asdict(sample.usage).items() if v}
+        stored["usage"] = _usage(sample.usage)
     if sample.token_ids is not None:
         stored["token_ids"] = sample.token_ids
     if sample.logprobs is not None:

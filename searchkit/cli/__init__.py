@@ -1,4 +1,4 @@
-"""The command line: `searchkit demo`, `searchkit solve`, `searchkit estimate`."""
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare` and `plot`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from searchkit.cli import compare, plot, sweep
 from searchkit.errors import SearchkitError
 
 EPILOG = """examples:
@@ -15,6 +16,9 @@ EPILOG = """examples:
   searchkit solve '4 13 16 19>51' --strategy self-consistency -p n=40 -p 'stop=Beta(0.95)' --json
   searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model my-model --strategy self-consistency -p n=5
   searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512 --problems 500
+  searchkit sweep config.toml
+  searchkit compare results:best results:vote
+  searchkit plot results
 """
 
 
@@ -51,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
+    for command in (sweep, compare, plot):
+        command.add(commands)
     return main
 
 
@@ -85,6 +91,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from searchkit.cli.solve import solve
 
             return solve(options, _again(arguments))
+        if options.command == "sweep":
+            return sweep.sweep(options, _again(arguments))
+        if options.command == "compare":
+            return compare.compare(options)
+        if options.command == "plot":
+            return plot.plot(options)
         from searchkit.cli.estimate import estimate
 
         return estimate(options)

@@ -8,19 +8,29 @@ from searchkit.experiments.greedy_first import greedy_first_best_at_k
 from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.plots import plot
 from searchkit.experiments.pool import Entry, Pool
+from searchkit.experiments.sweep import Sweep
+from searchkit.experiments.sweep_results import Summary, SweepResults, difference
+from searchkit.experiments.sweep_rows import Finished, Lost, Row
 
 __all__ = [
     "Attempt",
     "Curve",
     "Entry",
+    "Finished",
     "Interval",
+    "Lost",
     "Pool",
+    "Row",
     "Spent",
+    "Summary",
+    "Sweep",
+    "SweepResults",
     "WithinBudget",
     "accuracy_within",
     "best_at_k",
     "bootstrap",
     "budgets",
+    "difference",
     "draw",
     "estimate",
     "greedy_first_best_at_k",

@@ -1,0 +1,62 @@
+"""`searchkit sweep`: every strategy under every budget with every seed over a set of problems, from one file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from searchkit.experiments.sweep_results import Summary, SweepResults
+
+
+def add(commands: Any) -> None:
+    """The command's options."""
+    command = commands.add_parser("sweep", help="strategies x budgets x seeds over a set of problems, from a TOML file")
+    command.add_argument("config", help="the file; see the guide's page on sweeps")
+    command.add_argument(
+        "--executor", default="asyncio", metavar="E", help="asyncio (default), processes, dask or ray: results agree"
+    )
+    command.add_argument("--jobs", type=int, help="workers of the executor (default: one for each CPU)")
+    command.add_argument("--retry-failed", action="store_true", help="search anew what ended in an error")
+    command.add_argument("--json", action="store_true", help="print the table as JSON")
+
+
+def sweep(options: argparse.Namespace, command: str) -> int:
+    """Run what is not finished, print the table; interrupted, print what there is and how to go on."""
+    from searchkit.cli.solve import _printable
+    from searchkit.cli.sweep_config import load
+
+    sys.path.insert(0, os.getcwd())  # where a user's own module:function is looked for, as with python -m
+    config = load(Path(options.config))
+    results = config.sweep.run(
+        config.out, executor=options.executor, jobs=options.jobs, concurrency=config.concurrency,
+        progress=not options.json, retry_failed=options.retry_failed,
+    )  # fmt: skip
+    print(as_json(results, config.out) if options.json else results.table())
+    failed = [row for row in results.rows if row.error]
+    if failed:
+        print(f"{len(failed)} searches failed and count as wrong, the first: {_printable(failed[0].error)}\n"
+              "--retry-failed searches them anew", file=sys.stderr)  # fmt: skip
+    if not results.complete:
+        print(
+            f"interrupted after {len(results.rows)} searches; the same command goes on:\n  {command}", file=sys.stderr
+        )
+        return 130
+    return 1 if len(failed) == len(results.rows) else 0
+
+
+def as_json(results: SweepResults, out: Path) -> str:
+    """The table, a JSON object; bounds that are not defined are null."""
+    cells = [summary_json(summary) for summary in results.summaries()]
+    return json.dumps({"complete": results.complete, "out": str(out), "cells": cells}, allow_nan=False)
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """A line of the table, without its columns by problem."""
+    shown = {f.name: getattr(summary, f.name) for f in fields(summary) if f.repr}
+    return {name: None if value != value else value for name, value in shown.items()}

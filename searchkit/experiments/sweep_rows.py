@@ -1,0 +1,173 @@
+"""Rows of a sweep: what one search came to, and the files that they are kept in.
+
+While a sweep runs, each finished search is one line at the end of its shard's log, written at once. When all have
+finished, the rows are sorted into ``results.jsonl``, whose bytes depend on nothing but the results; times, and what
+was spent on cancelled calls, go into ``times.jsonl``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from searchkit.errors import ConfigError
+from searchkit.types import Stopped
+
+HEADER, VERSION = "searchkit_sweep", 1
+RESULTS, TIMES = "results.jsonl", "times.jsonl"
+Key = tuple[str, str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One search: a strategy under a budget with a seed, for a problem.
+
+    answer: a text, or what an agent returned if that is JSON; None if the search failed. right: what the verifier that
+    knows the truth says of it; a failed search is wrong. score: the search's own verifier's, None if it has none.
+    Tokens, model_calls and usd are the whole search's, but for what is `Lost`. sequential_tokens: generated tokens on
+    the longest chain of calls that waited for one another; of a search that failed, all of them. stopped: why the
+    search ended. error: what made it fail or end, or why the answer could not be judged; "" if all went well.
+    """
+
+    strategy: str
+    budget: str
+    seed: int
+    problem: str
+    answer: Any
+    right: bool
+    score: float | None
+    generated_tokens: int
+    prompt_tokens: int
+    sequential_tokens: int
+    model_calls: int
+    usd: float
+    stopped: Stopped
+    error: str = ""
+
+    @property
+    def key(self) -> Key:
+        return self.strategy, self.budget, self.seed, self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What was spent on calls that were cancelled, because the search had ended, and on attempts that failed."""
+
+    generated_tokens: int = 0
+    prompt_tokens: int = 0
+    model_calls: int = 0
+    usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A row with what differs between two runs that come to the same, since it depends on latencies.
+
+    wall_s: seconds that the search took. resumed: whether a part of its calls took no time, since an earlier process
+    had made them. lost: what was spent beside what the row says.
+    """
+
+    row: Row
+    wall_s: float
+    resumed: bool
+    lost: Lost = Lost()
+
+
+_ROW, _LOST = (tuple(field.name for field in fields(kind)) for kind in (Row, Lost))
+
+
+def _dumped(row: Row) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _ROW}
+
+
+def _rest(finished: Finished) -> dict[str, Any]:
+    lost = {name: getattr(finished.lost, name) for name in _LOST}
+    return {"wall_s": finished.wall_s, "resumed": finished.resumed, "lost": lost}
+
+
+def _finished(row: dict[str, Any], rest: dict[str, Any]) -> Finished:
+    return Finished(Row(**row), rest["wall_s"], rest["resumed"], Lost(**rest["lost"]))
+
+
+class Log:
+    """The log of one shard, open for appending. What a killed process left of a line is cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        whole = path.read_bytes().rfind(b"\n") + 1
+        self._file.truncate(whole)
+
+    def append(self, finished: Finished) -> None:
+        """Add a line; it is the system's when this returns, so a kill cannot undo it."""
+        line = f"{json.dumps({'row': _dumped(finished.row), **_rest(finished)})}\n".encode()
+        if self._file.write(line) != len(line):
+            raise ConfigError(f"{self._file.name} cannot be written: the disk is full; the same command goes on")
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+
+def logged(path: Path) -> Iterator[Finished]:
+    """What a log holds, in the order in which it was finished."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n"):
+                yield _load(line, path, number)
+
+
+def _load(line: bytes, path: Path, number: int) -> Finished:
+    try:
+        stored = json.loads(line)
+        return _finished(stored["row"], stored)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{path}, line {number}, is damaged ({error}): delete the line to search anew") from error
+
+
+def write(folder: Path, finished: Sequence[Finished]) -> None:
+    """Sort the rows into the two files of a finished sweep, each of which appears whole or not at all."""
+    ordered = sorted(finished, key=lambda one: one.row.key)
+    times = ({"key": one.row.key, **_rest(one)} for one in ordered)
+    whole(folder / TIMES, (json.dumps(time) for time in times))
+    header = json.dumps({HEADER: VERSION, "rows": len(ordered)})
+    whole(folder / RESULTS, (header, *(json.dumps(_dumped(one.row)) for one in ordered)))
+
+
+def read(folder: Path) -> list[Finished]:
+    """What `write` wrote; `ConfigError` if the sweep is not finished, or its files are damaged."""
+    if not (folder / RESULTS).exists():
+        raise ConfigError(f"{folder} holds no finished sweep: name the out folder of one, or run the sweep to its end")
+    try:
+        header, *rows = map(json.loads, (folder / RESULTS).read_bytes().splitlines())
+        times = [json.loads(line) for line in (folder / TIMES).read_bytes().splitlines()]
+        found = [_finished(row, rest) for row, rest in zip(rows, times, strict=True)]
+        intact = header == {HEADER: VERSION, "rows": len(found)}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{folder} is damaged ({error}): delete {RESULTS} and run the sweep again") from error
+    if not intact:
+        raise ConfigError(f"{folder / RESULTS} is incomplete or of another version: delete it and run the sweep again")
+    return found
+
+
+def whole(path: Path, lines: Iterable[str]) -> None:
+    """Write a file that appears with all its lines or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,209 @@
+"""`searchkit sweep`, `compare` and `plot` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from searchkit.cli import main
+
+BEGIN = """
+out = "results"
+seeds = [0, 1]
+truth = "Exact"
+[problems]
+file = "problems.jsonl"
+[model]
+backend = "simulated"
+answers = {4 = 0.5, 5 = 0.3, 6 = 0.2}
+"""
+VOTES = """
+[strategies.vote]
+strategy = "self-consistency"
+n = 8
+[strategies.stopping]
+strategy = "self-consistency"
+n = 8
+stop = "Beta(0.8)"
+"""
+BUDGETS = "[[budgets]]\ngenerations = 2\n[[budgets]]\ngenerations = 8\n"
+
+
+def run(capsys, *arguments):
+    code = main(list(map(str, arguments)))
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Writes a configuration, beside a file of 30 problems; returns its path."""
+    rows = [{"id": f"p{i}", "prompt": f"what is {i} - {i} + 4?", "reference": "4"} for i in range(30)]
+    (tmp_path / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "problems.csv").write_text("name,question,solution\n" + "a,what is 2+2?,4\nb,what is 2+3?,5\n")
+
+    def write(text):
+        (tmp_path / "config.toml").write_text(text)
+        return tmp_path / "config.toml"
+
+    return write
+
+
+def test_a_sweep_is_run_compared_and_plotted(config, capsys, tmp_path):
+    """30 problems x 2 strategies x 2 budgets x 2 seeds: the table, its JSON, the differences, a PNG."""
+    path = config(BEGIN + VOTES + BUDGETS)
+    code, table, err = run(capsys, "sweep", path)
+    assert code == 0
+    assert "240/240" in err
+    rows = {tuple(line.split()[:2]): line.split() for line in table.splitlines()[1:]}
+    assert set(rows) == {(s, b) for s in ("vote", "stopping") for b in ("generations=2", "generations=8")}
+    assert rows["vote", "generations=8"][2:4] == ["60", "0"]
+    assert rows["vote", "generations=8"][-3:] == ["80", "10", "8.0"]
+    code, out, _ = run(capsys, "sweep", path, "--json")
+    cells = json.loads(out)["cells"]
+    assert (code, len(cells)) == (0, 4)
+    by_name = {(cell["strategy"], cell["budget"]): cell for cell in cells}
+    assert f"{100 * by_name['vote', 'generations=8']['accuracy']:.1f}" == rows["vote", "generations=8"][4]
+    code, out, _ = run(capsys, "compare", tmp_path / "results:vote", tmp_path / "results:stopping", "--json")
+    for one in json.loads(out):
+        a, b = (by_name[name, one["a"]["budget"]]["accuracy"] for name in ("vote", "stopping"))
+        assert one["difference"] == pytest.approx(a - b)
+        assert one["low"] <= one["difference"] <= one["high"]
+        assert one["problems"] == 30
+    code, out, _ = run(capsys, "compare", tmp_path / "results", tmp_path / "results")
+    assert out.count("difference  0.0 [0.0, 0.0] points") == 4
+    code, out, _ = run(capsys, "plot", tmp_path / "results")
+    assert (code, out.strip()) == (0, str(tmp_path / "results/accuracy.png"))
+    assert (tmp_path / "results/accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_csv_with_its_own_columns_and_processes(config, capsys, tmp_path):
+    """Columns are named in the file; a model that always answers 4 is right in one of two; joblib does the work."""
+    path = config(
+        'out = "o"\n[problems]\nfile = "problems.csv"\nid = "name"\nprompt = "question"\nreference = "solution"\n'
+        '[model]\nbackend = "simulated"\nanswers = {4 = 1.0}\n[strategies.one]\nstrategy = "self-consistency"\nn = 1\n'
+    )
+    code, out, _ = run(capsys, "sweep", path, "--json", "--executor", "processes", "--jobs", "2")
+    [cell] = json.loads(out)["cells"]
+    assert (code, cell["accuracy"], cell["searches"]) == (0, 0.5, 2)
+    rows = [json.loads(line) for line in (tmp_path / "o/results.jsonl").read_text().splitlines()[1:]]
+    assert [(row["problem"], row["right"]) for row in rows] == [("a", True), ("b", False)]
+
+
+def test_the_embedded_model_on_a_task_of_the_lab(config, capsys):
+    """Held-out puzzles, the task's checker as truth and as the verifier of best-of-N: never better by fewer samples."""
+    path = config(
+        'out = "o"\n[problems]\ntask = "countdown"\ncount = 6\n[model]\nmax_tokens = 64\n'
+        '[strategies.best]\nstrategy = "best-of-n"\nn = 8\n' + BUDGETS
+    )
+    code, out, _ = run(capsys, "sweep", path, "--json")
+    two, eight = json.loads(out)["cells"]
+    assert code == 0
+    assert two["accuracy"] <= eight["accuracy"]
+    assert (two["model_calls"], eight["model_calls"]) == (2, 8)
+
+
+def test_a_file_of_puzzles_is_what_the_lab_draws(config, capsys, tmp_path):
+    """The same puzzles from a file, whose lines have no line break at their end, give the same rows."""
+    rest = '[model]\nmax_tokens = 64\n[strategies.one]\nstrategy = "best-of-n"\nn = 2\n'
+    run(capsys, "sweep", config('out = "lab"\n[problems]\ntask = "countdown"\ncount = 3\n' + rest), "--json")
+    rows = [json.loads(line) for line in (tmp_path / "lab/results.jsonl").read_text().splitlines()[1:]]
+    ids = [row["problem"] for row in rows]
+    (tmp_path / "problems.jsonl").write_text("".join(json.dumps({"id": i, "prompt": i}) + "\n" for i in ids))
+    text = 'out = "file"\ntruth = "countdown"\n[problems]\nfile = "problems.jsonl"\n' + rest
+    assert run(capsys, "sweep", config(text), "--json")[0] == 0
+    assert (tmp_path / "lab/results.jsonl").read_bytes() == (tmp_path / "file/results.jsonl").read_bytes()
+
+
+def test_failures_are_told(config, capsys):
+    """All calls fail: the rows count as wrong, the exit code is 1, and the first error is shown with the way on."""
+    path = config(BEGIN + "failures = 1.0\n" + VOTES)
+    code, out, err = run(capsys, "sweep", path, "--json")
+    assert code == 1
+    assert {(cell["failed"], cell["accuracy"]) for cell in json.loads(out)["cells"]} == {(60, 0.0)}
+    assert "120 searches failed" in err
+    assert "--retry-failed" in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("seeds", "sead", "unknown key 'sead': did you mean 'seeds'?"),
+        ("[0, 1]", '"0"', "seeds must be a list"),
+        ("[0, 1]", '["0"]', "seeds must be whole numbers"),
+        ("answers", "answer", "unknown key 'model.answer': did you mean 'answers'?"),
+        ('"simulated"', '"emulated"', "model.backend: unknown backend 'emulated': did you mean 'simulated'?"),
+        ('"self-consistency"', '"self-consitency"', "strategies.vote: unknown strategy"),
+        ('"self-consistency"', '"self-consitency"', "did you mean 'SelfConsistency'?"),
+        ('"Beta(0.8)"', '"Bta(0.8)"', "strategies.stopping: unknown name 'Bta': did you mean 'Beta'?"),
+        ("n = 8", "m = 8", "strategies.vote: SelfConsistency has no parameter 'm'"),
+        ("n = 8", "n = 0", "strategies.vote: SelfConsistency needs a whole n >= 1"),
+        ("n = 8", 'n = 8\nverifier = "Exact()"', "strategies.vote.verifier: a search of a sweep does not see"),
+        ('strategy = "self', 'strategi = "self', "strategies.vote must be a table with a key strategy"),
+        ('truth = "Exact"', 'truth = "Exakt"', "truth: unknown name 'Exakt': did you mean 'Exact'?"),
+        ('file = "problems.jsonl"', 'file = "nowhere.jsonl"', "problems.file:"),
+        ('file = "problems.jsonl"', 'file = "problems.csv"', "problems.prompt: problem 1"),
+        ('file = "problems.jsonl"', 'task = "countdwn"', "problems.task: unknown task 'countdwn': did you mean"),
+        ('file = "problems.jsonl"', 'taks = "countdown"', "unknown key 'problems.taks': did you mean 'task'?"),
+        ('file = "problems.jsonl"', 'file = "problems.jsonl"\ncount = 0', "problems.count must be >= 1"),
+        ("generations = 2", "generation = 2", "unknown key 'budgets[0].generation': did you mean 'generations'?"),
+        ("generations = 2", "generations = -2", "ceiling must be >= 0"),
+        ('out = "results"', "", "the key 'out' is missing"),
+        ("[problems]", "[problems", "cannot be read as TOML"),
+        ("5 = 0.3", "5 = 0.4", "probabilities"),
+    ],
+)
+def test_each_mistake_names_its_key(config, capsys, old, new, says):
+    """The table above: exit code 2, one line on stderr, nothing on stdout."""
+    path = config((BEGIN + VOTES + BUDGETS).replace(old, new, 1))
+    code, out, err = run(capsys, "sweep", path)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_mistakes_of_compare_and_plot(config, capsys, tmp_path):
+    """No folder, no such strategy, nothing in common, no PNG: one line each."""
+    run(capsys, "sweep", config(BEGIN + VOTES), "--json")
+    results = tmp_path / "results"
+    for arguments, says in (
+        (("compare", tmp_path / "nowhere", results), "no sweep's folder"),
+        (("compare", f"{results}:vot", f"{results}:vote"), "did you mean 'vote'?"),
+        (("compare", f"{results}:vote", results), "nothing in common"),
+        (("plot", tmp_path), "no sweep's folder"),
+        (("plot", results, "--to", "figure.pdf"), ".png"),
+    ):
+        code, out, err = run(capsys, *arguments)
+        if says == "nothing in common":  # vote against vote and stopping: the one they share
+            assert (code, out.count("difference")) == (0, 1 + 1)
+            continue
+        assert (code, out) == (2, "")
+        assert says in err
+
+
+def test_ctrl_c_prints_what_there_is_and_the_same_command_resumes(config, tmp_path):
+    """SIGINT in the middle: exit code 130, the table so far, the command; run again, all rows are there."""
+    path = config(BEGIN + "latency = 0.01\n" + VOTES)
+    command = [sys.executable, "-m", "searchkit", "sweep", str(path), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "results/shard-0/rows.jsonl"
+    while not (log.exists() and log.stat().st_size > 2000):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "searchkit sweep" in err
+    told = json.loads(out)
+    assert not told["complete"]
+    assert 0 < sum(cell["searches"] for cell in told["cells"]) < 120
+    assert not (tmp_path / "results/results.jsonl").exists()
+    again = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert again["complete"]
+    assert [cell["searches"] for cell in again["cells"]] == [60, 60]

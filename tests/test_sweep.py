@@ -1,0 +1,336 @@
+"""Sweeps: rows that agree with `solve`, failures that count, references that stay hidden, resuming without paying."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+
+from searchkit.errors import CallError, ConfigError
+from searchkit.experiments.executors import check
+from searchkit.experiments.sweep import Sweep
+from searchkit.experiments.sweep_results import SweepResults, difference
+from searchkit.generators.model import Model
+from searchkit.generators.simulated import Simulated
+from searchkit.solve import solve_sync
+from searchkit.strategies import BestOfN, SelfConsistency
+from searchkit.strategies.stopping import Beta
+from searchkit.testing import Counting, Scripted, Shuffled
+from searchkit.types import Budget, Params, Problem, Prompt, Usage
+from searchkit.verifiers import Exact, Predicate
+
+PROBLEMS = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(12)]
+ANSWERS = {"4": 0.5, "5": 0.3, "no idea": 0.2}
+LIKES = Predicate(lambda text: 0.25 * len(text) / 7, name="likes length")
+STRATEGIES = {"best": BestOfN(4, LIKES), "vote": SelfConsistency(4)}
+BUDGETS = (Budget(generations=2), Budget())
+
+
+def counted():
+    return Counting(Simulated(ANSWERS))
+
+
+def sweep(endpoint=None, **changed):
+    settings = {"problems": PROBLEMS, "strategies": STRATEGIES, "budgets": BUDGETS, "seeds": (0, 7), "truth": Exact()}
+    return Sweep(**settings | changed, endpoints=[Model(endpoint or Simulated(ANSWERS))])
+
+
+def test_each_row_is_what_solve_says(tmp_path):
+    """12 problems x 2 strategies x 2 budgets x 2 seeds: answer, score, tokens, calls and stop of 96 single searches."""
+    results = sweep().run(tmp_path / "out")
+    assert results.complete
+    assert len(results.rows) == len({row.key for row in results.rows}) == 96
+    budgets = {"generations=2": BUDGETS[0], "unlimited": BUDGETS[1]}
+    for row in results.rows:
+        problem = replace(PROBLEMS[int(row.problem[1:])], reference=None)
+        alone = solve_sync(
+            problem, STRATEGIES[row.strategy], generator=Model(Simulated(ANSWERS)), seed=row.seed,
+            budget=budgets[row.budget],
+        )  # fmt: skip
+        scores = [c.score for c in alone.candidates if c.sample.value == alone.answer]
+        assert (row.answer, row.right, row.score) == (alone.answer, alone.answer == "4", scores[0])
+        assert (row.generated_tokens, row.prompt_tokens, row.sequential_tokens, row.model_calls) == (
+            alone.usage.generated_tokens, alone.usage.prompt_tokens, alone.sequential_tokens, alone.usage.model_calls
+        )  # fmt: skip
+        assert (row.stopped, row.error, row.usd) == (alone.stopped, "", 0.0)
+    assert {row.model_calls for row in results.rows if row.budget == "generations=2"} == {2}
+    assert all(one.wall_s > 0 and not one.resumed for one in results.finished)
+
+
+def test_the_table_counts_by_hand(tmp_path):
+    """Accuracy is the mean over problems of the seeds' mean, within its interval; costs are means over searches."""
+    results = sweep().run(tmp_path / "out")
+    cells = {(s.strategy, s.budget): s for s in results.summaries()}
+    assert list(cells) == [(s, b) for s in ("best", "vote") for b in ("generations=2", "unlimited")]
+    for (strategy, budget), cell in cells.items():
+        rows = [row for row in results.rows if (row.strategy, row.budget) == (strategy, budget)]
+        assert cell.accuracy == pytest.approx(sum(row.right for row in rows) / 24)
+        assert cell.low <= cell.accuracy <= cell.high
+        assert (cell.searches, cell.failed) == (24, 0)
+        drawn = 2 if budget == "generations=2" else 4
+        assert (cell.model_calls, cell.tokens, cell.sequential_tokens) == (drawn, 10 * drawn, 10)
+    lines = results.table().splitlines()
+    assert lines[0].split()[:3] == ["strategy", "budget", "searches"]
+    assert lines[1].startswith("best      generations=2")
+    assert f"{100 * cells['vote', 'unlimited'].accuracy:.1f} [" in lines[4]
+
+
+def test_early_stops_give_the_same_rows_at_any_latency(tmp_path):
+    """A vote that stops early cancels calls: how many had answered depends on latencies, and no row does."""
+    early, found = {"early": SelfConsistency(16, stop=Beta(0.8))}, []
+    for order in (1, 2, 3):
+        backend = Counting(Shuffled(Simulated(ANSWERS), order))
+        results = sweep(backend, strategies=early, budgets=(Budget(),)).run(tmp_path / str(order))
+        found.append((tmp_path / str(order) / "results.jsonl").read_bytes())
+        kept, lost = ((r.model_calls for r in results.rows), (one.lost.model_calls for one in results.finished))
+        [cell] = results.summaries()
+        assert sum(kept) + sum(lost) == backend.calls == pytest.approx(24 * cell.model_calls)
+        assert {row.stopped for row in results.rows} == {"threshold", "done"}
+        assert any(one.lost.generated_tokens for one in results.finished)
+    assert found[0] == found[1] == found[2]
+
+
+def test_known_accuracy(tmp_path):
+    """A single draw of a coin of 0.7 whose calls fail with 0.2: right in 0.56, within four standard errors of 400."""
+    problems = [Problem(f"c{i}", Prompt.of("toss"), "right") for i in range(400)]
+    coin = Simulated.coin(0.7, failures=0.2)
+    one = {"one": SelfConsistency(1)}
+    results = sweep(coin, problems=problems, strategies=one, budgets=(Budget(),), seeds=(0,)).run(tmp_path / "out")
+    [cell] = results.summaries()
+    assert cell.searches == 400
+    assert cell.accuracy == pytest.approx(0.56, abs=4 * (0.56 * 0.44 / 400) ** 0.5)
+    assert cell.failed / 400 == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / 400) ** 0.5)
+    for row in results.rows:
+        if row.error:
+            assert (row.answer, row.right, row.stopped, row.model_calls) == (None, False, "error", 1)
+            assert row.error == "CallError: a simulated failure"
+
+
+def test_two_runs_write_the_same_bytes_and_the_second_calls_nobody(tmp_path):
+    """Equal sweeps in two folders give equal results files; run again in its folder, nothing is asked."""
+    backend = counted()
+    first = sweep(backend).run(tmp_path / "a", concurrency=1)
+    assert backend.calls == sum(row.model_calls for row in first.rows)  # nothing is shared between cells
+    assert sweep(backend).run(tmp_path / "a").rows == first.rows
+    assert backend.calls == sum(row.model_calls for row in first.rows)
+    shuffled = sweep(problems=PROBLEMS[::-1], strategies=dict(reversed(STRATEGIES.items())), budgets=BUDGETS[::-1])
+    shuffled.run(tmp_path / "b", concurrency=50)
+    assert (tmp_path / "a/results.jsonl").read_bytes() == (tmp_path / "b/results.jsonl").read_bytes()
+    loaded = SweepResults.load(tmp_path / "a")
+    assert (loaded.rows, loaded.strategies) == (first.rows, ("best", "vote"))
+
+
+@dataclass(frozen=True)
+class Spy(Predicate):
+    """A verifier that notes every reference it is bound to."""
+
+    seen: tuple[list, ...] = ([],)
+
+    def bind(self, problem):
+        self.seen[0].append(problem.reference)
+        return self
+
+
+def test_the_search_sees_no_reference(tmp_path):
+    """The search's verifier is bound to None; one that needs a reference is refused in a sentence that says why."""
+    spy = Spy(LIKES.fn, name="spy", seen=([],))
+    sweep(strategies={"best": BestOfN(2, spy)}).run(tmp_path / "a")
+    assert set(spy.seen[0]) == {None}
+    with pytest.raises(ConfigError, match=r"'best'.*a search of a sweep does not see the references"):
+        sweep(strategies={"best": BestOfN(2, Exact())}).run(tmp_path / "b")
+
+
+def test_a_truth_that_fails_counts_as_wrong(tmp_path):
+    """What the truth cannot judge stays in the denominator, with the reason; a truth that only scores is refused."""
+
+    def moody(text):
+        if text == "5":
+            raise RuntimeError("no opinion")
+        return text == "4"
+
+    results = sweep(truth=Predicate(moody, name="moody")).run(tmp_path / "a")
+    assert {row.right for row in results.rows if row.answer == "5"} == {False}
+    assert {"no opinion" in row.error for row in results.rows if row.answer == "5"} == {True}
+    assert results.summaries()[0].failed == sum(r.answer == "5" for r in results.rows[:24])
+    with pytest.raises(ConfigError, match="does not say what is right"):
+        sweep(truth=LIKES).run(tmp_path / "b")
+
+
+def test_failures_can_be_searched_anew(tmp_path):
+    """A failed search is a row for good, until it is asked for again; what succeeded is not paid twice."""
+    down, calls = [True], []
+
+    def reply(request):
+        calls.append(request.prompt.text)
+        if down[0] and request.prompt.text.endswith("3"):
+            raise CallError("out of order", usage=Usage(model_calls=1, prompt_tokens=2))
+        return "4"
+
+    mine = sweep(Scripted(reply), seeds=(0,))
+    first = mine.run(tmp_path / "out")
+    assert [row.problem for row in first.rows if row.error] == ["p3"] * 4
+    down[0], before = False, len(calls)
+    assert mine.run(tmp_path / "out").rows == first.rows
+    assert len(calls) == before
+    again = mine.run(tmp_path / "out", retry_failed=True)
+    assert set(calls[before:]) == {"question 3"}
+    assert {row.error for row in again.rows} == {""}
+    assert SweepResults.load(tmp_path / "out").rows == again.rows
+
+
+@dataclass
+class Busy:
+    """Counts how many calls are in flight, and which prompts came."""
+
+    name: str = "busy"
+    now: int = 0
+    most: int = 0
+
+    async def complete(self, requests):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.001)
+        self.now -= 1
+        return await Simulated(ANSWERS).complete(requests)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_concurrency_is_bounded_and_used(tmp_path, concurrency):
+    """Searches of 4 samples at once: 4 calls in flight for each, no more and at some time no fewer."""
+    backend = Busy()
+    sweep(backend, budgets=(Budget(),)).run(tmp_path / "out", concurrency=concurrency)
+    assert backend.most == 4 * concurrency
+
+
+def test_a_problem_always_goes_to_the_same_endpoint(tmp_path):
+    """Three endpoints share the problems, each problem is at one of them in all searches; the results are the same."""
+    seen = [set(), set(), set()]
+
+    def endpoint(prompts):
+        return Model(Scripted(lambda request: prompts.add(request.prompt.text) or str(request.seed % 3 + 3)))
+
+    problems = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(60)]
+    several = replace(sweep(problems=problems), endpoints=[endpoint(prompts) for prompts in seen])
+    several.run(tmp_path / "three")
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 60
+    assert min(map(len, seen)) >= 8  # 60 dice: fewer has a chance of 2 %, and the hash is fixed
+    replace(several, endpoints=[endpoint(set())]).run(tmp_path / "one")
+    assert (tmp_path / "three/results.jsonl").read_bytes() == (tmp_path / "one/results.jsonl").read_bytes()
+
+
+def test_another_configuration_is_refused_by_name(tmp_path):
+    """What differs is named; the folder and its results are left alone."""
+    sweep().run(tmp_path / "out")
+    kept = (tmp_path / "out/results.jsonl").read_bytes()
+    other = [
+        ({"problems": PROBLEMS[:-1]}, "problems.count was 12, now it is 11"),
+        ({"problems": [replace(PROBLEMS[0], reference="5"), *PROBLEMS[1:]]}, "problems.digest"),
+        ({"strategies": {**STRATEGIES, "best": BestOfN(5, LIKES)}}, "strategies.best.n was 4, now it is 5"),
+        ({"strategies": {"best": STRATEGIES["best"]}}, "strategies.vote was"),
+        ({"budgets": BUDGETS[:1]}, "budgets was"),
+        ({"seeds": (0,)}, r"seeds was \[0, 7\], now it is \[0\]"),
+        ({"truth": Exact(str)}, "truth.answer"),
+        ({"endpoint": Simulated(ANSWERS, name="other")}, 'model.backend was "simulated", now it is "other"'),
+    ]
+    for changed, says in other:
+        with pytest.raises(ConfigError, match=f"holds another sweep.*{says}"):
+            sweep(**changed).run(tmp_path / "out")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/todo.txt").write_text("precious")
+    with pytest.raises(ConfigError, match="no sweep's folder"):
+        sweep().run(tmp_path / "notes")
+    assert (tmp_path / "out/results.jsonl").read_bytes() == kept
+
+
+def test_paired_differences_use_the_problems_in_common(tmp_path):
+    """The difference over the common problems is that of their means; with none in common it is refused."""
+    a = sweep(seeds=(0,)).run(tmp_path / "a").summaries()[0]
+    b = sweep(seeds=(0,), problems=PROBLEMS[4:], strategies={"one": SelfConsistency(1)}).run(tmp_path / "b")
+    common, delta = difference(a, b.summaries()[0])
+    assert set(common) == {p.id for p in PROBLEMS[4:]}
+    right = {row.problem: row.right for row in b.rows if row.budget == "generations=2"}
+    own = dict(zip(a.problems, a.per_problem, strict=True))
+    assert float(delta.mean) == pytest.approx(sum(own[p] - right[p] for p in common) / 8)
+    assert delta.low <= delta.mean <= delta.high
+    with pytest.raises(ConfigError, match="no problem in common"):
+        difference(replace(a, problems=("x",), per_problem=a.per_problem[:1]), b.summaries()[0])
+
+
+def test_curves_have_a_point_for_each_budget(tmp_path):
+    """In the order of their tokens, with the accuracies of the table."""
+    results = sweep(budgets=BUDGETS[::-1]).run(tmp_path / "out")
+    best, _ = results.curves()
+    assert (best.name, best.tokens) == ("best", (20.0, 40.0))
+    assert best.mean == tuple(s.accuracy for s in reversed(results.summaries()[:2]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"problems": []}, "at least one"),
+        ({"problems": ["2+2"]}, "Problem"),
+        ({"problems": [PROBLEMS[0]] * 2}, "ids must differ"),
+        ({"strategies": [BestOfN(2, LIKES)]}, "mapping"),
+        ({"strategies": {"s": "best-of-n"}}, "must be strategies"),
+        ({"budgets": [3]}, "Budget objects"),
+        ({"budgets": [Budget(), Budget()]}, "budgets must differ"),
+        ({"seeds": ["0"]}, "whole numbers"),
+        ({"truth": bool}, "verifier"),
+    ],
+)
+def test_impossible_sweeps_are_refused(changed, says):
+    with pytest.raises(ConfigError, match=says):
+        sweep(**changed)
+
+
+def test_endpoints_of_different_models_are_refused():
+    """Answers would depend on the routing."""
+    models = [Model(Simulated(ANSWERS)), Model(Simulated(ANSWERS), Params(temperature=0.5))]
+    with pytest.raises(ConfigError, match="one model"):
+        replace(sweep(), endpoints=models)
+
+
+def test_mistakes_end_before_any_call(tmp_path):
+    """A problem without a reference, an unknown executor, one that is not installed: nothing was asked."""
+    backend = counted()
+    for changed, options, says in (
+        ({"problems": [*PROBLEMS, Problem("x", Prompt.of("q"))]}, {}, "reference"),
+        ({}, {"executor": "threads"}, "asyncio, processes, dask, ray"),
+        ({}, {"concurrency": 0}, "concurrency"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            sweep(backend, **changed).run(tmp_path / "out", **options)
+    assert backend.calls == 0
+
+
+def test_ray_names_its_package(monkeypatch):
+    """Without the package the option is one sentence with the command that mends it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install 'ray'"):
+        check("ray")
+    with pytest.raises(ConfigError, match=r"pip install 'dask\[distributed\]'"):
+        check("dask")
+
+
+def test_damaged_files_are_named(tmp_path):
+    """A torn last line of a log is searched again; any other damage is refused with its place."""
+    mine = sweep(seeds=(0,), budgets=(Budget(),))
+    mine.run(tmp_path / "out")
+    log, results = tmp_path / "out/shard-0/rows.jsonl", tmp_path / "out/results.jsonl"
+    whole = results.read_bytes()
+    results.unlink()
+    log.write_bytes(log.read_bytes()[:-9])
+    mine.run(tmp_path / "out")
+    assert results.read_bytes() == whole
+    assert [json.loads(line)["row"]["error"] for line in log.read_bytes().splitlines()] == [""] * 24
+    results.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ConfigError, match=r"damaged|incomplete"):
+        SweepResults.load(tmp_path / "out")
+    results.unlink()
+    with pytest.raises(ConfigError, match="no finished sweep"):
+        SweepResults.load(tmp_path / "out")
+    log.write_bytes(b"{}\n" + log.read_bytes())
+    with pytest.raises(ConfigError, match="line 1, is damaged"):
+        mine.run(tmp_path / "out")
