@@ -1,43 +1,79 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals."""
 
+from searchkit.experiments.allocation import Allocated, Allocation, allocate
 from searchkit.experiments.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
+from searchkit.experiments.axes import Compute, compute
+from searchkit.experiments.calibration_error import calibration_error, hle_compat
+from searchkit.experiments.coverage_law import CoverageLaw, coverage_law
 from searchkit.experiments.curves import Curve, estimate, table
+from searchkit.experiments.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
 from searchkit.experiments.drawing import draw
 from searchkit.experiments.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
 from searchkit.experiments.greedy_first import greedy_first_best_at_k
 from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
+from searchkit.experiments.mcnemar import McNemar, mcnemar
 from searchkit.experiments.plots import plot
 from searchkit.experiments.pool import Entry, Pool
+from searchkit.experiments.ranking import auroc, auroc_pooled, auroc_within, labelled
+from searchkit.experiments.regret import regret
+from searchkit.experiments.reward_bench import found_among, reward_bench
+from searchkit.experiments.score_model import ScoreModel
+from searchkit.experiments.self_correction import SelfCorrection, self_correction
 from searchkit.experiments.sweep import Sweep
 from searchkit.experiments.sweep_results import Summary, SweepResults, difference
 from searchkit.experiments.sweep_rows import Finished, Lost, Row
 
 __all__ = [
+    "Allocated",
+    "Allocation",
     "Attempt",
+    "Compute",
+    "ComputeOptimal",
+    "CoverageLaw",
     "Curve",
     "Entry",
     "Finished",
     "Interval",
     "Lost",
+    "McNemar",
     "Pool",
     "Row",
+    "ScoreModel",
+    "SelfCorrection",
     "Spent",
     "Summary",
     "Sweep",
     "SweepResults",
     "WithinBudget",
     "accuracy_within",
+    "allocate",
+    "auroc",
+    "auroc_pooled",
+    "auroc_within",
     "best_at_k",
     "bootstrap",
     "budgets",
+    "calibration_error",
+    "compute",
+    "compute_optimal",
+    "coverage_law",
     "difference",
+    "difficulty",
     "draw",
     "estimate",
+    "found_among",
     "greedy_first_best_at_k",
+    "hle_compat",
+    "labelled",
     "maj_at_k",
+    "mcnemar",
     "paired_bootstrap",
     "pass_at_k",
     "plot",
+    "quantile_bins",
+    "regret",
+    "reward_bench",
+    "self_correction",
     "spent",
     "table",
     "weighted_at_k",
