@@ -1,16 +1,13 @@
-"""Curves and figures: built from pools, written as text, JSON and PNG, and equal to published figures on real data."""
+"""Curves and figures: built from pools, compared, and written as text, JSON and PNG."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import random
 import subprocess
 import sys
-from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +15,6 @@ import pytest
 from searchkit.errors import ConfigError
 from searchkit.experiments import Curve, Entry, Pool, maj_at_k, plot, table
 from searchkit.experiments.plots import save
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def toy(problems=12, samples=8, seed=0, tokens=10):
@@ -207,78 +202,3 @@ def test_impossible_figures_are_refused(call, says):
     """Every mistake gets a sentence that names the fix."""
     with pytest.raises(ConfigError, match=says):
         call()
-
-
-# ---------------------------------------------------------------- recorded data
-
-
-def recorded(pattern):
-    """The JSON values of a gzipped file of recorded generations; skips where the folder is not there."""
-    found = sorted(DATA.glob(pattern))
-    if not found:
-        pytest.skip(f"recorded generations ({pattern}) are not in ../shared/data")
-    text = gzip.decompress(found[0].read_bytes()).decode()
-    return json.loads(text) if found[0].suffixes[-2] == ".json" else [json.loads(line) for line in text.splitlines()]
-
-
-def first_seen_majority(entries):
-    """Whether the most frequent answer is right when the first of several wins: the tie rule of published tables."""
-    votes = Counter(entry.key for entry in entries if entry.key is not None)
-    winner = votes.most_common(1)[0][0]
-    return next(entry.correct for entry in entries if entry.key == winner)
-
-
-def test_game_of_24_answered_directly():
-    """100 puzzles x 100 samples: 7.34 % each, 33 puzzles solved by the best of 100 (Tree of Thoughts: 7.3 / 33)."""
-    records = recorded("game24/gpt-4_0.7_naive_standard_*.json.gz")
-    pool = Pool(
-        {str(r["idx"]): tuple(Entry(y, correct=a) for y, a in zip(r["ys"], r["accs"], strict=True)) for r in records}
-    )
-    curve = pool.curve("pass@k")
-    assert (curve.ks[0], curve.ks[-1]) == (1, 100)
-    assert curve.mean[0] == pytest.approx(0.0734)
-    assert curve.mean[-1] == pytest.approx(0.33)
-
-
-def test_game_of_24_with_chain_of_thought():
-    """4.03 % each, best of 100: 49, majority of the answer texts: 9 (Tree of Thoughts: 4.0 / 49 / 9.0).
-
-    One puzzle is tied between three answers and one between two, each with one right: the published 9 counts the tie
-    that the right answer leads by order of appearance; splitting ties uniformly gives 8 + 1/2 + 1/3.
-    """
-    records = recorded("game24/gpt-4_0.7_naive_cot_*.json.gz")
-
-    def entry(text, right):
-        return Entry(text, text.split("Answer:")[1].strip() if "Answer:" in text else None, correct=bool(right))
-
-    pool = Pool(
-        {str(r["idx"]): tuple(entry(y, i["r"]) for y, i in zip(r["ys"], r["infos"], strict=True)) for r in records}
-    )
-    coverage, majority = pool.curve("pass@k"), pool.curve("maj@k", [1, 100])
-    assert coverage.mean[0] == pytest.approx(0.0403)
-    assert coverage.mean[-1] == pytest.approx(0.49)
-    assert majority.mean == pytest.approx([0.0403, (8 + 1 / 2 + 1 / 3) / 100])
-    assert sum(first_seen_majority(entries) for entries in pool.entries.values()) == 9
-
-
-def test_qwen_math_with_its_reward_model():
-    """100 problems x 8 samples: mean 91.0, pass@8 96, rm@8 94, sigmoid-weighted maj@8 94, maj@8 93.
-
-    Three majorities are tied between a right and a wrong answer, of which order of appearance gets two right: 93
-    published, 92.5 with ties split.
-    """
-    pool = Pool(
-        {
-            str(r["idx"]): tuple(
-                Entry(text, key, 1 / (1 + math.exp(-logit)), right)
-                for text, key, right, [logit] in zip(r["response"], r["pred"], r["score"], r["pred_score"], strict=True)
-            )
-            for r in recorded("qwen25_math_rm/*.jsonl.gz")
-        }
-    )
-    at = {name: pool.curve(name, [1, 8]).mean for name in ("pass@k", "best@k", "maj@k", "weighted@k")}
-    assert {name: mean[0] for name, mean in at.items()} == pytest.approx(dict.fromkeys(at, 0.91))
-    assert {name: mean[1] for name, mean in at.items()} == pytest.approx(
-        {"pass@k": 0.96, "best@k": 0.94, "maj@k": 0.925, "weighted@k": 0.94}
-    )
-    assert sum(first_seen_majority(entries) for entries in pool.entries.values()) == 93

@@ -12,23 +12,28 @@ from searchkit.experiments.estimators import best_at_k, budgets, maj_at_k, pass_
 from searchkit.experiments.greedy_first import greedy_first_best_at_k
 from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.mcnemar import McNemar, mcnemar
+from searchkit.experiments.parquet import from_parquet, to_parquet
 from searchkit.experiments.plots import plot
 from searchkit.experiments.pool import Entry, Pool
 from searchkit.experiments.ranking import auroc, auroc_pooled, auroc_within, labelled
 from searchkit.experiments.regret import regret
+from searchkit.experiments.replaying import Adaptive, Confident, Method, Replayed, SoftBest, replay
 from searchkit.experiments.reward_bench import found_among, reward_bench
 from searchkit.experiments.score_model import ScoreModel
+from searchkit.experiments.scoring import score
 from searchkit.experiments.self_correction import SelfCorrection, self_correction
 from searchkit.experiments.sweep import Sweep
 from searchkit.experiments.sweep_results import Summary, SweepResults, difference
 from searchkit.experiments.sweep_rows import Finished, Lost, Row
 
 __all__ = [
+    "Adaptive",
     "Allocated",
     "Allocation",
     "Attempt",
     "Compute",
     "ComputeOptimal",
+    "Confident",
     "CoverageLaw",
     "Curve",
     "Entry",
@@ -36,10 +41,13 @@ __all__ = [
     "Interval",
     "Lost",
     "McNemar",
+    "Method",
     "Pool",
+    "Replayed",
     "Row",
     "ScoreModel",
     "SelfCorrection",
+    "SoftBest",
     "Spent",
     "Summary",
     "Sweep",
@@ -62,6 +70,7 @@ __all__ = [
     "draw",
     "estimate",
     "found_among",
+    "from_parquet",
     "greedy_first_best_at_k",
     "hle_compat",
     "labelled",
@@ -72,9 +81,12 @@ __all__ = [
     "plot",
     "quantile_bins",
     "regret",
+    "replay",
     "reward_bench",
+    "score",
     "self_correction",
     "spent",
     "table",
+    "to_parquet",
     "weighted_at_k",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html import escape
 from itertools import pairwise
 from typing import Literal, get_args
@@ -55,10 +55,10 @@ class Curve:
 
     def to_json(self) -> str:
         """All fields as JSON; bounds that are not defined are null."""
-        bounds = {name: [None if v != v else v for v in getattr(self, name)] for name in ("low", "high")}
+        points = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("problems", "per_problem")}
+        bounds = {name: [None if v != v else v for v in points[name]] for name in ("low", "high")}
         rows = dict(zip(self.problems, self.per_problem.tolist(), strict=True))
-        points = {"ks": self.ks, "mean": self.mean, **bounds, "tokens": self.tokens}
-        return json.dumps({"name": self.name, "level": self.level, **points, "per_problem": rows}, allow_nan=False)
+        return json.dumps({**points, **bounds, "per_problem": rows}, allow_nan=False)
 
     def _repr_html_(self) -> str:
         columns = _columns([self])
@@ -74,9 +74,7 @@ def estimate(pool: Pool, name: Name, ks: Sequence[int] | None = None, *, seed: i
     scores by key; sampled, see `weighted_at_k`). ks: ascending, by default 1, 2, 4, ... up to the smallest number of
     samples a problem has. seed: for the bootstrap, and for "weighted@k".
     """
-    points = estimators.budgets(pool.size) if ks is None else tuple(ks)
-    if not points or points[0] < 1 or points[-1] > pool.size or any(a >= b for a, b in pairwise(points)):
-        raise ConfigError(f"ks must ascend within [1, {pool.size}], the samples that every problem has, got {points}")
+    points = points_of(pool, ks)
     if name not in get_args(Name):
         raise ConfigError(f"unknown curve {name!r}: choose one of {', '.join(get_args(Name))}")
     if not _supports(pool, name):
@@ -98,6 +96,14 @@ def estimate(pool: Pool, name: Name, ks: Sequence[int] | None = None, *, seed: i
         values,
         level,
     )
+
+
+def points_of(pool: Pool, ks: Sequence[int] | None) -> tuple[int, ...]:
+    """`ks`, checked; by default 1, 2, 4, ... up to the smallest number of samples a problem has."""
+    points = estimators.budgets(pool.size) if ks is None else tuple(ks)
+    if not points or points[0] < 1 or points[-1] > pool.size or any(a >= b for a, b in pairwise(points)):
+        raise ConfigError(f"ks must ascend within [1, {pool.size}], the samples that every problem has, got {points}")
+    return points
 
 
 def curves(pool: Pool) -> tuple[Curve, ...]:

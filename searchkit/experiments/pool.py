@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from searchkit.errors import ConfigError
@@ -17,8 +16,6 @@ from searchkit.types import Finish
 if TYPE_CHECKING:
     from searchkit.experiments.curves import Curve, Name
 
-HEADER = "searchkit_pool"
-VERSION = 1
 ROWS_SHOWN = 10
 _FINISHES = (*get_args(Finish), "error")
 
@@ -28,8 +25,9 @@ class Entry:
     """One sample of a problem, reduced to what estimators need.
 
     value: the text, or what an agent returned (None if it failed). key: its canonical answer; None abstains, as
-    truncated ("length") and failed ("error") samples always do. score: the verifier's, None if it abstained. correct:
-    the truth as far as it is known. Tokens are those of this sample alone.
+    truncated ("length") and failed ("error") samples always do. score: the verifier's, None if it abstained; what
+    methods go by. correct: the truth as far as it is known. Tokens and usd are what this sample alone took, without its
+    verification. scores: further ones by name, see `Pool.scored_by`.
     """
 
     value: Any
@@ -39,13 +37,17 @@ class Entry:
     generated_tokens: int = 0
     prompt_tokens: int = 0
     finish: Finish | Literal["error"] = "stop"
+    usd: float = 0.0
+    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         checks = {
             "key must be hashable": _is_hashable(self.key),
             "score must be a finite number, or None": self.score is None or _is_finite(self.score),
+            "scores must be finite numbers by name": all(map(_is_named, self.scores.items())),
             "correct must be True or False": isinstance(self.correct, bool),
             "tokens must be whole numbers >= 0": _is_count(self.generated_tokens) and _is_count(self.prompt_tokens),
+            "usd must be a finite number >= 0": _is_finite(self.usd) and self.usd >= 0,
             f"finish must be one of {', '.join(_FINISHES)}": self.finish in _FINISHES,
             "a truncated or failed sample never votes, pass key=None": self.key is None
             or self.finish not in ("length", "error"),
@@ -54,6 +56,11 @@ class Entry:
         for rule, holds in checks.items():
             if not holds:
                 raise ConfigError(f"{rule}, got {self}")
+        object.__setattr__(self, "scores", dict(self.scores))
+
+    def same_sample(self, other: Entry) -> bool:
+        """Whether the two differ in nothing but their scores."""
+        return replace(self, score=None, scores={}) == replace(other, score=None, scores={})
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,51 +104,53 @@ class Pool:
 
         return curves(self)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the pool as JSON lines: a header, then one line an entry. The file appears whole or not at all.
+    @classmethod
+    def of(cls, samples: Iterable[tuple[str, Entry]]) -> Pool:
+        """The pool of (problem id, entry) pairs, such as those made from another tool's file, in their order."""
+        entries: dict[str, list[Entry]] = {}
+        for problem, entry in samples:
+            entries.setdefault(problem, []).append(entry)
+        return cls({problem: tuple(column) for problem, column in entries.items()})
 
-        An existing pool is replaced; any other existing file is refused.
+    def samples(self) -> Iterator[tuple[str, Entry]]:
+        """All samples as (problem id, entry), a problem after the other."""
+        return ((problem, entry) for problem, column in self.entries.items() for entry in column)
+
+    def extend(self, more: Pool) -> Pool:
+        """This pool and then `more`: problems that are new, and further samples of those that are not.
+
+        Raises `ConfigError` if all that `more` has of known problems seems to be the same samples once again, which
+        would make every estimate too sure. To draw further samples there is ``draw(..., pool=pool)``.
         """
-        target = Path(path)
-        if target.exists():
-            _check_header(target)
-        samples = sum(map(len, self.entries.values()))
-        lines = [json.dumps({HEADER: VERSION, "problems": len(self), "samples": samples})]
-        for problem, entries in self.entries.items():
-            lines += [_dump(problem, i, entry) for i, entry in enumerate(entries)]
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with partial.open("w", encoding="utf-8", errors="surrogatepass") as file:  # models do emit half characters
-                file.write("\n".join(lines) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        except OSError as error:
-            raise ConfigError(f"the pool {target} cannot be written: {error.strerror}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        known = [(self.entries[p], column) for p, column in more.entries.items() if p in self.entries]
+        if known and all(a.same_sample(b) for pair in known for a, b in zip(*pair, strict=False)):
+            raise ConfigError(
+                "these samples are in the pool already: draw more of them with pool=, or with another seed"
+            )
+        return Pool.of((*self.samples(), *more.samples()))
+
+    def scored_by(self, name: str) -> Pool:
+        """The same samples with `Entry.scores[name]` as their score: what best@k and weighted votes then go by."""
+        names = sorted({found for _, entry in self.samples() for found in entry.scores})
+        if name not in names:
+            raise ConfigError(f"no sample has a score {name!r}: there is {', '.join(names) or 'none'}")
+        return Pool.of((problem, replace(entry, score=entry.scores.get(name))) for problem, entry in self.samples())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Add to a file of JSON lines what it lacks of this pool; see `searchkit.experiments.pool_file`."""
+        from searchkit.experiments.pool_file import save
+
+        save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Pool:
-        """The pool that `save` wrote; `ConfigError` if the file is missing, is something else, or is damaged."""
-        source = Path(path)
-        header = _check_header(source)
-        entries: dict[str, list[Entry]] = {}
-        with source.open("rb") as file:
-            next(file)
-            for number, line in enumerate(file, start=2):
-                try:
-                    stored = json.loads(line)
-                    entries.setdefault(stored.pop("problem"), []).append(Entry(**stored))
-                except (ValueError, TypeError, KeyError, AttributeError) as error:
-                    raise ConfigError(f"{source}, line {number}, is damaged ({error}): restore or redraw it") from error
-        found = {"problems": len(entries), "samples": sum(map(len, entries.values()))}
-        if any(header.get(name) != count for name, count in found.items()):
-            raise ConfigError(f"{source} is incomplete: its header promises {header}, it holds {found}; redraw it")
-        return cls({problem: tuple(rows) for problem, rows in entries.items()})
+        """All that was saved to `path`; `ConfigError` if it is missing, is something else, or is damaged."""
+        from searchkit.experiments.pool_file import load
+
+        return load(path)
 
     def __repr__(self) -> str:
-        samples = [entry for entries in self.entries.values() for entry in entries]
+        samples = [entry for _, entry in self.samples()]
         right = sum(entry.correct for entry in samples)
         return f"Pool({len(self)} problems, {len(samples)} samples, {100 * right / len(samples):.1f} % correct)"
 
@@ -166,6 +175,10 @@ def _is_finite(score: object) -> bool:
     return isinstance(score, (int, float)) and math.isfinite(score)
 
 
+def _is_named(score: tuple[object, object]) -> bool:
+    return isinstance(score[0], str) and _is_finite(score[1])
+
+
 def _is_count(tokens: object) -> bool:
     return isinstance(tokens, int) and tokens >= 0
 
@@ -181,35 +194,9 @@ def _summary(problem: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     return (problem, *map(str, counts))
 
 
-def _dump(problem: str, index: int, entry: Entry) -> str:
-    stored = {field.name: getattr(entry, field.name) for field in fields(entry)}
-    for name in ("value", "key"):
-        if not is_json(stored[name]):
-            kind = type(stored[name]).__name__
-            raise ConfigError(
-                f"problem {problem!r}, sample {index}: a {name} of type {kind} does not survive JSON; store its text"
-            )
-    return json.dumps({"problem": problem, **stored}, ensure_ascii=False, allow_nan=False)
-
-
 def is_json(value: Any) -> bool:
     """True if JSON gives back an equal value: a tuple, a dataclass or NaN would come back changed or not at all."""
     try:
         return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
     except (TypeError, ValueError):
         return False
-
-
-def _check_header(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline())
-    except OSError as error:
-        raise ConfigError(f"the pool {path} cannot be read: {error.strerror}") from error
-    except ValueError:
-        header = None
-    if not isinstance(header, dict) or HEADER not in header:
-        raise ConfigError(f"{path} is not a searchkit pool (no {HEADER!r} header): name a file that Pool.save wrote")
-    if header[HEADER] != VERSION:
-        raise ConfigError(f"{path} is a pool of version {header[HEADER]}, this searchkit reads version {VERSION}")
-    return header
