@@ -12,6 +12,7 @@ from searchkit.verifiers.cascade import Cascade
 from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
 from searchkit.verifiers.debate import Debate
 from searchkit.verifiers.deduplicated import Deduplicated
+from searchkit.verifiers.dual_agreement import DualAgreement
 from searchkit.verifiers.exact import Exact
 from searchkit.verifiers.generative import PYes
 from searchkit.verifiers.judge import Judge
@@ -22,6 +23,7 @@ from searchkit.verifiers.pairwise import PairwiseJudge
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
 from searchkit.verifiers.structured import json_key, tool_key
+from searchkit.verifiers.unit_tests import UnitTests
 from searchkit.verifiers.universal import UniversalConsistency
 from searchkit.verifiers.weighted import Weighted
 
@@ -33,6 +35,7 @@ __all__ = [
     "Debate",
     "Deduplicated",
     "DeepConf",
+    "DualAgreement",
     "Exact",
     "Isotonic",
     "Judge",
@@ -48,6 +51,7 @@ __all__ = [
     "ProcessReward",
     "SelfCertainty",
     "Temperature",
+    "UnitTests",
     "UniversalConsistency",
     "Weighted",
     "json_key",

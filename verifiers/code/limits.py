@@ -1,0 +1,49 @@
+"""What a program may use up. Also runs inside the sandbox: imports nothing but the standard library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FILES = 64
+"""Open files at a time."""
+SCRATCH = 2**26
+"""Bytes of all files in the scratch folder together."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one program, which is one process: what holds for the process holds for the program.
+
+    cpu: whole seconds of CPU time. wall: seconds from start to end, for a program that waits; more than `cpu`, since
+    the machine may be busy. memory: bytes of address space. output: bytes that a program may print, may put into one
+    file, and may answer to one call. The tests have the same limits, in a process of their own.
+    """
+
+    cpu: int = 5
+    wall: float = 20.0
+    memory: int = 2**30
+    output: int = 2**20
+
+
+DEFAULT = Limits()
+
+
+def apply(limits: Limits) -> None:
+    """Bind this process to its limits, for good. Limits that the system lacks are left out."""
+    import resource
+
+    wanted = {
+        "RLIMIT_CPU": (limits.cpu, limits.cpu + 1),  # a signal that says why; a second later one that nobody can block
+        "RLIMIT_AS": (limits.memory, limits.memory),
+        "RLIMIT_FSIZE": (limits.output, limits.output),
+        "RLIMIT_NOFILE": (FILES, FILES),
+        "RLIMIT_CORE": (0, 0),
+    }
+    for name, (soft, hard) in wanted.items():
+        most = resource.getrlimit(getattr(resource, name))[1]
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
+        try:
+            resource.setrlimit(getattr(resource, name), (soft, hard))
+        except (ValueError, OSError):  # macOS has no say over address space
+            continue

@@ -1,0 +1,159 @@
+"""Runs a program against tests: in two warm interpreters, each in a sandbox of its own, one program at a time.
+
+Whatever is not as it should be afterwards (a time out, files in the scratch folder, a child that goes on) ends both
+interpreters by killing their process groups, and the next program gets new ones. So nothing is ever left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+import threading
+import time
+from typing import IO, Any
+
+from searchkit.verifiers.code.limits import Limits
+from searchkit.verifiers.code.process import Broken, Interpreter
+from searchkit.verifiers.code.report import Case, Report, death, lines, overtime
+from searchkit.verifiers.code.wire import receive, send
+
+LONGEST_REPORT = 2**20  # bytes of a message of the tests' process
+
+
+class Pair:
+    """Two interpreters at one level; started when they are needed."""
+
+    def __init__(self, level: str) -> None:
+        self.level: str = level
+        self.player: Interpreter | None = None
+        self.judge: Interpreter | None = None
+        self._lock: threading.Lock = threading.Lock()
+
+    def run(self, case: Case, limits: Limits) -> Report:
+        """Blocks, for at most `limits.wall` seconds a test and some more. Raises `Broken`; then the pair is closed."""
+        try:
+            if case.tests and not isinstance(case.tests[0], str):
+                return self._scripts(case, limits)
+            return self._calls(case, limits)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Kill both; safe from another thread, where it ends the `run` that waits for them."""
+        with self._lock:
+            both, self.player, self.judge = (self.player, self.judge), None, None
+        for one in both:
+            if one is not None:
+                one.kill()
+
+    def forget(self) -> None:
+        """In a forked child: the interpreters are the parent's."""
+        for one in (self.player, self.judge):
+            if one is not None:
+                one.forget()
+
+    def _ready(self) -> tuple[Interpreter, Interpreter]:
+        player = self.player or Interpreter(self.level)
+        self.player = player
+        judge = self.judge or Interpreter(self.level)
+        self.judge = judge
+        return player, judge
+
+    # ---------------------------------------------------------------- tests in Python
+
+    def _calls(self, case: Case, limits: Limits) -> Report:
+        player, judge = self._ready()
+        job = {"text": case.text, "prompt": case.prompt, "entry_point": case.entry_point, "most": limits.output}
+        with tempfile.TemporaryFile() as printed, open(os.devnull, "wb") as unseen, contextlib.ExitStack() as stack:
+            ours, theirs = _sockets(stack)
+            desk, inner = _sockets(stack)
+            one, other = _sockets(stack)
+            player.begin("play", limits, [theirs.fileno(), printed.fileno(), one.fileno()])
+            judge.begin("judge", limits, [inner.fileno(), unseen.fileno(), other.fileno()])
+            for handle in (theirs, inner, one, other):
+                handle.close()
+            deadline = time.monotonic() + limits.wall
+            for end, message in ((ours, job), (desk, {**job, "tests": case.tests})):
+                with contextlib.suppress(OSError):  # it died: the report says so
+                    send(end, message)
+            rows, trouble = _rows(desk, len(case.tests), deadline)
+            return self._report(rows, trouble, len(case.tests), _size(printed), limits)
+
+    def _report(self, rows: list[Any], trouble: str, tests: int, printed: int, limits: Limits) -> Report:
+        """What the tests' process said, and where a process was ended: why."""
+        passed = [row[0] is True for row in rows] + [False] * (tests - len(rows))
+        reason = next((f"test {i + 1}, {row[1]}" for i, row in enumerate(rows) if row[0] is not True), "")
+        if trouble == "timeout":
+            self.close()
+            return Report(tuple(passed), reason or f"test {len(rows) + 1}, {overtime(limits)}")
+        if self.player is None or self.judge is None:
+            raise Broken("it was closed")
+        player, judge = self.player.end(), self.judge.end()
+        if player is None or judge is None or not player.clean or not judge.clean:
+            self.close()
+        if trouble:
+            reason = reason or f"test {len(rows) + 1}, the tests' process ended: {death(judge, 0, limits)}"
+        elif reason.endswith("the program ended"):
+            reason = f"{reason}: {death(player, printed, limits)}"
+        return Report(tuple(passed), reason)
+
+    # ---------------------------------------------------------------- scripts
+
+    def _scripts(self, case: Case, limits: Limits) -> Report:
+        """Each pair in a process of its own; the first that fails says why."""
+        reasons = [self._script(case, test[0], test[1], limits) for test in case.tests]
+        first = next((f"test {i + 1}, {reason}" for i, reason in enumerate(reasons) if reason), "")
+        return Report(tuple(not reason for reason in reasons), first)
+
+    def _script(self, case: Case, typed: str, expected: str, limits: Limits) -> str:
+        """Why the program failed; "" if it passed."""
+        player, _ = self._ready()
+        job = {"text": case.text, "prompt": case.prompt, "entry_point": case.entry_point}
+        with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as keyed, contextlib.ExitStack() as stack:
+            keyed.write(typed.encode("utf-8", "surrogatepass"))
+            keyed.seek(0)
+            ours, theirs = _sockets(stack)
+            player.begin("script", limits, [theirs.fileno(), printed.fileno(), keyed.fileno()])
+            theirs.close()
+            with contextlib.suppress(OSError):
+                send(ours, job)
+            ended = player.end(limits.wall)
+            if ended is None or not ended.clean:
+                self.close()
+            if ended is None:
+                return overtime(limits)
+            size = _size(printed)
+            if ended.status != 0 or size >= limits.output:
+                return f"the program ended: {death(ended, size, limits)}"
+            printed.seek(0)
+            said = printed.read(limits.output).decode(errors="replace")
+            return "" if lines(said) == lines(expected) else "it printed something else"
+
+
+def _sockets(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    one, other = socket.socketpair()
+    return stack.enter_context(one), stack.enter_context(other)
+
+
+def _rows(desk: socket.socket, tests: int, deadline: float) -> tuple[list[Any], str]:
+    """What the tests' process said of each test, and whether it broke off: "timeout", "ended", or "" for neither."""
+    rows = list[Any]()
+    try:
+        while True:
+            desk.settimeout(max(0.001, deadline - time.monotonic()))
+            row = receive(desk, LONGEST_REPORT)
+            if row == "end":
+                return rows, ""
+            if len(rows) < tests:
+                rows.append(row)
+    except TimeoutError:
+        return rows, "timeout"
+    except (EOFError, OSError):
+        return rows, "ended"
+
+
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size

@@ -1,0 +1,60 @@
+"""A program with its tests, what became of them, and why a process ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+
+from searchkit.verifiers.code.limits import Limits
+from searchkit.verifiers.code.process import Ended
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program and its tests.
+
+    text: the program, or what continues `prompt`. prompt: the beginning of the program, which is trusted. tests: Python
+    texts, or pairs of what is typed and what must be printed. entry_point: the one name that the tests
+    take from the program; "" lets them take any that is neither the prompt's nor Python's own.
+    """
+
+    text: str
+    tests: tuple[str, ...] | tuple[tuple[str, str], ...]
+    prompt: str = ""
+    entry_point: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """passed: of each test. reason: why the first failed one did, in at most some hundred characters."""
+
+    passed: tuple[bool, ...]
+    reason: str = ""
+
+
+def overtime(limits: Limits) -> str:
+    """Why a program failed that did not end."""
+    return f"timeout: no end within {limits.wall:g} seconds"
+
+
+def death(ended: Ended | None, printed: int, limits: Limits) -> str:
+    """Why a process ended, as far as its status tells."""
+    if ended is None:
+        return "it did not answer"
+    if ended.full:
+        return "its scratch folder was full"
+    if printed >= limits.output:
+        return f"output limit: {limits.output:,} bytes"
+    if not os.WIFSIGNALED(ended.status):
+        return f"exit status {os.waitstatus_to_exitcode(ended.status)}"
+    number = os.WTERMSIG(ended.status)
+    # Blocked, the former is followed by the latter. The kernel counts by ticks, and `cpu` is measured: not the same.
+    if number == signal.SIGXCPU or (number == signal.SIGKILL and ended.cpu > limits.cpu / 2):
+        return f"timeout: more than {limits.cpu} seconds of CPU"
+    return f"killed by {signal.Signals(number).name}"
+
+
+def lines(text: str) -> list[str]:
+    """Lines without what stands at their ends unseen: judges of contests compare so."""
+    return [line.rstrip() for line in text.rstrip().splitlines()]

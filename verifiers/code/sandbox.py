@@ -1,0 +1,89 @@
+"""Which sandbox there is: found by trying, once a process, with a program that tries to get out."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Literal
+
+from searchkit.errors import ConfigError
+from searchkit.verifiers.code import landlock, seccomp
+from searchkit.verifiers.code.limits import Limits
+from searchkit.verifiers.code.pair import Pair
+from searchkit.verifiers.code.process import Broken
+from searchkit.verifiers.code.report import Case
+
+Level = Literal["auto", "bubblewrap", "landlock", "none"]
+LEVELS = ("bubblewrap", "landlock")
+"""The levels that protect, best first."""
+
+LEAST_MEMORY, LEAST_OUTPUT = 2**27, 2**12  # bytes; Python itself needs most of the former
+_LONG = Limits(cpu=30, wall=60.0)  # for a machine that is busy; the probe needs milliseconds
+_PROBE = """
+import os, socket
+
+def escapes():
+    found = []
+    for number, attempt in enumerate((
+        os.fork,
+        socket.socket,
+        lambda: os.execv("/bin/true", ["true"]),
+        lambda: os.kill(os.getppid(), 0),
+        lambda: os.listdir("/proc"),
+        lambda: open("/etc/passwd"),
+        lambda: open("/tmp/searchkit-probe", "w"),
+        lambda: os.chmod("/usr", 0o755),
+    )):
+        try:
+            attempt()
+        except OSError:
+            continue
+        found.append(number)
+    with open("scratch", "w") as file:
+        file.write("this is allowed")
+    return found
+"""
+
+
+def choose(sandbox: str) -> str:
+    """The level that `sandbox` means here. Raises `ConfigError`, naming the fix, where there is none such."""
+    if not hasattr(os, "fork"):
+        raise ConfigError("programs run in forked processes, which this system lacks: use Linux, for instance in WSL")
+    if sandbox == "none":
+        return sandbox
+    if sandbox not in ("auto", *LEVELS):
+        raise ConfigError(f'sandbox is "auto", "bubblewrap", "landlock" or "none", got {sandbox!r}')
+    wanted = LEVELS if sandbox == "auto" else (sandbox,)
+    for level in wanted:
+        if not trouble(level):
+            return level
+    reasons = "; ".join(f"{level}: {trouble(level)}" for level in wanted)
+    raise ConfigError(
+        f"there is no sandbox for programs ({reasons}). Install bubblewrap, or use Linux 6.2 or later with Landlock, "
+        'or pass sandbox="none" to run them with nothing but limits, as a user of this machine'
+    )
+
+
+def check(limits: Limits) -> None:
+    """Raises `ConfigError` for limits under which no program could run."""
+    if not isinstance(limits.cpu, int) or limits.cpu < 1 or not limits.wall > 0:
+        raise ConfigError(f"limits need whole seconds of cpu >= 1, and wall > 0, got {limits}")
+    if limits.memory < LEAST_MEMORY or limits.output < LEAST_OUTPUT:
+        raise ConfigError(f"limits need memory >= {LEAST_MEMORY:,} and output >= {LEAST_OUTPUT:,} bytes, got {limits}")
+
+
+@functools.cache
+def trouble(level: str) -> str:
+    """Why a level does not work here; "" if it does. Takes a tenth of a second, the first time."""
+    if not seccomp.supported():
+        return "it needs Linux on a 64-bit x86 or ARM processor, whose system calls it can filter"
+    if level == "landlock" and landlock.version() < landlock.LEAST:
+        return f"the kernel has version {landlock.version()} of Landlock, and {landlock.LEAST} is needed"
+    pair = Pair(level)
+    try:
+        report = pair.run(Case(_PROBE, ("assert escapes() == []",)), _LONG)
+    except Broken as error:
+        return str(error)
+    finally:
+        pair.close()
+    return "" if report.passed == (True,) else f"a program could get out of it, or not run in it ({report.reason})"
