@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from numbers import Number
 from typing import Any, ClassVar
 
-from searchkit.errors import VerifierError
+from searchkit.errors import ConfigError, VerifierError
 from searchkit.run import Run
 from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers import keys
 from searchkit.verifiers.canonical import canonical
-from searchkit.verifiers.maths.answer import Answer, judge, read
+from searchkit.verifiers.maths.answer import Answer, judge, read, unread
 from searchkit.verifiers.maths.compare import Outcome
-from searchkit.verifiers.maths.worker import QUEUE
+from searchkit.verifiers.maths.worker import QUEUE, WITH_MATH_VERIFY
 from searchkit.verifiers.referenced import Referenced
 
 
@@ -35,9 +36,25 @@ class MathEqual(Referenced[Answer]):
     next comparison waits a second or two for another one). sympy's seconds pass in the other process: `Usage` lacks
     them. Fails: on a text in which `answer` finds the wrong thing, and by abstaining on notation that it cannot read.
     What is unknown for lack of time may be decided on a faster machine.
+
+    math_verify: whether to ask the package of that name, in such a process of its own, about answers in notation that
+    the parser here cannot read. What it finds equal passes, and the feedback says that it decided: it rounds to six
+    decimals and reads ambiguous notation in one way, so this is no proof. What it does not find equal stays unknown.
+    Raises `ConfigError` where it is not installed.
     """
 
+    math_verify: bool = False
+
     rules: ClassVar[str] = "math_equal:1"  # another number when verdicts change, or journals return old ones
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.math_verify:
+            _math_verify()
+
+    @property
+    def key(self) -> str:
+        return f"{super().key}:{_math_verify()}" if self.math_verify else super().key
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         if self.wanted is None:
@@ -48,8 +65,10 @@ class MathEqual(Referenced[Answer]):
         if found is None:
             return Verdict(passed=False, feedback="no answer was found")
         outcome = judge(wanted, found)
-        if outcome.equal is None and wanted.node is not None and found.node is not None:
-            outcome = await QUEUE.compare(wanted.text, found.text)
+        parsed = wanted.node is not None and found.node is not None
+        if outcome.equal is None and (parsed or (self.math_verify and unread(wanted, found))):
+            queue = WITH_MATH_VERIFY if self.math_verify else QUEUE
+            outcome = await queue.compare(wanted.text, found.text)
         return _verdict(outcome)
 
     def read(self, value: Any) -> Answer | None:
@@ -69,6 +88,14 @@ def _read(found: Any) -> Answer | None:
     elif isinstance(found, tuple | list):
         found = f"({', '.join(str(canonical(part)) for part in found)})"
     return read(found) if isinstance(found, str) else None
+
+
+def _math_verify() -> str:
+    """Its name and version."""
+    try:
+        return f"math-verify=={version('math-verify')}"
+    except PackageNotFoundError:
+        raise ConfigError("MathEqual(math_verify=True) needs math-verify: pip install 'searchkit[math]'") from None
 
 
 def _verdict(outcome: Outcome) -> Verdict:

@@ -130,10 +130,19 @@ def judge(a: Answer, b: Answer, algebra: Algebra | None = None) -> Outcome:
         return Outcome(None, str(error))
 
 
-def _judged(a: Answer, b: Answer, algebra: Algebra) -> Outcome:
+def unread(a: Answer, b: Answer) -> bool:
+    """Whether another parser may help: one is maths that ours cannot read, none is a word, and no unit is another."""
+    return bool(a.trouble or b.trouble) and a.word is b.word is None and not _other_units(a, b)
+
+
+def _other_units(a: Answer, b: Answer) -> bool:
     units = unit(a.text), unit(b.text)
-    if None not in units and units[0] != units[1]:
-        return Outcome(None, f"it is in {units[1]}, and should be in another unit")
+    return None not in units and units[0] != units[1]
+
+
+def _judged(a: Answer, b: Answer, algebra: Algebra) -> Outcome:
+    if _other_units(a, b):
+        return Outcome(None, f"it is in {unit(b.text)}, and should be in another unit")
     if a.key == b.key and a.percent == b.percent and (a.node == b.node or None in (a.node, b.node)):
         return Outcome(True, "the same text")
     if a.word is not None or b.word is not None:

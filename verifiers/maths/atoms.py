@@ -63,6 +63,8 @@ class Atoms(Reader, ABC):
             return Node("function", (self._until("\\r" + word[2:]),), name)
         if word in ("\\frac", "\\binom", "\\dbinom", "\\tbinom"):
             above, below = self._argument(), self._argument()
+            if _starts_with_d(above) and below.kind == "product" and _starts_with_d(below):
+                raise Unreadable("a derivative, or a fraction with the symbol d above and below")
             return over(above, below) if word == "\\frac" else Node("function", (above, below), "binomial")
         if word in ("\\sqrt", "sqrt"):
             return self._root()
@@ -224,3 +226,7 @@ class Atoms(Reader, ABC):
         self._at += 2
         infinity = Node("constant", value="oo")
         return Node("group", (signed(infinity, "-"), infinity), "()")
+
+
+def _starts_with_d(node: Node) -> bool:
+    return node == Node("symbol", value="d") or (node.kind == "product" and _starts_with_d(node.parts[0]))

@@ -1,8 +1,9 @@
 """The inside of the maths worker: reads pairs of answers from stdin, writes outcomes to stdout, limits itself.
 
-Messages are JSON with a length of four bytes in front. It evaluates nothing that it reads: texts go through our parser.
-Whatever goes wrong with a pair makes it unknown; what overruns the limits kills the process, and the parent takes a new
-one. It ends when its stdin does.
+Messages are JSON with a length of four bytes in front. It evaluates nothing that it reads: texts go through our parser,
+and with the argument --math-verify, where that cannot read them, through the parser of that package. Whatever goes
+wrong with a pair makes it unknown; what overruns the limits kills the process, and the parent takes a new one. It ends
+when its stdin does.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import sys
 import time
 from typing import IO, Any
 
-from searchkit.verifiers.maths.answer import judge, read
+from searchkit.verifiers.maths.answer import judge, read, unread
 from searchkit.verifiers.maths.compare import Algebra, Outcome
+from searchkit.verifiers.maths.other import MathVerify
 from searchkit.verifiers.maths.tokens import Unreadable
 
 HEADER = struct.Struct(">I")
@@ -42,28 +44,33 @@ def receive(stream: IO[bytes]) -> Any:
     return json.loads(body) if len(body) == length else None
 
 
-def serve() -> None:
+def serve(math_verify: bool) -> None:
     """Answer until stdin ends."""
     from searchkit.verifiers.maths.symbolic import Symbolic
 
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing but replies may go to the pipe
-    judge_pair("\\sin^2 x + \\cos^2 x", "1", Symbolic())  # loads what sympy itself loads lazily
+    other = MathVerify() if math_verify else None
+    for lazy in ("\\sin^2 x + \\cos^2 x", "\\int_0^1 2x \\, dx"):  # loads what sympy itself loads lazily
+        judge_pair(lazy, "1", Symbolic(), other)
     limit_memory()
     send(replies, "ready")
     while (pair := receive(requests)) is not None:
         limit_cpu()
         a, b = pair
-        send(replies, judge_pair(a, b, Symbolic()))
+        send(replies, judge_pair(a, b, Symbolic(), other))
 
 
-def judge_pair(a: str, b: str, algebra: Algebra) -> Outcome:
-    """The outcome for two answers; unknown if something goes wrong."""
+def judge_pair(a: str, b: str, algebra: Algebra, other: MathVerify | None = None) -> Outcome:
+    """The outcome for the reference a and an answer b; unknown if something goes wrong."""
     left, right = read(a), read(b)
     if left is None or right is None:
         return Outcome(None, "there is no answer")
     try:
-        return judge(left, right, algebra)
+        outcome = judge(left, right, algebra)
+        if outcome.equal is None and other is not None and unread(left, right):
+            return other.compare(a, b, outcome.reason)
+        return outcome
     except Unreadable as error:
         return Outcome(None, str(error))
     except MemoryError:
@@ -97,4 +104,4 @@ def limit_cpu() -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve("--math-verify" in sys.argv[1:])

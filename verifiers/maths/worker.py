@@ -1,7 +1,8 @@
 """One worker process for comparisons with sympy, shared by all threads and event loops of this process.
 
-Started with the first comparison that needs it, and killed and replaced when one overruns. A process of our own and
-not of `multiprocessing`: no start method, no pickles, no import of the user's main module, in notebooks too.
+Another one serves those that may ask math-verify. Each is started with the first comparison that needs it, and killed
+and replaced when one overruns. A process of our own and not of `multiprocessing`: no start method, no pickles, no
+import of the user's main module, in notebooks too.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ _COMMAND = ("-P", "-m", "searchkit.verifiers.maths.server")  # -P: nothing is im
 class Worker:
     """Compares one pair at a time; further callers wait for their turn. Safe from several threads."""
 
-    def __init__(self, limit: float = LIMIT) -> None:
+    def __init__(self, limit: float = LIMIT, math_verify: bool = False) -> None:
         self.limit: float = limit
+        self.math_verify: bool = math_verify
         self._lock: threading.Lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._warm: bool = False
@@ -90,8 +92,9 @@ class Worker:
             ready, _ = self._receive(process, START_LIMIT)
             if ready != "ready":
                 self._stop()
+                package = "math_verify" if self.math_verify else "sympy"
                 raise VerifierError(
-                    f"the maths worker did not start: check that `{sys.executable} -c 'import sympy'` works"
+                    f"the maths worker did not start: check that `{sys.executable} -c 'import {package}'` works"
                 )
             self._warm = True
         return process
@@ -102,10 +105,11 @@ class Worker:
             "PYTHONPATH": home if not path else os.pathsep.join([home, path]),
             "PYTHONHASHSEED": "0",  # sympy orders some of its work by hashes
         }
+        options = ["--math-verify"] if self.math_verify else []
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *_COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env=environment, start_new_session=True,
+                [sys.executable, *_COMMAND, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, env=environment, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise VerifierError(f"the maths worker did not start: {error}") from error
@@ -151,8 +155,8 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 class Queue:
     """The worker for event loops, several at once: one thread waits for it, so that no loop has to."""
 
-    def __init__(self) -> None:
-        self.worker: Worker = Worker()
+    def __init__(self, worker: Worker) -> None:
+        self.worker: Worker = worker
         self._thread: ThreadPoolExecutor = ThreadPoolExecutor(1, "searchkit-maths")
 
     async def compare(self, a: str, b: str) -> Outcome:
@@ -165,7 +169,9 @@ class Queue:
         self._thread = ThreadPoolExecutor(1, "searchkit-maths")
 
 
-QUEUE = Queue()
-atexit.register(QUEUE.worker.close)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=QUEUE.forget)
+QUEUE = Queue(Worker())
+WITH_MATH_VERIFY = Queue(Worker(math_verify=True))
+for _queue in (QUEUE, WITH_MATH_VERIFY):
+    atexit.register(_queue.worker.close)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_queue.forget)
