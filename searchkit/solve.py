@@ -14,6 +14,7 @@ from searchkit.errors import ConfigError
 from searchkit.frame import Search
 from searchkit.generators.function import as_generator
 from searchkit.journal import Journal
+from searchkit.progress import bar
 from searchkit.protocols import Generator
 from searchkit.run import Run
 from searchkit.sync import STOP, run_sync
@@ -128,7 +129,7 @@ async def solve_many(
     queue = iter(enumerate(problems))
     with ExitStack() as stack:
         opened = _open(journal, stack)
-        bar = stack.enter_context(_bar(len(problems))) if progress else None
+        shown = stack.enter_context(bar(len(problems), "problem")) if progress else None
 
         async def worker() -> None:
             for i, problem in queue:
@@ -143,8 +144,8 @@ async def solve_many(
                     raise
                 except Exception as error:
                     outcomes[i] = Outcome(i, None, error)
-                if bar is not None:
-                    bar.update()
+                if shown is not None:
+                    shown.update()
                 if finished is not None:
                     finished(problem, outcomes[i])  # type: ignore[arg-type]
 
@@ -171,12 +172,6 @@ async def _all(workers: list[asyncio.Task[None]]) -> None:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
-
-
-def _bar(total: int) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, unit="problem")
 
 
 @functools.wraps(solve)

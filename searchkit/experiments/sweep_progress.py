@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from searchkit.progress import bar
+
 INTERVAL = 0.2  # seconds between two looks
 
 
@@ -23,9 +25,7 @@ class Progress:
         self._thread = threading.Thread(target=self._watch, name="searchkit-progress", daemon=True)
 
     def __enter__(self) -> None:
-        from tqdm.auto import tqdm
-
-        self._bar: Any = tqdm(total=self._total, unit="search", initial=self._look())
+        self._bar: Any = bar(self._total, "search", self._look())
         self._thread.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -1,0 +1,43 @@
+# %% [markdown]
+# # A scaling curve
+#
+# How much better do answers get with more samples, and which way of choosing among them gets most out of them? Draw
+# one pool; every method that is a function of the pool then costs nothing more.
+
+# %%
+from searchkit import Model, Params
+from searchkit.experiments import draw, plot
+from searchkit.generators.embedded import Embedded
+from searchkit.lab.checker import CHECKER, operations, outcome_reward, problem
+from searchkit.lab.countdown import Countdown
+
+model = Model(Embedded(), Params(max_tokens=64))
+problems = [problem(puzzle) for puzzle in Countdown().puzzles(20, "dev")]
+pool = await draw(problems, model, 16, verifier=CHECKER, scorer=outcome_reward(), key=operations)
+pool
+
+# %% [markdown]
+# `pass@k` is what an exact checker would get from k samples. `best@k` is what the reward model that ships with
+# searchkit gets, which knows no answer, and `maj@k` what a vote gets. The intervals come from resampling whole
+# problems, since the samples of one problem are alike.
+
+# %%
+passed, best, vote = (pool.curve(name) for name in ("pass@k", "best@k", "maj@k"))
+best
+
+# %% [markdown]
+# `plot` returns matplotlib's `Axes`, so that titles, limits and more curves are yours to add.
+
+# %%
+# %matplotlib inline
+axes = plot([passed, best, vote])
+axes.set_title("Countdown, 20 puzzles")
+axes.figure
+
+# %% [markdown]
+# Curves that overlap may still differ: they were measured on the same problems. Their paired difference has an interval
+# of its own.
+
+# %%
+gap = best.minus(vote)
+print(f"best@16 - maj@16: {gap.mean[-1]:.2f}, 95 % interval [{gap.low[-1]:.2f}, {gap.high[-1]:.2f}]")

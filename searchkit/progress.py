@@ -1,0 +1,15 @@
+"""The bar of long work, on stderr."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+
+def bar(total: int, unit: str, initial: int = 0) -> Any:
+    """A tqdm bar: widgets in a notebook that has ipywidgets, text anywhere else (where tqdm.auto would warn)."""
+    if find_spec("ipywidgets") is None:
+        from tqdm import tqdm
+    else:
+        from tqdm.auto import tqdm
+    return tqdm(total=total, unit=unit, initial=initial)
