@@ -20,9 +20,7 @@ KINDS = ["serial", "parallel"]
 
 def options(out: Path, kind: str, **changes: object) -> argparse.Namespace:
     given = {"kind": kind, "out": str(out), "steps": 4, "tokens": 300, "lr": 1e-3, "seed": 0, "threads": 1, "sums": 2}
-    return argparse.Namespace(
-        **given | {"compile": False, "bf16": False, "watched": 1, "evaluate": 100} | changes
-    )
+    return argparse.Namespace(**given | {"compile": False, "bf16": False, "watched": 1, "evaluate": 100} | changes)
 
 
 @pytest.fixture(scope="module")

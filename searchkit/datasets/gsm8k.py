@@ -1,0 +1,34 @@
+"""GSM8K: word problems of primary-school mathematics (Cobbe et al. 2021)."""
+
+from __future__ import annotations
+
+from searchkit.datasets.dataset import Dataset
+from searchkit.datasets.files import Row, Source, rows
+from searchkit.datasets.maths import TEMPLATE, problems
+from searchkit.errors import ConfigError
+from searchkit.verifiers import keys
+from searchkit.verifiers.math_equal import MathEqual
+
+SHA256 = "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"
+"""Of ``test.jsonl``, 1,319 problems, as in the repository openai/grade-school-math."""
+
+NUMBER = keys.first_of(keys.boxed, keys.hashes, keys.answer_is, keys.number)
+"""What counts as the answer: what is marked as such, else the last number of the text."""
+
+
+def gsm8k(source: Source, *, checksum: str | None = SHA256, template: str = TEMPLATE) -> Dataset:
+    """The problems of ``grade_school_math/data/test.jsonl``, or of another file with `question` and `answer`.
+
+    The reference is the number after "####". checksum: None for other files, such as ``train.jsonl``. Raises
+    `ConfigError` as `searchkit.datasets.files.rows` does, and for an answer without such a number.
+    """
+    records = enumerate(rows(source, checksum))
+    items = ((f"gsm8k/{i}", row.text("question"), _answer(row)) for i, row in records)
+    return Dataset("gsm8k", problems(template, items), MathEqual(NUMBER), NUMBER)
+
+
+def _answer(row: Row) -> str:
+    found = keys.hashes.extract(row.text("answer"))
+    if found is None:
+        raise ConfigError(f"{row.where}: the answer has no number after '####'")
+    return found

@@ -1,0 +1,24 @@
+"""What the data sets of mathematics share: the prompt, and the verifier that reads what the prompt asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from searchkit.datasets.dataset import Dataset, fill
+from searchkit.types import Problem, Prompt
+from searchkit.verifiers.math_equal import MathEqual
+from searchkit.verifiers.maths.key import math_key
+
+TEMPLATE = r"""{question}
+
+Reason step by step, and put the final answer within \boxed{}."""
+
+
+def maths(name: str, template: str, items: Iterable[tuple[str, str, str]]) -> Dataset:
+    """A data set of (id, question, reference answer), judged by `MathEqual` and voted on by `math_key`."""
+    return Dataset(name, problems(template, items), MathEqual(), math_key)
+
+
+def problems(template: str, items: Iterable[tuple[str, str, str]]) -> tuple[Problem, ...]:
+    """Problems from (id, question, reference answer)."""
+    return tuple(Problem(key, Prompt.of(fill(template, question)), answer) for key, question, answer in items)

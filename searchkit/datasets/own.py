@@ -1,0 +1,22 @@
+"""Your own problems, from a file."""
+
+from __future__ import annotations
+
+from searchkit.datasets.files import Source, rows
+from searchkit.errors import ConfigError
+from searchkit.types import Problem, Prompt
+
+
+def problems(source: Source, *, checksum: str | None = None) -> tuple[Problem, ...]:
+    """The problems of a .jsonl or .csv file (also .gz) with the fields `id`, `prompt` and, where known, `reference`.
+
+    In JSON a reference may be anything that your verifier understands; in CSV it is a text, and empty is none. Raises
+    `ConfigError`, naming the line, for a field that is missing or empty and for an id that was used before.
+    """
+    found: dict[str, Problem] = {}
+    for row in rows(source, checksum):
+        key = row.text("id")
+        if key in found:
+            raise ConfigError(f"{row.where}: the id {key!r} was used before, and every problem needs its own")
+        found[key] = Problem(key, Prompt.of(row.text("prompt")), row.get("reference"))
+    return tuple(found.values())
