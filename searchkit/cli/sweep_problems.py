@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from searchkit.cli import names, setup
 from searchkit.errors import ConfigError
-from searchkit.types import Problem, Prompt
+from searchkit.types import Problem
 
 PROBLEMS = {"task": str, "split": str, "file": str, "count": int, "id": str, "prompt": str, "reference": str}
 SPLITS = ("train", "dev", "test")
@@ -34,7 +31,7 @@ def check(table: Any, allowed: Mapping[str, Any], where: str, needed: Iterable[s
             raise ConfigError(f"the key {where + key!r} is missing")
 
 
-def problems(table: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
+def problems(table: Mapping[str, Any], folder: Path) -> Sequence[Problem]:
     """What the table ``[problems]`` names; a file is looked for in `folder`."""
     check(table, PROBLEMS, "problems.")
     count = table.get("count")
@@ -43,8 +40,8 @@ def problems(table: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
     if count is not None and count < 1:
         raise ConfigError(f"problems.count must be >= 1, got {count}")
     if "task" in table:
-        return iter(_of_the_lab(table["task"], count or 100, table.get("split", "test")))
-    return islice(_of_a_file(folder / table["file"], table), count)
+        return _of_the_lab(table["task"], count or 100, table.get("split", "test"))
+    return _of_a_file(folder / table["file"], table)[:count]
 
 
 def _of_the_lab(task: str, count: int, split: Any) -> list[Problem]:
@@ -60,20 +57,10 @@ def _of_the_lab(task: str, count: int, split: Any) -> list[Problem]:
     return [problem(one) for one in drawn]
 
 
-def _of_a_file(path: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
-    """One problem a line: JSON objects, or a CSV with a header. A problem without an id has the number of its line."""
-    prompt, reference = table.get("prompt", "prompt"), table.get("reference", "reference")
+def _of_a_file(path: Path, table: Mapping[str, Any]) -> tuple[Problem, ...]:
+    from searchkit.datasets.own import problems as read
+
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows: Iterable[Any] = (
-                csv.DictReader(file) if path.suffix == ".csv" else (json.loads(x) for x in file if x.strip())
-            )
-            for number, row in enumerate(rows, 1):
-                if not isinstance(row, dict) or not isinstance(row.get(prompt), str):
-                    found = f"has the fields {', '.join(map(str, row))}" if isinstance(row, dict) else "is no object"
-                    raise ConfigError(f"problems.prompt: problem {number} of {path} has no {prompt!r}: it {found}")
-                yield Problem(str(row.get(table.get("id", "id"), number)), Prompt.of(row[prompt]), row.get(reference))
-    except (OSError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"problems.file: {path} cannot be read: {error}") from error
+        return read(path, **{name: table[name] for name in ("id", "prompt", "reference") if name in table})
+    except ConfigError as error:
+        raise ConfigError(f"problems.file: {error}") from error
