@@ -148,7 +148,7 @@ def test_failures_are_told(config, capsys):
         ('strategy = "self', 'strategi = "self', "strategies.vote must be a table with a key strategy"),
         ('truth = "Exact"', 'truth = "Exakt"', "truth: unknown name 'Exakt': did you mean 'Exact'?"),
         ('file = "problems.jsonl"', 'file = "nowhere.jsonl"', "problems.file:"),
-        ('file = "problems.jsonl"', 'file = "problems.csv"', "problems.file: problems.csv, line 2: it needs a text in the field 'prompt'"),
+        ('file = "problems.jsonl"', 'file = "problems.csv"', "problems.file: problems.csv, line 2: it needs a text"),
         ('file = "problems.jsonl"', 'task = "countdwn"', "problems.task: unknown task 'countdwn': did you mean"),
         ('file = "problems.jsonl"', 'taks = "countdown"', "unknown key 'problems.taks': did you mean 'task'?"),
         ('file = "problems.jsonl"', 'file = "problems.jsonl"\ncount = 0', "problems.count must be >= 1"),
