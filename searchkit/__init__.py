@@ -22,6 +22,7 @@ from searchkit.strategy import Strategy
 from searchkit.sync import run_sync
 from searchkit.types import (
     Budget,
+    Floor,
     Message,
     Outcome,
     Params,
@@ -43,6 +44,7 @@ __all__ = [
     "CapabilityError",
     "Codec",
     "ConfigError",
+    "Floor",
     "Function",
     "Journal",
     "JournalError",

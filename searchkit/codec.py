@@ -60,10 +60,12 @@ def _load_message(stored: dict[str, Any]) -> Message:
 
 def digest(prompt: Prompt, params: Params) -> bytes:
     """16 bytes that name the content of a request: equal exactly where prompt and parameters are equal."""
-    content = [
+    content: list[Any] = [
         [_message(m) for m in prompt.messages], prompt.tools, prompt.prefix, prompt.prefix_ids,
         [params.temperature, params.top_p, params.top_k, params.min_p, params.max_tokens, params.stop, params.logprobs],
     ]  # fmt: skip
+    if params.floor is not None:  # left out where there is none, so that older journals and caches stay good
+        content.append([params.floor.window, params.floor.bar])
     return blake2b(json.dumps(content).encode(), digest_size=16).digest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from searchkit.errors import ConfigError
 
@@ -117,11 +117,34 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Floor:
+    """Where a text is given up: once the mean confidence of its last `window` tokens is below `bar`.
+
+    A token's confidence is the mean of -log p over its listed rivals, as in the verifier `DeepConf`. The token that
+    makes the window fall is the last one, even if it would have ended the text. The sample then has finish "length", so
+    that it never votes, and `Floor.FELL` as its stop_reason; it costs the tokens up to there. A text of fewer tokens
+    than `window` never falls, and with a bar of -inf none does.
+    """
+
+    window: int
+    bar: float
+
+    FELL: ClassVar[str] = "confidence below the floor"
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise ConfigError(f"a floor's window must be >= 1 tokens, got {self.window}")
+        if math.isnan(self.bar):
+            raise ConfigError("a floor's bar must be a number; -inf never ends a text")
+
+
+@dataclass(frozen=True, slots=True)
 class Params:
     """Sampling parameters. All are always sent, because servers differ in their defaults.
 
     temperature: >= 0; 0 is greedy. top_p: (0, 1]. top_k: 0 is off. min_p: [0, 1). max_tokens: generated tokens, None is
     the server's limit. logprobs: None is off; k asks for each sampled token's log-probability and its k best rivals.
+    floor: ends a text once the model is unsure; needs logprobs >= 1, and a backend that can (`CapabilityError`).
     """
 
     temperature: float = 1.0
@@ -131,6 +154,7 @@ class Params:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
+    floor: Floor | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.stop, str):
@@ -143,6 +167,7 @@ class Params:
             "max_tokens must be >= 1, or None": self.max_tokens is None or self.max_tokens >= 1,
             "logprobs must be >= 0, or None": self.logprobs is None or self.logprobs >= 0,
             "stop strings must not be empty": all(self.stop),
+            "a floor needs each token's rivals: logprobs=20, say": self.floor is None or bool(self.logprobs),
         }
         for rule, holds in checks.items():
             if not holds:

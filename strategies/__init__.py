@@ -13,6 +13,7 @@ from searchkit.strategies.borda_vote import BordaVote
 from searchkit.strategies.complexity_vote import ComplexityVote
 from searchkit.strategies.confident_vote import ConfidentVote
 from searchkit.strategies.costs import Imagined, Judged
+from searchkit.strategies.deepconf_online import DeepConfOnline
 from searchkit.strategies.dvts import DVTS
 from searchkit.strategies.field_vote import FieldVote
 from searchkit.strategies.filtered_best_of_n import FilteredBestOfN
@@ -53,6 +54,7 @@ __all__ = [
     "BordaVote",
     "ComplexityVote",
     "ConfidentVote",
+    "DeepConfOnline",
     "Dirichlet",
     "EarlyStopping",
     "FieldVote",

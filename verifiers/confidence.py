@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.floor import confidence
 from searchkit.run import Run
 from searchkit.types import Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent
@@ -155,7 +156,7 @@ class DeepConf(Confidence):
         return f"deepconf:{self.window}:{self.mode}"
 
     def score(self, tokens: Sequence[Token]) -> float:
-        sure = [-math.fsum(_floored(log) for _, log in token.top) / len(token.top) for token in tokens]
+        sure = [confidence([_floored(log) for _, log in token.top]) for token in tokens]
         return max(0.0, _SUMMARIES[self.mode](sure, min(self.window, len(sure))))
 
 

@@ -65,8 +65,8 @@ class Coalescing:
     Order: Retrying(Coalescing(Limited(backend))). The samples of one `run.sample(generator, prompt, n)` arrive in one
     turn, in index order, unless something around this waits first: a `Cached` reads its file, and then what is merged
     depends on timing. Members of a merged call share the seed of its first, so their texts are not those of single
-    requests. The first sample of a call carries its cost, but for the generated tokens of the others. Cancelling some
-    members of a call lets it go on for the others.
+    requests; requests with a floor are not merged. The first sample of a call carries its cost, but for the generated
+    tokens of the others. Cancelling some members of a call lets it go on for the others.
     """
 
     backend: Backend
@@ -101,9 +101,10 @@ class Coalescing:
     async def _send(self, turn: _Turn) -> list[Sample[str] | CallError]:
         """End the turn; one call for each group of equal requests, concurrently."""
         self._close(turn)
-        requests, groups = turn.requests, dict[tuple[Prompt, Params], list[int]]()
+        requests, groups = turn.requests, dict[tuple[Prompt, Params, int | None], list[int]]()
         for place, request in enumerate(requests):
-            groups.setdefault((request.prompt, request.params), []).append(place)
+            alone = None if request.params.floor is None else place  # each text has its own end, and so its own call
+            groups.setdefault((request.prompt, request.params, alone), []).append(place)
         if len(groups) == len(requests) or not await self._honoured():
             return await self.backend.complete(requests)
         entries: dict[int, Sample[str] | CallError] = {}

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from searchkit.errors import CallError, ConfigError
 from searchkit.lab.checkpoint import SHIPPED, Checkpoint, load, read_config
-from searchkit.types import Image, Message, Prompt, Request, Sample, Text, Token, Usage
+from searchkit.types import Floor, Image, Message, Prompt, Request, Sample, Text, Token, Usage
 
 if TYPE_CHECKING:
     from searchkit.lab.engine import Engine, Generated, Job
@@ -45,6 +45,7 @@ class Embedded:
 
     `token_ids` and `logprobs` cover every sampled token, the end token and a stop string's included, as
     `Usage.generated_tokens` does; the text stops before the stop string. `logprobs=k` lists the k most likely tokens.
+    A `Floor` is looked at after every token, and changes none.
     Requests that the model cannot read (unknown words or characters, images, tools, too long) come back as `CallError`s
     of kind "bad_request". Safe from several event loops at once; a cancelled call frees its row at the next token.
 
@@ -55,6 +56,7 @@ class Embedded:
     batch: int = 64
     threads: int | None = None
     cache: int = 32_768
+    ends_at_floor: ClassVar[bool] = True
     _checkpoint: Checkpoint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -157,7 +159,7 @@ def _sample(
         text,
         message=Message("assistant", (Text(text),)),
         finish=answer.finish,
-        stop_reason=answer.stop or None,
+        stop_reason=Floor.FELL if answer.fell else answer.stop or None,
         usage=Usage(
             model_calls=1,
             prompt_tokens=given,

@@ -13,6 +13,7 @@ from typing import Any
 
 from searchkit.codec import Codec
 from searchkit.errors import CallError, ConfigError, SearchkitError
+from searchkit.generators.floors import check_floor
 from searchkit.protocols import Generator
 from searchkit.run import Run
 from searchkit.types import Params, Prompt, Sample
@@ -33,9 +34,10 @@ class Function:
     there, and a new version forgets what an old one answered. codec: stores values that are not JSON. args, kwargs:
     call `fn` with these instead of the prompt.
 
-    A callable that raises is a failed call (`CallError`), charged as one. A thread cannot be stopped: a cancelled
-    synchronous call keeps its thread slot until it returns. Cost: one generation and one model call a sample; its
-    tokens are unknown unless `fn` returns a `Sample` that says so.
+    A callable that raises is a failed call (`CallError`), charged as one; parameters with a floor are refused
+    (`CapabilityError`). A thread cannot be stopped: a cancelled synchronous call keeps its thread slot until it
+    returns. Cost: one generation and one model call a sample; its tokens are unknown unless `fn` returns a `Sample`
+    that says so.
     """
 
     fn: Callable[..., Any]
@@ -54,6 +56,7 @@ class Function:
             raise ConfigError(f"threads must be >= 1, got {self.threads}")
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        check_floor(params, self)
         name = self.name or label(self.fn)
         if run.journaled and not self.name and not _lasting(self.fn):
             raise ConfigError(

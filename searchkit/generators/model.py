@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from searchkit.generators.floors import check_floor
 from searchkit.protocols import Backend
 from searchkit.run import Run
 from searchkit.types import Params, Prompt, Request, Sample
@@ -13,12 +14,13 @@ from searchkit.types import Params, Prompt, Request, Sample
 class Model:
     """Samples from `backend` with `params`, unless the caller of `generate` gives others.
 
-    Cost: one model call a sample.
+    Cost: one model call a sample. Raises `CapabilityError` if the parameters have a floor that `backend` cannot honour.
     """
 
     backend: Backend
     params: Params = Params()
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[str]:
-        request = Request(prompt, params if params is not None else self.params, run.seed, run.index)
-        return await run.complete(self.backend, request)
+        chosen = params if params is not None else self.params
+        check_floor(chosen, self.backend)
+        return await run.complete(self.backend, Request(prompt, chosen, run.seed, run.index))

@@ -13,20 +13,21 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Literal
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from searchkit.errors import CallError, CapabilityError, ConfigError
 from searchkit.generators import openai_errors as errors
 from searchkit.generators import openai_probe as probes
+from searchkit.generators import openai_stream as stream
 from searchkit.generators import openai_wire as wire
 from searchkit.generators.each import each
-from searchkit.generators.http import Broken, HTTPReply, Unreachable
+from searchkit.generators.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.generators.openai_probe import Capabilities
 from searchkit.generators.openai_transport import Direct, Here, Official, PerLoop, Transport, make
 from searchkit.generators.openai_wire import Price, Route
-from searchkit.types import Params, Prompt, Request, Sample, Usage
+from searchkit.types import Floor, Params, Prompt, Request, Sample, Usage
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
 
@@ -57,7 +58,8 @@ class OpenAI:
     know it; None asks the server when it matters. transport: "direct" is ours, "official" the openai package; "auto"
     takes the latter only where a proxy is configured.
 
-    The text of a sample ends before the stop string that fired, whatever the server does with it.
+    The text of a sample ends before the stop string that fired, whatever the server does with it. A request with a
+    `Floor` is streamed, and its connection closed where the text falls, so that the server stops generating.
     """
 
     base_url: str
@@ -72,6 +74,7 @@ class OpenAI:
     extras: bool | None = None
     capabilities: Capabilities | None = None
     transport: Literal["auto", "direct", "official"] = "auto"
+    ends_at_floor: ClassVar[bool] = True
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -148,21 +151,41 @@ class OpenAI:
             if request.prompt.prefix and self.route == "chat" and (missing := await self._lacks_prefix(request)):
                 return missing
             body = self._body(request.prompt, request.params, request.seed)
+            events = self._events(request, n)
         except CapabilityError as error:
             return errors.Dropped(str(error), kind="bad_request", request=request, usage=Usage())
-        raw = await self._call(body if n is None else {**body, "n": n}, errors.worst(request))
+        if events is not None:
+            body |= stream.fields(extras=self._sends_extras())
+        raw = await self._call(body if n is None else {**body, "n": n}, errors.worst(request), events)
         if isinstance(raw, CallError):
             raw.request = request
             return raw
+        price = self.prices.get(self.model)
         try:
-            drawn = wire.samples(raw, request.params, self.prices.get(self.model))
+            if events is None:
+                drawn = wire.samples(raw, request.params, price)
+            else:
+                drawn = wire.read(events.answer(chat=self.route == "chat"), request.params, price)
+        except CapabilityError as error:
+            message = f"the server at {self.base_url} cannot honour the request: {error}"
+            return errors.Dropped(message, kind="bad_request", request=request, usage=errors.worst(request))
         except ValueError as error:
             message = f"the server at {self.base_url} sent an answer that is no completion: {error}"
             return CallError(self._redact(message), kind="malformed", request=request, usage=errors.worst(request))
         if request.params.logprobs is not None and drawn[0].logprobs is None:
             message = f"the server at {self.base_url} drops log-probabilities: use another server, or logprobs=None"
             return errors.Dropped(message, kind="bad_request", request=request, usage=drawn[0].usage)
+        if events is not None and events.fell:
+            return [replace(drawn[0], finish="length", stop_reason=Floor.FELL)]
         return drawn
+
+    def _events(self, request: Request, n: int | None) -> stream.Events | None:
+        """What reads the answer while it is written, if the request has a floor."""
+        if request.params.floor is None:
+            return None
+        if n is not None or request.prompt.tools:
+            raise CapabilityError("a floor ends one text: send its requests one by one, and without tools")
+        return stream.Events(request, request.params.floor)
 
     def _body(self, prompt: Prompt, params: Params, seed: int) -> dict[str, Any]:
         body = wire.body(self.model, self.route, prompt, params, seed, self.render)
@@ -174,9 +197,9 @@ class OpenAI:
             body["max_completion_tokens"] = body.pop("max_tokens")
         return body
 
-    async def _call(self, body: dict[str, Any], lost: Usage) -> bytes | CallError:
+    async def _call(self, body: dict[str, Any], lost: Usage, enough: Enough | None = None) -> bytes | CallError:
         """The body of a successful answer. `lost`: what to charge for a call that was sent and not answered."""
-        reply = await self._exchange(wire.PATHS[self.route], body, lost)
+        reply = await self._exchange(wire.PATHS[self.route], body, lost, enough)
         if isinstance(reply, CallError):
             return reply
         if 200 <= reply.status < 300:
@@ -185,11 +208,13 @@ class OpenAI:
             return errors.no_route(self.base_url, await self._models(), self.model)
         return errors.of_status(self.base_url, reply, has_key=bool(self._key()), redact=self._redact)
 
-    async def _exchange(self, path: str, body: dict[str, Any] | None, lost: Usage) -> HTTPReply | CallError:
+    async def _exchange(
+        self, path: str, body: dict[str, Any] | None, lost: Usage, enough: Enough | None = None
+    ) -> HTTPReply | CallError:
         here = await self._here()
         try:
             async with asyncio.timeout(self.timeout):
-                return await here.transport.request(path, self._key(), body)
+                return await here.transport.request(path, self._key(), body, enough)
         except TimeoutError:
             message, kind = f"the server at {self.base_url} did not answer within {self.timeout:g} s", "timeout"
         except Unreachable as error:

@@ -12,7 +12,14 @@ from searchkit.errors import CallError, CapabilityError, NeedsPrefix
 from searchkit.generators.http import HTTPReply
 from searchkit.types import Request, Usage
 
-EXTRAS = ("top_k", "min_p", "include_stop_str_in_output", "no_stop_trim", "continue_final_message")  # see openai_wire
+EXTRAS = (
+    "top_k",
+    "min_p",
+    "include_stop_str_in_output",
+    "no_stop_trim",
+    "continue_final_message",
+    "continuous_usage_stats",
+)  # see openai_wire and openai_stream
 ONE_CALL = Usage(model_calls=1)
 
 

@@ -11,14 +11,19 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary
 
-from searchkit.generators.http import Broken, HTTPReply, Pool, Unreachable
+from searchkit.generators.http import Broken, Enough, HTTPReply, Pool, Unreachable
 
 
 class Transport(Protocol):
     """Exchanges with one server, for one event loop. Raises `Unreachable`, `Broken` or TimeoutError; never retries."""
 
-    async def request(self, path: str, key: str, body: dict[str, Any] | None = None) -> HTTPReply:
-        """POST of `body`, or GET without one. `path` is relative to the base URL, `key` may be empty."""
+    async def request(
+        self, path: str, key: str, body: dict[str, Any] | None = None, enough: Enough | None = None
+    ) -> HTTPReply:
+        """POST of `body`, or GET without one. `path` is relative to the base URL, `key` may be empty.
+
+        enough: takes the body of a successful answer as it arrives, and says when to close the connection.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -31,13 +36,15 @@ class Direct:
         self._base = urlsplit(base_url).path
         self._pool = Pool(base_url)
 
-    async def request(self, path: str, key: str, body: dict[str, Any] | None = None) -> HTTPReply:
+    async def request(
+        self, path: str, key: str, body: dict[str, Any] | None = None, enough: Enough | None = None
+    ) -> HTTPReply:
         headers = "Content-Type: application/json\r\nAccept: application/json\r\nUser-Agent: searchkit\r\n"
         if key:
             headers += f"Authorization: Bearer {key}\r\n"
         if body is None:
             return await self._pool.request("GET", self._base + path, headers)
-        return await self._pool.request("POST", self._base + path, headers, json.dumps(body).encode())
+        return await self._pool.request("POST", self._base + path, headers, json.dumps(body).encode(), enough)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -53,10 +60,15 @@ class Official:
         # The key travels with each request; the client wants one at construction. The time-out is the caller's.
         self._client = openai.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=None)
 
-    async def request(self, path: str, key: str, body: dict[str, Any] | None = None) -> HTTPReply:
-        options: Any = {"headers": {"Authorization": f"Bearer {key}"}} if key else {}
+    async def request(
+        self, path: str, key: str, body: dict[str, Any] | None = None, enough: Enough | None = None
+    ) -> HTTPReply:
+        options: Any = {"headers": {"Authorization": f"Bearer {key}"} if key else {}}
         try:
-            if body is None:
+            if enough is not None:
+                await self._stream(path, body, options, enough)
+                text = ""
+            elif body is None:
                 text = await self._client.get(path, cast_to=str, options=options)
             else:
                 text = await self._client.post(path, cast_to=str, body=body, options=options)
@@ -69,6 +81,16 @@ class Official:
             raised = Unreachable if type(error.__cause__).__name__ == "ConnectError" else Broken
             raise raised(str(error.__cause__ or error)) from None
         return HTTPReply(200, {}, text.encode())
+
+    async def _stream(self, path: str, body: Any, options: Any, enough: Enough) -> None:
+        options["headers"]["X-Stainless-Raw-Response"] = "stream"  # what its `with_streaming_response` sets
+        response: Any = await self._client.post(path, cast_to=str, body=body, options=options)
+        try:
+            async for data in response.iter_bytes():
+                if enough(data):
+                    break
+        finally:
+            await response.close()
 
     async def close(self) -> None:
         await self._client.close()

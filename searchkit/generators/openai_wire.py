@@ -120,12 +120,16 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def samples(raw: bytes, params: Params, price: Price | None) -> list[Sample[str]]:
-    """The samples of an answer, one a choice, by index. Raises ValueError if it is not a completion.
+    """The samples of an answer, one a choice, by index. Raises ValueError if it is not a completion."""
+    return read(json.loads(raw), params, price)
+
+
+def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
+    """The samples of an answer that is parsed already.
 
     The first sample carries the call and the prompt; generated tokens are the server's sum, split over the choices by
     their log-probability rows if there are any, else evenly.
     """
-    answer = json.loads(raw)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list) or not choices:
         raise ValueError("it has no choices")
@@ -179,10 +183,11 @@ def _sample(choice: Mapping[str, Any], params: Params) -> Sample[str]:
         stop = named if (named := fired(choice)) in params.stop else kept
         text = text.removesuffix(stop or "")
     said = Message("assistant", (Text(text),) if text else (), calls, None, reasoning)
-    return Sample(text, said, finish, stop, logprobs=_tokens(choice.get("logprobs")))
+    return Sample(text, said, finish, stop, logprobs=tokens(choice.get("logprobs")))
 
 
-def _tokens(logprobs: Mapping[str, Any] | None) -> tuple[Token, ...] | None:
+def tokens(logprobs: Mapping[str, Any] | None) -> tuple[Token, ...] | None:
+    """The tokens that a choice of either route lists; None if it lists none."""
     if not logprobs:
         return None
     if logprobs.get("content") is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.errors import CallError
+from searchkit.generators.floors import check_floor
 from searchkit.run import Run
 from searchkit.types import Params, Prompt, Sample
 
@@ -16,13 +17,14 @@ class Recorded:
     """Sample i of a prompt is `samples[prompt.text][i]`: a `Sample`, or a value that becomes one.
 
     Raises `CallError` for a prompt that was not recorded and for a sample past the last one: it never repeats samples.
-    Parameters are ignored. Cost: one generation a sample, at the recorded usage.
+    Parameters are ignored, but for a floor (`CapabilityError`). Cost: one generation a sample, at the recorded usage.
     """
 
     samples: Mapping[str, Sequence[Any]] = field(repr=False)
     name: str = "recorded"
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        check_floor(params, self)
         return await run.call(self.name, prompt, lambda: self._serve(prompt, run.index))
 
     async def _serve(self, prompt: Prompt, index: int) -> Sample[Any]:

@@ -10,10 +10,11 @@ import inspect
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.types import Finish, Image, Message, Params, Prompt, Request, Sample, Text, Token, Usage
+from searchkit.floor import Fall
+from searchkit.types import Finish, Floor, Image, Message, Params, Prompt, Request, Sample, Text, Token, Usage
 
 _OPENING = threading.Lock()
 
@@ -27,8 +28,9 @@ class Transformers:
     template; without one, the texts are joined. A prefix continues the assistant turn that the template opened.
 
     Sampling is that of `Embedded` (noise keyed by seed, position and token), so both give the same text for the same
-    checkpoint unless two scores agree to rounding. `token_ids` and `logprobs` cover every sampled token, those of the
-    end token and a stop string included. Loading happens at the first use and blocks no event loop; `name` loads too.
+    checkpoint unless two scores agree to rounding. `token_ids` and `logprobs` cover
+    every sampled token, those of the end token and a stop string included. A `Floor` ends a text. Loading happens at
+    the first use and blocks no event loop; `name` loads too.
 
     `ConfigError` if PyTorch or transformers is missing, or the model cannot be loaded.
     """
@@ -36,6 +38,7 @@ class Transformers:
     model: Any
     tokenizer: Any = None
     device: str | None = None
+    ends_at_floor: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if any(importlib.util.find_spec(package) is None for package in ("torch", "transformers")):
@@ -133,12 +136,13 @@ class _Loaded:
     def generate(
         self, prompt: list[int], limit: int, request: Request, cancelled: threading.Event
     ) -> Sample[str] | CallError:
-        """Token by token, until an end token, a stop string, `limit` or a cancellation."""
+        """Token by token, until an end token, a stop string, the floor, `limit` or a cancellation."""
         import torch
 
         params, tokens, logprobs = request.params, list[int](), list[Token]()
         chunk, cache, stop = prompt, None, ""
         finish: Finish = "length"
+        fall, fell = None if params.floor is None else Fall(params.floor), False
         begun = self.text(prompt)
         while len(tokens) < limit:
             if cancelled.is_set():
@@ -153,6 +157,8 @@ class _Loaded:
                 logprobs.append(self.token(logits, token, params.logprobs))
             if params.stop:
                 stop = _first(self.text([*prompt, *tokens])[len(begun) :], params.stop)
+            if fall is not None and (fell := fall.at([log for _, log in logprobs[-1].top])):
+                break
             if stop or token in self.ends:
                 finish = "stop"
                 break
@@ -163,7 +169,7 @@ class _Loaded:
             text,
             message=Message("assistant", (Text(text),)),
             finish=finish,
-            stop_reason=stop or None,
+            stop_reason=Floor.FELL if fell else stop or None,
             usage=Usage(
                 model_calls=1,
                 prompt_tokens=len(prompt),

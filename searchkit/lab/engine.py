@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from searchkit.floor import Fall
 from searchkit.lab import sampler
 from searchkit.lab.checkpoint import Checkpoint
 from searchkit.lab.decoder import Decoder
@@ -31,13 +32,14 @@ from searchkit.types import Params
 class Generated:
     """What a job produced: every sampled token (end token and stop string included), and why it ended.
 
-    `stop` is the stop string that fired, "" if none did; `logits` [tokens, V] are kept where asked for. `cached` counts
-    the tokens of prompt and prefix that were copied, not computed.
+    `stop` is the stop string that fired, "" if none did; `fell`: it was given up at its floor; `logits` [tokens, V] are
+    kept where asked for. `cached` counts the tokens of prompt and prefix that were copied, not computed.
     """
 
     tokens: list[int]
     finish: Literal["stop", "length"]
     stop: str
+    fell: bool
     logits: np.ndarray[Any, np.dtype[np.float32]] | None
     cached: int
 
@@ -59,6 +61,11 @@ class Job:
     cached: int = 0
     tokens: list[int] = field(default_factory=list)
     logits: list[np.ndarray[Any, np.dtype[np.float32]]] = field(default_factory=list)
+    fall: Fall | None = field(init=False)
+    fell: bool = False
+
+    def __post_init__(self) -> None:
+        self.fall = None if self.params.floor is None else Fall(self.params.floor)
 
 
 class Engine:
@@ -141,8 +148,19 @@ class Engine:
             self._jobs[row].tokens.append(int(tokens[row]))
         for row in (self._columns.keeps[:n] & writing).nonzero()[0].tolist():
             self._jobs[row].logits.append(self._decoder.logits[row].copy())
-        for row in reversed((self._columns.may_end(tokens) & writing).nonzero()[0].tolist()):
+        ending = self._columns.may_end(tokens)
+        if (falling := (self._columns.falls[:n] & writing).nonzero()[0]).size:
+            ending[falling] |= self._fallen(falling)
+        for row in reversed((ending & writing).nonzero()[0].tolist()):
             self._end(row)
+
+    def _fallen(self, rows: np.ndarray[Any, np.dtype[np.intp]]) -> list[bool]:
+        """Which of these rows, all of which have a floor, fall below it with their newest token."""
+        best = -np.sort(-sampler.log_softmax(self._decoder.logits[rows].astype(np.float64)), axis=1)
+        for row, logs in zip(rows.tolist(), best.tolist(), strict=True):
+            job = self._jobs[row]
+            job.fell = job.fall is not None and job.fall.at(logs[: job.params.logprobs])
+        return [self._jobs[row].fell for row in rows.tolist()]
 
     def _join(self) -> None:
         """Give free rows to waiting jobs. What is remembered is copied; of the rest, equal prompts are read once."""
@@ -169,20 +187,21 @@ class Engine:
             self._decoder.copy(source, target)
 
     def _end(self, row: int) -> None:
-        """Answer the job in `row` if it has ended: out of tokens, at an end token, or with a stop string complete."""
+        """Answer the job in `row` if it has ended: at its floor or end token, out of tokens, with a stop string."""
         job = self._jobs[row]
         longest = max((len(text) for text, _ in job.stops), default=0)
         tail = self._decode(job.tokens[-longest:]) if longest else ""  # a token has at least one character
         fired = [(tail.index(text), -len(text), text) for text, _ in job.stops if text in tail]
         stop = min(fired)[-1] if fired else ""
-        ended = stop or job.tokens[-1] in self._ends
-        if not ended and len(job.tokens) < job.limit:
+        ended = not job.fell and bool(stop or job.tokens[-1] in self._ends)
+        if not (ended or job.fell) and len(job.tokens) < job.limit:
             return
         logits = np.array(job.logits) if job.logits else None
         self._prefixes.keep(row, job.prompt, (*job.prefix, *job.tokens[:-1]))  # the last one was never fed
         self._leave(row)
         if job.future.set_running_or_notify_cancel():
-            job.future.set_result(Generated(job.tokens, "stop" if ended else "length", stop, logits, job.cached))
+            finish: Literal["stop", "length"] = "stop" if ended else "length"
+            job.future.set_result(Generated(job.tokens, finish, stop, job.fell, logits, job.cached))
 
     def _leave(self, row: int) -> None:
         last = len(self._jobs) - 1
@@ -207,6 +226,7 @@ class _Columns:
         self.top_p, self.min_p = np.ones(rows), np.zeros(rows)
         self.filters = np.zeros(rows, np.bool_)
         self.keeps = np.zeros(rows, np.bool_)  # logits are wanted
+        self.falls = np.zeros(rows, np.bool_)  # the row has a floor
         self.finals = np.zeros((rows, vocabulary), np.bool_)  # tokens with which this row may end
         self._all = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
 
@@ -217,7 +237,7 @@ class _Columns:
         self.temperature[row], self.top_k[row] = params.temperature, params.top_k
         self.top_p[row], self.min_p[row] = params.top_p, params.min_p
         self.filters[row] = params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
-        self.keeps[row] = params.logprobs is not None
+        self.keeps[row], self.falls[row] = params.logprobs is not None, params.floor is not None
         self.finals[row] = False
         self.finals[row, [*ends, *(i for _, ids in job.stops for i in ids)]] = True
 

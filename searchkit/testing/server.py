@@ -5,7 +5,7 @@
 
 It serves /v1/chat/completions, /v1/completions and /v1/models over HTTP/1.1 with keep-alive, from a thread of its own
 (or from a process of its own: `python -m searchkit.testing.server --help`). Nothing is patched, so what a client meets
-is a real socket. It does not stream.
+is a real socket. With ``"stream": true`` it sends a token an event.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.testing.server_profiles import FAULTS, PROFILES, Faults, Profile, profile_of
-from searchkit.testing.server_replies import Refused, Reply, ReplyFunction, answer, error_body, render, tokens, words
+from searchkit.testing.server_replies import (
+    Refused,
+    Reply,
+    ReplyFunction,
+    answer,
+    error_body,
+    events,
+    render,
+    tokens,
+    words,
+)
 
 __all__ = ["FAULTS", "PROFILES", "Faults", "Profile", "Received", "Reply", "Server", "profile_of", "tokens", "words"]
 
@@ -32,7 +42,10 @@ _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"
 
 @dataclass(slots=True)
 class Received:
-    """One request as the server saw it. `status` is what it answered: None while in flight, 0 if it never did."""
+    """One request as the server saw it. `status` is what it answered: None while in flight, 0 if it never did.
+
+    events: how many of a streamed answer were sent.
+    """
 
     path: str
     headers: dict[str, str] = field(repr=False)
@@ -40,16 +53,18 @@ class Received:
     arrival: int
     fault: str | None = None
     status: int | None = None
+    events: int = 0
 
 
 class Server:
     """Use as a context manager. `requests` are the completion requests in order of arrival, faulty ones included.
 
     reply: called with the text the model would see, the seed and the body (defaults filled in); returns the answer.
-    latency: seconds from arrival to answer. api_key: required of clients if given. tls: for https. `peak` is the
-    greatest number of requests that were in flight at once, `aborted` how many the client left before the answer,
-    `connections` how many were opened; `prompt_tokens` and `generated_tokens` are sums over all answers, those that no
-    client read included.
+    latency: seconds from arrival to answer, or to the first event of a stream. pace: seconds between its events.
+    api_key: required of clients if given. tls: for https. `peak` is the greatest number of requests that were in flight
+    at once, `aborted` how many the client left before the answer, `connections` how many were opened; `prompt_tokens`
+    and `generated_tokens` are sums over all answers, those that no client read included, and of a stream over what was
+    sent.
     """
 
     def __init__(
@@ -58,6 +73,7 @@ class Server:
         *,
         reply: ReplyFunction = words,
         latency: float = 0.0,
+        pace: float = 0.0,
         faults: Faults | None = None,
         api_key: str | None = None,
         models: tuple[str, ...] = ("test-model",),
@@ -67,6 +83,7 @@ class Server:
         self.profile: Profile = profile_of(profile)
         self.reply: ReplyFunction = reply
         self.latency: float = latency
+        self.pace: float = pace
         self.faults: Faults | None = faults
         self.api_key: str | None = api_key
         self.models: tuple[str, ...] = models
@@ -160,8 +177,11 @@ class Server:
             done = answer(body, profile, self.reply, self._cached(body), request.arrival)
         except Refused as refused:
             return (self._refuse, connection, refused.status, str(refused))
-        self.generated_tokens += done["usage"]["completion_tokens"]
         self.prompt_tokens += done["usage"]["prompt_tokens"]
+        if body.get("stream"):
+            said = list(events(done, body, profile))
+            return (connection.stream, said[: len(said) // 2] if request.fault == "truncated" else said)
+        self.generated_tokens += done["usage"]["completion_tokens"]
         payload = json.dumps(done).encode()
         return (connection.answer, 200, payload[: len(payload) // 2] if request.fault == "truncated" else payload)
 
@@ -233,6 +253,26 @@ class _Connection(asyncio.Protocol):
         self._end(status)  # first: a client that has its answer must find it counted
         self.transport.write(f"{head}Content-Length: {len(payload)}\r\n\r\n".encode() + payload)
         self._advance()
+
+    def stream(self, said: list[tuple[str, int]]) -> None:
+        """Begin an answer of events; the others follow at the server's pace."""
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.transport.write(head.encode())
+        self._tell(deque(said))
+
+    def _tell(self, said: deque[tuple[str, int]]) -> None:
+        assert self.request is not None
+        if said:
+            text, made = said.popleft()
+            event = f"data: {text}\n\n".encode()
+            self.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
+            self.request.events += 1
+            self.server.generated_tokens += made
+            self.timer = asyncio.get_running_loop().call_later(self.server.pace, self._tell, said)
+        else:
+            self._end(200)
+            self.transport.write(b"0\r\n\r\n")
+            self._advance()
 
     def reset(self) -> None:
         # A zero linger time makes the close a RST, as a crashed server or a proxy gives it.

@@ -23,8 +23,9 @@ class Profile:
     n: "seeds" gives child i of a request seed + i, "same" gives all children one seed, "ignored" makes one choice.
     keeps_stop: the request field that keeps the stop text in the answer. names_stop: the response field that says which
     stop fired. continues: whether a trailing assistant message is continued "always", when the "flag"
-    continue_final_message is set, or "never". bare_turn: what such a message becomes without the flag. parallel:
-    requests served at a time, queue: requests that may wait for that before the server answers 503; None: no limit.
+    continue_final_message is set, or "never". bare_turn: what such a message becomes without the flag. counts_along:
+    the events of a stream have the usage so far if asked (continuous_usage_stats). parallel: requests served at a time,
+    queue: requests that may wait for that before the server answers 503; None: no limit.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Profile:
     reasoning_field: str = "reasoning_content"
     error: Literal["nested", "flat"] = "nested"
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    counts_along: bool = False
     parallel: int | None = None
     queue: int | None = None
 
@@ -55,6 +57,7 @@ PROFILES: Mapping[str, Profile] = {
             names_stop="stop_reason",
             refuses_both_flags=True,
             reasoning_field="reasoning",
+            counts_along=True,
         ),
         Profile(
             "sglang",

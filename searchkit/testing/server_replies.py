@@ -17,7 +17,7 @@ _WORDS = ("so", "then", "take", "the", "sum", "of", "both", "sides", "and", "che
 # What the OpenAI API documents (the subset that a search can send): the hosted API refuses anything else.
 _DOCUMENTED = {
     *("model", "messages", "prompt", "tools", "temperature", "top_p", "stop", "seed", "n", "logprobs", "top_logprobs"),
-    *("max_tokens", "max_completion_tokens"),
+    *("max_tokens", "max_completion_tokens", "stream", "stream_options"),
 }
 
 
@@ -117,13 +117,40 @@ def answer(body: dict[str, Any], profile: Profile, reply: ReplyFunction, cached:
     }
 
 
+def events(whole: dict[str, Any], body: dict[str, Any], profile: Profile) -> Iterator[tuple[str, int]]:
+    """A completion as the events of a stream, each with the number of tokens in it, and the mark of the end.
+
+    A token an event, then why the text ended, then the usage if it was asked for.
+    """
+    chat, usage, made = "messages" in body, whole["usage"], 0
+    options = body.get("stream_options") or {}
+    head = {**whole, "object": "chat.completion.chunk"} if chat else whole
+
+    def event(choices: list[dict[str, Any]]) -> str:
+        so_far = {**usage, "completion_tokens": made, "total_tokens": usage["prompt_tokens"] + made}
+        counted = profile.counts_along and options.get("continuous_usage_stats")
+        return json.dumps({**head, "choices": choices, "usage": so_far if counted else None})
+
+    for choice in whole["choices"]:
+        said, field = (dict(choice.pop("message")), "content") if chat else (choice, "text")
+        for i, piece in enumerate(tokens(said.pop(field) or "")):
+            rows = {name: row[i : i + 1] for name, row in (choice["logprobs"] or {}).items()} or None
+            delta = {"delta": {field: piece}} if chat else {field: piece}
+            made += 1
+            yield event([{"index": choice["index"], **delta, "logprobs": rows, "finish_reason": None}]), 1
+        yield event([{**choice, "logprobs": None, **({"delta": said} if chat else {field: ""})}]), 0
+    if options.get("include_usage"):
+        yield json.dumps({**head, "choices": [], "usage": usage}), 0
+    yield "[DONE]", 0
+
+
 def _check(body: dict[str, Any], profile: Profile) -> None:
     if profile.refuses_unknown and (unknown := set(body) - _DOCUMENTED):
         raise Refused(400, f"Unrecognized request argument supplied: {', '.join(sorted(unknown))}")
     if profile.refuses_top_k_zero and body.get("top_k") == 0:
         raise Refused(400, "top_k must be -1 (disable) or at least 1, got 0.")
-    if body.get("stream"):
-        raise Refused(400, "this test server does not stream")
+    if profile.refuses_unknown and (unknown := set(body.get("stream_options") or ()) - {"include_usage"}):
+        raise Refused(400, f"Unrecognized request argument supplied: {', '.join(sorted(unknown))}")
     if not body.get("messages") and not isinstance(body.get("prompt"), str):
         raise Refused(400, "messages (or a text as prompt) is missing")
 

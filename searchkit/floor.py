@@ -1,0 +1,59 @@
+"""How sure a model is while it writes: what ends a text at its `Floor`, and the score of a text that is whole.
+
+A token's confidence is the mean of -log p over its listed rivals, a group's the mean over neighbouring tokens
+(DeepConf, released code). The sums are those of the verifier `DeepConf`, in the same order: both agree to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from searchkit.types import Floor, Token
+
+LEAST = -9999.0  # the least log-probability that is counted: what servers write for a token that cannot come
+
+
+def confidence(logs: Sequence[float]) -> float:
+    """The confidence of one token, >= 0 up to rounding, from its rivals' log-probabilities, of which there is one."""
+    return -math.fsum(max(log, LEAST) for log in logs) / len(logs)
+
+
+def least(tokens: Sequence[Token], window: int) -> float | None:
+    """The confidence of the least sure group of `window` tokens, >= 0; all tokens are one group where they are fewer.
+
+    None if there are no tokens, or one has NaN as a log-probability.
+    """
+    watch = Watch(min(window, len(tokens)))
+    groups = [watch.add([log for _, log in token.top]) for token in tokens]
+    found = [group for group in groups if group is not None]
+    return None if not found or math.isnan(sum(found)) else min(found)
+
+
+class Watch:
+    """The running window of one text: the last `window` tokens, fed one by one."""
+
+    def __init__(self, window: int) -> None:
+        self._window: int = window
+        self._sums: deque[float] = deque([0.0], maxlen=window + 1)  # of all confidences so far
+
+    def add(self, logs: Sequence[float]) -> float | None:
+        """The confidence of the window that ends with this token; None while it is not full."""
+        self._sums.append(self._sums[-1] + confidence(logs))
+        if len(self._sums) <= self._window:
+            return None
+        return max((self._sums[-1] - self._sums[0]) / self._window, 0.0)
+
+
+class Fall(Watch):
+    """Whether a text is to end: a full window was below the floor. NaN is below any."""
+
+    def __init__(self, floor: Floor) -> None:
+        super().__init__(floor.window)
+        self._bar: float = floor.bar
+
+    def at(self, logs: Sequence[float]) -> bool:
+        """Whether the text ends with this token."""
+        group = self.add(logs)
+        return group is not None and not group >= self._bar
