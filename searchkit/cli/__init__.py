@@ -1,4 +1,4 @@
-"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare` and `plot`."""
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot` and `report`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, plot, sweep
+from searchkit.cli import compare, plot, report, sweep
 from searchkit.errors import SearchkitError
 
 EPILOG = """examples:
@@ -19,6 +19,7 @@ EPILOG = """examples:
   searchkit sweep config.toml
   searchkit compare results:best results:vote
   searchkit plot results
+  searchkit report config.toml
 """
 
 
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, compare, plot):
+    for command in (sweep, compare, plot, report):
         command.add(commands)
     return main
 
@@ -97,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return compare.compare(options)
         if options.command == "plot":
             return plot.plot(options)
+        if options.command == "report":
+            return report.report(options)
         from searchkit.cli.estimate import estimate
 
         return estimate(options)

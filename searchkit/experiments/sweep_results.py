@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,13 @@ class SweepResults:
         aligned = [str.ljust] * 2 + [str.rjust] * (len(HEAD) - 2)
         lines = ("  ".join(a(cell, w) for a, cell, w in zip(aligned, row, widths, strict=True)) for row in rows)
         return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        """The table, for notebooks."""
+        titles = "".join(f"<th>{escape(title)}</th>" for title in HEAD)
+        rows = ("".join(f"<td>{escape(cell)}</td>" for cell in _cells(summary)) for summary in self.summaries())
+        unfinished = "" if self.complete else "<p>The sweep is not finished.</p>"
+        return f"{unfinished}<table><tr>{titles}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def difference(a: Summary, b: Summary, *, seed: int = 0) -> tuple[tuple[str, ...], Interval]:

@@ -4,6 +4,17 @@ from searchkit.views.compare import compare
 from searchkit.views.graph import dot, mermaid
 from searchkit.views.html import html, iframe, save
 from searchkit.views.live import Live
+from searchkit.views.report import report
 from searchkit.views.text import text
 
-__all__ = ["Live", "compare", "dot", "html", "iframe", "mermaid", "save", "text"]
+__all__ = [
+    "Live",
+    "compare",
+    "dot",
+    "html",
+    "iframe",
+    "mermaid",
+    "report",
+    "save",
+    "text",
+]

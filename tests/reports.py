@@ -1,0 +1,99 @@
+"""Sweeps to report on, and reports as a browser reads them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+from searchkit import Budget, Model, Problem, Prompt
+from searchkit.experiments import Sweep
+from searchkit.generators.simulated import Simulated
+from searchkit.strategies import SelfConsistency
+from searchkit.strategies.stopping import Beta
+from searchkit.strategy import Strategy
+from searchkit.testing import Scripted
+from searchkit.tree import Tree
+from searchkit.verifiers import Exact, Predicate
+from searchkit.views.report import report
+
+ANSWERS = {"4": 0.5, "5": 0.3, "6": 0.2}
+PROBLEMS = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(12)]
+HOSTILE = (
+    "</script><script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "<!--<script>",
+    "\x1b[31mred\x1b[0m \u202eright to left \u2028 \ufeff",
+    "lone \ud800 surrogate",
+    "x" * 50_000,
+    "",
+)
+
+
+@dataclass(frozen=True)
+class Grow(Strategy):
+    """Plants a tree of what it draws, one sample after another."""
+
+    generator: object = None
+
+    async def search(self, prompt, run):
+        tree = Tree(text=prompt.text)
+        run.plant(tree)
+        for i in range(6):
+            [sample] = await run.sample(self.generator, prompt, start=i)
+            tree.backup(tree.add(len(tree) // 2, sample.text), 0.5)
+        return sample
+
+
+def sweep(endpoint=None, **changed):
+    settings = {
+        "problems": PROBLEMS, "truth": Exact(), "budgets": (Budget(generations=2), Budget()), "seeds": (0, 7),
+        "strategies": {"vote": SelfConsistency(6), "early": SelfConsistency(16, stop=Beta(0.8)), "grow": Grow()},
+    }  # fmt: skip
+    return Sweep(**settings | changed, endpoints=[Model(endpoint or Simulated(ANSWERS))])
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: elements with attributes, and the text inside scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+        self.elements, self.inside, self._open = [], [], None
+        self.feed(self.text)
+        self.close()
+
+    @classmethod
+    def of(cls, path):
+        return cls(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._open = tag
+        if tag in ("script", "style"):
+            self.inside.append([tag, dict(attrs), ""])
+
+    def handle_data(self, data):
+        if self._open in ("script", "style"):
+            self.inside[-1][2] += data
+
+    def handle_endtag(self, tag):
+        self._open = None
+
+    def parts(self, tag):
+        return [(attrs, words) for name, attrs, words in self.inside if name == tag]
+
+    @property
+    def data(self):
+        return json.loads(self.parts("script")[0][1])
+
+
+def hostile(tmp_path, texts):
+    """A sweep whose names, prompts, references and answers are `texts`, and its page."""
+    problems = [Problem(f"{i} {text[:60]}", Prompt.of(f"? {text}"), text) for i, text in enumerate(texts)]
+    named = {f"{i} {text[:60]}": Grow() if i == 0 else SelfConsistency(2, key=str) for i, text in enumerate(texts)}
+    backend = Scripted(lambda request: texts[request.seed % len(texts)])
+    truth = Predicate(len, name="any")
+    mine = sweep(backend, problems=problems, strategies=named, budgets=(Budget(),), seeds=(0,), truth=truth)
+    results = mine.run(tmp_path)
+    return results, Page.of(report(tmp_path, sweep=mine, traces=3))
