@@ -9,6 +9,9 @@ math_key_per_s        keys for votes, of Qwen2.5-Math's recorded responses
 symbolic_per_s        pairs that need sympy: answers of MATH-500 with other values, through the worker
 symbolic_ms_p99       of these, the wall time that 99 % do not exceed
 worker_start_s        from nothing to the first answer of the worker
+humaneval_passed      of HumanEval's 164 canonical solutions, run by `UnitTests`; anything but 164 is a mistake
+humaneval_per_s       of these, with warm interpreters on all cores, at the sandbox that "auto" chooses
+humaneval_cpu_ms      CPU time of all processes together for one of them
 overlap_ms            best-of-16, generator of 100 ms with 4 slots, verifier of 50 ms with 2 slots, median:
                       500 if each sample is verified as it arrives, 800 if all of them are drawn first
 
@@ -26,6 +29,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import humaneval
 
 from searchkit import Model, solve
 from searchkit.generators.limited import Limited
@@ -127,6 +132,9 @@ async def overlap(repeats: int) -> float:
 def measure(data: Path, quick: bool) -> dict[str, float]:
     rate, agreement = asyncio.run(gsm8k(data, 200 if quick else 1319))
     figures = {"gsm8k_answers_per_s": rate, "gsm8k_agreement": agreement, "math_key_per_s": votes(data)}
+    programs = asyncio.run(humaneval.measure(data / "human_eval", "auto", 1 if quick else 3))
+    figures["humaneval_passed"] = min(programs["passed"], programs["passed_whole"])
+    figures |= {"humaneval_per_s": programs["programs_per_s"], "humaneval_cpu_ms": programs["cpu_ms_per_program"]}
     figures["overlap_ms"] = asyncio.run(overlap(3 if quick else 9))
     return figures | symbolic(5 if quick else 50)
 
