@@ -25,7 +25,7 @@ def plot(curves: Curve | Iterable[Curve], x: Literal["samples", "tokens"] = "sam
     """Draw curves with their intervals and return the matplotlib `Axes`, of a new figure if `ax` is None.
 
     The x axis is logarithmic to base 2, each curve is named at its right end. "tokens" needs a pool with token counts.
-    In a notebook, show ``axes.figure``.
+    In a notebook, show ``axes.figure`` after ``%matplotlib inline``.
     """
     shown = _as_list(curves)
     if x not in X_LABELS:
