@@ -14,7 +14,7 @@ Killed, it goes on where it was with the same command: `--out` keeps a line for 
 behind the guide's tables are in benchmarks/results: intervals can be checked in a minute, and more problems added.
 
     mkdir -p runs/lab && cp benchmarks/results/*.gz runs/lab && gunzip runs/lab/*.gz
-    python benchmarks/lab.py --wide 300
+    python benchmarks/lab.py --json --plot docs/images/lab.png
 """
 
 from __future__ import annotations
