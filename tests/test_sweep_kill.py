@@ -34,7 +34,7 @@ class Noted:
     async def complete(self, requests):
         with open(self.path, "ab", buffering=0) as file:
             file.write(b"%d\\n" % requests[0].seed)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(float(sys.argv[4]))
         return [Sample(str(r.seed), usage=Usage(model_calls=1, generated_tokens=r.seed % 9)) for r in requests]
 
 last = Predicate(lambda text: int(text) % 10 / 10, name="last digit")
@@ -48,9 +48,9 @@ if __name__ == "__main__":
 IN_FLIGHT = 4 * 4  # searches at once, calls of each
 
 
-def start(folder, log, executor="asyncio"):
+def start(folder, log, executor="asyncio", latency=0.002):
     (script := folder.parent / "script.py").write_text(SCRIPT)
-    command = [sys.executable, str(script), str(folder), str(log), executor]
+    command = [sys.executable, str(script), str(folder), str(log), executor, str(latency)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
@@ -79,12 +79,12 @@ def whole(tmp_path_factory):
     return folder / "out", calls(folder / "calls")
 
 
-def kill_and_resume(tmp_path, whole, moments, executor):
+def kill_and_resume(tmp_path, whole, moments, executor, latency=0.002):
     """Kill at each of `moments` (calls made by this process), resume to the end; check the calls of every process."""
     out, before = tmp_path / "out", Counter()
     for number, moment in enumerate([*moments, None]):
         log = tmp_path / f"calls-{number}"
-        process = start(out, log, executor)
+        process = start(out, log, executor, latency)
         while moment is not None and calls(log).total() < moment:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.005)
@@ -122,5 +122,5 @@ def test_killed_five_times(tmp_path, whole):
 
 def test_workers_stop_when_their_parent_is_killed(tmp_path, whole):
     """Two joblib processes: killed once and resumed, the same bytes; the orphans stop long before they are done."""
-    kill_and_resume(tmp_path, whole, [60], "processes")
+    kill_and_resume(tmp_path, whole, [60], "processes", latency=0.05)  # 3 seconds in all; the orphans have one
     assert calls(tmp_path / "calls-1").total() > 0
