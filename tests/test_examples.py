@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-FEW = {"reproduce_apr": ["--problems", "3"]}
+FEW = {
+    "reproduce_apr": ["--problems", "3"],
+    "reproduce_scaling": ["--problems", "2", "--samples", "4", "--jobs", "1"],
+}
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
