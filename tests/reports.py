@@ -1,10 +1,8 @@
-"""Sweeps to report on, and reports as a browser reads them."""
+"""Sweeps to report on, and their pages."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from html.parser import HTMLParser
 
 from searchkit import Budget, Model, Problem, Prompt
 from searchkit.experiments import Sweep
@@ -16,6 +14,7 @@ from searchkit.testing import Scripted
 from searchkit.tree import Tree
 from searchkit.verifiers import Exact, Predicate
 from searchkit.views.report import report
+from tests.pages import Page
 
 ANSWERS = {"4": 0.5, "5": 0.3, "6": 0.2}
 PROBLEMS = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(12)]
@@ -51,41 +50,6 @@ def sweep(endpoint=None, **changed):
         "strategies": {"vote": SelfConsistency(6), "early": SelfConsistency(16, stop=Beta(0.8)), "grow": Grow()},
     }  # fmt: skip
     return Sweep(**settings | changed, endpoints=[Model(endpoint or Simulated(ANSWERS))])
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page: elements with attributes, and the text inside scripts and styles."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.text = text
-        self.elements, self.inside, self._open = [], [], None
-        self.feed(self.text)
-        self.close()
-
-    @classmethod
-    def of(cls, path):
-        return cls(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self._open = tag
-        if tag in ("script", "style"):
-            self.inside.append([tag, dict(attrs), ""])
-
-    def handle_data(self, data):
-        if self._open in ("script", "style"):
-            self.inside[-1][2] += data
-
-    def handle_endtag(self, tag):
-        self._open = None
-
-    def parts(self, tag):
-        return [(attrs, words) for name, attrs, words in self.inside if name == tag]
-
-    @property
-    def data(self):
-        return json.loads(self.parts("script")[0][1])
 
 
 def hostile(tmp_path, texts):

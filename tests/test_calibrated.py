@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from searchkit import Model, Problem, solve
 from searchkit.errors import ConfigError
+from searchkit.experiments import auroc, calibration_error
 from searchkit.generators.recorded import Recorded
-from searchkit.lab.evaluate_reward import auroc, calibration
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted
 from searchkit.testing.verifiers import VerifierTests
@@ -274,7 +274,7 @@ def test_maps_that_cannot_be_are_refused():
 
 
 def error(scores, right):
-    return float(calibration([scores], [right], draws=1).mean)
+    return float(calibration_error([scores], [right], bins=20, power=2, draws=1).mean)
 
 
 @pytest.mark.parametrize("kind", MAPS)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from searchkit import Model, Params, solve
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.floor import LEAST
 from searchkit.generators.embedded import Embedded
 from searchkit.lab.checker import problem
 from searchkit.lab.countdown import Puzzle
@@ -20,7 +21,7 @@ from searchkit.run import Run, Search
 from searchkit.strategies import BeamSearch, BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Problem, Prompt, Sample, Token
-from searchkit.verifiers.confidence import FLOOR, DeepConf, LogProb, SelfCertainty
+from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
 from tests.steps import STEPS, write
 
 PROMPT = Prompt.of("q")
@@ -76,7 +77,7 @@ def test_sums_favour_short_texts_and_means_do_not():
 def test_scores_stay_within_the_range_whatever_servers_round_to():
     """A little above 0, minus infinity, and sums beyond all floats."""
     assert score(LogProb("sum"), tokens(1e-6, -0.0)) == [0.0]
-    assert score(LogProb("mean"), tokens(-math.inf, 0.0)) == [FLOOR / 2]
+    assert score(LogProb("mean"), tokens(-math.inf, 0.0)) == [LEAST / 2]
     assert score(LogProb("sum", probability=True), tokens(*[-9.0] * 1000)) == [0.0]
     assert LogProb().range == (-math.inf, 0.0)
     assert LogProb(probability=True).range == (0.0, 1.0)
@@ -132,7 +133,7 @@ def test_self_certainty_survives_certainty():
     """A list that has all the probability, and one with impossible tokens: finite, and large."""
     sure, impossible = score(SelfCertainty(100), listed((1.0,)), listed((1.0, *(0.0,) * 99)))
     assert 30 < sure < impossible < math.inf
-    assert impossible == pytest.approx(99 * -FLOOR / 100 - math.log(100))
+    assert impossible == pytest.approx(99 * -LEAST / 100 - math.log(100))
 
 
 def test_self_certainty_of_the_embedded_model_over_its_whole_vocabulary():
@@ -199,7 +200,7 @@ def test_one_impossible_rival_does_not_spoil_other_windows():
     """Minus infinity counts as the floor: the windows without it are as they were."""
     odd = Token("x", -1.0, (("x", -1.0), ("y", -math.inf)))
     assert score(DeepConf(2), (odd, *SIX)) == pytest.approx([1.0])
-    assert score(DeepConf(1, "mean"), (odd,)) == pytest.approx([(1 - FLOOR) / 2])
+    assert score(DeepConf(1, "mean"), (odd,)) == pytest.approx([(1 - LEAST) / 2])
 
 
 # ---------------------------------------------------------------- all of them

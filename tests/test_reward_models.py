@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from searchkit.errors import CallError, ConfigError
+from searchkit.experiments import auroc, calibration_error, found_among
 from searchkit.experiments.estimators import pass_at_k
 from searchkit.generators.embedded import Embedded
 from searchkit.generators.model import Model
@@ -26,7 +27,7 @@ from searchkit.lab import arithmetic, countdown
 from searchkit.lab.arithmetic import Expression
 from searchkit.lab.checkpoint import SHIPPED, load, read_header, shipped
 from searchkit.lab.countdown import Puzzle
-from searchkit.lab.evaluate_reward import Judged, auroc, calibration, found_among, judge, report
+from searchkit.lab.evaluate_reward import BINS, Judged, judge, report
 from searchkit.lab.reward import EmbeddedReward, lines
 from searchkit.lab.rollouts import Rollouts, Solution, draw, header
 from searchkit.lab.tokenizer import Tokenizer
@@ -659,22 +660,22 @@ def test_a_constant_knows_nothing() -> None:
 def test_calibration_by_hand() -> None:
     """Two bins of two: gaps 0.1 and -0.3 make sqrt((0.01 + 0.09) / 2); exact chances make 0."""
     scores, right = [[0.1, 0.7], [0.1, 0.7]], [[False, True], [False, True]]
-    found = calibration(scores, right, bins=2)
+    found = calibration_error(scores, right, bins=2, power=2)
     assert float(found.mean) == pytest.approx(math.sqrt(0.05))
     assert (float(found.low), float(found.high)) == pytest.approx((math.sqrt(0.05),) * 2)  # both problems are alike
-    assert float(calibration([[0.5, 0.5], [1.0]], [[True, False], [True]]).mean) == 0.0
+    assert float(calibration_error([[0.5, 0.5], [1.0]], [[True, False], [True]], bins=BINS, power=2).mean) == 0.0
 
 
 def test_calibration_bins_do_not_depend_on_the_order() -> None:
     """Equal scores share a bin, so samples and problems may come in any order."""
     problems = [scored(seed, 12) for seed in range(9)]
     rng = random.Random(0)
-    first = calibration([[s / 4 for s in a] for a, _ in problems], [r for _, r in problems])
+    first = calibration_error([[s / 4 for s in a] for a, _ in problems], [r for _, r in problems], bins=BINS, power=2)
     again = []
     for scores, right in rng.sample(problems, len(problems)):
         order = rng.sample(range(12), 12)
         again.append(([scores[i] / 4 for i in order], [right[i] for i in order]))
-    second = calibration([a for a, _ in again], [r for _, r in again])
+    second = calibration_error([a for a, _ in again], [r for _, r in again], bins=BINS, power=2)
     assert float(first.mean) == pytest.approx(float(second.mean), abs=1e-12)
     assert float(first.low) < float(first.mean) < float(first.high)
 

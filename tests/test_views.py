@@ -18,7 +18,6 @@ import subprocess
 import termios
 import unicodedata
 from collections import Counter
-from html.parser import HTMLParser
 
 import networkx
 import pytest
@@ -29,6 +28,7 @@ from searchkit.generators.simulated import Simulated
 from searchkit.trace import Span
 from searchkit.tree import ROOT, Tree
 from searchkit.views import Live, compare, dot, html, iframe, mermaid, save, text
+from tests.pages import Page
 
 HOSTILE = (
     "</script><script>document.title='owned'</script>",
@@ -162,37 +162,6 @@ def test_impossible_sizes_are_refused(view, options):
 
 
 # -------------------------------------------------------------------- html
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page: elements with attributes, and the text inside scripts and styles."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.elements, self.inside, self._open = [], [], None
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self._open = tag
-        if tag in ("script", "style"):
-            self.inside.append([tag, dict(attrs), ""])
-
-    def handle_data(self, data):
-        if self._open in ("script", "style"):
-            self.inside[-1][2] += data
-
-    def handle_endtag(self, tag):
-        self._open = None
-
-    def parts(self, tag):
-        return [(attrs, words) for name, attrs, words in self.inside if name == tag]
-
-    @property
-    def data(self):
-        [words] = [words for attrs, words in self.parts("script") if attrs.get("id") == "data"]
-        return json.loads(words)
 
 
 def test_hostile_texts_add_no_element_to_the_page():

@@ -9,13 +9,10 @@ from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.floor import confidence
+from searchkit.floor import LEAST, confidence
 from searchkit.run import Run
 from searchkit.types import Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent
-
-FLOOR = -9999.0
-"""The least log-probability that is counted: what servers write for a token that cannot come."""
 
 _EPSILON = 2.0**-52
 
@@ -183,4 +180,4 @@ _SUMMARIES: Mapping[str, Callable[[Sequence[float], int], float]] = {
 def _floored(log: float) -> float:
     if math.isnan(log):
         raise VerifierError("a token has NaN as its log-probability")
-    return max(log, FLOOR)
+    return max(log, LEAST)

@@ -20,84 +20,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from searchkit.errors import ConfigError
-from searchkit.experiments.estimators import best_at_k, pass_at_k
-from searchkit.experiments.intervals import Interval, bootstrap
+from searchkit.experiments import auroc, best_at_k, bootstrap, calibration_error, found_among, pass_at_k
 
 if TYPE_CHECKING:
     from searchkit.lab.reward import EmbeddedReward
     from searchkit.lab.rollouts import Rollouts
 
-Array = NDArray[np.float64]
-
-
-def auroc(scores: ArrayLike, right: ArrayLike) -> float:
-    """The chance that a random right sample has a higher score than a random wrong one, ties counting half.
-
-    `ConfigError` unless there are both.
-    """
-    values, labels = np.asarray(scores, dtype=float), np.asarray(right, dtype=bool)
-    positive, negative = int(labels.sum()), int((~labels).sum())
-    if not positive or not negative:
-        raise ConfigError("AUROC compares right samples with wrong ones: there must be both")
-    return float((_ranks(values)[labels].sum() / positive - (positive + 1) / 2) / negative)
-
-
-def _ranks(values: Array) -> Array:
-    """Ranks 1 ... n, equal values sharing their mean."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Array = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return ranks
-
-
-def found_among(scores: Sequence[float], right: Sequence[bool], wrong: int = 3) -> float:
-    """How often a random right sample has the highest score among `wrong` random wrong ones, ties drawn by lot.
-
-    `ConfigError` unless there are a right sample and `wrong` wrong ones.
-    """
-    against = np.array([s for s, r in zip(scores, right, strict=True) if not r])
-    chosen = [s for s, r in zip(scores, right, strict=True) if r]
-    if not chosen or len(against) < wrong:
-        raise ConfigError(f"needs a right sample and {wrong} wrong ones")
-    total = 0.0
-    for score in chosen:
-        below, equal = int((against < score).sum()), int((against == score).sum())
-        total += sum(comb(equal, j) * comb(below, wrong - j) / (j + 1) for j in range(wrong + 1))
-    return total / len(chosen) / comb(len(against), wrong)
-
-
-def calibration(
-    scores: Sequence[ArrayLike], right: Sequence[ArrayLike], bins: int = 20, draws: int = 2000, seed: int = 0
-) -> Interval:
-    """Root mean square of (mean score - share of right ones) over bins, weighted by their size.
-
-    One array a problem in `scores` and in `right`. Bins hold equally many samples, except that equal scores share one.
-    The interval resamples problems with these bins; chance differences count too, so it lies a little high.
-    """
-    values = np.concatenate([np.asarray(s, dtype=float) for s in scores])
-    labels = np.concatenate([np.asarray(r, dtype=float) for r in right])
-    problem = np.repeat(np.arange(len(scores)), [len(np.asarray(s)) for s in scores])
-    place = ((_ranks(values) - 0.5) * bins / len(values)).astype(int)
-    sums = np.zeros((2, len(scores), bins))  # of samples, and of score - success
-    np.add.at(sums[0], (problem, place), 1.0)
-    np.add.at(sums[1], (problem, place), values - labels)
-
-    def error(times: Array) -> Array:
-        count, gap = (times @ part for part in sums)
-        result: Array = np.sqrt((gap**2 / np.maximum(count, 1)).sum(-1) / count.sum(-1))
-        return result
-
-    n = len(scores)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
-    low, high = np.quantile(error(times), [0.025, 0.975])
-    return Interval(error(np.ones(n)), low, high)
+BINS = 20  # of the calibration error
 
 
 @dataclass(frozen=True)
@@ -125,10 +57,11 @@ def report(judged: Sequence[Judged], k: int = 4) -> dict[str, tuple[float, float
             found[f"AUROC at step {step + 1} ({len(values)} problems)"] = bootstrap(values)
     both = [j for j in judged if any(j.right) and not all(j.right)]
     found["AUROC at the end"] = bootstrap([auroc(j.final, j.right) for j in both])
-    found["calibration error at the end"] = calibration([j.final for j in judged], [j.right for j in judged])
+    final, right = [j.final for j in judged], [j.right for j in judged]
+    found["calibration error at the end"] = calibration_error(final, right, bins=BINS, power=2)
     flat = [[(s, r) for row, r in zip(j.rows, j.right, strict=True) for s in row] for j in judged]
-    found["calibration error over all steps"] = calibration(
-        [[s for s, _ in pairs] for pairs in flat], [[r for _, r in pairs] for pairs in flat]
+    found["calibration error over all steps"] = calibration_error(
+        [[s for s, _ in pairs] for pairs in flat], [[r for _, r in pairs] for pairs in flat], bins=BINS, power=2
     )
     found["pass@1"] = bootstrap([sum(j.right) / len(j.right) for j in judged])
     found[f"best of {k}"] = bootstrap([best_at_k(j.final, j.right, k) for j in judged])
