@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from searchkit.experiments import Curve, plot
+from searchkit.experiments import Compute, Curve, plot
 
 SHOWN = ("coverage", "particles", "beam", "dvts", "mcts", "outcome", "majority")  # as many as there are colours
 
@@ -47,4 +47,4 @@ def against_samples(rows: Sequence[dict[str, Any]]) -> list[Curve]:
 
 def curve(name: str, ks: Iterable[int], values: Sequence[Sequence[float]], tokens: Iterable[float]) -> Curve:
     mean, low, high = zip(*values, strict=True)
-    return Curve(name, tuple(ks), mean, low, high, tuple(tokens), (), np.empty((0, len(mean))))
+    return Curve(name, tuple(ks), mean, low, high, Compute(tuple(tokens)), (), np.empty((0, len(mean))))

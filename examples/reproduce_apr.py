@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from searchkit import Model, Params, Problem, Prompt, run_sync, solve_many
 from searchkit.experiments import (
     Attempt,
+    Compute,
     Curve,
     Spent,
     WithinBudget,
@@ -102,7 +103,7 @@ def curve(name: str, tokens: Sequence[float], columns: NDArray[np.float64], puzz
     found = bootstrap(columns)
     bounds = (tuple(values.tolist()) for values in (found.mean, found.low, found.high))
     ks = tuple(range(1, len(tokens) + 1))
-    return Curve(name, ks, *bounds, tuple(map(float, tokens)), tuple(p.prompt for p in puzzles), columns)
+    return Curve(name, ks, *bounds, Compute(tuple(map(float, tokens))), tuple(p.prompt for p in puzzles), columns)
 
 
 def against_context(lab: Lab) -> list[Curve]:

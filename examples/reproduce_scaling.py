@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from searchkit import Budget, Model, Params, Problem, Prompt, Sample, run_sync, strategies
 from searchkit.environments import TextSteps
-from searchkit.experiments import Curve, Entry, Pool, Row, Sweep, bootstrap, draw, paired_bootstrap, plot
+from searchkit.experiments import Compute, Curve, Entry, Pool, Row, Sweep, bootstrap, draw, paired_bootstrap, plot
 from searchkit.experiments.difficulty import difficulty, quantile_bins
 from searchkit.experiments.replaying import Adaptive, Confident, SoftBest, replay
 from searchkit.frame import Search
@@ -210,10 +210,12 @@ def search_all(task: Task, out: Path, pool: Pool, ks: Sequence[int], jobs: int) 
 def searched(name: str, rows: Rows, ks: Sequence[int], problems: tuple[str, ...]) -> Curve:
     ends = [[rows[f"{name} @{k}", problem] for k in ks] for problem in problems]
     right = np.array([[row.right for row in line] for line in ends], dtype=float)
-    tokens = np.mean([[row.generated_tokens for row in line] for line in ends], axis=0).tolist()
+    spent = np.mean(
+        [[(r.generated_tokens, r.prompt_tokens, r.sequential_tokens) for r in line] for line in ends], axis=0
+    )
     found = bootstrap(right)
     mean, low, high = (tuple(values.tolist()) for values in (found.mean, found.low, found.high))
-    return Curve(name, tuple(ks), mean, low, high, tuple(tokens), problems, right)
+    return Curve(name, tuple(ks), mean, low, high, Compute(*map(tuple, spent.T.tolist())), problems, right)
 
 
 def curves(names: Iterable[str], task: Task, pool: Pool, rows: Rows, ks: Sequence[int]) -> dict[str, Curve]:

@@ -81,6 +81,9 @@ def test_a_sweep_is_run_compared_and_plotted(config, capsys, tmp_path):
     code, out, _ = run(capsys, "plot", tmp_path / "results")
     assert (code, out.strip()) == (0, str(tmp_path / "results/accuracy.png"))
     assert (tmp_path / "results/accuracy.png").read_bytes().startswith(b"\x89PNG")
+    for name, more in (("seconds", ()), ("flops", ("--parameters", "8e9")), ("cost", ("--usd-per-million", "1", "4"))):
+        code, out, _ = run(capsys, "plot", tmp_path / "results", "--x", name, *more, "--to", tmp_path / f"{name}.png")
+        assert (code, out.strip()) == (0, str(tmp_path / f"{name}.png"))
 
 
 def test_a_csv_with_its_own_columns_and_processes(config, capsys, tmp_path):
@@ -178,6 +181,10 @@ def test_mistakes_of_compare_and_plot(config, capsys, tmp_path):
         (("compare", f"{results}:vote", results), "nothing in common"),
         (("plot", tmp_path), "no sweep's folder"),
         (("plot", results, "--to", "figure.pdf"), ".png"),
+        (("plot", results, "--x", "secons"), "did you mean 'seconds'?"),
+        (("plot", results, "--x", "flops"), "--x flops needs --parameters"),
+        (("plot", results, "--usd-per-million", "1", "2"), "--x cost needs --usd-per-million"),
+        (("plot", results, "--x", "usd"), "has no dollars per problem"),
     ):
         code, out, err = run(capsys, *arguments)
         if says == "nothing in common":  # vote against vote and stopping: the one they share

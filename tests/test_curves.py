@@ -7,13 +7,14 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.experiments import Curve, Entry, Pool, maj_at_k, plot, table
+from searchkit.experiments import Compute, Curve, Entry, Pool, compute, cost, flops, maj_at_k, plot, table
 from searchkit.experiments.plots import save
 
 
@@ -102,7 +103,7 @@ def points(name="pass@k", **changes):
     """A curve with round figures."""
     fields = {
         "name": name, "ks": (1, 16), "mean": (0.05, 1.0), "low": (0.0, 0.975), "high": (0.125, 1.0),
-        "tokens": (100.0, 1600.0), "problems": ("p", "q"), "per_problem": np.array([[0.1, 1.0], [0.0, 1.0]]),
+        "compute": Compute((100.0, 1600.0)), "problems": ("p", "q"), "per_problem": np.array([[0.1, 1.0], [0.0, 1.0]]),
     }  # fmt: skip
     return Curve(**(fields | changes))
 
@@ -117,7 +118,7 @@ TABLE = """\
 
 def test_table_of_two_pools():
     """Curves that cost the same share a column of tokens; others have their own, and gaps where they have no point."""
-    other = points("maj@k", ks=(1, 4), tokens=(50.0, 200.0), low=(math.nan, math.nan))
+    other = points("maj@k", ks=(1, 4), compute=Compute((50.0, 200.0)), low=(math.nan, math.nan))
     assert table([points(), points("best@k"), other]) + "\n" == TABLE
     assert points().table() == table([points()])
     with pytest.raises(ConfigError, match="at least one curve"):
@@ -129,7 +130,7 @@ def test_json_holds_every_field():
     stored = json.loads(points(low=(math.nan, math.nan)).to_json())
     assert stored == {
         "name": "pass@k", "level": 0.95, "ks": [1, 16], "mean": [0.05, 1.0], "low": [None, None], "high": [0.125, 1.0],
-        "tokens": [100.0, 1600.0], "per_problem": {"p": [0.1, 1.0], "q": [0.0, 1.0]},
+        "compute": {"generated": [100.0, 1600.0]}, "per_problem": {"p": [0.1, 1.0], "q": [0.0, 1.0]},
     }  # fmt: skip
 
 
@@ -168,6 +169,45 @@ def test_plots_show_points_in_percent_on_a_logarithmic_axis():
     assert plot(points(), x="tokens").lines[0].get_xdata().tolist() == [100, 1600]
 
 
+KNOWN = Compute(generated=(100.0, 1600.0), prompt=(20.0, 320.0), sequential=(100.0, 180.0), seconds=(2.0, 5.0))
+
+
+@pytest.mark.parametrize(
+    ("x", "places", "label"),
+    [
+        ("total", (120, 1920), "read and generated"),
+        ("sequential", (100, 180), "in sequence"),
+        ("seconds", (2, 5), "seconds per problem"),
+        (flops(8e9), (120 * 16e9, 1920 * 16e9), "FLOPs per problem, 8e+09 parameters"),
+        (cost(prompt=1, generated=10), (1020e-6, 16320e-6), "price per problem"),
+    ],
+)
+def test_every_measure_of_compute_is_an_axis(x, places, label):
+    """Places by hand; a curve that did not record the measure is named, and what can be drawn instead."""
+    axes = plot(points(compute=KNOWN), x=x)
+    assert axes.lines[0].get_xdata().tolist() == pytest.approx(places)
+    assert label in axes.get_xlabel()
+    with pytest.raises(ConfigError, match=r"'maj@k' has no .*use x='samples'"):
+        plot([points(compute=KNOWN), points("maj@k")], x=x)
+
+
+def test_ticks_of_great_and_small_places_are_short():
+    """FLOPs in binary units, prices in full."""
+    far = replace(KNOWN, generated=(2.0**36, 2.0**44), prompt=(0.0, 0.0))
+    ticks = plot(points(compute=far), x=flops(0.5)).get_xticklabels()
+    assert {"64G", "16T"} <= {tick.get_text() for tick in ticks}
+    assert all(len(tick.get_text()) <= 4 for tick in ticks)
+
+
+def test_curves_of_a_pool_know_what_was_read():
+    """What `compute` says of the pool, which has tests of its own; prompts that nobody recorded are not known."""
+    read = Pool({"p": tuple(Entry("", correct=True, generated_tokens=9, prompt_tokens=5) for _ in range(4))})
+    curve = read.curve("pass@k")
+    assert curve.compute == compute(read, curve.ks)
+    assert (curve.compute.total, curve.compute.sequential) == ((14, 28, 56), (9, 9, 9))
+    assert toy().curve("pass@k").compute.total == ()
+
+
 def test_figures_are_written_without_pyplot(tmp_path):
     """A PNG with two panels, or one where no tokens are known; no pyplot, hence no window and no global state."""
     script = f"""
@@ -193,8 +233,10 @@ assert "matplotlib.pyplot" not in sys.modules
     ("call", "says"),
     [
         (lambda: plot([]), "at least one curve"),
-        (lambda: plot(points(), x="money"), "'samples' or 'tokens'"),
-        (lambda: plot(points(tokens=(0.0, 0.0)), x="tokens"), "records none"),
+        (lambda: plot(points(), x="money"), "x is one of samples, tokens, total"),
+        (lambda: plot(points(compute=Compute((0.0, 0.0))), x="tokens"), "nothing recorded them"),
+        (lambda: flops(0), "above 0"),
+        (lambda: cost(0, 0), "not both 0"),
         (lambda: save(points(), "curve.pdf"), r"ends in \.png"),
     ],
 )

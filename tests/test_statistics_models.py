@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import Entry, Pool
-from searchkit.experiments.axes import compute
+from searchkit.experiments.compute import compute
 from searchkit.experiments.coverage_law import CoverageLaw, coverage_law
 from searchkit.experiments.mcnemar import mcnemar
 from searchkit.experiments.regret import regret

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 
 from searchkit.errors import CallError, ConfigError
@@ -264,6 +265,12 @@ def test_curves_have_a_point_for_each_budget(tmp_path):
     best, _ = results.curves()
     assert (best.name, best.tokens) == ("best", (20.0, 40.0))
     assert best.mean == tuple(s.accuracy for s in reversed(results.summaries()[:2]))
+    ends = [one for one in results.finished if one.row.strategy == "best"]
+    rows = [[one for one in ends if one.row.budget == b] for b in ("generations=2", "unlimited")]
+    assert best.compute.seconds == tuple(pytest.approx(np.mean([one.wall_s for one in own])) for own in rows)
+    assert best.compute.total == tuple(
+        pytest.approx(np.mean([one.row.generated_tokens + one.row.prompt_tokens for one in own])) for own in rows
+    )
 
 
 @pytest.mark.parametrize(

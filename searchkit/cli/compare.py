@@ -57,7 +57,7 @@ def _named(text: str) -> list[Summary]:
     folder, colon, strategy = (text, "", "") if Path(text).is_dir() else text.rpartition(":")
     results = SweepResults.load(folder or text)
     if colon and strategy not in results.strategies:
-        raise ConfigError(f"{folder} has no strategy {strategy!r}{names._meant(strategy, results.strategies)}")
+        raise ConfigError(f"{folder} has no strategy {strategy!r}{names.meant(strategy, results.strategies)}")
     return [s for s in results.summaries() if not colon or s.strategy == strategy]
 
 

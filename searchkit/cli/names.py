@@ -42,7 +42,7 @@ def strategy(name: str, given: Iterable[str], preset: dict[str, Any]) -> Strateg
     """The strategy called `name` (``best-of-n`` is ``BestOfN``) with ``field=value`` parameters over `preset` ones."""
     wanted = next((known()[n] for n in strategy_names() if plain(n) == plain(name)), None)
     if wanted is None:
-        raise ConfigError(f"unknown strategy {name!r}{_meant(name, strategy_names())}")
+        raise ConfigError(f"unknown strategy {name!r}{meant(name, strategy_names())}")
     allowed = [f.name for f in fields(wanted) if f.init]
     values = {k: v for k, v in preset.items() if k in allowed}
     for one in given:
@@ -50,7 +50,7 @@ def strategy(name: str, given: Iterable[str], preset: dict[str, Any]) -> Strateg
         if not found:
             raise ConfigError(f"a parameter is written field=value, got {one!r}")
         if field not in allowed:
-            raise ConfigError(f"{wanted.__name__} has no parameter {field!r}{_meant(field, allowed)}")
+            raise ConfigError(f"{wanted.__name__} has no parameter {field!r}{meant(field, allowed)}")
         values[field] = value(text)
     for f in fields(wanted):
         if f.init and f.default is MISSING and f.default_factory is MISSING and f.name not in values:
@@ -79,7 +79,7 @@ def imported(path: str, known: Iterable[str]) -> Any:
     """The object at ``module:attribute``, for verifiers and agents of the user's own. known: names that go without."""
     module, found, attribute = path.partition(":")
     if not found:
-        raise ConfigError(f"{path!r} is not known here{_meant(path, known)} (your own is named as module:function)")
+        raise ConfigError(f"{path!r} is not known here{meant(path, known)} (your own is named as module:function)")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
@@ -95,7 +95,7 @@ def _read(node: ast.expr) -> Any:
         return tuple(map(_read, node.elts))
     if isinstance(node, ast.Name):
         if node.id not in known():
-            raise ConfigError(f"unknown name {node.id!r}{_meant(node.id, known())}")
+            raise ConfigError(f"unknown name {node.id!r}{meant(node.id, known())}")
         return known()[node.id]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         keywords = {k.arg: _read(k.value) for k in node.keywords if k.arg is not None}
@@ -109,7 +109,8 @@ def plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
-def _meant(name: str, among: Iterable[str]) -> str:
+def meant(name: str, among: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the known one that is closest, else all of them."""
     among = list(among)
     close = difflib.get_close_matches(plain(name), [plain(n) for n in among], 1, 0.6)
     hint = next((n for n in among if close and plain(n) == close[0]), None)

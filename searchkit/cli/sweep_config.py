@@ -75,7 +75,7 @@ def _model(table: Table) -> tuple[argparse.Namespace, list[Any]]:
     backend = table.get("backend", "embedded")
     simulated = backend == "simulated"
     if isinstance(backend, str) and backend not in NAMED and not backend.startswith(("http://", "https://")):
-        raise ConfigError(f"model.backend: unknown backend {backend!r}{names._meant(backend, NAMED)}, or give a URL")
+        raise ConfigError(f"model.backend: unknown backend {backend!r}{names.meant(backend, NAMED)}, or give a URL")
     allowed = {"backend": str, **SAMPLING, **SIMULATED} if simulated else MODEL
     check(table, allowed, "model.", needed=("answers",) if simulated else ())
     urls: Sequence[str] = backend if isinstance(backend, list) else [backend]

@@ -21,7 +21,7 @@ def check(table: Any, allowed: Mapping[str, Any], where: str, needed: Iterable[s
         raise ConfigError(f"{where.rstrip('.')} must be a table, got {table!r:.80}")
     for key, value in table.items():
         if key not in allowed:
-            raise ConfigError(f"unknown key {where + key!r}{names._meant(key, allowed)}")
+            raise ConfigError(f"unknown key {where + key!r}{names.meant(key, allowed)}")
         kinds = allowed[key] if isinstance(allowed[key], tuple) else (allowed[key],)
         if not isinstance(value, kinds) or isinstance(value, bool):
             wanted = " or ".join(_TOML[kind] for kind in kinds)
@@ -50,7 +50,7 @@ def _of_the_lab(task: str, count: int, split: Any) -> list[Problem]:
     from searchkit.lab.countdown import Countdown
 
     if task not in setup.TASKS:
-        raise ConfigError(f"problems.task: unknown task {task!r}{names._meant(task, setup.TASKS)}")
+        raise ConfigError(f"problems.task: unknown task {task!r}{names.meant(task, setup.TASKS)}")
     if split not in SPLITS:
         raise ConfigError(f"problems.split is train, dev or test, got {split!r}")
     drawn = Countdown().puzzles(count, split) if task == "countdown" else Arithmetic().expressions(count, split)

@@ -2,8 +2,9 @@
 
 from searchkit.experiments.allocation import Allocated, Allocation, allocate
 from searchkit.experiments.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
-from searchkit.experiments.axes import Compute, compute
+from searchkit.experiments.axes import Axis, cost, flops
 from searchkit.experiments.calibration_error import calibration_error, hle_compat
+from searchkit.experiments.compute import Compute, compute
 from searchkit.experiments.coverage_law import CoverageLaw, coverage_law
 from searchkit.experiments.curves import Curve, estimate, table
 from searchkit.experiments.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
@@ -31,6 +32,7 @@ __all__ = [
     "Allocated",
     "Allocation",
     "Attempt",
+    "Axis",
     "Compute",
     "ComputeOptimal",
     "Confident",
@@ -64,11 +66,13 @@ __all__ = [
     "calibration_error",
     "compute",
     "compute_optimal",
+    "cost",
     "coverage_law",
     "difference",
     "difficulty",
     "draw",
     "estimate",
+    "flops",
     "found_among",
     "from_parquet",
     "greedy_first_best_at_k",

@@ -1,65 +1,61 @@
-"""What k samples cost, by each measure that two methods can be compared at: the x axes beside the number of samples."""
+"""The x axes of a curve: samples, and each measure of compute."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, get_args
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool import Entry, Pool
+
+if TYPE_CHECKING:
+    from searchkit.experiments.curves import Curve
+
+Name = Literal["samples", "tokens", "total", "sequential", "seconds", "usd"]
 
 
 @dataclass(frozen=True)
-class Compute:
-    """What k samples of a problem take on average, one entry for each of `ks`.
+class Axis:
+    """label: its title in a figure. places: where a curve's points lie, () if the curve does not know."""
 
-    prompt, generated: tokens that are read and written. sequential: tokens written one after the other when all k
-    samples are drawn at once, that is, those of the longest.
-    """
-
-    ks: tuple[int, ...]
-    prompt: tuple[float, ...]
-    generated: tuple[float, ...]
-    sequential: tuple[float, ...]
-
-    @property
-    def total(self) -> tuple[float, ...]:
-        """Tokens read and written."""
-        return tuple(read + written for read, written in zip(self.prompt, self.generated, strict=True))
-
-    def flops(self, parameters: float) -> tuple[float, ...]:
-        """Floating-point operations of a dense model with so many (active) parameters: 2 a parameter and token.
-
-        Without attention over the context, and as if every prompt were read anew for each sample.
-        """
-        return tuple(2.0 * parameters * tokens for tokens in self.total)
-
-    def cost(self, prompt: float, generated: float) -> tuple[float, ...]:
-        """Money, from the prices of a million tokens that are read and that are written."""
-        pairs = zip(self.prompt, self.generated, strict=True)
-        return tuple((prompt * read + generated * written) / 1e6 for read, written in pairs)
+    label: str
+    places: Callable[[Curve], Sequence[float]]
 
 
-def compute(pool: Pool, ks: Sequence[int]) -> Compute:
-    """What the samples of a pool took. Exact means over all subsets of k; a pool records no seconds.
-
-    ks: each from 1 to ``pool.size``. The prompt counts once for each sample, which is what a server without a prefix
-    cache computes.
-    """
-    if not ks or not all(1 <= k <= pool.size for k in ks):
-        raise ConfigError(f"ks must be in [1, {pool.size}], the samples that every problem has, got {ks}")
-    columns = list(pool.entries.values())
-    prompt = float(np.mean([np.mean([entry.prompt_tokens for entry in column]) for column in columns]))
-    generated = float(np.mean([np.mean([entry.generated_tokens for entry in column]) for column in columns]))
-    longest = [float(np.mean([_longest(column, k) for column in columns])) for k in ks]
-    return Compute(tuple(ks), tuple(k * prompt for k in ks), tuple(k * generated for k in ks), tuple(longest))
+def flops(parameters: float) -> Axis:
+    """Floating-point operations, 2 a parameter and token read or written (`Compute.flops`). parameters: > 0, active."""
+    if not parameters > 0:
+        raise ConfigError(f"parameters is how many the model has, above 0, got {parameters}")
+    return Axis(f"FLOPs per problem, {parameters:.3g} parameters", lambda curve: curve.compute.flops(parameters))
 
 
-def _longest(entries: Sequence[Entry], k: int) -> float:
-    """The mean over all k-subsets of the most tokens that one of them has: rank i is it in comb(i, k - 1) of them."""
-    ranked = sorted(entry.generated_tokens for entry in entries)
-    whole = comb(len(ranked), k)
-    return sum(tokens * (comb(i, k - 1) / whole) for i, tokens in enumerate(ranked))
+def cost(prompt: float, generated: float) -> Axis:
+    """Money at the prices of a million tokens that are read and that are written; >= 0, not both 0."""
+    if not (prompt >= 0 and generated >= 0 and prompt + generated > 0):
+        raise ConfigError(f"prices must be >= 0 and not both 0, got {prompt} and {generated}")
+    return Axis("price per problem", lambda curve: curve.compute.cost(prompt, generated))
+
+
+_NAMED: dict[Name, Axis] = {
+    "samples": Axis("samples per problem", lambda curve: curve.ks),
+    "tokens": Axis("generated tokens per problem", lambda curve: curve.compute.generated),
+    "total": Axis("tokens read and generated per problem", lambda curve: curve.compute.total),
+    "sequential": Axis("generated tokens in sequence per problem", lambda curve: curve.compute.sequential),
+    "seconds": Axis("seconds per problem", lambda curve: curve.compute.seconds),
+    "usd": Axis("dollars per problem", lambda curve: curve.compute.usd),
+}
+
+
+def axis(x: Name | Axis) -> Axis:
+    """The axis of that name; an `Axis` is one already."""
+    if isinstance(x, Axis):
+        return x
+    if x not in _NAMED:
+        raise ConfigError(f"x is one of {', '.join(get_args(Name))}, flops(parameters) or cost(...), got {x!r}")
+    return _NAMED[x]
+
+
+def knows(curve: Curve, x: Axis) -> bool:
+    """Whether the curve's points have places on this axis, which is logarithmic."""
+    places = x.places(curve)
+    return bool(places) and all(place > 0 for place in places)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from html import escape
+from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from searchkit import seeds
 from searchkit.errors import ConfigError
 from searchkit.experiments import estimators
+from searchkit.experiments.compute import Compute, compute
 from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.pool import Entry, Pool
 
@@ -26,9 +26,9 @@ Column = tuple[str, Mapping[int, str]]
 class Curve:
     """Accuracy in [0, 1] of one method at each number of samples.
 
-    ks, mean, low, high, tokens: one entry a point. low and high bound the mean over problems at `level` (NaN for a
-    single problem). tokens: generated tokens that k samples of a problem cost, on average. per_problem: [problems,
-    points], rows in the order of `problems`.
+    ks, mean, low, high, and the columns of compute: one entry a point. low and high bound the mean over problems at
+    `level` (NaN for a single problem). compute: what a problem costs there. per_problem: [problems, points], rows in
+    the order of `problems`.
     """
 
     name: str
@@ -36,10 +36,15 @@ class Curve:
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-    tokens: tuple[float, ...]
+    compute: Compute
     problems: tuple[str, ...] = field(repr=False)
     per_problem: NDArray[np.float64] = field(repr=False, compare=False)
     level: float = 0.95
+
+    @property
+    def tokens(self) -> tuple[float, ...]:
+        """Generated tokens that a problem costs at each point, on average; zeros where none were recorded."""
+        return self.compute.generated
 
     def minus(self, other: Curve, *, draws: int = 2000, seed: int = 0) -> Interval:
         """The difference to another curve over the same problems and ks, with a paired interval at this level."""
@@ -57,14 +62,15 @@ class Curve:
         """All fields as JSON; bounds that are not defined are null."""
         points = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("problems", "per_problem")}
         bounds = {name: [None if v != v else v for v in points[name]] for name in ("low", "high")}
+        known = {name: column for name, column in asdict(self.compute).items() if column}
         rows = dict(zip(self.problems, self.per_problem.tolist(), strict=True))
-        return json.dumps({**points, **bounds, "per_problem": rows}, allow_nan=False)
+        return json.dumps({**points, **bounds, "compute": known, "per_problem": rows}, allow_nan=False)
 
     def _repr_html_(self) -> str:
+        from searchkit.views.html_table import html_table
+
         columns = _columns([self])
-        head = "".join(f"<th>{escape(title)}</th>" for title, _ in columns)
-        rows = ("".join(f"<td>{cells.get(k, '')}</td>" for _, cells in columns) for k in self.ks)
-        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        return html_table([title for title, _ in columns], ([cells[k] for _, cells in columns] for k in self.ks))
 
 
 def estimate(pool: Pool, name: Name, ks: Sequence[int] | None = None, *, seed: int = 0, level: float = 0.95) -> Curve:
@@ -84,14 +90,13 @@ def estimate(pool: Pool, name: Name, ks: Sequence[int] | None = None, *, seed: i
     values = np.array([_values(name, problem, pool.entries[problem], points, seed) for problem in pool.entries])
     values.setflags(write=False)
     interval = bootstrap(values, seed=seed, level=level)
-    each = np.mean([np.mean([entry.generated_tokens for entry in entries]) for entries in pool.entries.values()])
     return Curve(
         name,
         points,
         tuple(interval.mean.tolist()),
         tuple(interval.low.tolist()),
         tuple(interval.high.tolist()),
-        tuple(float(k * each) for k in points),
+        compute(pool, points),
         tuple(pool.entries),
         values,
         level,

@@ -21,6 +21,14 @@ class Interval:
     low: Array
     high: Array
 
+    def __str__(self) -> str:
+        """``0.130 [0.075, 0.183]``, a line for each point."""
+        rows = zip(*(np.atleast_1d(column).tolist() for column in (self.mean, self.low, self.high)), strict=True)
+        return "\n".join(f"{m:.3f} [{a:.3f}, {b:.3f}]" if a == a else f"{m:.3f} [no interval]" for m, a, b in rows)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self}</pre>"
+
 
 def bootstrap(
     per_problem_values: ArrayLike | Sequence[Sequence[float]], draws: int = 2000, seed: int = 0, level: float = 0.95

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from searchkit.errors import ConfigError
+from searchkit.experiments.axes import Axis, Name, axis, knows
 
 if TYPE_CHECKING:
     from searchkit.experiments.curves import Curve
@@ -18,27 +19,28 @@ MARKERS = "osD^vPX"
 DASHES = ("-", "--", "-.", ":")  # a curve that lies exactly under another one stays visible
 LABEL_GAP = 0.055  # of the axes' height, between the names of two curves
 MOST_TICKS = 12
-X_LABELS = {"samples": "samples per problem", "tokens": "generated tokens per problem"}
 
 
-def plot(curves: Curve | Iterable[Curve], x: Literal["samples", "tokens"] = "samples", ax: Any = None) -> Any:
+def plot(curves: Curve | Iterable[Curve], x: Name | Axis = "samples", ax: Any = None) -> Any:
     """Draw curves with their intervals and return the matplotlib `Axes`, of a new figure if `ax` is None.
 
-    The x axis is logarithmic to base 2, each curve is named at its right end. "tokens" needs a pool with token counts.
-    In a notebook, show ``axes.figure`` after ``%matplotlib inline``.
+    x: "samples"; "tokens" (generated), "total" (with those read), "sequential" (those that wait for one another),
+    "seconds", "usd"; `flops(parameters)`, `cost(prices)`. `ConfigError` where a curve did not record it.
+
+    The x axis is logarithmic to base 2, each curve is named at its right end. In a notebook, show ``axes.figure`` after
+    ``%matplotlib inline``.
     """
-    shown = _as_list(curves)
-    if x not in X_LABELS:
-        raise ConfigError(f"x must be 'samples' or 'tokens', got {x!r}")
-    if x == "tokens" and not all(curve.tokens[0] > 0 for curve in shown):
-        raise ConfigError("x='tokens' needs generated tokens, and this pool records none: use x='samples'")
+    shown, along = _as_list(curves), axis(x)
+    for curve in shown:
+        if not knows(curve, along):
+            raise ConfigError(f"{curve.name!r} has no {along.label}: nothing recorded them; use x='samples'")
     axes = _figure(1)[0] if ax is None else ax
     for i, curve in enumerate(shown):
         colour, marker, dash = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]
-        at = curve.ks if x == "samples" else curve.tokens
+        at = along.places(curve)
         axes.fill_between(at, *_percent(curve.low, curve.high), color=colour, alpha=0.15, linewidth=0)
         axes.plot(at, *_percent(curve.mean), color=colour, marker=marker, linestyle=dash, markersize=4, linewidth=1.8)
-    _dress(axes, shown, x)
+    _dress(axes, shown, along)
     return axes
 
 
@@ -48,9 +50,8 @@ def save(curves: Curve | Iterable[Curve], path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise ConfigError(f"the figure is written as PNG: name a file that ends in .png, got {target.name!r}")
-    panels: list[Literal["samples", "tokens"]] = ["samples", "tokens"]
-    if not all(curve.tokens[0] > 0 for curve in shown):
-        panels.remove("tokens")
+    panels: tuple[Name, ...] = ("samples", "tokens")
+    panels = tuple(x for x in panels if all(knows(curve, axis(x)) for curve in shown))
     axes = _figure(len(panels))
     for x, panel in zip(panels, axes, strict=True):
         plot(shown, x, panel)
@@ -79,24 +80,24 @@ def _percent(*columns: Sequence[float]) -> list[list[float]]:
     return [[100 * value for value in column] for column in columns]
 
 
-def _dress(axes: Any, curves: Sequence[Curve], x: Literal["samples", "tokens"]) -> None:
+def _dress(axes: Any, curves: Sequence[Curve], x: Axis) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
     axes.set_xscale("log", base=2)
     ks = sorted({k for curve in curves for k in curve.ks})
-    at_points = x == "samples" and len(ks) <= MOST_TICKS
+    at_points = x == axis("samples") and len(ks) <= MOST_TICKS
     axes.xaxis.set_major_locator(FixedLocator(ks) if at_points else LogLocator(base=2, numticks=MOST_TICKS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(0, 100)
-    axes.set_xlabel(X_LABELS[x])
+    axes.set_xlabel(x.label)
     axes.set_ylabel(f"problems solved (%), {100 * curves[0].level:g} % intervals")
     axes.grid(True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     heights = _spread([curve.mean[-1] for curve in curves])
     for i, (curve, height) in enumerate(zip(curves, heights, strict=True)):
-        end = (curve.ks if x == "samples" else curve.tokens)[-1]
+        end = x.places(curve)[-1]
         axes.annotate(
             curve.name, (end, 100 * height), xytext=(8, 0), textcoords="offset points", va="center",
             color=COLOURS[i % len(COLOURS)], fontweight="bold", annotation_clip=False,
@@ -104,8 +105,8 @@ def _dress(axes: Any, curves: Sequence[Curve], x: Literal["samples", "tokens"]) 
 
 
 def _plain(value: float) -> str:
-    """100, 256, 4k, 2M: powers of two from 1,024 on with a unit, everything else in full."""
-    for size, unit in ((2**20, "M"), (2**10, "k")):
+    """100, 256, 4k, 2M: multiples of powers of 1,024 with a unit, everything else in full."""
+    for size, unit in ((2**50, "P"), (2**40, "T"), (2**30, "G"), (2**20, "M"), (2**10, "k")):
         if value >= size and value % size == 0:
             return f"{value / size:g}{unit}"
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"

@@ -155,12 +155,12 @@ class Pool:
         return f"Pool({len(self)} problems, {len(samples)} samples, {100 * right / len(samples):.1f} % correct)"
 
     def _repr_html_(self) -> str:
+        from searchkit.views.html_table import html_table
+
         head = ("problem", "samples", "correct", "answers", "failed", "generated tokens")
         rows = [_summary(problem, entries) for problem, entries in list(self.entries.items())[:ROWS_SHOWN]]
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         more = f"<p>... and {len(self) - ROWS_SHOWN} more problems</p>" if len(self) > ROWS_SHOWN else ""
-        titles = "".join(f"<th>{title}</th>" for title in head)
-        return f"<p>{escape(repr(self))}</p><table><tr>{titles}</tr>{body}</table>{more}"
+        return f"<p>{escape(repr(self))}</p>{html_table(head, rows)}{more}"
 
 
 def _is_hashable(key: Any) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from searchkit import seeds
 from searchkit.errors import ConfigError
+from searchkit.experiments.compute import Compute
 from searchkit.experiments.curves import Curve, points_of
 from searchkit.experiments.intervals import bootstrap
 from searchkit.experiments.pool import Entry, Pool
@@ -24,6 +25,7 @@ from searchkit.strategies.confident_vote import percentile
 from searchkit.strategies.stopping import StoppingRule
 
 Entries = Sequence[Entry]
+_TOKENS = ("generated_tokens", "prompt_tokens")
 
 
 class Method(Protocol):
@@ -97,8 +99,8 @@ class SoftBest:
 class Replayed(Curve):
     """The curve of a method that was replayed. ks: the most samples that it may draw.
 
-    tokens: generated tokens of the samples that it did draw, on average. samples: their number, on average, one entry a
-    point.
+    compute: of the samples that it did draw; how many waited for others is not known. samples: their number, on
+    average, one entry a point.
     """
 
     samples: tuple[float, ...] = field(kw_only=True)
@@ -124,18 +126,18 @@ def replay(
     points = points_of(pool, ks)
     found = np.array(
         [_replayed(method, column, points, trials, seed, problem) for problem, column in pool.entries.items()]
-    )  # [problems, points, (right, samples, tokens)]
+    )  # [problems, points, (right, samples, generated, prompt)]
     values = found[:, :, 0].copy()
     values.setflags(write=False)
     interval = bootstrap(values, seed=seed, level=level)
-    samples, tokens = (tuple(found[:, :, i].mean(axis=0).tolist()) for i in (1, 2))
+    samples, generated, prompt = (tuple(found[:, :, i].mean(axis=0).tolist()) for i in (1, 2, 3))
     return Replayed(
         getattr(method, "__name__", str(method)),
         points,
         tuple(interval.mean.tolist()),
         tuple(interval.low.tolist()),
         tuple(interval.high.tolist()),
-        tokens,
+        Compute(generated, prompt if prompt[0] else ()),
         tuple(pool.entries),
         values,
         level,
@@ -146,13 +148,14 @@ def replay(
 def _replayed(
     method: Method, column: Entries, points: Sequence[int], trials: int, seed: int, problem: str
 ) -> list[list[float]]:
-    """[points, (right, samples, tokens)], means over the orders."""
-    rows, tried = np.zeros((len(points), 3)), 0
+    """[points, (right, samples, generated tokens, prompt tokens)], means over the orders."""
+    rows, tried = np.zeros((len(points), 4)), 0
     for order in _orders(len(column), points[-1], trials, seeds.seed_of(seeds.root(seed, problem))):
         drawn, tried = [column[i] for i in order], tried + 1
         for row, k in zip(rows, points, strict=True):
             right, samples = method(drawn[:k])
-            row += right, samples, sum(entry.generated_tokens for entry in drawn[:samples])
+            generated, prompt = (sum(getattr(e, name) for e in drawn[:samples]) for name in _TOKENS)
+            row += right, samples, generated, prompt
     means: list[list[float]] = (rows / tried).tolist()
     return means
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import manifest, sweep_rows
+from searchkit.experiments.compute import Compute
 from searchkit.experiments.curves import Curve
 from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.sweep_rows import Finished, Row
@@ -26,9 +26,9 @@ class Summary:
     """One strategy under one budget.
 
     accuracy, low, high: in [0, 1], over problems, with a 95 % interval (NaN for a single problem); a failed search is
-    a wrong one. tokens (generated), sequential_tokens, model_calls: means over searches; of tokens and calls, what was
-    lost counts too (`sweep_rows.Lost`). per_problem: [problems], the share of a problem's seeds with a right answer, in
-    the order of `problems`.
+    a wrong one. tokens (generated), prompt_tokens, sequential_tokens, model_calls, usd, seconds: means over searches;
+    of tokens, calls and money, what was lost counts too (`sweep_rows.Lost`). seconds: as long as the search took beside
+    the others. per_problem: [problems], the share of a problem's seeds with a right answer, in the order of `problems`.
     """
 
     strategy: str
@@ -39,8 +39,11 @@ class Summary:
     low: float
     high: float
     tokens: float
+    prompt_tokens: float
     sequential_tokens: float
     model_calls: float
+    usd: float
+    seconds: float
     problems: tuple[str, ...] = field(repr=False)
     per_problem: NDArray[np.float64] = field(repr=False, compare=False)
 
@@ -79,7 +82,7 @@ class SweepResults:
         return [_summary(groups[cell], seed) for cell in order]
 
     def curves(self) -> list[Curve]:
-        """Accuracy against tokens: a curve for each strategy, a point for each budget, in the order of their tokens.
+        """Accuracy against compute: a curve for each strategy, a point for each budget, in the order of their tokens.
 
         `Curve.ks` only numbers the points: ``plot(results.curves(), "tokens")`` draws them.
         """
@@ -89,10 +92,10 @@ class SweepResults:
             own = sorted((p for p in points if p.strategy == name), key=lambda p: p.tokens)
             if not own or any(p.problems != own[0].problems for p in own):
                 raise ConfigError(f"{name!r} has not seen the same problems under all budgets: finish the sweep first")
-            mean, low, high, tokens = zip(*((p.accuracy, p.low, p.high, p.tokens) for p in own), strict=True)
+            mean, low, high = zip(*((p.accuracy, p.low, p.high) for p in own), strict=True)
             values = np.array([p.per_problem for p in own]).T
             ks = tuple(range(1, len(own) + 1))
-            found.append(Curve(name, ks, mean, low, high, tokens, own[0].problems, values, LEVEL))
+            found.append(Curve(name, ks, mean, low, high, _compute(own), own[0].problems, values, LEVEL))
         return found
 
     def table(self) -> str:
@@ -105,10 +108,10 @@ class SweepResults:
 
     def _repr_html_(self) -> str:
         """The table, for notebooks."""
-        titles = "".join(f"<th>{escape(title)}</th>" for title in HEAD)
-        rows = ("".join(f"<td>{escape(cell)}</td>" for cell in _cells(summary)) for summary in self.summaries())
+        from searchkit.views.html_table import html_table
+
         unfinished = "" if self.complete else "<p>The sweep is not finished.</p>"
-        return f"{unfinished}<table><tr>{titles}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        return unfinished + html_table(HEAD, map(_cells, self.summaries()))
 
 
 def difference(a: Summary, b: Summary, *, seed: int = 0) -> tuple[tuple[str, ...], Interval]:
@@ -130,9 +133,17 @@ def _summary(finished: Sequence[Finished], seed: int) -> Summary:
         first.strategy, first.budget, len(finished), sum(bool(one.row.error) for one in finished),
         float(found.mean), float(found.low), float(found.high),
         _mean(one.row.generated_tokens + one.lost.generated_tokens for one in finished),
+        _mean(one.row.prompt_tokens + one.lost.prompt_tokens for one in finished),
         _mean(one.row.sequential_tokens for one in finished),
-        _mean(one.row.model_calls + one.lost.model_calls for one in finished), tuple(by_problem), values,
+        _mean(one.row.model_calls + one.lost.model_calls for one in finished),
+        _mean(one.row.usd + one.lost.usd for one in finished),
+        _mean(one.wall_s for one in finished), tuple(by_problem), values,
     )  # fmt: skip
+
+
+def _compute(points: Sequence[Summary]) -> Compute:
+    rows = ((p.tokens, p.prompt_tokens, p.sequential_tokens, p.seconds, p.usd) for p in points)
+    return Compute(*(column if any(column) else () for column in zip(*rows, strict=True)))
 
 
 def _mean(values: Iterable[float]) -> float:
