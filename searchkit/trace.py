@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from html import escape
 from types import TracebackType
 from typing import Any, Literal
 
@@ -148,6 +149,10 @@ class Span:
                 branch, rest = ("└─ ", "   ") if i == last else ("├─ ", "│  ")
                 stack.append((span.children[i], below + branch, below + rest))
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """`render()`, for notebooks."""
+        return f"<pre>{escape(self.render())}</pre>"
 
     def _line(self) -> str:
         tokens = f" {self.usage.generated_tokens} tok" if self.usage.generated_tokens else ""

@@ -219,6 +219,10 @@ class Usage:
     cpu_seconds: float = 0.0
     longest_context: int = 0
 
+    def __repr__(self) -> str:
+        """What is not 0."""
+        return f"Usage({', '.join(f'{f.name}={v!r}' for f in fields(self) if (v := getattr(self, f.name)))})"
+
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.generated_tokens
@@ -408,14 +412,20 @@ class Result(Generic[T]):
     """
 
     answer: T
-    sample: Sample[T]
-    candidates: tuple[Scored, ...]
+    sample: Sample[T] = field(repr=False)
+    candidates: tuple[Scored, ...] = field(repr=False)
     errors: tuple[Exception, ...]
     usage: Usage
     paid: Usage
     sequential_tokens: int
-    trace: Span
-    tree: Tree | None
+    trace: Span = field(repr=False)
+    tree: Tree | None = field(repr=False)
     wall_s: float
     overshoot: Mapping[str, float]
     stopped: Stopped
+
+    def _repr_html_(self) -> str:
+        """Answer, cost, candidates and trace, for notebooks; `tree` shows itself."""
+        from searchkit.views.result import result_html
+
+        return result_html(self)

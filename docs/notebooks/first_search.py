@@ -26,8 +26,8 @@ from searchkit.strategies import BestOfN
 
 result = solve_sync(puzzle, BestOfN(16, CHECKER), generator=model)
 right = [scored for scored in result.candidates if scored.verdict.passed]
-print(result.answer)
 print(len(right), "of", result.usage.generations, "samples are right")
+result
 
 # %% [markdown]
 # With `await` it is the same search: equal seeds give equal results, whatever the concurrency.
@@ -40,7 +40,7 @@ again.answer == result.answer and again.trace.canonical() == result.trace.canoni
 # The trace says what was called, and what each call returned.
 
 # %%
-print(result.trace.render(most=8))
+result.trace
 
 # %% [markdown]
 # ## A tree that shows itself
