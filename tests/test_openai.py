@@ -545,6 +545,16 @@ def test_key_appears_nowhere(transport: str, caplog: pytest.LogCaptureFixture, m
     assert not any(KEY in record.getMessage() + repr(vars(record)) for record in caplog.records)
 
 
+def test_no_half_of_a_key_is_left_where_a_long_message_is_cut() -> None:
+    """A proxy that echoes the headers, so that the message ends inside of the key."""
+    listening, _, thread = canned(http(b"x" * 490 + KEY.encode() + b"x" * 490, "400 Bad Request"))
+    with listening:
+        failed = error(OpenAI(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", "m", api_key=KEY))
+        thread.join()
+    assert str(failed).endswith("x[api key]x")
+    assert KEY[:3] not in str(failed)
+
+
 def test_impossible_keys_are_not_quoted() -> None:
     """A key with a line break cannot be sent as a header; the error says so without showing it."""
     with pytest.raises(ConfigError) as raised:

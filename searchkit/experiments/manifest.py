@@ -22,6 +22,7 @@ from searchkit import codec
 from searchkit.errors import ConfigError
 from searchkit.experiments.sweep_rows import HEADER, VERSION, whole
 from searchkit.generators.function import label
+from searchkit.redact import redact
 from searchkit.types import Params, Problem
 
 MANIFEST = "manifest.json"
@@ -29,19 +30,7 @@ PACKAGES = ("searchkit", "numpy", "openai", "onnxruntime", "sympy", "joblib", "d
 NO_PARAMS = Params()
 MOST_DIFFERENCES = 5
 _SECRET = re.compile(r"(^|[_-])(authorization|api[_-]?key|cookie|secret|password|token)$", re.IGNORECASE)
-_IN_TEXT = re.compile(
-    r"(?P<user>(?<=://)[^/@\s]+(?=@))|(?P<bearer>(?<=Bearer )[^\s'\"]+)"
-    r"|(?P<query>(?<=[?&])(?P<name>[^=&\s]*(?:key|token|secret|password|signature))=[^&\s'\"]+)",
-    re.IGNORECASE,
-)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
-
-def redact(text: str) -> str:
-    """`text` without what opens a door: the API key of the environment, and credentials in URLs and headers."""
-    key = os.environ.get("OPENAI_API_KEY")
-    hidden = text.replace(key, "[api key]") if key else text
-    return _IN_TEXT.sub(lambda found: f"{found['name']}=[redacted]" if found["query"] else "[redacted]", hidden)
 
 
 def describe(value: Any) -> Any:

@@ -27,6 +27,7 @@ from searchkit.generators.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.generators.openai_probe import Capabilities
 from searchkit.generators.openai_transport import Direct, Here, Official, PerLoop, Transport, make
 from searchkit.generators.openai_wire import Price, Route
+from searchkit.redact import redact
 from searchkit.types import Floor, Params, Prompt, Request, Sample, Usage
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
@@ -278,5 +279,4 @@ class OpenAI:
         return key
 
     def _redact(self, text: str) -> str:
-        key = self._key()
-        return text.replace(key, "[api key]") if key else text
+        return redact(text, self.api_key)

@@ -65,7 +65,7 @@ def kind_of(status: int) -> str:
 
 
 def of_status(url: str, reply: HTTPReply, *, has_key: bool, redact: Callable[[str], str]) -> CallError:
-    """The error for an answer that is not a success. `redact` removes the key, which some servers quote."""
+    """The error for an answer that is not a success. `redact` hides the key, which some servers quote."""
     kind, where = kind_of(reply.status), f"the server at {url}"
     check = "check api_key= or OPENAI_API_KEY" if has_key else "pass api_key= or set OPENAI_API_KEY"
     sentence = {
@@ -77,11 +77,11 @@ def of_status(url: str, reply: HTTPReply, *, has_key: bool, redact: Callable[[st
     }[kind]
     if 300 <= reply.status < 400:
         sentence = f"{where} redirects to {reply.headers.get('location', 'elsewhere')}, use that as base_url"
-    said = _said(reply.body)
+    said = _said(reply.body, redact)
     if kind == "bad_request" and any(name in said for name in EXTRAS):
         said += " (if it takes no fields outside the OpenAI API, pass extras=False)"
     wait = retry_after(reply.headers)
-    return CallError(redact(sentence + said), kind=kind, usage=ONE_CALL, retry_after=wait)
+    return CallError(redact(sentence) + said, kind=kind, usage=ONE_CALL, retry_after=wait)
 
 
 def no_route(url: str, models: list[str] | None, model: str) -> Missing:
@@ -113,7 +113,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _said(body: bytes) -> str:
+def _said(body: bytes, redact: Callable[[str], str]) -> str:
     """What the server said, as the end of a sentence: its own message if there is one, else its text's beginning."""
     try:
         value = json.loads(body)
@@ -121,5 +121,5 @@ def _said(body: bytes) -> str:
         value = body.decode("utf-8", "replace")
     while isinstance(value, dict):
         value = next((value[key] for key in ("error", "message", "detail") if value.get(key)), "")
-    text = " ".join(str(value).split())
-    return f": {text[:500]}" if text else ""
+    text = redact(" ".join(str(value).split())[:2000])[:500]  # hidden first: half a key would not be recognized
+    return f": {text}" if text else ""
