@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,10 +20,13 @@ from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import PROFILES, Faults, Server
 from searchkit.types import Floor, Params, Prompt, Request, Sample
 from searchkit.verifiers import DeepConf
+from tests import servers
+from tests.servers import until
 
 NEVER = Floor(4, -math.inf)
 PROMPT = Prompt.of("Add 2 and 3")
 REQUEST = Request(PROMPT, Params(max_tokens=40, logprobs=5), 7)
+server = servers.server
 
 
 def ask(server: Server, floor: Floor | None, request: Request = REQUEST, **options: Any) -> Sample[str] | CallError:
@@ -43,19 +44,6 @@ def sampled(server: Server, floor: Floor | None, **options: Any) -> Sample[str]:
     entry = ask(server, floor, **options)
     assert isinstance(entry, Sample), entry
     return entry
-
-
-def until(server: Server, aborted: int) -> None:
-    deadline = time.monotonic() + 10
-    while server.aborted < aborted:
-        assert time.monotonic() < deadline, "the server did not notice"
-        time.sleep(0.001)
-
-
-@pytest.fixture(params=sorted(PROFILES))
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with Server(request.param) as running:
-        yield running
 
 
 @pytest.mark.parametrize("route", ["chat", "completions"])
@@ -93,7 +81,7 @@ def test_the_text_ends_at_the_exact_token_and_the_server_stops(route: str, trans
             assert (used.generated_tokens, used.estimated_tokens, used.model_calls) == (end, 0, 1)
             assert used.prompt_tokens == whole.usage.prompt_tokens
             assert used.usd == pytest.approx(used.prompt_tokens + end)
-            until(server, len(ends))
+            until(lambda: server.aborted >= len(ends))
             assert server.requests[-1].status == 0
             if end == 4:
                 assert server.requests[-1].events < len(tokens)

@@ -7,9 +7,8 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +16,12 @@ import openai
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.testing.server import FAULTS, PROFILES, Faults, Reply, Server, profile_of, tokens, words
+from searchkit.testing.server import FAULTS, Faults, Reply, Server, profile_of, tokens, words
+from tests import servers
+from tests.servers import until
 
 USER = {"role": "user", "content": "Add 2 and 3"}
+server = servers.server
 
 
 def post(server: Server, path: str = "/v1/chat/completions", **body: Any) -> tuple[int, dict[str, Any]]:
@@ -36,19 +38,6 @@ def post(server: Server, path: str = "/v1/chat/completions", **body: Any) -> tup
 
 def text(answer: tuple[int, dict[str, Any]]) -> list[str]:
     return [c["message"]["content"] if "message" in c else c["text"] for c in answer[1]["choices"]]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "the server did not notice"
-        time.sleep(0.001)
-
-
-@pytest.fixture(params=sorted(PROFILES))
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with Server(request.param) as running:
-        yield running
 
 
 def test_replies_are_a_function_of_prompt_and_seed(server: Server) -> None:
