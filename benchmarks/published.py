@@ -88,13 +88,14 @@ def game24(data: Path, log: str) -> Pool:
 
 
 def qwen_math(data: Path) -> Pool:
-    """Solutions with their answers as keys and sigmoid(logit of the reward model) as scores."""
+    """Solutions with their answers as keys, sigmoid(logit of the reward model) as scores, and the score "logit"."""
 
     def entries(row: dict[str, Any]) -> Iterator[tuple[str, Entry]]:
         for text, key, right, [logit] in zip(
             row["response"], row["pred"], row["score"], row["pred_score"], strict=True
         ):
-            yield str(row["idx"]), Entry(text, key, 1 / (1 + math.exp(-logit)), right)
+            score = 1 / (1 + math.exp(-logit))
+            yield str(row["idx"]), Entry(text, key, score, right, scores={"logit": logit})
 
     return Pool.of(pair for row in records(data, "qwen25_math_rm/*.jsonl.gz") for pair in entries(row))
 

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from published import DATA, qwen_math
+
 from searchkit import Model, Params, solve_many
+from searchkit.experiments import Pool, SoftBest
 from searchkit.generators.embedded import Embedded
 from searchkit.lab import checker
 from searchkit.lab.countdown import Countdown, check
@@ -34,53 +34,28 @@ from searchkit.strategies.deepconf_online import DeepConfOnline
 from searchkit.strategies.select import fallback
 from searchkit.types import Budget, Problem, Prompt, Result, Sample, Scored, Verdict
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 PROMPT = Prompt.of("q")
 TAUS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 ETAS = (10, 50, 90)
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """One problem: answers, whether each is right, and logits."""
-
-    answers: Sequence[str]
-    right: Sequence[bool]
-    logits: Sequence[float]
-
-    def scored(self) -> list[Scored]:
-        return [
-            Scored(Sample(answer), Verdict(1 / (1 + math.exp(-logit))))
-            for answer, logit in zip(self.answers, self.logits, strict=True)
-        ]
-
-
-def recordings(data: Path) -> list[Recorded]:
-    path = data / "qwen25_math_rm/math_cot_100.jsonl.gz"
-    if not path.exists():
-        raise SystemExit(f"{path} is missing: name the folder of the recordings with --data")
-    with gzip.open(path, "rt") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [Recorded(row["pred"], list(map(bool, row["score"])), [s[0] for s in row["pred_score"]]) for row in rows]
-
-
-async def rules(problems: Sequence[Recorded]) -> dict[str, float]:
-    search = Search(Problem("p", PROMPT))
+async def rules(pool: Pool) -> dict[str, float]:
+    search, problems = Search(Problem("p", PROMPT)), list(pool.entries.values())
 
     async def right(rule: Selector) -> float:
-        choices = [await rule.select(PROMPT, one.scored(), Run.root(search, 0, Budget())) for one in problems]
-        return sum(one.right[c.index] for one, c in zip(problems, choices, strict=True) if c.index is not None)
+        found = 0
+        for entries in problems:
+            scored = [Scored(Sample(entry.key), Verdict(entry.score)) for entry in entries]
+            choice = await rule.select(PROMPT, scored, Run.root(search, 0, Budget()))
+            found += choice.index is not None and entries[choice.index].correct
+        return found
 
     def soft(tau: float) -> float:
-        found = 0.0
-        for one in problems:
-            weights = [math.exp((logit - max(one.logits)) / tau) for logit in one.logits]
-            found += sum(w for w, r in zip(weights, one.right, strict=True) if r) / sum(weights)
-        return round(found, 2)
+        return round(sum(SoftBest(tau)(entries)[0] for entries in pool.scored_by("logit").entries.values()), 2)
 
     found: dict[str, float] = {
-        "first": sum(one.right[0] for one in problems),
-        "any": sum(any(one.right) for one in problems),
+        "first": sum(entries[0].correct for entries in problems),
+        "any": sum(any(entry.correct for entry in entries) for entries in problems),
         "argmax": await right(Argmax()),
         "vote": await right(Vote(str)),
         "weighted vote": await right(Vote(str, weighted=True)),
@@ -139,7 +114,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of the recordings")
     options = parser.parse_args()
     told = {
-        "rules": asyncio.run(rules(recordings(options.data))),
+        "rules": asyncio.run(rules(qwen_math(options.data))),
         "filtered": asyncio.run(filtered(options.problems)),
         "confident": asyncio.run(confident(options.problems)),
     }

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.published import DATA, qwen_math
 from searchkit.run import Run, Search
 from searchkit.types import Budget, Choice, Problem, Prompt, Sample, Scored, Verdict
 
 PROMPT = Prompt.of("q")
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def candidate(value: Any, score: Any = None, finish: Any = "stop") -> Scored:
@@ -62,8 +59,7 @@ def leader(ballots: list[tuple[int, Any, float]]) -> int:
 
 def reward_model_rows() -> list[tuple[list[str], list[bool], list[float]]]:
     """Answers, whether they are right, and reward-model logits of 8 samples for each of 100 MATH problems."""
-    path = DATA / "qwen25_math_rm" / "math_cot_100.jsonl.gz"
-    if not path.exists():
+    if not DATA.is_dir():
         pytest.skip("recorded generations are not in ../shared/data")
-    rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
-    return [(r["pred"], r["score"], [logit for [logit] in r["pred_score"]]) for r in rows]
+    columns = qwen_math(DATA).entries.values()
+    return [([e.key for e in c], [e.correct for e in c], [e.scores["logit"] for e in c]) for c in columns]
