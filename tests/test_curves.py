@@ -196,7 +196,17 @@ def test_ticks_of_great_and_small_places_are_short():
     far = replace(KNOWN, generated=(2.0**36, 2.0**44), prompt=(0.0, 0.0))
     ticks = plot(points(compute=far), x=flops(0.5)).get_xticklabels()
     assert {"64G", "16T"} <= {tick.get_text() for tick in ticks}
-    assert all(len(tick.get_text()) <= 4 for tick in ticks)
+    cheap = plot(points(compute=KNOWN), x=cost(0.15, 0.6)).get_xticklabels()
+    assert "0.00024" in {tick.get_text() for tick in cheap}
+    assert all(len(tick.get_text()) <= 7 for tick in [*ticks, *cheap])
+
+
+def test_a_narrow_axis_has_ticks_too():
+    """Where the longest of k samples is hardly longer than one, no power of two lies between them."""
+    axes = plot(points(compute=replace(KNOWN, sequential=(40.2, 46.1))), x="sequential")
+    inside = [tick for tick in axes.get_xticks() if 40.2 <= tick <= 46.1]
+    assert len(inside) >= 3
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [f"{tick:g}" for tick in axes.get_xticks()]
 
 
 def test_curves_of_a_pool_know_what_was_read():

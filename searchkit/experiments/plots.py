@@ -81,12 +81,14 @@ def _percent(*columns: Sequence[float]) -> list[list[float]]:
 
 
 def _dress(axes: Any, curves: Sequence[Curve], x: Axis) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     axes.set_xscale("log", base=2)
-    ks = sorted({k for curve in curves for k in curve.ks})
-    at_points = x == axis("samples") and len(ks) <= MOST_TICKS
-    axes.xaxis.set_major_locator(FixedLocator(ks) if at_points else LogLocator(base=2, numticks=MOST_TICKS))
+    places = sorted({place for curve in curves for place in x.places(curve)})
+    at_points = x == axis("samples") and len(places) <= MOST_TICKS
+    narrow = places[-1] < 4 * places[0]  # too few powers of two to read the scale by
+    even = MaxNLocator(MOST_TICKS // 2) if narrow else LogLocator(base=2, numticks=MOST_TICKS)
+    axes.xaxis.set_major_locator(FixedLocator(places) if at_points else even)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(0, 100)
@@ -105,11 +107,13 @@ def _dress(axes: Any, curves: Sequence[Curve], x: Axis) -> None:
 
 
 def _plain(value: float) -> str:
-    """100, 256, 4k, 2M: multiples of powers of 1,024 with a unit, everything else in full."""
+    """100, 256, 4k, 2M: multiples of powers of 1,024 with a unit; 40.5 and 0.0039: fractions rounded."""
     for size, unit in ((2**50, "P"), (2**40, "T"), (2**30, "G"), (2**20, "M"), (2**10, "k")):
         if value >= size and value % size == 0:
             return f"{value / size:g}{unit}"
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    return (
+        f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.3g}" if value >= 1 else f"{value:.2g}"
+    )
 
 
 def _spread(heights: Sequence[float]) -> list[float]:
