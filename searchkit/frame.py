@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from searchkit import codec
 from searchkit.journal import Journal
 from searchkit.trace import Span
 from searchkit.tree import Tree
-from searchkit.types import Problem, Scored, Stopped, Usage
+from searchkit.types import Params, Problem, Prompt, Scored, Stopped, Usage
 
 if TYPE_CHECKING:
     from searchkit.protocols import Generator, Verifier
@@ -36,6 +37,14 @@ class Search:
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
+    digests: dict[str, tuple[Prompt, Params, bytes]] = field(default_factory=dict)
+
+    def digest(self, use: str, prompt: Prompt, params: Params) -> bytes:
+        """`codec.digest`; the last one for each use is remembered, because many samples are asked for the same."""
+        known = self.digests.get(use)
+        if known is None or known[0] is not prompt or known[1] is not params:
+            known = self.digests[use] = prompt, params, codec.digest(prompt, params)
+        return known[2]
 
     async def close(self) -> None:
         """Close what was opened for this search, last first; all of it, even if closing something fails."""

@@ -257,7 +257,7 @@ class Run(Metered):
         worst = worst_case(request, self.role, self.ledger)
         key = None
         if self._search.journal is not None:
-            content = codec.digest(request.prompt, request.params)
+            content = self._search.digest(self.role, request.prompt, request.params)
             key = key_of("model", backend.name, content, request.seed, request.index)
 
         def retry(error: CallError) -> bool:
@@ -273,7 +273,8 @@ class Run(Metered):
             span.waiting = waiting
 
         async def perform() -> Sample[str]:
-            [answer] = await backend.complete([replace(request, retry=retry, waiting=wait)])
+            told = Request(request.prompt, request.params, request.seed, request.index, retry, wait)
+            [answer] = await backend.complete([told])
             if isinstance(answer, CallError):
                 answer.request = request  # without the closures, so that the error can be pickled
                 raise answer
@@ -381,7 +382,7 @@ class Run(Metered):
         span, worst = self.span, Usage(verifications=len(samples))
         span.role, journal, key, made = "verify", self._search.journal, None, self._calls
         if journal is not None:
-            asked = codec.digest(prompt, NO_PARAMS)
+            asked = self._search.digest("judge", prompt, NO_PARAMS)
             key = key_of("verify", judge.key, asked, self.key, *map(content_of, samples))
         await self._hold(span, worst)
         timed, stored = Timed(), journal.get(key) if journal is not None and key is not None else None
@@ -396,11 +397,12 @@ class Run(Metered):
             span.text = describe(verdicts)
         except BaseException as error:
             span.fail(error)
-            self._settle(span, worst, replace(worst, cpu_seconds=timed.seconds), paid=True)
+            self._settle(span, worst, Usage(verifications=len(samples), cpu_seconds=timed.seconds), paid=True)
             raise
         span.replayed = stored is not None
         span.end("ok")
-        self._settle(span, worst, replace(worst, cpu_seconds=timed.seconds), paid=stored is None)
+        actual = Usage(verifications=len(samples), cpu_seconds=timed.seconds)
+        self._settle(span, worst, actual, paid=stored is None)
         return verdicts
 
     # ---------------------------------------------------------------- results so far

@@ -60,6 +60,10 @@ class Message:
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
+def _says(part: Text | Image) -> bool:
+    return isinstance(part, Image) or bool(part.text.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a generator sees: a conversation, and optionally the beginning of the assistant turn that it continues.
@@ -74,8 +78,7 @@ class Prompt:
     prefix_ids: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        images = any(isinstance(part, Image) for m in self.messages for part in m.parts)
-        if not images and not any(m.text.strip() or m.tool_calls for m in self.messages):
+        if not any(m.tool_calls or any(map(_says, m.parts)) for m in self.messages):
             raise ConfigError("the prompt is empty: pass a text, a Prompt with a message, or a Problem")
 
     @classmethod

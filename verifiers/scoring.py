@@ -141,7 +141,7 @@ class Reading:
             else:
                 [entry] = await self.model.complete([request])
             if not isinstance(entry, CallError):
-                self.keep(request.prompt, entry)
+                self.keep(places, entry)
             return entry
 
     def _known(self, places: Sequence[bytes]) -> list[float]:
@@ -150,10 +150,9 @@ class Reading:
         end = known.index(None) if None in known else len(known)
         return [score for score in known[:end] if score is not None]
 
-    def keep(self, prompt: Prompt, sample: Sample[str]) -> None:
+    def keep(self, places: Sequence[bytes], sample: Sample[str]) -> None:
         """Remember what was read, here or, as a journal tells, before."""
-        *_, place = places = _places(prompt)
-        self._whole.setdefault(place, sample)
+        self._whole.setdefault(places[-1], sample)
         if self._continuing is not None:
             rows = json.loads(sample.text)
             if len(rows) == len(places):
@@ -166,7 +165,7 @@ class Reading:
 def _places(prompt: Prompt) -> list[bytes]:
     """A key for each beginning of the answer: the conversation with the first step, with the first two, ..."""
     *conversation, answer = prompt.messages
-    place, places = digest(replace(prompt, messages=tuple(conversation)), NOTHING_GENERATED), []
+    place, places = digest(Prompt(tuple(conversation), prompt.tools), NOTHING_GENERATED), []
     for part in answer.parts:
         place = key_of(place, part.text if isinstance(part, Text) else "")
         places.append(place)
@@ -181,11 +180,12 @@ async def read(owner: object, model: Backend, prompt: Prompt, parts: Sequence[st
     """
     reading = run.resource(owner, lambda: Reading(model))
     answer = Message("assistant", tuple(map(Text, parts)))
-    asked = replace(prompt, messages=(*prompt.messages, answer), prefix="", prefix_ids=None)
+    asked = Prompt((*prompt.messages, answer), prompt.tools)
     child = run.child("reward")
     sample = await child.complete(reading, Request(asked, NOTHING_GENERATED, child.seed))
     rows = _parsed(sample.text, model.name)
-    reading.keep(asked, sample)
+    if sample.origin == "journal":
+        reading.keep(_places(asked), sample)
     return rows
 
 

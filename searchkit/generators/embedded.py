@@ -121,10 +121,17 @@ def _job(checkpoint: Checkpoint, request: Request) -> Job | CallError:
     if given >= context:
         message = f"the prompt has {given} tokens and the embedded model holds {context}: shorten the prompt"
         return CallError(message, kind="bad_request", request=request)
-    known = checkpoint.tokenizer.vocabulary
-    stops = tuple((s, tuple(i for piece, i in known.items() if _may_complete(s, piece))) for s in params.stop)
+    stops = tuple((stop, _completing(checkpoint, stop)) for stop in params.stop)
     limit = min(params.max_tokens or context, context - given)
     return Job(prompt, request.seed, params, limit, stops, prefix)
+
+
+def _completing(checkpoint: Checkpoint, stop: str) -> tuple[int, ...]:
+    """Ids of the tokens with which a text may come to contain `stop`."""
+    if stop not in checkpoint.completing:
+        known = checkpoint.tokenizer.vocabulary
+        checkpoint.completing[stop] = tuple(i for piece, i in known.items() if _may_complete(stop, piece))
+    return checkpoint.completing[stop]
 
 
 def _may_complete(stop: str, piece: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class Checkpoint:
     """What is known before the first token: sizes, tokenizer, special tokens, and a digest of every file read.
 
     `ends` are the tokens that end a text; it is empty where ``config.json`` has ``"eos_token_id": null``, and then only
-    `max_tokens`, a stop string or the context's end does.
+    `max_tokens`, a stop string or the context's end does. `completing`: the tokens that may complete a stop string, for
+    those that were asked for.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Checkpoint:
     begin: int
     ends: tuple[int, ...]
     digest: str
+    completing: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
 
 def shipped(name: str) -> Path:
