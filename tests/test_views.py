@@ -238,11 +238,11 @@ def test_the_inline_frame_is_sandboxed_and_holds_the_whole_page():
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def browse(address, user):
+def browse(address, user, until="--virtual-time-budget=2000"):
     """The document that Chromium ends up with."""
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
                "--disable-background-networking", "--disable-component-update", f"--user-data-dir={user}",
-               "--virtual-time-budget=2000", "--dump-dom", address]  # fmt: skip
+               until, "--dump-dom", address]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60).stdout
 
 
@@ -299,6 +299,41 @@ def test_a_browser_folds_unfolds_searches_and_walks(tmp_path):
         1, True, 1500, True, 1, "Node 1", False, "Node 0", "1 found", "Node 1999", "step 1999",
         tree.depth[1999] + 1, f"1 of {len(ends)}", f"Node {best}",
     ]  # fmt: skip
+
+
+LATE = """<div id="output" style="display: none">FRAME</div><iframe id="open"></iframe><script>
+const [frame, open] = document.querySelectorAll("iframe"), seen = [];
+open.contentDocument.open();  // until it is closed, the page is not loaded, and the browser waits
+frame.addEventListener("load", async () => {
+  const inside = frame.contentWindow, [root, view] = ["node-0", "view"].map(id => inside.document.getElementById(id));
+  const middle = element => element.getBoundingClientRect().top + element.getBoundingClientRect().height / 2;
+  const sized = height => new Promise(done => {  // how far the root is from the middle of the view at this height
+    const watch = new inside.ResizeObserver(() => {  // comes after the page's own
+      if (inside.innerHeight !== frame.clientHeight) return;
+      watch.disconnect();
+      done(Math.round(middle(root) - middle(view)));
+    });
+    watch.observe(view);
+    frame.height = height;
+    document.getElementById("output").style.display = "block";
+  });
+  seen.push(await sized(560), await sized(400));
+  inside.document.getElementById("in").click();
+  seen.push(await sized(600));
+  document.title = JSON.stringify(seen);
+  open.contentDocument.close();
+});
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_frame_that_is_hidden_at_first_opens_at_the_root(tmp_path):
+    """As in a notebook: fitted again whenever the frame gets another size, until the view is moved, here by a zoom."""
+    path = tmp_path / "notebook.html"
+    frame = iframe(grown(11, 2000)).replace(' sandbox="allow-scripts"', "")  # so that the test may look inside
+    path.write_text(LATE.replace("FRAME", frame), encoding="utf-8")
+    left = browse(path.as_uri(), tmp_path / "user", "--timeout=30000")
+    assert json.loads(re.search("<title>(.*?)</title>", left)[1]) == [0, 0, (400 - 600) / 2]
 
 
 # -------------------------------------------------------------------- Mermaid and DOT

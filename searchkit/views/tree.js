@@ -225,7 +225,10 @@ function legend() {
 
 // ------------------------------------------------------------------ pan and zoom
 
-function place() {
+let fitted = 0;  // what `fit` was called with; 0 as soon as the view was moved
+
+function place(least = 0) {
+  fitted = least;
   world.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
 }
 
@@ -247,7 +250,7 @@ function fit(least) {
   top = height * scale <= room.y ? 20 + (room.y - height * scale) / 2
                                  : view.clientHeight / 2 - (root.y + BOX.height / 2) * scale;
   if (least < 0.1 && height * scale > room.y) top = 20;
-  place();
+  place(least);
 }
 
 function bringIn(node) {
@@ -255,9 +258,10 @@ function bringIn(node) {
   if (scale < 0.45) zoom(0.8 / scale, screen.x, screen.y);
   const inside = screen.x > 10 && screen.x + BOX.width * scale < view.clientWidth - 10
     && screen.y > 10 && screen.y + BOX.height * scale < view.clientHeight - 40;
-  if (inside) return;
-  left = view.clientWidth / 2 - (x + BOX.width / 2) * scale;
-  top = view.clientHeight / 2 - (y + BOX.height / 2) * scale;
+  if (!inside) {
+    left = view.clientWidth / 2 - (x + BOX.width / 2) * scale;
+    top = view.clientHeight / 2 - (y + BOX.height / 2) * scale;
+  }
   place();
 }
 
@@ -494,4 +498,5 @@ found();
 draw();
 fit(0.75);
 fromAddress();
+new ResizeObserver(() => fitted && fit(fitted)).observe(view);  // a notebook's frame may get its size later
 })();
