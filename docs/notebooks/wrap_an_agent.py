@@ -54,10 +54,11 @@ better = search(BestOfN(16, judge, first_pass=True))(agent)
 print(await better(puzzle.prompt.text))
 
 # %% [markdown]
-# What happened is in the trace: each call of the agent with what it called, then the verdict on it.
+# `solve` makes the same search and returns more than its answer. What happened is in the trace: each call of the agent
+# with what it called, then the verdict on it.
 
 # %%
-result = await solve(puzzle, BestOfN(16, judge, first_pass=True), generator=agent)
+result = await solve(puzzle.prompt, BestOfN(16, judge, first_pass=True), generator=agent)
 print(result.trace.render(most=12))
 print(result.stopped, "after", result.usage.generated_tokens, "tokens")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from searchkit.types import Result, Scored
 from searchkit.views.html_table import html_table, html_text
-from searchkit.views.shown import counted, number
+from searchkit.views.shown import counted, number, one_line
 
-LONGEST, ROWS_SHOWN, CELL = 4000, 10, 200  # characters of the answer; candidates; characters of each
+LONGEST, ROWS_SHOWN, CELL = 4000, 10, 200  # characters of the answer; candidates; columns of each
 
 
 def result_html(result: Result[Any]) -> str:
@@ -54,8 +54,8 @@ def _details(result: Result[Any]) -> list[str]:
 
 def _row(scored: Scored) -> Sequence[str]:
     sample, score = scored.sample, scored.score
-    text = sample.text if len(sample.text) <= CELL else sample.text[:CELL] + "…"
-    return ("-" if score is None else number(score)), f"{sample.usage.generated_tokens:,}", sample.finish, text
+    figures = "-" if score is None else number(score), f"{sample.usage.generated_tokens:,}"
+    return *figures, sample.finish, one_line(sample.text, CELL)
 
 
 def _folded(title: str, inside: str) -> str:
