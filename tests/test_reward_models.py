@@ -24,6 +24,7 @@ from searchkit.experiments.estimators import pass_at_k
 from searchkit.generators.embedded import Embedded
 from searchkit.generators.model import Model
 from searchkit.lab import arithmetic, countdown
+from searchkit.lab import reward as scorer
 from searchkit.lab.arithmetic import Expression
 from searchkit.lab.checkpoint import SHIPPED, load, read_header, shipped
 from searchkit.lab.countdown import Puzzle
@@ -170,7 +171,9 @@ def test_scores_have_the_same_bits_in_any_company(reward: EmbeddedReward) -> Non
     texts = ["".join(rng.choice("\n0123456789+-*/=: ") for _ in range(rng.randint(1, 100))) for _ in range(30)]
     requests = [request(f"{text[:5]}\n{text}") for text in texts]
     alone = [asyncio.run(ask(reward, r))[0] for r in requests]
+    forget(reward)
     assert asyncio.run(ask(reward, *requests)) == alone
+    forget(reward)
     order = rng.sample(range(30), 30)
     assert asyncio.run(ask(reward, *(requests[i] for i in order))) == [alone[i] for i in order]
     answers = list[list[list[float]]]()
@@ -178,12 +181,42 @@ def test_scores_have_the_same_bits_in_any_company(reward: EmbeddedReward) -> Non
     async def each() -> list[list[float]]:
         return [row for [row] in await asyncio.gather(*(ask(reward, r) for r in requests))]
 
+    forget(reward)
     threads = [threading.Thread(target=lambda: answers.append(asyncio.run(each()))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert answers == [alone] * 3
+
+
+def forget(reward: EmbeddedReward) -> None:
+    """So that the next scores are computed."""
+    scorer._WORKERS[reward._checkpoint.digest]._known.clear()
+
+
+def test_a_text_is_read_once(reward: EmbeddedReward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time its tokens are cached ones, and the scores the same; other steps of the same text are others.
+
+    The oldest texts are forgotten.
+    """
+
+    def read(*texts: str) -> list[tuple[str, int]]:
+        asked = [Message("user", (Text("12\n"),)), Message("assistant", tuple(map(Text, texts)))]
+        [sample] = asyncio.run(reward.complete([Request(Prompt(tuple(asked)), Params(), 0)]))
+        assert isinstance(sample, Sample)
+        assert sample.usage.prompt_tokens == 4 + len("".join(texts))
+        return sample.text, sample.usage.cached_tokens
+
+    forget(reward)
+    scores, cached = read("1+2=3\n", "3*4\n")
+    assert (len(json.loads(scores)), cached) == (2, 0)
+    assert read("1+2=3\n", "3*4\n") == (scores, 14)
+    assert read("1+2=3\n3*4\n") == (json.dumps(json.loads(scores)[1:]), 0)
+    monkeypatch.setattr(scorer, "REMEMBERED", 2)
+    assert read("5-4\n")[1] == 0  # the third text
+    assert read("1+2=3\n3*4\n")[1] == 14
+    assert read("1+2=3\n", "3*4\n") == (scores, 0)
 
 
 def test_a_cancelled_call_leaves_the_scorer_usable(reward: EmbeddedReward) -> None:

@@ -18,6 +18,7 @@ from searchkit.errors import CallError, ConfigError
 from searchkit.lab.checkpoint import Checkpoint, load, read_config, shipped
 from searchkit.types import Image, Request, Sample, Text, Usage
 
+REMEMBERED = 16_384  # texts, at most 2 KB each
 # Scorers of this process, by the digest of their weights: equal ones share the weights and the thread.
 _WORKERS: dict[str, _Worker] = {}
 _OPENING = threading.Lock()
@@ -40,6 +41,9 @@ class EmbeddedReward:
     tokens instead of 1.2). One thread serves all callers in turn; safe from several event loops at once, and what is
     cancelled before its turn costs nothing. Requests that the model cannot read (unknown characters, images, too long)
     come back as `CallError`s of kind "bad_request".
+
+    The scores of the last 16,384 texts are remembered, because searches for one problem come to the same states:
+    `Usage.cached_tokens` counts what was not read again.
 
     Pickles as its configuration. `ConfigError` if the folder is missing, damaged, or not a reward model's.
     """
@@ -72,7 +76,7 @@ class EmbeddedReward:
         jobs = [self._job(request) for request in requests]
         queue = [job for job in jobs if isinstance(job, _Job)]
         for job in queue:
-            worker.queue.put(job)
+            worker.submit(job)
         answers = await asyncio.gather(*(asyncio.wrap_future(job.future) for job in queue), return_exceptions=True)
         found = iter(answers)
         return [
@@ -101,13 +105,16 @@ class EmbeddedReward:
             reason = f"{self.name} judges whole answers: use it in OutcomeReward, or a process model"
         elif len(ids) > self._checkpoint.layout.context:
             reason = f"the text has {len(ids)} tokens and {self.name} reads {self._checkpoint.layout.context}"
-        return CallError(reason, kind="bad_request", request=request) if reason else _Job(ids, places)
+        if reason:
+            return CallError(reason, kind="bad_request", request=request)
+        return _Job(tuple(ids), tuple(places))
 
 
 def _sample(request: Request, job: _Job, answer: list[float] | BaseException) -> Sample[str] | CallError:
     if isinstance(answer, BaseException):
         return CallError(f"the embedded reward model failed: {answer}", kind="failed", request=request)
-    usage = Usage(model_calls=1, prompt_tokens=len(job.ids), longest_context=len(job.ids))
+    read = len(job.ids)
+    usage = Usage(model_calls=1, prompt_tokens=read, cached_tokens=read if job.known else 0, longest_context=read)
     return Sample(json.dumps(answer), usage=usage)
 
 
@@ -119,8 +126,9 @@ def lines(text: str) -> list[int]:
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    ids: list[int]
-    places: list[int]
+    ids: tuple[int, ...]
+    places: tuple[int, ...]
+    known: bool = False
     future: Future[list[float]] = field(default_factory=Future)
 
 
@@ -141,24 +149,39 @@ class _Worker:
                 f"ONNX Runtime cannot open {path} ({error}): write it with `python -m searchkit.lab.export_reward`"
             )
             raise ConfigError(message) from error
-        self.queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._known: dict[tuple[tuple[int, ...], tuple[int, ...]], list[float]] = {}  # written by the thread alone
         self._thread = threading.Thread(target=self._loop, name="searchkit-reward", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
+    def submit(self, job: _Job) -> None:
+        """Answer the job, at once if its text is known."""
+        scores = self._known.get((job.ids, job.places))
+        if scores is None:
+            self._queue.put(job)
+        else:
+            job.known = True
+            job.future.set_result(scores)
+
     def close(self) -> None:
         """End the thread after the jobs that wait now."""
-        self.queue.put(None)
+        self._queue.put(None)
         self._thread.join()
 
     def _loop(self) -> None:
-        while (job := self.queue.get()) is not None:
+        while (job := self._queue.get()) is not None:
             if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                job.future.set_result(self._scores(job))
+                scores = self._scores(job)
             except Exception as error:  # the caller's, who waits for an answer
                 job.future.set_exception(error)
+                continue
+            self._known[job.ids, job.places] = scores
+            if len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]  # the oldest
+            job.future.set_result(scores)
 
     def _scores(self, job: _Job) -> list[float]:
         import numpy as np
