@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
-from searchkit.types import Floor, Token
+from searchkit.errors import CapabilityError
+from searchkit.types import Floor, Params, Token
 
 LEAST = -9999.0  # the least log-probability that is counted: what servers write for a token that cannot come
 
@@ -57,3 +59,20 @@ class Fall(Watch):
         """Whether the text ends with this token."""
         group = self.add(logs)
         return group is not None and not group >= self._bar
+
+
+def check_floor(params: Params | None, source: Any) -> None:
+    """`CapabilityError` if `params` have a floor and `source`, or the backend that it wraps, cannot end a text at it.
+
+    A backend says that it can with an attribute ``ends_at_floor = True``.
+    """
+    if params is None or params.floor is None:
+        return
+    inner = source
+    while hasattr(inner, "backend"):
+        inner = inner.backend
+    if not getattr(inner, "ends_at_floor", False):
+        raise CapabilityError(
+            f"{type(inner).__name__} cannot end a text whose confidence falls: use Embedded, Transformers or OpenAI as "
+            "the backend, or Params(floor=None)"
+        )

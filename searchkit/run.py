@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from searchkit import codec, seeds
 from searchkit.budget import Ledger, cost_of
 from searchkit.errors import BudgetExhausted, CallError, ConfigError, UncertainEffect
+from searchkit.floor import check_floor
 from searchkit.frame import Frame, Search
 from searchkit.leaf import Timed, content_of, describe, key_of, shown, verify, worst_case
 from searchkit.meter import ONE_CALL, Metered
@@ -250,10 +251,12 @@ class Run(Metered):
         return first or outcome.error
 
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
-        """One request to a model: held, looked up in the journal, performed, charged. Raises `CallError`.
+        """One request to a model: held, looked up in the journal, performed, charged.
 
+        Raises `CallError` if it failed, and `CapabilityError` for a floor that `backend` cannot end a text at.
         Cost: one model call, a generation too unless a verifier asks, at most `params.max_tokens` generated tokens.
         """
+        check_floor(request.params, backend)
         worst = worst_case(request, self.role, self.ledger)
         key = None
         if self._search.journal is not None:

@@ -196,6 +196,22 @@ def test_generators_without_a_backend_refuse_too(source: Any) -> None:
         solve_sync("q", Asking())
 
 
+def test_a_generator_of_ones_own_cannot_forget_to_ask() -> None:
+    """It need not know of floors: what sends the request does."""
+    counting = Counting(Simulated({"4": 1.0}))
+
+    class Own:
+        async def generate(self, prompt: Prompt, run: Any, *, params: Params | None = None) -> Sample[Any]:
+            sample: Sample[Any] = await run.complete(
+                counting, Request(prompt, Params(logprobs=2, floor=FLOOR), run.seed)
+            )
+            return sample
+
+    with pytest.raises(CapabilityError, match="use Embedded, Transformers or OpenAI"):
+        solve_sync("q", Own())
+    assert counting.calls == 0
+
+
 def test_wrappers_pass_it_on(tmp_path: Path) -> None:
     """Through a cache, a limit and retries the floor reaches the embedded model; the cache knows floors apart."""
     counting = Counting(Embedded())

@@ -13,7 +13,7 @@ from typing import Any
 
 from searchkit.codec import Codec
 from searchkit.errors import CallError, ConfigError, SearchkitError
-from searchkit.generators.floors import check_floor
+from searchkit.floor import check_floor
 from searchkit.protocols import Generator
 from searchkit.run import Run
 from searchkit.types import Params, Prompt, Sample

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from searchkit.generators.floors import check_floor
 from searchkit.protocols import Backend
 from searchkit.run import Run
 from searchkit.types import Params, Prompt, Request, Sample
@@ -22,5 +21,4 @@ class Model:
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[str]:
         chosen = params if params is not None else self.params
-        check_floor(chosen, self.backend)
         return await run.complete(self.backend, Request(prompt, chosen, run.seed, run.index))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.errors import CallError
-from searchkit.generators.floors import check_floor
+from searchkit.floor import check_floor
 from searchkit.run import Run
 from searchkit.types import Params, Prompt, Sample
 
