@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -298,7 +299,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, choices=BUDGETS, help="the largest budget (default: 64)")
     parser.add_argument("--full", action="store_true", help="400 problems and 256 samples: hours")
     parser.add_argument("--split", choices=["dev", "test"], default="test")
-    parser.add_argument("--jobs", type=int, default=2, help="processes that search")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2, help="processes that search (default: CPUs)")
     parser.add_argument("--out", type=Path, help="folder (default: runs/scaling, with --full runs/scaling-full)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
