@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
-from html import escape
 from types import TracebackType
 from typing import Any, Literal
 
@@ -143,7 +142,8 @@ class Span:
             span, lead, below = stack.pop()
             if len(lines) == most:
                 return "\n".join([*lines, f"... ({len(stack) + 1} branches not shown)"])
-            lines.append((lead + span._line())[:width].rstrip())
+            line = (lead + span._line()).rstrip()
+            lines.append(line if len(line) <= width else line[: width - 1] + "…")
             last = len(span.children) - 1
             for i in range(last, -1, -1):
                 branch, rest = ("└─ ", "   ") if i == last else ("├─ ", "│  ")
@@ -152,7 +152,9 @@ class Span:
 
     def _repr_html_(self) -> str:
         """`render()`, for notebooks."""
-        return f"<pre>{escape(self.render())}</pre>"
+        from searchkit.views.markup import html_pre
+
+        return html_pre(self.render())
 
     def _line(self) -> str:
         tokens = f" {self.usage.generated_tokens} tok" if self.usage.generated_tokens else ""

@@ -20,7 +20,7 @@ RICH = {
 MARKS = {
     "tree": ("text/html", "<iframe"),
     "pool": ("text/html", "<p>Pool("),
-    "table": ("text/html", "<table><tr><th>"),
+    "table": ("text/html", "<table><tr><th"),
     "result": ("text/html", "<p>stopped: done, 16 samples"),
     "trace": ("text/html", "└─ BestOfN"),
 }

@@ -136,7 +136,7 @@ def test_what_cannot_be_reported_is_refused_with_the_reason(tmp_path):
 def test_the_table_in_a_notebook(tmp_path):
     """The cells of the text table, in the same order."""
     results = sweep().run(tmp_path / "out")
-    cells = re.findall(r"<td>(.*?)</td>", results._repr_html_())
+    cells = re.findall(r"<td.*?>(.*?)</td>", results._repr_html_())
     assert " ".join(cells).split() == " ".join(results.table().splitlines()[1:]).split()
     assert "not finished" in replace(results, complete=False)._repr_html_()
 

@@ -67,7 +67,7 @@ class Curve:
         return json.dumps({**points, **bounds, "compute": known, "per_problem": rows}, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        from searchkit.views.html_table import html_table
+        from searchkit.views.markup import html_table
 
         columns = _columns([self])
         return html_table([title for title, _ in columns], ([cells[k] for _, cells in columns] for k in self.ks))

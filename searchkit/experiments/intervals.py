@@ -24,10 +24,12 @@ class Interval:
     def __str__(self) -> str:
         """``0.130 [0.075, 0.183]``, a line for each point."""
         rows = zip(*(np.atleast_1d(column).tolist() for column in (self.mean, self.low, self.high)), strict=True)
-        return "\n".join(f"{m:.3f} [{a:.3f}, {b:.3f}]" if a == a else f"{m:.3f} [no interval]" for m, a, b in rows)
+        return "\n".join(f"{m:z.3f} [{a:z.3f}, {b:z.3f}]" if a == a else f"{m:z.3f} [no interval]" for m, a, b in rows)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
+        from searchkit.views.markup import html_pre
+
+        return html_pre(str(self))
 
 
 def bootstrap(

@@ -155,12 +155,12 @@ class Pool:
         return f"Pool({len(self)} problems, {len(samples)} samples, {100 * right / len(samples):.1f} % correct)"
 
     def _repr_html_(self) -> str:
-        from searchkit.views.html_table import html_table
+        from searchkit.views.markup import html_table
 
         head = ("problem", "samples", "correct", "answers", "failed", "generated tokens")
         rows = [_summary(problem, entries) for problem, entries in list(self.entries.items())[:ROWS_SHOWN]]
         more = f"<p>... and {len(self) - ROWS_SHOWN} more problems</p>" if len(self) > ROWS_SHOWN else ""
-        return f"<p>{escape(repr(self))}</p>{html_table(head, rows)}{more}"
+        return f"<p>{escape(repr(self))}</p>{html_table(head, rows, words=(0,))}{more}"
 
 
 def _is_hashable(key: Any) -> bool:

@@ -108,10 +108,10 @@ class SweepResults:
 
     def _repr_html_(self) -> str:
         """The table, for notebooks."""
-        from searchkit.views.html_table import html_table
+        from searchkit.views.markup import html_table
 
         unfinished = "" if self.complete else "<p>The sweep is not finished.</p>"
-        return unfinished + html_table(HEAD, map(_cells, self.summaries()))
+        return unfinished + html_table(HEAD, map(_cells, self.summaries()), words=(0, 1))
 
 
 def difference(a: Summary, b: Summary, *, seed: int = 0) -> tuple[tuple[str, ...], Interval]:

@@ -66,7 +66,7 @@ def iframe(tree: Tree, height: int = 560) -> str:
     page = escape(html(tree, most=MOST_IN_NOTEBOOK), quote=True)
     return (
         f'<iframe sandbox="allow-scripts" title="Search tree" width="100%" height="{int(height)}" '
-        f'style="border:1px solid #8884;border-radius:6px" srcdoc="{page}"></iframe>'
+        f'style="border:1px solid #8884;border-radius:6px;box-sizing:border-box" srcdoc="{page}"></iframe>'
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from searchkit.types import Result, Scored
-from searchkit.views.html_table import html_table, html_text
+from searchkit.views.markup import html_pre, html_table, html_text
 from searchkit.views.shown import counted, number, one_line
 
 LONGEST, ROWS_SHOWN, CELL = 4000, 10, 200  # characters of the answer; candidates; columns of each
@@ -48,7 +48,7 @@ def _details(result: Result[Any]) -> list[str]:
     rows = (_row(scored) for scored in best_first[:ROWS_SHOWN])
     more = len(best_first) - ROWS_SHOWN
     rest = f"<p>... and {more:,} more</p>" if more > 0 else ""
-    table = html_table(("score", "tokens", "finish", "text"), rows)
+    table = html_table(("score", "tokens", "finish", "text"), rows, words=(2, 3))
     return [_folded(counted(len(best_first), "candidate"), table + rest), trace]
 
 
@@ -64,4 +64,4 @@ def _folded(title: str, inside: str) -> str:
 
 def _pre(text: str) -> str:
     cut = f"{text[:LONGEST]}\n... {len(text) - LONGEST:,} more characters" if len(text) > LONGEST else text
-    return f'<pre style="white-space:pre-wrap">{html_text(cut)}</pre>'
+    return html_pre(cut, wrap=True)
