@@ -1,7 +1,7 @@
 """Accuracy against tokens, a curve for every strategy, on models that ship: `python examples/reproduce_scaling.py`.
 
-Both tasks of the lab (Countdown and arithmetic) with their policies and reward models, 100 held-out problems of each,
-budgets of what 4, 16 and 64 whole samples cost in generated tokens; `--full` is 400 problems and up to 256. What is a
+Both tasks of the lab (Countdown and arithmetic) with their policies and reward models, 50 held-out problems of each,
+budgets of what 4, 16 and 64 whole samples cost in generated tokens; `--full` is 400 of each and up to 256. What is a
 function of samples alone is computed from one pool of them, exactly or over shuffled orders; what decides while it
 writes is searched for each budget. No method is told what is right, and reading by a reward model is not counted.
 The picture: methods without a reward model, with one, searches by steps, searches in trees; then some of each on the
@@ -295,16 +295,16 @@ def table(title: str, methods: Mapping[str, Sequence[Mapping[str, Any]]]) -> str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, help="of each task (default: 100)")
+    parser.add_argument("--problems", type=int, help="of each task (default: 50, with --full 400)")
     parser.add_argument("--samples", type=int, choices=BUDGETS, help="the largest budget (default: 64)")
-    parser.add_argument("--full", action="store_true", help="400 problems and 256 samples: hours")
+    parser.add_argument("--full", action="store_true", help="400 problems of each task and 256 samples: hours")
     parser.add_argument("--split", choices=["dev", "test"], default="test")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2, help="processes that search (default: CPUs)")
     parser.add_argument("--out", type=Path, help="folder (default: runs/scaling, with --full runs/scaling-full)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     out = args.out or Path("runs/scaling-full" if args.full else "runs/scaling")
-    n, most = args.problems or (400 if args.full else 100), args.samples or (256 if args.full else 64)
+    n, most = args.problems or (400 if args.full else 50), args.samples or (256 if args.full else 64)
     if n < 2:
         parser.error("--problems must be 2 at least: intervals are over problems")
     ks, names = [k for k in BUDGETS if k <= most], dict.fromkeys(name for panel in PANELS.values() for name in panel)
