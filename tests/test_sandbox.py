@@ -75,7 +75,7 @@ def world(request, tmp_path_factory):
     """A level, listeners, a secret and a victim; afterwards no process is left that was not there before."""
     if reason := sandbox.trouble(request.param):
         pytest.skip(f"{request.param}: {reason}")
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # adopt orphans
+    adopt_orphans(1)
     before = descendants()
     made = World(request.param, tmp_path_factory.mktemp("home"))
     yield made
@@ -83,7 +83,14 @@ def world(request, tmp_path_factory):
     end = time.monotonic() + 10
     while descendants() - before and time.monotonic() < end:
         time.sleep(0.02)
-    assert descendants() <= before
+    left = descendants() - before
+    adopt_orphans(0)  # nobody would reap those of later tests
+    assert not left
+
+
+def adopt_orphans(yes):
+    """Whether this process becomes the parent of descendants whose own parent ends (PR_SET_CHILD_SUBREAPER)."""
+    ctypes.CDLL(None).prctl(36, yes, 0, 0, 0)
 
 
 class World:
