@@ -7,7 +7,8 @@ rates spread and how the verifier errs, but not a problem's rate. What it has se
 into each bin, so the best policy that pays a price for every sample follows by dynamic programming over these counts,
 and with many problems a price is as good as a budget. `share` is what part of the samples of uniform best-of-N, which
 stops at its first score of `pass` or more, the best policy needs for the same accuracy; `one_ahead` the same for the
-policy that asks for a sample while this one alone is worth its price, which is what `Allocation` does. Minutes.
+policy that asks for a sample while this one alone is worth its price, which is what `Allocation` does. Half a
+minute.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-SHIFT = math.sqrt(2) * NormalDist().inv_cdf(
-    0.8
-)  # between the latent scores of right and wrong samples: an AUROC of 0.8
+# Between the latent scores of right and of wrong samples: an AUROC of 0.8.
+SHIFT = math.sqrt(2) * NormalDist().inv_cdf(0.8)
 RATES = np.sin((np.arange(96) + 0.5) / 96 * np.pi / 2) ** 2  # equally likely ones, as of Beta(0.5, 0.5)
 PRICES = np.geomspace(0.3, 0.0005, 60)
 # For each N: the edges between bins, and the most samples a problem can have. Seven bins for 4 change shares by 0.02.

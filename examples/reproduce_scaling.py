@@ -201,8 +201,7 @@ def search_all(task: Task, out: Path, pool: Pool, ks: Sequence[int], jobs: int) 
     means = {name: float(np.mean([entry.generated_tokens for entry in own])) for name, own in pool.entries.items()}
     each = {problem.prompt.text: means[problem.id] for problem in task.problems}
     # Those first that ask for one step after another: begun last, they would have the machine to themselves at the end.
-    sized = {(name, k): search for k in ks for name, search in searches(task, k, each).items()}
-    cells = {f"{name} @{k}": sized[name, k] for name, k in reversed(sized)}
+    cells = dict(reversed([(f"{name} @{k}", s) for k in ks for name, s in searches(task, k, each).items()]))
     sweep = Sweep(task.problems, cells, truth=task.truth, endpoints=[task.model(threads=1)])
     results = sweep.run(out / task.name, executor="processes" if jobs > 1 else "asyncio", jobs=jobs, progress=True)
     if not results.complete:
