@@ -1,0 +1,219 @@
+"""The structure of the source, measured: files, circles, imports against the layers, and engine internals in plug-ins.
+
+    python tools/house.py [--json] [--root PATH]
+
+Every import counts, lazy and type-only ones included. A file that only hands names on (an ``__init__.py`` without
+definitions) is no room: what is imported through it comes from the file where it is defined. Read from the source
+alone; nothing is run. `tests/test_architecture.py` holds the tree to these rules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
+# From the ground up; a file may import those of its own layer and of layers below. A folder stands for all in it.
+LAYERS = {
+    "ground": ("types", "errors", "seeds", "redact", "progress", "floor", "environments.wording"),
+    "values": ("tree", "trace", "budget", "codec"),
+    "protocols": ("protocols",),
+    "engine": ("journal", "frame", "leaf", "meter", "stream", "threads", "run", "sync"),
+    "models": ("strategy", "generators.model", "generators.function"),
+    "plug-ins": ("environments", "generators"),
+    "verifiers": ("verifiers",),
+    "strategies": ("strategies",),
+    "doors": ("solve", "wrap", "views", ""),
+    "experiments": ("datasets", "experiments"),
+    "lab": ("lab",),
+    "testing": ("testing",),
+    "cli": ("cli", "__main__"),
+}
+ENGINE = {f"searchkit.{name}" for name in ("journal", "frame", "leaf", "meter", "stream", "threads", "run", "budget")}
+PLUG_INS = ("searchkit.strategies", "searchkit.verifiers", "searchkit.environments", "searchkit.generators")
+
+
+def within(module: str, *packages: str) -> bool:
+    """Whether `module` is one of `packages`, or in one."""
+    return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+class House:
+    """The modules below `root`, by name: where they are, their syntax tree, and what they import."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files = dict(self._files())
+        self.trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self.files.items()}
+        self.faces = {name for name in self.files if self._hands_on(name)}
+        self.handed = {name: dict(self._names(name)) for name in self.faces}
+        self.imports = {name: self._imports(name) for name in self.files if name not in self.faces}
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        for folder, package in FOLDERS.items():
+            for path in sorted((self.root / folder).rglob("*.py")):
+                inside = path.relative_to(self.root / folder).with_suffix("").parts
+                if folder == "searchkit" and inside[0] in FOLDERS:
+                    continue  # the links to the other two folders
+                yield ".".join((package, *inside)).removesuffix(".__init__"), path
+
+    def _hands_on(self, name: str) -> bool:
+        defines = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        own = [node for node in self.trees[name].body if isinstance(node, defines) and node.name != "__getattr__"]
+        return self.files[name].name == "__init__.py" and not any(own)
+
+    def _names(self, face: str) -> Iterator[tuple[str, tuple[str, str]]]:
+        """What a face hands on: the name, the module where it gets it from, and its name there."""
+        for node in ast.walk(self.trees[face]):
+            if isinstance(node, ast.ImportFrom):
+                yield from ((alias.asname or alias.name, (str(node.module), alias.name)) for alias in node.names)
+            if isinstance(node, ast.Dict):  # {"Name": "module that has it"}, read by a lazy __getattr__
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(value, ast.Constant):
+                        yield str(key.value), (str(value.value), str(key.value))
+
+    def _imports(self, name: str) -> set[str]:
+        found = set[str]()
+        for node in ast.walk(self.trees[name]):
+            if isinstance(node, ast.Import):
+                found |= {self._source(alias.name, "") for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                found |= {self._source(node.module, alias.name) for alias in node.names}
+        return found & (self.files.keys() - self.faces) - {name}
+
+    def _source(self, module: str, name: str) -> str:
+        """The module in which `name`, imported from `module`, is defined."""
+        while f"{module}.{name}" not in self.files and name in self.handed.get(module, {}):
+            module, name = self.handed[module][name]
+        return f"{module}.{name}" if f"{module}.{name}" in self.files else module
+
+    # ---------------------------------------------------------------- layers and packages
+
+    def layer(self, name: str) -> int:
+        """The number of the layer of a module, by the longest entry of `LAYERS` that it is in."""
+        places = {
+            f"searchkit.{entry}".removesuffix("."): number
+            for number, entries in enumerate(LAYERS.values())
+            for entry in entries
+        }
+        while name not in places or (name == "searchkit" and self.files.get(name) is None):
+            name = name.rpartition(".")[0]
+        return places[name]
+
+    def package(self, name: str) -> str:
+        """The folder directly below the top that a module is in; of the files beside those folders, "core"."""
+        parts = name.replace("__main__", "cli.main").split(".")
+        inside = len(parts) > 2 or self.files[name].name == "__init__.py"
+        return parts[1] if inside and len(parts) > 1 else "core"
+
+    def upward(self) -> list[tuple[str, str]]:
+        """Imports of a module in a higher layer."""
+        pairs = ((a, b) for a, used in self.imports.items() for b in sorted(used))
+        return sorted((a, b) for a, b in pairs if self.layer(b) > self.layer(a))
+
+    def circles(self) -> list[list[str]]:
+        """Files that import one another, directly or by others."""
+        return [sorted(part) for part in components(self.imports) if len(part) > 1]
+
+    def package_circles(self) -> list[tuple[str, str]]:
+        """Pairs of packages that import each other."""
+        used = defaultdict[str, set[str]](set)
+        for a, modules in self.imports.items():
+            used[self.package(a)] |= {self.package(b) for b in modules} - {self.package(a)}
+        return sorted((a, b) for a in used for b in used[a] if a < b and a in used.get(b, set()))
+
+    # ---------------------------------------------------------------- plug-ins
+
+    def contract(self) -> set[str]:
+        """The public attributes that a plug-in's `Run` has."""
+        for module in ("searchkit.protocols", "searchkit.run"):
+            for node in self.trees[module].body:
+                if isinstance(node, ast.ClassDef) and node.name == "Run":
+                    return {n for n in _members(node) if not n.startswith("_")} - {"ledger", "span", "frame", "threads"}
+        return set()
+
+    def internals(self) -> list[str]:
+        """Where plug-ins import the engine, or touch what their `Run` does not declare."""
+        declared, found = self.contract(), set[tuple[str, int, str]]()
+        for name in (n for n in self.imports if within(n, *PLUG_INS)):
+            for node in ast.walk(self.trees[name]):
+                if isinstance(node, ast.ImportFrom) and within(str(node.module), *ENGINE):
+                    names = [alias.name for alias in node.names if alias.name != "Run"]
+                    found |= {(name, node.lineno, f"imports {n} of {node.module}") for n in names}
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    found |= {(name, at, f"uses run.{attr}") for at, attr in _touched(node) if attr not in declared}
+        return [f"{name}:{line} {what}" for name, line, what in sorted(found)]
+
+
+def _touched(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[int, str]]:
+    """The attributes that a function touches of its parameters of type `Run`, and of what `child` makes of them."""
+    arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+    runs = {a.arg for a in arguments if a.annotation is not None and ast.unparse(a.annotation) == "Run"}
+    for node in ast.walk(function):
+        made = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(made, ast.Call) and ast.unparse(made.func) in {f"{run}.child" for run in runs}:
+            runs |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in runs:
+            yield node.lineno, node.attr
+
+
+def _members(owner: ast.ClassDef) -> Iterator[str]:
+    for node in owner.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+
+
+def components(graph: Mapping[str, Iterable[str]]) -> list[set[str]]:
+    """The strongly connected components: groups of nodes that all reach one another."""
+    reached = {node: _reach(node, graph) for node in graph}
+    found, placed = list[set[str]](), set[str]()
+    for node in sorted(graph):
+        if node not in placed:
+            found.append({node} | {other for other in reached[node] if node in reached.get(other, set())})
+            placed |= found[-1]
+    return found
+
+
+def _reach(node: str, graph: Mapping[str, Iterable[str]]) -> set[str]:
+    seen, waiting = set[str](), [node]
+    while waiting:
+        new = set(graph.get(waiting.pop(), ())) - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Files, circles, upward imports and engine internals of the source.")
+    parser.add_argument("--root", type=Path, default=Path(__file__).parents[1], help="the checkout to look at")
+    parser.add_argument("--json", action="store_true", help="everything as JSON")
+    options = parser.parse_args()
+    house = House(options.root)
+    flat = [n for n in house.files if n.count(".") == 2 and n not in house.faces]
+    report = {
+        "files": len(house.files) - len(house.faces),
+        "files directly in strategies/": sum(within(n, "searchkit.strategies") for n in flat),
+        "files directly in verifiers/": sum(within(n, "searchkit.verifiers") for n in flat),
+        "circles among files": [" -- ".join(circle) for circle in house.circles()],
+        "circles among packages": [" -- ".join(pair) for pair in house.package_circles()],
+        "upward imports": [f"{a} -> {b}" for a, b in house.upward()],
+        "engine internals used by plug-ins": house.internals(),
+    }
+    if options.json:
+        print(json.dumps(report, indent=1))
+        return
+    for what, found in report.items():
+        print(f"{what}: {found if isinstance(found, int) else len(found)}")
+        for line in found if isinstance(found, list) else ():
+            print(f"    {line}")
+
+
+if __name__ == "__main__":
+    main()
