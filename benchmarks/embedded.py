@@ -25,8 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from searchkit.generators.embedded import Embedded
-from searchkit.lab.checkpoint import SHIPPED
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.lab.countdown import Countdown
 from searchkit.types import Params, Prompt, Request, Sample
 

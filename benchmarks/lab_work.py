@@ -15,10 +15,10 @@ from typing import Any
 from searchkit import Budget, Model, Params, Strategy, solve
 from searchkit.environments import TextSteps
 from searchkit.experiments import best_at_k, maj_at_k, pass_at_k, weighted_at_k
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import shipped
 from searchkit.lab import checker
 from searchkit.lab.arithmetic import answer
-from searchkit.lab.checkpoint import shipped
 from searchkit.lab.evaluate_reward import Judged, judge
 from searchkit.lab.reward import EmbeddedReward
 from searchkit.lab.rollouts import TASKS, Rollouts, draw, problem

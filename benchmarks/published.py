@@ -36,10 +36,10 @@ from typing import Any
 import numpy as np
 
 from searchkit.experiments import Entry, Pool, bootstrap
-from searchkit.experiments.curves import Name
-from searchkit.experiments.intervals import Interval
-from searchkit.experiments.replaying import Adaptive
-from searchkit.strategies.stopping import Beta
+from searchkit.experiments.estimators.curves import Name
+from searchkit.experiments.estimators.intervals import Interval
+from searchkit.experiments.estimators.replaying import Adaptive
+from searchkit.strategies.sampling.stopping import Beta
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FIRST_SEEN = Adaptive(Beta(2.0))  # a vote that never stops early: in the recorded order, what the sources count

@@ -23,15 +23,15 @@ from typing import Any
 from published import DATA, qwen_math
 
 from searchkit import Model, Params, solve_many
+from searchkit.engine.run import Run, Search
 from searchkit.experiments import Pool, SoftBest
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab import checker
 from searchkit.lab.countdown import Countdown, check
 from searchkit.protocols import Selector
-from searchkit.run import Run, Search
 from searchkit.strategies import Argmax, BordaVote, ConfidentVote, FilteredBestOfN, Vote
-from searchkit.strategies.deepconf_online import DeepConfOnline
-from searchkit.strategies.select import fallback
+from searchkit.strategies.sampling.deepconf_online import DeepConfOnline
+from searchkit.strategies.selection.rules import fallback
 from searchkit.types import Budget, Problem, Prompt, Result, Sample, Scored, Verdict
 
 PROMPT = Prompt.of("q")

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit import Model, Params, Prompt, Sample, Strategy, solve
-from searchkit.run import Run
+from searchkit.engine.run import Run
 from searchkit.strategies import SpawnJoin
-from searchkit.strategies.protocols import TagProtocol
+from searchkit.strategies.spawn_join.protocols import TagProtocol
 from searchkit.types import Request, Usage
 
 LATENCY = 0.1

@@ -36,7 +36,7 @@ def sweep(problems: int, strategy: str, executor: str, out: str) -> dict[str, fl
     from joblib.externals.loky import get_reusable_executor
 
     from searchkit import Model, Problem, Prompt
-    from searchkit.experiments.sweep import Sweep
+    from searchkit.experiments.sweep.sweep import Sweep
     from searchkit.generators.simulated import Simulated
     from searchkit.strategies import BestOfN, SelfConsistency
     from searchkit.verifiers import Exact, Predicate

@@ -33,12 +33,13 @@ from typing import Any
 import humaneval
 
 from searchkit import Model, solve
-from searchkit.generators.limited import Limited
-from searchkit.run import Run, Search
+from searchkit.answers import keys
+from searchkit.engine.run import Run, Search
+from searchkit.generators.wrappers.limited import Limited
 from searchkit.strategies import BestOfN
 from searchkit.types import Budget, Problem, Prompt, Request, Sample
-from searchkit.verifiers import MathEqual, Predicate, keys, math_key
-from searchkit.verifiers.maths.worker import Worker
+from searchkit.verifiers import MathEqual, Predicate, math_key
+from searchkit.verifiers.reference.maths.worker import Worker
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")

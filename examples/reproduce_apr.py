@@ -37,11 +37,11 @@ from searchkit.experiments import (
     plot,
     spent,
 )
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import shipped
+from searchkit.generators.embedded.words import Words
 from searchkit.lab import traces
-from searchkit.lab.checkpoint import shipped
 from searchkit.lab.countdown import Puzzle
-from searchkit.lab.words import Words
 from searchkit.protocols import Generator
 from searchkit.strategies import APRProtocol, SpawnJoin
 

@@ -32,17 +32,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from searchkit import Budget, Model, Params, Problem, Prompt, Sample, run_sync, strategies
+from searchkit.engine.candidates import Search
+from searchkit.engine.run import Run
 from searchkit.environments import TextSteps
 from searchkit.experiments import Compute, Curve, Entry, Pool, Row, Sweep, bootstrap, draw, paired_bootstrap, plot
-from searchkit.experiments.difficulty import difficulty, quantile_bins
-from searchkit.experiments.replaying import Adaptive, Confident, SoftBest, replay
-from searchkit.frame import Search
-from searchkit.generators.embedded import Embedded
+from searchkit.experiments.estimators.replaying import Adaptive, Confident, SoftBest, replay
+from searchkit.experiments.statistics.difficulty import difficulty, quantile_bins
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import shipped
 from searchkit.lab import arithmetic, checker, countdown
-from searchkit.lab.checkpoint import shipped
 from searchkit.protocols import Selector, Verifier
-from searchkit.run import Run
-from searchkit.strategies.deepconf_online import DeepConfOnline
+from searchkit.strategies.sampling.deepconf_online import DeepConfOnline
 from searchkit.strategy import Strategy
 from searchkit.types import Scored, Verdict
 from searchkit.verifiers import DeepConf

@@ -11,9 +11,9 @@ import sys
 
 from searchkit import Model, Params
 from searchkit.experiments import draw
-from searchkit.experiments.curves import table
+from searchkit.experiments.estimators.curves import table
 from searchkit.experiments.plots import save
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown
 

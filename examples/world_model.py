@@ -12,7 +12,7 @@ import random
 from searchkit import Function, Prompt, solve_sync
 from searchkit.environments.world_model import Predicted, WorldModel
 from searchkit.strategies import AStar
-from searchkit.strategies.costs import Path
+from searchkit.strategies.a_star.costs import Path
 
 START = "a on b\nb on table\nc on d\nd on table"
 GOAL = "a on d\nb on c\nc on a\nd on table"

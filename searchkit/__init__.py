@@ -1,6 +1,9 @@
 """searchkit: inference-time search and reasoning with language models."""
 
 from searchkit.codec import Codec
+from searchkit.engine.journal import Journal
+from searchkit.engine.run import Run
+from searchkit.engine.sync import run_sync
 from searchkit.errors import (
     BudgetExhausted,
     CallError,
@@ -13,13 +16,10 @@ from searchkit.errors import (
     UncertainEffect,
     VerifierError,
 )
-from searchkit.generators.function import Function
-from searchkit.generators.model import Model
-from searchkit.journal import Journal
-from searchkit.run import Run
+from searchkit.function import Function
+from searchkit.model import Model
 from searchkit.solve import solve, solve_many, solve_sync
 from searchkit.strategy import Strategy
-from searchkit.sync import run_sync
 from searchkit.types import (
     Budget,
     Floor,

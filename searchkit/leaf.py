@@ -10,14 +10,14 @@ from hashlib import blake2b
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from searchkit.budget import Ledger
 from searchkit.codec import dump_sample
+from searchkit.engine.ledger import Ledger
 from searchkit.errors import BudgetExhausted, ConfigError, SearchkitError, VerifierError
 from searchkit.types import Prompt, Request, Role, Sample, Usage, Verdict
 
 if TYPE_CHECKING:
+    from searchkit.engine.run import Run
     from searchkit.protocols import Verifier
-    from searchkit.run import Run
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from searchkit.engine.run import Run
     from searchkit.errors import CallError
-    from searchkit.run import Run
     from searchkit.tree import Tree
     from searchkit.types import Choice, Params, Problem, Prompt, Request, Sample, Scored, Step, Verdict
 

@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from searchkit.engine.candidates import Search
+from searchkit.engine.journal import Journal
+from searchkit.engine.progress import bar
+from searchkit.engine.run import Run
+from searchkit.engine.sync import STOP, run_sync
 from searchkit.errors import ConfigError
-from searchkit.frame import Search
-from searchkit.generators.function import as_generator
-from searchkit.journal import Journal
-from searchkit.progress import bar
+from searchkit.function import as_generator
 from searchkit.protocols import Generator
-from searchkit.run import Run
-from searchkit.sync import STOP, run_sync
 from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Result, Scored, Stopped

@@ -152,7 +152,7 @@ class Span:
 
     def _repr_html_(self) -> str:
         """`render()`, for notebooks."""
-        from searchkit.views.markup import html_pre
+        from searchkit.markup.tables import html_pre
 
         return html_pre(self.render())
 

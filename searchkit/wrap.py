@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from searchkit.codec import Codec
-from searchkit.generators.function import Function, is_async
-from searchkit.journal import Journal
+from searchkit.engine.journal import Journal
+from searchkit.engine.sync import run_sync
+from searchkit.function import Function, is_async
 from searchkit.protocols import Generator
 from searchkit.solve import NO_BUDGET, solve
-from searchkit.sync import run_sync
 from searchkit.types import Budget, Result
 
 P = ParamSpec("P")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from searchkit.engine.run import Run
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Verifier
-from searchkit.run import Run
 from searchkit.types import Prompt, Scored, Verdict
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from searchkit.engine.run import Run
 from searchkit.protocols import Selector
-from searchkit.run import Run
 from searchkit.types import Choice, Prompt, Scored
 
 

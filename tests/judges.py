@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from searchkit.run import Run, Search
+from searchkit.engine.run import Run, Search
 from searchkit.testing.doubles import Scripted
 from searchkit.types import Budget, Problem, Prompt, Request, Sample, Usage, Verdict
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from searchkit.run import Run, Search
+from searchkit.engine.run import Run, Search
 from searchkit.types import Budget, Problem, Prompt, Sample
-from searchkit.verifiers.maths.answer import judge, read
-from searchkit.verifiers.maths.compare import Outcome
-from searchkit.verifiers.maths.worker import QUEUE
+from searchkit.verifiers.reference.maths.answer import judge, read
+from searchkit.verifiers.reference.maths.compare import Outcome
+from searchkit.verifiers.reference.maths.worker import QUEUE
 
 PROMPT = Prompt.of("How much is it?")
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from searchkit import Budget, Model, Problem, Prompt
 from searchkit.experiments import Sweep
+from searchkit.experiments.report.page import report
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import SelfConsistency
-from searchkit.strategies.stopping import Beta
+from searchkit.strategies.sampling.stopping import Beta
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.tree import Tree
 from searchkit.verifiers import Exact, Predicate
-from searchkit.views.report import report
 from tests.pages import Page
 
 ANSWERS = {"4": 0.5, "5": 0.3, "6": 0.2}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.published import DATA, qwen_math
-from searchkit.run import Run, Search
+from searchkit.engine.run import Run, Search
 from searchkit.types import Budget, Choice, Problem, Prompt, Sample, Scored, Verdict
 
 PROMPT = Prompt.of("q")

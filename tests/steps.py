@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit import Model, Params, Result, solve
+from searchkit.engine.run import Run
 from searchkit.environments.text_steps import TextSteps
 from searchkit.protocols import Backend
-from searchkit.run import Run
 from searchkit.testing import StrategyTests
 from searchkit.types import Problem, Prompt, Request, Sample, Usage, Verdict
 

@@ -19,10 +19,10 @@ import pytest
 
 from searchkit import Budget, CallError, ConfigError, Function, Model, Params, Prompt, Result, Run, Sample, solve
 from searchkit.environments.text_steps import TextSteps
-from searchkit.strategies.a_star import AStar
-from searchkit.strategies.best_of_n import BestOfN
-from searchkit.strategies.costs import Imagined, Judged, Path, lines, zero
-from searchkit.strategies.toolchain import ToolChainG, ToolChainH, common, solved_plan
+from searchkit.strategies.a_star.a_star import AStar
+from searchkit.strategies.a_star.costs import Imagined, Judged, Path, lines, zero
+from searchkit.strategies.a_star.toolchain import ToolChainG, ToolChainH, common, solved_plan
+from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
 from searchkit.tree import ROOT

@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Sample, Verdict, solve
+from searchkit.engine.run import Run
 from searchkit.environments.rewrite import Rewrite
 from searchkit.generators.simulated import Simulated
 from searchkit.protocols import Verifier
-from searchkit.run import Run
-from searchkit.strategies.ab_mcts import ABMCTS
-from searchkit.strategies.best_of_n import BestOfN
-from searchkit.strategies.policies.ab_mcts import Arms
-from searchkit.strategies.policies.thompson import Arm, Beta, Gaussian, prior_of, thompson
+from searchkit.strategies.common.thompson import Arm, Beta, Gaussian, prior_of, thompson
+from searchkit.strategies.sampling.best_of_n import BestOfN
+from searchkit.strategies.tree.ab_mcts import ABMCTS
+from searchkit.strategies.tree.policies.ab_mcts import Arms
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore

@@ -15,14 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit import Problem, solve
+from searchkit.answers import keys
+from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators.recorded import Recorded
-from searchkit.run import Run, Search
 from searchkit.strategies import BestOfN
-from searchkit.strategies.select import Argmax, Vote
+from searchkit.strategies.selection.rules import Argmax, Vote
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample, Scored, Verdict
-from searchkit.verifiers import Agreement, MinimumBayesRisk, keys
+from searchkit.verifiers import Agreement, MinimumBayesRisk
 from tests.judges import PROMPT
 
 POOLS = st.lists(

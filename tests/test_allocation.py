@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.experiments import Entry, Pool, allocation
-from searchkit.experiments.allocation import Allocation, allocate
-from searchkit.experiments.ranking import auroc_pooled, labelled
-from searchkit.experiments.score_model import ScoreModel
+from searchkit.experiments import Entry, Pool
+from searchkit.experiments.statistics import allocation
+from searchkit.experiments.statistics.allocation import Allocation, allocate
+from searchkit.experiments.statistics.ranking import auroc_pooled, labelled
+from searchkit.experiments.statistics.score_model import ScoreModel
 
 APART = math.sqrt(2) * NormalDist().inv_cdf(0.8)  # distance of two normal distributions with an AUROC of 0.8
 EXACT = ScoreModel((0.5,), (0.0001, 0.9999), (0.9999, 0.0001))  # all but an exact verifier: 0 or 1

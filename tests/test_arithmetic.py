@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Budget, Model, Params, Prompt, Run, Sample
+from searchkit.engine.candidates import Search
 from searchkit.experiments import draw
-from searchkit.frame import Search
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import shipped
 from searchkit.lab.arithmetic import Arithmetic, Expression, Tree, answer, check, labels, reduce, replay, solutions
 from searchkit.lab.checker import ARITHMETIC, problem
-from searchkit.lab.checkpoint import shipped
 from searchkit.lab.environment import ArithmeticSteps
 
 DRAWN = [Arithmetic(high=high).draw(random.Random(seed)) for high in (9, 99, 999) for seed in range(150)]

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from searchkit import Model, Params, Prompt, Sample, Strategy, solve
+from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.experiments.at_budget import Attempt, Measure, Spent, accuracy_within, spent
-from searchkit.run import Run
+from searchkit.experiments.estimators.at_budget import Attempt, Measure, Spent, accuracy_within, spent
 from searchkit.strategies import SpawnJoin
-from searchkit.strategies.protocols import TagProtocol
+from searchkit.strategies.spawn_join.protocols import TagProtocol
 from searchkit.testing import Shuffled
 from searchkit.types import Request, Usage
 

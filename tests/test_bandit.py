@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, Verdict, solve
+from searchkit.engine.run import Run
 from searchkit.generators.simulated import Simulated
 from searchkit.protocols import Verifier
-from searchkit.run import Run
-from searchkit.strategies.bandit import Bandit
-from searchkit.strategies.best_of_n import BestOfN
-from searchkit.strategies.policies.thompson import Arm
+from searchkit.strategies.common.thompson import Arm
+from searchkit.strategies.sampling.bandit import Bandit
+from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore

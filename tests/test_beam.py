@@ -11,13 +11,13 @@ import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, solve
 from searchkit.environments.text_steps import TextSteps
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Verifier
-from searchkit.strategies.beam import BeamSearch
-from searchkit.strategies.select import Vote
+from searchkit.strategies.selection.rules import Vote
+from searchkit.strategies.stepwise.beam import BeamSearch
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
 from searchkit.types import Request, Usage

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from searchkit.budget import CEILINGS, Ledger, Wave, cost_of
+from searchkit.engine.ledger import CEILINGS, Ledger, Wave, cost_of
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.types import Budget, Usage
 

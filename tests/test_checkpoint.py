@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded import Embedded
-from searchkit.lab.checkpoint import SHIPPED, shipped
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED, shipped
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "model.onnx"])

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Model, Params, solve
+from searchkit.confidence import LEAST
+from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.floor import LEAST
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import problem
 from searchkit.lab.countdown import Puzzle
-from searchkit.run import Run, Search
 from searchkit.strategies import BeamSearch, BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Problem, Prompt, Sample, Token
-from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
+from searchkit.verifiers.consensus.confidence import DeepConf, LogProb, SelfCertainty
 from tests.steps import STEPS, write
 
 PROMPT = Prompt.of("q")

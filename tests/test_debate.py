@@ -10,16 +10,16 @@ from itertools import permutations
 import pytest
 
 from searchkit import Model, Params, Problem, solve
+from searchkit.engine.journal import Journal
 from searchkit.errors import CallError, ConfigError
 from searchkit.generators.recorded import Recorded
-from searchkit.journal import Journal
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Verdict
 from searchkit.verifiers import Debate, Exact, Judge, Jury, PairwiseJudge, Predicate, PYes
-from searchkit.verifiers.asking import LONGEST
-from searchkit.verifiers.judge import SCORE_BY_REFERENCE
+from searchkit.verifiers.judges.asking import LONGEST
+from searchkit.verifiers.judges.judge import SCORE_BY_REFERENCE
 from tests.judges import PROMPT, comparing, fences, greater, judged, says
 
 ROUND = re.compile(r"Round (\d+), (for|against) the answer:")

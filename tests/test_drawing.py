@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import pytest
 
+from searchkit.engine.run import Run
 from searchkit.errors import CallError, ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
-from searchkit.generators.function import Function
-from searchkit.generators.model import Model
+from searchkit.function import Function
 from searchkit.generators.recorded import Recorded
 from searchkit.generators.simulated import Simulated
-from searchkit.run import Run
+from searchkit.model import Model
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params, Problem, Prompt, Sample, Token, Usage, Verdict
-from searchkit.verifiers.exact import Exact
 from searchkit.verifiers.predicate import Predicate
+from searchkit.verifiers.reference.exact import Exact
 
 
 def problems(n, reference="right"):

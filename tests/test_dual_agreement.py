@@ -9,17 +9,17 @@ from collections import Counter
 import pytest
 
 from searchkit import Model, Problem, Prompt, solve_sync
+from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError
 from searchkit.generators.recorded import Recorded
-from searchkit.run import Run, Search
 from searchkit.strategies import BestOfN
 from searchkit.testing import Scripted
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample
 from searchkit.verifiers.code import sandbox
+from searchkit.verifiers.code.dual_agreement import DualAgreement, _verdicts
 from searchkit.verifiers.code.generated import MOST, assertions
 from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.dual_agreement import DualAgreement, _verdicts
 
 PROMPT = Prompt.of("Write f(x), the square of x.")
 LEVEL = next((level for level in sandbox.LEVELS if not sandbox.trouble(level)), "none")

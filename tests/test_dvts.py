@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Result, solve
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Verifier
-from searchkit.strategies.dvts import DVTS
-from searchkit.strategies.select import Vote
+from searchkit.strategies.selection.rules import Vote
+from searchkit.strategies.stepwise.dvts import DVTS
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Usage

@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 
 from searchkit.errors import CallError
-from searchkit.generators.embedded import _ENGINES, Embedded
-from searchkit.lab.checkpoint import SHIPPED, load
+from searchkit.generators.embedded.backend import _ENGINES, Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED, load
+from searchkit.generators.embedded.decoder import Decoder
+from searchkit.generators.embedded.engine import Engine, Job
 from searchkit.lab.countdown import Countdown
-from searchkit.lab.decoder import Decoder
-from searchkit.lab.engine import Engine, Job
 from searchkit.testing import BackendTests
 from searchkit.types import Image, Message, Params, Prompt, Request, Sample
 
@@ -265,7 +265,7 @@ def test_the_process_exits_while_the_model_is_generating(endless: Path) -> None:
     """A script that ends in the middle of a request exits at once, with status 0 and nothing on stderr."""
     code = f"""
 import asyncio, pathlib
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.types import Params, Prompt, Request
 async def main():
     backend = Embedded({str(endless)!r})

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from searchkit import Budget, Function, solve_sync
+from searchkit.engine.journal import Journal
 from searchkit.environments.folder import FolderEnvironment
 from searchkit.environments.patch import files, patch
 from searchkit.errors import CallError, ConfigError, StaleBranch
-from searchkit.journal import Journal
 from searchkit.protocols import Anytime, Committing
 from searchkit.strategies import BestFirst, RecedingHorizon
 from searchkit.testing.strategies import _truncate

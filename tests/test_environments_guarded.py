@@ -17,7 +17,7 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, CallError, ConfigError, StaleBranch
 from searchkit.protocols import Anytime, Committing, Completing, Learning, Listing
 from searchkit.strategies import BeamSearch, RecedingHorizon
-from searchkit.strategies.best_first import BestFirst
+from searchkit.strategies.tree.best_first import BestFirst
 from searchkit.testing import StrategyTests
 from searchkit.types import Params, Sample, Step, Verdict
 from searchkit.verifiers import Predicate

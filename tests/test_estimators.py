@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
+from searchkit.experiments.estimators.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
 
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
 

@@ -15,16 +15,16 @@ import pytest
 
 from searchkit import Model, solve_sync
 from searchkit.codec import digest
+from searchkit.confidence import Fall, least
 from searchkit.errors import CapabilityError, ConfigError
-from searchkit.floor import Fall, least
-from searchkit.generators.cached import Cached
-from searchkit.generators.embedded import Embedded
-from searchkit.generators.function import Function
-from searchkit.generators.limited import Limited
+from searchkit.function import Function
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.generators.recorded import Recorded
-from searchkit.generators.retrying import Retrying
 from searchkit.generators.simulated import Simulated
-from searchkit.lab.checkpoint import SHIPPED
+from searchkit.generators.wrappers.cached import Cached
+from searchkit.generators.wrappers.limited import Limited
+from searchkit.generators.wrappers.retrying import Retrying
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend
 from searchkit.testing import Counting, Scripted

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from searchkit import Model, Params, solve
+from searchkit.engine.journal import Journal
+from searchkit.engine.run import Run, Search
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators.openai import OpenAI
+from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.recorded import Recorded
-from searchkit.journal import Journal
-from searchkit.run import Run, Search
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.server import Server
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Message, Problem, Prompt, Request, Sample, Text, Token, Usage
-from searchkit.verifiers.generative import ASK, LONGEST, REASON, PYes
+from searchkit.verifiers.judges.p_yes import ASK, LONGEST, REASON, PYes
 
 PROMPT = Prompt.of("How much is 6 * 7?")
 
@@ -99,7 +99,7 @@ def test_the_sampled_token_counts_where_the_server_does_not_list_it():
 
 
 def as_generator(fn):
-    from searchkit.generators.function import Function
+    from searchkit.function import Function
 
     return Function(fn)
 

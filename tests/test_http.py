@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from searchkit.generators import http
-from searchkit.generators.http import Broken, HTTPReply, Pool, Unreachable
-from searchkit.generators.openai import OpenAI
+from searchkit.generators.openai import http
+from searchkit.generators.openai.backend import OpenAI
+from searchkit.generators.openai.http import Broken, HTTPReply, Pool, Unreachable
 from searchkit.testing.server import Server, words
 from searchkit.types import Params, Prompt, Request, Sample
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.intervals import bootstrap, paired_bootstrap
+from searchkit.experiments.estimators.intervals import bootstrap, paired_bootstrap
 
 
 def test_bounds_equal_the_enumerated_bootstrap_distribution():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from searchkit import Journal, JournalError, Model, solve
-from searchkit.generators.function import Function
+from searchkit.function import Function
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing import Counting

@@ -10,15 +10,15 @@ import statistics
 import pytest
 
 from searchkit import Model, Params, Problem, solve
+from searchkit.engine.journal import Journal
 from searchkit.errors import CallError, ConfigError
-from searchkit.journal import Journal
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample
-from searchkit.verifiers.asking import LONGEST, field_of, filled
-from searchkit.verifiers.generative import PYes
-from searchkit.verifiers.judge import RUBRIC, SCORE, SCORE_BY_REFERENCE, Judge
+from searchkit.verifiers.judges.asking import LONGEST, field_of, filled
+from searchkit.verifiers.judges.judge import RUBRIC, SCORE, SCORE_BY_REFERENCE, Judge
+from searchkit.verifiers.judges.p_yes import PYes
 from tests.judges import PROMPT, fences, judged, says
 
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from searchkit.answers import keys
+from searchkit.answers.canonical import MAX_ANSWER, canonical
 from searchkit.errors import ConfigError
-from searchkit.verifiers import keys
-from searchkit.verifiers.canonical import MAX_ANSWER, canonical
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

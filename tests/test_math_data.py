@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import sympy
 
-from searchkit.verifiers import MathEqual, keys, math_key
-from searchkit.verifiers.canonical import rational, unpacked
-from searchkit.verifiers.maths.answer import judge, read
-from searchkit.verifiers.maths.symbolic import convert
+from searchkit.answers import keys
+from searchkit.answers.canonical import rational, unpacked
+from searchkit.verifiers import MathEqual, math_key
+from searchkit.verifiers.reference.maths.answer import judge, read
+from searchkit.verifiers.reference.maths.symbolic import convert
 from tests.math_checks import outcome, verify
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

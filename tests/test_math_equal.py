@@ -10,14 +10,15 @@ from fractions import Fraction
 import pytest
 
 from searchkit import Problem, Prompt, solve_sync
+from searchkit.answers import keys
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.function import Function
+from searchkit.function import Function
 from searchkit.strategies import BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Sample, Verdict
-from searchkit.verifiers import Exact, MathEqual, keys, math_key
-from searchkit.verifiers.maths.answer import judge, read
-from searchkit.verifiers.maths.worker import QUEUE
+from searchkit.verifiers import Exact, MathEqual, math_key
+from searchkit.verifiers.reference.maths.answer import judge, read
+from searchkit.verifiers.reference.maths.worker import QUEUE
 from tests.math_checks import PROMPT, outcome, verify
 from tests.math_pairs import DIFFERENT, EQUAL, UNKNOWN
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from searchkit.verifiers.canonical import MAX_ANSWER
-from searchkit.verifiers.maths.answer import judge, read
-from searchkit.verifiers.maths.exact import expand, independent
-from searchkit.verifiers.maths.key import math_key
-from searchkit.verifiers.maths.parser import parse
-from searchkit.verifiers.maths.reader import MAX_DEPTH
-from searchkit.verifiers.maths.regions import region
-from searchkit.verifiers.maths.terms import MAX_TERMS, TooBig, Work, rational, render
-from searchkit.verifiers.maths.tokens import Unreadable
+from searchkit.answers.canonical import MAX_ANSWER
+from searchkit.verifiers.reference.maths.answer import judge, read
+from searchkit.verifiers.reference.maths.exact import expand, independent
+from searchkit.verifiers.reference.maths.key import math_key
+from searchkit.verifiers.reference.maths.parser import parse
+from searchkit.verifiers.reference.maths.reader import MAX_DEPTH
+from searchkit.verifiers.reference.maths.regions import region
+from searchkit.verifiers.reference.maths.terms import MAX_TERMS, TooBig, Work, rational, render
+from searchkit.verifiers.reference.maths.tokens import Unreadable
 
 
 def value(text):

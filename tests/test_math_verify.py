@@ -13,9 +13,10 @@ import pytest
 from searchkit import Problem
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.types import Verdict
-from searchkit.verifiers import MathEqual, math_equal
-from searchkit.verifiers.maths import worker as workers
-from searchkit.verifiers.maths.worker import QUEUE, WITH_MATH_VERIFY, Worker
+from searchkit.verifiers import MathEqual
+from searchkit.verifiers.reference import math_equal
+from searchkit.verifiers.reference.maths import worker as workers
+from searchkit.verifiers.reference.maths.worker import QUEUE, WITH_MATH_VERIFY, Worker
 from tests.math_checks import PROMPT, verify
 
 installed = pytest.mark.skipif(
@@ -181,7 +182,7 @@ sympy.sympify(attack)
 assert pathlib.Path("broken").exists()  # so it is, by default
 pathlib.Path("broken").unlink()
 
-from searchkit.verifiers.maths.other import MathVerify
+from searchkit.verifiers.reference.maths.other import MathVerify
 other = MathVerify()
 for text in (attack, "[].append(1)", "(lambda: 1)()", "x.__class__", "Symbol('x').__class__", "f(1)"):
     try:

@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from searchkit.errors import VerifierError
-from searchkit.verifiers.maths import server
-from searchkit.verifiers.maths import worker as workers
-from searchkit.verifiers.maths.compare import Algebra, Outcome
-from searchkit.verifiers.maths.server import receive, send
-from searchkit.verifiers.maths.tokens import Unreadable
-from searchkit.verifiers.maths.worker import QUEUE, Worker
+from searchkit.verifiers.reference.maths import server
+from searchkit.verifiers.reference.maths import worker as workers
+from searchkit.verifiers.reference.maths.compare import Algebra, Outcome
+from searchkit.verifiers.reference.maths.server import receive, send
+from searchkit.verifiers.reference.maths.tokens import Unreadable
+from searchkit.verifiers.reference.maths.worker import QUEUE, Worker
 
 # Equal, but to show it sympy would have to expand 135,751 terms.
 LONG = ("(a+b+c+d+f)^{40}", "a(a+b+c+d+f)^{39}+(b+c+d+f)(a+b+c+d+f)^{39}")
@@ -146,7 +146,7 @@ def test_a_cancelled_comparison_leaves_the_next_one_its_own_answer():
 
 # ---------------------------------------------------------------- processes
 
-IMPORT = "from searchkit.verifiers.maths.worker import QUEUE"
+IMPORT = "from searchkit.verifiers.reference.maths.worker import QUEUE"
 COMPARE = r"assert QUEUE.worker.compare(r'\sin(2x)', r'2\sin x\cos x').equal"
 
 
@@ -224,7 +224,7 @@ def test_the_kernel_limits_memory_and_files(tmp_path):
     """What the worker calls on itself: no more memory than it says, and no file that is longer than nothing."""
     [memory, size] = run(
         """
-        from searchkit.verifiers.maths.server import MEMORY, limit_memory
+        from searchkit.verifiers.reference.maths.server import MEMORY, limit_memory
         limit_memory()
         try:
             bytearray(MEMORY)
@@ -247,7 +247,7 @@ def test_the_kernel_limits_memory_and_files(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on CPU time on Windows")
 def test_the_kernel_limits_cpu_time():
     """A pair that nobody is left to kill ends by itself."""
-    code = "from searchkit.verifiers.maths.server import limit_cpu\nlimit_cpu()\nwhile True: pass"
+    code = "from searchkit.verifiers.reference.maths.server import limit_cpu\nlimit_cpu()\nwhile True: pass"
     ran = subprocess.run([sys.executable, "-c", code], timeout=PATIENCE, check=False)
     assert ran.returncode == -signal.SIGXCPU
 

@@ -10,14 +10,14 @@ import pytest
 
 from searchkit import Model, Params, Problem, solve
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators.function import Function
+from searchkit.function import Function
 from searchkit.generators.recorded import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Prompt, Request
-from searchkit.verifiers.asking import LONGEST
-from searchkit.verifiers.pairwise import BETTER, PairwiseJudge
+from searchkit.verifiers.judges.asking import LONGEST
+from searchkit.verifiers.judges.pairwise import BETTER, PairwiseJudge
 from tests.judges import PROMPT, comparing, fences, greater, judged, says
 
 

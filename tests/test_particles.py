@@ -15,19 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, solve
-from searchkit.generators.embedded import Embedded
+from searchkit.engine.run import Run
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Verifier
-from searchkit.run import Run
-from searchkit.strategies.particle_filter import ParticleFilter
-from searchkit.strategies.particle_gibbs import ParticleGibbs
-from searchkit.strategies.population import Particle, Sweep, owners, resampled, weighed
-from searchkit.strategies.potentials import FORMS, FRESH, Form, Potential
-from searchkit.strategies.resampling import log_mean, normalised, systematic
-from searchkit.strategies.select import Vote
-from searchkit.strategies.steps import Grown
+from searchkit.strategies.particles.particle_filter import ParticleFilter
+from searchkit.strategies.particles.particle_gibbs import ParticleGibbs
+from searchkit.strategies.particles.population import Particle, Sweep, owners, resampled, weighed
+from searchkit.strategies.particles.potentials import FORMS, FRESH, Form, Potential
+from searchkit.strategies.particles.resampling import log_mean, normalised, systematic
+from searchkit.strategies.selection.rules import Vote
+from searchkit.strategies.stepwise.steps import Grown
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Scored, Usage, Verdict

@@ -9,8 +9,8 @@ import pytest
 
 from searchkit import ConfigError
 from searchkit.strategies import MCTS
-from searchkit.strategies.policies import MASTER, PUCT, UCT, BestFirstRule
-from searchkit.strategies.policies.descent import Descent
+from searchkit.strategies.tree.policies import MASTER, PUCT, UCT, BestFirstRule
+from searchkit.strategies.tree.policies.descent import Descent
 from searchkit.tree import Tree
 from searchkit.types import Verdict
 from searchkit.verifiers.predicate import Predicate

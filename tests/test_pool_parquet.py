@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import Entry, Pool
-from searchkit.experiments.parquet import from_parquet, to_parquet
+from searchkit.experiments.pool.parquet import from_parquet, to_parquet
 from tests.pools import POOLS, SMALL, scored
 
 

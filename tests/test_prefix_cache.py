@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded import _ENGINES, Embedded
-from searchkit.lab.checkpoint import SHIPPED, load
+from searchkit.generators.embedded.backend import _ENGINES, Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED, load
+from searchkit.generators.embedded.decoder import Decoder
+from searchkit.generators.embedded.engine import Engine, Generated, Job
+from searchkit.generators.embedded.prefixes import PrefixCache
 from searchkit.lab.countdown import Countdown
-from searchkit.lab.decoder import Decoder
-from searchkit.lab.engine import Engine, Generated, Job
-from searchkit.lab.prefixes import PrefixCache
 from searchkit.types import Params, Prompt, Request, Sample
 
 PROMPTS = [puzzle.prompt for puzzle in Countdown().puzzles(12, "test", seed=11)]

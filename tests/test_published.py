@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from benchmarks import published
-from searchkit.experiments.replaying import Adaptive, replay
-from searchkit.strategies.stopping import Beta, EarlyStopping
+from searchkit.experiments.estimators.replaying import Adaptive, replay
+from searchkit.strategies.sampling.stopping import Beta, EarlyStopping
 
 if not published.DATA.is_dir():
     pytest.skip("the recorded generations are not in ../shared/data", allow_module_level=True)

@@ -35,8 +35,8 @@ from searchkit import (
     solve_many,
     solve_sync,
 )
-from searchkit.generators.retrying import Retrying
 from searchkit.generators.simulated import Simulated
+from searchkit.generators.wrappers.retrying import Retrying
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Image, Request, Text, Usage, Verdict

@@ -14,11 +14,11 @@ import pytest
 
 from searchkit.errors import CallError, ConfigError
 from searchkit.experiments import Entry, Pool, best_at_k, maj_at_k, plot, weighted_at_k
-from searchkit.experiments.replaying import Adaptive, Confident, SoftBest, replay
+from searchkit.experiments.estimators.replaying import Adaptive, Confident, SoftBest, replay
 from searchkit.solve import solve
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.strategies.confident_vote import ConfidentVote
-from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping
+from searchkit.strategies.sampling.stopping import Beta, Dirichlet, EarlyStopping
+from searchkit.strategies.selection.confident_vote import ConfidentVote
 from searchkit.types import Sample, Usage
 from searchkit.verifiers.predicate import Predicate
 

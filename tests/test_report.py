@@ -15,10 +15,10 @@ from searchkit import Budget, Problem, Prompt, Sample
 from searchkit.cli import main
 from searchkit.errors import ConfigError
 from searchkit.experiments import SweepResults, difference
-from searchkit.generators.function import Function
+from searchkit.experiments.report.page import report
+from searchkit.function import Function
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.verifiers import Predicate
-from searchkit.views.report import report
 from tests.reports import HOSTILE, Page, hostile, sweep
 
 

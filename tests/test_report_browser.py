@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from searchkit.views.report import report
+from searchkit.experiments.report.page import report
 from tests.reports import HOSTILE, Page, hostile, sweep
 from tests.test_views import CHROMIUM, browse
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from searchkit import Budget, Model, solve_sync
 from searchkit.errors import CallError
-from searchkit.generators.function import Function
+from searchkit.experiments.report import data as report_data
+from searchkit.experiments.report import traces as report_traces
+from searchkit.experiments.report.page import report
+from searchkit.function import Function
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.verifiers import Judge
-from searchkit.views import report_data, report_traces
-from searchkit.views.report import report
 from tests.reports import ANSWERS, PROBLEMS, Page, sweep
 
 

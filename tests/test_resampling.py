@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import ConfigError
-from searchkit.strategies.resampling import (
+from searchkit.strategies.particles.resampling import (
     SCHEMES,
     effective_size,
     log_mean,

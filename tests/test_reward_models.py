@@ -20,22 +20,22 @@ import pytest
 
 from searchkit.errors import CallError, ConfigError
 from searchkit.experiments import auroc, calibration_error, found_among
-from searchkit.experiments.estimators import pass_at_k
-from searchkit.generators.embedded import Embedded
-from searchkit.generators.model import Model
+from searchkit.experiments.estimators.estimators import pass_at_k
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED, load, read_header, shipped
+from searchkit.generators.embedded.tokenizer import Tokenizer
 from searchkit.lab import arithmetic, countdown
 from searchkit.lab import reward as scorer
 from searchkit.lab.arithmetic import Expression
-from searchkit.lab.checkpoint import SHIPPED, load, read_header, shipped
 from searchkit.lab.countdown import Puzzle
 from searchkit.lab.evaluate_reward import BINS, Judged, judge, report
 from searchkit.lab.reward import EmbeddedReward, lines
 from searchkit.lab.rollouts import Rollouts, Solution, draw, header
-from searchkit.lab.tokenizer import Tokenizer
+from searchkit.model import Model
 from searchkit.solve import solve_sync
 from searchkit.strategies import BestOfN
 from searchkit.types import Image, Message, Params, Prompt, Request, Sample, Text
-from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
+from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
 
 TEXTS = [
     "4 13 16 19>51\n19-16=3:3 4 13\n13+4=17:3 17\n17*3=51:51\n",

@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 from searchkit import Model, Params, solve
+from searchkit.engine.journal import Journal
+from searchkit.engine.run import Run, Search
 from searchkit.errors import CallError, ConfigError, VerifierError
-from searchkit.generators.cached import Cached
-from searchkit.generators.limited import Limited
 from searchkit.generators.pooling import Pooling
 from searchkit.generators.recorded import Recorded
-from searchkit.generators.retrying import Retrying
-from searchkit.journal import Journal
-from searchkit.run import Run, Search
+from searchkit.generators.wrappers.cached import Cached
+from searchkit.generators.wrappers.limited import Limited
+from searchkit.generators.wrappers.retrying import Retrying
 from searchkit.strategies import BeamSearch, BestOfN
 from searchkit.testing.doubles import Counting, Shuffled
 from searchkit.testing.strategies import _truncate
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Message, Piece, Problem, Prompt, Request, Sample, Text, Usage, Verdict
-from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
+from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
 from tests.pooling_server import TAG, RewardServer, goodness, seen
 from tests.steps import STEPS, Letters, Worth, worth, write
 

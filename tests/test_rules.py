@@ -10,8 +10,8 @@ import pytest
 
 from searchkit import ConfigError
 from searchkit.strategies import MASTER, PUCT, RAP, UCT, AgentQ, SWESearch, Widening
-from searchkit.strategies.policies import BestFirstRule
-from searchkit.strategies.policies.descent import Descent
+from searchkit.strategies.tree.policies import BestFirstRule
+from searchkit.strategies.tree.policies.descent import Descent
 from searchkit.tree import ROOT, Tree
 from tests.test_policies import family
 

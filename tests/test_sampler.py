@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from searchkit.lab import sampler
+from searchkit.generators.embedded import sampler
 
 
 def chi_square(counts: np.ndarray, p: np.ndarray) -> float:

@@ -9,14 +9,14 @@ import pytest
 
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
-from searchkit.experiments.scoring import score
-from searchkit.generators.model import Model
+from searchkit.experiments.pool.scoring import score
 from searchkit.generators.simulated import Simulated
+from searchkit.model import Model
 from searchkit.testing import Scripted
 from searchkit.types import Budget, Problem, Prompt, Verdict
-from searchkit.verifiers.exact import Exact
-from searchkit.verifiers.judge import Judge
+from searchkit.verifiers.judges.judge import Judge
 from searchkit.verifiers.predicate import Predicate
+from searchkit.verifiers.reference.exact import Exact
 
 PROBLEMS = [Problem(str(i), Prompt.of(f"question {i}"), "right") for i in range(6)]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Function, Model, Params, Result, solve
+from searchkit.engine.run import Run
 from searchkit.environments import FolderEnvironment, Guarded, ReplayEnvironment, Rewrite, TextSteps
-from searchkit.run import Run
 from searchkit.strategies import (
     ABMCTS,
     DVTS,

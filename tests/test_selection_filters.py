@@ -13,15 +13,15 @@ from searchkit import Budget, ConfigError, Prompt, Result
 from searchkit.errors import CallError, VerifierError
 from searchkit.protocols import Verifier
 from searchkit.strategies import Argmax, BestOfN, Soft, Tournament, Vote
-from searchkit.strategies.filtered_best_of_n import FilteredBestOfN
-from searchkit.strategies.hierarchical import Hierarchical
-from searchkit.strategies.step_filter import StepFilter
+from searchkit.strategies.selection.hierarchical import Hierarchical
+from searchkit.strategies.selection.step_filter import StepFilter
+from searchkit.strategies.stepwise.filtered_best_of_n import FilteredBestOfN
 from searchkit.strategy import Strategy
 from searchkit.testing import Shuffled, StrategyTests
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Scored, Verdict
 from searchkit.verifiers.base import Independent
-from searchkit.verifiers.pairwise import PairwiseJudge
+from searchkit.verifiers.judges.pairwise import PairwiseJudge
 from searchkit.verifiers.predicate import Predicate
 from tests.known_tree import Known, run
 from tests.selecting import candidate, select, selecting

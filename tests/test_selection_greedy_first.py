@@ -10,7 +10,7 @@ import pytest
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import best_at_k
-from searchkit.experiments.greedy_first import greedy_first_best_at_k
+from searchkit.experiments.estimators.greedy_first import greedy_first_best_at_k
 from tests.selecting import reward_model_rows
 
 

@@ -24,9 +24,9 @@ from searchkit.testing import Counting, Scripted, StrategyTests, VerifierTests
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Request, Sample, Token, Usage
 from searchkit.verifiers import Agreement, Judge, LogProb, Predicate, PYes
-from searchkit.verifiers.asking import LONGEST, UNREADABLE
-from searchkit.verifiers.deduplicated import Deduplicated
-from searchkit.verifiers.universal import UniversalConsistency
+from searchkit.verifiers.combining.deduplicated import Deduplicated
+from searchkit.verifiers.judges.asking import LONGEST, UNREADABLE
+from searchkit.verifiers.judges.universal import UniversalConsistency
 from tests.judges import fences, judged, says
 
 # ---------------------------------------------------------------- universal self-consistency

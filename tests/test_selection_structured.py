@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit import Model, Params, solve
+from searchkit.answers.structured import LONGEST, json_key, tool_key
 from searchkit.errors import ConfigError
 from searchkit.generators.recorded import Recorded
 from searchkit.protocols import Backend
 from searchkit.strategies import SelfConsistency, Vote
-from searchkit.strategies.field_vote import FieldVote
-from searchkit.strategies.of_messages import OfMessages
+from searchkit.strategies.sampling.field_vote import FieldVote
+from searchkit.strategies.selection.of_messages import OfMessages
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted, StrategyTests
 from searchkit.types import Message, Request, Sample, Text, ToolCall
-from searchkit.verifiers.structured import LONGEST, json_key, tool_key
 from tests.selecting import candidate, select
 
 

@@ -13,15 +13,15 @@ import pytest
 
 from searchkit import Model, Params, solve
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import operations, problem
 from searchkit.lab.countdown import Countdown
-from searchkit.strategies.best_of_n import BestOfN
-from searchkit.strategies.borda_vote import BordaVote, borda_weights
-from searchkit.strategies.complexity_vote import ComplexityVote, count_steps
-from searchkit.strategies.confident_vote import ConfidentVote, percentile
-from searchkit.strategies.select import Argmax, Soft, Vote
-from searchkit.verifiers.confidence import DeepConf
+from searchkit.strategies.sampling.best_of_n import BestOfN
+from searchkit.strategies.selection.borda_vote import BordaVote, borda_weights
+from searchkit.strategies.selection.complexity_vote import ComplexityVote, count_steps
+from searchkit.strategies.selection.confident_vote import ConfidentVote, percentile
+from searchkit.strategies.selection.rules import Argmax, Soft, Vote
+from searchkit.verifiers.consensus.confidence import DeepConf
 from tests.selecting import candidate, leader, reward_model_rows, select, selecting, shares
 
 

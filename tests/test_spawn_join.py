@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Message, Model, Params, Prompt, Result, Sample, solve
-from searchkit.experiments.at_budget import spent
+from searchkit.engine.sync import STOP
+from searchkit.experiments.estimators.at_budget import spent
 from searchkit.generators.simulated import Simulated
 from searchkit.lab import traces
 from searchkit.protocols import Backend
 from searchkit.strategies import APRProtocol, BestOfN, SpawnJoin, TagProtocol, ToolCallProtocol
 from searchkit.strategy import Strategy
-from searchkit.sync import STOP
 from searchkit.testing import Counting, Shuffled, StrategyTests
 from searchkit.testing.strategies import ANSWERS, LengthScore
 from searchkit.types import Request, Text, ToolCall, Usage

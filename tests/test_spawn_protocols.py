@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import ConfigError, Message, Model, NeedsPrefix, Params, Prompt, Sample, solve
-from searchkit.generators.openai import OpenAI
+from searchkit.generators.openai.backend import OpenAI
 from searchkit.strategies import APRProtocol, SpawnJoin, TagProtocol, ToolCallProtocol
-from searchkit.strategies.protocols.base import Returned, Slip, Spawn, Task
+from searchkit.strategies.spawn_join.protocols.base import Returned, Slip, Spawn, Task
 from searchkit.testing.server import Reply, Server
 from searchkit.types import Text, ToolCall
 

@@ -9,7 +9,7 @@ import pytest
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import Entry, Pool
-from searchkit.experiments.difficulty import compute_optimal, difficulty, quantile_bins
+from searchkit.experiments.statistics.difficulty import compute_optimal, difficulty, quantile_bins
 
 
 def test_difficulty_of_a_pool():

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import Entry, Pool
-from searchkit.experiments.compute import compute
-from searchkit.experiments.coverage_law import CoverageLaw, coverage_law
-from searchkit.experiments.mcnemar import mcnemar
-from searchkit.experiments.regret import regret
-from searchkit.experiments.self_correction import SelfCorrection, self_correction
+from searchkit.experiments.estimators.compute import compute
+from searchkit.experiments.statistics.coverage_law import CoverageLaw, coverage_law
+from searchkit.experiments.statistics.mcnemar import mcnemar
+from searchkit.experiments.statistics.regret import regret
+from searchkit.experiments.statistics.self_correction import SelfCorrection, self_correction
 
 quickly = settings(deadline=None, max_examples=60)
 KS = (1, 2, 4, 8, 16, 32)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import Entry, Pool
-from searchkit.experiments.calibration_error import calibration_error, hle_compat
-from searchkit.experiments.ranking import auroc, auroc_pooled, auroc_within, labelled
-from searchkit.experiments.reward_bench import found_among, reward_bench
+from searchkit.experiments.statistics.calibration_error import calibration_error, hle_compat
+from searchkit.experiments.statistics.ranking import auroc, auroc_pooled, auroc_within, labelled
+from searchkit.experiments.statistics.reward_bench import found_among, reward_bench
 
 SAMPLES = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans()), min_size=2, max_size=10)
 quickly = settings(deadline=None, max_examples=60)

@@ -8,7 +8,7 @@ from math import comb
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.strategies.stopping import Beta, Dirichlet, EarlyStopping, leads
+from searchkit.strategies.sampling.stopping import Beta, Dirichlet, EarlyStopping, leads
 
 
 def votes(*counts: int) -> list[str]:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.experiments.executors import check
-from searchkit.experiments.sweep import Sweep
-from searchkit.experiments.sweep_results import SweepResults, difference
-from searchkit.generators.model import Model
+from searchkit.experiments.sweep.executors import check
+from searchkit.experiments.sweep.results import SweepResults, difference
+from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.generators.simulated import Simulated
+from searchkit.model import Model
 from searchkit.solve import solve_sync
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.strategies.stopping import Beta
+from searchkit.strategies.sampling.stopping import Beta
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.types import Budget, Params, Problem, Prompt, Usage
 from searchkit.verifiers import Exact, Predicate

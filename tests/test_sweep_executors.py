@@ -17,10 +17,10 @@ SCRIPT = """
 import os
 import sys
 from searchkit import Budget, Model, Problem, Prompt
-from searchkit.experiments.sweep import Sweep
+from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.strategies.stopping import Beta
+from searchkit.strategies.sampling.stopping import Beta
 from searchkit.verifiers import Exact, Predicate
 
 if __name__ == "__main__":

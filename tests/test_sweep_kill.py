@@ -15,13 +15,13 @@ from collections import Counter
 
 import pytest
 
-from searchkit.experiments.sweep_results import SweepResults
+from searchkit.experiments.sweep.results import SweepResults
 
 SCRIPT = '''
 import asyncio, os, sys
 from dataclasses import dataclass
 from searchkit import Budget, Model, Problem, Prompt, Sample, Usage
-from searchkit.experiments.sweep import Sweep
+from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.verifiers import Predicate
 

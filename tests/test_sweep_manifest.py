@@ -10,13 +10,13 @@ from functools import partial
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.experiments import manifest
-from searchkit.experiments.sweep import Sweep
-from searchkit.generators.embedded import Embedded
-from searchkit.generators.limited import Limited
-from searchkit.generators.model import Model
-from searchkit.generators.openai import OpenAI
+from searchkit.experiments.sweep import manifest
+from searchkit.experiments.sweep.sweep import Sweep
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.simulated import Simulated
+from searchkit.generators.wrappers.limited import Limited
+from searchkit.model import Model
 from searchkit.strategies import BestOfN
 from searchkit.types import Problem, Prompt
 from searchkit.verifiers import Exact, Judge, Predicate

@@ -8,9 +8,9 @@ import pytest
 
 from searchkit import Model, Params, Problem, Prompt, run_sync, solve_many
 from searchkit.experiments import spent
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED, load, shipped
 from searchkit.lab import traces
-from searchkit.lab.checkpoint import SHIPPED, load, shipped
 from searchkit.strategies import APRProtocol, SpawnJoin
 
 PUZZLES = traces.TASK.puzzles(16, "dev")

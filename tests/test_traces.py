@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from searchkit.generators.embedded.words import Words
 from searchkit.lab import traces
 from searchkit.lab.countdown import Countdown, Puzzle, Split, solutions
 from searchkit.lab.traces import CONTEXT, TASK, check, draw, parallel, parallel_prompt, serial, serial_prompt, spawns
-from searchkit.lab.words import Words
 
 FOUR = Countdown(count=4, high=12, max_value=100)
 LIST = r"\[(\d+(?:, \d+)*)\]"

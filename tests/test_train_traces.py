@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def answer(folder: Path, prompt: Any, **params: Any) -> Any:
     """One sample of the checkpoint in `folder`."""
-    from searchkit.generators.embedded import Embedded
+    from searchkit.generators.embedded.backend import Embedded
     from searchkit.types import Params, Request
 
     return asyncio.run(Embedded(folder, batch=2, threads=1).complete([Request(prompt, Params(**params), 5)]))[0]
@@ -54,8 +54,8 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Four steps in one go and four steps killed after two give the same weights, bit for bit."""
+    from searchkit.generators.embedded.words import Words
     from searchkit.lab import train_traces
-    from searchkit.lab.words import Words
 
     monkeypatch.setattr(train_traces, "SAVE_EVERY", 1)
     monkeypatch.setattr(train_traces, "accuracy", lambda *_: 0.0)  # an untrained model writes to the context's end
@@ -80,8 +80,8 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_reads_as_many_tokens_as_asked_for(kind: str) -> None:
     """Both kinds read the same number; the same step gives the same texts, another step others."""
+    from searchkit.generators.embedded.tokenizer import PAD
     from searchkit.lab import train_traces
-    from searchkit.lab.tokenizer import PAD
 
     words = train_traces.vocabulary()
     first, again, later = (train_traces.batch(kind, words, 3000, 0, step) for step in (0, 0, 1))
@@ -95,8 +95,8 @@ def test_a_step_reads_as_many_tokens_as_asked_for(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_model_writes_is_learnt_and_nothing_else(kind: str) -> None:
     """Of each text: targets are the tokens behind prompt and known part, then the end token; all else is masked."""
+    from searchkit.generators.embedded.tokenizer import EOS
     from searchkit.lab import train_traces
-    from searchkit.lab.tokenizer import EOS
 
     words, rng, joins = train_traces.vocabulary(), random.Random(3), 0
     for _ in range(40):
@@ -151,8 +151,8 @@ def test_a_serial_budget_is_the_length_rounded_up() -> None:
 
 def test_parts_hold_every_row_once() -> None:
     """Packed rows are the given ones, each once, cut nowhere; no part is larger than it should be."""
+    from searchkit.generators.embedded.tokenizer import PAD
     from searchkit.lab import train_traces
-    from searchkit.lab.tokenizer import PAD
 
     rng = random.Random(0)
     rows = [([rng.randrange(3, 99) for _ in range(n)], [7] * n) for n in rng.choices(range(1, 500), k=60)]
@@ -215,7 +215,7 @@ def test_of_several_stop_strings_the_first_in_the_text_ends_it(folder: Path) -> 
 
 def test_accuracy_follows_spawns_and_joins(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a writer that knows the symbolic search by heart, what is measured is the symbolic search's last parent."""
-    from searchkit.generators import embedded
+    from searchkit.generators.embedded import backend as embedded
     from searchkit.lab import train_traces
     from searchkit.lab.traces import check, parallel, parallel_prompt
     from searchkit.types import Sample

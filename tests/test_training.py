@@ -21,8 +21,8 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
 ) -> None:
     """Four steps in one go and four steps killed after two give the same weights, bit for bit."""
+    from searchkit.generators.embedded.tokenizer import Tokenizer
     from searchkit.lab import train
-    from searchkit.lab.tokenizer import Tokenizer
 
     monkeypatch.setattr(train, "SAVE_EVERY", 1)
     monkeypatch.setattr(train, "evaluate", lambda *_: (0.0, 0.0))  # minutes of sampling from an untrained model
@@ -47,9 +47,9 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
 
 def test_training_examples_are_solutions_of_training_puzzles_only() -> None:
     """Every text replays to its target, and none of its puzzles is in the dev or test split."""
+    from searchkit.generators.embedded.tokenizer import Tokenizer
     from searchkit.lab import train
     from searchkit.lab.countdown import Countdown, Puzzle, check
-    from searchkit.lab.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.of(train.CHARACTERS["countdown"])
     examples = train.Puzzles(Countdown(high=6), tokenizer, seed=0)
@@ -63,9 +63,9 @@ def test_training_examples_are_solutions_of_training_puzzles_only() -> None:
 
 def test_arithmetic_examples_are_solutions_of_training_expressions_only() -> None:
     """Of a batch of 64: every text is right, of the train split, its solution learnt whole, and the steps differ."""
+    from searchkit.generators.embedded.tokenizer import EOS, Tokenizer
     from searchkit.lab import train
     from searchkit.lab.arithmetic import Arithmetic, Expression, check
-    from searchkit.lab.tokenizer import EOS, Tokenizer
 
     tokenizer = Tokenizer.of(train.CHARACTERS["arithmetic"])
     texts, seen = train.Expressions(Arithmetic(), tokenizer), []
@@ -87,9 +87,9 @@ def test_parts_of_a_batch_are_weighed_as_one() -> None:
     """Texts of like length go together; loss and gradient are those of the whole batch, padded to one length."""
     from torch.nn import functional
 
+    from searchkit.generators.embedded.tokenizer import Tokenizer
     from searchkit.lab import train
     from searchkit.lab.arithmetic import Arithmetic
-    from searchkit.lab.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.of(train.CHARACTERS["arithmetic"])
     batch = train.Expressions(Arithmetic(), tokenizer).batch(12, 0, 0)
@@ -110,9 +110,9 @@ def test_parts_of_a_batch_are_weighed_as_one() -> None:
 
 def test_only_the_solution_is_learnt() -> None:
     """Targets inside the prompt and behind the end are masked; the first learnt token follows the prompt."""
+    from searchkit.generators.embedded.tokenizer import EOS, Tokenizer
     from searchkit.lab import train
     from searchkit.lab.countdown import Countdown
-    from searchkit.lab.tokenizer import EOS, Tokenizer
 
     tokenizer = Tokenizer.of(train.CHARACTERS["countdown"])
     ((inputs, targets),) = train.Puzzles(Countdown(high=5), tokenizer, seed=0).batch(4, 0, 0)

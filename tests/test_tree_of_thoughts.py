@@ -9,12 +9,12 @@ import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Result, solve
 from searchkit.environments.text_steps import TextSteps
-from searchkit.generators.embedded import Embedded
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Verifier
-from searchkit.strategies.tree_of_thoughts import TreeOfThoughts
+from searchkit.strategies.stepwise.tree_of_thoughts import TreeOfThoughts
 from searchkit.strategy import Strategy
 from searchkit.types import Usage
 from tests.known_tree import Known, full, run

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, ConfigError, Model, Result, solve
+from searchkit.engine.run import Run
 from searchkit.errors import StaleBranch
 from searchkit.protocols import Verifier
-from searchkit.run import Run
 from searchkit.strategies import MASTER, MCTS, PUCT, RAP, UCT, AgentQ, BestFirst, RecedingHorizon, SWESearch, Widening
-from searchkit.strategies.pick import End, pick
+from searchkit.strategies.tree.pick import End, pick
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
 from searchkit.tree import NO_PARENT, ROOT, Tree

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from searchkit import Problem, Prompt, solve_sync
+from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators.recorded import Recorded
-from searchkit.run import Run, Search
 from searchkit.strategies import BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample, Verdict
@@ -25,7 +25,7 @@ from searchkit.verifiers.code.limits import Limits
 from searchkit.verifiers.code.pool import POOL, Pool
 from searchkit.verifiers.code.report import Case, Report
 from searchkit.verifiers.code.suite import Suite, read
-from searchkit.verifiers.unit_tests import UnitTests
+from searchkit.verifiers.code.unit_tests import UnitTests
 
 PROMPT = Prompt.of("Write a function that squares.")
 DATA = Path(__file__).parents[1].parent / "shared" / "data" / "human_eval" / "HumanEval.jsonl.gz"
@@ -301,7 +301,7 @@ def test_a_prompt_that_cannot_be_executed_says_so():
 def test_a_sandbox_that_breaks_abstains(monkeypatch):
     """No verdict; nothing is held against the program."""
     monkeypatch.setattr("searchkit.verifiers.code.process._command", lambda level, scratch: ["/nowhere/python"])
-    monkeypatch.setattr("searchkit.verifiers.unit_tests.POOL", Pool(1))
+    monkeypatch.setattr("searchkit.verifiers.code.unit_tests.POOL", Pool(1))
     [verdict] = judge(of(ASSERTIONS), SQUARE)
     assert (verdict.value, verdict.passed) == (None, None)
     assert verdict.feedback.startswith(f"the sandbox ({LEVEL}) broke: ")

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from searchkit.answers import keys
+from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.run import Run, Search
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers import Exact, Predicate, keys
+from searchkit.verifiers import Exact, Predicate
 
 PROMPT = Prompt.of("What is 6 * 7?")
 

@@ -26,12 +26,12 @@ import pytest
 
 from searchkit import Model, solve
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators.embedded import Embedded
-from searchkit.generators.openai import OpenAI
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import SHIPPED
+from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.transformers import Transformers
 from searchkit.generators.vllm import VLLM
 from searchkit.lab.checker import CHECKER, problem
-from searchkit.lab.checkpoint import SHIPPED
 from searchkit.lab.countdown import Countdown, Puzzle, check, replay, solutions
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Backend

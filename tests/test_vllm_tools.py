@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from searchkit import Model, Params, solve
-from searchkit.generators.openai import OpenAI
+from searchkit.generators.openai.backend import OpenAI
 from searchkit.strategies import SpawnJoin, TagProtocol, ToolCallProtocol
 from tests.vllm_server import over_http, served
 
@@ -49,7 +49,7 @@ def learn_by_heart(folder: Path) -> None:
     """Train until every token of every reply is by far the likeliest."""
     import torch
 
-    from searchkit.lab.tokenizer import BOS, EOS, PAD, Tokenizer
+    from searchkit.generators.embedded.tokenizer import BOS, EOS, PAD, Tokenizer
     from searchkit.lab.train import Llama, backward, export
 
     tokenizer = Tokenizer.of("".join(sorted({*map(chr, range(32, 127)), "\n"})))

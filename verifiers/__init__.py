@@ -3,29 +3,29 @@
 if __name__ != "searchkit.verifiers":
     raise ImportError("import searchkit.verifiers, not verifiers: the folder is installed inside the searchkit package")
 
-from searchkit.verifiers import keys
-from searchkit.verifiers.agreement import Agreement, MinimumBayesRisk
-from searchkit.verifiers.all_of import AllOf
-from searchkit.verifiers.calibrated import Calibrated
-from searchkit.verifiers.calibration import Isotonic, Platt, Temperature
-from searchkit.verifiers.cascade import Cascade
-from searchkit.verifiers.confidence import DeepConf, LogProb, SelfCertainty
-from searchkit.verifiers.debate import Debate
-from searchkit.verifiers.deduplicated import Deduplicated
-from searchkit.verifiers.dual_agreement import DualAgreement
-from searchkit.verifiers.exact import Exact
-from searchkit.verifiers.generative import PYes
-from searchkit.verifiers.judge import Judge
-from searchkit.verifiers.jury import Jury
-from searchkit.verifiers.math_equal import MathEqual
-from searchkit.verifiers.maths.key import math_key
-from searchkit.verifiers.pairwise import PairwiseJudge
+from searchkit.answers import keys
+from searchkit.answers.structured import json_key, tool_key
+from searchkit.verifiers.code.dual_agreement import DualAgreement
+from searchkit.verifiers.code.unit_tests import UnitTests
+from searchkit.verifiers.combining.all_of import AllOf
+from searchkit.verifiers.combining.calibrated import Calibrated
+from searchkit.verifiers.combining.calibration import Isotonic, Platt, Temperature
+from searchkit.verifiers.combining.cascade import Cascade
+from searchkit.verifiers.combining.deduplicated import Deduplicated
+from searchkit.verifiers.combining.jury import Jury
+from searchkit.verifiers.combining.weighted import Weighted
+from searchkit.verifiers.consensus.agreement import Agreement, MinimumBayesRisk
+from searchkit.verifiers.consensus.confidence import DeepConf, LogProb, SelfCertainty
+from searchkit.verifiers.judges.debate import Debate
+from searchkit.verifiers.judges.judge import Judge
+from searchkit.verifiers.judges.p_yes import PYes
+from searchkit.verifiers.judges.pairwise import PairwiseJudge
+from searchkit.verifiers.judges.universal import UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
-from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
-from searchkit.verifiers.structured import json_key, tool_key
-from searchkit.verifiers.unit_tests import UnitTests
-from searchkit.verifiers.universal import UniversalConsistency
-from searchkit.verifiers.weighted import Weighted
+from searchkit.verifiers.reference.exact import Exact
+from searchkit.verifiers.reference.math_equal import MathEqual
+from searchkit.verifiers.reference.maths.key import math_key
+from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
 
 __all__ = [
     "Agreement",

@@ -13,8 +13,8 @@ from searchkit.cli.sweep import summary_json
 from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from searchkit.experiments.intervals import Interval
-    from searchkit.experiments.sweep_results import Summary
+    from searchkit.experiments.estimators.intervals import Interval
+    from searchkit.experiments.sweep.results import Summary
 
 
 def add(commands: Any) -> None:
@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 def compare(options: argparse.Namespace) -> int:
     """Print accuracy of A minus that of B, with its 95 % interval, for each budget that both have."""
-    from searchkit.experiments.sweep_results import difference, interval
+    from searchkit.experiments.sweep.results import difference, interval
 
     pairs = _pairs(_named(options.A), _named(options.B))
     found = [(a, b, *difference(a, b)) for a, b in pairs]
@@ -52,7 +52,7 @@ def _json(a: Summary, b: Summary, problems: Sequence[str], delta: Interval) -> d
 
 def _named(text: str) -> list[Summary]:
     """The summaries that ``FOLDER`` or ``FOLDER:STRATEGY`` stands for."""
-    from searchkit.experiments.sweep_results import SweepResults
+    from searchkit.experiments.sweep.results import SweepResults
 
     folder, colon, strategy = (text, "", "") if Path(text).is_dir() else text.rpartition(":")
     results = SweepResults.load(folder or text)

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchkit.cli import setup
+from searchkit.engine.sync import run_sync
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded import Embedded
-from searchkit.generators.model import Model
+from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown, Puzzle
+from searchkit.model import Model
 from searchkit.solve import solve_sync
 from searchkit.strategies import BestOfN
-from searchkit.sync import run_sync
 from searchkit.types import Params
 
 if TYPE_CHECKING:
-    from searchkit.experiments.pool import Pool
+    from searchkit.experiments.pool.pool import Pool
 
 EXPLAINED = """pass@1 is {:.1f} %. best@k is best-of-N with the exact checker, maj@k is self-consistency.
 Brackets are 95 % intervals over problems. The curve is drawn in {}."""
@@ -35,7 +35,7 @@ def demo(options: argparse.Namespace, command: str) -> int:
     if not Path(options.out).absolute().parent.is_dir():
         raise ConfigError(f"--out {options.out}: there is no such folder")
     from searchkit.experiments import draw
-    from searchkit.experiments.curves import table
+    from searchkit.experiments.estimators.curves import table
     from searchkit.experiments.plots import save
 
     began = time.perf_counter()
@@ -78,6 +78,6 @@ def _one_search(pool: Pool, model: Model, seed: int) -> str:
 
 
 def _size() -> str:
-    from searchkit.lab.checkpoint import SHIPPED
+    from searchkit.generators.embedded.checkpoint import SHIPPED
 
     return f"{(SHIPPED / 'model.safetensors').stat().st_size / 4e6:.1f} M parameter"

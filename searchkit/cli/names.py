@@ -20,10 +20,10 @@ from searchkit.strategy import Strategy
 def known() -> dict[str, Any]:
     """Every name with what it stands for: strategies, their rules, environments, answer keys, verifiers."""
     from searchkit import environments, strategies, verifiers
+    from searchkit.answers import keys
     from searchkit.lab.arithmetic import answer
     from searchkit.lab.checker import ARITHMETIC, CHECKER, operations, outcome_reward, process_reward
     from searchkit.lab.environment import ArithmeticSteps, CountdownSteps
-    from searchkit.verifiers import keys
 
     names: dict[str, Any] = {name: getattr(strategies, name) for name in strategies.__all__}
     names |= {name: getattr(environments, name) for name in environments.__all__}

@@ -10,7 +10,7 @@ from searchkit.cli.names import meant
 from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from searchkit.experiments.axes import Axis
+    from searchkit.experiments.estimators.axes import Axis
 
 X = ("tokens", "total", "sequential", "seconds", "usd", "flops", "cost")
 
@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
 def plot(options: argparse.Namespace) -> int:
     """Draw the figure and print where it is."""
     from searchkit.experiments import plots
-    from searchkit.experiments.sweep_results import SweepResults
+    from searchkit.experiments.sweep.results import SweepResults
 
     target = Path(options.to or Path(options.out) / "accuracy.png")
     if target.suffix.lower() != ".png" or not target.absolute().parent.is_dir():
@@ -48,7 +48,7 @@ def plot(options: argparse.Namespace) -> int:
 
 
 def _axis(options: argparse.Namespace) -> Axis:
-    from searchkit.experiments import axes
+    from searchkit.experiments.estimators import axes
 
     if options.x not in X:
         raise ConfigError(f"unknown --x {options.x!r}{meant(options.x, X)}")

@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
 def report(options: argparse.Namespace) -> int:
     """Write the page and print where it is."""
     from searchkit.cli.sweep_config import load
-    from searchkit.views.report import report as write
+    from searchkit.experiments.report.page import report as write
 
     path = Path(options.sweep)
     if path.is_file():

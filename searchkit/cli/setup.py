@@ -10,7 +10,7 @@ from typing import Any
 
 from searchkit.cli import names
 from searchkit.errors import ConfigError
-from searchkit.generators.model import Model
+from searchkit.model import Model
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params
 
@@ -25,8 +25,8 @@ def params(options: argparse.Namespace) -> Params:
 def generator(options: argparse.Namespace) -> Model:
     """The embedded model, or the server at `options.backend` with retries and an adaptive limit."""
     if options.backend == "embedded":
-        from searchkit.generators.embedded import Embedded
-        from searchkit.lab.checkpoint import shipped
+        from searchkit.generators.embedded.backend import Embedded
+        from searchkit.generators.embedded.checkpoint import shipped
 
         if _task(options) not in TASKS:
             raise ConfigError(f"the embedded models are {' and '.join(TASKS)}, got --model {options.model}")
@@ -35,9 +35,9 @@ def generator(options: argparse.Namespace) -> Model:
         raise ConfigError(f"unknown backend {options.backend!r}: 'embedded', or a URL such as http://localhost:8000/v1")
     if not options.model:
         raise ConfigError("a server serves models by name: add --model NAME")
-    from searchkit.generators.limited import Limited
-    from searchkit.generators.openai import OpenAI
-    from searchkit.generators.retrying import Retrying
+    from searchkit.generators.openai.backend import OpenAI
+    from searchkit.generators.wrappers.limited import Limited
+    from searchkit.generators.wrappers.retrying import Retrying
 
     return Model(Retrying(Limited(OpenAI(options.backend, options.model, route=options.route))), params(options))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from searchkit.experiments.sweep_results import Summary, SweepResults
+    from searchkit.experiments.sweep.results import Summary, SweepResults
 
 
 def add(commands: Any) -> None:

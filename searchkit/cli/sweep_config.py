@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from searchkit.cli import names, setup
 from searchkit.cli.sweep_problems import check, problems
 from searchkit.errors import ConfigError
-from searchkit.generators.model import Model
+from searchkit.model import Model
 from searchkit.types import Budget, Prompt
 
 if TYPE_CHECKING:
-    from searchkit.experiments.sweep import Sweep
+    from searchkit.experiments.sweep.sweep import Sweep
 
 Table = Mapping[str, Any]
 TOP = {
@@ -52,7 +52,7 @@ def load(path: Path) -> Config:
 
 
 def _read(given: Table, folder: Path) -> Config:
-    from searchkit.experiments.sweep import Sweep
+    from searchkit.experiments.sweep.sweep import Sweep
 
     check(given, TOP, "", needed=("out", "problems", "strategies"))
     options, endpoints = _model(given.get("model", {}))

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
+from searchkit.answers import keys
 from searchkit.datasets.dataset import Dataset, fill
 from searchkit.datasets.files import Row, Source, rows
+from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.run import Run
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers import keys
 from searchkit.verifiers.base import Independent
 
 SHA256 = "b9f12b3e36d987a3c714c4cef17d89a137d7c59da26532fcfb93b4821d8111b5"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from searchkit.answers import keys
 from searchkit.datasets.dataset import Dataset
 from searchkit.datasets.files import Row, Source, rows
 from searchkit.datasets.maths import TEMPLATE, problems
 from searchkit.errors import ConfigError
-from searchkit.verifiers import keys
-from searchkit.verifiers.math_equal import MathEqual
+from searchkit.verifiers.reference.math_equal import MathEqual
 
 SHA256 = "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"
 """Of ``test.jsonl``, 1,319 problems, as in the repository openai/grade-school-math."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from searchkit.datasets.dataset import Dataset, fill
 from searchkit.datasets.files import Row, Source, rows
 from searchkit.types import Problem, Prompt
-from searchkit.verifiers.unit_tests import UnitTests
+from searchkit.verifiers.code.unit_tests import UnitTests
 
 SHA256 = "1d49078ba3e2b196b9344535bef34a43021f038fad9561d6ee7c53450609a6a2"
 """Of ``HumanEval.jsonl.gz``, unpacked, 164 problems, as in the repository openai/human-eval."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from searchkit.datasets.dataset import Dataset, fill
 from searchkit.types import Problem, Prompt
-from searchkit.verifiers.math_equal import MathEqual
-from searchkit.verifiers.maths.key import math_key
+from searchkit.verifiers.reference.math_equal import MathEqual
+from searchkit.verifiers.reference.maths.key import math_key
 
 TEMPLATE = r"""{question}
 

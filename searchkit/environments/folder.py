@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from searchkit.engine.run import Run
 from searchkit.environments.episode import Episode
 from searchkit.environments.patch import File, files, ignored, patch
 from searchkit.environments.sandbox import Sandbox, Scratch
 from searchkit.errors import CallError, ConfigError, StaleBranch, UncertainEffect
-from searchkit.run import Run
 from searchkit.types import Prompt, Step
 
 

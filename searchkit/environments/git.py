@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from searchkit.engine.run import Run
 from searchkit.environments.episode import Episode
 from searchkit.environments.patch import contained
 from searchkit.environments.sandbox import Sandbox, Scratch
 from searchkit.errors import CallError, ConfigError
-from searchkit.run import Run
 from searchkit.types import Step
 
 QUIET = ("core.hooksPath=" + os.devnull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false")

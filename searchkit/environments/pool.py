@@ -15,10 +15,10 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+from searchkit.engine.run import Run
 from searchkit.environments.episode import outcome
 from searchkit.errors import CallError, ConfigError, SearchkitError, StaleBranch
 from searchkit.leaf import Deadline
-from searchkit.run import Run
 
 T = TypeVar("T")
 O = TypeVar("O")  # noqa: E741

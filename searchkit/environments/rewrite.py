@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.environments.wording import check, fenced, worded
+from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.run import Run
+from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Prompt, Sample, Step, Verdict
 
 UNJUDGED = Verdict()

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from searchkit.engine.run import Run
 from searchkit.environments.episode import Episode, conversation, outcome, told
 from searchkit.environments.pool import PATIENCE
 from searchkit.errors import CallError, ConfigError, SearchkitError
-from searchkit.generators.function import in_thread, is_async
+from searchkit.function import in_thread, is_async
 from searchkit.leaf import Deadline
-from searchkit.run import Run
 from searchkit.types import Params, Prompt, Sample, Step
 
 O = TypeVar("O")  # noqa: E741

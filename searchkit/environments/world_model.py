@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from searchkit.environments.wording import check, worded
+from searchkit.engine.run import Run
 from searchkit.errors import BudgetExhausted, CallError, ConfigError
 from searchkit.protocols import Generator
-from searchkit.run import Run
+from searchkit.templates import check, worded
 from searchkit.types import Message, Outcome, Params, Piece, Prompt, Sample, Step, Text
 
 NO_PARAMS = Params()

@@ -1,31 +1,31 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals."""
 
-from searchkit.experiments.allocation import Allocated, Allocation, allocate
-from searchkit.experiments.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
-from searchkit.experiments.axes import Axis, cost, flops
-from searchkit.experiments.calibration_error import calibration_error, hle_compat
-from searchkit.experiments.compute import Compute, compute
-from searchkit.experiments.coverage_law import CoverageLaw, coverage_law
-from searchkit.experiments.curves import Curve, estimate, table
-from searchkit.experiments.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
-from searchkit.experiments.drawing import draw
-from searchkit.experiments.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
-from searchkit.experiments.greedy_first import greedy_first_best_at_k
-from searchkit.experiments.intervals import Interval, bootstrap, paired_bootstrap
-from searchkit.experiments.mcnemar import McNemar, mcnemar
-from searchkit.experiments.parquet import from_parquet, to_parquet
+from searchkit.experiments.estimators.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
+from searchkit.experiments.estimators.axes import Axis, cost, flops
+from searchkit.experiments.estimators.compute import Compute, compute
+from searchkit.experiments.estimators.curves import Curve, estimate, table
+from searchkit.experiments.estimators.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
+from searchkit.experiments.estimators.greedy_first import greedy_first_best_at_k
+from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
+from searchkit.experiments.estimators.replaying import Adaptive, Confident, Method, Replayed, SoftBest, replay
 from searchkit.experiments.plots import plot
-from searchkit.experiments.pool import Entry, Pool
-from searchkit.experiments.ranking import auroc, auroc_pooled, auroc_within, labelled
-from searchkit.experiments.regret import regret
-from searchkit.experiments.replaying import Adaptive, Confident, Method, Replayed, SoftBest, replay
-from searchkit.experiments.reward_bench import found_among, reward_bench
-from searchkit.experiments.score_model import ScoreModel
-from searchkit.experiments.scoring import score
-from searchkit.experiments.self_correction import SelfCorrection, self_correction
-from searchkit.experiments.sweep import Sweep
-from searchkit.experiments.sweep_results import Summary, SweepResults, difference
-from searchkit.experiments.sweep_rows import Finished, Lost, Row
+from searchkit.experiments.pool.drawing import draw
+from searchkit.experiments.pool.parquet import from_parquet, to_parquet
+from searchkit.experiments.pool.pool import Entry, Pool
+from searchkit.experiments.pool.scoring import score
+from searchkit.experiments.statistics.allocation import Allocated, Allocation, allocate
+from searchkit.experiments.statistics.calibration_error import calibration_error, hle_compat
+from searchkit.experiments.statistics.coverage_law import CoverageLaw, coverage_law
+from searchkit.experiments.statistics.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
+from searchkit.experiments.statistics.mcnemar import McNemar, mcnemar
+from searchkit.experiments.statistics.ranking import auroc, auroc_pooled, auroc_within, labelled
+from searchkit.experiments.statistics.regret import regret
+from searchkit.experiments.statistics.reward_bench import found_among, reward_bench
+from searchkit.experiments.statistics.score_model import ScoreModel
+from searchkit.experiments.statistics.self_correction import SelfCorrection, self_correction
+from searchkit.experiments.sweep.results import Summary, SweepResults, difference
+from searchkit.experiments.sweep.rows import Finished, Lost, Row
+from searchkit.experiments.sweep.sweep import Sweep
 
 __all__ = [
     "Adaptive",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.axes import Axis, Name, axis, knows
+from searchkit.experiments.estimators.axes import Axis, Name, axis, knows
 
 if TYPE_CHECKING:
-    from searchkit.experiments.curves import Curve
+    from searchkit.experiments.estimators.curves import Curve
 
 # Okabe and Ito's palette: tells curves apart with any common colour-blindness; markers do so in greyscale.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")

@@ -15,11 +15,10 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators import openai_errors as errors
-from searchkit.generators import openai_wire as wire
-from searchkit.generators.each import each
-from searchkit.generators.http import HTTPReply
-from searchkit.generators.openai import OpenAI
+from searchkit.generators.openai import errors, wire
+from searchkit.generators.openai.backend import OpenAI
+from searchkit.generators.openai.http import HTTPReply
+from searchkit.generators.wrappers.each import each
 from searchkit.types import Message, Params, Prompt, Request, Sample, Text, Usage
 
 PATHS: Mapping[str, str] = {"pooling": "/pooling", "classify": "/classify"}

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from searchkit.confidence import Fall
 from searchkit.errors import CallError, ConfigError
-from searchkit.floor import Fall
 from searchkit.types import Finish, Floor, Image, Message, Params, Prompt, Request, Sample, Text, Token, Usage
 
 _OPENING = threading.Lock()
@@ -188,7 +188,7 @@ class _Loaded:
     def token(self, logits: Any, token: int, top: int) -> Token:
         import numpy as np
 
-        from searchkit.lab.sampler import log_softmax
+        from searchkit.generators.embedded.sampler import log_softmax
 
         table = log_softmax(logits)[0]
         best = np.argsort(-table, kind="stable")[:top].tolist()
@@ -198,7 +198,7 @@ class _Loaded:
 def _choose(logits: Any, params: Params, seed: int, position: int) -> int:
     import numpy as np
 
-    from searchkit.lab import sampler
+    from searchkit.generators.embedded import sampler
 
     temperature = np.array([params.temperature])
     if params.temperature > 0 and (params.top_k or params.top_p < 1 or params.min_p):

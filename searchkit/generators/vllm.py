@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators.each import each
+from searchkit.generators.wrappers.each import each
 from searchkit.types import Finish, Image, Message, Params, Prompt, Request, Sample, Text, Token, Usage
 
 # Options that decide where and how fast a text is computed, not which: they are no part of a name.

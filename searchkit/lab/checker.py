@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from searchkit.generators.embedded.checkpoint import shipped
 from searchkit.lab.arithmetic import Expression, answer
-from searchkit.lab.checkpoint import shipped
 from searchkit.lab.countdown import Puzzle, check, line_operation
 from searchkit.lab.reward import EmbeddedReward
 from searchkit.types import Problem, Prompt, Verdict
 from searchkit.verifiers.predicate import Predicate
-from searchkit.verifiers.rewards import OutcomeReward, ProcessReward
+from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
 
 
 def judge(prompt: Prompt, value: str) -> Verdict:

@@ -99,8 +99,8 @@ async def judge(reward: EmbeddedReward, rollouts: Sequence[Rollouts]) -> list[Ju
 
 
 def main() -> None:
-    from searchkit.generators.embedded import Embedded
-    from searchkit.lab.checkpoint import shipped
+    from searchkit.generators.embedded.backend import Embedded
+    from searchkit.generators.embedded.checkpoint import shipped
     from searchkit.lab.reward import EmbeddedReward
     from searchkit.lab.rollouts import TASKS, draw
 

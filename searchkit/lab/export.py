@@ -20,7 +20,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from searchkit.errors import ConfigError
-from searchkit.lab.checkpoint import Layout, fingerprint, layout, read_config, read_header
+from searchkit.generators.embedded.checkpoint import Layout, fingerprint, layout, read_config, read_header
 
 FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
 

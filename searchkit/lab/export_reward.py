@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from searchkit.lab.checkpoint import layout, read_config, read_header
+from searchkit.generators.embedded.checkpoint import layout, read_config, read_header
 from searchkit.lab.export import FLOAT, INT32, INT64, Builder
 
 

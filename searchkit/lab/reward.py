@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Literal
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.lab.checkpoint import Checkpoint, load, read_config, shipped
+from searchkit.generators.embedded.checkpoint import Checkpoint, load, read_config, shipped
 from searchkit.types import Image, Request, Sample, Text, Usage
 
 REMEMBERED = 16_384  # texts, at most 2 KB each

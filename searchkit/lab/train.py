@@ -28,11 +28,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
+from searchkit.generators.embedded.tokenizer import BOS, EOS, PAD, Tokenizer
+from searchkit.generators.embedded.words import Words
 from searchkit.lab import arithmetic, countdown
 from searchkit.lab.arithmetic import Arithmetic
 from searchkit.lab.countdown import Countdown, Puzzle, paths
-from searchkit.lab.tokenizer import BOS, EOS, PAD, Tokenizer
-from searchkit.lab.words import Words
 
 CHARACTERS = {"countdown": "\n *+-/0123456789:=>", "arithmetic": "\n()*+-0123456789"}
 Batch = list[tuple[torch.Tensor, torch.Tensor]]  # parts of one step: inputs and targets [rows, T], each with its own T

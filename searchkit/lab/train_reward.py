@@ -49,12 +49,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from searchkit.errors import ConfigError
-from searchkit.lab.checkpoint import shipped
+from searchkit.generators.embedded.checkpoint import shipped
+from searchkit.generators.embedded.tokenizer import BOS, PAD, Tokenizer
 from searchkit.lab.evaluate_reward import auroc
 from searchkit.lab.reward import lines
 from searchkit.lab.rollouts import Rollouts, read, reward_to_go
 from searchkit.lab.rules import play, reduction
-from searchkit.lab.tokenizer import BOS, PAD, Tokenizer
 from searchkit.lab.train import CONTEXT, LAYERS, WIDTH, Layer, Llama
 
 SAVE_EVERY = 100  # steps that a killed process may lose

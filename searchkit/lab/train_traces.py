@@ -29,8 +29,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from searchkit.generators.embedded.tokenizer import BOS, EOS, PAD
+from searchkit.generators.embedded.words import Words
 from searchkit.lab.countdown import Puzzle, apply
-from searchkit.lab.tokenizer import BOS, EOS, PAD
 from searchkit.lab.traces import (
     CONTEXT,
     PARALLEL_BEAMS,
@@ -49,7 +50,6 @@ from searchkit.lab.traces import (
     spawns,
 )
 from searchkit.lab.train import Batch, Llama, backward, export
-from searchkit.lab.words import Words
 from searchkit.types import Params, Prompt, Request
 
 Kind = Literal["serial", "parallel"]
@@ -152,7 +152,7 @@ def watch(model: Llama, parts: Batch) -> float:
 
 async def answers(kind: Kind, folder: Path, puzzles: list[Puzzle], budget: int) -> list[str]:
     """What the model in `folder` writes at temperature 0 for each puzzle: its whole text, or its last parent."""
-    from searchkit.generators.embedded import Embedded
+    from searchkit.generators.embedded.backend import Embedded
 
     policy = Embedded(folder)
 

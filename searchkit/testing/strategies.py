@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from searchkit.generators.limited import Limited
-from searchkit.generators.model import Model
+from searchkit.engine.journal import Journal
+from searchkit.engine.run import Run
 from searchkit.generators.simulated import Simulated
-from searchkit.journal import Journal
+from searchkit.generators.wrappers.limited import Limited
+from searchkit.model import Model
 from searchkit.protocols import Backend, Generator, Verifier
-from searchkit.run import Run
 from searchkit.solve import solve
 from searchkit.strategy import Strategy
 from searchkit.testing.doubles import Counting, Shuffled
@@ -174,7 +174,7 @@ class StrategyTests:
 
     def test_law_06_nests_both_ways(self) -> None:
         """Works inside and around best-of-N, with all calls counted and no effect of latencies."""
-        from searchkit.strategies.best_of_n import BestOfN
+        from searchkit.strategies.sampling.best_of_n import BestOfN
 
         around = BestOfN(2, LengthScore(), generator=self.strategy())
         inside: Any = replace(self.strategy(), generator=BestOfN(2, LengthScore()))  # type: ignore[type-var]

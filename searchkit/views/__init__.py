@@ -1,10 +1,10 @@
 """Looking at search trees: in a terminal or notebook, live, as one HTML file, as Mermaid or DOT, two side by side."""
 
+from searchkit.experiments.report.page import report
 from searchkit.views.compare import compare
 from searchkit.views.graph import dot, mermaid
 from searchkit.views.html import html, iframe, save
 from searchkit.views.live import Live
-from searchkit.views.report import report
 from searchkit.views.text import text
 
 __all__ = [

@@ -94,8 +94,8 @@ def _finite(value: float) -> float | None:
 
 
 @cache
-def _asset(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+def _asset(name: str, beside: str = __file__) -> str:
+    return Path(beside).with_name(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

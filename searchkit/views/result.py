@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from searchkit.markup.tables import html_pre, html_table, html_text
 from searchkit.types import Result, Scored
-from searchkit.views.markup import html_pre, html_table, html_text
 from searchkit.views.shown import counted, number, one_line
 
 LONGEST, ROWS_SHOWN, CELL = 4000, 10, 200  # characters of the answer; candidates; columns of each

@@ -1,0 +1,93 @@
+"""What the runs of one search share, and what one strategy has found so far."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from searchkit import codec
+from searchkit.engine.journal import Journal
+from searchkit.trace import Span
+from searchkit.tree import Tree
+from searchkit.types import Params, Problem, Prompt, Scored, Stopped, Usage
+
+if TYPE_CHECKING:
+    from searchkit.protocols import Generator, Verifier
+
+NO_USAGE = Usage()
+
+
+@dataclass(eq=False)
+class Search:
+    """What all runs of one search share."""
+
+    problem: Problem
+    generator: Generator | None = None
+    journal: Journal | None = None
+    listen: Callable[[Span], None] | None = None
+    watch: Callable[[Tree], None] | None = None
+    usage: Usage = NO_USAGE
+    paid: Usage = NO_USAGE
+    errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
+    abandoned: int = 0
+    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
+    resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
+    digests: dict[str, tuple[Prompt, Params, bytes]] = field(default_factory=dict)
+
+    def digest(self, use: str, prompt: Prompt, params: Params) -> bytes:
+        """`codec.digest`; the last one for each use is remembered, because many samples are asked for the same."""
+        known = self.digests.get(use)
+        if known is None or known[0] is not prompt or known[1] is not params:
+            known = self.digests[use] = prompt, params, codec.digest(prompt, params)
+        return known[2]
+
+    async def close(self) -> None:
+        """Close what was opened for this search, last first; all of it, even if closing something fails."""
+        async with AsyncExitStack() as stack:
+            for _, opened in self.resources.values():
+                stack.push_async_callback(_close, opened)
+        self.resources.clear()
+
+
+async def _close(opened: Any) -> None:
+    closed = opened.close()
+    if inspect.isawaitable(closed):
+        await closed
+
+
+@dataclass(eq=False)
+class Frame:
+    """The candidates of one strategy, in program order, and why it stopped early if it did."""
+
+    seen: dict[int, tuple[tuple[int, ...], Scored]] = field(default_factory=dict)
+    stopped: Stopped = "done"
+    order: tuple[int, ...] = ()
+    inner: list[Frame] = field(default_factory=list)
+    tree: Tree | None = None
+
+    def offer(self, order: tuple[int, ...], scored: Scored) -> None:
+        place, _ = self.seen.get(id(scored.sample), (order, scored))
+        self.seen[id(scored.sample)] = place, scored
+
+    def forget(self, beyond: Callable[[tuple[int, ...]], bool]) -> None:
+        """Drop what was found at places that are `beyond` what the strategy took."""
+        self.seen = {key: entry for key, entry in self.seen.items() if not beyond(entry[0])}
+        self.inner = [frame for frame in self.inner if not beyond(frame.order)]
+
+    def candidates(self) -> tuple[Scored, ...]:
+        return tuple(scored for _, scored in sorted(self.seen.values(), key=lambda entry: entry[0]))
+
+    def best(self) -> Scored | None:
+        """The best so far: highest score, then first; without scores the first that is complete, else the first."""
+        candidates = self.candidates()
+        scored = [c for c in candidates if c.score is not None]
+        if scored:
+            return max(scored, key=lambda c: c.score if c.score is not None else 0.0)
+        whole = [c for c in candidates if not c.sample.truncated]
+        found = next(iter(whole or candidates), None)
+        return found or next((b for frame in self.inner if (b := frame.best()) is not None), None)

@@ -1,0 +1,194 @@
+"""Drawing a pool: n samples of every problem, each judged by itself, resumable from a journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from searchkit.engine.journal import Journal
+from searchkit.engine.run import Run
+from searchkit.errors import CallError, ConfigError, VerifierError
+from searchkit.experiments.pool.by_prompt import by_prompt, name_of
+from searchkit.experiments.pool.pool import Entry, Pool, is_json
+from searchkit.protocols import Generator, Verifier
+from searchkit.solve import solve_many
+from searchkit.strategy import Strategy
+from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Verdict
+from searchkit.verifiers.consensus.confidence import LogProb
+
+Key = Callable[[Any], Hashable | None]
+LOGPROBS = {"logprob_mean": LogProb("mean"), "logprob_sum": LogProb("sum")}  # nats, a token and a sample
+NO_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class Draw(Strategy):
+    """Draws `n` samples and judges each; the answer is the tuple of their `Entry`s, failed ones included, in order.
+
+    verifier: says what is correct (`Verdict.passed`). scorer: gives the score; None takes the verifier's. scorers: give
+    further scores by name. All must judge each sample by itself, since the verdicts have to hold in every subset of the
+    pool. Samples that carry log-probabilities have the scores "logprob_mean" and "logprob_sum" too. key: the canonical
+    answer of a value. known: by `name_of(prompt)`, how many samples an earlier drawing has: only those after them are
+    drawn. Cost: n generations, n verifications by each verifier.
+    """
+
+    n: int
+    verifier: Verifier
+    scorer: Verifier | None = None
+    key: Key | None = None
+    scorers: Mapping[str, Verifier] = field(default_factory=dict)
+    known: Mapping[bytes, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ConfigError(f"n must be >= 1 sample a problem, got {self.n}")
+        if taken := LOGPROBS.keys() & self.scorers.keys():
+            raise ConfigError(f"{min(taken)!r} is what the samples' own log-probabilities are called: use another name")
+        for judge in self._judges():
+            if judge.joint:
+                raise ConfigError(
+                    f"{judge!r} judges samples together, so its verdicts would not hold in subsets of the pool: "
+                    "draw with a verifier that judges each sample by itself"
+                )
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[tuple[Entry, ...]]:
+        known = self.known.get(name_of(prompt), 0)
+
+        async def draw(index: int, child: Run) -> Entry | None:
+            return await self._draw(prompt, index, child) if index >= known else None
+
+        # Numbered from 0 in any case: samples 8 to 15 are the same whether 0 to 7 are drawn now or were before.
+        outcomes = await run.map(draw, range(self.n), name="draw")
+        entries = tuple(entry for outcome in outcomes if (entry := outcome.unwrap()) is not None)
+        return Sample(entries, message=Message("assistant", (Text(f"{len(entries)} samples"),)))
+
+    async def _draw(self, prompt: Prompt, index: int, run: Run) -> Entry:
+        try:
+            [sample] = await run.sample(None, prompt, start=index)
+            usage = run.span.total()  # of a nested search: all it took, not only the sample that it chose
+            verdicts = [await _judge(judge, prompt, sample, run) for judge in self._judges()]
+        except ConfigError:
+            raise
+        except Exception as error:
+            run.fail(error)
+            usage = run.span.total()
+            tokens = usage.generated_tokens, usage.prompt_tokens
+            return Entry(str(error), None, None, False, *tokens, "error", usage.usd)
+        truth, *others = verdicts
+        score = truth if self.scorer is None else others.pop(0)
+        if truth.passed is None and truth.score is not None:
+            raise ConfigError(
+                f"{self.verifier!r} gives a score but does not say whether a sample passed: "
+                "pass it as scorer=, and as verifier= one that knows the truth, such as Exact"
+            )
+        value = sample.value if is_json(sample.value) else sample.text
+        key = None if sample.truncated else self._key(sample, run)
+        correct = truth.passed is True
+        tokens = usage.generated_tokens, usage.prompt_tokens
+        named = {name: v.value for name, v in zip(self.scorers, others, strict=True) if v.value is not None}
+        scores = named | _logprobs(sample, run)
+        return Entry(value, key, score.value, correct, *tokens, sample.finish, usage.usd, scores)
+
+    def _judges(self) -> tuple[Verifier, ...]:
+        """The verifier first, then the scorer if there is one, then the named ones."""
+        return (self.verifier, *([] if self.scorer is None else [self.scorer]), *self.scorers.values())
+
+    def _key(self, sample: Sample[Any], run: Run) -> Hashable | None:
+        """The answer's key, as text where it is not JSON; None if there is none or the callable raised."""
+        if self.key is None:
+            return None
+        try:
+            found = self.key(sample.value)
+        except Exception as error:
+            run.fail(VerifierError(f"the answer key raised {type(error).__name__}: {error}"))
+            return None
+        return found if is_json(found) else repr(found)
+
+
+def _logprobs(sample: Sample[Any], run: Run) -> dict[str, float]:
+    """What the sample's own log-probabilities say; nothing if it carries none."""
+    if not sample.logprobs:
+        return {}
+    try:
+        return {name: judge.score(sample.logprobs) for name, judge in LOGPROBS.items()}
+    except VerifierError as error:  # a server that sends no numbers
+        run.fail(error)
+        return {}
+
+
+async def _judge(judge: Verifier, prompt: Prompt, sample: Sample[Any], run: Run) -> Verdict:
+    """The verdict; an abstaining one if verification failed for good. Budgets and configurations still raise."""
+    try:
+        [scored] = await run.score(judge, prompt, [sample])
+    except (CallError, VerifierError) as error:
+        run.fail(error if isinstance(error, VerifierError) else VerifierError(f"{judge!r} failed: {error}"))
+        return Verdict()
+    return scored.verdict
+
+
+async def draw(
+    problems: Iterable[Problem],
+    generator: Generator | Callable[..., Any],
+    n: int,
+    *,
+    verifier: Verifier,
+    scorer: Verifier | None = None,
+    scorers: Mapping[str, Verifier] | None = None,
+    key: Key | None = None,
+    pool: Pool | None = None,
+    journal: Journal | str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    concurrency: int = 16,
+    budget: Budget | None = None,
+    progress: bool = False,
+) -> Pool:
+    """A pool of `n` samples of every problem, `concurrency` problems at once; see `Draw` for the verifiers and the key.
+
+    Every sample asked for is in the pool: one that failed, or that the budget (for each problem) cut off, is an entry
+    with ``finish="error"`` and its reason as value, and one whose verification failed counts as wrong. With a journal
+    the drawing is resumable: what was finished is not paid again. Interrupted (Ctrl-C under `run_sync`), it returns the
+    pool of the problems that were finished. pool: what was drawn before; only what it lacks is drawn, and put behind
+    it. With the same seed, the whole is what one drawing would have given.
+
+    Raises `ConfigError` before any call if a problem does not fit the verifier, and the first error if not a single
+    sample could be drawn, or not a single one judged.
+    """
+    wanted = list(problems)
+    if not wanted:
+        raise ConfigError("a pool needs at least one problem")
+    have = {problem: len(column) for problem, column in pool.entries.items()} if pool else {}
+    known = by_prompt(wanted, {problem.id: have.get(problem.id, 0) for problem in wanted})
+    strategy = Draw(n, verifier, scorer, key, scorers or {}, known)
+    for problem in wanted:
+        for judge in strategy._judges():
+            judge.bind(problem)
+    wanted = [problem for problem in wanted if have.get(problem.id, 0) < n]
+    if pool and not wanted:
+        return pool
+    outcomes = await solve_many(
+        wanted, strategy, generator=generator, budget=budget or NO_BUDGET, seed=seed,
+        journal=journal if isinstance(journal, Journal) or journal is None else os.fspath(journal),
+        concurrency=concurrency, progress=progress,
+    )  # fmt: skip
+    finished = [(wanted[o.index], o.unwrap()) for o in outcomes if o.error or o.unwrap().stopped != "cancelled"]
+    if not finished:
+        raise KeyboardInterrupt
+    results = [result for _, result in finished]
+    drawn = Pool({problem.id: result.answer for problem, result in finished})
+    _check(drawn, [error for result in results for error in result.errors])
+    return Pool.of((*pool.samples(), *drawn.samples())) if pool else drawn
+
+
+def _check(pool: Pool, errors: list[Exception]) -> None:
+    """Refuse a pool in which nothing worked: that is a broken set-up, not an accuracy of 0."""
+    entries = [entry for _, entry in pool.samples()]
+    drawn = sum(entry.finish != "error" for entry in entries)
+    if drawn == 0:
+        raise (
+            errors[0] if errors else ConfigError(f"not one sample could be drawn, raise the budget: {entries[0].value}")
+        )
+    unjudged = [error for error in errors if isinstance(error, VerifierError)]
+    if len(unjudged) >= drawn and not any(entry.correct or entry.score is not None for entry in entries):
+        raise unjudged[0]

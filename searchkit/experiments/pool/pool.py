@@ -1,0 +1,202 @@
+"""A pool: N samples of every problem, drawn once, from which every curve is computed without paying again."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from searchkit.errors import ConfigError
+from searchkit.types import Finish
+
+if TYPE_CHECKING:
+    from searchkit.experiments.estimators.curves import Curve, Name
+
+ROWS_SHOWN = 10
+_FINISHES = (*get_args(Finish), "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sample of a problem, reduced to what estimators need.
+
+    value: the text, or what an agent returned (None if it failed). key: its canonical answer; None abstains, as
+    truncated ("length") and failed ("error") samples always do. score: the verifier's, None if it abstained; what
+    methods go by. correct: the truth as far as it is known. Tokens and usd are what this sample alone took, without its
+    verification. scores: further ones by name, see `Pool.scored_by`.
+    """
+
+    value: Any
+    key: Hashable | None = None
+    score: float | None = None
+    correct: bool = False
+    generated_tokens: int = 0
+    prompt_tokens: int = 0
+    finish: Finish | Literal["error"] = "stop"
+    usd: float = 0.0
+    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        checks = {
+            "key must be hashable": _is_hashable(self.key),
+            "score must be a finite number, or None": self.score is None or _is_finite(self.score),
+            "scores must be finite numbers by name": all(map(_is_named, self.scores.items())),
+            "correct must be True or False": isinstance(self.correct, bool),
+            "tokens must be whole numbers >= 0": _is_count(self.generated_tokens) and _is_count(self.prompt_tokens),
+            "usd must be a finite number >= 0": _is_finite(self.usd) and self.usd >= 0,
+            f"finish must be one of {', '.join(_FINISHES)}": self.finish in _FINISHES,
+            "a truncated or failed sample never votes, pass key=None": self.key is None
+            or self.finish not in ("length", "error"),
+            "a failed sample is not correct": not (self.correct and self.finish == "error"),
+        }
+        for rule, holds in checks.items():
+            if not holds:
+                raise ConfigError(f"{rule}, got {self}")
+        object.__setattr__(self, "scores", dict(self.scores))
+
+    def same_sample(self, other: Entry) -> bool:
+        """Whether the two differ in nothing but their scores."""
+        return replace(self, score=None, scores={}) == replace(other, score=None, scores={})
+
+
+@dataclass(frozen=True, repr=False)
+class Pool:
+    """The entries of every problem, by problem id, in the order in which they were sampled.
+
+    Problems may have different numbers of entries; curves then end at the smallest. Failed samples belong in the pool,
+    as entries with ``finish="error"``: leaving them out would make every estimate too good.
+    """
+
+    entries: Mapping[str, tuple[Entry, ...]]
+
+    def __post_init__(self) -> None:
+        if not self.entries:
+            raise ConfigError("a pool needs at least one problem")
+        for problem, entries in self.entries.items():
+            if not isinstance(problem, str):
+                raise ConfigError(f"problem ids must be texts, got {problem!r}")
+            if not entries or not all(isinstance(entry, Entry) for entry in entries):
+                raise ConfigError(f"problem {problem!r} needs at least one sample, and only Entry objects")
+        object.__setattr__(self, "entries", {problem: tuple(entries) for problem, entries in self.entries.items()})
+
+    def __len__(self) -> int:
+        """The number of problems."""
+        return len(self.entries)
+
+    @property
+    def size(self) -> int:
+        """The number of samples that every problem has at least: the largest k of a curve."""
+        return min(map(len, self.entries.values()))
+
+    def curve(self, name: Name, ks: Sequence[int] | None = None, *, seed: int = 0, level: float = 0.95) -> Curve:
+        """One curve, such as ``pool.curve("pass@k")``; see `searchkit.experiments.estimators.curves.estimate`."""
+        from searchkit.experiments.estimators.curves import estimate
+
+        return estimate(self, name, ks, seed=seed, level=level)
+
+    def curves(self) -> tuple[Curve, ...]:
+        """All exact curves that the pool's columns allow: pass@k, best@k (needs scores), maj@k (needs keys)."""
+        from searchkit.experiments.estimators.curves import curves
+
+        return curves(self)
+
+    @classmethod
+    def of(cls, samples: Iterable[tuple[str, Entry]]) -> Pool:
+        """The pool of (problem id, entry) pairs, such as those made from another tool's file, in their order."""
+        entries: dict[str, list[Entry]] = {}
+        for problem, entry in samples:
+            entries.setdefault(problem, []).append(entry)
+        return cls({problem: tuple(column) for problem, column in entries.items()})
+
+    def samples(self) -> Iterator[tuple[str, Entry]]:
+        """All samples as (problem id, entry), a problem after the other."""
+        return ((problem, entry) for problem, column in self.entries.items() for entry in column)
+
+    def extend(self, more: Pool) -> Pool:
+        """This pool and then `more`: problems that are new, and further samples of those that are not.
+
+        Raises `ConfigError` if all that `more` has of known problems seems to be the same samples once again, which
+        would make every estimate too sure. To draw further samples there is ``draw(..., pool=pool)``.
+        """
+        known = [(self.entries[p], column) for p, column in more.entries.items() if p in self.entries]
+        if known and all(a.same_sample(b) for pair in known for a, b in zip(*pair, strict=False)):
+            raise ConfigError(
+                "these samples are in the pool already: draw more of them with pool=, or with another seed"
+            )
+        return Pool.of((*self.samples(), *more.samples()))
+
+    def scored_by(self, name: str) -> Pool:
+        """The same samples with `Entry.scores[name]` as their score: what best@k and weighted votes then go by."""
+        names = sorted({found for _, entry in self.samples() for found in entry.scores})
+        if name not in names:
+            raise ConfigError(f"no sample has a score {name!r}: there is {', '.join(names) or 'none'}")
+        return Pool.of((problem, replace(entry, score=entry.scores.get(name))) for problem, entry in self.samples())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Add to a file of JSON lines what it lacks of this pool; see `searchkit.experiments.pool.pool_file`."""
+        from searchkit.experiments.pool.pool_file import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Pool:
+        """All that was saved to `path`; `ConfigError` if it is missing, is something else, or is damaged."""
+        from searchkit.experiments.pool.pool_file import load
+
+        return load(path)
+
+    def __repr__(self) -> str:
+        samples = [entry for _, entry in self.samples()]
+        right = sum(entry.correct for entry in samples)
+        return f"Pool({len(self)} problems, {len(samples)} samples, {100 * right / len(samples):.1f} % correct)"
+
+    def _repr_html_(self) -> str:
+        from searchkit.markup.tables import html_table
+
+        head = ("problem", "samples", "correct", "answers", "failed", "generated tokens")
+        rows = [_summary(problem, entries) for problem, entries in list(self.entries.items())[:ROWS_SHOWN]]
+        more = f"<p>... and {len(self) - ROWS_SHOWN} more problems</p>" if len(self) > ROWS_SHOWN else ""
+        return f"<p>{escape(repr(self))}</p>{html_table(head, rows, words=(0,))}{more}"
+
+
+def _is_hashable(key: Any) -> bool:
+    try:
+        hash(key)
+    except TypeError:
+        return False
+    return True
+
+
+def _is_finite(score: object) -> bool:
+    return isinstance(score, (int, float)) and math.isfinite(score)
+
+
+def _is_named(score: tuple[object, object]) -> bool:
+    return isinstance(score[0], str) and _is_finite(score[1])
+
+
+def _is_count(tokens: object) -> bool:
+    return isinstance(tokens, int) and tokens >= 0
+
+
+def _summary(problem: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    counts = (
+        len(entries),
+        sum(entry.correct for entry in entries),
+        len({entry.key for entry in entries if entry.key is not None}),
+        sum(entry.finish == "error" for entry in entries),
+        sum(entry.generated_tokens for entry in entries),
+    )
+    return (problem, *map(str, counts))
+
+
+def is_json(value: Any) -> bool:
+    """True if JSON gives back an equal value: a tuple, a dataclass or NaN would come back changed or not at all."""
+    try:
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,85 @@
+"""Does a verifier rank right samples above wrong ones? AUROC within problems and over all samples, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from searchkit.errors import ConfigError
+from searchkit.experiments.estimators.intervals import Interval, bootstrap
+from searchkit.experiments.pool.pool import Pool
+
+Array = NDArray[np.float64]
+Columns = tuple[list[list[float]], list[list[bool]]]
+
+
+def labelled(pool: Pool) -> Columns:
+    """(scores, right) of a pool: for each problem one entry a sample that has a score."""
+    kept = [[(e.score, e.correct) for e in entries if e.score is not None] for entries in pool.entries.values()]
+    return [[score for score, _ in rows] for rows in kept], [[right for _, right in rows] for rows in kept]
+
+
+def ranks(values: ArrayLike) -> Array:
+    """Ranks 1 ... n, equal values sharing their mean."""
+    _, place, counts = np.unique(np.asarray(values, dtype=float), return_inverse=True, return_counts=True)
+    found: Array = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return found
+
+
+def auroc(scores: ArrayLike, right: ArrayLike) -> float:
+    """The chance that a random right sample has a higher score than a random wrong one, ties counting half.
+
+    `ConfigError` unless there are both, and as many scores as labels. O(n log n).
+    """
+    values, labels = np.asarray(scores, dtype=float), np.asarray(right, dtype=bool)
+    if values.shape != labels.shape or values.ndim != 1:
+        raise ConfigError(f"every score needs a label, got shapes {values.shape} and {labels.shape}")
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    if not positive or not negative:
+        raise ConfigError("AUROC compares right samples with wrong ones: there must be both")
+    return float((ranks(values)[labels].sum() / positive - (positive + 1) / 2) / negative)
+
+
+def auroc_within(
+    scores: Sequence[ArrayLike], right: Sequence[ArrayLike], *, draws: int = 2000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Mean AUROC within a problem, over the problems that have right and wrong samples: what best-of-N lives on.
+
+    One array a problem in `scores` and in `right`. The interval resamples problems. `ConfigError` if no problem has
+    both.
+    """
+    columns = zip(scores, right, strict=True)
+    values = [auroc(s, r) for s, r in columns if 0 < np.count_nonzero(r) < np.size(r)]
+    if not values:
+        raise ConfigError("no problem has a right and a wrong sample: draw more samples of each")
+    return bootstrap(values, draws, seed, level)
+
+
+def auroc_pooled(
+    scores: Sequence[ArrayLike], right: Sequence[ArrayLike], *, draws: int = 2000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """AUROC over the samples of all problems together: what a threshold for all problems lives on.
+
+    A verifier that only knows how hard a problem is does well here, and within problems it is worth nothing. The
+    interval resamples whole problems; draws without right or without wrong samples are left out. O(draws * samples).
+    """
+    values = np.concatenate([np.asarray(s, dtype=float) for s in scores])
+    labels = np.concatenate([np.asarray(r, dtype=bool) for r in right])
+    mean, n = auroc(values, labels), len(scores)
+    if n == 1:
+        return Interval(np.array(mean), np.array(np.nan), np.array(np.nan))
+    problem = np.repeat(np.arange(n), [np.size(s) for s in scores])
+    _, place = np.unique(values, return_inverse=True)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
+    found = [_weighted(place, labels, times[problem]) for times in drawn]
+    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(np.array(mean), low, high)
+
+
+def _weighted(place: NDArray[np.intp], labels: NDArray[np.bool_], times: NDArray[np.int64]) -> float:
+    """AUROC where each sample counts `times`; `place` is the rank of its score, equal for equal ones."""
+    positive, negative = (np.bincount(place, times * side) for side in (labels, ~labels))
+    pairs = positive.sum() * negative.sum()
+    return float((positive * (np.cumsum(negative) - negative / 2)).sum() / pairs) if pairs else np.nan

@@ -1,0 +1,162 @@
+"""One search of a sweep: run without the reference, judged by the truth afterwards, and told in a row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from searchkit.engine.journal import Journal
+from searchkit.engine.run import Run
+from searchkit.errors import ConfigError
+from searchkit.experiments.pool.pool import is_json
+from searchkit.experiments.sweep.rows import Finished, Lost, Row
+from searchkit.leaf import shown
+from searchkit.protocols import Generator, Verifier
+from searchkit.solve import solve
+from searchkit.strategy import Strategy
+from searchkit.trace import Span
+from searchkit.types import Budget, Problem, Prompt, Result, Sample, Stopped, Usage
+
+LONGEST_ERROR = 400
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A strategy under a budget with a seed, and their names."""
+
+    strategy: str
+    budget: str
+    seed: int
+    search: Generator
+    ceilings: Budget
+
+
+class Section(Journal):
+    """The part of an open journal that belongs to one cell: searches of different cells share nothing.
+
+    So each pays for its own calls and takes its own time, although equal seeds make equal requests.
+    """
+
+    def __init__(self, journal: Journal, cell: Cell) -> None:
+        self._journal = journal
+        self._name = blake2b(f"{cell.strategy}\0{cell.budget}".encode("utf-8", "surrogatepass"), digest_size=16)
+
+    def get(self, key: bytes) -> str | None:
+        return self._journal.get(self._own(key))
+
+    async def put(self, key: bytes, outcome: str) -> None:
+        await self._journal.put(self._own(key), outcome)
+
+    def _own(self, key: bytes) -> bytes:
+        digest = self._name.copy()
+        digest.update(key)
+        return digest.digest()
+
+
+@dataclass(frozen=True)
+class Judgement(Strategy):
+    """Asks `truth` whether `sample`, which a search has come to, is right: the value is True, False or None."""
+
+    truth: Verifier
+    sample: Sample[Any]
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[bool | None]:
+        [scored] = await run.score(self.truth, prompt, [self.sample], partial=True)
+        if scored.verdict.passed is None and scored.verdict.score is not None:
+            raise ConfigError(
+                f"truth={self.truth!r} gives a score, but does not say what is right: use one that passes"
+            )
+        return Sample(scored.verdict.passed)
+
+
+async def search(
+    problem: Problem, cell: Cell, endpoint: Generator | None, truth: Verifier, opened: Journal
+) -> Finished | None:
+    """The row of one search, failed or not; None if somebody stopped it. The search does not see the reference."""
+    journal, spans, began = Section(opened, cell), list[Span](), time.perf_counter()
+    try:
+        result = await solve(
+            replace(problem, reference=None), cell.search, generator=endpoint, budget=cell.ceilings,
+            seed=cell.seed, journal=journal, listen=spans.append,
+        )  # fmt: skip
+        if result.stopped == "cancelled":
+            return None
+        wall = time.perf_counter() - began
+        right, unjudged = await _right(problem, result.sample, cell, truth, journal)
+    except ConfigError as error:
+        hidden = "" if problem.reference is None else " (a search of a sweep does not see the references)"
+        raise ConfigError(f"strategy {cell.strategy!r}, problem {problem.id!r}: {error}{hidden}") from error
+    except Exception as error:
+        made = sum((span.usage for span in spans if span.status != "cancelled"), Usage())
+        row, all_in_all = _row(problem, cell, None, made, made.generated_tokens, error=said(error)), _spent(spans)
+        wall = time.perf_counter() - began
+    else:
+        made, sequential = taken(result.trace)
+        row, all_in_all = _row(problem, cell, result, made, sequential, right=right, error=unjudged), result.usage
+    return Finished(row, wall, any(span.replayed for span in spans), _lost(all_in_all, made))
+
+
+def taken(trace: Span) -> tuple[Usage, int]:
+    """What a search used without its cancelled calls and its retries, which depend on latencies; and of that the
+    generated tokens on the longest chain of calls that waited for one another."""
+    found: dict[int, tuple[Usage, int]] = {}
+    for span in reversed(list(trace.walk())):  # children before parents
+        below = [found[id(child)] if child.status != "cancelled" else (Usage(), 0) for child in span.children]
+        usage = sum((usage for usage, _ in below), span.usage)
+        found[id(span)] = usage, span.usage.generated_tokens + span.chained([length for _, length in below])
+    return found[id(trace)]
+
+
+def _spent(spans: Sequence[Span]) -> Usage:
+    return sum((span.usage + span.retried for span in spans), Usage())
+
+
+def _lost(all_in_all: Usage, made: Usage) -> Lost:
+    return Lost(
+        all_in_all.generated_tokens - made.generated_tokens, all_in_all.prompt_tokens - made.prompt_tokens,
+        all_in_all.model_calls - made.model_calls, round(all_in_all.usd - made.usd, 9),
+    )  # fmt: skip
+
+
+async def _right(
+    problem: Problem, sample: Sample[Any], cell: Cell, truth: Verifier, journal: Journal
+) -> tuple[bool, str]:
+    """Whether the answer is right, and what kept the truth from being known: then it counts as wrong."""
+    try:
+        judged = await solve(problem, Judgement(truth, sample), seed=cell.seed, journal=journal)
+    except ConfigError:
+        raise
+    except Exception as error:
+        return False, f"not judged: {said(error)}"
+    return judged.answer is True, ""
+
+
+def _row(
+    problem: Problem, cell: Cell, result: Result[Any] | None, usage: Usage, sequential: int, *, right: bool = False,
+    error: str = "",
+) -> Row:  # fmt: skip
+    answer, score = None, None
+    stopped: Stopped = "error"
+    if result is not None:
+        value, stopped = result.sample.value, result.stopped
+        answer = value if is_json(value) else shown(result.sample)
+        score = _score(result)
+        error = said(result.errors[-1]) if stopped == "error" and result.errors else error
+    return Row(
+        cell.strategy, cell.budget, cell.seed, problem.id, answer, right, score, usage.generated_tokens,
+        usage.prompt_tokens, sequential, usage.model_calls, round(usage.usd, 9), stopped, error,
+    )  # fmt: skip
+
+
+def _score(result: Result[Any]) -> float | None:
+    """The score of the answer; of equal answers the greatest."""
+    chosen = replace(result.sample, candidates=())
+    scores = [c.score for c in result.candidates if c.score is not None and replace(c.sample, candidates=()) == chosen]
+    return max(scores, default=None)
+
+
+def said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]

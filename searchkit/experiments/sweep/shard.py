@@ -1,0 +1,115 @@
+"""One shard of a sweep: the searches of some of its problems, in one event loop, with one journal and one log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from searchkit.engine.journal import Journal
+from searchkit.engine.sync import STOP, run_sync
+from searchkit.errors import ConfigError
+from searchkit.experiments.sweep.routing import place
+from searchkit.experiments.sweep.rows import Key, Log, logged
+from searchkit.experiments.sweep.search import Cell, search
+from searchkit.protocols import Generator
+from searchkit.solve import _all
+from searchkit.types import Problem
+
+if TYPE_CHECKING:
+    from searchkit.experiments.sweep.sweep import Sweep
+
+LOG, JOURNAL, LOCK = "rows.jsonl", "journal.db", "lock.db"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What one worker does: `sweep` for these problems alone, `concurrency` searches at once at each endpoint."""
+
+    sweep: Sweep
+    folder: Path
+    concurrency: int
+    retry_failed: bool = False
+
+
+class Opened:
+    """A shard whose files are open, and locked against every other process."""
+
+    def __init__(self, shard: Shard, stack: ExitStack) -> None:
+        shard.folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(_locked(shard.folder / LOCK))
+        self._shard, self._sweep = shard, shard.sweep
+        again = shard.retry_failed
+        self._done: set[Key] = {f.row.key for f in logged(shard.folder / LOG) if not (again and f.row.error)}
+        self._log = stack.enter_context(Log(shard.folder / LOG))
+        self._journal = stack.enter_context(Journal(shard.folder / JOURNAL))
+
+    async def work(self) -> None:
+        """All searches that are not finished, those of a problem close together, so that prefix caches hit."""
+        endpoints = self._sweep.generators or (None,)
+        routed: list[list[Problem]] = [[] for _ in endpoints]
+        for problem in self._sweep.problems:
+            routed[place(problem.id, len(endpoints), "endpoint")].append(problem)
+        workers = []
+        for endpoint, problems in zip(endpoints, routed, strict=True):
+            queue = self._jobs(problems)
+            workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(self._shard.concurrency)]
+        await _all(workers)
+
+    def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Cell]]:
+        for problem in problems:
+            for cell in self._sweep.cells():
+                if (cell.strategy, cell.budget, cell.seed, problem.id) not in self._done:
+                    yield problem, cell
+
+    async def _worker(self, jobs: Iterator[tuple[Problem, Cell]], endpoint: Generator | None) -> None:
+        for problem, cell in jobs:
+            finished = await search(problem, cell, endpoint, self._sweep.truth, self._journal)
+            if finished is None:
+                return
+            self._log.append(finished)
+
+
+def work(shards: Iterable[Shard], parent: int | None = None) -> None:
+    """Work on `shards` in this process until all have finished or Ctrl-C stops them; what is paid for is kept.
+
+    parent: the process to work for; when it is gone, the work stops as by Ctrl-C.
+    """
+    with ExitStack() as stack:
+        run_sync(_together([Opened(shard, stack) for shard in shards], parent))
+
+
+async def _together(opened: Iterable[Opened], parent: int | None) -> None:
+    main = asyncio.current_task()
+    watch = asyncio.create_task(_watch(main, parent)) if main is not None and parent is not None else None
+    try:
+        await _all([asyncio.create_task(one.work()) for one in opened])
+    finally:
+        if watch is not None:
+            watch.cancel()
+
+
+async def _watch(main: asyncio.Task[Any], parent: int) -> None:
+    while os.getppid() == parent:  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
+    main.cancel(STOP)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock that dies with its process; waits for whoever has it, such as a worker that has lost its parent."""
+    with contextlib.closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as db:
+        while True:
+            try:
+                db.execute("BEGIN EXCLUSIVE")
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise ConfigError(f"{path} cannot be locked ({error}): is the folder writable?") from error
+        yield

@@ -1,0 +1,166 @@
+"""Sweep: every combination of strategy, budget and seed over a set of problems, resumable, here or on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from searchkit.errors import ConfigError
+from searchkit.experiments.sweep import executors, manifest
+from searchkit.experiments.sweep.executors import Executor
+from searchkit.experiments.sweep.progress import Progress
+from searchkit.experiments.sweep.results import SweepResults
+from searchkit.experiments.sweep.routing import place
+from searchkit.experiments.sweep.rows import RESULTS, Finished, Key, logged, write
+from searchkit.experiments.sweep.search import Cell
+from searchkit.experiments.sweep.shard import LOG, Shard
+from searchkit.function import as_generator
+from searchkit.protocols import Generator, Verifier
+from searchkit.types import Budget, Problem
+
+NO_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every strategy under every budget with every seed, for every problem: one search and one row each.
+
+    strategies: by the names that rows and tables show. budgets: for one search each. endpoints: generators that serve
+    one and the same model; each problem is always asked of one of them, chosen by its id. None is needed where the
+    strategies have their own. truth: says what is right (`Verdict.passed`), after the search has ended: a search sees
+    no reference and is not charged for it. With equal seeds, `solve(problem, strategy, budget=..., seed=...)` of a
+    problem without its reference repeats one search of a sweep.
+
+    Raises `ConfigError` before any call where the truth does not fit a problem. Cost: problems x strategies x budgets x
+    seeds searches; nothing is shared between them (to estimate many budgets from one set of samples use `draw`).
+    """
+
+    problems: Sequence[Problem]
+    strategies: Mapping[str, Generator]
+    budgets: Sequence[Budget] = (NO_BUDGET,)
+    seeds: Sequence[int] = (0,)
+    _: KW_ONLY
+    truth: Verifier
+    endpoints: Sequence[Generator | Callable[..., Any]] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.strategies, Mapping):
+            raise ConfigError(f"strategies must be a mapping from names to strategies, got {self.strategies!r:.80}")
+        for name in ("problems", "budgets", "seeds", "endpoints"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "strategies", dict(self.strategies))
+        models = [manifest.describe(generator) for generator in self.generators]
+        checks = {
+            "problems must be Problem(id, Prompt.of(text), reference) objects": _are(Problem, self.problems),
+            "problem ids must differ, seeds are derived from them": _differ(
+                [getattr(p, "id", p) for p in self.problems]
+            ),
+            "strategies must be strategies": _are(Generator, self.strategies.values()),
+            "the names of strategies must be texts": _are(str, self.strategies),
+            "budgets must be Budget objects": _are(Budget, self.budgets),
+            "budgets must differ": _differ(self.budgets),
+            "seeds must be whole numbers": _are(int, self.seeds),
+            "seeds must differ": _differ(self.seeds),
+            "all endpoints must serve one model with the same parameters": all(m == models[0] for m in models),
+            "truth must be a verifier such as Exact()": callable(getattr(self.truth, "verify", None)),
+        }
+        for rule, holds in checks.items():
+            if not holds:
+                raise ConfigError(f"a sweep needs at least one of each, and {rule}")
+
+    @property
+    def generators(self) -> tuple[Generator, ...]:
+        """The endpoints, callables wrapped."""
+        return tuple(map(as_generator, self.endpoints))
+
+    def cells(self) -> Iterator[Cell]:
+        """All combinations, strategies first."""
+        for name, strategy in self.strategies.items():
+            for budget in self.budgets:
+                for seed in self.seeds:
+                    yield Cell(name, label(budget), seed, strategy, budget)
+
+    def configuration(self) -> dict[str, Any]:
+        """All that the results depend on, as JSON; see `searchkit.experiments.sweep.manifest`."""
+        return {
+            "problems": manifest.problem_set(self.problems),
+            "strategies": manifest.describe(self.strategies),
+            "budgets": [label(budget) for budget in self.budgets],
+            "seeds": list(self.seeds),
+            "model": manifest.describe(self.generators[0]) if self.endpoints else None,
+            "truth": manifest.describe(self.truth),
+        }
+
+    def run(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        executor: Executor = "asyncio",
+        jobs: int | None = None,
+        concurrency: int = 32,
+        progress: bool = False,
+        retry_failed: bool = False,
+    ) -> SweepResults:
+        """Run what is not finished in the folder `out`, and return all rows.
+
+        executor: see `executors.execute`; results do not depend on it. jobs: workers, by default one for each CPU; a
+        sweep that has begun keeps its number of shards, which is the most that can work at once. concurrency: searches
+        at once at each endpoint, of all workers together. progress: a bar on stderr. retry_failed: search anew what
+        ended in an error.
+
+        A search that fails is a row that counts as wrong. Killed at any moment and run again, what was finished is not
+        paid again. Ctrl-C keeps what was paid for and returns the rows so far (`SweepResults.complete` is False then).
+        """
+        executors.check(executor)
+        if concurrency < 1 or (jobs is not None and jobs < 1):
+            raise ConfigError(f"concurrency and jobs must be >= 1, got {concurrency} and {jobs}")
+        for problem in self.problems:
+            self.truth.bind(problem)
+        folder, workers = Path(out), jobs or os.cpu_count() or 1
+        shards: int = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers)["shards"]
+        logs = [folder / f"shard-{i}" / LOG for i in range(shards)]
+        if len(self._found(logs, retry_failed)) < self._total:
+            (folder / RESULTS).unlink(missing_ok=True)
+            with Progress(logs, self._total) if progress else contextlib.nullcontext():
+                each = max(1, concurrency // shards)
+                executors.execute(self._shards(folder, shards, each, retry_failed), executor, workers)
+        found = list(self._found(logs).values())
+        complete = len(found) == self._total
+        if complete and not (folder / RESULTS).exists():
+            write(folder, found)
+        return SweepResults(found, tuple(self.strategies), tuple(map(label, self.budgets)), complete)
+
+    @property
+    def _total(self) -> int:
+        return len(self.problems) * sum(1 for _ in self.cells())
+
+    def _shards(self, folder: Path, n: int, concurrency: int, retry_failed: bool) -> list[Shard]:
+        parts: list[list[Problem]] = [[] for _ in range(n)]
+        for problem in self.problems:
+            parts[place(problem.id, n, "shard")].append(problem)
+        filled = [(i, part) for i, part in enumerate(parts) if part]
+        return [
+            Shard(replace(self, problems=part), folder / f"shard-{i}", concurrency, retry_failed) for i, part in filled
+        ]
+
+    def _found(self, logs: Sequence[Path], without_failed: bool = False) -> dict[Key, Finished]:
+        """The last row of each search."""
+        found = {finished.row.key: finished for log in logs for finished in logged(log)}
+        return {key: one for key, one in found.items() if not (without_failed and one.row.error)}
+
+
+def label(budget: Budget) -> str:
+    """A budget as tables show it: ``generations=16 seconds=5.0``, or ``unlimited``."""
+    return " ".join(f"{name}={ceiling}" for name, ceiling in budget.ceilings()) or "unlimited"
+
+
+def _are(kind: Any, values: Any) -> bool:
+    return bool(values) and all(isinstance(value, kind) for value in values)
+
+
+def _differ(values: Sequence[Any]) -> bool:
+    return len(set(map(repr, values))) == len(values)

@@ -1,0 +1,155 @@
+"""Function: any callable or agent as a generator, sync or async, given as itself or as a factory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from searchkit.codec import Codec
+from searchkit.confidence import check_floor
+from searchkit.engine.run import Run
+from searchkit.errors import CallError, ConfigError, SearchkitError
+from searchkit.protocols import Generator
+from searchkit.types import Params, Prompt, Sample
+
+SUPPLIED = ("seed", "index", "run", "params")  # parameters that a callable gets by declaring them
+
+
+@dataclass(frozen=True)
+class Function:
+    """Calls `fn` once a sample; whatever it returns is the sample's value.
+
+    `fn` is given the prompt's text (the `Prompt` itself if its first parameter is annotated so), and `seed`, `index`,
+    `run` and `params` where it declares parameters of these names. A synchronous `fn` runs in a thread, at most
+    `threads` at once in a search.
+
+    factory: `fn` takes no prompt and makes a fresh agent, itself a callable, for every sample; needed for agents with
+    state. name, version: the identity in journals; whatever is not a function at the top of a module needs a name
+    there, and a new version forgets what an old one answered. codec: stores values that are not JSON. args, kwargs:
+    call `fn` with these instead of the prompt.
+
+    A callable that raises is a failed call (`CallError`), charged as one; parameters with a floor are refused
+    (`CapabilityError`). A thread cannot be stopped: a cancelled synchronous call keeps its thread slot until it
+    returns. Cost: one generation and one model call a sample; its tokens are unknown unless `fn` returns a `Sample`
+    that says so.
+    """
+
+    fn: Callable[..., Any]
+    factory: bool = False
+    name: str = ""
+    version: str = ""
+    codec: Codec | None = None
+    threads: int = 32
+    args: tuple[Any, ...] | None = None
+    kwargs: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.fn):
+            raise ConfigError(f"Function needs a callable, got {self.fn!r}")
+        if self.threads < 1:
+            raise ConfigError(f"threads must be >= 1, got {self.threads}")
+
+    async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        check_floor(params, self)
+        name = self.name or label(self.fn)
+        if run.journaled and not self.name and not _lasting(self.fn):
+            raise ConfigError(
+                f"{name} has no lasting identity, and a journal must tell it from others in another process: use a "
+                "function defined at the top of a module, or pass name="
+            )
+        perform = functools.partial(self._perform, prompt, run, params, name)
+        return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=self.codec)
+
+    async def _perform(self, prompt: Prompt, run: Run, params: Params | None, name: str) -> Sample[Any]:
+        try:
+            agent = self.fn() if self.factory else self.fn
+            args, kwargs = self._arguments(agent, prompt, run, params)
+            call = functools.partial(agent, *args, **kwargs)
+            value = await call() if is_async(agent) else await in_thread(call, run, name, self.threads)
+            if inspect.isawaitable(value):
+                value = await value
+        except (SearchkitError, asyncio.CancelledError):
+            raise
+        except (Exception, SystemExit) as error:
+            raise CallError(f"{name} raised {type(error).__name__}: {error}") from error
+        return value if isinstance(value, Sample) else Sample(value)
+
+    def _arguments(
+        self, agent: Callable[..., Any], prompt: Prompt, run: Run, params: Params | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        try:
+            declared: Mapping[str, inspect.Parameter] = inspect.signature(agent).parameters
+        except (TypeError, ValueError):  # some builtins have none
+            declared = {}
+        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}
+        first = next(iter(declared.values()), None)
+        whole = first is not None and first.annotation in (Prompt, "Prompt")
+        args = self.args if self.args is not None else (prompt if whole else prompt.text,)
+        kwargs = dict(self.kwargs or {})
+        taken = {*kwargs, *list(declared)[: len(args)]}
+        kwargs |= {k: offered[k] for k in SUPPLIED if k in declared and k not in taken}
+        return args, kwargs
+
+
+def label(fn: Callable[..., Any]) -> str:
+    """What a callable is called in traces and journals."""
+    fn = fn.func if isinstance(fn, functools.partial) else fn
+    module = getattr(fn, "__module__", "") or ""
+    return f"{module}.{getattr(fn, '__qualname__', type(fn).__qualname__)}"
+
+
+def _lasting(fn: Callable[..., Any]) -> bool:
+    """Whether a name stands for this callable alone: not for methods, partials, lambdas and inner functions."""
+    return (inspect.isfunction(fn) or inspect.isbuiltin(fn) or inspect.isclass(fn)) and "<" not in fn.__qualname__
+
+
+def as_generator(agent: Generator | Callable[..., Any]) -> Generator:
+    """`agent` if it is a generator, else the callable wrapped as one."""
+    if isinstance(agent, Generator):
+        return agent
+    if callable(agent):
+        return Function(agent)
+    raise ConfigError(f"a generator is a Model, a strategy or a callable, got {agent!r}")
+
+
+def is_async(agent: Callable[..., Any]) -> bool:
+    inner = agent.func if isinstance(agent, functools.partial) else agent
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
+
+
+async def in_thread(call: Callable[[], Any], run: Run, name: str, threads: int) -> Any:
+    """`call()` in a daemon thread of its own, so that neither an abandoned call nor exit ever waits for it."""
+    slots = run.slots(name, threads)
+    await slots.acquire()
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def finish(value: Any, error: BaseException | None) -> None:
+        slots.release()
+        if not done.done():
+            done.set_exception(error) if error is not None else done.set_result(value)
+
+    def work() -> None:
+        value, error = None, None
+        try:
+            value = context.run(call)
+        except BaseException as raised:  # SystemExit too: it must not silently end the thread
+            error = (
+                raised if not isinstance(raised, StopIteration) else RuntimeError("the callable raised StopIteration")
+            )
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(finish, value, error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=work, name=f"searchkit-{name}", daemon=True).start()
+    try:
+        return await done
+    except asyncio.CancelledError:
+        run.abandon()
+        raise

@@ -1,0 +1,102 @@
+"""A streamed answer: read event by event, and left as soon as the text falls below its floor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from searchkit.confidence import Fall
+from searchkit.errors import CapabilityError
+from searchkit.generators.openai.wire import tokens
+from searchkit.types import Floor, Request
+
+LINE_LIMIT = 2**20  # bytes; an event is a token or a few, with their rivals
+_TEXTS = ("content", "reasoning_content", "reasoning", "text")
+
+
+def fields(*, extras: bool) -> dict[str, Any]:
+    """What asks for a stream. With the fields that vLLM adds, the usage so far is in every event."""
+    return {
+        "stream": True,
+        "stream_options": {"include_usage": True} | ({"continuous_usage_stats": True} if extras else {}),
+    }
+
+
+class Events:
+    """The events of one choice, fed as they arrive; in the end, the answer as it would have come in one piece.
+
+    fell: the text ends at its floor. It is then cut after the token that fell, whatever else had arrived, and costs
+    the tokens up to there and the prompt, which is guessed (4 characters a token) where the server did not count it.
+    """
+
+    def __init__(self, request: Request, floor: Floor) -> None:
+        self.fell: bool = False
+        self._fall = Fall(floor)
+        self._guess = (len(request.prompt.text) + len(request.prompt.prefix)) // 4
+        self._rest, self._wrong, self._lacks = b"", "", "does not stream"
+        self._texts: dict[str, str] = {}
+        self._rows: dict[str, list[Any]] = {}  # log-probabilities, as the route words them
+        self._end: Mapping[str, Any] = {}  # the choice that says why it ended
+        self._usage: Mapping[str, Any] | None = None
+        self._written = 0  # tokens
+
+    def __call__(self, data: bytes) -> bool:
+        """Take the next bytes; True when no more are wanted."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        try:
+            if len(self._rest) > LINE_LIMIT:
+                raise ValueError(f"an event is longer than {LINE_LIMIT} bytes")
+            return any(self._line(line.strip()) for line in lines)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._wrong = f"its stream cannot be read: {error}"
+            return True
+
+    def _line(self, line: bytes) -> bool:
+        said = line.removeprefix(b"data:").strip()
+        if not line.startswith(b"data:") or said == b"[DONE]":
+            return False  # other fields of the format, and comments that keep a connection open
+        event = json.loads(said)
+        if "choices" not in event:
+            raise ValueError(str(event.get("error", event))[:500])
+        self._lacks = ""
+        self._usage = event.get("usage") or self._usage
+        for choice in event["choices"]:
+            self._take(choice)
+        return self.fell or bool(self._lacks)
+
+    def _take(self, choice: Mapping[str, Any]) -> None:
+        drawn = tokens(choice.get("logprobs")) or ()
+        kept = 0
+        for token in drawn:
+            kept += 1
+            if not token.top:
+                self._lacks = "lists no rivals of its tokens"
+            elif self._fall.at([log for _, log in token.top]):
+                self.fell = True
+                break
+        self._written += kept
+        said = choice.get("delta", choice)
+        for name in _TEXTS:
+            if said.get(name):
+                text = said[name] if kept == len(drawn) else "".join(token.text for token in drawn[:kept])
+                self._texts[name] = self._texts.get(name, "") + text
+        for name, rows in (choice.get("logprobs") or {}).items():
+            if isinstance(rows, list):
+                self._rows.setdefault(name, []).extend(rows[:kept])
+        if choice.get("finish_reason"):
+            self._end = choice
+
+    def answer(self, *, chat: bool) -> dict[str, Any]:
+        """The answer in one piece. ValueError if the stream broke off, `CapabilityError` if there was none."""
+        if self._wrong:
+            raise ValueError(self._wrong)
+        if self._lacks:
+            raise CapabilityError(f"it {self._lacks}, which a floor needs: use another server, or Params(floor=None)")
+        if not (self.fell or self._end):
+            raise ValueError("its stream broke off")
+        usage = self._usage
+        if self.fell:
+            usage = {"prompt_tokens": self._guess, **(usage or {}), "completion_tokens": self._written}
+        said = {"message": self._texts} if chat else {"text": self._texts.get("text", "")}
+        return {"choices": [{**self._end, **said, "logprobs": self._rows or None}], "usage": usage}

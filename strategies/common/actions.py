@@ -1,0 +1,58 @@
+"""The actions that may be taken in a state: listed by the environment, else proposed by the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from searchkit.engine.run import Run
+from searchkit.protocols import Environment, Generator, Listing
+from searchkit.types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An action, and how many of the samples proposed it. Equal identities are the same action."""
+
+    identity: Hashable
+    action: Sample[Any]
+    count: int
+
+
+def listed(environment: Environment[Any], state: Any) -> list[Any] | None:
+    """The values of all legal actions; None if the generator must propose."""
+    actions = environment.actions(state) if isinstance(environment, Listing) else None
+    return None if actions is None else list(actions)
+
+
+async def one(
+    environment: Environment[Any], generator: Generator | None, state: Any, run: Run, start: int = 0
+) -> Sample[Any] | None:
+    """A single action: what the generator proposes, or any of those listed, by chance; None where there is none."""
+    legal = listed(environment, state)
+    if legal is not None:
+        return Sample(run.rng.choice(legal)) if legal else None
+    place, params = environment.prompt(state), environment.step_params(run)
+    return (await run.sample(generator, place, params=params, start=start, partial=True))[0]
+
+
+async def propose(
+    environment: Environment[Any], generator: Generator | None, state: Any, width: int, drawn: int, run: Run
+) -> tuple[list[Proposal], bool]:
+    """What `width` samples propose, equal ones merged, the more frequent first, of equals the first drawn.
+
+    drawn: how many samples were drawn in this state before. The second value is True if no other action exists: then
+    they were listed, and nobody was asked.
+    """
+    legal = listed(environment, state)
+    if legal is not None:
+        samples = [Sample(value) for value in legal]
+    else:
+        place, params = environment.prompt(state), environment.step_params(run)
+        samples = await run.sample(generator, place, width, params=params, start=drawn, partial=True)
+    equals: dict[Hashable, list[Sample[Any]]] = {}
+    for sample in samples:
+        equals.setdefault((sample.text, sample.stop_reason, sample.finish), []).append(sample)
+    ranked = sorted(equals.items(), key=lambda item: -len(item[1]))
+    return [Proposal(identity, same[0], len(same)) for identity, same in ranked], legal is not None

@@ -1,0 +1,123 @@
+"""Bandit: several generators, and each sample is drawn from the one that looks best by now."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from searchkit.engine.run import Run
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Generator, Selector, Verifier
+from searchkit.strategies.common.checks import check_counts
+from searchkit.strategies.common.sources import check_rewards, dearest, reward_of, sources_of
+from searchkit.strategies.common.thompson import Arm, Prior, prior_of, thompson
+from searchkit.strategies.drawn import drawn
+from searchkit.strategies.selection.rules import Argmax, fallback
+from searchkit.strategy import Strategy
+from searchkit.types import Prompt, Sample, Scored, Usage
+
+Rule = Literal["thompson", "ucb1", "epsilon"]
+
+
+@dataclass(frozen=True)
+class Bandit(Strategy):
+    """Draws `pulls` samples of the prompt, each from one of `generators`, and returns the one that `select` chooses.
+
+    generators: models of different price, or strategies; None among them stands for `generator`. The reward of a pull
+    is the score, rescaled from the verifier's range to [0, 1]; what brings no score (a failed call, a failed or
+    abstaining verifier) counts as 0, else an arm that never answers would stay unknown for ever.
+
+    rule: "thompson" draws each arm's mean reward from its posterior under `prior` ("beta", "gaussian", or one with
+    constants of your own) and takes the greatest: the default, since it has nothing to tune and spreads by itself
+    where pulls are in flight. "ucb1": mean + sqrt(2 ln N / n), arms not yet pulled first; the constant is that of the
+    released code of treequest; it uses no random numbers. "epsilon": every arm once, then the best mean
+    with probability 1 - `epsilon`, else any arm, all alike; the plain baseline, whose regret grows linearly. The
+    default epsilon 0.1 is ours. N and n count pulls in flight too; an arm from which nothing has come back yet counts
+    as 1/2. Ties go to the first.
+
+    in_flight: pulls at once; pull j knows the outcomes 0 ... j - in_flight, whatever the latencies. threshold: stop as
+    soon as a score is that high. In the trace what generator i did lies under spans named "generator i".
+
+    Cost: at most `pulls` samples and `pulls` verifications.
+    """
+
+    generators: Sequence[Generator | None]
+    verifier: Verifier
+    pulls: int
+    rule: Rule = "thompson"
+    prior: Prior = "beta"
+    epsilon: float = 0.1
+    in_flight: int = 1
+    threshold: float | None = None
+    select: Selector = Argmax()
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "generators", tuple(self.generators))
+        if not self.generators:
+            raise ConfigError("Bandit needs generators to choose from: a list of models or strategies")
+        check_counts(self, pulls=1, in_flight=1)
+        if self.rule not in ("thompson", "ucb1", "epsilon"):
+            raise ConfigError(f'rule is "thompson", "ucb1" or "epsilon", got {self.rule!r}')
+        if not 0 <= self.epsilon <= 1:
+            raise ConfigError(f"epsilon is a probability, got {self.epsilon}")
+        prior_of(self.prior, "mean")
+        check_rewards("Bandit", self.verifier, self.threshold)
+        sources_of(self.generators, self.generator)
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """Every pull from the dearest generator; a verifier that asks models costs more."""
+        one = dearest(sources_of(self.generators, self.generator), sample)
+        return None if one is None else one.times(self.pulls) + Usage(verifications=self.pulls)
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        sources = sources_of(self.generators, self.generator)
+        arms, started = [Arm() for _ in sources], [0] * len(sources)
+        found, under_way, first, spent = list[Scored](), deque[int](), None, False
+
+        def pulls() -> Iterator[tuple[int, int]]:
+            """(arm, which of its samples), asked for just when the pull is to start."""
+            while not spent:
+                arm = self.choose(arms, started, run.rng)
+                under_way.append(arm)
+                started[arm] += 1
+                yield arm, started[arm] - 1
+
+        async def pull(item: tuple[int, int], child: Run) -> Scored:
+            arm, index = item
+            inner = child.child(f"generator {arm}")
+            with inner.span:
+                return await drawn(sources[arm], self.verifier, prompt, index, inner)
+
+        async with run.stream(pull, pulls(), window=self.in_flight, most=self.pulls, name="pull") as stream:
+            async for outcome in stream:
+                arm, scored = under_way.popleft(), outcome.value
+                first, spent = run.survive(outcome, first), spent or isinstance(outcome.error, BudgetExhausted)
+                score = None if scored is None else scored.score
+                arms[arm].tell(0.0 if score is None else reward_of(score, self.verifier))
+                found += [] if scored is None else [scored]
+                if self.threshold is not None and score is not None and score >= self.threshold:
+                    run.stop("threshold")
+                    break
+        if not found and first is not None:
+            raise first
+        choice = await self.select.select(prompt, found, run)
+        return found[fallback(found) if choice.index is None else choice.index].sample
+
+    def choose(self, arms: Sequence[Arm], started: Sequence[int], rng: random.Random) -> int:
+        """The arm to pull next, given what the arms have brought and how often each was started. Pure."""
+        if self.rule == "thompson":
+            return thompson(arms, prior_of(self.prior, "mean"), "mean", rng)
+        if 0 in started:
+            return started.index(0)
+        if self.rule == "epsilon" and rng.random() < self.epsilon:
+            return rng.randrange(len(arms))
+        ratings = [arm.mean if arm.n else 0.5 for arm in arms]
+        if self.rule == "ucb1":
+            log = math.log(sum(started))
+            ratings = [r + math.sqrt(2 * log / n) for r, n in zip(ratings, started, strict=True)]
+        return ratings.index(max(ratings))

@@ -1,0 +1,91 @@
+"""Best-of-N: draw N samples, keep the one that the verifier likes best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from searchkit.engine.run import Run
+from searchkit.errors import ConfigError
+from searchkit.protocols import Generator, Selector, Verifier
+from searchkit.strategies.drawn import drawn
+from searchkit.strategies.selection.rules import Argmax, fallback
+from searchkit.strategy import Strategy, worst_case
+from searchkit.types import Prompt, Sample, Scored, Usage
+
+
+@dataclass(frozen=True)
+class BestOfN(Strategy):
+    """Draws `n` samples, scores each as it arrives, and returns the one that `select` chooses.
+
+    verifier: scores them; ties go to the first, an abstaining verdict never wins, and if no sample has a score the
+    first complete one is returned. select: `Argmax()`, `Soft(tau)` or `Vote(key, weighted=True)`. threshold: stop as
+    soon as a score reaches it; first_pass: stop at the first verdict that passed (True; a number never passes). What is
+    in flight then is cancelled. window: samples in flight at once; by default all, or 8 where it may stop early.
+
+    Cost: at most `n` generations and `n` verifications; with early stop up to `window - 1` cancelled ones beyond the
+    sample that ended it. With an exact verifier its accuracy is pass@n.
+    """
+
+    n: int
+    verifier: Verifier
+    select: Selector = Argmax()
+    threshold: float | None = None
+    first_pass: bool = False
+    window: int | None = None
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n, int) or self.n < 1:
+            raise ConfigError(f"BestOfN needs a whole n >= 1, got {self.n!r}")
+        if self.window is not None and self.window < 1:
+            raise ConfigError(f"BestOfN needs window >= 1, got {self.window}")
+        if not callable(getattr(self.verifier, "verify", None)):
+            raise ConfigError(f"BestOfN needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
+        if not callable(getattr(self.select, "select", None)):
+            raise ConfigError(f"select is a rule such as Argmax(), Soft(0.1) or Vote(), got {self.select!r}")
+        low, high = self.verifier.range
+        if self.threshold is not None and not low <= self.threshold <= high:
+            raise ConfigError(f"the threshold {self.threshold} is outside the verifier's range [{low}, {high}]")
+        if self.verifier.joint and (self.threshold is not None or self.first_pass):
+            raise ConfigError("a joint verifier scores all samples together: it cannot stop the search early")
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """`n` samples and `n` verifications; a verifier that asks models costs more."""
+        one = worst_case(self.generator, sample)
+        return None if one is None else one.times(self.n) + Usage(verifications=self.n)
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        scored = await (self._together if self.verifier.joint else self._one_by_one)(prompt, run)
+        choice = await self.select.select(prompt, scored, run)
+        return scored[fallback(scored) if choice.index is None else choice.index].sample
+
+    async def _together(self, prompt: Prompt, run: Run) -> list[Scored]:
+        samples = await run.sample(self.generator, prompt, self.n)
+        return await run.score(self.verifier, prompt, samples)
+
+    async def _one_by_one(self, prompt: Prompt, run: Run) -> list[Scored]:
+        """Scored samples in index order, up to the first that is good enough."""
+        early = self.threshold is not None or self.first_pass
+        window, found, failure = self.window or (min(self.n, 8) if early else self.n), list[Scored](), None
+
+        async def draw(index: int, child: Run) -> Scored:
+            return await drawn(self.generator, self.verifier, prompt, index, child)
+
+        async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
+            async for outcome in stream:
+                if outcome.value is None:
+                    failure = run.survive(outcome, failure)
+                    continue
+                found.append(outcome.value)
+                if self._good_enough(outcome.value):
+                    run.stop("threshold")
+                    break
+        if not found and failure is not None:
+            raise failure
+        return found
+
+    def _good_enough(self, scored: Scored) -> bool:
+        if self.first_pass and scored.verdict.passed:
+            return True
+        return self.threshold is not None and scored.score is not None and scored.score >= self.threshold

@@ -1,0 +1,91 @@
+"""Self-consistency: draw several answers, return the one that most of them agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from searchkit.answers import keys
+from searchkit.engine.run import Run
+from searchkit.errors import ConfigError
+from searchkit.protocols import Generator, Verifier
+from searchkit.strategies.sampling.stopping import StoppingRule
+from searchkit.strategies.selection.rules import Key, Vote, ballot, fallback
+from searchkit.strategy import Strategy, worst_case
+from searchkit.types import Prompt, Sample, Scored, Usage
+
+
+@dataclass(frozen=True)
+class SelfConsistency(Strategy):
+    """Draws up to `n` samples and returns the first one of the answer class with the most votes.
+
+    key: value -> canonical answer; None abstains. Truncated samples never vote. Ties go to the class seen first; where
+    nobody votes, the first complete sample is returned. verifier: makes the vote weighted by its scores (>= 0).
+    stop: `Beta()`, `Dirichlet()` (Adaptive-Consistency) or `EarlyStopping()` (ESC) ends the sampling once the vote is
+    decided; what is in flight then is cancelled. window: samples in flight at once; by default all, or with a stopping
+    rule 4 (ESC: its own window), since what is in flight when it stops is wasted.
+
+    Cost: at most `n` generations, and `n` verifications with a verifier. Sources of the stopping rules: the released
+    code of Adaptive-Consistency (`stopping_criterias.py`) and ESC (`early_stop_gsm8k.py`).
+    """
+
+    n: int
+    key: Key = keys.default
+    stop: StoppingRule | None = None
+    verifier: Verifier | None = None
+    window: int | None = None
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n, int) or self.n < 1:
+            raise ConfigError(f"SelfConsistency needs a whole n >= 1, got {self.n!r}")
+        if self.window is not None and self.window < 1:
+            raise ConfigError(f"SelfConsistency needs window >= 1, got {self.window}")
+        if not callable(self.key):
+            raise ConfigError(f"the answer key must be callable, such as keys.boxed, got {self.key!r}")
+        if self.stop is not None and not callable(getattr(self.stop, "decided", None)):
+            raise ConfigError(f"stop is a rule such as Beta(), Dirichlet() or EarlyStopping(), got {self.stop!r}")
+        if self.verifier is not None and self.verifier.range[0] < 0:
+            raise ConfigError(f"a weighted vote needs scores >= 0, but the verifier's range is {self.verifier.range}")
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """`n` samples, and `n` verifications with a verifier; one that asks models costs more."""
+        one = worst_case(self.generator, sample)
+        return None if one is None else one.times(self.n) + Usage(verifications=self.n if self.verifier else 0)
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        samples, deciding = await self._draw(prompt, run)
+        samples = samples[-deciding:]
+        scored = (
+            [Scored(s) for s in samples] if self.verifier is None else await run.score(self.verifier, prompt, samples)
+        )
+        choice = await Vote(self.key, weighted=self.verifier is not None).select(prompt, scored, run)
+        return samples[fallback(scored) if choice.index is None else choice.index]
+
+    async def _draw(self, prompt: Prompt, run: Run) -> tuple[list[Sample[Any]], int]:
+        """The samples in index order, and how many of the latest of them decide."""
+        if self.stop is None:
+            samples = await run.sample(self.generator, prompt, self.n)
+            return samples, len(samples)
+        drawn, votes, failure = list[Sample[Any]](), list[Hashable | None](), None
+
+        async def draw(index: int, child: Run) -> Sample[Any]:
+            [sample] = await child.sample(self.generator, prompt, start=index)
+            return sample
+
+        window = self.window or int(getattr(self.stop, "window", min(4, self.n)))
+        async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
+            async for outcome in stream:
+                if outcome.value is None:
+                    failure = run.survive(outcome, failure)
+                    continue
+                drawn.append(outcome.value)
+                votes.append(ballot(self.key, outcome.value, run))
+                if (deciding := self.stop.decided(votes)) is not None:
+                    if len(drawn) < self.n:
+                        run.stop("threshold")
+                    return drawn, deciding
+        if not drawn and failure is not None:
+            raise failure
+        return drawn, len(drawn)

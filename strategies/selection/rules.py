@@ -1,0 +1,97 @@
+"""Selection rules: which of several scored samples is the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from searchkit.answers import keys
+from searchkit.engine.run import Run
+from searchkit.errors import ConfigError, VerifierError
+from searchkit.types import Choice, Prompt, Scored
+
+Key = Callable[[Any], Hashable | None]
+
+
+@dataclass(frozen=True)
+class Argmax:
+    """The highest score; of equals the first. An abstaining verdict never wins. Monotone in the scores."""
+
+    async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice:
+        best = Choice(None)
+        for i, candidate in enumerate(scored):
+            if candidate.score is not None and (best.score is None or candidate.score > best.score):
+                best = Choice(i, candidate.score)
+        return best
+
+
+@dataclass(frozen=True)
+class Soft:
+    """One sample with probability proportional to exp(score / tau): tau to 0 is argmax, tau to infinity is uniform."""
+
+    tau: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tau < math.inf:
+            raise ConfigError(f"Soft needs a finite tau > 0, got {self.tau}: for tau = 0 use Argmax()")
+
+    async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice:
+        votes = [(i, c.score) for i, c in enumerate(scored) if c.score is not None]
+        if not votes:
+            return Choice(None)
+        top = max(score for _, score in votes)  # subtracted so that exp cannot overflow
+        weights = [math.exp((score - top) / self.tau) for _, score in votes]
+        index, score = run.rng.choices(votes, weights)[0]
+        return Choice(index, score)
+
+
+@dataclass(frozen=True)
+class Vote:
+    """The answer class with the most votes, or with the greatest sum of scores if `weighted`.
+
+    key: value -> canonical answer, None abstains; a key that raises abstains too, and its error is recorded. Truncated
+    samples never vote, nor do unscored ones if weighted. Scores must then be >= 0. Ties go to the class seen first; the
+    winner is represented by its first sample, if weighted by its best scored one. `Choice.score` is its share.
+    """
+
+    key: Key = keys.default
+    weighted: bool = False
+
+    async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice:
+        totals: dict[Hashable, float] = {}
+        member: dict[Hashable, int] = {}
+        for i, candidate in enumerate(scored):
+            answer, weight = ballot(self.key, candidate.sample, run), candidate.score if self.weighted else 1.0
+            if answer is None or weight is None:
+                continue
+            if weight < 0:
+                raise VerifierError(
+                    f"a weighted vote needs scores >= 0, got {weight}: use Argmax() or shift the scores"
+                )
+            totals[answer] = totals.get(answer, 0.0) + weight
+            held = scored[member[answer]].score if answer in member else None
+            if answer not in member or (self.weighted and held is not None and weight > held):
+                member[answer] = i
+        if not totals:
+            return Choice(None)
+        winner = max(totals, key=lambda answer: totals[answer])
+        total = sum(totals.values())
+        return Choice(member[winner], totals[winner] / total if total else 0.0)
+
+
+def ballot(key: Key, sample: Any, run: Run) -> Hashable | None:
+    """The answer that `sample` votes for; None if it is truncated, has none, or the key raises (which is recorded)."""
+    if sample.truncated:
+        return None
+    try:
+        return key(sample.value)
+    except Exception as error:
+        run.fail(VerifierError(f"the answer key {key!r} raised {type(error).__name__}: {error}"))
+        return None
+
+
+def fallback(scored: Sequence[Scored]) -> int:
+    """The sample to return where no rule can choose: the first complete one, else the first."""
+    return next((i for i, c in enumerate(scored) if not c.sample.truncated), 0)

@@ -1,0 +1,118 @@
+"""Best-of-N that abandons a text as soon as a step of it scores too low."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from searchkit.engine.run import Run
+from searchkit.environments.text_steps import TextSteps
+from searchkit.protocols import Environment, Generator, Selector, Verifier
+from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
+from searchkit.strategies.selection.rules import Argmax
+from searchkit.strategies.stepwise.steps import Grown, Steps, answer
+from searchkit.strategy import Strategy, worst_case
+from searchkit.tree import ROOT, Tree
+from searchkit.types import Prompt, Sample, Usage, Verdict
+
+
+@dataclass(slots=True)
+class _Path:
+    """One text while it is written. tree: a chain. dropped: its last step scored too low."""
+
+    tree: Tree
+    steps: int = 0
+    last: Grown | None = None
+    dropped: bool = False
+
+    def over(self, rounds: int) -> bool:
+        return self.steps >= rounds or (self.last is not None and self.last.terminal)
+
+
+@dataclass(frozen=True)
+class FilteredBestOfN(Strategy):
+    """Writes `n` texts step by step, abandons those with a step below `tau`, and has `select` choose among the others.
+
+    verifier: judges each text after each step; the step's score is the last of `Verdict.steps`, as `ProcessReward`
+    gives them, or where there are none the score itself; at an end it is the environment's reward, if there is one. The
+    first `skip` steps may score anything, and a step without a score is no reason to abandon. If no text
+    gets to its end because of that, all are taken up again where they stopped and finished without a bar: the rule is
+    that of `StepFilter`. Without a finished text, the best unfinished one is returned, marked as truncated.
+
+    Each text is drawn from a seed of its own, whatever happens to the others. What filtering has saved is therefore the
+    usage of the same search with the least score as `tau`, minus its own; `Result.tree` shows each text as a chain,
+    which ends where it was abandoned.
+
+    Cost: at most `n` * `rounds` steps and verifications, each of which reads the text so far. Source: goal-conditioned
+    reward models, released code (``eval_rm.py``), where the bar is applied to stored texts.
+    """
+
+    n: int
+    verifier: Verifier
+    tau: float
+    skip: int = 0
+    environment: Environment[Any] = field(default_factory=TextSteps)
+    rounds: int = 40
+    select: Selector = Argmax()
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(self, n=1, skip=0, rounds=1)
+        check_verifier("FilteredBestOfN", self.verifier, self.tau)
+        check_method("select", self.select, "select", "Argmax() or Vote()")
+        self._steps()
+
+    def _steps(self) -> Steps:
+        return Steps(self.environment, self.verifier, self.generator)
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """All texts to their last round; an environment or a verifier that asks models costs more."""
+        one, steps = worst_case(self.generator, sample), self.n * self.rounds
+        return None if one is None else one.times(steps) + Usage(verifications=steps)
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        steps = self._steps()
+        tree = await steps.plant(prompt, run)
+        start = [_Path(Tree(tree.state[ROOT])) for _ in range(self.n)]
+        paths, failure = await self._write(steps, prompt, start, self.tau, run)
+        if any(path.dropped for path in paths) and all(path.dropped or not path.over(self.rounds) for path in paths):
+            paths, failure = await self._write(steps, prompt, paths, -math.inf, run)
+        for path in paths:
+            tree.graft(path.tree)
+        last = [path.last for path in paths if path.last is not None and not path.dropped]
+        return await answer(
+            prompt, [g for g in last if g.terminal], [g for g in last if not g.terminal], failure, self.select, run
+        )
+
+    async def _write(
+        self, steps: Steps, prompt: Prompt, paths: Sequence[_Path], tau: float, run: Run
+    ) -> tuple[list[_Path], Exception | None]:
+        """The paths that have at least one step, each as far as it gets, and the first failure."""
+
+        async def write(index: int, child: Run) -> _Path:
+            path = paths[index]
+            path.dropped = False
+            while not path.dropped and not path.over(self.rounds):
+                at = ROOT if path.last is None else path.last.node
+                grown, failure = await steps.grow(prompt, path.tree, [at], child, start=index)
+                if not grown and path.last is None and failure is not None:
+                    raise failure
+                if not grown:
+                    break
+                path.steps, path.last = path.steps + 1, grown[0]
+                path.dropped = path.steps > self.skip and _score(grown[0].scored.verdict) < tau
+            return path
+
+        outcomes = await run.map(write, range(len(paths)), name="path")
+        failure = None
+        for outcome in outcomes:
+            failure = run.survive(outcome, failure)
+        return [outcome.value for outcome in outcomes if outcome.value is not None], failure
+
+
+def _score(verdict: Verdict) -> float:
+    """The score of the last step; infinite if nobody gave one."""
+    score = verdict.steps[-1] if verdict.steps else verdict.value
+    return math.inf if score is None else score

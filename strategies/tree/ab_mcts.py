@@ -1,0 +1,197 @@
+"""AB-MCTS: a tree of drafts that grows wider or deeper, whichever has been paying."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from searchkit.engine.run import Run
+from searchkit.engine.stream import LATER
+from searchkit.environments.rewrite import Rewrite
+from searchkit.errors import BudgetExhausted, CallError, ConfigError
+from searchkit.protocols import Anytime, Environment, Generator, Selector, Verifier
+from searchkit.strategies.common.actions import one
+from searchkit.strategies.common.checks import check_counts, check_environment
+from searchkit.strategies.common.sources import check_rewards, dearest, reward_of, sources_of
+from searchkit.strategies.common.thompson import Draw, Prior, prior_of
+from searchkit.strategies.common.transition import Reached, reached
+from searchkit.strategies.selection.rules import Argmax, fallback
+from searchkit.strategies.tree.policies.ab_mcts import Arms
+from searchkit.strategy import Strategy
+from searchkit.tree import ROOT, Tree
+from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One more child for `node`, written by generator number `source`; index: which of its samples there."""
+
+    node: int
+    source: int
+    index: int
+
+
+@dataclass(frozen=True)
+class ABMCTS(Strategy):
+    """Adaptive branching Monte Carlo tree search, variant A: any node may get one more child at any time.
+
+    Each iteration walks down from the root. At every node Thompson sampling decides between GEN, one more child of this
+    node, and CONT, to go on below one of those that are there, and then between these; a node without children that
+    can be continued always generates. There are no rollouts: the score of the new child, rescaled from the verifier's
+    range to [0, 1], is the reward, told to the arms on its way (see `policies.ab_mcts.Arms`). A child without a score
+    tells nothing. GEN alone is best-of-N, CONT alone a chain of refinements.
+
+    environment: by default whole drafts that are rewritten (`Rewrite`); any other does, and in one whose states are not
+    complete answers, such as `TextSteps`, unfinished paths are scored as they are. Terminal states are not continued.
+    generators: several to choose from at GEN, by Thompson sampling over the rewards that each has brought anywhere in
+    the tree; no score counts as 0 there. None among them stands for `generator`.
+
+    prior: "gaussian" (m = 0, kappa = 1, nu = 1, tau^2 = 0.1), "beta" (0.5, 0.5), or `Gaussian(...)` or `Beta(...)` with
+    constants of your own. draw: "mean", an arm's mean from its posterior, as in the released code, or "predictive", its
+    next reward, as the paper says; Gaussian only. in_flight: trials at once; selection j knows the outcomes
+    0 ... j - in_flight, whatever the latencies. A trial under way is counted in `Tree.in_flight`, and a walk that ends
+    at a node whose first child is under way waits for that: it would widen there for want of a choice, and batches
+    would grow wide and shallow. So the first trial of all is always alone. threshold: stop as soon as an answer scores
+    that high. select: chooses among all answers; without any, the best unfinished path is returned, marked as
+    truncated.
+
+    Cost: at most `iterations` samples and as many verifications, and one for a draft to start from. Source: Inoue et
+    al., Wider or Deeper? (AB-MCTS-A), and its released code (treequest).
+    """
+
+    verifier: Verifier
+    environment: Environment[Any] = field(default_factory=Rewrite)
+    iterations: int = 64
+    prior: Prior = "gaussian"
+    draw: Draw = "mean"
+    generators: Sequence[Generator | None] = ()
+    in_flight: int = 1
+    threshold: float | None = None
+    select: Selector = Argmax()
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        if callable(getattr(self.generators, "generate", None)):
+            raise ConfigError("generators is a sequence, such as [small, large]")
+        object.__setattr__(self, "generators", tuple(self.generators))
+        check_counts(self, iterations=1, in_flight=1)
+        check_environment(self.environment)
+        prior_of(self.prior, self.draw)
+        check_rewards("ABMCTS", self.verifier, self.threshold)
+        sources_of(self.generators, self.generator)
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """Every child from the dearest generator; an environment or a verifier that asks models costs more."""
+        one = dearest(sources_of(self.generators, self.generator), sample)
+        checks = self.iterations + isinstance(self.environment, Anytime)
+        return None if one is None else one.times(self.iterations) + Usage(verifications=checks)
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        sources = sources_of(self.generators, self.generator)
+        tree = Tree(await self.environment.start(prompt, run))
+        run.plant(tree)
+        arms = Arms(tree, prior_of(self.prior, self.draw), self.draw, len(sources))
+        drawn, under_way = Counter[tuple[int, int]](), deque[Trial]()
+        finished, first = await self._root(prompt, tree, run), None
+        over = self._enough(finished, run)
+
+        def trials() -> Iterator[Trial]:
+            """Asked for a trial just when it is to start; waits where that depends on one under way."""
+            left = self.iterations
+            while left and not over:
+                chosen = arms.select(run.rng)
+                if chosen is None:
+                    yield LATER
+                    continue
+                left -= 1
+                trial = Trial(*chosen, drawn[chosen])
+                drawn[chosen] += 1
+                tree.start(trial.node)
+                under_way.append(trial)
+                yield trial
+
+        async def draw(trial: Trial, child: Run) -> Reached:
+            inner = child.child(f"generator {trial.source}")
+            with inner.span:
+                return await self._draw(prompt, tree.state[trial.node], sources[trial.source], trial.index, inner)
+
+        try:
+            async with run.stream(draw, trials(), window=self.in_flight, most=self.iterations, name="trial") as stream:
+                async for outcome in stream:
+                    trial, found = under_way.popleft(), outcome.value
+                    tree.finish(trial.node)
+                    spent = outcome.error if found is None else found.spent
+                    first = run.survive(Outcome(trial.index, None, spent), first)
+                    over = over or isinstance(spent, BudgetExhausted)
+                    new = self._add(tree, arms, trial, found)
+                    finished += new
+                    if self._enough(new, run):
+                        break
+        finally:
+            for trial in under_way:
+                tree.finish(trial.node)
+        return await self._answer(prompt, tree, finished, first, run)
+
+    # ---------------------------------------------------------------- one more child
+
+    async def _root(self, prompt: Prompt, tree: Tree, run: Run) -> list[Scored]:
+        """The first state as an answer, if it is one; its verdict is known before anything is drawn."""
+        state = tree.state[ROOT]
+        if not isinstance(self.environment, Anytime) or not self.environment.complete(state):
+            return []
+        found = await reached(self.environment, self.verifier, prompt, None, Step(state), run)
+        run.survive(Outcome(0, None, found.spent))
+        tree.state[ROOT] = found.state
+        if found.scored.score is not None:
+            tree.score[ROOT] = found.scored.score
+        return [found.scored]
+
+    async def _draw(self, prompt: Prompt, state: Any, source: Generator | None, index: int, run: Run) -> Reached:
+        run.params = run.base_params(source)  # the environment may add stop strings to them
+        action = await one(self.environment, source, state, run, index)
+        if action is None:
+            raise CallError("there is no action in this state")
+        step = await self.environment.step(state, action, run)
+        return await reached(self.environment, self.verifier, prompt, action, step, run)
+
+    # ---------------------------------------------------------------- bookkeeping
+
+    def _add(self, tree: Tree, arms: Arms, trial: Trial, found: Reached | None) -> list[Scored]:
+        """Put what a trial brought into the tree and tell the arms; returns the answer in it, if any."""
+        if found is None or found.action is None:
+            tree.failures[trial.node] += 1
+            arms.source[trial.source].tell(0.0)
+            return []
+        action, score = found.action, found.scored.score
+        tokens = action.usage.generated_tokens
+        node = tree.add(trial.node, action.text, found.state, terminal=found.terminal, tokens=tokens)
+        arms.grow()
+        if found.terminal:
+            tree.close(node)
+        if score is not None:
+            tree.score[node] = score
+            tree.backup(node, score)
+            arms.tell(node, reward_of(score, self.verifier))
+        arms.source[trial.source].tell(0.0 if score is None else reward_of(score, self.verifier))
+        return [found.scored] if found.answer else []
+
+    def _enough(self, found: Sequence[Scored], run: Run) -> bool:
+        """True, and the reason to stop, if one of the answers `found` reaches the threshold."""
+        if self.threshold is None or not any(s.score is not None and s.score >= self.threshold for s in found):
+            return False
+        run.stop("threshold")
+        return True
+
+    async def _answer(
+        self, prompt: Prompt, tree: Tree, finished: Sequence[Scored], failure: Exception | None, run: Run
+    ) -> Sample[Any]:
+        if finished:
+            choice = await self.select.select(prompt, finished, run)
+            return finished[fallback(finished) if choice.index is None else choice.index].sample
+        if len(tree) == 1 and failure is not None:
+            raise failure
+        scored = [node for node in range(1, len(tree)) if tree.score[node] == tree.score[node]]
+        best = max(scored, key=lambda node: tree.score[node]) if scored else len(tree) - 1
+        return replace(self.environment.candidate(tree.state[best]), finish="length")

@@ -1,0 +1,225 @@
+"""One expansion of a tree search: draw actions in a state, see where they lead, and judge what is to be judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from searchkit.engine.run import Run
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Anytime, Completing, Environment, Generator, Learning, Verifier
+from searchkit.strategies.common.actions import Proposal, one, propose
+from searchkit.strategies.common.transition import Reached, reached
+from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
+
+Evaluate = Literal["value", "rollout", "children"]
+Prior = Literal["frequency", "uniform", "logprob"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What to expand: a node and its state. known: the actions that it has children for; drawn: how many samples were
+    drawn there before; evaluated: its value is known."""
+
+    node: int
+    state: Any
+    known: frozenset[Hashable] = frozenset()
+    drawn: int = 0
+    evaluated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A new action and where it led. answer: the state is a complete answer. terminal: the episode ends here; dead:
+    with the environment's least reward.
+    """
+
+    identity: Hashable
+    action: Sample[Any]
+    state: Any
+    scored: Scored | None
+    answer: bool
+    terminal: bool
+    dead: bool = False
+    prior: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A state's value (None: unknown), the verdict on it, itself as an answer, and the answers of its rollouts."""
+
+    value: float | None = None
+    verdict: Verdict | None = None
+    itself: Scored | None = None
+    rollouts: tuple[Scored, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What expanding a node brought. counts: how often each action was drawn, those known before included.
+
+    whole: no other action exists. failure: what kept something from being done; that the budget is spent comes first.
+    """
+
+    evaluation: Evaluation
+    state: Any
+    children: tuple[Child, ...] = ()
+    counts: Mapping[Hashable, int] = field(default_factory=dict)
+    whole: bool = False
+    failure: Exception | None = None
+
+
+NOT_EVALUATED = Evaluation()
+
+
+@dataclass(frozen=True, slots=True)
+class Expander:
+    """How a tree search expands; the fields are those of `TreeSearch`."""
+
+    environment: Environment[Any]
+    generator: Generator | None
+    verifier: Verifier
+    width: int
+    branch: int | None
+    evaluate: Evaluate
+    rollouts: int
+    horizon: int
+    prior: Prior | Verifier
+
+    async def expand(self, prompt: Prompt, ask: Ask, run: Run) -> Expansion:
+        """Evaluate and draw, side by side where the next actions do not depend on the verdict.
+
+        What one of the two brought survives the other; raises if both failed, or the only one that was asked for.
+        """
+        if not self._wants_evaluation(ask):
+            return await self._draw(prompt, ask, ask.state, run)
+
+        async def half(evaluating: bool, child: Run) -> Any:
+            if evaluating:
+                return await self._evaluate(prompt, ask, child)
+            return await self._draw(prompt, ask, state, child)
+
+        state = ask.state
+        if isinstance(self.environment, Learning):  # one after the other: the verdict belongs into the next prompt
+            [evaluated] = await run.map(half, (True,), name="leaf")
+            if evaluated.value is not None and evaluated.value.verdict is not None:
+                state = self.environment.judged(state, evaluated.value.verdict)
+            [drawn] = await run.map(half, (False,), name="leaf")
+        else:
+            evaluated, drawn = await run.map(half, (True, False), name="leaf")
+        if evaluated.value is None and drawn.value is None:
+            drawn.unwrap()
+        run.survive(drawn, run.survive(evaluated))
+        brought = drawn.value or Expansion(NOT_EVALUATED, state)
+        failure = _worst(evaluated.error, drawn.error, brought.failure)
+        return replace(brought, evaluation=evaluated.value or NOT_EVALUATED, failure=failure)
+
+    def _complete(self, state: Any) -> bool:
+        return isinstance(self.environment, Anytime) and self.environment.complete(state)
+
+    def _wants_evaluation(self, ask: Ask) -> bool:
+        """Whether anything would be learned: not where the same verifier said it already, nor of no draft at all."""
+        if self.evaluate == "rollout":
+            return True
+        blank = isinstance(self.environment, Anytime) and not self.environment.complete(ask.state)
+        return not ask.evaluated and not blank and (self.evaluate == "value" or self._complete(ask.state))
+
+    # ---------------------------------------------------------------- evaluation
+
+    async def _evaluate(self, prompt: Prompt, ask: Ask, run: Run) -> Evaluation:
+        state, own, answer = ask.state, Scored(self.environment.candidate(ask.state)), self._complete(ask.state)
+        if self.evaluate != "rollout" or (answer and not ask.evaluated):
+            [own] = await run.score(self.verifier, prompt, [own.sample], partial=not answer)
+        itself = own if answer and not ask.evaluated else None
+        if self.evaluate != "rollout":
+            return Evaluation(own.score, own.verdict, itself)
+        outcomes = await run.map(lambda _, child: self._rollout(prompt, state, child), range(self.rollouts))
+        ends, failure = [o.value for o in outcomes if o.value is not None], None
+        for outcome in outcomes:
+            failure = run.survive(outcome, failure)
+        if not ends and failure is not None:
+            raise failure
+        scores = [end.scored.score for end in ends if end.scored.score is not None]
+        answers = tuple(end.scored for end in ends if end.answer)
+        verdict = None if itself is None else itself.verdict
+        return Evaluation(math.fsum(scores) / len(scores) if scores else None, verdict, itself, answers)
+
+    async def _rollout(self, prompt: Prompt, state: Any, run: Run) -> Reached:
+        """One way in which the episode may go on to its end: in a single sample where the environment can."""
+        if isinstance(self.environment, Completing):
+            params, place = self.environment.finish_params(run), self.environment.prompt(state)
+            [rest] = await run.sample(self.generator, place, params=params, partial=True)
+            end = Step(await self.environment.finish(state, rest, run), terminal=True)
+        else:
+            end = Step(state)
+            for _ in range(self.horizon):
+                action = await one(self.environment, self.generator, end.state, run)
+                if action is None:
+                    break
+                end = await self.environment.step(end.state, action, run)
+                if end.terminal:
+                    break
+        return await reached(self.environment, self.verifier, prompt, None, end, run)
+
+    # ---------------------------------------------------------------- children
+
+    async def _draw(self, prompt: Prompt, ask: Ask, state: Any, run: Run) -> Expansion:
+        """Actions that are new here, the more frequent first, each with where it leads."""
+        proposals, whole = await propose(self.environment, self.generator, state, self.width, ask.drawn, run)
+        new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
+        outcomes = await run.map(lambda each, child: self._follow(prompt, state, each, child), new, name="child")
+        failure = None
+        for outcome in outcomes:
+            failure = run.survive(outcome, failure)
+        found = [outcome.value for outcome in outcomes if outcome.value is not None]
+        if new and not found and failure is not None:
+            raise failure
+        failure = _worst(failure, *(spent for _, spent in found))
+        children = await self._weighted(prompt, [child for child, _ in found], run)
+        counts = {proposal.identity: proposal.count for proposal in proposals}
+        return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, failure)
+
+    async def _follow(
+        self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
+    ) -> tuple[Child, BudgetExhausted | None]:
+        step = await self.environment.step(state, proposal.action, run)
+        identity, action = proposal.identity, proposal.action
+        if not step.terminal and self.evaluate != "children":
+            return Child(identity, action, step.state, None, False, False), None
+        found = await reached(self.environment, self.verifier, prompt, action, step, run)
+        child = Child(identity, action, found.state, found.scored, found.answer, found.terminal, found.dead)
+        return child, found.spent
+
+    async def _weighted(self, prompt: Prompt, children: list[Child], run: Run) -> list[Child]:
+        """The children with their priors. Frequencies are the search's business: it knows all draws."""
+        if self.prior == "logprob":
+            return [replace(child, prior=_likelihood(child.action)) for child in children]
+        if isinstance(self.prior, str) or not children:
+            return children
+        samples = [self.environment.candidate(child.state) for child in children]
+        try:
+            scored = await run.score(self.prior, prompt, samples, partial=True)
+        except ConfigError:
+            raise
+        except Exception as error:  # the children are paid for: they are kept, as bad as can be
+            run.survive(Outcome(0, None, error))
+            run.fail(error)
+            scored = [Scored(sample) for sample in samples]
+        known = [s.score for s in scored if s.score is not None and math.isfinite(s.score)]
+        least = self.prior.range[0] if math.isfinite(self.prior.range[0]) else min(known, default=0.0)
+        scores = [least if s.score is None else s.score for s in scored]
+        return [replace(child, prior=score) for child, score in zip(children, scores, strict=True)]
+
+
+def _worst(*errors: Exception | None) -> Exception | None:
+    """The first that says that the budget is spent, else the first."""
+    found = [error for error in errors if error is not None]
+    return next((error for error in found if isinstance(error, BudgetExhausted)), found[0] if found else None)
+
+
+def _likelihood(action: Sample[Any]) -> float:
+    if not action.logprobs:
+        raise ConfigError('prior="logprob" needs a generator that returns them: Params(logprobs=0)')
+    return math.exp(math.fsum(t.logprob for t in action.logprobs) / len(action.logprobs))

@@ -1,0 +1,27 @@
+"""Monte Carlo tree search: walk down by a selection rule, expand, evaluate, back up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from searchkit.strategies.tree.tree_search import TreeSearch
+
+
+@dataclass(frozen=True)
+class MCTS(TreeSearch):
+    """`TreeSearch` from the root down: ``policy=UCT(c)`` (the default) or another rule; their scale of values sets c.
+
+    The search part of many published methods is a setting, with a rule that names its source:
+
+    - AlphaMath: ``policy=PUCT(1.25), prior="logprob", iterations=40, width=5``, a value model as verifier.
+    - RAP on GSM8K: ``policy=RAP(), prior=fast_reward, iterations=10, width=4``.
+    - Agent Q: ``policy=AgentQ(), prior=critic, evaluate="rollout"``.
+    - MASTER: ``policy=MASTER(), prior=judge``.
+    - SWE-Search: ``policy=SWESearch(), evaluate="children", iterations=100, width=1, expansions=5, pick="value"``.
+    - WebPilot: ``policy=UCT(q="max", widening=Widening(1, 0.5)), evaluate="children", width=1, expansions=4``.
+    - R-MCTS: ``policy=PUCT(1.0), iterations=20, width=20, branch=5, threshold=1.0,
+      pick="visits"`` inside ``RecedingHorizon(..., commit="action")``.
+
+    With ``expansions`` above 1 and ``UCT(widening=Widening(1, 0.5))`` a node gets more children as it is visited more
+    (progressive widening): without, a search ends when everything drawn so far is exhausted.
+    """

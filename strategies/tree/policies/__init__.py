@@ -1,0 +1,12 @@
+"""Selection rules of tree searches, one a file: pure functions of the tree."""
+
+from searchkit.strategies.tree.policies.agent_q import AgentQ
+from searchkit.strategies.tree.policies.best_first import BestFirstRule
+from searchkit.strategies.tree.policies.descent import Widening
+from searchkit.strategies.tree.policies.master import MASTER
+from searchkit.strategies.tree.policies.puct import PUCT
+from searchkit.strategies.tree.policies.rap import RAP
+from searchkit.strategies.tree.policies.swe_search import SWESearch
+from searchkit.strategies.tree.policies.uct import UCT
+
+__all__ = ["MASTER", "PUCT", "RAP", "UCT", "AgentQ", "BestFirstRule", "SWESearch", "Widening"]

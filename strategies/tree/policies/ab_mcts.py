@@ -1,0 +1,62 @@
+"""AB-MCTS-A's rule: at every node, generate one more child or continue with one that is there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from searchkit.strategies.common.thompson import Arm, Beta, Draw, Gaussian, thompson
+from searchkit.tree import ROOT, Tree
+
+
+class Arms:
+    """The arms at all nodes of `tree`, and one for each of `sources` generators.
+
+    A node has an arm GEN (one more child) and an arm CONT (go on with a child), and each child is an arm by itself. A
+    reward is told to the new child's own arm and to GEN of its parent; then, for each edge from the parent up, to the
+    arm of the lower node and to CONT of the upper one. GEN of higher nodes is not told: what lies deeper says nothing
+    about one more child there. Source: the released code of AB-MCTS (treequest, ``ab_mcts_a``).
+    """
+
+    def __init__(self, tree: Tree, prior: Gaussian | Beta, draw: Draw, sources: int) -> None:
+        self.tree: Tree = tree
+        self.gen: list[Arm] = []
+        self.cont: list[Arm] = []
+        self.child: list[Arm] = []  # the root's is never used
+        self.source: list[Arm] = [Arm() for _ in range(sources)]
+        self._prior: Gaussian | Beta = prior
+        self._draw: Draw = draw
+        self.grow()
+
+    def grow(self) -> None:
+        """Give arms to the nodes that the tree has got since."""
+        for column in (self.gen, self.cont, self.child):
+            column.extend(Arm() for _ in range(len(self.tree) - len(column)))
+
+    def select(self, rng: random.Random) -> tuple[int, int] | None:
+        """The node that gets one more child, and the generator that writes it.
+
+        None where the walk ends at a node whose first child is under way: whether to widen there or to go deeper can
+        be known only when it is there.
+        """
+        tree, node = self.tree, ROOT
+        while children := [child for child in tree.children(node) if not tree.closed[child]]:
+            if self._best((self.gen[node], self.cont[node]), rng) == 0:
+                break
+            node = children[self._best([self.child[child] for child in children], rng)]
+        if tree.in_flight[node] and not tree.children(node):
+            return None
+        return node, self._best(self.source, rng) if len(self.source) > 1 else 0
+
+    def _best(self, arms: Sequence[Arm], rng: random.Random) -> int:
+        return thompson(arms, self._prior, self._draw, rng)
+
+    def tell(self, node: int, reward: float) -> None:
+        """`node` is new, and brought `reward`, in [0, 1]."""
+        self.child[node].tell(reward)
+        node = self.tree.parent[node]
+        self.gen[node].tell(reward)
+        while node != ROOT:
+            self.child[node].tell(reward)
+            node = self.tree.parent[node]
+            self.cont[node].tell(reward)

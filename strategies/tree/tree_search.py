@@ -1,0 +1,225 @@
+"""The one loop of all tree searches: select a node, evaluate and expand it, back up; k nodes in flight."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from searchkit.engine.run import Run
+from searchkit.engine.stream import LATER
+from searchkit.environments.text_steps import TextSteps
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Anytime, Completing, Environment, Generator, Listing, Selector, TreePolicy, Verifier
+from searchkit.strategies.common.checks import check_counts, check_environment, check_method, check_verifier
+from searchkit.strategies.selection.rules import Argmax, fallback
+from searchkit.strategies.tree.expansion import Ask, Evaluate, Expander, Expansion, Prior
+from searchkit.strategies.tree.growth import Growth
+from searchkit.strategies.tree.pick import End, Pick, pick, walk
+from searchkit.strategies.tree.policies.uct import UCT
+from searchkit.strategy import Strategy, worst_case
+from searchkit.tree import ROOT, Tree
+from searchkit.types import Outcome, Prompt, Sample, Scored, Usage
+
+CHOICES = {
+    "evaluate": ("value", "rollout", "children"),
+    "prior": ("frequency", "uniform", "logprob"),
+    "pick": ("answer", "visits", "value"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to: its tree, and its answer with the node where that lies, see `End`."""
+
+    tree: Tree
+    end: End
+
+
+@dataclass(frozen=True)
+class TreeSearch(Strategy):
+    """Grows a tree over the states of `environment`; `policy` says which node comes next, and how values are backed up.
+
+    Each iteration expands one node: `width` actions are drawn (or all taken, where the environment lists them), equal
+    ones merged, the more frequent first. Finished episodes are scored by the environment's reward, else by the
+    verifier, and are candidates for the answer; so are states that the environment calls complete.
+
+    evaluate: what is backed up. "value": the verifier's score of the path to the node that is expanded; "rollout": the
+    mean score of `rollouts` ways (each of at most `horizon` steps) in which the episode goes on from there to its end;
+    "children": the verifier's score of each new child. prior: of a child, its share of the draws ("frequency"), the
+    same for all ("uniform"), the exponential of its mean token log-probability ("logprob"), or the score that a
+    verifier (a critic, perhaps one that ranks siblings) gives it.
+
+    branch: of the actions drawn at once only so many, the more frequent, become children (None: all). expansions: how
+    often a node may be expanded; more than once draws more children, when the policy says so (see `Widening`). retries:
+    how often in a row a node whose expansion failed, or brought nothing new, is tried again before it gets no more.
+    in_flight: nodes expanded at once (tree parallel). Selection j knows the outcomes 0 ... j - in_flight, whatever the
+    latencies. trees: so many independent trees share the iterations and are merged at the end, visits added up (root
+    parallel). threshold: stop as soon as an answer scores that high.
+
+    pick: from which part of the tree the answer comes, see `pick`; select: chooses among the answers there. Without any
+    the best unfinished path is returned, marked as truncated.
+
+    Cost: at most `iterations` * `width` steps, and as many evaluations, each a verification or `rollouts` rollouts with
+    one each; a verification for each finished episode, and for each child if it is evaluated or judged for its prior.
+    """
+
+    verifier: Verifier
+    policy: TreePolicy = field(default_factory=UCT)
+    environment: Environment[Any] = field(default_factory=TextSteps)
+    iterations: int = 64
+    width: int = 4
+    branch: int | None = None
+    evaluate: Evaluate = "value"
+    rollouts: int = 1
+    horizon: int = 40
+    prior: Prior | Verifier = "frequency"
+    expansions: int = 1
+    retries: int = 1
+    in_flight: int = 1
+    trees: int = 1
+    threshold: float | None = None
+    pick: Pick = "answer"
+    select: Selector = field(default_factory=Argmax)
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        check_counts(self, iterations=1, width=1, rollouts=1, horizon=1, expansions=1, retries=0, in_flight=1, trees=1)
+        if self.branch is not None:
+            check_counts(self, branch=1)
+        if self.trees > self.iterations:
+            raise ConfigError(f"{self.trees} trees cannot share {self.iterations} iterations")
+        check_verifier(name, self.verifier, self.threshold)
+        check_environment(self.environment)
+        check_method("policy", self.policy, "backup", "UCT(1.0)")
+        check_method("select", self.select, "select", "Argmax() or Vote()")
+        if self.generator is not None:
+            check_method("generator", self.generator, "generate", "Model(backend) or Function(fn)")
+        for what, choices in CHOICES.items():
+            value = getattr(self, what)
+            if value not in choices and not (what == "prior" and callable(getattr(value, "verify", None))):
+                raise ConfigError(f"{what} is one of {', '.join(map(repr, choices))}, got {value!r}")
+
+    def worst_case(self, sample: Usage) -> Usage | None:
+        """All iterations in full, each step an ended episode; unknown where the environment lists the actions."""
+        one = worst_case(self.generator, sample)
+        if one is None or isinstance(self.environment, Listing):
+            return None
+        length = 1 if isinstance(self.environment, Completing) else self.horizon
+        rollouts = self.rollouts if self.evaluate == "rollout" else 0
+        checks = self.width * (1 if isinstance(self.prior, str) else 2) + max(1, rollouts)
+        checks += rollouts > 0 and isinstance(self.environment, Anytime)  # the state itself is judged, too
+        draws = self.width + rollouts * length
+        return one.times(self.iterations * draws) + Usage(verifications=self.iterations * checks)
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        return (await self.explore(prompt, run)).end.answer.sample
+
+    async def explore(self, prompt: Prompt, run: Run, state: Any = None) -> Found:
+        """The search from `state` on (None: from the start), with its tree."""
+        run.params = run.base_params(self.generator)  # the environment adds stop strings to them
+        tree = Tree(await self.environment.start(prompt, run) if state is None else state)
+        run.plant(tree)
+        if self.trees == 1:
+            growth, failure = await self._grow(prompt, tree, self.iterations, run)
+            return await self._answer(prompt, tree, growth.ends, failure, run)
+        ends, failure = list[End](), None
+
+        async def grow(index: int, child: Run) -> tuple[Growth, Exception | None]:
+            share = self.iterations // self.trees + (index < self.iterations % self.trees)
+            return await self._grow(prompt, Tree(tree.state[ROOT]), share, child)
+
+        async with run.stream(grow, range(self.trees), window=self.trees, name="tree") as stream:
+            async for outcome in stream:
+                if outcome.value is None:
+                    failure = run.survive(outcome, failure)
+                    continue
+                growth, failed = outcome.value
+                places, failure = tree.graft(growth.tree, merge=True), failure or failed
+                ends += [end._replace(node=places[end.node]) for end in growth.ends]
+                if self._reached(growth.ends) is not None:
+                    break
+        return await self._answer(prompt, tree, ends, failure, run)
+
+    async def _grow(self, prompt: Prompt, tree: Tree, most: int, run: Run) -> tuple[Growth, Exception | None]:
+        """Grow `tree` by at most `most` expansions; with it the first failure."""
+        growth = Growth(tree, self.policy, self.expansions, self.retries, frequency=self.prior == "frequency")
+        expander = Expander(
+            self.environment, self.generator, self.verifier, self.width, self.branch, self.evaluate, self.rollouts,
+            self.horizon, self.prior,
+        )  # fmt: skip
+        under_way: deque[int] = deque()
+        first: Exception | None = None
+        spent = False
+
+        def asks() -> Iterator[Any]:
+            """Asked for a node just when its expansion is to start; waits where all open ones are in flight."""
+            expanded = 0
+            while expanded < most and not tree.closed[ROOT] and not spent:
+                node = self.policy.select(tree, run.rng)
+                if node is not None:
+                    expanded += 1
+                    tree.start(node)
+                    under_way.append(node)
+                yield LATER if node is None else growth.ask(node)
+
+        async def expand(ask: Ask, child: Run) -> Expansion:
+            return await expander.expand(prompt, ask, child)
+
+        try:
+            async with run.stream(expand, asks(), window=self.in_flight, most=most, name="expand") as stream:
+                async for outcome in stream:
+                    node = under_way.popleft()
+                    tree.finish(node)
+                    failure = outcome.error if outcome.value is None else outcome.value.failure
+                    first = run.survive(Outcome(outcome.index, None, failure), first)
+                    spent = spent or isinstance(failure, BudgetExhausted)
+                    if outcome.value is None:
+                        growth.failed(node, outcome.error)
+                    elif self._reached(growth.take(node, outcome.value)) is not None:
+                        run.stop("threshold")
+                        break
+        finally:
+            for node in under_way:
+                tree.finish(node)
+        return growth, first
+
+    def _reached(self, ends: Sequence[End]) -> End | None:
+        """The first answer that reaches the threshold."""
+        if self.threshold is None:
+            return None
+        scores = ((end, end.answer.score) for end in ends)
+        return next((end for end, score in scores if score is not None and score >= self.threshold), None)
+
+    async def _answer(self, prompt: Prompt, tree: Tree, ends: list[End], failure: Exception | None, run: Run) -> Found:
+        """The answer that reached the threshold, else the chosen one; a dead end only where nothing looks better.
+
+        Raises `failure` if nothing at all was found.
+        """
+        reached = self._reached(ends)
+        if reached is not None:
+            return Found(tree, reached)
+        alive, open_one = [end for end in ends if end.at != "dead"], self._open_one(tree)
+        least = self.verifier.range[0]
+        if alive or (ends and not tree.score[open_one] > least):
+            among = pick(tree, alive or ends, self.pick)
+            answers = [end.answer for end in among]
+            choice = await self.select.select(prompt, answers, run)
+            return Found(tree, among[fallback(answers) if choice.index is None else choice.index])
+        if len(tree) == 1 and failure is not None:
+            raise failure
+        sample = self.environment.candidate(tree.state[open_one])
+        if not (isinstance(self.environment, Anytime) and self.environment.complete(tree.state[open_one])):
+            sample = replace(sample, finish="length")
+        return Found(tree, End(open_one, Scored(sample)))
+
+    def _open_one(self, tree: Tree) -> int:
+        """The most promising node that is no end: by the walk of `pick`, else the best score, else the last made."""
+        if self.pick != "answer":
+            return walk(tree, self.pick, lambda node: not tree.terminal[node])
+        scored = [n for n in range(1, len(tree)) if tree.score[n] == tree.score[n] and not tree.terminal[n]]
+        if scored:
+            return max(scored, key=lambda n: tree.score[n])
+        return 1 if isinstance(self.environment, Anytime) and len(tree) > 1 else len(tree) - 1

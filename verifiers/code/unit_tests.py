@@ -1,0 +1,91 @@
+"""UnitTests: the sample is a program, and it passes the tests that are run against it in a sandbox."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, ClassVar
+
+from searchkit.engine.run import Run
+from searchkit.errors import ConfigError, VerifierError
+from searchkit.types import Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.base import Independent
+from searchkit.verifiers.code.extract import LONGEST, program
+from searchkit.verifiers.code.limits import DEFAULT, Limits
+from searchkit.verifiers.code.pool import POOL
+from searchkit.verifiers.code.process import Broken
+from searchkit.verifiers.code.report import Case
+from searchkit.verifiers.code.sandbox import Level, check, choose
+from searchkit.verifiers.code.suite import Suite, read
+
+UNBOUND = "UnitTests needs tests: pass Problem(id, prompt, reference=...) or UnitTests(tests)"
+
+
+@dataclass(frozen=True)
+class UnitTests(Independent):
+    """Runs the program that a sample is against tests; its score is the share of them that pass.
+
+    tests: Python that ends without an exception where the program is right, which is one test; a list of such texts,
+    each a test; a list of (stdin, stdout) pairs, for programs that read and print; or a mapping that has one of these
+    as "tests" or "test". In a mapping, "entry_point" is the one name that the tests take from the program, "prompt"
+    is the beginning of the program, which a sample may continue or repeat, and "setup" stands in front of each test:
+    HumanEval's records are such mappings. None takes the problem's reference, which wins where both are given.
+
+    The program is the last fenced block of Python in the sample's text, else all of it. It runs in a process of its
+    own, the tests in another one, and what passes between the two is plain data: a program can answer and nothing else.
+    sandbox: "bubblewrap", "landlock", or "auto" for the first of these that works; the verdict's feedback names it.
+    "none" runs programs as you, held by nothing but `limits`. What ends the program (a limit, a crash) fails the test
+    that was running and those after it; a sandbox that breaks makes the sample abstain.
+
+    Range: [0, 1]. Cost: one verification a sample and no model call; some milliseconds of CPU beyond the program's own,
+    in other processes: `Usage` lacks them. Programs run on as many cores as there are. Raises `ConfigError` where there
+    is no sandbox, for tests that cannot be read, and when bound to a problem without a reference.
+    """
+
+    tests: Any = None
+    sandbox: Level = "auto"
+    limits: Limits = DEFAULT
+    suite: Suite | None = field(init=False, repr=False, compare=False, default=None)
+
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check(self.limits)
+        choose(self.sandbox)
+        if self.tests is not None:
+            object.__setattr__(self, "suite", read(self.tests))
+
+    @property
+    def key(self) -> str:
+        """Identity: a digest of the tests, the limits, the sandbox and the version of Python."""
+        digest = blake2b(repr(self.suite).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return f"unit tests:1:{digest}:{self.limits}:{self.sandbox}:{sys.version_info[:2]}"
+
+    def bind(self, problem: Problem) -> UnitTests:
+        """The same limits with the tests that `problem.reference` is."""
+        if problem.reference is not None:
+            return replace(self, tests=problem.reference)
+        if self.tests is None:
+            raise ConfigError(UNBOUND)
+        return self
+
+    async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
+        if self.suite is None:
+            raise VerifierError(UNBOUND)
+        return [await self._judge(self.suite, program(sample.text)) for sample in samples]
+
+    async def _judge(self, suite: Suite, text: str) -> Verdict:
+        if len(text) > LONGEST:
+            return Verdict(0.0, False, feedback=f"a program of more than {LONGEST:,} characters is not run")
+        level = choose(self.sandbox)
+        try:
+            report = await POOL.run(level, Case(text, suite.tests, suite.prompt, suite.entry_point), self.limits)
+        except Broken as error:
+            return Verdict(feedback=f"the sandbox ({level}) broke: {error}")
+        right, all_of_them = sum(report.passed), len(report.passed)
+        said = f"passed {right} of {all_of_them} tests ({level})"
+        return Verdict(
+            right / all_of_them, right == all_of_them, feedback=f"{said}: {report.reason}" if report.reason else said
+        )

@@ -1,0 +1,140 @@
+"""What the verifiers share that ask a language model: how a judgement is drawn, redrawn, worded and read."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from searchkit.answers.keys import without_thoughts
+from searchkit.engine.ledger import cost_of
+from searchkit.engine.run import Run
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Generator
+from searchkit.types import Outcome, Params, Prompt, Sample, Usage
+from searchkit.verifiers.base import identity
+
+T = TypeVar("T")
+
+LONGEST = 100_000  # characters of an answer, and of a judgement
+TOO_LONG = f"an answer of more than {LONGEST:,} characters is not judged"
+UNREADABLE = "no verdict could be read"
+
+_OBJECT = re.compile(r'\{\s*"')
+_ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})?')
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a field is there twice")
+    return dict(pairs)
+
+
+_JSON = json.JSONDecoder(strict=False, object_pairs_hook=_unique)
+
+
+async def judgements(
+    generator: Generator | None,
+    question: Prompt,
+    read: Callable[[Sample[Any]], T | None],
+    run: Run,
+    *,
+    n: int,
+    retries: int,
+    params: Params | None,
+) -> list[T]:
+    """What `read` finds in `n` replies to `question`.
+
+    Replies that fail or cannot be read (None) are drawn again, `retries` times; the result is shorter where that did
+    not help. Cost: `n` model calls, at most `retries` + 1 times as many. Raises what the generator raised if nothing
+    was read and the last try failed. After a try for which nothing was left of the budget there is no other.
+    """
+    found, asked, failure = list[T](), 0, None
+    for _ in range(retries + 1):
+        missing = n - len(found)
+        try:
+            replies = await run.sample(generator, question, missing, params=params, start=asked, partial=True)
+            failure = None
+        except ConfigError:
+            raise
+        except Exception as error:
+            run.fail(error)
+            replies, failure = [], error
+        asked += missing
+        found += [judgement for judgement in map(read, replies) if judgement is not None]
+        if len(found) == n or isinstance(failure, BudgetExhausted):
+            break
+    if failure is not None:
+        if not found:
+            raise failure
+        run.survive(Outcome(run.index, None, failure))  # what was read before is paid for: it counts
+    return found
+
+
+async def afford(run: Run, generator: Generator | None, questions: Sequence[Prompt], params: Params | None) -> None:
+    """Wait until a model call for each of `questions` can be paid: the judge can make no use of some of them alone.
+
+    Raises `BudgetExhausted` where that cannot be. An opaque agent or a strategy may cost more than one call.
+    """
+    if not run.ledger.bounded:
+        return
+    most, n = (params or run.base_params(generator)).max_tokens or 0, len(questions)
+    read = sum(len(question.text) for question in questions) // 4  # characters a token: a guess, as for every call
+    needed = cost_of(Usage(model_calls=n, generated_tokens=n * most, prompt_tokens=read))
+    await run.ledger.hold(needed)
+    run.ledger.settle(needed, cost_of(Usage()))
+
+
+def filled(template: str, **texts: object) -> str:
+    """`template` with the trusted `texts` as they are in the fields of their names; its other fields stay fields."""
+    made = []
+    for literal, name, _, _ in string.Formatter().parse(template):
+        made.append(_escaped(literal))
+        if name is not None:
+            made.append(_escaped(str(texts[name])) if name in texts else f"{{{name}}}")
+    return "".join(made)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def field_of(reply: Sample[Any], name: str, shown: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON object that a reply ends with, if it has the field `name`; else an empty one.
+
+    Thoughts and prose without objects may stand before it, nothing but the end of a code block after it. Where anything
+    else looks like an object, where a field is there twice, where the reply was truncated, and where the object stands
+    in one of the texts that the judge was `shown` (white space aside), it may be a quotation: that counts as
+    unreadable. Backslashes that JSON does not know, as in LaTeX, and line breaks in texts are let pass.
+    """
+    text = without_thoughts(reply.text)
+    start = _OBJECT.search(text)
+    if reply.truncated or start is None or len(text) > LONGEST:
+        return {}
+    text = text[start.start() :].rstrip("` \t\r\n")
+    try:
+        verdict, end = _JSON.raw_decode(known := _ESCAPE.sub(lambda found: found[0] if found[1] else r"\\", text))
+    except (ValueError, RecursionError):
+        return {}
+    quoted = any(_dense(text) in _dense(other) for other in shown)
+    return verdict if name in verdict and end == len(known) and not quoted else {}
+
+
+def _dense(text: str) -> str:
+    return "".join(text.split())
+
+
+def check_generator(owner: object, generator: Any) -> None:
+    """Raises `ConfigError` unless `generator` is one, or None."""
+    if generator is not None and not callable(getattr(generator, "generate", None)):
+        raise ConfigError(f"{type(owner).__name__} asks a generator such as Model(backend), got {generator!r}")
+
+
+def name_of(generator: Any) -> str:
+    """What a journal knows a generator by: its model's name, else its own; "" for None, the one given to `solve`."""
+    backend = getattr(generator, "backend", None)
+    if generator is None:
+        return ""
+    return f"{backend.name}:{getattr(generator, 'params', None)}" if backend is not None else identity(generator)

@@ -1,0 +1,210 @@
+r"""Whether two answers are the same, part by part: three-valued, and the same rules for every way to compare numbers.
+
+Lists and sets have no order, tuples and intervals have one. A single solution is the same in and out of set braces.
+A name in front of a value ("x = 5") says nothing; several named values are told apart by their names.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
+from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region
+from searchkit.verifiers.reference.maths.terms import Work
+from searchkit.verifiers.reference.maths.tokens import Node
+
+
+class Outcome(NamedTuple):
+    """equal: True and False are proven, None is unknown.
+
+    reason: half a sentence. A model may see it, so it never quotes the first answer, which is the reference.
+    """
+
+    equal: bool | None
+    reason: str
+
+
+class Algebra(ABC):
+    """How two expressions without lists and signs of comparison are compared. One for each pair of answers."""
+
+    def __init__(self) -> None:
+        self.work: Work = Work()
+
+    @abstractmethod
+    def same(self, a: Node, b: Node) -> Outcome:
+        """Whether two expressions are equal wherever both are defined."""
+
+    @abstractmethod
+    def same_equation(self, a: Node, b: Node) -> Outcome:
+        """Whether a = 0 and b = 0 are the same equation up to a constant factor."""
+
+
+def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """Cost: for lists of n, up to n * n comparisons of the algebra; else one a part. Raises `TooBig` for too many."""
+    algebra.work.spend(1)
+    a, b = settled(a), settled(b)
+    if a.kind == b.kind == "relation":
+        return _relations(a, b, algebra)
+    a, b = named_value(a), named_value(b)
+    if "relation" in (a.kind, b.kind):
+        return Outcome(None, "one is an equation or inequality, the other is none")
+    if "union" in (a.kind, b.kind) and (outcome := _points(a, b, algebra.work)) is not None:
+        return outcome
+    shapes = shape(a), shape(b)
+    match shapes:
+        case ("one", "one"):
+            return _numbers(a, b, algebra)
+        case ("bag", "bag"):
+            return _matched(a.parts, b.parts, algebra)
+        case ("row", "row"):
+            return _rows(a, b, algebra)
+        case ("bag", "row") | ("row", "bag"):
+            return _bag_and_row(a, b, algebra)
+        case ("matrix", "matrix"):
+            return _matrices(a, b, algebra)
+        case ("matrix", "row") | ("row", "matrix"):
+            return _vector(a, b, algebra)
+        case ("union", _) | (_, "union"):
+            return _unions(a, b, algebra)
+    return Outcome(False, f"it is {_SHAPES[shapes[1]]} and should be something else")
+
+
+_SHAPES = {
+    "one": "a single value", "bag": "a list or set", "row": "a tuple or interval", "matrix": "a matrix",
+    "union": "a union",
+}  # fmt: skip
+
+
+def _all(outcomes: Sequence[Outcome]) -> Outcome:
+    """Different if one part is, unknown if one is unknown, equal if all are."""
+    for wanted in (False, None):
+        for outcome in outcomes:
+            if outcome.equal is wanted:
+                return outcome
+    return outcomes[-1] if outcomes else Outcome(True, "both are empty")
+
+
+def _numbers(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    ends = _infinite(a), _infinite(b)
+    if any(ends):
+        return Outcome(ends[0] == ends[1], "the same infinity" if ends[0] == ends[1] else "one is infinite")
+    if a.kind == b.kind == "numeral" and a.value[1] == b.value[1]:
+        return Outcome(a.value == b.value, "the same numeral" if a.value == b.value else "another numeral")
+    if "numeral" in (a.kind, b.kind):
+        return _numerals(a, b, algebra)
+    return algebra.same(a, b)
+
+
+def _numerals(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    plain = [Node("number", value=Fraction(node.value[0])) if node.kind == "numeral" else node for node in (a, b)]
+    if algebra.same(plain[0], plain[1]).equal is False:
+        return Outcome(False, "another number, and another base")
+    return Outcome(None, "maybe the same number, but written in another base")
+
+
+def _infinite(node: Node) -> int:
+    """1 and -1 for the two infinities, else 0."""
+    return int(node == INFINITY) - int(node == MINUS_INFINITY)
+
+
+def _in_order(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:
+    if len(a) != len(b):
+        return Outcome(False, "another number of parts")
+    return _all([compare(x, y, algebra) for x, y in zip(a, b, strict=True)])
+
+
+def _matched(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:
+    """Members in any order. Equality is transitive, so the first equal partner will do."""
+    if len(a) != len(b):
+        return Outcome(False, "another number of members")
+    left, last = list(b), Outcome(True, "both are empty")
+    unknown = None
+    for one in a:
+        outcomes = [compare(one, other, algebra) for other in left]
+        partner = next((at for at, outcome in enumerate(outcomes) if outcome.equal), None)
+        if partner is not None:
+            last = outcomes[partner]
+            del left[partner]
+        elif all(outcome.equal is False for outcome in outcomes):
+            return Outcome(False, "a member has no equal")
+        else:
+            unknown = next(outcome for outcome in outcomes if outcome.equal is None)
+    return unknown or last
+
+
+def _rows(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """Tuples and intervals. Brackets matter where there are two parts: they tell open ends from closed ones."""
+    if len(a.parts) == len(b.parts) == 2 and a.value != b.value:
+        return Outcome(False, "an end is open in one and closed in the other")
+    return _in_order(a.parts, b.parts, algebra)
+
+
+def _bag_and_row(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    bag, row = (a, b) if shape(a) == "bag" else (b, a)
+    ordered = _in_order(a.parts, b.parts, algebra)
+    if bag.kind == "list" and ordered.equal is not False:
+        return ordered
+    outcome = _matched(bag.parts, row.parts, algebra)
+    return outcome if outcome.equal is False else Outcome(None, "the same members, but only one of them has an order")
+
+
+def _matrices(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    if [len(row.parts) for row in a.parts] != [len(row.parts) for row in b.parts]:
+        return Outcome(False, "matrices of different shapes")
+    return _in_order(_cells(a), _cells(b), algebra)
+
+
+def _cells(matrix: Node) -> list[Node]:
+    return [cell for row in matrix.parts for cell in row.parts]
+
+
+def _vector(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """A matrix of one row or one column is the tuple of its cells."""
+    matrix = a if a.kind == "matrix" else b
+    if len(matrix.parts) > 1 and len(matrix.parts[0].parts) > 1:
+        return Outcome(False, "one is a matrix, the other is a tuple")
+    first, second = (_cells(node) if node.kind == "matrix" else node.parts for node in (a, b))
+    return _in_order(first, second, algebra)
+
+
+def _points(a: Node, b: Node, work: Work) -> Outcome | None:
+    """Whether two parts of the number line are the same set of points, where all their ends are rational."""
+    left, right = region(a, work), region(b, work)
+    if left is None or right is None:
+        return None
+    return Outcome(left == right, "the same points" if left == right else "other points of the number line")
+
+
+def _unions(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """Of intervals whose ends are not all rational: only unions of equal parts are known to be equal."""
+    if a.kind == b.kind and len(a.parts) == len(b.parts):
+        return _matched(a.parts, b.parts, algebra)
+    return Outcome(None, "unions of different numbers of intervals")
+
+
+def _relations(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    if a.value == b.value == ("=",):
+        if name_of(a) is not None and name_of(b) is not None:
+            values = compare(named_value(a), named_value(b), algebra)
+            if values.equal is not False or name_of(a) == name_of(b):
+                return values
+        return algebra.same_equation(difference(a), difference(b))
+    if "=" in (*a.value, *b.value) or len(a.parts) != len(b.parts):
+        return Outcome(None, "relations of different kinds")
+    return _chains(a, b, algebra)
+
+
+def _chains(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """Inequalities term by term, read in the same direction; what is not the same chain may still be the same set."""
+    if a.value != b.value:
+        b = Node("relation", b.parts[::-1], tuple(_TURNED[sign] for sign in b.value[::-1]))
+    outcome = _in_order(a.parts, b.parts, algebra)
+    if a.value == b.value and outcome.equal:
+        return outcome
+    return Outcome(None, "inequalities that were not solved")
+
+
+_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
