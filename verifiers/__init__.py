@@ -1,31 +1,32 @@
-"""searchkit.verifiers: import it by that name."""
+"""Verifiers: how good a sample is. One folder a family, one idea a file.
+
+`base.py` is what all share and `predicate.py` the smallest: any function. `reference/` compares with a known answer,
+`code/` runs programs, `judges/` ask a model, `reward_models/` read scores, `consensus/` needs neither, and `combining/`
+makes verifiers of verifiers. Each folder's ``__init__.py`` says in which order to read its files.
+"""
 
 if __name__ != "searchkit.verifiers":
     raise ImportError("import searchkit.verifiers, not verifiers: the folder is installed inside the searchkit package")
 
 from searchkit.answers import keys
 from searchkit.answers.structured import json_key, tool_key
-from searchkit.verifiers.code.dual_agreement import DualAgreement
-from searchkit.verifiers.code.unit_tests import UnitTests
-from searchkit.verifiers.combining.all_of import AllOf
-from searchkit.verifiers.combining.calibrated import Calibrated
-from searchkit.verifiers.combining.calibration import Isotonic, Platt, Temperature
-from searchkit.verifiers.combining.cascade import Cascade
-from searchkit.verifiers.combining.deduplicated import Deduplicated
-from searchkit.verifiers.combining.jury import Jury
-from searchkit.verifiers.combining.weighted import Weighted
-from searchkit.verifiers.consensus.agreement import Agreement, MinimumBayesRisk
-from searchkit.verifiers.consensus.confidence import DeepConf, LogProb, SelfCertainty
-from searchkit.verifiers.judges.debate import Debate
-from searchkit.verifiers.judges.judge import Judge
-from searchkit.verifiers.judges.p_yes import PYes
-from searchkit.verifiers.judges.pairwise import PairwiseJudge
-from searchkit.verifiers.judges.universal import UniversalConsistency
+from searchkit.verifiers.code import DualAgreement, UnitTests
+from searchkit.verifiers.combining import (
+    AllOf,
+    Calibrated,
+    Cascade,
+    Deduplicated,
+    Isotonic,
+    Jury,
+    Platt,
+    Temperature,
+    Weighted,
+)
+from searchkit.verifiers.consensus import Agreement, DeepConf, LogProb, MinimumBayesRisk, SelfCertainty
+from searchkit.verifiers.judges import Debate, Judge, PairwiseJudge, PYes, UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
-from searchkit.verifiers.reference.exact import Exact
-from searchkit.verifiers.reference.math_equal import MathEqual
-from searchkit.verifiers.reference.maths.key import math_key
-from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
+from searchkit.verifiers.reference import Exact, MathEqual, math_key
+from searchkit.verifiers.reward_models import OutcomeReward, ProcessReward
 
 __all__ = [
     "Agreement",

@@ -1,31 +1,68 @@
-"""Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals."""
+"""Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals.
 
-from searchkit.experiments.estimators.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
-from searchkit.experiments.estimators.axes import Axis, cost, flops
-from searchkit.experiments.estimators.compute import Compute, compute
-from searchkit.experiments.estimators.curves import Curve, estimate, table
-from searchkit.experiments.estimators.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
-from searchkit.experiments.estimators.greedy_first import greedy_first_best_at_k
-from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
-from searchkit.experiments.estimators.replaying import Adaptive, Confident, Method, Replayed, SoftBest, replay
+`pool/` holds samples, `estimators/` make curves of them, `statistics/` compare, `sweep/` runs searches, `report/` and
+`plots.py` show what came of it.
+"""
+
+from searchkit.experiments.estimators import (
+    Adaptive,
+    Attempt,
+    Axis,
+    Compute,
+    Confident,
+    Curve,
+    Interval,
+    Method,
+    Replayed,
+    SoftBest,
+    Spent,
+    WithinBudget,
+    accuracy_within,
+    best_at_k,
+    bootstrap,
+    budgets,
+    compute,
+    cost,
+    estimate,
+    flops,
+    greedy_first_best_at_k,
+    maj_at_k,
+    paired_bootstrap,
+    pass_at_k,
+    replay,
+    spent,
+    table,
+    weighted_at_k,
+)
 from searchkit.experiments.plots import plot
-from searchkit.experiments.pool.drawing import draw
-from searchkit.experiments.pool.parquet import from_parquet, to_parquet
-from searchkit.experiments.pool.pool import Entry, Pool
-from searchkit.experiments.pool.scoring import score
-from searchkit.experiments.statistics.allocation import Allocated, Allocation, allocate
-from searchkit.experiments.statistics.calibration_error import calibration_error, hle_compat
-from searchkit.experiments.statistics.coverage_law import CoverageLaw, coverage_law
-from searchkit.experiments.statistics.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
-from searchkit.experiments.statistics.mcnemar import McNemar, mcnemar
-from searchkit.experiments.statistics.ranking import auroc, auroc_pooled, auroc_within, labelled
-from searchkit.experiments.statistics.regret import regret
-from searchkit.experiments.statistics.reward_bench import found_among, reward_bench
-from searchkit.experiments.statistics.score_model import ScoreModel
-from searchkit.experiments.statistics.self_correction import SelfCorrection, self_correction
-from searchkit.experiments.sweep.results import Summary, SweepResults, difference
-from searchkit.experiments.sweep.rows import Finished, Lost, Row
-from searchkit.experiments.sweep.sweep import Sweep
+from searchkit.experiments.pool import Entry, Pool, draw, from_parquet, score, to_parquet
+from searchkit.experiments.report import report
+from searchkit.experiments.statistics import (
+    Allocated,
+    Allocation,
+    ComputeOptimal,
+    CoverageLaw,
+    McNemar,
+    ScoreModel,
+    SelfCorrection,
+    allocate,
+    auroc,
+    auroc_pooled,
+    auroc_within,
+    calibration_error,
+    compute_optimal,
+    coverage_law,
+    difficulty,
+    found_among,
+    hle_compat,
+    labelled,
+    mcnemar,
+    quantile_bins,
+    regret,
+    reward_bench,
+    self_correction,
+)
+from searchkit.experiments.sweep import Finished, Lost, Row, Summary, Sweep, SweepResults, difference
 
 __all__ = [
     "Adaptive",
@@ -86,6 +123,7 @@ __all__ = [
     "quantile_bins",
     "regret",
     "replay",
+    "report",
     "reward_bench",
     "score",
     "self_correction",

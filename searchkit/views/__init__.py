@@ -1,6 +1,5 @@
 """Looking at search trees: in a terminal or notebook, live, as one HTML file, as Mermaid or DOT, two side by side."""
 
-from searchkit.experiments.report.page import report
 from searchkit.views.compare import compare
 from searchkit.views.graph import dot, mermaid
 from searchkit.views.html import html, iframe, save
@@ -14,7 +13,6 @@ __all__ = [
     "html",
     "iframe",
     "mermaid",
-    "report",
     "save",
     "text",
 ]

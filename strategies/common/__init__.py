@@ -1,1 +1,5 @@
-"""..."""
+"""What several families of strategies share.
+
+`actions.py`: the actions that may be taken in a state. `transition.py`: where one of them led, judged. `checks.py`:
+mistakes in a configuration. `sources.py`: several generators to choose from. `thompson.py`: posteriors and draws.
+"""

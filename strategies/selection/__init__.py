@@ -1,1 +1,28 @@
-"""..."""
+"""Selection rules: which of several scored samples is the answer.
+
+Read `rules.py` first: argmax, a soft choice and the vote, and what all rules share. The others are one rule a file:
+`borda_vote.py`, `complexity_vote.py`, `confident_vote.py`, `step_filter.py`, `hierarchical.py`, `of_messages.py`
+(votes over tool calls) and `tournament.py` (two at a time, by a judge).
+"""
+
+from searchkit.strategies.selection.borda_vote import BordaVote
+from searchkit.strategies.selection.complexity_vote import ComplexityVote
+from searchkit.strategies.selection.confident_vote import ConfidentVote
+from searchkit.strategies.selection.hierarchical import Hierarchical
+from searchkit.strategies.selection.of_messages import OfMessages
+from searchkit.strategies.selection.rules import Argmax, Soft, Vote
+from searchkit.strategies.selection.step_filter import StepFilter
+from searchkit.strategies.selection.tournament import Tournament
+
+__all__ = [
+    "Argmax",
+    "BordaVote",
+    "ComplexityVote",
+    "ConfidentVote",
+    "Hierarchical",
+    "OfMessages",
+    "Soft",
+    "StepFilter",
+    "Tournament",
+    "Vote",
+]

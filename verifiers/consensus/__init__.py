@@ -1,1 +1,15 @@
-"""..."""
+"""Scores without a reference and without a judge: how far samples agree, and how sure the model was.
+
+`agreement.py`: with one another. `confidence.py`: by the model's own log-probabilities.
+"""
+
+from searchkit.verifiers.consensus.agreement import Agreement, MinimumBayesRisk
+from searchkit.verifiers.consensus.confidence import DeepConf, LogProb, SelfCertainty
+
+__all__ = [
+    "Agreement",
+    "DeepConf",
+    "LogProb",
+    "MinimumBayesRisk",
+    "SelfCertainty",
+]

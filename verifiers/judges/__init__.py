@@ -1,1 +1,20 @@
-"""..."""
+"""Judges: a language model is asked how good answers are.
+
+Read `asking.py` first: how a judge asks, what it may see and what it costs. Then `judge.py` (a grade for each),
+`p_yes.py` (the probability of "yes"), `pairwise.py` (two at a time), `universal_consistency.py` (which of all) and
+`debate.py` (two sides argue before the judge).
+"""
+
+from searchkit.verifiers.judges.debate import Debate
+from searchkit.verifiers.judges.judge import Judge
+from searchkit.verifiers.judges.p_yes import PYes
+from searchkit.verifiers.judges.pairwise import PairwiseJudge
+from searchkit.verifiers.judges.universal import UniversalConsistency
+
+__all__ = [
+    "Debate",
+    "Judge",
+    "PYes",
+    "PairwiseJudge",
+    "UniversalConsistency",
+]

@@ -1,1 +1,19 @@
-"""..."""
+"""A pool: samples drawn once, with their scores, from which every method is estimated at every budget.
+
+Read `entry.py` and `pool.py` first, then how one is made and kept: `drawing.py`, `scoring.py`, `pool_file.py`,
+`parquet.py`, `by_prompt.py`.
+"""
+
+from searchkit.experiments.pool.drawing import draw
+from searchkit.experiments.pool.parquet import from_parquet, to_parquet
+from searchkit.experiments.pool.pool import Entry, Pool
+from searchkit.experiments.pool.scoring import score
+
+__all__ = [
+    "Entry",
+    "Pool",
+    "draw",
+    "from_parquet",
+    "score",
+    "to_parquet",
+]

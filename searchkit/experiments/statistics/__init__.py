@@ -1,1 +1,43 @@
-"""..."""
+"""Statistics about methods, verifiers and problems: tests, rankings, calibration, laws, allocation.
+
+One question a file: `mcnemar.py` (do two methods differ?), `ranking.py` and `reward_bench.py` (does a verifier rank?),
+`calibration_error.py`, `coverage_law.py`, `score_model.py`, `self_correction.py`, `regret.py`, `difficulty.py` (which
+method for which problems?) and `allocation.py` (how many samples for which problem?).
+"""
+
+from searchkit.experiments.statistics.allocation import Allocated, Allocation, allocate
+from searchkit.experiments.statistics.calibration_error import calibration_error, hle_compat
+from searchkit.experiments.statistics.coverage_law import CoverageLaw, coverage_law
+from searchkit.experiments.statistics.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
+from searchkit.experiments.statistics.mcnemar import McNemar, mcnemar
+from searchkit.experiments.statistics.ranking import auroc, auroc_pooled, auroc_within, labelled
+from searchkit.experiments.statistics.regret import regret
+from searchkit.experiments.statistics.reward_bench import found_among, reward_bench
+from searchkit.experiments.statistics.score_model import ScoreModel
+from searchkit.experiments.statistics.self_correction import SelfCorrection, self_correction
+
+__all__ = [
+    "Allocated",
+    "Allocation",
+    "ComputeOptimal",
+    "CoverageLaw",
+    "McNemar",
+    "ScoreModel",
+    "SelfCorrection",
+    "allocate",
+    "auroc",
+    "auroc_pooled",
+    "auroc_within",
+    "calibration_error",
+    "compute_optimal",
+    "coverage_law",
+    "difficulty",
+    "found_among",
+    "hle_compat",
+    "labelled",
+    "mcnemar",
+    "quantile_bins",
+    "regret",
+    "reward_bench",
+    "self_correction",
+]
