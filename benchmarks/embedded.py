@@ -25,10 +25,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from searchkit.calls import Request
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.lab.countdown import Countdown
-from searchkit.types import Params, Prompt, Request, Sample
+from searchkit.types import Params, Prompt, Sample
 
 BATCHES, LENGTH, ROUNDS = (1, 16, 64), 64, 7
 SETTINGS: dict[str, dict[str, str]] = {

@@ -27,9 +27,10 @@ import statistics
 import time
 from collections.abc import Sequence
 
+from searchkit.calls import Request
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.countdown import Countdown, Puzzle, replay
-from searchkit.types import Params, Prompt, Request, Sample
+from searchkit.types import Params, Prompt, Sample
 
 PUZZLES, ROUNDS, WIDTH, CHILDREN = 24, 5, 4, 4
 LINE = Params(max_tokens=32, stop=("\n",), logprobs=0)

@@ -29,10 +29,11 @@ from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab import checker
 from searchkit.lab.countdown import Countdown, check
 from searchkit.protocols import Selector
+from searchkit.result import Result
 from searchkit.strategies import Argmax, BordaVote, ConfidentVote, FilteredBestOfN, Vote
 from searchkit.strategies.sampling.deepconf_online import DeepConfOnline
 from searchkit.strategies.selection.rules import fallback
-from searchkit.types import Budget, Problem, Prompt, Result, Sample, Scored, Verdict
+from searchkit.types import Budget, Problem, Prompt, Sample, Scored, Verdict
 
 PROMPT = Prompt.of("q")
 TAUS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)

@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit import Model, Params, Prompt, Sample, Strategy, solve
-from searchkit.engine.run import Run
+from searchkit.calls import Request
+from searchkit.protocols import Run
 from searchkit.strategies import SpawnJoin
 from searchkit.strategies.spawn_join.protocols import TagProtocol
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 
 LATENCY = 0.1
 

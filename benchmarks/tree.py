@@ -29,6 +29,7 @@ from typing import Any
 from engine import Served
 
 from searchkit import Model, Params, solve
+from searchkit.calls import Request
 from searchkit.environments.text_steps import TextSteps
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.generators.openai.backend import OpenAI
@@ -38,7 +39,7 @@ from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Backend
 from searchkit.strategies import MCTS, UCT, BeamSearch
 from searchkit.tree import Tree
-from searchkit.types import Request, Sample, Usage
+from searchkit.types import Sample, Usage
 from searchkit.verifiers import Predicate
 
 ROUNDS, EXPANSIONS, IN_FLIGHT, LATENCY = 6, 64, 16, 0.1

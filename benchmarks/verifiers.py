@@ -34,10 +34,11 @@ import humaneval
 
 from searchkit import Model, solve
 from searchkit.answers import keys
+from searchkit.calls import Request
 from searchkit.engine.run import Run, Search
 from searchkit.generators.wrappers.limited import Limited
 from searchkit.strategies import BestOfN
-from searchkit.types import Budget, Problem, Prompt, Request, Sample
+from searchkit.types import Budget, Problem, Prompt, Sample
 from searchkit.verifiers import MathEqual, Predicate, math_key
 from searchkit.verifiers.reference.maths.worker import Worker
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit import Function, Prompt, Sample, Strategy, solve_sync
-from searchkit.engine.run import Run
-from searchkit.errors import CallError
-from searchkit.protocols import Generator
+from searchkit.calls import CallError
+from searchkit.protocols import Generator, Run
 from searchkit.types import Outcome
 
 QUESTION = "How long would a train between the two largest cities of Freedonia take, and who owns it?"

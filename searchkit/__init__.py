@@ -1,12 +1,11 @@
 """searchkit: inference-time search and reasoning with language models."""
 
+from searchkit.calls import CallError, Request
 from searchkit.codec import Codec
 from searchkit.engine.journal import Journal
-from searchkit.engine.run import Run
 from searchkit.engine.sync import run_sync
 from searchkit.errors import (
     BudgetExhausted,
-    CallError,
     CapabilityError,
     ConfigError,
     JournalError,
@@ -18,23 +17,11 @@ from searchkit.errors import (
 )
 from searchkit.function import Function
 from searchkit.model import Model
+from searchkit.protocols import Run
+from searchkit.result import Result
 from searchkit.solve import solve, solve_many, solve_sync
 from searchkit.strategy import Strategy
-from searchkit.types import (
-    Budget,
-    Floor,
-    Message,
-    Outcome,
-    Params,
-    Problem,
-    Prompt,
-    Request,
-    Result,
-    Sample,
-    Scored,
-    Usage,
-    Verdict,
-)
+from searchkit.types import Budget, Floor, Message, Outcome, Params, Problem, Prompt, Sample, Scored, Usage, Verdict
 from searchkit.wrap import search
 
 __all__ = [

@@ -93,6 +93,14 @@ def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage]
     return _load_sample(stored, codec), Usage(**stored.get("retried", {}))
 
 
+def content_of(sample: Sample[Any]) -> bytes:
+    """What a sample says: all of it as it would be stored, else how it ended and its text. Equal for equal samples."""
+    try:
+        return dump_sample(sample).encode()
+    except ConfigError:
+        return f"{sample.finish}\0{sample.text}".encode("utf-8", "surrogatepass")
+
+
 def _usage(usage: Usage) -> dict[str, Any]:
     """What is not 0. Not by `asdict`, which took a third of a sweep's time."""
     return {name: value for name in _USAGE if (value := getattr(usage, name))}

@@ -4,7 +4,7 @@ SearchkitError
 |-- ConfigError (ValueError)     the caller's: an impossible parameter; nothing was paid
 |   |-- NeedsPrefix              the backend cannot continue an assistant turn
 |   `-- CapabilityError          the backend drops a feature that was asked for
-|-- CallError                    the backend's: one request failed; carries the request and what it cost
+|-- CallError (calls.py)         the backend's: one request failed; carries the request and what it cost
 |-- VerifierError                the verifier's: it raised, or returned something that is no score
 |-- BudgetExhausted              a ceiling was reached; carries its name
 |-- StaleBranch                  the world is no longer as it was when this branch of a tree was explored
@@ -13,11 +13,6 @@ SearchkitError
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from searchkit.types import Request, Usage
 
 
 class SearchkitError(Exception):
@@ -34,38 +29,6 @@ class CapabilityError(ConfigError):
 
 class NeedsPrefix(CapabilityError):
     """The backend cannot continue an assistant turn, and the strategy needs it."""
-
-
-class CallError(SearchkitError):
-    """A request failed for good.
-
-    kind: "rate_limit", "server", "timeout", "connection", "malformed", "auth", "bad_request" or "failed" (a callable
-    raised). `transient` kinds are worth another attempt. `usage` is what the last attempt cost; `attempts` how many
-    were made; `retry_after` what the server asked for, in seconds.
-    """
-
-    TRANSIENT: ClassVar[frozenset[str]] = frozenset({"rate_limit", "server", "timeout", "connection", "malformed"})
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: str = "failed",
-        request: Request | None = None,
-        usage: Usage | None = None,
-        attempts: int = 1,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.kind: str = kind
-        self.request: Request | None = request
-        self.usage: Usage | None = usage
-        self.attempts: int = attempts
-        self.retry_after: float | None = retry_after
-
-    @property
-    def transient(self) -> bool:
-        return self.kind in self.TRANSIENT
 
 
 class VerifierError(SearchkitError):

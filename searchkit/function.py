@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from searchkit.calls import CallError
 from searchkit.codec import Codec
 from searchkit.confidence import check_floor
-from searchkit.engine.run import Run
-from searchkit.errors import CallError, ConfigError, SearchkitError
-from searchkit.protocols import Generator
+from searchkit.errors import ConfigError, SearchkitError
+from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample
 
 SUPPLIED = ("seed", "index", "run", "params")  # parameters that a callable gets by declaring them

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from searchkit.engine.run import Run
-from searchkit.protocols import Backend
-from searchkit.types import Params, Prompt, Request, Sample
+from searchkit.calls import Request
+from searchkit.protocols import Backend, Run
+from searchkit.types import Params, Prompt, Sample
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,321 @@
-"""The seams: what others implement. One to a few methods each, checked structurally."""
+"""The seams: `Run`, which strategies, generators and verifiers are handed, and what others implement.
+
+One to a few methods each, checked structurally. What an environment is stands in `searchkit/environments/protocols.py`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Sequence
-from functools import cache
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from searchkit.types import (
+    Budget,
+    Choice,
+    Outcome,
+    Params,
+    Problem,
+    Prompt,
+    Role,
+    Sample,
+    Scored,
+    Stopped,
+    Usage,
+    Verdict,
+)
+
 if TYPE_CHECKING:
-    from searchkit.engine.run import Run
-    from searchkit.errors import CallError
+    from searchkit.calls import CallError, Request
+    from searchkit.codec import Codec
+    from searchkit.trace import Span
     from searchkit.tree import Tree
-    from searchkit.types import Choice, Params, Problem, Prompt, Request, Sample, Scored, Step, Verdict
 
-S = TypeVar("S")
-R = TypeVar("R", contravariant=True)
-
-if TYPE_CHECKING:
-    from abc import ABCMeta as _Meta
-else:
-    _Meta = type(Protocol)
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+LATER: Any = object()  # yielded by a generator of items for `Run.stream`: start nothing until one more was taken
+ONE_GENERATION, UNJUDGED = Usage(generations=1, model_calls=1), Verdict()
 
 
-class _Optional(_Meta):
-    """The metaclass of what an environment may offer besides: a quick `isinstance`, as a step asks several times.
+class Handle(Protocol[O]):
+    """What was spawned: give it to `Run.join` for its outcome, or to `Run.spawn(after=...)` to wait for it.
 
-    As for any protocol, methods count that the type has, or that were set on the object. Otherwise `isinstance` lists a
-    protocol's methods anew each time before Python 3.12, which took a tenth of a step.
+    index: its number among all that its run has spawned, from 0.
     """
 
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return issubclass(type(instance), cls) or all(hasattr(instance, name) for name in _methods(cls))
+    index: int
+
+    @property
+    def outcome(self) -> Outcome[O]:
+        """What became of it. Only once it has ended."""
+        ...
 
 
-@cache
-def _methods(protocol: type) -> tuple[str, ...]:
-    return tuple(name for name in vars(protocol) if not name.startswith("_"))
+class Run(ABC):
+    """One position in a running search: the only door to I/O.
+
+    A strategy, generator or verifier is handed a `Run` and does everything that costs something through it. In return
+    the call is seeded by its place in the program, held against the budget and charged, journaled and replayed, traced,
+    and cancelled with its parent. Every concurrent item gets a run of its own, a child of the one that started it.
+
+    As a context manager a run ends its span in the trace.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def seed(self) -> int:
+        """A request seed of this position, 0 <= seed < 2**53."""
+
+    @property
+    @abstractmethod
+    def rng(self) -> random.Random:
+        """A random generator of this position's own."""
+
+    @property
+    @abstractmethod
+    def index(self) -> int:
+        """Which sample of its prompt this position draws, from 0."""
+
+    @property
+    @abstractmethod
+    def params(self) -> Params | None:
+        """Sampling parameters for all that is generated here; None: each generator's own."""
+
+    @params.setter
+    @abstractmethod
+    def params(self, params: Params | None) -> None: ...
+
+    # ---------------------------------------------------------------- concurrency
+
+    @abstractmethod
+    def child(self, name: str, budget: Budget | None = None, *, role: Role | None = None) -> Run:
+        """A run for one part of the work, in sequence with the others, with its own ceilings within this run's.
+
+        role: "plan" for calls that neither generate nor verify: they count as model calls, not as generations, and what
+        they return is no candidate for the answer.
+        """
+
+    @abstractmethod
+    async def map(
+        self, fn: Callable[[I, Run], Awaitable[O]], items: Iterable[I], *, name: str = ""
+    ) -> list[Outcome[O]]:
+        """`fn(item, child_run)` for all items, concurrently; outcomes in the order of `items`.
+
+        A failing item is an outcome with an error; the others go on. Only a `ConfigError` is raised at once. Under a
+        budget every item has an equal share, and what some leave over is split among those that need more. Cancelling
+        this call cancels all items.
+        """
+
+    @abstractmethod
+    def stream(
+        self,
+        fn: Callable[[I, Run], Awaitable[O]],
+        items: Iterable[I],
+        *,
+        window: int,
+        most: int | None = None,
+        name: str = "",
+    ) -> AbstractAsyncContextManager[AsyncIterator[Outcome[O]]]:
+        """Like `map`, but outcomes arrive one by one, in the order of `items`, with at most `window` items in flight.
+
+        Use as ``async with run.stream(...) as stream: async for outcome in stream``. Leaving the block cancels what is
+        still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies. `items`
+        may be a generator of at most `most` items: it is asked for item j just then, and so can depend on all outcomes
+        taken so far, or yield `LATER` where it needs one more of them. Under a budget all that is left is shared out to
+        the items: draw and score inside `fn`, not beside the stream.
+        """
+
+    @abstractmethod
+    async def spawn(
+        self, fn: Callable[..., Awaitable[O]], item: I, *, after: Iterable[Handle[Any]] = (), name: str = ""
+    ) -> Handle[O]:
+        """Start `fn(item, child_run, *outcomes)` beside whatever this run does next; `join` waits for its outcome.
+
+        after: handles of this run that must have ended before; `fn` is given their outcomes, failed ones too, in this
+        order. So a graph of dependent items can grow while it runs. Under a budget items start with the next `join`,
+        each with an equal share of what is left then; one more share stays with this run. What has not been joined when
+        the function ends that was given this run is cancelled. Only that function may spawn and join, one at a time.
+        """
+
+    @abstractmethod
+    async def join(self, *handles: Handle[Any]) -> list[Outcome[Any]]:
+        """The outcomes of `handles` in the order given, whichever ended first; others go on meanwhile.
+
+        A failed item is an outcome with an error. Only a `ConfigError` is raised.
+        """
+
+    @abstractmethod
+    def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
+        """What the items came to that did not fail, in order; failures are noted. Raises the first if none is left."""
+
+    @abstractmethod
+    def note_failure(self, outcome: Outcome[Any], first: Exception | None = None) -> Exception | None:
+        """Go on after a failed item: note a spent budget as the reason to stop; returns the first failure so far."""
+
+    # ---------------------------------------------------------------- generating
+
+    @abstractmethod
+    def base_params(self, generator: Generator | None) -> Params:
+        """What `sample(generator, ...)` would send: the caller's parameters, else those of the model inside."""
+
+    @abstractmethod
+    async def sample(
+        self,
+        generator: Generator | None,
+        prompt: Prompt,
+        n: int = 1,
+        *,
+        params: Params | None = None,
+        start: int = 0,
+        partial: bool = False,
+    ) -> list[Sample[Any]]:
+        """`n` samples of `prompt`, drawn concurrently; failed ones are left out, at least one is returned.
+
+        generator: None is the one that `solve` was given. start: the index of the first sample, for callers who draw
+        the samples of one prompt in several calls. partial: these are steps of an answer, not candidates for it. Raises
+        the first error if no sample could be drawn. Cost: n generations.
+        """
+
+    @abstractmethod
+    async def complete(self, backend: Backend, request: Request) -> Sample[str]:
+        """One request to a model: held, looked up in the journal, performed, charged.
+
+        Raises `CallError` if it failed, and `CapabilityError` for a confidence floor that `backend` cannot end a text
+        at. Cost: one model call, a generation too unless a verifier asks, at most `params.max_tokens` generated tokens.
+        """
+
+    @abstractmethod
+    async def call(
+        self,
+        name: str,
+        prompt: Prompt,
+        perform: Callable[[], Awaitable[Sample[Any]]],
+        *,
+        params: Params | None = None,
+        version: str = "",
+        value_codec: Codec | None = None,
+        worst: Usage = ONE_GENERATION,
+    ) -> Sample[Any]:
+        """One call of an opaque callable (an agent), held at `worst`.
+
+        Journaled by `name`, `version`, what it is asked (`prompt`, `params`) and position.
+        """
+
+    @abstractmethod
+    async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
+        """Do what cannot be undone; returns what was seen. With a journal, its beginning and its end are written down.
+
+        Resumed, what was done is not done again: the recorded observation is returned. Raises `UncertainEffect` if an
+        earlier process began it and did not record its end.
+        """
+
+    # ---------------------------------------------------------------- budget
+
+    @property
+    @abstractmethod
+    def used(self) -> Usage:
+        """What this position and all below it have cost so far."""
+
+    @abstractmethod
+    def worst_case(self, prompt: Prompt, params: Params) -> Usage:
+        """The most that one sample of `prompt` may cost here. The prompt's length is a guess: 4 characters a token."""
+
+    @abstractmethod
+    async def afford(self, needed: Usage) -> None:
+        """Wait until `needed` can be paid, for callers to whom a part of it is of no use.
+
+        Raises `BudgetExhausted` where that cannot be. Nothing is set aside.
+        """
+
+    @abstractmethod
+    def children_budget(self, n: int, least: Usage) -> Budget | None:
+        """What `n` children may spend together if this run keeps an equal part of what is left, and at least `least`.
+
+        None where there is no budget.
+        """
+
+    # ---------------------------------------------------------------- verifying
+
+    @abstractmethod
+    async def score(
+        self, verifier: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], *, partial: bool = False
+    ) -> list[Scored]:
+        """Every sample with its verdict, in order. A sample whose verification failed has an abstaining verdict.
+
+        The failure itself is recorded in the trace and in `Result.errors`. partial: these are not yet candidates for
+        the answer. Cost: one verification a sample, and whatever model calls the verifier makes. Raises `VerifierError`
+        if no sample could be verified at all.
+        """
+
+    # ---------------------------------------------------------------- results so far
+
+    @abstractmethod
+    def offer(self, sample: Sample[Any], verdict: Verdict = UNJUDGED) -> None:
+        """Make `sample` a candidate for the answer, should something stop the search. What `score` judged is one."""
+
+    @abstractmethod
+    def show_tree(self, tree: Tree) -> None:
+        """Show `tree` while it grows (`solve(watch=...)`), and as `Result.tree` afterwards."""
+
+    @abstractmethod
+    def stop(self, reason: Stopped) -> None:
+        """Say why the strategy ends early, for `Result.stopped`."""
+
+    @abstractmethod
+    async def search(
+        self, name: str, body: Callable[[Run], Awaitable[Sample[Any]]], *, params: Params | None = None
+    ) -> Sample[Any]:
+        """Run a strategy's body with candidates of its own; out of budget, return its best so far."""
+
+    @abstractmethod
+    def fail(self, error: Exception) -> None:
+        """Record an error that the search survives."""
+
+    # ---------------------------------------------------------------- trace, journal, resources
+
+    @abstractmethod
+    def traced(self, name: str, *, kind: str = "call", index: int | None = None, role: Role | None = None) -> Span:
+        """A span of the trace, for what is done inside ``with run.traced("act") as span``; give it a `text` to show.
+
+        index: by default this run's; role: by default this run's.
+        """
+
+    @abstractmethod
+    def until_deadline(self) -> AbstractAsyncContextManager[Any]:
+        """Ends what runs inside ``async with`` when the budget's seconds are over, by raising `BudgetExhausted`."""
+
+    @abstractmethod
+    def __enter__(self) -> Run: ...
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+    @property
+    @abstractmethod
+    def journaled(self) -> bool:
+        """True if finished calls are being stored: identities and codecs are needed then."""
+
+    @abstractmethod
+    def resource(self, owner: object, make: Callable[[], O]) -> O:
+        """What `make` makes, once a search for each `owner`; its `close` is called (and awaited) when the search ends.
+
+        For what a search needs and must not outlive it: live environments, scratch folders.
+        """
+
+    @abstractmethod
+    def slots(self, name: str, n: int) -> asyncio.Semaphore:
+        """The semaphore `name` of this search, with `n` slots: for callables that must not all run at once."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Count a thread that could not be stopped and still runs."""
 
 
 @runtime_checkable
@@ -91,85 +371,3 @@ class Selector(Protocol):
     """Chooses among scored candidates: argmax, vote, tournament."""
 
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice: ...
-
-
-class Environment(Protocol[S]):
-    """What a state is, and what an action does to it. States are values: `step` never changes one.
-
-    The generator proposes actions: it is given `prompt(state)` and `step_params`, and each of its samples is an action.
-    """
-
-    async def start(self, prompt: Prompt, run: Run) -> S: ...
-
-    def prompt(self, state: S) -> Prompt:
-        """What the generator sees in `state`."""
-        ...
-
-    def step_params(self, run: Run) -> Params | None:
-        """Sampling parameters for one action; None takes the caller's."""
-        ...
-
-    async def step(self, state: S, action: Sample[Any], run: Run) -> Step[S]: ...
-
-    def candidate(self, state: S) -> Sample[Any]:
-        """The whole path to `state` as a sample, with its steps: for verifiers, and as the answer at the end."""
-        ...
-
-
-@runtime_checkable
-class Completing(Protocol[S], metaclass=_Optional):
-    """An environment whose generator can write the whole rest of an episode in one sample: cheaper rollouts."""
-
-    def finish_params(self, run: Run) -> Params | None:
-        """Sampling parameters for the whole rest of an episode."""
-        ...
-
-    async def finish(self, state: S, rest: Sample[Any], run: Run) -> S:
-        """The last state of the episode that `rest` completes."""
-        ...
-
-
-@runtime_checkable
-class Listing(Protocol[R], metaclass=_Optional):
-    """An environment that can list the legal actions: then nobody has to propose them."""
-
-    def actions(self, state: R) -> Sequence[Any] | None:
-        """The value of each legal action, in a fixed order; None: the generator proposes in this state."""
-        ...
-
-
-@runtime_checkable
-class Anytime(Protocol[R], metaclass=_Optional):
-    """An environment some of whose states are complete answers although the episode can go on: drafts, workspaces."""
-
-    def complete(self, state: R) -> bool: ...
-
-
-@runtime_checkable
-class Learning(Protocol[S], metaclass=_Optional):
-    """An environment that wants to know what was thought of a state: to put feedback into the next prompt."""
-
-    def judged(self, state: S, verdict: Verdict) -> S:
-        """The same state, with the verdict on it."""
-        ...
-
-
-@runtime_checkable
-class Committing(Protocol[S], metaclass=_Optional):
-    """An environment that acts on a real world: searched in without harm, then changed for good by `commit`."""
-
-    async def commit(self, state: S, run: Run) -> Step[S]:
-        """Bring the real world into `state`: the only place where irreversible actions happen."""
-        ...
-
-
-class TreePolicy(Protocol):
-    """The decision rule of a tree search. Pure: no I/O, no state but the tree's."""
-
-    def select(self, tree: Tree, rng: random.Random) -> int | None:
-        """The node to expand next; None if all that is left is in flight or closed."""
-        ...
-
-    def backup(self, tree: Tree, node: int, value: float) -> None:
-        """Count one evaluation of `node`, there and above; usually `tree.backup(node, value)`."""
-        ...

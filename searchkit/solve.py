@@ -18,9 +18,10 @@ from searchkit.engine.sync import STOP, run_sync
 from searchkit.errors import ConfigError
 from searchkit.function import as_generator
 from searchkit.protocols import Generator
+from searchkit.result import Result
 from searchkit.trace import Span
 from searchkit.tree import Tree
-from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Result, Scored, Stopped
+from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Scored, Stopped
 
 NO_BUDGET = Budget()
 Agent = Generator | Callable[..., Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from searchkit.engine.run import Run
+from searchkit.protocols import Run
 from searchkit.types import Params, Prompt, Sample, Usage
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from searchkit.markup.trees import iframe
 
 if TYPE_CHECKING:
     import networkx
@@ -186,8 +189,6 @@ class Tree:
 
     def _repr_html_(self) -> str:
         """An interactive view, in a sandboxed frame, for notebooks."""
-        from searchkit.views.html import iframe
-
         return iframe(self)
 
     def to_json(self) -> str:
@@ -234,3 +235,15 @@ class Tree:
     def _attributes(self, node: int) -> dict[str, Any]:
         flags = {name: bool(getattr(self, name)[node]) for name in _FLAGS}
         return {name: getattr(self, name)[node] for name in (*_INTEGERS[1:], *_FLOATS)} | flags
+
+
+class TreePolicy(Protocol):
+    """The decision rule of a tree search. Pure: no I/O, no state but the tree's."""
+
+    def select(self, tree: Tree, rng: random.Random) -> int | None:
+        """The node to expand next; None if all that is left is in flight or closed."""
+        ...
+
+    def backup(self, tree: Tree, node: int, value: float) -> None:
+        """Count one evaluation of `node`, there and above; usually `tree.backup(node, value)`."""
+        ...

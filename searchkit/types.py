@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from searchkit.errors import ConfigError
-
-if TYPE_CHECKING:
-    from searchkit.errors import CallError
-    from searchkit.trace import Span
-    from searchkit.tree import Tree
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -175,32 +170,6 @@ class Params:
         for rule, holds in checks.items():
             if not holds:
                 raise ConfigError(f"{rule}, got {self}")
-
-
-def _always(_: CallError) -> bool:
-    return True
-
-
-def _ignore(_: bool) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request is one sample. `seed` and `index` make it different from its siblings.
-
-    Two callbacks tell the ledger what only a wrapper knows; they are not part of the request's identity. `retry` is
-    asked before each further attempt: it charges the failed one, and answers whether another is affordable. `waiting`
-    is told True while nothing has been sent (a queue, a back-off) and False once it is: what is cancelled while it
-    waits costs nothing.
-    """
-
-    prompt: Prompt
-    params: Params
-    seed: int
-    index: int = 0
-    retry: Callable[[CallError], bool] = field(default=_always, compare=False, repr=False)
-    waiting: Callable[[bool], None] = field(default=_ignore, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,32 +372,3 @@ class Budget:
         for f in fields(self):
             if (ceiling := getattr(self, f.name)) is not None:
                 yield f.name, ceiling
-
-
-@dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
-    """What a search returned, whatever stopped it.
-
-    answer: the chosen sample's value. usage: everything charged, replays at their recorded cost. paid: what this
-    process consumed itself. sequential_tokens: generated tokens on the longest chain of calls that had to wait for one
-    another. overshoot: by how much a soft ceiling was exceeded (see `Budget`).
-    """
-
-    answer: T
-    sample: Sample[T] = field(repr=False)
-    candidates: tuple[Scored, ...] = field(repr=False)
-    errors: tuple[Exception, ...]
-    usage: Usage
-    paid: Usage
-    sequential_tokens: int
-    trace: Span = field(repr=False)
-    tree: Tree | None = field(repr=False)
-    wall_s: float
-    overshoot: Mapping[str, float]
-    stopped: Stopped
-
-    def _repr_html_(self) -> str:
-        """Answer, cost, candidates and trace, for notebooks; `tree` shows itself."""
-        from searchkit.views.result import result_html
-
-        return result_html(self)

@@ -12,8 +12,9 @@ from searchkit.engine.journal import Journal
 from searchkit.engine.sync import run_sync
 from searchkit.function import Function, is_async
 from searchkit.protocols import Generator
+from searchkit.result import Result
 from searchkit.solve import NO_BUDGET, solve
-from searchkit.types import Budget, Result
+from searchkit.types import Budget
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from searchkit.engine.run import Run
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Generator, Verifier
+from searchkit.protocols import Generator, Run, Verifier
 from searchkit.types import Prompt, Scored, Verdict
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from searchkit.engine.run import Run
-from searchkit.protocols import Selector
+from searchkit.protocols import Run, Selector
 from searchkit.types import Choice, Prompt, Scored
 
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from searchkit.calls import Request
 from searchkit.engine.run import Run, Search
 from searchkit.testing.doubles import Scripted
-from searchkit.types import Budget, Problem, Prompt, Request, Sample, Usage, Verdict
+from searchkit.types import Budget, Problem, Prompt, Sample, Usage, Verdict
 
 PROMPT = Prompt.of("How much is 6 * 7?")
 FENCE = re.compile(r"`{3,}")

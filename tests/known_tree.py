@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit import Result, solve
-from searchkit.engine.run import Run
-from searchkit.errors import CallError
+from searchkit.calls import CallError
+from searchkit.protocols import Run
 from searchkit.types import Params, Prompt, Sample, Step, Usage, Verdict
 from searchkit.verifiers.predicate import Predicate
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit import Result, Strategy, solve
-from searchkit.engine.run import Run
+from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample
 
 

@@ -37,7 +37,7 @@ class Grow(Strategy):
 
     async def search(self, prompt, run):
         tree = Tree(text=prompt.text)
-        run.plant(tree)
+        run.show_tree(tree)
         for i in range(6):
             [sample] = await run.sample(self.generator, prompt, start=i)
             tree.backup(tree.add(len(tree) // 2, sample.text), 0.5)

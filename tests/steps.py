@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit import Model, Params, Result, solve
-from searchkit.engine.run import Run
+from searchkit.calls import Request
 from searchkit.environments.text_steps import TextSteps
-from searchkit.protocols import Backend
+from searchkit.protocols import Backend, Run
 from searchkit.testing import StrategyTests
-from searchkit.types import Problem, Prompt, Request, Sample, Usage, Verdict
+from searchkit.types import Problem, Prompt, Sample, Usage, Verdict
 
 DEPTH, LETTERS = 3, "abc"
 STEPS = TextSteps(separator="/")

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Sample, Verdict, solve
-from searchkit.engine.run import Run
+from searchkit.calls import Request
 from searchkit.environments.rewrite import Rewrite
 from searchkit.generators.simulated import Simulated
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.strategies.common.thompson import Arm, Beta, Gaussian, prior_of, thompson
 from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategies.tree.ab_mcts import ABMCTS
@@ -29,7 +29,7 @@ from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 from searchkit.verifiers.predicate import Predicate
 from tests.known_tree import Known, full, run
 from tests.steps import STEPS, Letters, OnLetters, Worth, write

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from searchkit import Budget, Model, Params, Prompt, Run, Sample
+from searchkit import Budget, Model, Params, Prompt, Sample
 from searchkit.engine.candidates import Search
+from searchkit.engine.run import Run
 from searchkit.experiments import draw
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.generators.embedded.checkpoint import shipped

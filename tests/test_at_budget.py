@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 from searchkit import Model, Params, Prompt, Sample, Strategy, solve
-from searchkit.engine.run import Run
+from searchkit.calls import Request
 from searchkit.errors import ConfigError
 from searchkit.experiments.estimators.at_budget import Attempt, Measure, Spent, accuracy_within, spent
+from searchkit.protocols import Run
 from searchkit.strategies import SpawnJoin
 from searchkit.strategies.spawn_join.protocols import TagProtocol
 from searchkit.testing import Shuffled
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 
 Texts = list[str]
 

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, Verdict, solve
-from searchkit.engine.run import Run
+from searchkit.calls import Request
 from searchkit.generators.simulated import Simulated
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.strategies.common.thompson import Arm
 from searchkit.strategies.sampling.bandit import Bandit
 from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 from searchkit.verifiers.predicate import Predicate
 from tests.steps import OnLetters, Worth, write
 

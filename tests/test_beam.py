@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, solve
+from searchkit.calls import Request
 from searchkit.environments.text_steps import TextSteps
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, problem
@@ -20,7 +21,7 @@ from searchkit.strategies.selection.rules import Vote
 from searchkit.strategies.stepwise.beam import BeamSearch
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 from searchkit.verifiers.predicate import Predicate
 from tests.known_tree import Known, full, run
 from tests.steps import DEPTH, LEAVES, STEPS, Letters, OnLetters, Worth, worth, write

@@ -10,8 +10,9 @@ from itertools import permutations
 import pytest
 
 from searchkit import Model, Params, Problem, solve
+from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.generators.recorded import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled

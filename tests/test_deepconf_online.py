@@ -14,20 +14,22 @@ import numpy as np
 import pytest
 
 from searchkit import Model, Params, Problem, solve_sync
+from searchkit.calls import CallError, Request
 from searchkit.confidence import Fall
 from searchkit.engine.run import Run, Search
-from searchkit.errors import CallError, CapabilityError, ConfigError
+from searchkit.errors import CapabilityError, ConfigError
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.generators.simulated import Simulated
 from searchkit.lab.checker import operations, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend, Generator
+from searchkit.result import Result
 from searchkit.strategies import Beta, EarlyStopping, SelfConsistency, Vote
 from searchkit.strategies.sampling.deepconf_online import DeepConfOnline
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, StrategyTests
-from searchkit.types import Budget, Floor, Prompt, Request, Result, Sample, Scored, Token, Usage, Verdict
+from searchkit.types import Budget, Floor, Prompt, Sample, Scored, Token, Usage, Verdict
 from searchkit.verifiers import DeepConf
 
 WINDOW = 3

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from searchkit.engine.run import Run
-from searchkit.errors import CallError, ConfigError, VerifierError
+from searchkit.calls import CallError
+from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
 from searchkit.function import Function
 from searchkit.generators.recorded import Recorded
 from searchkit.generators.simulated import Simulated
 from searchkit.model import Model
+from searchkit.protocols import Run
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params, Problem, Prompt, Sample, Token, Usage, Verdict
 from searchkit.verifiers.predicate import Predicate

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from searchkit.errors import CallError
+from searchkit.calls import CallError, Request
 from searchkit.generators.embedded.backend import _ENGINES, Embedded
 from searchkit.generators.embedded.checkpoint import SHIPPED, load
 from searchkit.generators.embedded.decoder import Decoder
 from searchkit.generators.embedded.engine import Engine, Job
 from searchkit.lab.countdown import Countdown
 from searchkit.testing import BackendTests
-from searchkit.types import Image, Message, Params, Prompt, Request, Sample
+from searchkit.types import Image, Message, Params, Prompt, Sample
 
 PROMPTS = [puzzle.prompt for puzzle in Countdown().puzzles(64, "test", seed=7)]
 
@@ -266,7 +266,8 @@ def test_the_process_exits_while_the_model_is_generating(endless: Path) -> None:
     code = f"""
 import asyncio, pathlib
 from searchkit.generators.embedded.backend import Embedded
-from searchkit.types import Params, Prompt, Request
+from searchkit.types import Params, Prompt
+from searchkit.calls import Request
 async def main():
     backend = Embedded({str(endless)!r})
     await backend.complete([Request(Prompt.of("1 2>3"), Params(max_tokens=1), 0)])

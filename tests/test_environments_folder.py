@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from searchkit import Budget, Function, solve_sync
+from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
 from searchkit.environments.folder import FolderEnvironment
 from searchkit.environments.patch import files, patch
-from searchkit.errors import CallError, ConfigError, StaleBranch
-from searchkit.protocols import Anytime, Committing
+from searchkit.environments.protocols import Anytime, Committing
+from searchkit.errors import ConfigError, StaleBranch
 from searchkit.strategies import BestFirst, RecedingHorizon
 from searchkit.testing.strategies import _truncate
 from searchkit.types import Sample

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from searchkit.calls import CallError
 from searchkit.environments.git import GitEnvironment
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.types import Sample
 from tests.live_worlds import drive, driven
 from tests.test_environments_folder import content, edit, follow, varied

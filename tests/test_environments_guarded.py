@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from searchkit import Budget, Function, UncertainEffect, solve
+from searchkit.calls import CallError
 from searchkit.environments.folder import FolderEnvironment
 from searchkit.environments.guarded import Guarded, Planned
+from searchkit.environments.protocols import Anytime, Committing, Completing, Learning, Listing
 from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.snapshot import SnapshotEnvironment
 from searchkit.environments.text_steps import TextSteps
-from searchkit.errors import BudgetExhausted, CallError, ConfigError, StaleBranch
-from searchkit.protocols import Anytime, Committing, Completing, Learning, Listing
+from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
 from searchkit.strategies import BeamSearch, RecedingHorizon
 from searchkit.strategies.tree.best_first import BestFirst
 from searchkit.testing import StrategyTests

@@ -9,9 +9,9 @@ from collections import deque
 import pytest
 
 from searchkit import solve
+from searchkit.calls import CallError
 from searchkit.environments.gymnasium import GymnasiumEnvironment
-from searchkit.errors import CallError
-from searchkit.protocols import Listing
+from searchkit.environments.protocols import Listing
 from searchkit.strategies import MCTS, BestFirst
 from searchkit.types import Sample
 from searchkit.verifiers import Predicate

@@ -14,9 +14,10 @@ from functools import partial
 import pytest
 
 from searchkit import Budget, Model, Prompt, solve
+from searchkit.calls import CallError
 from searchkit.environments.pool import digest
 from searchkit.environments.replay import ReplayEnvironment
-from searchkit.errors import CallError, ConfigError, StaleBranch
+from searchkit.errors import ConfigError, StaleBranch
 from searchkit.strategies import MCTS, BeamSearch
 from searchkit.testing import StrategyTests
 from searchkit.types import Params, Sample, Usage

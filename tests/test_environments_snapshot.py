@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from searchkit import solve
+from searchkit.calls import CallError
 from searchkit.environments.snapshot import SnapshotEnvironment
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.strategies import MCTS, BeamSearch
 from searchkit.testing import StrategyTests
 from searchkit.types import Params, Sample

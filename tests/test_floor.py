@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from searchkit import Model, solve_sync
+from searchkit.calls import Request
 from searchkit.codec import digest
 from searchkit.confidence import Fall, least
 from searchkit.errors import CapabilityError, ConfigError
@@ -28,7 +29,7 @@ from searchkit.generators.wrappers.retrying import Retrying
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend
 from searchkit.testing import Counting, Scripted
-from searchkit.types import Floor, Params, Prompt, Request, Sample, Token
+from searchkit.types import Floor, Params, Prompt, Sample, Token
 from searchkit.verifiers import DeepConf
 
 PROMPTS = [puzzle.prompt for puzzle in Countdown().puzzles(6, "dev", seed=3)]

@@ -12,13 +12,14 @@ import openai
 import pytest
 
 from searchkit import Model, solve_sync
-from searchkit.errors import CallError, CapabilityError
+from searchkit.calls import CallError, Request
+from searchkit.errors import CapabilityError
 from searchkit.generators.openai.backend import OpenAI, Price
 from searchkit.generators.openai.stream import LINE_LIMIT, Events
 from searchkit.generators.wrappers.coalescing import Coalescing
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import PROFILES, Faults, Server
-from searchkit.types import Floor, Params, Prompt, Request, Sample
+from searchkit.types import Floor, Params, Prompt, Sample
 from searchkit.verifiers import DeepConf
 from tests import servers
 from tests.servers import until

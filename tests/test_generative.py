@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 
 from searchkit import Model, Params, solve
+from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run, Search
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.recorded import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.server import Server
 from searchkit.testing.verifiers import VerifierTests
-from searchkit.types import Budget, Message, Problem, Prompt, Request, Sample, Text, Token, Usage
+from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Token, Usage
 from searchkit.verifiers.judges.p_yes import ASK, LONGEST, REASON, PYes
 
 PROMPT = Prompt.of("How much is 6 * 7?")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from searchkit.calls import Request
 from searchkit.generators.simulated import Simulated
 from searchkit.protocols import Backend, Verifier
 from searchkit.strategies import BestOfN, Beta, EarlyStopping, SelfConsistency, Vote
 from searchkit.strategy import Strategy
 from searchkit.testing import BackendTests, Scripted, StrategyTests
 from searchkit.testing.strategies import LengthScore
-from searchkit.types import Request
 
 
 def reply(request: Request) -> str:

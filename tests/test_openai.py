@@ -21,14 +21,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from searchkit.calls import CallError, Request
 from searchkit.codec import dump_sample, load_sample
-from searchkit.errors import CallError, CapabilityError, ConfigError, NeedsPrefix
+from searchkit.errors import CapabilityError, ConfigError, NeedsPrefix
 from searchkit.generators.openai import wire
 from searchkit.generators.openai.backend import Capabilities, OpenAI, Price
 from searchkit.generators.openai.errors import retry_after
 from searchkit.generators.openai.transport import Direct, Official, make
 from searchkit.testing.server import FAULTS, Faults, Reply, Server, profile_of, tokens
-from searchkit.types import Image, Message, Params, Prompt, Request, Sample, Text, ToolCall, Usage
+from searchkit.types import Image, Message, Params, Prompt, Sample, Text, ToolCall, Usage
 
 KEY = "sk-very-secret-0123456789"
 PROMPT = Prompt.of("Add 2 and 3")

@@ -9,13 +9,14 @@ from collections import Counter
 import pytest
 
 from searchkit import Model, Params, Problem, solve
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.function import Function
 from searchkit.generators.recorded import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.verifiers import VerifierTests
-from searchkit.types import Budget, Prompt, Request
+from searchkit.types import Budget, Prompt
 from searchkit.verifiers.judges.asking import LONGEST
 from searchkit.verifiers.judges.pairwise import BETTER, PairwiseJudge
 from tests.judges import PROMPT, comparing, fences, greater, judged, says

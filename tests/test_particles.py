@@ -15,12 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, solve
-from searchkit.engine.run import Run
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.strategies.particles.particle_filter import ParticleFilter
 from searchkit.strategies.particles.particle_gibbs import ParticleGibbs
 from searchkit.strategies.particles.population import Particle, Sweep, owners, resampled, weighed

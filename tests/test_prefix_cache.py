@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from searchkit.calls import Request
 from searchkit.errors import ConfigError
 from searchkit.generators.embedded.backend import _ENGINES, Embedded
 from searchkit.generators.embedded.checkpoint import SHIPPED, load
@@ -18,7 +19,7 @@ from searchkit.generators.embedded.decoder import Decoder
 from searchkit.generators.embedded.engine import Engine, Generated, Job
 from searchkit.generators.embedded.prefixes import PrefixCache
 from searchkit.lab.countdown import Countdown
-from searchkit.types import Params, Prompt, Request, Sample
+from searchkit.types import Params, Prompt, Sample
 
 PROMPTS = [puzzle.prompt for puzzle in Countdown().puzzles(12, "test", seed=11)]
 LINE = Params(max_tokens=24, stop=("\n",), logprobs=0)

@@ -35,11 +35,12 @@ from searchkit import (
     solve_many,
     solve_sync,
 )
+from searchkit.calls import Request
 from searchkit.generators.simulated import Simulated
 from searchkit.generators.wrappers.retrying import Retrying
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.strategies import LengthScore
-from searchkit.types import Image, Request, Text, Usage, Verdict
+from searchkit.types import Image, Text, Usage, Verdict
 from searchkit.verifiers import Predicate
 
 ALWAYS = Model(Simulated({"a": 1.0}))

@@ -12,7 +12,8 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError
+from searchkit.errors import ConfigError
 from searchkit.experiments import Entry, Pool, best_at_k, maj_at_k, plot, weighted_at_k
 from searchkit.experiments.estimators.replaying import Adaptive, Confident, SoftBest, replay
 from searchkit.solve import solve

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from searchkit import Budget, Model, solve_sync
-from searchkit.errors import CallError
+from searchkit.calls import CallError
 from searchkit.experiments.report import data as report_data
 from searchkit.experiments.report import traces as report_traces
 from searchkit.experiments.report.page import report

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.experiments import auroc, calibration_error, found_among
 from searchkit.experiments.estimators.estimators import pass_at_k
 from searchkit.generators.embedded.backend import Embedded
@@ -34,7 +35,7 @@ from searchkit.lab.rollouts import Rollouts, Solution, draw, header
 from searchkit.model import Model
 from searchkit.solve import solve_sync
 from searchkit.strategies import BestOfN
-from searchkit.types import Image, Message, Params, Prompt, Request, Sample, Text
+from searchkit.types import Image, Message, Params, Prompt, Sample, Text
 from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
 
 TEXTS = [

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from searchkit import Model, Params, solve
+from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run, Search
-from searchkit.errors import CallError, ConfigError, VerifierError
+from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators.pooling import Pooling
 from searchkit.generators.recorded import Recorded
 from searchkit.generators.wrappers.cached import Cached
@@ -24,7 +25,7 @@ from searchkit.strategies import BeamSearch, BestOfN
 from searchkit.testing.doubles import Counting, Shuffled
 from searchkit.testing.strategies import _truncate
 from searchkit.testing.verifiers import VerifierTests
-from searchkit.types import Budget, Message, Piece, Problem, Prompt, Request, Sample, Text, Usage, Verdict
+from searchkit.types import Budget, Message, Piece, Problem, Prompt, Sample, Text, Usage, Verdict
 from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
 from tests.pooling_server import TAG, RewardServer, goodness, seen
 from tests.steps import STEPS, Letters, Worth, worth, write

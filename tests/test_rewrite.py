@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import ConfigError, Message, Model, Params, Prompt, Sample, Verdict, solve
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Anytime, Environment, Learning
 from searchkit.environments.rewrite import FEEDBACK, TEMPLATE, Drafts, Rewrite
-from searchkit.protocols import Anytime, Environment, Learning
+from searchkit.protocols import Run
 from searchkit.strategies.tree.ab_mcts import ABMCTS
 from searchkit.testing import Scripted
 from searchkit.types import Image, Step, Text

@@ -23,11 +23,12 @@ from searchkit import (
     UncertainEffect,
     solve,
 )
+from searchkit.calls import Request
 from searchkit.generators.recorded import Recorded
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting, Scripted, Shuffled
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 from searchkit.verifiers import Predicate
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Function, Model, Params, Result, solve
-from searchkit.engine.run import Run
+from searchkit.calls import Request
 from searchkit.environments import FolderEnvironment, Guarded, ReplayEnvironment, Rewrite, TextSteps
+from searchkit.protocols import Run
 from searchkit.strategies import (
     ABMCTS,
     DVTS,
@@ -26,7 +27,7 @@ from searchkit.strategies import (
 )
 from searchkit.testing import Counting
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Prompt, Request, Sample, Step, Usage, Verdict
+from searchkit.types import Prompt, Sample, Step, Usage, Verdict
 from searchkit.verifiers import Predicate, PYes
 from tests.known_tree import Known, run
 from tests.steps import STEPS, Letters, Worth, worth, write

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, ConfigError, Prompt, Result
-from searchkit.errors import CallError, VerifierError
+from searchkit.calls import CallError
+from searchkit.errors import VerifierError
 from searchkit.protocols import Verifier
 from searchkit.strategies import Argmax, BestOfN, Soft, Tournament, Vote
 from searchkit.strategies.selection.hierarchical import Hierarchical

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 from searchkit import Model, Params, Problem, Prompt, solve, solve_many
+from searchkit.calls import Request
 from searchkit.errors import ConfigError
 from searchkit.protocols import Backend
 from searchkit.strategies import BestOfN
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted, StrategyTests, VerifierTests
 from searchkit.testing.strategies import LengthScore
-from searchkit.types import Request, Sample, Token, Usage
+from searchkit.types import Sample, Token, Usage
 from searchkit.verifiers import Agreement, Judge, LogProb, Predicate, PYes
 from searchkit.verifiers.combining.deduplicated import Deduplicated
 from searchkit.verifiers.judges.asking import LONGEST, UNREADABLE

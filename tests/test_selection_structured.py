@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from searchkit import Model, Params, solve
 from searchkit.answers.structured import LONGEST, json_key, tool_key
+from searchkit.calls import Request
 from searchkit.errors import ConfigError
 from searchkit.generators.recorded import Recorded
 from searchkit.protocols import Backend
@@ -21,7 +22,7 @@ from searchkit.strategies.sampling.field_vote import FieldVote
 from searchkit.strategies.selection.of_messages import OfMessages
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted, StrategyTests
-from searchkit.types import Message, Request, Sample, Text, ToolCall
+from searchkit.types import Message, Sample, Text, ToolCall
 from tests.selecting import candidate, select
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Message, Model, Params, Prompt, Result, Sample, solve
+from searchkit.calls import Request
 from searchkit.engine.sync import STOP
 from searchkit.experiments.estimators.at_budget import spent
 from searchkit.generators.simulated import Simulated
@@ -22,7 +23,7 @@ from searchkit.strategies import APRProtocol, BestOfN, SpawnJoin, TagProtocol, T
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Shuffled, StrategyTests
 from searchkit.testing.strategies import ANSWERS, LengthScore
-from searchkit.types import Request, Text, ToolCall, Usage
+from searchkit.types import Text, ToolCall, Usage
 
 WORD = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+")
 TAGS = SpawnJoin(TagProtocol(instructions=""))

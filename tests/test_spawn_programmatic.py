@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Outcome, Params, Prompt, Result, Run, Sample, solve
+from searchkit.calls import Request
 from searchkit.generators.simulated import Simulated
 from searchkit.protocols import Backend, Generator
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted, Shuffled, StrategyTests
 from searchkit.testing.strategies import ANSWERS
-from searchkit.types import Request
 
 Body = Callable[[Run], Awaitable[Any]]
 

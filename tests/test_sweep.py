@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError
+from searchkit.errors import ConfigError
 from searchkit.experiments.sweep.executors import check
 from searchkit.experiments.sweep.results import SweepResults, difference
 from searchkit.experiments.sweep.sweep import Sweep

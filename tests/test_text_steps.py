@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit import Model, Params, Result, solve
+from searchkit.calls import Request
 from searchkit.environments import TextSteps
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.countdown import Countdown
 from searchkit.strategies import BeamSearch
-from searchkit.types import Prompt, Request
+from searchkit.types import Prompt
 from searchkit.verifiers import Predicate
 
 PUZZLE = Countdown().puzzles(1, "dev")[0].prompt

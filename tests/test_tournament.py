@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from searchkit import Model, Problem, solve
+from searchkit.calls import CallError
 from searchkit.engine.run import Run, Search
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.generators.recorded import Recorded
 from searchkit.strategies import BestOfN, Tournament, TreeOfThoughts
 from searchkit.testing.doubles import Counting, Scripted, Shuffled

@@ -43,8 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def answer(folder: Path, prompt: Any, **params: Any) -> Any:
     """One sample of the checkpoint in `folder`."""
+    from searchkit.calls import Request
     from searchkit.generators.embedded.backend import Embedded
-    from searchkit.types import Params, Request
+    from searchkit.types import Params
 
     return asyncio.run(Embedded(folder, batch=2, threads=1).complete([Request(prompt, Params(**params), 5)]))[0]
 
@@ -247,7 +248,7 @@ def test_accuracy_follows_spawns_and_joins(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_words_cannot_say_is_refused(folder: Path) -> None:
     """A number or a word outside the vocabulary comes back as an error that shows it."""
-    from searchkit.errors import CallError
+    from searchkit.calls import CallError
     from searchkit.types import Prompt
 
     for text, shown in (("Current State: 777:[1", "'777"), ("solve this", "'solve")):

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.generators.transformers import Transformers
 from searchkit.lab.countdown import Countdown
 from searchkit.testing import BackendTests
-from searchkit.types import Image, Message, Params, Prompt, Request, Sample
+from searchkit.types import Image, Message, Params, Prompt, Sample
 
 PROMPTS = [puzzle.prompt for puzzle in Countdown().puzzles(4, "test", seed=11)]
 

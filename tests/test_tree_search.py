@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Result, solve
+from searchkit.calls import Request
 from searchkit.environments.text_steps import TextSteps
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.lab.checker import CHECKER, problem
@@ -21,7 +22,7 @@ from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, Vote
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Shuffled
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 from tests.steps import BEST, DEPTH, LEAVES, LETTERS, STEPS, Letters, OnLetters, Worth, worth, write
 
 

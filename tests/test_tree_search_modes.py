@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, ConfigError, Model, Result, solve
-from searchkit.engine.run import Run
 from searchkit.errors import StaleBranch
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.strategies import MASTER, MCTS, PUCT, RAP, UCT, AgentQ, BestFirst, RecedingHorizon, SWESearch, Widening
 from searchkit.strategies.tree.pick import End, pick
 from searchkit.strategy import Strategy

@@ -610,7 +610,7 @@ class Grow(Strategy):
 
     async def search(self, prompt, run):
         tree = Tree(text=prompt.text)
-        run.plant(tree)
+        run.show_tree(tree)
         for i in range(20):
             [sample] = await run.sample(self.generator, prompt, start=i)
             tree.backup(tree.add(len(tree) // 2, sample.text), 0.5)
@@ -665,7 +665,7 @@ from searchkit.views import Live, text
 class Grow(Strategy):
     async def search(self, prompt, run):
         tree = Tree(text=prompt.text)
-        run.plant(tree)
+        run.show_tree(tree)
         for i in range(20):
             [sample] = await run.sample(None, prompt, start=i)
             tree.backup(tree.add(len(tree) // 2, sample.text), 0.5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from searchkit import Model, solve_sync
-from searchkit.errors import CallError
+from searchkit.calls import CallError
 from searchkit.experiments import Interval, bootstrap
 from searchkit.generators.simulated import Simulated
 from searchkit.strategies import BestOfN

@@ -25,7 +25,8 @@ from typing import Any
 import pytest
 
 from searchkit import Model, solve
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.generators.openai.backend import OpenAI
@@ -37,7 +38,7 @@ from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Backend
 from searchkit.strategies import BeamSearch, BestOfN
 from searchkit.testing import BackendTests
-from searchkit.types import Image, Message, Params, Prompt, Request, Sample
+from searchkit.types import Image, Message, Params, Prompt, Sample
 from searchkit.verifiers import Predicate
 from tests.vllm_agreement import agreement
 from tests.vllm_server import Metric, here, over_http, served

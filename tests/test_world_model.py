@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, ConfigError, Function, Message, Model, Params, Prompt, Result, Run, Sample, solve
+from searchkit.calls import Request
+from searchkit.environments.protocols import Environment
 from searchkit.environments.world_model import LONGEST, Predicted, WorldModel
 from searchkit.generators.simulated import Simulated
-from searchkit.protocols import Environment
 from searchkit.strategies.a_star.a_star import AStar
 from searchkit.strategies.a_star.costs import Judged
 from searchkit.strategies.a_star.toolchain import solved_plan
@@ -20,7 +21,7 @@ from searchkit.strategies.stepwise.beam import BeamSearch
 from searchkit.strategy import Strategy
 from searchkit.templates import check, fenced, worded
 from searchkit.testing import Counting, Scripted
-from searchkit.types import Image, Request, Step, Text, Usage
+from searchkit.types import Image, Step, Text, Usage
 from searchkit.verifiers.predicate import Predicate
 from tests.steps import OnLetters, Worth
 

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from searchkit import Model, solve
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.wrappers.cached import Cached
 from searchkit.generators.wrappers.coalescing import Coalescing
@@ -27,7 +28,7 @@ from searchkit.generators.wrappers.limited import Gate, Limited
 from searchkit.generators.wrappers.retrying import Retrying
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import Faults, Server, profile_of
-from searchkit.types import Params, Prompt, Request, Sample, Usage
+from searchkit.types import Params, Prompt, Sample, Usage
 
 PROMPT, PARAMS = Prompt.of("Add 2 and 3"), Params(max_tokens=64)
 Entry = Sample[str] | CallError

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from searchkit.calls import Request
 from searchkit.protocols import Backend
-from searchkit.types import Params, Prompt, Request, Sample
+from searchkit.types import Params, Prompt, Sample
 
 GREEDY = Params(temperature=0.0, max_tokens=100, logprobs=2)  # a completions route without max_tokens stops at 16
 

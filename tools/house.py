@@ -19,21 +19,19 @@ from pathlib import Path
 FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
 # From the ground up; a file may import those of its own layer and of layers below. A folder stands for all in it.
 LAYERS = {
-    "ground": ("types", "errors", "seeds", "redact", "progress", "floor", "environments.wording"),
-    "values": ("tree", "trace", "budget", "codec"),
+    "ground": ("markup", "types", "errors", "calls", "codec", "redact", "deadline", "templates", "confidence"),
+    "values": ("trace", "tree", "result", "answers"),
     "protocols": ("protocols",),
-    "engine": ("journal", "frame", "leaf", "meter", "stream", "threads", "run", "sync"),
-    "models": ("strategy", "generators.model", "generators.function"),
-    "plug-ins": ("environments", "generators"),
-    "verifiers": ("verifiers",),
-    "strategies": ("strategies",),
+    "engine": ("engine",),
+    "models": ("strategy", "model", "function"),
+    "worlds": ("environments", "generators"),
+    "plug-ins": ("verifiers", "strategies"),
     "doors": ("solve", "wrap", "views", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
     "testing": ("testing",),
     "cli": ("cli", "__main__"),
 }
-ENGINE = {f"searchkit.{name}" for name in ("journal", "frame", "leaf", "meter", "stream", "threads", "run", "budget")}
 PLUG_INS = ("searchkit.strategies", "searchkit.verifiers", "searchkit.environments", "searchkit.generators")
 
 
@@ -105,10 +103,9 @@ class House:
         return places[name]
 
     def package(self, name: str) -> str:
-        """The folder directly below the top that a module is in; of the files beside those folders, "core"."""
-        parts = name.replace("__main__", "cli.main").split(".")
-        inside = len(parts) > 2 or self.files[name].name == "__init__.py"
-        return parts[1] if inside and len(parts) > 1 else "core"
+        """The folder that a module is in, a family's own if it has one; of the files beside those folders, the layer."""
+        inside = self.files[name].parent.relative_to(self.root).parts
+        return "/".join(inside[inside[0] == "searchkit" :][:2]) or list(LAYERS)[self.layer(name)]
 
     def upward(self) -> list[tuple[str, str]]:
         """Imports of a module in a higher layer."""
@@ -130,20 +127,20 @@ class House:
 
     def contract(self) -> set[str]:
         """The public attributes that a plug-in's `Run` has."""
-        for module in ("searchkit.protocols", "searchkit.run"):
-            for node in self.trees[module].body:
-                if isinstance(node, ast.ClassDef) and node.name == "Run":
-                    return {n for n in _members(node) if not n.startswith("_")} - {"ledger", "span", "frame", "threads"}
-        return set()
+        return {
+            name
+            for node in self.trees["searchkit.protocols"].body
+            if isinstance(node, ast.ClassDef) and node.name == "Run"
+            for name in _members(node)
+        }
 
     def internals(self) -> list[str]:
         """Where plug-ins import the engine, or touch what their `Run` does not declare."""
         declared, found = self.contract(), set[tuple[str, int, str]]()
         for name in (n for n in self.imports if within(n, *PLUG_INS)):
             for node in ast.walk(self.trees[name]):
-                if isinstance(node, ast.ImportFrom) and within(str(node.module), *ENGINE):
-                    names = [alias.name for alias in node.names if alias.name != "Run"]
-                    found |= {(name, node.lineno, f"imports {n} of {node.module}") for n in names}
+                if isinstance(node, ast.ImportFrom) and within(str(node.module), "searchkit.engine"):
+                    found |= {(name, node.lineno, f"imports {a.name} of {node.module}") for a in node.names}
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     found |= {(name, at, f"uses run.{attr}") for at, attr in _touched(node) if attr not in declared}
         return [f"{name}:{line} {what}" for name, line, what in sorted(found)]

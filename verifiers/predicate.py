@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, SearchkitError, VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent, identity, label
 

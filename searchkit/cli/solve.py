@@ -12,8 +12,9 @@ from typing import Any
 
 from searchkit.cli import setup
 from searchkit.errors import ConfigError
+from searchkit.result import Result
 from searchkit.solve import solve_sync
-from searchkit.types import Prompt, Result
+from searchkit.types import Prompt
 from searchkit.views import Live, save
 
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from searchkit.answers import keys
 from searchkit.datasets.dataset import Dataset, fill
 from searchkit.datasets.files import Row, Source, rows
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
 

@@ -7,16 +7,14 @@ import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from searchkit import codec
 from searchkit.engine.journal import Journal
+from searchkit.protocols import Generator, Verifier
 from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Params, Problem, Prompt, Scored, Stopped, Usage
-
-if TYPE_CHECKING:
-    from searchkit.protocols import Generator, Verifier
 
 NO_USAGE = Usage()
 

@@ -12,6 +12,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from searchkit.errors import BudgetExhausted
 from searchkit.types import Budget, Usage
@@ -20,7 +21,7 @@ CEILINGS = ("generations", "verifications", "model_calls", "generated_tokens", "
 Cost = tuple[float, ...]  # one amount a ceiling, in the order of CEILINGS
 _DIMENSIONS = range(len(CEILINGS))
 LEAST = (0, 0, 0, 1, 1, 1e-9)  # what must be left of each ceiling for a model call of unknown length or price
-NO_BUDGET = Budget()
+NO_BUDGET, NO_USAGE = Budget(), Usage()
 
 
 def cost_of(usage: Usage) -> Cost:
@@ -267,6 +268,21 @@ class Wave:
             self._wake(waiter)
             if not waiter.granted.done():
                 waiter.granted.set_result(bool(helped))
+
+
+def children_budget(ledger: Ledger, n: int, least: Usage = NO_USAGE) -> Budget | None:
+    """What `n` children may spend together if their parent keeps an equal part of what is left, and at least `least`.
+
+    None where there is no budget.
+    """
+    if not ledger.bounded:
+        return None
+    parts: dict[str, Any] = {}
+    for name, free, kept in zip(CEILINGS, ledger.free(), cost_of(least), strict=True):
+        if free < math.inf:
+            part = max(0.0, free - max(free / (n + 1), kept))
+            parts[name] = part if name == "usd" else math.floor(part)
+    return Budget(**parts)
 
 
 def _wanted(cost: Cost) -> Cost:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from searchkit import codec
-from searchkit.engine.candidates import Search
+from searchkit.calls import CallError
+from searchkit.engine.keys import shown
 from searchkit.engine.ledger import Ledger, cost_of
-from searchkit.errors import BudgetExhausted, CallError
-from searchkit.leaf import Deadline, shown
+from searchkit.engine.position import Position
+from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.trace import Span
-from searchkit.types import Sample, Usage
+from searchkit.types import Params, Prompt, Role, Sample, Usage
 
+T = TypeVar("T")
 NO_USAGE, ONE_CALL = Usage(), Usage(model_calls=1)
 
 
-class Metered:
-    """The part of a `Run` that touches the ledger, the journal and the deadline."""
+class Metered(Position):
+    """The part of a run that touches the ledger and the journal."""
 
     __slots__ = ()
-    _search: Search
-    _calls: int
-    ledger: Ledger
-    deadline: float | None
 
     async def _leaf(
         self,
@@ -48,7 +46,7 @@ class Metered:
                 actual = self._actual(sample.usage, worst)
                 self._charge_retries(span, retried, paid=False)
             else:
-                async with self._until_deadline():
+                async with self.until_deadline():
                     sample = await perform()
                 actual = self._actual(sample.usage, worst)
                 if journal is not None and key is not None and self._calls == made:
@@ -110,5 +108,52 @@ class Metered:
         span.retried += attempt
         self._charge(attempt, paid=paid)
 
-    def _until_deadline(self) -> AbstractAsyncContextManager[Any]:
-        return nullcontext() if self.deadline is None else Deadline(self.deadline)
+
+def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Usage:
+    """What one sample may cost at most. The prompt's length is a guess (4 characters a token): see `Budget`."""
+    most = params.max_tokens
+    if most is None:
+        for name in ("generated_tokens", "total_tokens"):
+            if ledger.has_ceiling(name):
+                raise ConfigError(
+                    f"Budget({name}=...) needs Params(max_tokens=...): without it no call has a worst case"
+                )
+    read = (len(prompt.text) + len(prompt.prefix)) // 4
+    return Usage(
+        generations=1 if role == "generate" else 0, model_calls=1, prompt_tokens=read, generated_tokens=most or 0
+    )
+
+
+class Timed:
+    """Awaits a coroutine and counts the CPU seconds of its own steps, not of what runs while it is suspended."""
+
+    def __init__(self) -> None:
+        self.seconds: float = 0.0
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> _Steps[T]:
+        return _Steps(self, coroutine)
+
+
+class _Steps(Generator[Any, Any, T]):
+    def __init__(self, clock: Timed, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._clock, self._coroutine = clock, coroutine
+
+    def __await__(self) -> _Steps[T]:
+        return self
+
+    def send(self, value: Any) -> Any:
+        began = time.thread_time()
+        try:
+            return self._coroutine.send(value)
+        finally:
+            self._clock.seconds += time.thread_time() - began
+
+    def throw(self, *error: Any) -> Any:
+        began = time.thread_time()
+        try:
+            return self._coroutine.throw(*error)
+        finally:
+            self._clock.seconds += time.thread_time() - began
+
+    def close(self) -> None:
+        self._coroutine.close()

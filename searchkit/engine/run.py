@@ -1,82 +1,38 @@
-"""Run: the only door to I/O.
-
-A strategy, generator or verifier is handed a `Run` and does everything that costs something through it. In return the
-call is seeded by its place in the program, held against the budget and charged, journaled and replayed, traced, and
-cancelled with its parent. Every concurrent item gets a run of its own, a child of the one that started it.
-"""
+"""The calls of a run: children, samples, verdicts, inner searches. Their contract is `searchkit.protocols.Run`."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Sized
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from searchkit import codec
+from searchkit import codec, protocols
+from searchkit.calls import CallError, Request
 from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
-from searchkit.engine.ledger import Ledger, cost_of
-from searchkit.engine.metering import ONE_CALL, Metered
-from searchkit.engine.spawning import Handle, Threads, closing
+from searchkit.engine.keys import key_of, shown
+from searchkit.engine.ledger import Ledger, children_budget, cost_of
+from searchkit.engine.metering import NO_USAGE, ONE_CALL, Metered, Timed, worst_case
+from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
-from searchkit.errors import BudgetExhausted, CallError, ConfigError, UncertainEffect
-from searchkit.leaf import Timed, content_of, describe, key_of, shown, verify, worst_case
+from searchkit.engine.verdicts import describe, verify
+from searchkit.errors import BudgetExhausted, ConfigError, UncertainEffect
+from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier
 from searchkit.trace import Span
 from searchkit.tree import Tree
-from searchkit.types import (
-    Budget,
-    Outcome,
-    Params,
-    Prompt,
-    Request,
-    Role,
-    Sample,
-    Scored,
-    Stopped,
-    Usage,
-    Verdict,
-)
-
-if TYPE_CHECKING:
-    from searchkit.protocols import Backend, Generator, Verifier
+from searchkit.types import Budget, Outcome, Params, Prompt, Role, Sample, Scored, Usage, Verdict
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-NO_PARAMS, UNJUDGED = Params(), Verdict()
+NO_PARAMS = Params()
 
 
 class Run(Metered):
-    """One position in a running search.
+    """What a strategy, a generator or a verifier is handed."""
 
-    seed: a request seed of this position, 0 <= seed < 2**53. index: which sample of its prompt this position draws.
-    rng: a generator of this position's own. span: where it is recorded in the trace.
-    """
-
-    __slots__ = (
-        "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "partial",
-        "role", "span", "threads",
-    )  # fmt: skip
-    _search: Search
-    key: bytes
-    ledger: Ledger
-    deadline: float | None
-    span: Span
-    frame: Frame
-    index: int
-    order: tuple[int, ...]
-    role: Role
-    partial: bool
-    params: Params | None
-    threads: Threads
-
-    def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
-        self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
-        self.index, self.order, self.role = 0, (), "generate"
-        self.params, self.deadline, self.partial = None, None, False
-        self._calls = 0
-        self._rng: random.Random | None = None
+    __slots__ = ()
 
     @classmethod
     def root(cls, search: Search, seed: int, budget: Budget) -> Run:
@@ -88,37 +44,9 @@ class Run(Metered):
             run.deadline = asyncio.get_running_loop().time() + budget.seconds
         return run
 
-    @property
-    def seed(self) -> int:
-        return seeds.seed_of(self.key)
-
-    @property
-    def rng(self) -> random.Random:
-        if self._rng is None:
-            self._rng = random.Random(self.key)
-        return self._rng
-
     # ---------------------------------------------------------------- children
 
-    def next_ordinal(self) -> int:
-        """Number the next call that this run makes."""
-        self._calls += 1
-        return self._calls
-
-    def spawned(self, name: str, ordinal: int, index: int, span: Span, ledger: Ledger) -> Run:
-        """The run of item `index` of this run's call number `ordinal`."""
-        child = Run(self._search, seeds.derive(self.key, name, ordinal, index), ledger, span, self.frame)
-        child.index, child.order, child.role = index, (*self.order, ordinal, index), self.role
-        child.params, child.deadline, child.partial = self.params, self.deadline, self.partial
-        child.threads = self.threads
-        return child
-
     def child(self, name: str, budget: Budget | None = None, *, role: Role | None = None) -> Run:
-        """A run for one part of the work, in sequence with the others, with its own ceilings within this run's.
-
-        role: "plan" for calls that neither generate nor verify: they count as model calls, not as generations, and what
-        they return is no candidate for the answer.
-        """
         ledger = self.ledger if budget is None else Ledger(budget, self.ledger)
         span = self.span.add(name, "item", 0, role or self.role)
         child = self.spawned(name, self.next_ordinal(), 0, span, ledger)
@@ -131,12 +59,6 @@ class Run(Metered):
     async def map(
         self, fn: Callable[[I, Run], Awaitable[O]], items: Iterable[I], *, name: str = ""
     ) -> list[Outcome[O]]:
-        """`fn(item, child_run)` for all items, concurrently; outcomes in the order of `items`.
-
-        A failing item is an outcome with an error; the others go on. Only a `ConfigError` is raised at once. Under a
-        budget every item has an equal share, and what some leave over is split among those that need more. Cancelling
-        this call cancels all items.
-        """
         items = list(items)
         async with self.stream(fn, items, window=len(items) or 1, name=name) as stream:
             return [outcome async for outcome in stream]
@@ -150,14 +72,6 @@ class Run(Metered):
         most: int | None = None,
         name: str = "",
     ) -> Stream[I, O]:
-        """Like `map`, but outcomes arrive one by one, in the order of `items`, with at most `window` items in flight.
-
-        Use as ``async with run.stream(...) as stream: async for outcome in stream``. Leaving the block cancels what is
-        still in flight. Item j starts once outcome j - window was taken, so results do not depend on latencies. `items`
-        may be a generator of at most `most` items: it is asked for item j just then, and so can depend on all outcomes
-        taken so far, or yield `LATER` where it needs one more of them. Under a budget all that is left is shared out to
-        the items: draw and score inside `fn`, not beside the stream.
-        """
         if most is None:
             if not isinstance(items, Sized):
                 raise ConfigError("a stream of generated items needs most=, the greatest number of them")
@@ -169,28 +83,18 @@ class Run(Metered):
         return Stream(self, closed, items, most, window, name or getattr(fn, "__name__", "map").strip("_<>"))
 
     async def spawn(
-        self, fn: Callable[..., Awaitable[O]], item: I, *, after: Iterable[Handle[Any]] = (), name: str = ""
+        self, fn: Callable[..., Awaitable[O]], item: I, *, after: Iterable[protocols.Handle[Any]] = (), name: str = ""
     ) -> Handle[O]:
-        """Start `fn(item, child_run, *outcomes)` beside whatever this run does next; `join` waits for its outcome.
+        family: Family = self.threads.of(self)
+        return family.spawn(fn, item, after, name or getattr(fn, "__name__", "spawn").strip("_<>"))
 
-        after: handles of this run that must have ended before; `fn` is given their outcomes, failed ones too, in this
-        order. So a graph of dependent items can grow while it runs. Under a budget items start with the next `join`,
-        each with an equal share of what is left then; one more share stays with this run. What has not been joined when
-        the function ends that was given this run is cancelled. Only that function may spawn and join, one at a time.
-        """
-        return self.threads.of(self).spawn(fn, item, after, name or getattr(fn, "__name__", "spawn").strip("_<>"))
-
-    async def join(self, *handles: Handle[Any]) -> list[Outcome[Any]]:
-        """The outcomes of `handles` in the order given, whichever ended first; others go on meanwhile.
-
-        A failed item is an outcome with an error. Only a `ConfigError` is raised.
-        """
-        return await self.threads.of(self).join(handles)
+    async def join(self, *handles: protocols.Handle[Any]) -> list[Outcome[Any]]:
+        family: Family = self.threads.of(self)
+        return await family.join(handles)
 
     # ---------------------------------------------------------------- generating
 
     def base_params(self, generator: Generator | None) -> Params:
-        """What `sample(generator, ...)` would send: the caller's parameters, else those of the model inside."""
         last = self._search.generator  # what a strategy without a generator of its own draws from
         inner: Any = generator if generator is not None else last
         while inner is not None and not hasattr(inner, "params"):
@@ -208,12 +112,6 @@ class Run(Metered):
         start: int = 0,
         partial: bool = False,
     ) -> list[Sample[Any]]:
-        """`n` samples of `prompt`, drawn concurrently; failed ones are left out, at least one is returned.
-
-        generator: None is the one that `solve` was given. start: the index of the first sample, for callers who draw
-        the samples of one prompt in several calls. partial: these are steps of an answer, not candidates for it. Raises
-        the first error if no sample could be drawn. Cost: n generations.
-        """
         source = generator if generator is not None else self._search.generator
         if source is None:
             raise ConfigError("there is no generator: pass generator= to the strategy or to solve()")
@@ -235,30 +133,11 @@ class Run(Metered):
 
         if n == 1:  # the common case in a stream: no task, no group
             return [await draw(start, self.spawned("sample", self.next_ordinal(), start, self.span, self.ledger))]
-        return self._survivors(await self.map(draw, range(start, start + n), name="sample"))
-
-    def _survivors(self, outcomes: list[Outcome[Sample[Any]]]) -> list[Sample[Any]]:
-        samples, failure = [o.value for o in outcomes if o.value is not None], None
-        for outcome in outcomes:
-            failure = self.survive(outcome, failure)
-        if not samples and failure is not None:
-            raise failure
-        return samples
-
-    def survive(self, outcome: Outcome[Any], first: Exception | None = None) -> Exception | None:
-        """Go on after a failed item: note a spent budget as the reason to stop; returns the first failure so far."""
-        if isinstance(outcome.error, BudgetExhausted):
-            self.stop("deadline" if outcome.error.ceiling == "seconds" else "budget")
-        return first or outcome.error
+        return self.survivors(await self.map(draw, range(start, start + n), name="sample"))
 
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
-        """One request to a model: held, looked up in the journal, performed, charged.
-
-        Raises `CallError` if it failed, and `CapabilityError` for a floor that `backend` cannot end a text at.
-        Cost: one model call, a generation too unless a verifier asks, at most `params.max_tokens` generated tokens.
-        """
         check_floor(request.params, backend)
-        worst = worst_case(request, self.role, self.ledger)
+        worst = self.worst_case(request.prompt, request.params)
         key = None
         if self._search.journal is not None:
             content = self._search.digest(self.role, request.prompt, request.params)
@@ -296,12 +175,8 @@ class Run(Metered):
         params: Params | None = None,
         version: str = "",
         value_codec: codec.Codec | None = None,
-        worst: Usage = Usage(generations=1, model_calls=1),
+        worst: Usage = protocols.ONE_GENERATION,
     ) -> Sample[Any]:
-        """One call of an opaque callable (an agent), held at `worst`.
-
-        Journaled by `name`, `version`, what it is asked (`prompt`, `params`) and position.
-        """
         key = None
         if self._search.journal is not None:
             key = key_of("call", name, version, codec.digest(prompt, params or NO_PARAMS), self.key, self.index)
@@ -316,11 +191,6 @@ class Run(Metered):
         return await self._leaf(self.span.add(name, "call", self.index, self.role), worst, key, counted, value_codec)
 
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
-        """Do what cannot be undone; returns what was seen. With a journal, its beginning and its end are written down.
-
-        Resumed, what was done is not done again: the recorded observation is returned. Raises `UncertainEffect` if an
-        earlier process began it and did not record its end.
-        """
         journal, ordinal = self._search.journal, self.next_ordinal()
         span = self.span.add(name, "call", self.index, "plan")
         begun, done = (key_of(stage, name, self.key, ordinal) for stage in ("intent", "effect"))
@@ -342,17 +212,28 @@ class Run(Metered):
         span.end("ok")
         return observed
 
+    # ---------------------------------------------------------------- budget
+
+    @property
+    def used(self) -> Usage:
+        return self.span.total()
+
+    def worst_case(self, prompt: Prompt, params: Params) -> Usage:
+        return worst_case(prompt, params, self.role, self.ledger)
+
+    async def afford(self, needed: Usage) -> None:
+        if self.ledger.bounded:
+            await self.ledger.hold(cost_of(needed))
+            self.ledger.settle(cost_of(needed), cost_of(NO_USAGE))
+
+    def children_budget(self, n: int, least: Usage) -> Budget | None:
+        return children_budget(self.ledger, n, least)
+
     # ---------------------------------------------------------------- verifying
 
     async def score(
         self, verifier: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], *, partial: bool = False
     ) -> list[Scored]:
-        """Every sample with its verdict, in order. A sample whose verification failed has an abstaining verdict.
-
-        The failure itself is recorded in the trace and in `Result.errors`. partial: these are not yet candidates for
-        the answer. Cost: one verification a sample, and whatever model calls the verifier makes. Raises `VerifierError`
-        if no sample could be verified at all.
-        """
         judge = self._bind(verifier)
         groups = [list(samples)] if judge.joint else [[s] for s in samples]
         if len(groups) == 1:
@@ -362,7 +243,7 @@ class Run(Metered):
         else:
             outcomes = await self.map(lambda group, child: child._judge(judge, prompt, group), groups, name="score")
             for outcome in outcomes:
-                self.survive(outcome)
+                self.note_failure(outcome)
             verdicts = [v for o in outcomes for v in (o.value if o.value is not None else [UNJUDGED])]
             failures = [o.error for o in outcomes if o.error is not None]
             if len(failures) == len(groups) > 0:
@@ -387,14 +268,14 @@ class Run(Metered):
         span.role, journal, key, made = "verify", self._search.journal, None, self._calls
         if journal is not None:
             asked = self._search.digest("judge", prompt, NO_PARAMS)
-            key = key_of("verify", judge.key, asked, self.key, *map(content_of, samples))
+            key = key_of("verify", judge.key, asked, self.key, *map(codec.content_of, samples))
         await self._hold(span, worst)
         timed, stored = Timed(), journal.get(key) if journal is not None and key is not None else None
         try:
             if stored is not None:
                 verdicts = codec.load_verdicts(stored)
             else:
-                async with self._until_deadline():
+                async with self.until_deadline():
                     verdicts = await timed(verify(judge, prompt, samples, self))
                 if journal is not None and key is not None and self._calls == made:
                     await journal.put(key, codec.dump_verdicts(verdicts))
@@ -412,24 +293,16 @@ class Run(Metered):
     # ---------------------------------------------------------------- results so far
 
     def offer(self, sample: Sample[Any], verdict: Verdict = UNJUDGED) -> None:
-        """Make `sample` a candidate for the answer, should something stop the search. What `score` judged is one."""
         self.frame.offer(self.order, Scored(sample, verdict))
 
-    def plant(self, tree: Tree) -> None:
-        """Show `tree` while it grows (`solve(watch=...)`), and as `Result.tree` afterwards."""
+    def show_tree(self, tree: Tree) -> None:
         self.frame.tree = tree
         if self._search.watch is not None:
             self._search.watch(tree)
 
-    def stop(self, reason: Stopped) -> None:
-        """Say why the strategy ends early, for `Result.stopped`."""
-        if self.frame.stopped == "done":
-            self.frame.stopped = reason
-
     async def search(
         self, name: str, body: Callable[[Run], Awaitable[Sample[Any]]], *, params: Params | None = None
     ) -> Sample[Any]:
-        """Run a strategy's body with candidates of its own; out of budget, return its best so far."""
         run = self.spawned(name, self.next_ordinal(), 0, self.span.add(name, "search", 0, self.role), self.ledger)
         run.index, run.frame = self.index, Frame(order=run.order)
         run.params = params if params is not None else self.params
@@ -451,45 +324,3 @@ class Run(Metered):
         run.span.text = shown(chosen)
         run.span.end("ok")
         return replace(chosen, candidates=run.frame.candidates())
-
-    # ---------------------------------------------------------------- plumbing
-
-    @property
-    def journaled(self) -> bool:
-        """True if finished calls are being stored: identities and codecs are needed then."""
-        return self._search.journal is not None
-
-    def resource(self, owner: object, make: Callable[[], O]) -> O:
-        """What `make` makes, once a search for each `owner`; its `close` is called (and awaited) when the search ends.
-
-        For what a search needs and must not outlive it: live environments, scratch folders.
-        """
-        known = self._search.resources.get(id(owner))
-        if known is None:
-            known = self._search.resources[id(owner)] = owner, make()
-        made: O = known[1]
-        return made
-
-    def slots(self, name: str, n: int) -> asyncio.Semaphore:
-        """The semaphore `name` of this search, with `n` slots: for callables that must not all run at once."""
-        return self._search.slots.setdefault(name, asyncio.Semaphore(n))
-
-    def abandon(self) -> None:
-        """Count a thread that could not be stopped and still runs."""
-        self._search.abandoned += 1
-
-    def fail(self, error: Exception) -> None:
-        """Record an error that the search survives."""
-        if not isinstance(error, BudgetExhausted):
-            self._search.errors.append((self.order, error))
-
-    def forget(self, ordinal: int, first: int) -> None:
-        """Drop candidates and errors of the items from `first` on of this run's call `ordinal`: nobody took them."""
-        depth = len(self.order)
-
-        def beyond(order: tuple[int, ...]) -> bool:
-            here = order[depth : depth + 2]
-            return order[:depth] == self.order and len(here) == 2 and here[0] == ordinal and here[1] >= first
-
-        self.frame.forget(beyond)
-        self._search.errors = [entry for entry in self._search.errors if not beyond(entry[0])]

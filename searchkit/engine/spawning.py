@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from searchkit.engine.ledger import CEILINGS, Ledger, Share, Wave, cost_of
+from searchkit import protocols
+from searchkit.engine.ledger import CEILINGS, Ledger, Share, Wave, children_budget
+from searchkit.engine.position import Position
 from searchkit.engine.stream import Stream, _cancel
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.types import Budget, Outcome, Usage
-
-if TYPE_CHECKING:
-    from searchkit.engine.run import Run
-    from searchkit.trace import Span
+from searchkit.trace import Span
+from searchkit.types import Outcome
 
 O = TypeVar("O")  # noqa: E741
-NO_USAGE = Usage()
 
 
 class Handle(Generic[O]):
@@ -36,16 +34,16 @@ class Handle(Generic[O]):
 
     def __init__(
         self,
-        run: Run,
-        child: Run,
+        run: Position,
+        child: Position,
         ordinal: int,
         fn: Callable[..., Awaitable[O]],
         item: Any,
         after: list[Handle[Any]],
         level: int,
     ) -> None:
-        self.run: Run = run
-        self.child: Run = child
+        self.run: Position = run
+        self.child: Position = child
         self.ordinal: int = ordinal
         self.fn: Callable[..., Awaitable[O]] = fn
         self.item: Any = item
@@ -77,7 +75,7 @@ class Family(Stream[Handle[Any], Any]):
     without the leftovers of others; an item that waits for another one does not count as running there.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Position) -> None:
         super().__init__(run, self._work, (), 0, 1, "spawn")
         self._handles: list[Handle[Any]] = []
         self._levels: list[Span] = []  # groups since the last join: items of one do not wait for one another
@@ -85,7 +83,9 @@ class Family(Stream[Handle[Any], Any]):
         if self._wave is not None:
             self._wave = Wave(Ledger(parent=run.ledger), 0)
 
-    def spawn(self, fn: Callable[..., Awaitable[O]], item: Any, after: Iterable[Handle[Any]], name: str) -> Handle[O]:
+    def spawn(
+        self, fn: Callable[..., Awaitable[O]], item: Any, after: Iterable[protocols.Handle[Any]], name: str
+    ) -> Handle[O]:
         before, index, run = self._own(after, "after="), len(self._handles), self._run
         level = max((other.level + 1 for other in before if other.index >= self._since), default=0)
         if level == len(self._levels):
@@ -99,7 +99,7 @@ class Family(Stream[Handle[Any], Any]):
             self._begin(handle)
         return handle
 
-    async def join(self, handles: Iterable[Handle[Any]]) -> list[Outcome[Any]]:
+    async def join(self, handles: Iterable[protocols.Handle[Any]]) -> list[Outcome[Any]]:
         asked = self._own(handles, "join")
         if self._wave is not None:
             self._share_out(self._wave)
@@ -108,9 +108,10 @@ class Family(Stream[Handle[Any], Any]):
             await self._join(handle)
         return [handle.outcome for handle in asked]
 
-    def _own(self, handles: Iterable[Handle[Any]], where: str) -> list[Handle[Any]]:
-        given = list(handles)
-        if not all(isinstance(handle, Handle) and handle.run is self._run for handle in given):
+    def _own(self, handles: Iterable[protocols.Handle[Any]], where: str) -> list[Handle[Any]]:
+        asked = list(handles)
+        given = [handle for handle in asked if isinstance(handle, Handle) and handle.run is self._run]
+        if len(given) < len(asked):
             raise ConfigError(f"{where} takes what `await run.spawn(...)` of the same run returned")
         return given
 
@@ -135,7 +136,7 @@ class Family(Stream[Handle[Any], Any]):
     def _begin(self, handle: Handle[Any]) -> None:
         handle.task = asyncio.create_task(self._item(handle, handle.child, handle.share))
 
-    async def _work(self, handle: Handle[Any], child: Run) -> Any:
+    async def _work(self, handle: Handle[Any], child: Position) -> Any:
         try:
             if handle.blocked:
                 await handle.ready.wait()
@@ -167,7 +168,7 @@ class Family(Stream[Handle[Any], Any]):
         if isinstance(outcome.error, ConfigError):  # a mistake to be mended, not an accident to be survived
             raise outcome.error
         if outcome.error is not None:
-            self._run.survive(outcome)
+            self._run.note_failure(outcome)
             self._run.fail(outcome.error)
 
     async def close(self, *, stopped: bool) -> None:
@@ -192,9 +193,9 @@ class Threads:
     __slots__ = ("_families",)
 
     def __init__(self) -> None:
-        self._families: dict[Run, Family] = {}
+        self._families: dict[Position, Family] = {}
 
-    def of(self, run: Run) -> Family:
+    def of(self, run: Position) -> Family:
         if run not in self._families:
             self._families[run] = Family(run)
         return self._families[run]
@@ -205,7 +206,7 @@ class Threads:
             await family.close(stopped=stopped)
 
 
-async def closing(run: Run, work: Awaitable[O]) -> O:
+async def closing(run: Position, work: Awaitable[O]) -> O:
     """What `work` returns, the function that was given `run`. What it spawned and did not join ends with it."""
     run.threads = threads = Threads()
     try:
@@ -216,21 +217,6 @@ async def closing(run: Run, work: Awaitable[O]) -> O:
         raise
     await threads.close()
     return value
-
-
-def children_budget(ledger: Ledger, n: int, least: Usage = NO_USAGE) -> Budget | None:
-    """What `n` children may spend together if their parent keeps an equal part of what is left, and at least `least`.
-
-    None where there is no budget.
-    """
-    if not ledger.bounded:
-        return None
-    parts: dict[str, Any] = {}
-    for name, free, kept in zip(CEILINGS, ledger.free(), cost_of(least), strict=True):
-        if free < math.inf:
-            part = max(0.0, free - max(free / (n + 1), kept))
-            parts[name] = part if name == "usd" else math.floor(part)
-    return Budget(**parts)
 
 
 def _with_those_before(handles: Iterable[Handle[Any]]) -> list[Handle[Any]]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from searchkit.calls import CallError
 from searchkit.engine.ledger import Share, Wave
-from searchkit.errors import CallError, ConfigError
+from searchkit.engine.position import Position
+from searchkit.errors import ConfigError
+from searchkit.protocols import LATER
+from searchkit.trace import Span
 from searchkit.types import Outcome
-
-if TYPE_CHECKING:
-    from searchkit.engine.run import Run
-    from searchkit.trace import Span
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-LATER: Any = object()  # yielded by a generator of items: nothing to start until another outcome has been taken
 END: Any = object()
 
 
@@ -25,7 +24,13 @@ class Stream(Generic[I, O]):
     """Outcomes of concurrent items, in the order of the items. Made by `Run.stream`; enter it before iterating."""
 
     def __init__(
-        self, run: Run, fn: Callable[[I, Run], Awaitable[O]], items: Iterable[I], n: int, window: int, name: str
+        self,
+        run: Position,
+        fn: Callable[[I, Any], Awaitable[O]],
+        items: Iterable[I],
+        n: int,
+        window: int,
+        name: str,
     ) -> None:
         if window < 1:
             raise ConfigError(f"a window must be >= 1, got {window}")
@@ -84,7 +89,7 @@ class Stream(Generic[I, O]):
         self._tasks.append(asyncio.create_task(self._item(item, child, share)))
         return True
 
-    async def _item(self, item: I, child: Run, share: Share | None) -> Outcome[O]:
+    async def _item(self, item: I, child: Position, share: Share | None) -> Outcome[O]:
         """Run one item to its outcome. Only our own cancellation and what must end the process get out."""
         index = child.index
         try:

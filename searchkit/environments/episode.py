@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError
+from searchkit.errors import ConfigError
 from searchkit.types import Message, Piece, Prompt, Sample, Text
 
 

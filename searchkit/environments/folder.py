@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from searchkit.engine.run import Run
+from searchkit.calls import CallError
 from searchkit.environments.episode import Episode
 from searchkit.environments.patch import File, files, ignored, patch
 from searchkit.environments.sandbox import Sandbox, Scratch
-from searchkit.errors import CallError, ConfigError, StaleBranch, UncertainEffect
+from searchkit.errors import ConfigError, StaleBranch, UncertainEffect
+from searchkit.protocols import Run
 from searchkit.types import Prompt, Step
 
 
@@ -121,7 +122,7 @@ class FolderEnvironment(Sandbox):
         the search began. Interrupted and called again, it goes on.
         """
         scratch = run.resource(self, Scratch)
-        with run.span.add("commit", "call", run.index, "plan") as span:
+        with run.traced("commit", role="plan") as span:
             changed = await self._thread(lambda: self._bring_back(state.world, scratch), scratch, run)
             span.text = "\n".join(changed)[:400]
         return Step(state, "\n".join(changed), state.reward, state.ended)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from searchkit.engine.run import Run
+from searchkit.calls import CallError
 from searchkit.environments.episode import Episode
 from searchkit.environments.patch import contained
 from searchkit.environments.sandbox import Sandbox, Scratch
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
+from searchkit.protocols import Run
 from searchkit.types import Step
 
 QUIET = ("core.hooksPath=" + os.devnull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false")
@@ -108,7 +109,7 @@ class GitEnvironment(Sandbox):
             options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
             git("fetch", *options, str(world.store), f"{ref}:{ref}", folder=Path(self.source).resolve())
 
-        with run.span.add("commit", "call", run.index, "plan") as span:
+        with run.traced("commit", role="plan") as span:
             await self._thread(leave, scratch, run)
             span.text = branch
         return Step(state, branch, state.reward, state.ended)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from searchkit.engine.run import Run
-from searchkit.errors import BudgetExhausted, CallError, ConfigError, StaleBranch
-from searchkit.protocols import Anytime, Committing, Environment, Learning, Listing
+from searchkit.calls import CallError
+from searchkit.environments.protocols import Anytime, Committing, Environment, Learning, Listing
+from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
+from searchkit.protocols import Run
 from searchkit.types import Message, Params, Piece, Prompt, Sample, Step, Text, Verdict
 
 EFFECTS = ("pure", "reversible", "irreversible")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from searchkit.engine.run import Run
 from searchkit.environments.episode import Episode, conversation, plain, told
 from searchkit.environments.pool import Copy, Pool, Seen, Tally
 from searchkit.errors import ConfigError
+from searchkit.protocols import Run
 from searchkit.types import Params, Prompt, Sample, Step
 
 

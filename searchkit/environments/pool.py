@@ -15,10 +15,10 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from searchkit.engine.run import Run
+from searchkit.calls import CallError
 from searchkit.environments.episode import outcome
-from searchkit.errors import CallError, ConfigError, SearchkitError, StaleBranch
-from searchkit.leaf import Deadline
+from searchkit.errors import ConfigError, SearchkitError, StaleBranch
+from searchkit.protocols import Run
 
 T = TypeVar("T")
 O = TypeVar("O")  # noqa: E741
@@ -217,9 +217,8 @@ class Pool:
         A copy that raised is closed, and replaced when it is next needed. One whose thread goes on although we were
         cancelled stays out of the pool until the thread has returned. The call `name` in the trace shows the text.
         """
-        until = contextlib.nullcontext() if run.deadline is None else Deadline(run.deadline)
-        with run.span.add(name, "call", run.index, run.role) as span:
-            async with until:
+        with run.traced(name) as span:
+            async with run.until_deadline():
                 await self._slots.acquire()
                 copy = self._choose(near)
                 try:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
+from searchkit.protocols import Run
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Prompt, Sample, Step, Verdict
 

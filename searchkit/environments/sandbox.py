@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from searchkit.engine.run import Run
+from searchkit.calls import CallError
 from searchkit.environments.episode import Episode, conversation, outcome, told
 from searchkit.environments.pool import PATIENCE
-from searchkit.errors import CallError, ConfigError, SearchkitError
+from searchkit.errors import ConfigError, SearchkitError
 from searchkit.function import in_thread, is_async
-from searchkit.leaf import Deadline
+from searchkit.protocols import Run
 from searchkit.types import Params, Prompt, Sample, Step
 
 O = TypeVar("O")  # noqa: E741
@@ -142,9 +142,8 @@ class Sandbox(ABC):
         if state.ended:
             raise ConfigError("the episode is over: there is no next step")
         scratch, text = run.resource(self, Scratch), action.text
-        until = contextlib.nullcontext() if run.deadline is None else Deadline(run.deadline)
-        with run.span.add("act", "call", run.index, run.role) as span:
-            async with until:
+        with run.traced("act") as span:
+            async with run.until_deadline():
                 folder = await self._thread(lambda: self._checkout(state.world, scratch), scratch, run)
                 try:
                     said = await self._acted(folder, text, scratch, run)

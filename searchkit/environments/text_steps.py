@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
+from searchkit.protocols import Run
 from searchkit.types import Message, Params, Piece, Prompt, Sample, Step, Text
 
 NO_PARAMS = Params()

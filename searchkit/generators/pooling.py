@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.openai import errors, wire
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.openai.http import HTTPReply
 from searchkit.generators.wrappers.each import each
-from searchkit.types import Message, Params, Prompt, Request, Sample, Text, Usage
+from searchkit.types import Message, Params, Prompt, Sample, Text, Usage
 
 PATHS: Mapping[str, str] = {"pooling": "/pooling", "classify": "/classify"}
 NO_PARAMS = Params()

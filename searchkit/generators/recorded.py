@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from searchkit.calls import CallError
 from searchkit.confidence import check_floor
-from searchkit.engine.run import Run
-from searchkit.errors import CallError
+from searchkit.protocols import Run
 from searchkit.types import Params, Prompt, Sample
 
 

@@ -7,8 +7,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from searchkit.errors import CallError, ConfigError
-from searchkit.types import Params, Request, Sample, Usage
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
+from searchkit.types import Params, Sample, Usage
 
 Answers = Mapping[str, float]
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from searchkit.calls import CallError, Request
 from searchkit.confidence import Fall
-from searchkit.errors import CallError, ConfigError
-from searchkit.types import Finish, Floor, Image, Message, Params, Prompt, Request, Sample, Text, Token, Usage
+from searchkit.errors import ConfigError
+from searchkit.types import Finish, Floor, Image, Message, Params, Prompt, Sample, Text, Token, Usage
 
 _OPENING = threading.Lock()
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.wrappers.each import each
-from searchkit.types import Finish, Image, Message, Params, Prompt, Request, Sample, Text, Token, Usage
+from searchkit.types import Finish, Image, Message, Params, Prompt, Sample, Text, Token, Usage
 
 # Options that decide where and how fast a text is computed, not which: they are no part of a name.
 _NEUTRAL = frozenset({

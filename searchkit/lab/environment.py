@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.environments.text_steps import TextSteps, Written
 from searchkit.lab.arithmetic import Expression, answer
 from searchkit.lab.countdown import Puzzle, replay
+from searchkit.protocols import Run
 from searchkit.types import Sample, Step
 
 

@@ -73,9 +73,9 @@ def report(judged: Sequence[Judged], k: int = 4) -> dict[str, tuple[float, float
 
 async def judge(reward: EmbeddedReward, rollouts: Sequence[Rollouts]) -> list[Judged]:
     """Score all rollouts, equal texts of a problem once."""
-    from searchkit.errors import CallError
+    from searchkit.calls import CallError, Request
     from searchkit.lab.reward import lines
-    from searchkit.types import Message, Params, Prompt, Request, Text
+    from searchkit.types import Message, Params, Prompt, Text
 
     requests = []
     for problem in rollouts:

@@ -14,9 +14,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.embedded.checkpoint import Checkpoint, load, read_config, shipped
-from searchkit.types import Image, Request, Sample, Text, Usage
+from searchkit.types import Image, Sample, Text, Usage
 
 REMEMBERED = 16_384  # texts, at most 2 KB each
 # Scorers of this process, by the digest of their weights: equal ones share the weights and the thread.

@@ -20,15 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from searchkit.calls import CallError, Request
 from searchkit.engine.seeds import derive, root, seed_of
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.generators.embedded.backend import Embedded
 from searchkit.generators.embedded.checkpoint import shipped
 from searchkit.lab import arithmetic, countdown
 from searchkit.lab.arithmetic import Arithmetic, Expression
 from searchkit.lab.countdown import Countdown, Puzzle
 from searchkit.lab.reward import lines
-from searchkit.types import Params, Prompt, Request
+from searchkit.types import Params, Prompt
 
 Split = Literal["train", "dev", "test"]
 VERSION = 1

@@ -29,6 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from searchkit.calls import Request
 from searchkit.generators.embedded.tokenizer import BOS, EOS, PAD
 from searchkit.generators.embedded.words import Words
 from searchkit.lab.countdown import Puzzle, apply
@@ -50,7 +51,7 @@ from searchkit.lab.traces import (
     spawns,
 )
 from searchkit.lab.train import Batch, Llama, backward, export
-from searchkit.types import Params, Prompt, Request
+from searchkit.types import Params, Prompt
 
 Kind = Literal["serial", "parallel"]
 Row = tuple[list[int], list[int]]  # inputs and targets of one text, -100 is not learnt

@@ -7,8 +7,9 @@ import pickle
 import threading
 from typing import Any
 
+from searchkit.calls import Request
 from searchkit.protocols import Backend
-from searchkit.types import Params, Prompt, Request, Sample
+from searchkit.types import Params, Prompt, Sample
 
 
 class BackendTests:

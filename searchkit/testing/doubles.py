@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from searchkit.errors import CallError
+from searchkit.calls import CallError, Request
 from searchkit.protocols import Backend
-from searchkit.types import Request, Sample, Usage
+from searchkit.types import Sample, Usage
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from searchkit.calls import Request
 from searchkit.engine.journal import Journal
-from searchkit.engine.run import Run
+from searchkit.engine.position import Position
 from searchkit.generators.simulated import Simulated
 from searchkit.generators.wrappers.limited import Limited
 from searchkit.model import Model
-from searchkit.protocols import Backend, Generator, Verifier
+from searchkit.protocols import Backend, Generator, Run, Verifier
+from searchkit.result import Result
 from searchkit.solve import solve
 from searchkit.strategy import Strategy
 from searchkit.testing.doubles import Counting, Shuffled
 from searchkit.trace import Span
-from searchkit.types import Budget, Params, Problem, Prompt, Request, Result, Sample, Verdict
+from searchkit.types import Budget, Params, Problem, Prompt, Sample, Verdict
 
 ANSWERS = {"5": 0.3, "6": 0.25, "7": 0.25, "no answer here": 0.2}
 
@@ -118,13 +120,14 @@ class StrategyTests:
                 results.append(result)
             assert all(_outcome(r) == _outcome(results[0]) for r in results)
 
-    def _bounded(self, budget: Budget, backend: Backend) -> tuple[Result[Any], Run]:
+    def _bounded(self, budget: Budget, backend: Backend) -> tuple[Result[Any], Position]:
         """The result and the root run, whose ledger `solve` does not show."""
-        strategy, seen = self.strategy(), list[Run]()
+        strategy, seen = self.strategy(), list[Position]()
 
         @dataclass(frozen=True)
         class Watched:
             async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+                assert isinstance(run, Position)
                 seen.append(run)
                 return await strategy.generate(prompt, run, params=params)
 

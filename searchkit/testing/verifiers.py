@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.engine.run import Run
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.solve import solve
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from searchkit.errors import ConfigError
+from searchkit.markup.cut import subtree_sizes
+from searchkit.markup.words import columns_of, counted, number, one_line
 from searchkit.tree import ROOT, Tree
-from searchkit.views.shown import columns_of, counted, mean, number, one_line, subtree_sizes
+from searchkit.views.shown import mean
 
 LEAST_WIDTH = 60
 SAME = 1e-9

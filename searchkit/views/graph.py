@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from searchkit.markup.cut import most_visited
+from searchkit.markup.words import number, one_line
 from searchkit.tree import NO_PARENT, ROOT, Tree
-from searchkit.views.shown import flags, mean, most_visited, number, one_line
+from searchkit.views.shown import flags, mean
 
 COLUMNS = 40
 PLAIN = frozenset(" .,:=+-*/()?!'")

@@ -6,8 +6,10 @@ import math
 from typing import Literal
 
 from searchkit.errors import ConfigError
+from searchkit.markup.cut import most_visited
+from searchkit.markup.words import counted, number, one_line
 from searchkit.tree import NO_PARENT, ROOT, Tree
-from searchkit.views.shown import counted, flags, mean, most_visited, number, one_line
+from searchkit.views.shown import flags, mean
 
 LEAST_WIDTH = 60
 MARKS: dict[str, str] = {"dim": "2", "red": "31", "green": "32", "yellow": "33"}

@@ -7,11 +7,10 @@ from collections.abc import Callable, Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from searchkit.engine.run import Run
-from searchkit.engine.stream import LATER
+from searchkit.environments.protocols import Anytime, Environment, Listing
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Anytime, Environment, Generator, Listing
+from searchkit.protocols import LATER, Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Cost, Judged, Path, unit, zero
 from searchkit.strategies.a_star.frontier import Frontier
 from searchkit.strategies.a_star.successors import Expansion, Successors
@@ -103,7 +102,7 @@ class AStar(Strategy):
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
         state = await self.environment.start(prompt, run)
         tree = Tree(state)
-        run.plant(tree)
+        run.show_tree(tree)
         frontier = Frontier(tree, Path(prompt, (state,), self.environment.candidate(state)), self.retries, self.key)
         successors = Successors(
             self.environment, self.generator, self.g, self.h, self.width, self.least, self.graph, self.name, self.key
@@ -128,13 +127,13 @@ class AStar(Strategy):
             assert path is not None
             return await successors.of(path, frontier.g[node], tree.failures[node] * self.width, child)
 
-        stream = run.stream(expand, nodes(), window=self.in_flight, most=self.expansions, name="expand")
+        window, most = self.in_flight, self.expansions
         try:
-            async with stream:
+            async with run.stream(expand, nodes(), window=window, most=most, name="expand") as stream:
                 async for outcome in stream:
                     node = under_way.popleft()
                     tree.finish(node)
-                    failure = run.survive(outcome, failure)
+                    failure = run.note_failure(outcome, failure)
                     spent = spent or isinstance(outcome.error, BudgetExhausted)
                     if outcome.value is None:
                         frontier.failed(node, outcome.error)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator, Verifier
+from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, worded
 from searchkit.types import Params, Prompt, Sample
 

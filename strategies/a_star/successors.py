@@ -7,9 +7,9 @@ from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Environment
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Environment, Generator
+from searchkit.protocols import Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Path, evaluate
 from searchkit.strategies.common.actions import propose
 from searchkit.types import Sample, Verdict
@@ -74,7 +74,7 @@ class Successors:
         outcomes = await run.map(lambda item, child: self._follow(path, g, *item, child), followed, name="child")
         failure = None
         for outcome in outcomes:
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
         found = [outcome.value for outcome in outcomes if outcome.value is not None]
         if failure is not None and not found:
             raise failure
@@ -114,7 +114,7 @@ class Successors:
         costs = await run.map(lambda cost, child: evaluate(cost, reached, child), (self.g, self.h), name="cost")
         failure = None
         for outcome in costs:
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
         last, rest = (math.nan if outcome.value is None else outcome.value for outcome in costs)
         if last < 0:
             raise ConfigError(f"a step costs 0 or more, but g gave {last} for {action.text!r:.80}")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
+from searchkit.protocols import Run
 from searchkit.strategies.a_star.costs import Imagined, Path
 from searchkit.tree import ROOT, Tree
 

@@ -6,8 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.engine.run import Run
-from searchkit.protocols import Environment, Generator, Listing
+from searchkit.environments.protocols import Environment, Listing
+from searchkit.protocols import Generator, Run
 from searchkit.types import Sample
 
 

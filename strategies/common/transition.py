@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Anytime, Environment, Learning
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Anytime, Environment, Learning, Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.types import Prompt, Sample, Scored, Step, Verdict
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Environment
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
-from searchkit.protocols import Environment, Generator, Selector, Verifier
+from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.particles.population import Particle, Sweep, drawn, owners, resampled, weighed
 from searchkit.strategies.particles.potentials import PROBABILITIES, Form, Potential

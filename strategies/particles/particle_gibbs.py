@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Run
 from searchkit.strategies.particles.particle_filter import ParticleFilter
 from searchkit.strategies.particles.population import Sweep, drawn
 from searchkit.strategies.particles.resampling import Resampling

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from searchkit.engine.run import Run
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Generator, Selector, Verifier
+from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.sources import check_rewards, dearest, reward_of, sources_of
 from searchkit.strategies.common.thompson import Arm, Prior, prior_of, thompson
@@ -89,14 +88,13 @@ class Bandit(Strategy):
 
         async def pull(item: tuple[int, int], child: Run) -> Scored:
             arm, index = item
-            inner = child.child(f"generator {arm}")
-            with inner.span:
+            with child.child(f"generator {arm}") as inner:
                 return await drawn(sources[arm], self.verifier, prompt, index, inner)
 
         async with run.stream(pull, pulls(), window=self.in_flight, most=self.pulls, name="pull") as stream:
             async for outcome in stream:
                 arm, scored = under_way.popleft(), outcome.value
-                first, spent = run.survive(outcome, first), spent or isinstance(outcome.error, BudgetExhausted)
+                first, spent = run.note_failure(outcome, first), spent or isinstance(outcome.error, BudgetExhausted)
                 score = None if scored is None else scored.score
                 arms[arm].tell(0.0 if score is None else reward_of(score, self.verifier))
                 found += [] if scored is None else [scored]

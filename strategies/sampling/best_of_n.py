@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator, Selector, Verifier
+from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.drawn import drawn
 from searchkit.strategies.selection.rules import Argmax, fallback
 from searchkit.strategy import Strategy, worst_case
@@ -75,7 +74,7 @@ class BestOfN(Strategy):
         async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
             async for outcome in stream:
                 if outcome.value is None:
-                    failure = run.survive(outcome, failure)
+                    failure = run.note_failure(outcome, failure)
                     continue
                 found.append(outcome.value)
                 if self._good_enough(outcome.value):

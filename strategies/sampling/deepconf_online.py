@@ -9,9 +9,8 @@ from typing import Any
 
 from searchkit.answers import keys
 from searchkit.confidence import least
-from searchkit.engine.run import Run
 from searchkit.errors import CapabilityError, ConfigError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import percentile
 from searchkit.strategies.selection.rules import Key, Vote, ballot, fallback
@@ -89,7 +88,7 @@ class DeepConfOnline(Strategy):
 
         drawn, failure = list[Scored](), None
         for outcome in await run.map(draw, range(self.warmup), name="warm-up"):
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
             drawn += [] if outcome.value is None else [outcome.value]
         scores = [one.score for one in drawn if one.score is not None]
         bar = percentile(scores, 100 - self.eta) if scores and self.eta < 100 else -math.inf
@@ -108,7 +107,7 @@ class DeepConfOnline(Strategy):
         window = len(indices) if self.stop is None else min(AT_ONCE, len(indices))
         async with run.stream(draw, indices, window=window, name="draw") as stream:
             async for outcome in stream:
-                failure = run.survive(outcome, failure)
+                failure = run.note_failure(outcome, failure)
                 if outcome.value is not None:
                     voting.append(outcome.value)
                     votes.append(self._vote(outcome.value, run))

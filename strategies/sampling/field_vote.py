@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.answers import keys
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Vote, fallback
 from searchkit.strategy import Strategy, worst_case

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.answers import keys
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator, Verifier
+from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.rules import Key, Vote, ballot, fallback
 from searchkit.strategy import Strategy, worst_case
@@ -78,7 +77,7 @@ class SelfConsistency(Strategy):
         async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
             async for outcome in stream:
                 if outcome.value is None:
-                    failure = run.survive(outcome, failure)
+                    failure = run.note_failure(outcome, failure)
                     continue
                 drawn.append(outcome.value)
                 votes.append(ballot(self.key, outcome.value, run))

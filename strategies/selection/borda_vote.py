@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from searchkit.answers import keys
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
+from searchkit.protocols import Run
 from searchkit.strategies.selection.rules import Key, Vote
 from searchkit.types import Choice, Prompt, Scored, Verdict
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from searchkit.answers import keys
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
+from searchkit.protocols import Run
 from searchkit.strategies.selection.rules import Key, Vote, ballot
 from searchkit.strategies.subset import choose_among
 from searchkit.types import Choice, Prompt, Scored

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Selector
+from searchkit.protocols import Run, Selector
 from searchkit.strategies.common.checks import check_method
 from searchkit.strategies.selection.rules import Argmax, Key, ballot
 from searchkit.strategies.subset import choose_among
@@ -48,7 +47,7 @@ class Hierarchical:
 
         winners, failure = list[int](), None
         for outcome in await run.map(best, groups.values(), name="group"):
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
             if outcome.value is not None:
                 winners.append(outcome.value)
         if not winners and failure is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from searchkit.engine.run import Run
-from searchkit.protocols import Selector
+from searchkit.protocols import Run, Selector
 from searchkit.strategies.common.checks import check_method
 from searchkit.types import Choice, Prompt, Scored
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.answers import keys
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Choice, Prompt, Scored
 
 Key = Callable[[Any], Hashable | None]

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.protocols import Selector
+from searchkit.protocols import Run, Selector
 from searchkit.strategies.common.checks import check_counts, check_method
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.subset import choose_among

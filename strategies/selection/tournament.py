@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.strategies.common.checks import check_method
 from searchkit.types import Choice, Prompt, Scored
 
@@ -89,7 +88,7 @@ class Tournament:
 
         outcomes = await run.map(match, pairs, name="match")
         for (one, other), outcome in zip(pairs, outcomes, strict=True):
-            run.survive(outcome)
+            run.note_failure(outcome)
             if outcome.value is not None:
                 record[one].append(outcome.value)
                 record[other].append(1.0 - outcome.value)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.engine.run import Run
-from searchkit.engine.spawning import children_budget
-from searchkit.errors import BudgetExhausted, CallError, SearchkitError
-from searchkit.leaf import worst_case as worst_call
-from searchkit.protocols import Generator
+from searchkit.calls import CallError
+from searchkit.errors import BudgetExhausted, SearchkitError
+from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.checks import check_counts, check_method
 from searchkit.strategies.spawn_join.protocols.base import Returned, Slip, Spawn, SpawnProtocol, Task
 from searchkit.strategy import Strategy, worst_case
-from searchkit.types import Message, Outcome, Params, Prompt, Request, Sample, Text, Usage
+from searchkit.types import Message, Outcome, Params, Prompt, Sample, Text, Usage
 
 NO_USAGE = Usage()
 LONGEST = 20_000  # characters of what a child returns
@@ -100,13 +98,12 @@ class SpawnJoin(Strategy):
                     return self._said(thread)
                 thread.prompt, added = await self._answered(asked, thread, part, number, run)
                 thread.part = None
-                span = run.span.add("join", "item", number, run.role)
-                span.text = added
-                span.end("ok")
+                with run.traced("join", kind="item", index=number) as span:
+                    span.text = added
         except BudgetExhausted as error:
             if thread.empty:
                 raise
-            run.survive(Outcome(0, None, error))
+            run.note_failure(Outcome(0, None, error))
         except BaseException:
             if not thread.empty:
                 run.offer(self._said(thread, cut=True))
@@ -168,12 +165,11 @@ class SpawnJoin(Strategy):
             if task.prompt is None:
                 run.fail(SpawnRefused(task.problem))
         if ready:
-            next_part = worst_call(Request(thread.prompt, thread.params, 0), run.role, run.ledger)
+            next_part = run.worst_case(thread.prompt, thread.params)
             kept = worst_case(self.generator, next_part) or next_part
-            group = run.child("spawn", children_budget(run.ledger, len(ready), kept))
-            with group.span:
+            with run.child("spawn", run.children_budget(len(ready), kept)) as group:
                 for place, outcome in zip(ready, await group.map(work, ready, name="child"), strict=True):
-                    run.survive(outcome)
+                    run.note_failure(outcome)
                     results[place] = self._result(outcome)
         return results
 

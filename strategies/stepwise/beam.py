@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Environment
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
-from searchkit.protocols import Environment, Generator, Selector, Verifier
+from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over, ranked

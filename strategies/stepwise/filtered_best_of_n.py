@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Environment
 from searchkit.environments.text_steps import TextSteps
-from searchkit.protocols import Environment, Generator, Selector, Verifier
+from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer
@@ -108,7 +108,7 @@ class FilteredBestOfN(Strategy):
         outcomes = await run.map(write, range(len(paths)), name="path")
         failure = None
         for outcome in outcomes:
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
         return [outcome.value for outcome in outcomes if outcome.value is not None], failure
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.engine.run import Run
-from searchkit.errors import BudgetExhausted, CallError, ConfigError
-from searchkit.protocols import Anytime, Environment, Generator, Learning, Selector, Verifier
+from searchkit.calls import CallError
+from searchkit.environments.protocols import Anytime, Environment, Learning
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.actions import one
 from searchkit.strategies.common.checks import check_environment, check_verifier
 from searchkit.strategies.selection.rules import fallback
@@ -70,7 +71,7 @@ class Steps:
         """A tree with the first state as its root, shown while it grows."""
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
         tree = Tree(await self.environment.start(prompt, run))
-        run.plant(tree)
+        run.show_tree(tree)
         return tree
 
     async def grow(
@@ -90,10 +91,10 @@ class Steps:
         for parent, outcome in zip(parents, await run.map(draw, parents, name="step"), strict=True):
             drawn = outcome.value
             if drawn is None:
-                failure = run.survive(outcome, failure)
+                failure = run.note_failure(outcome, failure)
                 continue
             if drawn.spent is not None:
-                failure = run.survive(Outcome(outcome.index, None, drawn.spent), failure)
+                failure = run.note_failure(Outcome(outcome.index, None, drawn.spent), failure)
             node, step = self._add(tree, parent, drawn), drawn.step
             dead = step.terminal and step.reward is not None and step.reward <= least
             grown.append(Grown(node, drawn.scored, step.terminal, dead, drawn.answer))

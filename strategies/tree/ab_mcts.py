@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from searchkit.engine.run import Run
-from searchkit.engine.stream import LATER
+from searchkit.calls import CallError
+from searchkit.environments.protocols import Anytime, Environment
 from searchkit.environments.rewrite import Rewrite
-from searchkit.errors import BudgetExhausted, CallError, ConfigError
-from searchkit.protocols import Anytime, Environment, Generator, Selector, Verifier
+from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
 from searchkit.strategies.common.actions import one
 from searchkit.strategies.common.checks import check_counts, check_environment
 from searchkit.strategies.common.sources import check_rewards, dearest, reward_of, sources_of
@@ -91,7 +91,7 @@ class ABMCTS(Strategy):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         sources = sources_of(self.generators, self.generator)
         tree = Tree(await self.environment.start(prompt, run))
-        run.plant(tree)
+        run.show_tree(tree)
         arms = Arms(tree, prior_of(self.prior, self.draw), self.draw, len(sources))
         drawn, under_way = Counter[tuple[int, int]](), deque[Trial]()
         finished, first = await self._root(prompt, tree, run), None
@@ -113,8 +113,7 @@ class ABMCTS(Strategy):
                 yield trial
 
         async def draw(trial: Trial, child: Run) -> Reached:
-            inner = child.child(f"generator {trial.source}")
-            with inner.span:
+            with child.child(f"generator {trial.source}") as inner:
                 return await self._draw(prompt, tree.state[trial.node], sources[trial.source], trial.index, inner)
 
         try:
@@ -123,7 +122,7 @@ class ABMCTS(Strategy):
                     trial, found = under_way.popleft(), outcome.value
                     tree.finish(trial.node)
                     spent = outcome.error if found is None else found.spent
-                    first = run.survive(Outcome(trial.index, None, spent), first)
+                    first = run.note_failure(Outcome(trial.index, None, spent), first)
                     over = over or isinstance(spent, BudgetExhausted)
                     new = self._add(tree, arms, trial, found)
                     finished += new
@@ -142,7 +141,7 @@ class ABMCTS(Strategy):
         if not isinstance(self.environment, Anytime) or not self.environment.complete(state):
             return []
         found = await reached(self.environment, self.verifier, prompt, None, Step(state), run)
-        run.survive(Outcome(0, None, found.spent))
+        run.note_failure(Outcome(0, None, found.spent))
         tree.state[ROOT] = found.state
         if found.scored.score is not None:
             tree.score[ROOT] = found.scored.score

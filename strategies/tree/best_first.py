@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from searchkit.protocols import TreePolicy
 from searchkit.strategies.tree.policies.best_first import BestFirstRule
 from searchkit.strategies.tree.tree_search import TreeSearch
+from searchkit.tree import TreePolicy
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Anytime, Completing, Environment, Learning
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Anytime, Completing, Environment, Generator, Learning, Verifier
+from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import Proposal, one, propose
 from searchkit.strategies.common.transition import Reached, reached
 from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
@@ -111,7 +111,7 @@ class Expander:
             evaluated, drawn = await run.map(half, (True, False), name="leaf")
         if evaluated.value is None and drawn.value is None:
             drawn.unwrap()
-        run.survive(drawn, run.survive(evaluated))
+        run.note_failure(drawn, run.note_failure(evaluated))
         brought = drawn.value or Expansion(NOT_EVALUATED, state)
         failure = _worst(evaluated.error, drawn.error, brought.failure)
         return replace(brought, evaluation=evaluated.value or NOT_EVALUATED, failure=failure)
@@ -138,7 +138,7 @@ class Expander:
         outcomes = await run.map(lambda _, child: self._rollout(prompt, state, child), range(self.rollouts))
         ends, failure = [o.value for o in outcomes if o.value is not None], None
         for outcome in outcomes:
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
         if not ends and failure is not None:
             raise failure
         scores = [end.scored.score for end in ends if end.scored.score is not None]
@@ -172,7 +172,7 @@ class Expander:
         outcomes = await run.map(lambda each, child: self._follow(prompt, state, each, child), new, name="child")
         failure = None
         for outcome in outcomes:
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
         found = [outcome.value for outcome in outcomes if outcome.value is not None]
         if new and not found and failure is not None:
             raise failure
@@ -204,7 +204,7 @@ class Expander:
         except ConfigError:
             raise
         except Exception as error:  # the children are paid for: they are kept, as bad as can be
-            run.survive(Outcome(0, None, error))
+            run.note_failure(Outcome(0, None, error))
             run.fail(error)
             scored = [Scored(sample) for sample in samples]
         known = [s.score for s in scored if s.score is not None and math.isfinite(s.score)]

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Hashable
 
 from searchkit.errors import BudgetExhausted
-from searchkit.protocols import TreePolicy
 from searchkit.strategies.tree.expansion import Ask, Expansion
 from searchkit.strategies.tree.pick import End
-from searchkit.tree import Tree
+from searchkit.tree import Tree, TreePolicy
 
 
 class Growth:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from searchkit.engine.run import Run
+from searchkit.environments.protocols import Committing
 from searchkit.errors import ConfigError
-from searchkit.protocols import Committing, Generator
+from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.tree.tree_search import Found, TreeSearch
 from searchkit.strategy import Strategy
@@ -59,7 +59,7 @@ class RecedingHorizon(Strategy):
             except Exception as error:  # what failed later takes nothing from an answer
                 if not answers:
                     raise
-                run.survive(Outcome(0, None, error))
+                run.note_failure(Outcome(0, None, error))
                 run.fail(error)
                 break
             node, goes_on = self._next(found)

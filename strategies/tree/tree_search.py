@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from searchkit.engine.run import Run
-from searchkit.engine.stream import LATER
+from searchkit.environments.protocols import Anytime, Completing, Environment, Listing
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Anytime, Completing, Environment, Generator, Listing, Selector, TreePolicy, Verifier
+from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts, check_environment, check_method, check_verifier
 from searchkit.strategies.selection.rules import Argmax, fallback
 from searchkit.strategies.tree.expansion import Ask, Evaluate, Expander, Expansion, Prior
@@ -19,7 +18,7 @@ from searchkit.strategies.tree.growth import Growth
 from searchkit.strategies.tree.pick import End, Pick, pick, walk
 from searchkit.strategies.tree.policies.uct import UCT
 from searchkit.strategy import Strategy, worst_case
-from searchkit.tree import ROOT, Tree
+from searchkit.tree import ROOT, Tree, TreePolicy
 from searchkit.types import Outcome, Prompt, Sample, Scored, Usage
 
 CHOICES = {
@@ -121,7 +120,7 @@ class TreeSearch(Strategy):
         """The search from `state` on (None: from the start), with its tree."""
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
         tree = Tree(await self.environment.start(prompt, run) if state is None else state)
-        run.plant(tree)
+        run.show_tree(tree)
         if self.trees == 1:
             growth, failure = await self._grow(prompt, tree, self.iterations, run)
             return await self._answer(prompt, tree, growth.ends, failure, run)
@@ -134,7 +133,7 @@ class TreeSearch(Strategy):
         async with run.stream(grow, range(self.trees), window=self.trees, name="tree") as stream:
             async for outcome in stream:
                 if outcome.value is None:
-                    failure = run.survive(outcome, failure)
+                    failure = run.note_failure(outcome, failure)
                     continue
                 growth, failed = outcome.value
                 places, failure = tree.graft(growth.tree, merge=True), failure or failed
@@ -174,7 +173,7 @@ class TreeSearch(Strategy):
                     node = under_way.popleft()
                     tree.finish(node)
                     failure = outcome.error if outcome.value is None else outcome.value.failure
-                    first = run.survive(Outcome(outcome.index, None, failure), first)
+                    first = run.note_failure(Outcome(outcome.index, None, failure), first)
                     spent = spent or isinstance(failure, BudgetExhausted)
                     if outcome.value is None:
                         growth.failed(node, outcome.error)

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from searchkit import templates as wording
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.code.extract import LONGEST, program
 from searchkit.verifiers.code.generated import assertions

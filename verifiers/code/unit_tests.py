@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, ClassVar
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.code.extract import LONGEST, program

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from searchkit.engine.run import Run
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.combining.members import ask, check_alone, check_members, unless_nothing
 

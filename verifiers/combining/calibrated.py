@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Scored, Verdict
 from searchkit.verifiers.base import identity
 

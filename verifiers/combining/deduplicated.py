@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from searchkit.engine.run import Run
+from searchkit.codec import content_of
 from searchkit.errors import ConfigError
-from searchkit.leaf import content_of
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Usage, Verdict
 
 

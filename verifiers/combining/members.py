@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Verifier
+from searchkit.protocols import Run, Verifier
 from searchkit.types import Prompt, Sample, Scored, Verdict
 
 
@@ -54,7 +53,7 @@ async def verdicts_of(
 
     rows, failure = [], None
     for outcome in await run.map(score, members, name=name):
-        failure = run.survive(outcome, failure)
+        failure = run.note_failure(outcome, failure)
         rows.append([Verdict()] * len(samples) if outcome.value is None else [one.verdict for one in outcome.value])
     return rows, failure
 

@@ -12,8 +12,8 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from searchkit.answers import keys
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, SearchkitError, VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import identity, label
 

@@ -9,8 +9,8 @@ from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
 from searchkit.confidence import LEAST, confidence
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent
 

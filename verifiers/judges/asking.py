@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from searchkit.answers.keys import without_thoughts
-from searchkit.engine.ledger import cost_of
-from searchkit.engine.run import Run
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.types import Outcome, Params, Prompt, Sample, Usage
 from searchkit.verifiers.base import identity
 
@@ -69,7 +67,7 @@ async def judgements(
     if failure is not None:
         if not found:
             raise failure
-        run.survive(Outcome(run.index, None, failure))  # what was read before is paid for: it counts
+        run.note_failure(Outcome(run.index, None, failure))  # what was read before is paid for: it counts
     return found
 
 
@@ -78,13 +76,9 @@ async def afford(run: Run, generator: Generator | None, questions: Sequence[Prom
 
     Raises `BudgetExhausted` where that cannot be. An opaque agent or a strategy may cost more than one call.
     """
-    if not run.ledger.bounded:
-        return
     most, n = (params or run.base_params(generator)).max_tokens or 0, len(questions)
     read = sum(len(question.text) for question in questions) // 4  # characters a token: a guess, as for every call
-    needed = cost_of(Usage(model_calls=n, generated_tokens=n * most, prompt_tokens=read))
-    await run.ledger.hold(needed)
-    run.ledger.settle(needed, cost_of(Usage()))
+    await run.afford(Usage(model_calls=n, generated_tokens=n * most, prompt_tokens=read))
 
 
 def filled(template: str, **texts: object) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
 from searchkit.types import Params, Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import LONGEST, afford, check_generator, field_of, filled, judgements, name_of
@@ -88,7 +87,7 @@ class PairwiseJudge:
 
         results, failure = [list[float]() for _ in texts], None
         for (i, j), outcome in zip(pairs, await run.map(match, pairs, name="match"), strict=True):
-            failure = run.survive(outcome, failure)
+            failure = run.note_failure(outcome, failure)
             if outcome.value is not None:
                 results[i].append(outcome.value)
                 results[j].append(WON - outcome.value)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Run
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import (

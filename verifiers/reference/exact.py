@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from searchkit.answers.canonical import canonical
-from searchkit.engine.run import Run
 from searchkit.errors import VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers.reference.referenced import Referenced
 

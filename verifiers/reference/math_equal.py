@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from searchkit.answers import keys
 from searchkit.answers.canonical import canonical
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers.reference.maths.answer import Answer, judge, read, unread
 from searchkit.verifiers.reference.maths.compare import Outcome

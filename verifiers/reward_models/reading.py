@@ -12,15 +12,15 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from numbers import Real
 from typing import Any, Literal
 
+from searchkit.calls import CallError, Request
 from searchkit.codec import digest
-from searchkit.engine.run import Run
-from searchkit.errors import CallError, ConfigError, SearchkitError, VerifierError
-from searchkit.leaf import key_of
-from searchkit.protocols import Backend
-from searchkit.types import Message, Params, Prompt, Request, Sample, Text, Usage
+from searchkit.errors import ConfigError, SearchkitError, VerifierError
+from searchkit.protocols import Backend, Run
+from searchkit.types import Message, Params, Prompt, Sample, Text, Usage
 from searchkit.verifiers.base import identity, label
 
 NOTHING_GENERATED = Params(temperature=0.0, max_tokens=1)  # a call needs a worst case, and 1 is the least there is
@@ -167,7 +167,8 @@ def _places(prompt: Prompt) -> list[bytes]:
     *conversation, answer = prompt.messages
     place, places = digest(Prompt(tuple(conversation), prompt.tools), NOTHING_GENERATED), []
     for part in answer.parts:
-        place = key_of(place, part.text if isinstance(part, Text) else "")
+        text = part.text if isinstance(part, Text) else ""
+        place = blake2b(place + text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         places.append(place)
     return places
 

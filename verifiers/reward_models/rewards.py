@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.protocols import Backend
+from searchkit.protocols import Backend, Run
 from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.reward_models.reading import identity_of, read, reward_model

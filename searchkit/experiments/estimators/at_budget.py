@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
+from searchkit.result import Result
 from searchkit.trace import Span
-from searchkit.types import Result
 
 Measure = Literal["total", "context", "sequential", "seconds"]
 Count = Callable[[str], int]

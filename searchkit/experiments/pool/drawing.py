@@ -7,12 +7,12 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
-from searchkit.engine.run import Run
-from searchkit.errors import CallError, ConfigError, VerifierError
+from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
 from searchkit.experiments.pool.pool import Entry, Pool, is_json
-from searchkit.protocols import Generator, Verifier
+from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import solve_many
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Verdict
@@ -67,13 +67,13 @@ class Draw(Strategy):
     async def _draw(self, prompt: Prompt, index: int, run: Run) -> Entry:
         try:
             [sample] = await run.sample(None, prompt, start=index)
-            usage = run.span.total()  # of a nested search: all it took, not only the sample that it chose
+            usage = run.used  # of a nested search: all it took, not only the sample that it chose
             verdicts = [await _judge(judge, prompt, sample, run) for judge in self._judges()]
         except ConfigError:
             raise
         except Exception as error:
             run.fail(error)
-            usage = run.span.total()
+            usage = run.used
             tokens = usage.generated_tokens, usage.prompt_tokens
             return Entry(str(error), None, None, False, *tokens, "error", usage.usd)
         truth, *others = verdicts

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit.engine.journal import Journal
-from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
 from searchkit.experiments.pool.pool import Entry, Pool
-from searchkit.protocols import Generator, Verifier
+from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import NO_BUDGET, solve_many
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Usage

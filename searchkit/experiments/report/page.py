@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchkit.errors import ConfigError
+from searchkit.markup import trees
+from searchkit.markup.page import asset, page
+from searchkit.markup.words import one_line
 from searchkit.tree import Tree
-from searchkit.views.html import PAGE, _asset, _hash, html
-from searchkit.views.shown import one_line
 
 if TYPE_CHECKING:
     from searchkit.experiments.sweep.sweep import Sweep
+
+HERE = Path(__file__).parent
 
 
 def report(
@@ -63,14 +66,10 @@ def report(
 
 def _page(name: str, told: dict[str, object]) -> str:
     """The page. The tree page's script may run too: in a frame, whose policy is this page's."""
-    script, style = _asset("report.js", __file__), _asset("report.css", __file__)
-    scripts, styles = ("' '".join((_hash(own), _hash(_asset(other)))) for own, other in
-                       ((script, "tree.js"), (style, "tree.css")))  # fmt: skip
-    before, _, rest = html(Tree(text="Search tree")).partition('id="data">')
+    before, _, rest = trees.html(Tree(text="Search tree")).partition('id="data">')
     frame = {"before": f'{before}id="data">', "after": rest[rest.index("</script>") :]}
-    dumped = json.dumps({**told, "frame": frame}, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return PAGE.format(
-        title=escape(f"{name}: sweep"), script=script, style=style, script_hash=scripts, style_hash=styles,
-        body=_asset("report.html", __file__).replace("TITLE", escape(name)),
-        data=dumped.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
+    return page(
+        f"{name}: sweep", asset(HERE / "report.html").replace("TITLE", escape(name)), {**told, "frame": frame},
+        asset(HERE / "report.js"), asset(HERE / "report.css"),
+        scripts=[asset(trees.SCRIPT)], styles=[asset(trees.STYLE)],
     )  # fmt: skip

@@ -9,8 +9,9 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal
-from searchkit.errors import CallError
+from searchkit.engine.keys import shown
 from searchkit.experiments.pool.pool import is_json
 from searchkit.experiments.report.data import cut, finite
 from searchkit.experiments.sweep.routing import place
@@ -19,13 +20,13 @@ from searchkit.experiments.sweep.search import Cell, Section, said, taken
 from searchkit.experiments.sweep.shard import JOURNAL
 from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.function import Function, label
-from searchkit.leaf import shown
+from searchkit.markup import trees
+from searchkit.markup.cut import most_visited
+from searchkit.result import Result
 from searchkit.solve import solve_sync
 from searchkit.trace import Span
 from searchkit.tree import Tree
-from searchkit.types import Problem, Request, Result, Sample
-from searchkit.views.html import _data
-from searchkit.views.shown import most_visited
+from searchkit.types import Problem, Sample
 
 MOST_SAMPLES, MOST_STEPS, MOST_NODES = 64, 200, 200  # of one search
 LONGEST_SAMPLE, LONGEST_STEP = 2_000, 200  # characters
@@ -171,6 +172,6 @@ def _steps(trace: Span) -> list[list[Any]]:
 
 def _tree(tree: Tree) -> dict[str, Any]:
     """The columns that the tree page draws."""
-    columns: dict[str, Any] = json.loads(_data(tree, most_visited(tree, MOST_NODES)))
+    columns = trees.data(tree, most_visited(tree, MOST_NODES))
     columns["text"] = [text[:LONGEST_SAMPLE] for text in columns["text"]]
     return columns

@@ -9,16 +9,16 @@ from hashlib import blake2b
 from typing import Any
 
 from searchkit.engine.journal import Journal
-from searchkit.engine.run import Run
+from searchkit.engine.keys import shown
 from searchkit.errors import ConfigError
 from searchkit.experiments.pool.pool import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
-from searchkit.leaf import shown
-from searchkit.protocols import Generator, Verifier
+from searchkit.protocols import Generator, Run, Verifier
+from searchkit.result import Result
 from searchkit.solve import solve
 from searchkit.strategy import Strategy
 from searchkit.trace import Span
-from searchkit.types import Budget, Problem, Prompt, Result, Sample, Stopped, Usage
+from searchkit.types import Budget, Problem, Prompt, Sample, Stopped, Usage
 
 LONGEST_ERROR = 400
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.embedded.checkpoint import SHIPPED, Checkpoint, load, read_config
-from searchkit.types import Floor, Image, Message, Prompt, Request, Sample, Text, Token, Usage
+from searchkit.types import Floor, Image, Message, Prompt, Sample, Text, Token, Usage
 
 if TYPE_CHECKING:
     from searchkit.generators.embedded.engine import Engine, Generated, Job

@@ -17,7 +17,8 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from searchkit.errors import CallError, CapabilityError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import CapabilityError, ConfigError
 from searchkit.generators.openai import errors, stream, wire
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.http import Broken, Enough, HTTPReply, Unreachable
@@ -26,7 +27,7 @@ from searchkit.generators.openai.transport import Direct, Here, Official, PerLoo
 from searchkit.generators.openai.wire import Price, Route
 from searchkit.generators.wrappers.each import each
 from searchkit.redact import redact
-from searchkit.types import Floor, Params, Prompt, Request, Sample, Usage
+from searchkit.types import Floor, Params, Prompt, Sample, Usage
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
 

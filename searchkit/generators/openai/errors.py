@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
-from searchkit.errors import CallError, CapabilityError, NeedsPrefix
+from searchkit.calls import CallError, Request
+from searchkit.errors import CapabilityError, NeedsPrefix
 from searchkit.generators.openai.http import HTTPReply
-from searchkit.types import Request, Usage
+from searchkit.types import Usage
 
 EXTRAS = (
     "top_k",

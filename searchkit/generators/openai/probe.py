@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from searchkit.errors import CallError
+from searchkit.calls import CallError, Request
 from searchkit.generators.openai.errors import Missing
 from searchkit.generators.openai.wire import cached_tokens, fired, samples, text_of
 from searchkit.generators.wrappers.each import each
-from searchkit.types import Params, Prompt, Request, Usage
+from searchkit.types import Params, Prompt, Usage
 
 QUESTION = "Write ten random digits between 0 and 9, separated by spaces."
 PREFIX = "Yes"  # one token in practically every vocabulary

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from searchkit.calls import Request
 from searchkit.confidence import Fall
 from searchkit.errors import CapabilityError
 from searchkit.generators.openai.wire import tokens
-from searchkit.types import Floor, Request
+from searchkit.types import Floor
 
 LINE_LIMIT = 2**20  # bytes; an event is a token or a few, with their rivals
 _TEXTS = ("content", "reasoning_content", "reasoning", "text")

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from searchkit.calls import CallError, Request
 from searchkit.codec import digest, dump_sample, load_sample
-from searchkit.errors import CallError, ConfigError
+from searchkit.errors import ConfigError
 from searchkit.generators.openai.errors import about
 from searchkit.protocols import Backend
-from searchkit.types import Request, Sample, Usage
+from searchkit.types import Sample, Usage
 
 _APPLICATION_ID = 0x5EA2CC  # in the SQLite header: says that the file is ours
 _VERSION = 1

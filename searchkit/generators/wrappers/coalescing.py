@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.wrappers.each import each
 from searchkit.protocols import Backend
-from searchkit.types import Params, Prompt, Request, Sample
+from searchkit.types import Params, Prompt, Sample
 
 
 class Grouping(Backend, Protocol):

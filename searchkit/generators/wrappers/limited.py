@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.wrappers.coalescing import grouping
 from searchkit.generators.wrappers.each import each
 from searchkit.protocols import Backend
-from searchkit.types import Request, Sample
+from searchkit.types import Sample
 
 
 class Gate:

@@ -7,10 +7,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from searchkit.errors import CallError, ConfigError
+from searchkit.calls import CallError, Request
+from searchkit.errors import ConfigError
 from searchkit.generators.wrappers.each import each
 from searchkit.protocols import Backend
-from searchkit.types import Request, Sample
+from searchkit.types import Sample
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,49 @@
-"""What a search returned, as HTML for a notebook: the answer, what it cost, the candidates, the trace."""
+"""What a search returned, and how a notebook shows it: the answer, what it cost, the candidates, the trace."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from searchkit.markup.tables import html_pre, html_table, html_text
-from searchkit.types import Result, Scored
-from searchkit.views.shown import counted, number, one_line
+from searchkit.markup.words import counted, number, one_line
+from searchkit.trace import Span
+from searchkit.tree import Tree
+from searchkit.types import Sample, Scored, Stopped, Usage
 
+T = TypeVar("T")
 LONGEST, ROWS_SHOWN, CELL = 4000, 10, 200  # characters of the answer; candidates; columns of each
 
 
-def result_html(result: Result[Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """What a search returned, whatever stopped it.
+
+    answer: the chosen sample's value. usage: everything charged, replays at their recorded cost. paid: what this
+    process consumed itself. sequential_tokens: generated tokens on the longest chain of calls that had to wait for one
+    another. overshoot: by how much a soft ceiling was exceeded (see `Budget`).
+    """
+
+    answer: T
+    sample: Sample[T] = field(repr=False)
+    candidates: tuple[Scored, ...] = field(repr=False)
+    errors: tuple[Exception, ...]
+    usage: Usage
+    paid: Usage
+    sequential_tokens: int
+    trace: Span = field(repr=False)
+    tree: Tree | None = field(repr=False)
+    wall_s: float
+    overshoot: Mapping[str, float]
+    stopped: Stopped
+
+    def _repr_html_(self) -> str:
+        """Answer, cost, candidates and trace, for notebooks; `tree` shows itself."""
+        return _html(self)
+
+
+def _html(result: Result[Any]) -> str:
     """Markup of our own around texts that a model wrote, which are escaped and cut. The best candidates come first."""
     return "".join(
         [_pre(result.sample.text), f"<p>{html_text(_cost(result))}</p>", *_failures(result), *_details(result)]

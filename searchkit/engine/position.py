@@ -1,0 +1,149 @@
+"""Where a run stands in its search: seed, place, what it shares with the others, and what came of it so far."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from searchkit.deadline import Deadline
+from searchkit.engine import seeds
+from searchkit.engine.candidates import Frame, Search
+from searchkit.engine.ledger import Ledger
+from searchkit.errors import BudgetExhausted
+from searchkit.protocols import Run
+from searchkit.trace import Span
+from searchkit.types import Outcome, Params, Role, Stopped
+
+O = TypeVar("O")  # noqa: E741
+
+
+class Position(Run):
+    """The state of a run. What it means stands in the contract, `searchkit.protocols.Run`.
+
+    key: the hash of its path, from which seeds come. order: its place in program order. frame: the candidates of the
+    strategy that it is part of. partial: what is drawn here are steps, not candidates. threads: what the function that
+    was given this run has spawned, see `spawning.py`.
+    """
+
+    __slots__ = (
+        "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "partial",
+        "role", "span", "threads",
+    )  # fmt: skip
+    _search: Search
+    key: bytes
+    ledger: Ledger
+    deadline: float | None
+    span: Span
+    frame: Frame
+    index: int
+    order: tuple[int, ...]
+    role: Role
+    partial: bool
+    params: Params | None
+    threads: Any
+
+    def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
+        self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
+        self.index, self.order, self.role = 0, (), "generate"
+        self.params, self.deadline, self.partial = None, None, False
+        self._calls = 0
+        self._rng: random.Random | None = None
+
+    @property
+    def seed(self) -> int:
+        return seeds.seed_of(self.key)
+
+    @property
+    def rng(self) -> random.Random:
+        if self._rng is None:
+            self._rng = random.Random(self.key)
+        return self._rng
+
+    # ---------------------------------------------------------------- place
+
+    def next_ordinal(self) -> int:
+        """Number the next call that this run makes."""
+        self._calls += 1
+        return self._calls
+
+    def spawned(self, name: str, ordinal: int, index: int, span: Span, ledger: Ledger) -> Self:
+        """The run of item `index` of this run's call number `ordinal`."""
+        child = type(self)(self._search, seeds.derive(self.key, name, ordinal, index), ledger, span, self.frame)
+        child.index, child.order, child.role = index, (*self.order, ordinal, index), self.role
+        child.params, child.deadline, child.partial = self.params, self.deadline, self.partial
+        child.threads = self.threads
+        return child
+
+    # ---------------------------------------------------------------- trace and clock
+
+    def traced(self, name: str, *, kind: str = "call", index: int | None = None, role: Role | None = None) -> Span:
+        return self.span.add(name, kind, self.index if index is None else index, role or self.role)
+
+    def until_deadline(self) -> AbstractAsyncContextManager[Any]:
+        return nullcontext() if self.deadline is None else Deadline(self.deadline)
+
+    def __enter__(self) -> Self:
+        self.span.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.span.__exit__(kind, error, at)
+
+    # ---------------------------------------------------------------- what came of it
+
+    def stop(self, reason: Stopped) -> None:
+        if self.frame.stopped == "done":
+            self.frame.stopped = reason
+
+    def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
+        found, failure = list[O](), None
+        for outcome in outcomes:
+            failure = self.note_failure(outcome, failure)
+            if outcome.value is not None:
+                found.append(outcome.value)
+        if not found and failure is not None:
+            raise failure
+        return found
+
+    def note_failure(self, outcome: Outcome[Any], first: Exception | None = None) -> Exception | None:
+        if isinstance(outcome.error, BudgetExhausted):
+            self.stop("deadline" if outcome.error.ceiling == "seconds" else "budget")
+        return first or outcome.error
+
+    def fail(self, error: Exception) -> None:
+        if not isinstance(error, BudgetExhausted):
+            self._search.errors.append((self.order, error))
+
+    def forget(self, ordinal: int, first: int) -> None:
+        """Drop candidates and errors of the items from `first` on of this run's call `ordinal`: nobody took them."""
+        depth = len(self.order)
+
+        def beyond(order: tuple[int, ...]) -> bool:
+            here = order[depth : depth + 2]
+            return order[:depth] == self.order and len(here) == 2 and here[0] == ordinal and here[1] >= first
+
+        self.frame.forget(beyond)
+        self._search.errors = [entry for entry in self._search.errors if not beyond(entry[0])]
+
+    # ---------------------------------------------------------------- what the search shares
+
+    @property
+    def journaled(self) -> bool:
+        return self._search.journal is not None
+
+    def resource(self, owner: object, make: Callable[[], O]) -> O:
+        known = self._search.resources.get(id(owner))
+        if known is None:
+            known = self._search.resources[id(owner)] = owner, make()
+        made: O = known[1]
+        return made
+
+    def slots(self, name: str, n: int) -> asyncio.Semaphore:
+        return self._search.slots.setdefault(name, asyncio.Semaphore(n))
+
+    def abandon(self) -> None:
+        self._search.abandoned += 1
