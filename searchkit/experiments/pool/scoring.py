@@ -11,7 +11,8 @@ from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run
 from searchkit.errors import ConfigError
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
-from searchkit.experiments.pool.pool import Entry, Pool
+from searchkit.experiments.pool.entry import Entry
+from searchkit.experiments.pool.pool import Pool
 from searchkit.protocols import Generator, Verifier
 from searchkit.solve import NO_BUDGET, solve_many
 from searchkit.strategy import Strategy

@@ -11,7 +11,7 @@ from typing import Any
 
 from searchkit.engine.journal import Journal
 from searchkit.errors import CallError
-from searchkit.experiments.pool.pool import is_json
+from searchkit.experiments.pool.entry import is_json
 from searchkit.experiments.report.data import cut, finite
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Finished, Row
