@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.lab.countdown import Countdown
 from searchkit.types import Params, Prompt, Request, Sample

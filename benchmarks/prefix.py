@@ -27,7 +27,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.countdown import Countdown, Puzzle, replay
 from searchkit.types import Params, Prompt, Request, Sample
 

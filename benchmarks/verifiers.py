@@ -35,7 +35,7 @@ import humaneval
 from searchkit import Model, solve
 from searchkit.answers import keys
 from searchkit.engine.run import Run, Search
-from searchkit.generators.wrappers.limited import Limited
+from searchkit.generators import Limited
 from searchkit.strategies import BestOfN
 from searchkit.types import Budget, Problem, Prompt, Request, Sample
 from searchkit.verifiers import MathEqual, Predicate, math_key

@@ -17,8 +17,7 @@ from searchkit import Model, Params, Problem, solve_sync
 from searchkit.confidence import Fall
 from searchkit.engine.run import Run, Search
 from searchkit.errors import CallError, CapabilityError, ConfigError
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Embedded, Simulated
 from searchkit.lab.checker import operations, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend, Generator

@@ -12,8 +12,7 @@ from searchkit.engine.run import Run
 from searchkit.errors import CallError, ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
 from searchkit.function import Function
-from searchkit.generators.recorded import Recorded
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Recorded, Simulated
 from searchkit.model import Model
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params, Problem, Prompt, Sample, Token, Usage, Verdict

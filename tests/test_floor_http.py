@@ -13,9 +13,8 @@ import pytest
 
 from searchkit import Model, solve_sync
 from searchkit.errors import CallError, CapabilityError
-from searchkit.generators.openai.backend import OpenAI, Price
+from searchkit.generators import Coalescing, OpenAI, Price
 from searchkit.generators.openai.stream import LINE_LIMIT, Events
-from searchkit.generators.wrappers.coalescing import Coalescing
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import PROFILES, Faults, Server
 from searchkit.types import Floor, Params, Prompt, Request, Sample

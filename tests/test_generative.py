@@ -15,8 +15,7 @@ from searchkit import Model, Params, solve
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run, Search
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import OpenAI, Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.server import Server

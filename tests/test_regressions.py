@@ -35,8 +35,7 @@ from searchkit import (
     solve_many,
     solve_sync,
 )
-from searchkit.generators.simulated import Simulated
-from searchkit.generators.wrappers.retrying import Retrying
+from searchkit.generators import Retrying, Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Image, Request, Text, Usage, Verdict
@@ -129,7 +128,7 @@ def test_a_closed_journal_is_refused(tmp_path: Path) -> None:
 
 INTERRUPTED = """
 from searchkit import Model, Problem, Prompt, run_sync, solve_many
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing.strategies import LengthScore
 

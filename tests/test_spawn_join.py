@@ -15,7 +15,7 @@ import pytest
 from searchkit import Budget, CallError, ConfigError, Message, Model, Params, Prompt, Result, Sample, solve
 from searchkit.engine.sync import STOP
 from searchkit.experiments.estimators.at_budget import spent
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.lab import traces
 from searchkit.protocols import Backend
 from searchkit.strategies import APRProtocol, BestOfN, SpawnJoin, TagProtocol, ToolCallProtocol

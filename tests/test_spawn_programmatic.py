@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Outcome, Params, Prompt, Result, Run, Sample, solve
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.protocols import Backend, Generator
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted, Shuffled, StrategyTests

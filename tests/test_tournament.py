@@ -15,7 +15,7 @@ import pytest
 from searchkit import Model, Problem, solve
 from searchkit.engine.run import Run, Search
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN, Tournament, TreeOfThoughts
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.strategies import LengthScore, StrategyTests

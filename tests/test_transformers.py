@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from searchkit.errors import CallError, ConfigError
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded, Transformers
 from searchkit.generators.embedded.checkpoint import SHIPPED
-from searchkit.generators.transformers import Transformers
 from searchkit.lab.countdown import Countdown
 from searchkit.testing import BackendTests
 from searchkit.types import Image, Message, Params, Prompt, Request, Sample

@@ -11,7 +11,7 @@ import pytest
 
 from searchkit import Budget, ConfigError, Function, Message, Model, Params, Prompt, Result, Run, Sample, solve
 from searchkit.environments.world_model import LONGEST, Predicted, WorldModel
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.protocols import Environment
 from searchkit.strategies.a_star.a_star import AStar
 from searchkit.strategies.a_star.costs import Judged
