@@ -117,6 +117,14 @@ def test_the_declared_packages_are_the_folders_on_disk():
     assert folders <= found, "a folder with modules has no __init__.py"
 
 
+def test_every_other_file_of_the_packages_is_declared_as_data():
+    """Pages, weights and markers lie beside modules: what no pattern names would be missing from the wheel."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    declared = {path for name, globs in patterns.items() for glob in globs for path in MODULES[name].parent.glob(glob)}
+    beside = {path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()}
+    assert {path for path in beside if path.suffix not in (".py", ".pyc")} == declared
+
+
 @pytest.mark.parametrize("folder", ["strategies", "verifiers"])
 def test_the_links_for_type_checkers_lead_to_the_folders(folder):
     """searchkit/strategies and searchkit/verifiers are links, so that every tool resolves the same names."""
