@@ -20,7 +20,7 @@ import numpy as np
 
 from searchkit import Budget, Model, Params, Strategy, solve_many
 from searchkit.experiments import bootstrap, paired_bootstrap
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.lab.environment import CountdownSteps

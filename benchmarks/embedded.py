@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.calls import Request
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.lab.countdown import Countdown
 from searchkit.types import Params, Prompt, Sample

@@ -30,8 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit import Model, Params, solve
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import OpenAI, Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.verifiers import Predicate
 

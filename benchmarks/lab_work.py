@@ -15,8 +15,7 @@ from typing import Any
 from searchkit import Budget, Model, Params, Strategy, solve
 from searchkit.environments import TextSteps
 from searchkit.experiments import best_at_k, maj_at_k, pass_at_k, weighted_at_k
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.embedded.checkpoint import shipped
+from searchkit.generators import Embedded, shipped
 from searchkit.lab import checker
 from searchkit.lab.arithmetic import answer
 from searchkit.lab.evaluate_reward import Judged, judge

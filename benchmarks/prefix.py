@@ -28,7 +28,7 @@ import time
 from collections.abc import Sequence
 
 from searchkit.calls import Request
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.countdown import Countdown, Puzzle, replay
 from searchkit.types import Params, Prompt, Sample
 

@@ -25,7 +25,7 @@ from published import DATA, qwen_math
 from searchkit import Model, Params, solve_many
 from searchkit.engine.run import Run, Search
 from searchkit.experiments import Pool, SoftBest
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab import checker
 from searchkit.lab.countdown import Countdown, check
 from searchkit.protocols import Selector

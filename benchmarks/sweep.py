@@ -37,7 +37,7 @@ def sweep(problems: int, strategy: str, executor: str, out: str) -> dict[str, fl
 
     from searchkit import Model, Problem, Prompt
     from searchkit.experiments.sweep.sweep import Sweep
-    from searchkit.generators.simulated import Simulated
+    from searchkit.generators import Simulated
     from searchkit.strategies import BestOfN, SelfConsistency
     from searchkit.verifiers import Exact, Predicate
 

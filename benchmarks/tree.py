@@ -31,8 +31,7 @@ from engine import Served
 from searchkit import Model, Params, solve
 from searchkit.calls import Request
 from searchkit.environments.text_steps import TextSteps
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.openai.backend import OpenAI
+from searchkit.generators import Embedded, OpenAI
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.lab.environment import CountdownSteps

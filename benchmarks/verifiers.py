@@ -36,7 +36,7 @@ from searchkit import Model, solve
 from searchkit.answers import keys
 from searchkit.calls import Request
 from searchkit.engine.run import Run, Search
-from searchkit.generators.wrappers.limited import Limited
+from searchkit.generators import Limited
 from searchkit.strategies import BestOfN
 from searchkit.types import Budget, Problem, Prompt, Sample
 from searchkit.verifiers import MathEqual, Predicate, math_key

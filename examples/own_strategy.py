@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit import Budget, Model, Params, Prompt, Run, Sample, Strategy, solve_sync
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Generator, Verifier

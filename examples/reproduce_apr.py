@@ -37,8 +37,7 @@ from searchkit.experiments import (
     plot,
     spent,
 )
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.embedded.checkpoint import shipped
+from searchkit.generators import Embedded, shipped
 from searchkit.generators.embedded.words import Words
 from searchkit.lab import traces
 from searchkit.lab.countdown import Puzzle

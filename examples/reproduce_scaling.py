@@ -38,8 +38,7 @@ from searchkit.environments import TextSteps
 from searchkit.experiments import Compute, Curve, Entry, Pool, Row, Sweep, bootstrap, draw, paired_bootstrap, plot
 from searchkit.experiments.estimators.replaying import Adaptive, Confident, SoftBest, replay
 from searchkit.experiments.statistics.difficulty import difficulty, quantile_bins
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.embedded.checkpoint import shipped
+from searchkit.generators import Embedded, shipped
 from searchkit.lab import arithmetic, checker, countdown
 from searchkit.protocols import Selector, Verifier
 from searchkit.strategies.sampling.deepconf_online import DeepConfOnline

@@ -11,7 +11,7 @@ import re
 
 from searchkit import Model, Verdict, solve_sync
 from searchkit.environments import Rewrite
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import ABMCTS
 from searchkit.verifiers import Predicate
 

@@ -13,7 +13,7 @@ from searchkit import Model, Params
 from searchkit.experiments import draw
 from searchkit.experiments.estimators.curves import table
 from searchkit.experiments.plots import save
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown
 

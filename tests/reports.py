@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from searchkit import Budget, Model, Problem, Prompt
 from searchkit.experiments import Sweep
 from searchkit.experiments.report.page import report
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import SelfConsistency
 from searchkit.strategies.sampling.stopping import Beta
 from searchkit.strategy import Strategy

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Sample, Verdict, solve
 from searchkit.calls import Request
 from searchkit.environments.rewrite import Rewrite
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.protocols import Run, Verifier
 from searchkit.strategies.common.thompson import Arm, Beta, Gaussian, prior_of, thompson
 from searchkit.strategies.sampling.best_of_n import BestOfN

@@ -18,7 +18,7 @@ from searchkit import Problem, solve
 from searchkit.answers import keys
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.strategies.selection.rules import Argmax, Vote
 from searchkit.testing.verifiers import VerifierTests

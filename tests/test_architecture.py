@@ -117,6 +117,14 @@ def test_the_declared_packages_are_the_folders_on_disk():
     assert folders <= found, "a folder with modules has no __init__.py"
 
 
+def test_every_other_file_of_the_packages_is_declared_as_data():
+    """Pages, weights and markers lie beside modules: what no pattern names would be missing from the wheel."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    declared = {path for name, globs in patterns.items() for glob in globs for path in MODULES[name].parent.glob(glob)}
+    beside = {path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()}
+    assert {path for path in beside if path.suffix not in (".py", ".pyc")} == declared
+
+
 @pytest.mark.parametrize("folder", ["strategies", "verifiers"])
 def test_the_links_for_type_checkers_lead_to_the_folders(folder):
     """searchkit/strategies and searchkit/verifiers are links, so that every tool resolves the same names."""
@@ -134,7 +142,9 @@ def test_top_level_folders_refuse_another_name(folder):
     assert f"ImportError: import searchkit.{folder}, not {folder}" in ran.stderr
 
 
-@pytest.mark.parametrize("name", ["searchkit", "searchkit.strategies", "searchkit.verifiers", "searchkit.cli"])
+@pytest.mark.parametrize(
+    "name", ["searchkit", "searchkit.cli", "searchkit.generators", "searchkit.strategies", "searchkit.verifiers"]
+)
 def test_importing_loads_nothing_heavy(name):
     """A program that only builds strategies starts fast and needs none of the numeric packages."""
     code = f"import sys, {name}; print(*sorted(set(sys.modules) & {set(HEAVY)!r}))"
@@ -154,6 +164,28 @@ def test_public_names_are_sorted_complete_and_really_there(name):
     ]
     assert sorted(package.__all__) == sorted(imported)  # their order is the linter's (RUF022)
     assert all(hasattr(package, public) for public in package.__all__)
+
+
+def test_the_public_names_of_generators_are_those_that_type_checkers_see():
+    """One list three times: `__all__`, imports that only type checkers read, and a dictionary that programs read."""
+    package = importlib.import_module("searchkit.generators")
+    [lazy] = [node for node in PARTS["searchkit.generators"].body if isinstance(node, ast.If)]
+    seen = {alias.name: node.module for node in lazy.body for alias in node.names}
+    assert seen == package._MODULES
+    assert sorted(package.__all__) == sorted(seen)  # their order is the linter's (RUF022)
+    assert {name: getattr(package, name).__module__ for name in seen} == seen
+    assert set(seen) <= set(dir(package))
+
+
+def test_a_misspelled_generator_is_told_its_name():
+    """Lazy names keep the help of eager ones; the module of a generator is still no misspelling of it."""
+    with pytest.raises(ImportError, match=r"^module 'searchkit.generators' has .* 'OpneAI': did you mean 'OpenAI'\?$"):
+        from searchkit.generators import OpneAI  # noqa: F401
+    with pytest.raises(AttributeError, match="did you mean 'shipped'"):
+        importlib.import_module("searchkit.generators").shiped  # noqa: B018
+    from searchkit.generators import recorded
+
+    assert recorded.__name__ == "searchkit.generators.recorded"
 
 
 def test_every_module_says_what_it_is():

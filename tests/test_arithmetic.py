@@ -16,8 +16,7 @@ from searchkit import Budget, Model, Params, Prompt, Sample
 from searchkit.engine.candidates import Search
 from searchkit.engine.run import Run
 from searchkit.experiments import draw
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.embedded.checkpoint import shipped
+from searchkit.generators import Embedded, shipped
 from searchkit.lab.arithmetic import Arithmetic, Expression, Tree, answer, check, labels, reduce, replay, solutions
 from searchkit.lab.checker import ARITHMETIC, problem
 from searchkit.lab.environment import ArithmeticSteps

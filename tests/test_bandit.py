@@ -15,7 +15,7 @@ import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, Verdict, solve
 from searchkit.calls import Request
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.protocols import Run, Verifier
 from searchkit.strategies.common.thompson import Arm
 from searchkit.strategies.sampling.bandit import Bandit

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from searchkit import Model, Problem, solve
 from searchkit.errors import ConfigError
 from searchkit.experiments import auroc, calibration_error
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted
 from searchkit.testing.verifiers import VerifierTests

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.embedded.checkpoint import SHIPPED, shipped
+from searchkit.generators import Embedded, shipped
+from searchkit.generators.embedded.checkpoint import SHIPPED
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "model.onnx"])

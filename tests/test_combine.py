@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from searchkit import Model, Problem, solve
 from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.verifiers import VerifierTests

@@ -15,7 +15,7 @@ from searchkit import Model, Params, solve
 from searchkit.confidence import LEAST
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import problem
 from searchkit.lab.countdown import Puzzle
 from searchkit.strategies import BeamSearch, BestOfN

@@ -13,7 +13,7 @@ from searchkit import Model, Params, Problem, solve
 from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.verifiers import VerifierTests

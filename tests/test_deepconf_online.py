@@ -18,8 +18,7 @@ from searchkit.calls import CallError, Request
 from searchkit.confidence import Fall
 from searchkit.engine.run import Run, Search
 from searchkit.errors import CapabilityError, ConfigError
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Embedded, Simulated
 from searchkit.lab.checker import operations, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend, Generator

@@ -12,8 +12,7 @@ from searchkit.calls import CallError
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
 from searchkit.function import Function
-from searchkit.generators.recorded import Recorded
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Recorded, Simulated
 from searchkit.model import Model
 from searchkit.protocols import Run
 from searchkit.strategy import Strategy

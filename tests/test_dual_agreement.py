@@ -11,7 +11,7 @@ import pytest
 from searchkit import Model, Problem, Prompt, solve_sync
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing import Scripted
 from searchkit.testing.verifiers import VerifierTests

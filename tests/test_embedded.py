@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 from searchkit.calls import CallError, Request
-from searchkit.generators.embedded.backend import _ENGINES, Embedded
+from searchkit.generators import Embedded
+from searchkit.generators.embedded.backend import _ENGINES
 from searchkit.generators.embedded.checkpoint import SHIPPED, load
 from searchkit.generators.embedded.decoder import Decoder
 from searchkit.generators.embedded.engine import Engine, Job
@@ -265,9 +266,9 @@ def test_the_process_exits_while_the_model_is_generating(endless: Path) -> None:
     """A script that ends in the middle of a request exits at once, with status 0 and nothing on stderr."""
     code = f"""
 import asyncio, pathlib
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.types import Params, Prompt
 from searchkit.calls import Request
+from searchkit.generators import Embedded
+from searchkit.types import Params, Prompt
 async def main():
     backend = Embedded({str(endless)!r})
     await backend.complete([Request(Prompt.of("1 2>3"), Params(max_tokens=1), 0)])

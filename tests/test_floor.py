@@ -19,13 +19,8 @@ from searchkit.codec import digest
 from searchkit.confidence import Fall, least
 from searchkit.errors import CapabilityError, ConfigError
 from searchkit.function import Function
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Cached, Embedded, Limited, Recorded, Retrying, Simulated
 from searchkit.generators.embedded.checkpoint import SHIPPED
-from searchkit.generators.recorded import Recorded
-from searchkit.generators.simulated import Simulated
-from searchkit.generators.wrappers.cached import Cached
-from searchkit.generators.wrappers.limited import Limited
-from searchkit.generators.wrappers.retrying import Retrying
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend
 from searchkit.testing import Counting, Scripted

@@ -14,9 +14,8 @@ import pytest
 from searchkit import Model, solve_sync
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError
-from searchkit.generators.openai.backend import OpenAI, Price
+from searchkit.generators import Coalescing, OpenAI, Price
 from searchkit.generators.openai.stream import LINE_LIMIT, Events
-from searchkit.generators.wrappers.coalescing import Coalescing
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import PROFILES, Faults, Server
 from searchkit.types import Floor, Params, Prompt, Sample

@@ -16,8 +16,7 @@ from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import OpenAI, Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.server import Server

@@ -16,7 +16,7 @@ import pytest
 
 from searchkit import Journal, JournalError, Model, solve
 from searchkit.function import Function
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing import Counting
 from searchkit.types import Message, Piece, Sample, Scored, Text, Token, ToolCall, Usage, Verdict
@@ -146,7 +146,7 @@ def is_second(value: str) -> bool:
 SCRIPT = """
 import asyncio, json, sys
 from searchkit import Model, Problem, Prompt, Params, solve_many
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting
 from searchkit.verifiers import Predicate

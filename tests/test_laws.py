@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from searchkit.calls import Request
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.protocols import Backend, Verifier
 from searchkit.strategies import BestOfN, Beta, EarlyStopping, SelfConsistency, Vote
 from searchkit.strategy import Strategy

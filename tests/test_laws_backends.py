@@ -8,9 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from searchkit import Model, Params, solve_many
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.wrappers.retrying import Retrying
+from searchkit.generators import Embedded, OpenAI, Retrying
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend, Verifier

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from searchkit.calls import CallError, Request
 from searchkit.codec import dump_sample, load_sample
 from searchkit.errors import CapabilityError, ConfigError, NeedsPrefix
+from searchkit.generators import Capabilities, OpenAI, Price
 from searchkit.generators.openai import wire
-from searchkit.generators.openai.backend import Capabilities, OpenAI, Price
 from searchkit.generators.openai.errors import retry_after
 from searchkit.generators.openai.transport import Direct, Official, make
 from searchkit.testing.server import FAULTS, Faults, Reply, Server, profile_of, tokens

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, solve
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps

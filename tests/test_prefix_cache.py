@@ -13,7 +13,8 @@ import pytest
 
 from searchkit.calls import Request
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded.backend import _ENGINES, Embedded
+from searchkit.generators import Embedded
+from searchkit.generators.embedded.backend import _ENGINES
 from searchkit.generators.embedded.checkpoint import SHIPPED, load
 from searchkit.generators.embedded.decoder import Decoder
 from searchkit.generators.embedded.engine import Engine, Generated, Job

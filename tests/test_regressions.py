@@ -36,8 +36,7 @@ from searchkit import (
     solve_sync,
 )
 from searchkit.calls import Request
-from searchkit.generators.simulated import Simulated
-from searchkit.generators.wrappers.retrying import Retrying
+from searchkit.generators import Retrying, Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Image, Text, Usage, Verdict
@@ -130,7 +129,7 @@ def test_a_closed_journal_is_refused(tmp_path: Path) -> None:
 
 INTERRUPTED = """
 from searchkit import Model, Problem, Prompt, run_sync, solve_many
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing.strategies import LengthScore
 

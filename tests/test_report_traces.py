@@ -10,7 +10,7 @@ from searchkit.experiments.report import data as report_data
 from searchkit.experiments.report import traces as report_traces
 from searchkit.experiments.report.page import report
 from searchkit.function import Function
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.verifiers import Judge

@@ -22,8 +22,8 @@ from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
 from searchkit.experiments import auroc, calibration_error, found_among
 from searchkit.experiments.estimators.estimators import pass_at_k
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.embedded.checkpoint import SHIPPED, load, read_header, shipped
+from searchkit.generators import Embedded, shipped
+from searchkit.generators.embedded.checkpoint import SHIPPED, load, read_header
 from searchkit.generators.embedded.tokenizer import Tokenizer
 from searchkit.lab import arithmetic, countdown
 from searchkit.lab import reward as scorer

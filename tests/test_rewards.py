@@ -16,11 +16,7 @@ from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.pooling import Pooling
-from searchkit.generators.recorded import Recorded
-from searchkit.generators.wrappers.cached import Cached
-from searchkit.generators.wrappers.limited import Limited
-from searchkit.generators.wrappers.retrying import Retrying
+from searchkit.generators import Cached, Limited, Pooling, Recorded, Retrying
 from searchkit.strategies import BeamSearch, BestOfN
 from searchkit.testing.doubles import Counting, Shuffled
 from searchkit.testing.strategies import _truncate

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab import arithmetic, countdown
 from searchkit.lab.arithmetic import Expression
 from searchkit.lab.countdown import Countdown, Puzzle

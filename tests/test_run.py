@@ -24,8 +24,7 @@ from searchkit import (
     solve,
 )
 from searchkit.calls import Request
-from searchkit.generators.recorded import Recorded
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Recorded, Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.types import Usage

@@ -10,7 +10,7 @@ import pytest
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
 from searchkit.experiments.pool.scoring import score
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.model import Model
 from searchkit.testing import Scripted
 from searchkit.types import Budget, Problem, Prompt, Verdict

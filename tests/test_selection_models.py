@@ -27,7 +27,7 @@ from searchkit.types import Sample, Token, Usage
 from searchkit.verifiers import Agreement, Judge, LogProb, Predicate, PYes
 from searchkit.verifiers.combining.deduplicated import Deduplicated
 from searchkit.verifiers.judges.asking import LONGEST, UNREADABLE
-from searchkit.verifiers.judges.universal import UniversalConsistency
+from searchkit.verifiers.judges.universal_consistency import UniversalConsistency
 from tests.judges import fences, judged, says
 
 # ---------------------------------------------------------------- universal self-consistency

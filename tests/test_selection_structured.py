@@ -15,7 +15,7 @@ from searchkit import Model, Params, solve
 from searchkit.answers.structured import LONGEST, json_key, tool_key
 from searchkit.calls import Request
 from searchkit.errors import ConfigError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.protocols import Backend
 from searchkit.strategies import SelfConsistency, Vote
 from searchkit.strategies.sampling.field_vote import FieldVote

@@ -13,7 +13,7 @@ import pytest
 
 from searchkit import Model, Params, solve
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import operations, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.strategies.sampling.best_of_n import BestOfN

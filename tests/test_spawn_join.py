@@ -16,7 +16,7 @@ from searchkit import Budget, CallError, ConfigError, Message, Model, Params, Pr
 from searchkit.calls import Request
 from searchkit.engine.sync import STOP
 from searchkit.experiments.estimators.at_budget import spent
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.lab import traces
 from searchkit.protocols import Backend
 from searchkit.strategies import APRProtocol, BestOfN, SpawnJoin, TagProtocol, ToolCallProtocol

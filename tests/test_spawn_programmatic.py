@@ -12,7 +12,7 @@ import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Outcome, Params, Prompt, Result, Run, Sample, solve
 from searchkit.calls import Request
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.protocols import Backend, Generator
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted, Shuffled, StrategyTests

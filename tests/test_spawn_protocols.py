@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import ConfigError, Message, Model, NeedsPrefix, Params, Prompt, Sample, solve
-from searchkit.generators.openai.backend import OpenAI
+from searchkit.generators import OpenAI
 from searchkit.strategies import APRProtocol, SpawnJoin, TagProtocol, ToolCallProtocol
 from searchkit.strategies.spawn_join.protocols.base import Returned, Slip, Spawn, Task
 from searchkit.testing.server import Reply, Server

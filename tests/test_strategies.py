@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, ConfigError, Model, Params, Problem, Prompt, Result, solve, solve_many
-from searchkit.generators.recorded import Recorded
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Recorded, Simulated
 from searchkit.strategies import BestOfN, Beta, EarlyStopping, SelfConsistency, Soft, Vote
 from searchkit.testing import Counting
 from searchkit.types import Sample, Verdict

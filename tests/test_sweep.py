@@ -14,7 +14,7 @@ from searchkit.errors import ConfigError
 from searchkit.experiments.sweep.executors import check
 from searchkit.experiments.sweep.results import SweepResults, difference
 from searchkit.experiments.sweep.sweep import Sweep
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.model import Model
 from searchkit.solve import solve_sync
 from searchkit.strategies import BestOfN, SelfConsistency

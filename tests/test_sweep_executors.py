@@ -18,7 +18,7 @@ import os
 import sys
 from searchkit import Budget, Model, Problem, Prompt
 from searchkit.experiments.sweep.sweep import Sweep
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.strategies.sampling.stopping import Beta
 from searchkit.verifiers import Exact, Predicate

@@ -12,10 +12,7 @@ import pytest
 from searchkit.errors import ConfigError
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.sweep import Sweep
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.simulated import Simulated
-from searchkit.generators.wrappers.limited import Limited
+from searchkit.generators import Embedded, Limited, OpenAI, Simulated
 from searchkit.model import Model
 from searchkit.strategies import BestOfN
 from searchkit.types import Problem, Prompt

@@ -10,7 +10,7 @@ from typing import Any
 from searchkit import Model, Params, Result, solve
 from searchkit.calls import Request
 from searchkit.environments import TextSteps
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.countdown import Countdown
 from searchkit.strategies import BeamSearch
 from searchkit.types import Prompt

@@ -16,7 +16,7 @@ from searchkit import Model, Problem, solve
 from searchkit.calls import CallError
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN, Tournament, TreeOfThoughts
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.strategies import LengthScore, StrategyTests

@@ -6,8 +6,7 @@ import asyncio
 import json
 
 from searchkit import Model, Params, solve
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import OpenAI, Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.server import Server
 from searchkit.trace import Span

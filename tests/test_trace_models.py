@@ -8,8 +8,8 @@ import pytest
 
 from searchkit import Model, Params, Problem, Prompt, run_sync, solve_many
 from searchkit.experiments import spent
-from searchkit.generators.embedded.backend import Embedded
-from searchkit.generators.embedded.checkpoint import SHIPPED, load, shipped
+from searchkit.generators import Embedded, shipped
+from searchkit.generators.embedded.checkpoint import SHIPPED, load
 from searchkit.lab import traces
 from searchkit.strategies import APRProtocol, SpawnJoin
 

@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answer(folder: Path, prompt: Any, **params: Any) -> Any:
     """One sample of the checkpoint in `folder`."""
     from searchkit.calls import Request
-    from searchkit.generators.embedded.backend import Embedded
+    from searchkit.generators import Embedded
     from searchkit.types import Params
 
     return asyncio.run(Embedded(folder, batch=2, threads=1).complete([Request(prompt, Params(**params), 5)]))[0]

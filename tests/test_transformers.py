@@ -14,9 +14,8 @@ import pytest
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded, Transformers
 from searchkit.generators.embedded.checkpoint import SHIPPED
-from searchkit.generators.transformers import Transformers
 from searchkit.lab.countdown import Countdown
 from searchkit.testing import BackendTests
 from searchkit.types import Image, Message, Params, Prompt, Sample

@@ -9,7 +9,7 @@ import pytest
 
 from searchkit import Budget, CallError, ConfigError, Model, Params, Result, solve
 from searchkit.environments.text_steps import TextSteps
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps

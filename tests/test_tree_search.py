@@ -13,7 +13,7 @@ import pytest
 from searchkit import Budget, CallError, ConfigError, Model, Params, Result, solve
 from searchkit.calls import Request
 from searchkit.environments.text_steps import TextSteps
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, Puzzle, check, replay
 from searchkit.lab.environment import CountdownSteps

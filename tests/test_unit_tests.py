@@ -15,7 +15,7 @@ import pytest
 from searchkit import Problem, Prompt, solve_sync
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.generators.recorded import Recorded
+from searchkit.generators import Recorded
 from searchkit.strategies import BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample, Verdict

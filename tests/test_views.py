@@ -24,7 +24,7 @@ import pytest
 
 from searchkit import Model, Strategy, solve_sync
 from searchkit.errors import ConfigError
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.trace import Span
 from searchkit.tree import ROOT, Tree
 from searchkit.views import Live, compare, dot, html, iframe, mermaid, save, text
@@ -657,7 +657,7 @@ def test_a_negative_interval_is_refused():
 
 NOTEBOOK = """
 from searchkit import Model, solve_sync
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategy import Strategy
 from searchkit.tree import Tree
 from searchkit.views import Live, text

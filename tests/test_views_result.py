@@ -11,7 +11,7 @@ import pytest
 from searchkit import Model, solve_sync
 from searchkit.calls import CallError
 from searchkit.experiments import Interval, bootstrap
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.types import Sample, Scored, Usage, Verdict
 from searchkit.verifiers import Predicate

@@ -27,11 +27,8 @@ import pytest
 from searchkit import Model, solve
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import VLLM, Embedded, OpenAI, Transformers
 from searchkit.generators.embedded.checkpoint import SHIPPED
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.transformers import Transformers
-from searchkit.generators.vllm import VLLM
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, Puzzle, check, replay, solutions
 from searchkit.lab.environment import CountdownSteps
@@ -419,7 +416,7 @@ def test_a_program_ends_without_closing(tmp_path: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
     script.write_text(f"""
 from searchkit import Model, Params, solve_sync
-from searchkit.generators.vllm import VLLM
+from searchkit.generators import VLLM
 from searchkit.strategies import SelfConsistency
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from searchkit import Model, Params, solve
-from searchkit.generators.openai.backend import OpenAI
+from searchkit.generators import OpenAI
 from searchkit.strategies import SpawnJoin, TagProtocol, ToolCallProtocol
 from tests.vllm_server import over_http, served
 

@@ -13,7 +13,7 @@ from searchkit import Budget, ConfigError, Function, Message, Model, Params, Pro
 from searchkit.calls import Request
 from searchkit.environments.protocols import Environment
 from searchkit.environments.world_model import LONGEST, Predicted, WorldModel
-from searchkit.generators.simulated import Simulated
+from searchkit.generators import Simulated
 from searchkit.strategies.a_star.a_star import AStar
 from searchkit.strategies.a_star.costs import Judged
 from searchkit.strategies.a_star.toolchain import solved_plan

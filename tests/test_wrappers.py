@@ -21,11 +21,8 @@ import pytest
 from searchkit import Model, solve
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
-from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.wrappers.cached import Cached
-from searchkit.generators.wrappers.coalescing import Coalescing
-from searchkit.generators.wrappers.limited import Gate, Limited
-from searchkit.generators.wrappers.retrying import Retrying
+from searchkit.generators import Cached, Coalescing, Limited, OpenAI, Retrying
+from searchkit.generators.wrappers.limited import Gate
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import Faults, Server, profile_of
 from searchkit.types import Params, Prompt, Sample, Usage

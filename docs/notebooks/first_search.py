@@ -7,7 +7,7 @@
 
 # %%
 from searchkit import Model, Params, solve, solve_sync
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown
 

@@ -7,7 +7,7 @@
 # %%
 from searchkit import Model, Params
 from searchkit.experiments import draw, plot
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, operations, outcome_reward, problem
 from searchkit.lab.countdown import Countdown
 

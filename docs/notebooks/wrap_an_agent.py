@@ -9,7 +9,7 @@
 import re
 
 from searchkit import Model, Params, Prompt, Run, Verdict, search, solve, solve_sync
-from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators import Embedded
 from searchkit.lab.checker import problem
 from searchkit.lab.countdown import Countdown, Puzzle, check, replay
 

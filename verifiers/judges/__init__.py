@@ -9,7 +9,7 @@ from searchkit.verifiers.judges.debate import Debate
 from searchkit.verifiers.judges.judge import Judge
 from searchkit.verifiers.judges.p_yes import PYes
 from searchkit.verifiers.judges.pairwise import PairwiseJudge
-from searchkit.verifiers.judges.universal import UniversalConsistency
+from searchkit.verifiers.judges.universal_consistency import UniversalConsistency
 
 __all__ = [
     "Debate",

@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.pool import Entry, Pool
+from searchkit.experiments.pool.entry import Entry, Sampled
 
 Column = tuple[float, ...]
 
@@ -46,7 +46,7 @@ class Compute:
         return tuple((prompt * tokens + generated * written) / 1e6 for tokens, written in read)
 
 
-def compute(pool: Pool, ks: Sequence[int]) -> Compute:
+def compute(pool: Sampled, ks: Sequence[int]) -> Compute:
     """What k samples of a pool took, for each of `ks`. Exact means over all subsets; a pool records no seconds.
 
     ks: each from 1 to ``pool.size``. The prompt counts once for each sample, which is what a server without a prefix

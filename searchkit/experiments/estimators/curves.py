@@ -16,7 +16,7 @@ from searchkit.errors import ConfigError
 from searchkit.experiments.estimators import estimators
 from searchkit.experiments.estimators.compute import Compute, compute
 from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
-from searchkit.experiments.pool.pool import Entry, Pool
+from searchkit.experiments.pool.entry import Entry, Sampled
 
 Name = Literal["pass@k", "best@k", "maj@k", "weighted@k"]
 Column = tuple[str, Mapping[int, str]]
@@ -73,7 +73,9 @@ class Curve:
         return html_table([title for title, _ in columns], ([cells[k] for _, cells in columns] for k in self.ks))
 
 
-def estimate(pool: Pool, name: Name, ks: Sequence[int] | None = None, *, seed: int = 0, level: float = 0.95) -> Curve:
+def estimate(
+    pool: Sampled, name: Name, ks: Sequence[int] | None = None, *, seed: int = 0, level: float = 0.95
+) -> Curve:
     """The curve of one method over a pool.
 
     name: "pass@k" (any of k is right), "best@k" (highest score), "maj@k" (majority of keys), "weighted@k" (sum of
@@ -103,7 +105,7 @@ def estimate(pool: Pool, name: Name, ks: Sequence[int] | None = None, *, seed: i
     )
 
 
-def points_of(pool: Pool, ks: Sequence[int] | None) -> tuple[int, ...]:
+def points_of(pool: Sampled, ks: Sequence[int] | None) -> tuple[int, ...]:
     """`ks`, checked; by default 1, 2, 4, ... up to the smallest number of samples a problem has."""
     points = estimators.budgets(pool.size) if ks is None else tuple(ks)
     if not points or points[0] < 1 or points[-1] > pool.size or any(a >= b for a, b in pairwise(points)):
@@ -111,7 +113,7 @@ def points_of(pool: Pool, ks: Sequence[int] | None) -> tuple[int, ...]:
     return points
 
 
-def curves(pool: Pool) -> tuple[Curve, ...]:
+def curves(pool: Sampled) -> tuple[Curve, ...]:
     """All exact curves that the pool's columns allow, in the order pass@k, best@k, maj@k."""
     names: tuple[Name, ...] = ("pass@k", "best@k", "maj@k")
     return tuple(estimate(pool, name) for name in names if _supports(pool, name))
@@ -133,7 +135,7 @@ _NEEDS: dict[Name, str] = {"best@k": "scores", "maj@k": "answer keys", "weighted
 _FIX: dict[Name, str] = {"best@k": "verifier", "maj@k": "key", "weighted@k": "verifier and a key"}
 
 
-def _supports(pool: Pool, name: Name) -> bool:
+def _supports(pool: Sampled, name: Name) -> bool:
     scored, keyed = name in ("best@k", "weighted@k"), name in ("maj@k", "weighted@k")
     every = (entry for entries in pool.entries.values() for entry in entries)
     return any((entry.score is not None or not scored) and (entry.key is not None or not keyed) for entry in every)

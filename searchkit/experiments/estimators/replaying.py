@@ -20,7 +20,8 @@ from searchkit.errors import ConfigError
 from searchkit.experiments.estimators.compute import Compute
 from searchkit.experiments.estimators.curves import Curve, points_of
 from searchkit.experiments.estimators.intervals import bootstrap
-from searchkit.experiments.pool.pool import Entry, Pool
+from searchkit.experiments.pool.entry import Entry
+from searchkit.experiments.pool.pool import Pool
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import ConfidentVote, percentile
 

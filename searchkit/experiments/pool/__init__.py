@@ -5,8 +5,9 @@ Read `entry.py` and `pool.py` first, then how one is made and kept: `drawing.py`
 """
 
 from searchkit.experiments.pool.drawing import draw
+from searchkit.experiments.pool.entry import Entry
 from searchkit.experiments.pool.parquet import from_parquet, to_parquet
-from searchkit.experiments.pool.pool import Entry, Pool
+from searchkit.experiments.pool.pool import Pool
 from searchkit.experiments.pool.scoring import score
 
 __all__ = [

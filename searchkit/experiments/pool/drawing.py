@@ -11,7 +11,8 @@ from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
-from searchkit.experiments.pool.pool import Entry, Pool, is_json
+from searchkit.experiments.pool.entry import Entry, is_json
+from searchkit.experiments.pool.pool import Pool
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import solve_many
 from searchkit.strategy import Strategy

@@ -10,7 +10,8 @@ from dataclasses import fields
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.pool import Entry, Pool, is_json
+from searchkit.experiments.pool.entry import Entry, is_json
+from searchkit.experiments.pool.pool import Pool
 
 TEXTS = ("value", "key")  # of any JSON type, and stored as JSON text
 PREFIX = "score."

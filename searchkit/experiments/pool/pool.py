@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING
 
 from searchkit.errors import ConfigError
-from searchkit.types import Finish
+from searchkit.experiments.pool import pool_file
+from searchkit.experiments.pool.entry import Entry
 
 if TYPE_CHECKING:
     from searchkit.experiments.estimators.curves import Curve, Name
 
 ROWS_SHOWN = 10
-_FINISHES = (*get_args(Finish), "error")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One sample of a problem, reduced to what estimators need.
-
-    value: the text, or what an agent returned (None if it failed). key: its canonical answer; None abstains, as
-    truncated ("length") and failed ("error") samples always do. score: the verifier's, None if it abstained; what
-    methods go by. correct: the truth as far as it is known. Tokens and usd are what this sample alone took, without its
-    verification. scores: further ones by name, see `Pool.scored_by`.
-    """
-
-    value: Any
-    key: Hashable | None = None
-    score: float | None = None
-    correct: bool = False
-    generated_tokens: int = 0
-    prompt_tokens: int = 0
-    finish: Finish | Literal["error"] = "stop"
-    usd: float = 0.0
-    scores: Mapping[str, float] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        checks = {
-            "key must be hashable": _is_hashable(self.key),
-            "score must be a finite number, or None": self.score is None or _is_finite(self.score),
-            "scores must be finite numbers by name": all(map(_is_named, self.scores.items())),
-            "correct must be True or False": isinstance(self.correct, bool),
-            "tokens must be whole numbers >= 0": _is_count(self.generated_tokens) and _is_count(self.prompt_tokens),
-            "usd must be a finite number >= 0": _is_finite(self.usd) and self.usd >= 0,
-            f"finish must be one of {', '.join(_FINISHES)}": self.finish in _FINISHES,
-            "a truncated or failed sample never votes, pass key=None": self.key is None
-            or self.finish not in ("length", "error"),
-            "a failed sample is not correct": not (self.correct and self.finish == "error"),
-        }
-        for rule, holds in checks.items():
-            if not holds:
-                raise ConfigError(f"{rule}, got {self}")
-        object.__setattr__(self, "scores", dict(self.scores))
-
-    def same_sample(self, other: Entry) -> bool:
-        """Whether the two differ in nothing but their scores."""
-        return replace(self, score=None, scores={}) == replace(other, score=None, scores={})
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,16 +93,12 @@ class Pool:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Add to a file of JSON lines what it lacks of this pool; see `searchkit.experiments.pool.pool_file`."""
-        from searchkit.experiments.pool.pool_file import save
-
-        save(self, path)
+        pool_file.save(self.entries, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Pool:
         """All that was saved to `path`; `ConfigError` if it is missing, is something else, or is damaged."""
-        from searchkit.experiments.pool.pool_file import load
-
-        return load(path)
+        return cls(pool_file.load(path))
 
     def __repr__(self) -> str:
         samples = [entry for _, entry in self.samples()]
@@ -163,26 +114,6 @@ class Pool:
         return f"<p>{escape(repr(self))}</p>{html_table(head, rows, words=(0,))}{more}"
 
 
-def _is_hashable(key: Any) -> bool:
-    try:
-        hash(key)
-    except TypeError:
-        return False
-    return True
-
-
-def _is_finite(score: object) -> bool:
-    return isinstance(score, (int, float)) and math.isfinite(score)
-
-
-def _is_named(score: tuple[object, object]) -> bool:
-    return isinstance(score[0], str) and _is_finite(score[1])
-
-
-def _is_count(tokens: object) -> bool:
-    return isinstance(tokens, int) and tokens >= 0
-
-
 def _summary(problem: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     counts = (
         len(entries),
@@ -192,11 +123,3 @@ def _summary(problem: str, entries: Sequence[Entry]) -> tuple[str, ...]:
         sum(entry.generated_tokens for entry in entries),
     )
     return (problem, *map(str, counts))
-
-
-def is_json(value: Any) -> bool:
-    """True if JSON gives back an equal value: a tuple, a dataclass or NaN would come back changed or not at all."""
-    try:
-        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
-    except (TypeError, ValueError):
-        return False

@@ -16,27 +16,28 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.pool import Entry, Pool, is_json
+from searchkit.experiments.pool.entry import Entry, is_json
 
 HEADER = "searchkit_pool"
 VERSION = 2
 END = b'{"saved": '
 
+Columns = Mapping[str, tuple[Entry, ...]]  # the samples of every problem, by its id
 Stored = dict[str, list[Entry]]
 Line = tuple[int, bytes]  # its number in the file, and its text
 
 
-def save(pool: Pool, path: str | os.PathLike[str]) -> None:
-    """Add to the file what it lacks of `pool`: problems, further samples of a problem, scores.
+def save(entries: Columns, path: str | os.PathLike[str]) -> None:
+    """Add to the file what it lacks of `entries`: problems, further samples of a problem, scores.
 
-    The samples that pool and file share must be the same: `ConfigError`, and the file is left as it is, if they differ,
-    if a score that is stored would change, or if the file is something else. Saving twice adds nothing. Only one
-    process may save to a file at a time.
+    The samples that both have must be the same: `ConfigError`, and the file is left as it is, if they differ, if a
+    score that is stored would change, or if the file is something else. Saving twice adds nothing. Only one process may
+    save to a file at a time.
     """
     target = Path(path)
     begun = target.exists()
     stored, text = _read(target) if begun else ({}, b"")
-    lines = list(_lacking(stored, pool))
+    lines = list(_lacking(stored, entries))
     if begun and not lines:
         return
     head = [] if begun else [json.dumps({HEADER: VERSION})]
@@ -53,13 +54,13 @@ def save(pool: Pool, path: str | os.PathLike[str]) -> None:
         raise ConfigError(f"the pool {target} cannot be written: {error.strerror}") from error
 
 
-def load(path: str | os.PathLike[str]) -> Pool:
+def load(path: str | os.PathLike[str]) -> Columns:
     """What was saved to the file. Raises `ConfigError` if it is missing, damaged, or not a pool of this version."""
     source = Path(path)
     stored, _ = _read(source)
     if not stored:
         raise ConfigError(f"{source} is incomplete: nothing was saved to it to the end, restore or redraw it")
-    return Pool({problem: tuple(column) for problem, column in stored.items()})
+    return {problem: tuple(column) for problem, column in stored.items()}
 
 
 def _read(path: Path) -> tuple[Stored, bytes]:
@@ -123,9 +124,9 @@ def _add(stored: Stored, path: Path, number: int, line: bytes) -> None:
         raise ConfigError(f"{path}, line {number}, is damaged ({error}): restore or redraw it") from error
 
 
-def _lacking(stored: Mapping[str, Sequence[Entry]], pool: Pool) -> Iterator[str]:
+def _lacking(stored: Mapping[str, Sequence[Entry]], entries: Columns) -> Iterator[str]:
     """The lines that the file lacks."""
-    for problem, column in pool.entries.items():
+    for problem, column in entries.items():
         known = stored.get(problem, ())
         for i, entry in enumerate(column):
             if i >= len(known):

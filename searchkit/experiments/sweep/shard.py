@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from searchkit.engine.journal import Journal
 from searchkit.engine.sync import STOP, run_sync
@@ -18,21 +18,21 @@ from searchkit.errors import ConfigError
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Key, Log, logged
 from searchkit.experiments.sweep.search import Cell, search
-from searchkit.protocols import Generator
+from searchkit.protocols import Generator, Verifier
 from searchkit.solve import _all
 from searchkit.types import Problem
-
-if TYPE_CHECKING:
-    from searchkit.experiments.sweep.sweep import Sweep
 
 LOG, JOURNAL, LOCK = "rows.jsonl", "journal.db", "lock.db"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What one worker does: `sweep` for these problems alone, `concurrency` searches at once at each endpoint."""
+    """What one worker does: all `cells` for these problems, `concurrency` searches at once at each endpoint."""
 
-    sweep: Sweep
+    problems: Sequence[Problem]
+    cells: Sequence[Cell]
+    endpoints: Sequence[Generator]
+    truth: Verifier
     folder: Path
     concurrency: int
     retry_failed: bool = False
@@ -44,17 +44,16 @@ class Opened:
     def __init__(self, shard: Shard, stack: ExitStack) -> None:
         shard.folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(_locked(shard.folder / LOCK))
-        self._shard, self._sweep = shard, shard.sweep
-        again = shard.retry_failed
+        self._shard, again = shard, shard.retry_failed
         self._done: set[Key] = {f.row.key for f in logged(shard.folder / LOG) if not (again and f.row.error)}
         self._log = stack.enter_context(Log(shard.folder / LOG))
         self._journal = stack.enter_context(Journal(shard.folder / JOURNAL))
 
     async def work(self) -> None:
         """All searches that are not finished, those of a problem close together, so that prefix caches hit."""
-        endpoints = self._sweep.generators or (None,)
+        endpoints = self._shard.endpoints or (None,)
         routed: list[list[Problem]] = [[] for _ in endpoints]
-        for problem in self._sweep.problems:
+        for problem in self._shard.problems:
             routed[place(problem.id, len(endpoints), "endpoint")].append(problem)
         workers = []
         for endpoint, problems in zip(endpoints, routed, strict=True):
@@ -64,13 +63,13 @@ class Opened:
 
     def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Cell]]:
         for problem in problems:
-            for cell in self._sweep.cells():
+            for cell in self._shard.cells:
                 if (cell.strategy, cell.budget, cell.seed, problem.id) not in self._done:
                     yield problem, cell
 
     async def _worker(self, jobs: Iterator[tuple[Problem, Cell]], endpoint: Generator | None) -> None:
         for problem, cell in jobs:
-            finished = await search(problem, cell, endpoint, self._sweep.truth, self._journal)
+            finished = await search(problem, cell, endpoint, self._shard.truth, self._journal)
             if finished is None:
                 return
             self._log.append(finished)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +143,10 @@ class Sweep:
         for problem in self.problems:
             parts[place(problem.id, n, "shard")].append(problem)
         filled = [(i, part) for i, part in enumerate(parts) if part]
+        cells, models = tuple(self.cells()), self.generators
         return [
-            Shard(replace(self, problems=part), folder / f"shard-{i}", concurrency, retry_failed) for i, part in filled
+            Shard(part, cells, models, self.truth, folder / f"shard-{i}", concurrency, retry_failed)
+            for i, part in filled
         ]
 
     def _found(self, logs: Sequence[Path], without_failed: bool = False) -> dict[Key, Finished]:

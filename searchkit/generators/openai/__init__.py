@@ -1,1 +1,6 @@
-"""..."""
+"""Any server that speaks the OpenAI API, asked over HTTP.
+
+Read `backend.py` first: what a user calls, and the way of one request. Then `wire.py` (requests and answers as JSON),
+`transport.py` (which client carries them), `http.py` (our own, the fast one), `stream.py` (answers that are left as
+soon as they fall below a floor), `errors.py` (what can go wrong, in sentences) and `probe.py` (what a server honours).
+"""
