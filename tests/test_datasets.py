@@ -17,7 +17,7 @@ from searchkit.datasets.files import read, rows
 from searchkit.datasets.game24 import expression
 from searchkit.errors import ConfigError
 from searchkit.strategies import BestOfN
-from tests.math_checks import verify
+from tests.helpers.math_checks import verify
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

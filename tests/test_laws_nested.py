@@ -20,7 +20,7 @@ from searchkit.strategies import (
     TreeOfThoughts,
 )
 from searchkit.strategy import Strategy
-from tests.steps import STEPS, OnLetters, Worth
+from tests.helpers.steps import STEPS, OnLetters, Worth
 
 W = Worth()
 

@@ -103,7 +103,7 @@ class House:
         return places[name]
 
     def package(self, name: str) -> str:
-        """The folder that a module is in, a family's own if it has one; of the files beside those folders, the layer."""
+        """The folder of a module, a family's own if it has one; for the files beside those folders, the layer."""
         inside = self.files[name].parent.relative_to(self.root).parts
         return "/".join(inside[inside[0] == "searchkit" :][:2]) or list(LAYERS)[self.layer(name)]
 
