@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").rglob("*.md"))]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -44,5 +44,5 @@ def test_every_guide_page_has_code_and_opens_with_what_it_does_costs_and_is_for(
 def test_every_guide_page_is_in_the_table_of_contents():
     """A page that nothing links to is a page that nobody reads."""
     index = (ROOT / "docs" / "index.md").read_text()
-    pages = [*(ROOT / "docs" / "guide").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")]
+    pages = [*(ROOT / "docs" / "guide").rglob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")]
     assert [page.stem for page in pages if f"{page.parent.name}/{page.stem}\n" not in index] == []
