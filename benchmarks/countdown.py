@@ -24,7 +24,7 @@ from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.lab.environment import CountdownSteps
-from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, BestOfN, ParticleFilter, Widening
+from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, BestOfN, ParticleFilter, Rollout, Widening
 
 BUDGETS = (400, 1000, 2500)
 SOLUTION = 40  # tokens of a typical solution, in three steps: what a beam costs from first to last step
@@ -39,9 +39,9 @@ def strategies(tokens: int) -> dict[str, Strategy]:
         "sampling": BestOfN(1000, CHECKER, first_pass=True, window=4),
         "beam": BeamSearch(beams, 4, CHECKER, environment=steps),
         "dvts": DVTS(beams, 4, CHECKER, environment=steps),
-        "mcts-uct": MCTS(CHECKER, evaluate="rollout", **tree),
+        "mcts-uct": MCTS(CHECKER, evaluation=Rollout(), **tree),
         "mcts-wide": MCTS(
-            CHECKER, policy=UCT(widening=Widening()), evaluate="rollout", width=1, expansions=1000, retries=3, **tree
+            CHECKER, policy=UCT(widening=Widening()), evaluation=Rollout(), width=1, expansions=1000, retries=3, **tree
         ),
         "best-first": BestFirst(CHECKER, expansions=1000, retries=3, **tree),
         "particles": ParticleFilter(max(1, tokens // SOLUTION), CHECKER, environment=steps),

@@ -31,8 +31,8 @@ from searchkit.lab.countdown import Countdown, check
 from searchkit.protocols import Selector
 from searchkit.result import Result
 from searchkit.strategies import Argmax, BordaVote, ConfidentVote, FilteredBestOfN, Vote
+from searchkit.strategies.common.choosing import fallback
 from searchkit.strategies.sampling.deepconf_online import DeepConfOnline
-from searchkit.strategies.selection.rules import fallback
 from searchkit.types import Budget, Problem, Prompt, Sample, Scored, Verdict
 
 PROMPT = Prompt.of("q")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from searchkit import Budget, Prompt, Result, solve
 from searchkit.environments import FolderEnvironment
-from searchkit.strategies import BestFirst, BestOfN
+from searchkit.strategies import BestFirst, BestOfN, Children
 from searchkit.types import Verdict
 from searchkit.verifiers import Predicate
 
@@ -143,7 +143,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), MODULE)
         environment = FolderEnvironment(folder, act, render=read, prompt=lambda state: Prompt.of(state.answer))
-        tree = BestFirst(verifier, environment=environment, evaluate="children", width=12, threshold=1.0)
+        tree = BestFirst(verifier, environment=environment, evaluation=Children(), width=12, threshold=1.0)
         plain = BestOfN(RUNS, verifier, window=4)
         for seed in range(3):
             many = await solve(MODULE, plain, generator=attempt, budget=budget, seed=seed)

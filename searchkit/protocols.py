@@ -154,8 +154,8 @@ class Run(ABC):
         """What the items came to that did not fail, in order; failures are noted. Raises the first if none is left."""
 
     @abstractmethod
-    def note_failure(self, outcome: Outcome[Any], first: Exception | None = None) -> Exception | None:
-        """Go on after a failed item: note a spent budget as the reason to stop; returns the first failure so far."""
+    def note_failure(self, error: Exception | None) -> None:
+        """Go on after a failure, of an item say (None: there was none): a spent budget is noted as why we stopped."""
 
     # ---------------------------------------------------------------- generating
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
-from searchkit.protocols import Run
+from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample, Usage
 
 
@@ -20,9 +22,25 @@ class Strategy(ABC):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         """The body: draw with `run.sample`, judge with `run.score`, branch with `run.map`, and return the choice."""
 
+    def counts(self) -> tuple[int, int] | None:
+        """The most samples and verifications that one answer may take; None: no bound is known.
+
+        An environment or a verifier that asks models costs more.
+        """
+        return None
+
+    def sources(self) -> Sequence[Generator | None]:
+        """What may propose: the field `generator`."""
+        return (getattr(self, "generator", None),)
+
     def worst_case(self, sample: Usage) -> Usage | None:
         """The most that one answer may cost if one sample of the generator costs `sample`; None: no bound is known."""
-        return None
+        counts, costs = self.counts(), [worst_case(source, sample) for source in self.sources()]
+        known = [cost for cost in costs if cost is not None]
+        if counts is None or len(known) < len(costs):
+            return None
+        draws, checks = counts
+        return _most_expensive(known).times(draws) + Usage(verifications=checks)
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         """One answer. Out of budget it is the best so far; all candidates are in `Sample.candidates`."""
@@ -32,3 +50,8 @@ class Strategy(ABC):
 def worst_case(generator: Any, sample: Usage) -> Usage | None:
     """The most that one sample of `generator` may cost: a strategy's own bound, else `sample`."""
     return generator.worst_case(sample) if isinstance(generator, Strategy) else sample
+
+
+def _most_expensive(costs: Sequence[Usage]) -> Usage:
+    """The most of everything that one of `costs` may be."""
+    return Usage(**{f.name: max(getattr(cost, f.name) for cost in costs) for f in fields(Usage)})

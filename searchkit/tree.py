@@ -82,9 +82,17 @@ class Tree:
         return len(self.text)
 
     def add(
-        self, parent: int, text: str, state: Any = None, *, prior: float = 1.0, terminal: bool = False, tokens: int = 0
+        self,
+        parent: int,
+        text: str,
+        state: Any = None,
+        *,
+        prior: float = 1.0,
+        terminal: bool = False,
+        tokens: int = 0,
+        score: float | None = None,
     ) -> int:
-        """A new last child of `parent`; returns its number."""
+        """A new last child of `parent`; returns its number. score: its own verdict, not yet backed up (None: none)."""
         node = self._row(parent, self.depth[parent] + 1, text, state, prior, terminal, tokens)
         siblings = self._children[parent]
         if siblings is None:
@@ -92,6 +100,8 @@ class Tree:
         else:
             siblings.append(node)
         self.expanded[parent] = True
+        if score is not None:
+            self.score[node] = score
         return node
 
     def children(self, node: int) -> Sequence[int]:

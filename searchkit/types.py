@@ -345,6 +345,11 @@ class Outcome(Generic[T]):
         return self.value  # type: ignore[return-value]
 
 
+def first_failure(outcomes: Iterable[Outcome[Any]]) -> Exception | None:
+    """The error of the first item that failed; None if none did."""
+    return next((outcome.error for outcome in outcomes if outcome.error is not None), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Ceilings on what a search may consume. None is no ceiling; 0 forbids.

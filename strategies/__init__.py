@@ -33,7 +33,7 @@ from searchkit.strategies.selection import (
     Vote,
 )
 from searchkit.strategies.spawn_join import APRProtocol, SpawnJoin, TagProtocol, ToolCallProtocol
-from searchkit.strategies.stepwise import DVTS, BeamSearch, FilteredBestOfN, TreeOfThoughts
+from searchkit.strategies.stepwise import DVTS, AlphaMathBeam, BeamSearch, FilteredBestOfN, TreeOfThoughts
 from searchkit.strategies.tree import (
     ABMCTS,
     MASTER,
@@ -43,9 +43,12 @@ from searchkit.strategies.tree import (
     UCT,
     AgentQ,
     BestFirst,
+    Children,
     RecedingHorizon,
+    Rollout,
     SWESearch,
     TreeSearch,
+    Value,
     Widening,
 )
 
@@ -60,6 +63,7 @@ __all__ = [
     "APRProtocol",
     "AStar",
     "AgentQ",
+    "AlphaMathBeam",
     "Argmax",
     "Bandit",
     "BeamSearch",
@@ -67,6 +71,7 @@ __all__ = [
     "BestOfN",
     "Beta",
     "BordaVote",
+    "Children",
     "ComplexityVote",
     "ConfidentVote",
     "DeepConfOnline",
@@ -81,6 +86,7 @@ __all__ = [
     "ParticleFilter",
     "ParticleGibbs",
     "RecedingHorizon",
+    "Rollout",
     "SWESearch",
     "SelfConsistency",
     "Soft",
@@ -91,6 +97,7 @@ __all__ = [
     "Tournament",
     "TreeOfThoughts",
     "TreeSearch",
+    "Value",
     "Vote",
     "Widening",
 ]

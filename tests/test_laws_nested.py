@@ -16,6 +16,7 @@ from searchkit.strategies import (
     ParticleFilter,
     ParticleGibbs,
     RecedingHorizon,
+    Rollout,
     SelfConsistency,
     TreeOfThoughts,
 )
@@ -30,7 +31,7 @@ class TestMCTSOverBeam(OnLetters):
 
     def strategy(self) -> Strategy:
         inner = BeamSearch(2, 1, W, environment=STEPS)
-        return MCTS(W, policy=PUCT(), environment=STEPS, evaluate="rollout", iterations=3, width=2, generator=inner)
+        return MCTS(W, policy=PUCT(), environment=STEPS, evaluation=Rollout(), iterations=3, width=2, generator=inner)
 
 
 class TestBeamOverMCTS(OnLetters):

@@ -10,6 +10,7 @@ from searchkit import Model, Params, solve, solve_sync
 from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown
+from searchkit.strategies import Rollout
 
 model = Model(Embedded(), Params(max_tokens=64))
 problems = [problem(puzzle) for puzzle in Countdown().puzzles(12, "dev")]
@@ -53,7 +54,7 @@ from searchkit.lab.environment import CountdownSteps
 from searchkit.strategies import MCTS
 from searchkit.views import Live
 
-search = MCTS(CHECKER, environment=CountdownSteps(), evaluate="rollout", iterations=16, width=4)
+search = MCTS(CHECKER, environment=CountdownSteps(), evaluation=Rollout(), iterations=16, width=4)
 with Live() as live:
     found = solve_sync(puzzle, search, generator=model, watch=live.watch, listen=live)
 

@@ -102,17 +102,17 @@ class Position(Run):
     def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
         found, failure = list[O](), None
         for outcome in outcomes:
-            failure = self.note_failure(outcome, failure)
+            self.note_failure(outcome.error)
+            failure = failure or outcome.error
             if outcome.value is not None:
                 found.append(outcome.value)
         if not found and failure is not None:
             raise failure
         return found
 
-    def note_failure(self, outcome: Outcome[Any], first: Exception | None = None) -> Exception | None:
-        if isinstance(outcome.error, BudgetExhausted):
-            self.stop("deadline" if outcome.error.ceiling == "seconds" else "budget")
-        return first or outcome.error
+    def note_failure(self, error: Exception | None) -> None:
+        if isinstance(error, BudgetExhausted):
+            self.stop("deadline" if error.ceiling == "seconds" else "budget")
 
     def fail(self, error: Exception) -> None:
         if not isinstance(error, BudgetExhausted):

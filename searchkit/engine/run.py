@@ -243,7 +243,7 @@ class Run(Metered):
         else:
             outcomes = await self.map(lambda group, child: child._judge(judge, prompt, group), groups, name="score")
             for outcome in outcomes:
-                self.note_failure(outcome)
+                self.note_failure(outcome.error)
             verdicts = [v for o in outcomes for v in (o.value if o.value is not None else [UNJUDGED])]
             failures = [o.error for o in outcomes if o.error is not None]
             if len(failures) == len(groups) > 0:

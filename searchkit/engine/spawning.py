@@ -168,7 +168,7 @@ class Family(Stream[Handle[Any], Any]):
         if isinstance(outcome.error, ConfigError):  # a mistake to be mended, not an accident to be survived
             raise outcome.error
         if outcome.error is not None:
-            self._run.note_failure(outcome)
+            self._run.note_failure(outcome.error)
             self._run.fail(outcome.error)
 
     async def close(self, *, stopped: bool) -> None:

@@ -102,3 +102,8 @@ class Committing(Protocol[S], metaclass=_Optional):
     async def commit(self, state: S, run: Run) -> Step[S]:
         """Bring the real world into `state`: the only place where irreversible actions happen."""
         ...
+
+
+def is_complete(environment: Environment[S], state: S) -> bool:
+    """Whether `state` is a complete answer although the episode can go on."""
+    return isinstance(environment, Anytime) and environment.complete(state)

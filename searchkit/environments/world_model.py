@@ -11,7 +11,7 @@ from searchkit.calls import CallError
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
-from searchkit.types import Message, Outcome, Params, Piece, Prompt, Sample, Step, Text
+from searchkit.types import Message, Params, Piece, Prompt, Sample, Step, Text
 
 NO_PARAMS = Params()
 LONGEST = 8_000  # characters of a state or an action
@@ -110,7 +110,7 @@ class WorldModel:
         try:
             text = await self._predicted(state, did, run)
         except BudgetExhausted as error:  # the action is paid for: a plan that ends with it is better than none
-            run.note_failure(Outcome(run.index, None, error))
+            run.note_failure(error)
             return Step(replace(state, actions=actions, ended=True, cut=True), "not predicted", terminal=True)
         found = self.done(text)
         reward = None if found is None or isinstance(found, bool) else float(found)

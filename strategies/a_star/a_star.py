@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from searchkit.environments.protocols import Anytime, Environment, Listing
+from searchkit.environments.protocols import Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import LATER, Generator, Run
@@ -16,9 +16,9 @@ from searchkit.strategies.a_star.frontier import Frontier
 from searchkit.strategies.a_star.successors import Expansion, Successors
 from searchkit.strategies.a_star.toolchain import IMAGINED, Imagination, Plan, ToolChainG, ToolChainH
 from searchkit.strategies.common.checks import check_counts, check_environment
-from searchkit.strategy import Strategy, worst_case
+from searchkit.strategy import Strategy
 from searchkit.tree import Tree
-from searchkit.types import Prompt, Sample, Usage
+from searchkit.types import Prompt, Sample
 
 
 def itself(action: Any) -> Any:
@@ -88,15 +88,14 @@ class AStar(Strategy):
         """
         return cls(environment, ToolChainG(memory, alpha), ToolChainH(memory, beta, imagine), **options)
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All expansions at full width; an environment or a verifier that asks models costs more."""
-        one, steps = worst_case(self.generator, sample), self.expansions * self.width
+    def counts(self) -> tuple[int, int] | None:
+        """None where a cost is no verifier's, or where the environment lists the actions to be judged."""
         asking = [cost for cost in (self.g, self.h) if isinstance(cost, Cost)]
-        if one is None or not all(isinstance(cost, Judged) for cost in asking):
+        listed = asking and isinstance(self.environment, Listing)
+        if listed or not all(isinstance(cost, Judged) for cost in asking):
             return None
-        if asking and isinstance(self.environment, Listing):
-            return None  # as many as there are actions
-        return one.times(steps) + Usage(verifications=steps * len(asking))
+        steps = self.expansions * self.width
+        return steps, steps * len(asking)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
@@ -133,7 +132,8 @@ class AStar(Strategy):
                 async for outcome in stream:
                     node = under_way.popleft()
                     tree.finish(node)
-                    failure = run.note_failure(outcome, failure)
+                    run.note_failure(outcome.error)
+                    failure = failure or outcome.error
                     spent = spent or isinstance(outcome.error, BudgetExhausted)
                     if outcome.value is None:
                         frontier.failed(node, outcome.error)
@@ -153,6 +153,6 @@ class AStar(Strategy):
             frontier.tree.fill(end)
         path = frontier.paths[frontier.nearest() if end is None else end]
         assert path is not None
-        if end is not None or (isinstance(self.environment, Anytime) and self.environment.complete(path.state)):
+        if end is not None or is_complete(self.environment, path.state):
             return path.sample
         return replace(path.sample, finish="length")

@@ -85,12 +85,14 @@ class Frontier:
     def _add(self, parent: int, child: Child) -> None:
         tree, path, action = self.tree, child.path, child.action
         tokens = action.usage.generated_tokens
-        node = tree.add(parent, action.text, path.state, prior=path.share, terminal=path.terminal, tokens=tokens)
         g = self.g[parent] + child.g
+        score = -f if math.isfinite(f := g + child.h) else None
+        node = tree.add(
+            parent, action.text, path.state, prior=path.share, terminal=path.terminal, tokens=tokens, score=score
+        )
         self._row(None if child.dead else path, g, child.h, child.key)
-        if math.isfinite(f := g + child.h):
-            tree.score[node] = -f
-            tree.backup(node, -f)
+        if score is not None:
+            tree.backup(node, score)
         again = self._keyed and self._cheapest.get(child.key, math.inf) <= g
         cut = path.terminal and path.sample.truncated
         followed = not (child.dead or cut or again or f == math.inf)

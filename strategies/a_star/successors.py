@@ -12,7 +12,7 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Path, evaluate
 from searchkit.strategies.common.actions import propose
-from searchkit.types import Sample, Verdict
+from searchkit.types import Sample, Verdict, first_failure
 
 START = "<start>"  # where a transition graph lists the actions that may come first
 
@@ -72,14 +72,9 @@ class Successors:
             else:
                 dropped.append((action, share))
         outcomes = await run.map(lambda item, child: self._follow(path, g, *item, child), followed, name="child")
-        failure = None
-        for outcome in outcomes:
-            failure = run.note_failure(outcome, failure)
-        found = [outcome.value for outcome in outcomes if outcome.value is not None]
-        if failure is not None and not found:
-            raise failure
-        spents = [failure, *(spent for _, spent in found)]
-        spent = next((error for error in spents if isinstance(error, BudgetExhausted)), None)
+        found = run.survivors(outcomes)
+        failures = [first_failure(outcomes), *(spent for _, spent in found)]
+        spent = next((error for error in failures if isinstance(error, BudgetExhausted)), None)
         return Expansion(tuple(child for child, _ in found), tuple(dropped), whole, spent)
 
     def _named(self, action: Sample[Any], path: Path, run: Run) -> tuple[Hashable, bool]:
@@ -112,9 +107,8 @@ class Successors:
         if step.terminal:
             run.offer(sample, Verdict(step.reward, feedback=step.observation))
         costs = await run.map(lambda cost, child: evaluate(cost, reached, child), (self.g, self.h), name="cost")
-        failure = None
         for outcome in costs:
-            failure = run.note_failure(outcome, failure)
+            run.note_failure(outcome.error)
         last, rest = (math.nan if outcome.value is None else outcome.value for outcome in costs)
         if last < 0:
             raise ConfigError(f"a step costs 0 or more, but g gave {last} for {action.text!r:.80}")

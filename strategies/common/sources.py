@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Verifier
-from searchkit.strategy import worst_case
-from searchkit.types import Usage
 
 Sources = tuple[Generator | None, ...]
 
@@ -49,12 +46,3 @@ def reward_of(score: float, verifier: Verifier) -> float:
             "range that holds both"
         )
     return (score - low) / (high - low)
-
-
-def dearest(sources: Sources, sample: Usage) -> Usage | None:
-    """The most that one sample of any of `sources` may cost; None if one of them has no bound."""
-    costs = [worst_case(source, sample) for source in sources]
-    known = [cost for cost in costs if cost is not None]
-    if len(known) < len(costs):
-        return None
-    return Usage(**{f.name: max(getattr(cost, f.name) for cost in known) for f in fields(Usage)})

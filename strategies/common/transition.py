@@ -1,14 +1,19 @@
-"""Where an action led, judged: a state that may be unfinished, a complete answer, or the end."""
+"""Taking a step: what an action leads to, judged, and offered as an answer where it is one."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.environments.protocols import Anytime, Environment, Learning
+from searchkit.calls import CallError
+from searchkit.environments.protocols import Environment, Learning, is_complete
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Run, Verifier
+from searchkit.protocols import Generator, Run, Verifier
+from searchkit.strategies.common.actions import one
 from searchkit.types import Prompt, Sample, Scored, Step, Verdict
+
+Ahead = Callable[[Prompt, Any, Run], Awaitable[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +31,57 @@ class Reached:
     dead: bool
     spent: BudgetExhausted | None
 
+    @property
+    def score(self) -> float | None:
+        return self.scored.score
 
-async def reached(
-    environment: Environment[Any],
-    verifier: Verifier,
-    prompt: Prompt,
-    action: Sample[Any] | None,
-    step: Step[Any],
-    run: Run,
-) -> Reached:
-    """The state of `step` with the environment's reward if it is terminal and has one, else the verifier's verdict.
 
-    Where the verifier fails the state is kept without a score, and the failure recorded. Cost: at most a verification.
-    """
-    sample, state, spent = environment.candidate(step.state), step.state, None
-    answer = step.terminal or (isinstance(environment, Anytime) and environment.complete(state))
-    rewarded = step.terminal and step.reward is not None
-    scored = Scored(sample, Verdict(step.reward if rewarded else None, feedback=step.observation))
-    if answer:
-        run.offer(sample, scored.verdict)  # it is paid for, and a candidate even if it cannot be judged
-    try:
-        if not rewarded:
-            [scored] = await run.score(verifier, prompt, [sample], partial=not answer)
-    except ConfigError:
-        raise
-    except Exception as error:  # the action is paid for
-        run.fail(error)
-        spent = error if isinstance(error, BudgetExhausted) else None
-    if isinstance(environment, Learning):
-        state = environment.judged(state, scored.verdict)
-    dead = rewarded and step.reward is not None and step.reward <= verifier.range[0]
-    return Reached(action, state, scored, answer, step.terminal, dead, spent)
+@dataclass(frozen=True, slots=True)
+class Stepper:
+    """Judges where steps in `environment` lead. Cost of each: at most a verification."""
+
+    environment: Environment[Any]
+    verifier: Verifier
+
+    async def draw(
+        self, prompt: Prompt, state: Any, generator: Generator | None, index: int, run: Run, ahead: Ahead | None = None
+    ) -> Reached:
+        """Sample number `index` of `generator` as an action in `state`, and what it leads to."""
+        action = await one(self.environment, generator, state, run, index)
+        if action is None:
+            raise CallError("there is no action in this state")
+        return await self.judge(prompt, action, await self.environment.step(state, action, run), run, ahead)
+
+    async def judge(
+        self,
+        prompt: Prompt,
+        action: Sample[Any] | None,
+        step: Step[Any],
+        run: Run,
+        ahead: Ahead | None = None,
+    ) -> Reached:
+        """The state of `step` with the environment's reward if it is terminal and has one, else the verifier's verdict.
+
+        ahead: what judges, instead of the verifier, a state where the episode goes on. Where there is no verdict to be
+        had the state is kept without a score, since the action is paid for, and the failure recorded.
+        """
+        environment, low = self.environment, self.verifier.range[0]
+        sample, state, spent = environment.candidate(step.state), step.state, None
+        answer = step.terminal or is_complete(environment, state)
+        reward = step.reward if step.terminal else None
+        scored = Scored(sample, Verdict(reward, feedback=step.observation))
+        if answer:
+            run.offer(sample, scored.verdict)  # it is paid for, and a candidate even if it cannot be judged
+        try:
+            if ahead is not None and not step.terminal:
+                scored = Scored(sample, await ahead(prompt, state, run))
+            elif reward is None:
+                [scored] = await run.score(self.verifier, prompt, [sample], partial=not answer)
+        except ConfigError:
+            raise
+        except Exception as error:
+            run.fail(error)
+            spent = error if isinstance(error, BudgetExhausted) else None
+        if isinstance(environment, Learning):
+            state = environment.judged(state, scored.verdict)
+        return Reached(action, state, scored, answer, step.terminal, reward is not None and reward <= low, spent)

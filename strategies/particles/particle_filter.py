@@ -11,14 +11,15 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
+from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.particles.population import Particle, Sweep, drawn, owners, resampled, weighed
 from searchkit.strategies.particles.potentials import PROBABILITIES, Form, Potential
 from searchkit.strategies.particles.resampling import SCHEMES, Resampling
-from searchkit.strategies.selection.rules import Argmax, fallback
+from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over
-from searchkit.strategy import Strategy, worst_case
+from searchkit.strategy import Strategy
 from searchkit.tree import Tree
-from searchkit.types import Prompt, Sample, Scored, Usage, Verdict
+from searchkit.types import Prompt, Sample, Scored, Verdict
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,12 @@ class ParticleFilter(Strategy):
     def _steps(self) -> Steps:
         return Steps(self.environment, self.verifier, self.generator)
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All rounds with all particles; an environment or a verifier that asks models costs more."""
-        one, steps = worst_case(self.generator, sample), self.rounds * self.n
-        return None if one is None else one.times(steps) + Usage(verifications=steps)
+    def counts(self) -> tuple[int, int] | None:
+        return self.rounds * self.n, self.rounds * self.n
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps = self._steps()
-        tree = await steps.plant(prompt, run)
+        tree = await steps.start(prompt, run)
         return await self._answer(prompt, [await self._sweep(steps, prompt, tree, run)], run)
 
     async def _sweep(
@@ -121,5 +120,4 @@ class ParticleFilter(Strategy):
             for population in populations
             for p, weight in population
         ]
-        choice = await self.select.select(prompt, scored, run)
-        return scored[fallback(scored) if choice.index is None else choice.index].sample
+        return scored[await choose(self.select, prompt, scored, run)].sample

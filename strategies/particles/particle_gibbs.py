@@ -11,8 +11,7 @@ from searchkit.strategies.particles.particle_filter import ParticleFilter
 from searchkit.strategies.particles.population import Sweep, drawn
 from searchkit.strategies.particles.resampling import Resampling
 from searchkit.strategies.stepwise.steps import Grown
-from searchkit.strategy import worst_case
-from searchkit.types import Prompt, Sample, Usage
+from searchkit.types import Prompt, Sample
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,14 @@ class ParticleGibbs(ParticleFilter):
         if self.resampling != "multinomial":
             raise ConfigError(f'ParticleGibbs needs resampling="multinomial", got {self.resampling!r}')
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All sweeps and rounds with all particles, as if no sweep finished anything."""
-        one, steps = worst_case(self.generator, sample), self.sweeps * self.rounds * self.n
-        return None if one is None else one.times(steps) + Usage(verifications=steps)
+    def counts(self) -> tuple[int, int] | None:
+        """As if no sweep finished anything."""
+        steps = self.sweeps * self.rounds * self.n
+        return steps, steps
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, sweeps, kept = self._steps(), list[Sweep](), tuple[Grown, ...]()
-        tree = await steps.plant(prompt, run)
+        tree = await steps.start(prompt, run)
         for start in range(0, self.sweeps * self.n, self.n):
             sweep = await self._sweep(steps, prompt, tree, run, start, kept)
             sweeps.append(sweep)

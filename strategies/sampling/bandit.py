@@ -12,12 +12,13 @@ from typing import Any, Literal
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
-from searchkit.strategies.common.sources import check_rewards, dearest, reward_of, sources_of
+from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.common.sources import Sources, check_rewards, reward_of, sources_of
 from searchkit.strategies.common.thompson import Arm, Prior, prior_of, thompson
-from searchkit.strategies.drawn import drawn
-from searchkit.strategies.selection.rules import Argmax, fallback
+from searchkit.strategies.sampling.best_of_n import drawn
+from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategy import Strategy
-from searchkit.types import Prompt, Sample, Scored, Usage
+from searchkit.types import Outcome, Prompt, Sample, Scored
 
 Rule = Literal["thompson", "ucb1", "epsilon"]
 
@@ -68,15 +69,16 @@ class Bandit(Strategy):
         check_rewards("Bandit", self.verifier, self.threshold)
         sources_of(self.generators, self.generator)
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """Every pull from the dearest generator; a verifier that asks models costs more."""
-        one = dearest(sources_of(self.generators, self.generator), sample)
-        return None if one is None else one.times(self.pulls) + Usage(verifications=self.pulls)
+    def counts(self) -> tuple[int, int] | None:
+        return self.pulls, self.pulls
+
+    def sources(self) -> Sources:
+        return sources_of(self.generators, self.generator)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        sources = sources_of(self.generators, self.generator)
+        sources = self.sources()
         arms, started = [Arm() for _ in sources], [0] * len(sources)
-        found, under_way, first, spent = list[Scored](), deque[int](), None, False
+        outcomes, under_way, spent = list[Outcome[Scored]](), deque[int](), False
 
         def pulls() -> Iterator[tuple[int, int]]:
             """(arm, which of its samples), asked for just when the pull is to start."""
@@ -94,17 +96,16 @@ class Bandit(Strategy):
         async with run.stream(pull, pulls(), window=self.in_flight, most=self.pulls, name="pull") as stream:
             async for outcome in stream:
                 arm, scored = under_way.popleft(), outcome.value
-                first, spent = run.note_failure(outcome, first), spent or isinstance(outcome.error, BudgetExhausted)
+                outcomes.append(outcome)
+                run.note_failure(outcome.error)
+                spent = spent or isinstance(outcome.error, BudgetExhausted)
                 score = None if scored is None else scored.score
                 arms[arm].tell(0.0 if score is None else reward_of(score, self.verifier))
-                found += [] if scored is None else [scored]
                 if self.threshold is not None and score is not None and score >= self.threshold:
                     run.stop("threshold")
                     break
-        if not found and first is not None:
-            raise first
-        choice = await self.select.select(prompt, found, run)
-        return found[fallback(found) if choice.index is None else choice.index].sample
+        found = run.survivors(outcomes)
+        return found[await choose(self.select, prompt, found, run)].sample
 
     def choose(self, arms: Sequence[Arm], started: Sequence[int], rng: random.Random) -> int:
         """The arm to pull next, given what the arms have brought and how often each was started. Pure."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.errors import ConfigError
+from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.drawn import drawn
-from searchkit.strategies.selection.rules import Argmax, fallback
-from searchkit.strategy import Strategy, worst_case
-from searchkit.types import Prompt, Sample, Scored, Usage
+from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.selection.rules import Argmax
+from searchkit.strategy import Strategy
+from searchkit.types import Outcome, Prompt, Sample, Scored, Verdict
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,12 @@ class BestOfN(Strategy):
         if self.verifier.joint and (self.threshold is not None or self.first_pass):
             raise ConfigError("a joint verifier scores all samples together: it cannot stop the search early")
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """`n` samples and `n` verifications; a verifier that asks models costs more."""
-        one = worst_case(self.generator, sample)
-        return None if one is None else one.times(self.n) + Usage(verifications=self.n)
+    def counts(self) -> tuple[int, int] | None:
+        return self.n, self.n
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         scored = await (self._together if self.verifier.joint else self._one_by_one)(prompt, run)
-        choice = await self.select.select(prompt, scored, run)
-        return scored[fallback(scored) if choice.index is None else choice.index].sample
+        return scored[await choose(self.select, prompt, scored, run)].sample
 
     async def _together(self, prompt: Prompt, run: Run) -> list[Scored]:
         samples = await run.sample(self.generator, prompt, self.n)
@@ -66,25 +63,34 @@ class BestOfN(Strategy):
     async def _one_by_one(self, prompt: Prompt, run: Run) -> list[Scored]:
         """Scored samples in index order, up to the first that is good enough."""
         early = self.threshold is not None or self.first_pass
-        window, found, failure = self.window or (min(self.n, 8) if early else self.n), list[Scored](), None
+        window, outcomes = self.window or (min(self.n, 8) if early else self.n), list[Outcome[Scored]]()
 
         async def draw(index: int, child: Run) -> Scored:
             return await drawn(self.generator, self.verifier, prompt, index, child)
 
         async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
             async for outcome in stream:
-                if outcome.value is None:
-                    failure = run.note_failure(outcome, failure)
-                    continue
-                found.append(outcome.value)
-                if self._good_enough(outcome.value):
+                outcomes.append(outcome)
+                run.note_failure(outcome.error)
+                if outcome.value is not None and self._good_enough(outcome.value):
                     run.stop("threshold")
                     break
-        if not found and failure is not None:
-            raise failure
-        return found
+        return run.survivors(outcomes)
 
     def _good_enough(self, scored: Scored) -> bool:
         if self.first_pass and scored.verdict.passed:
             return True
         return self.threshold is not None and scored.score is not None and scored.score >= self.threshold
+
+
+async def drawn(generator: Generator | None, verifier: Verifier, prompt: Prompt, index: int, run: Run) -> Scored:
+    """Sample number `index` of `prompt`, judged; where the verifier fails, kept without a score: it is paid for."""
+    [sample] = await run.sample(generator, prompt, start=index)
+    try:
+        [scored] = await run.score(verifier, prompt, [sample])
+    except (BudgetExhausted, ConfigError):
+        raise
+    except Exception as error:
+        run.fail(error)
+        return Scored(sample, Verdict(feedback=f"not verified: {error}"))
+    return scored

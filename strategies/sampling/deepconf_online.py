@@ -11,11 +11,12 @@ from searchkit.answers import keys
 from searchkit.confidence import least
 from searchkit.errors import CapabilityError, ConfigError
 from searchkit.protocols import Generator, Run
+from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import percentile
-from searchkit.strategies.selection.rules import Key, Vote, ballot, fallback
-from searchkit.strategy import Strategy, worst_case
-from searchkit.types import Floor, Prompt, Sample, Scored, Usage, Verdict
+from searchkit.strategies.selection.rules import Key, Vote, ballot
+from searchkit.strategy import Strategy
+from searchkit.types import Floor, Outcome, Prompt, Sample, Scored, Verdict
 
 RIVALS = 20  # log-probabilities asked for a token where the parameters ask for none: as the authors do
 AT_ONCE = 4  # later answers in flight where a rule may stop early: they are wasted then
@@ -61,59 +62,58 @@ class DeepConfOnline(Strategy):
         if self.stop is not None and not callable(getattr(self.stop, "decided", None)):
             raise ConfigError(f"stop is a rule such as Beta(), Dirichlet() or EarlyStopping(), got {self.stop!r}")
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """`n` samples, none of which is given up."""
-        one = worst_case(self.generator, sample)
-        return None if one is None else one.times(self.n)
+    def counts(self) -> tuple[int, int] | None:
+        return self.n, 0
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        voting, bar, failure = await self._warm_up(prompt, run)
+        outcomes = await self._warm_up(prompt, run)
+        voting, bar = self._voting(outcomes)
         votes = [self._vote(one, run) for one in voting]
         if self._decided(votes) is None and self.warmup < self.n:
-            failure = await self._later(prompt, bar, voting, votes, run) or failure
-        if not voting and failure is not None:
-            raise failure
+            outcomes += await self._later(prompt, bar, voting, votes, run)
+        run.survivors(outcomes)  # raises if there are none
         deciding = self._decided(votes)
         if deciding is not None and len(voting) < self.n:
             run.stop("threshold")
         voting = voting[-(deciding or len(voting)) :]
-        choice = await Vote(self.key, weighted=True).select(prompt, voting, run)
-        return voting[fallback(voting) if choice.index is None else choice.index].sample
+        return voting[await choose(Vote(self.key, weighted=True), prompt, voting, run)].sample
 
-    async def _warm_up(self, prompt: Prompt, run: Run) -> tuple[list[Scored], float, Exception | None]:
-        """The first answers, unscored where they do not reach the bar; the bar; and the first failure."""
-
+    async def _warm_up(self, prompt: Prompt, run: Run) -> list[Outcome[Scored]]:
         async def draw(index: int, child: Run) -> Scored:
             return await self._draw(prompt, -math.inf, index, child)
 
-        drawn, failure = list[Scored](), None
-        for outcome in await run.map(draw, range(self.warmup), name="warm-up"):
-            failure = run.note_failure(outcome, failure)
-            drawn += [] if outcome.value is None else [outcome.value]
+        outcomes = await run.map(draw, range(self.warmup), name="warm-up")
+        for outcome in outcomes:
+            run.note_failure(outcome.error)
+        return outcomes
+
+    def _voting(self, outcomes: Sequence[Outcome[Scored]]) -> tuple[list[Scored], float]:
+        """The first answers, unscored where they do not reach the bar; and the bar."""
+        drawn = [outcome.value for outcome in outcomes if outcome.value is not None]
         scores = [one.score for one in drawn if one.score is not None]
         bar = percentile(scores, 100 - self.eta) if scores and self.eta < 100 else -math.inf
-        reaching = [one if one.score is not None and one.score >= bar else Scored(one.sample) for one in drawn]
-        return reaching, bar, failure
+        return [one if one.score is not None and one.score >= bar else Scored(one.sample) for one in drawn], bar
 
     async def _later(
         self, prompt: Prompt, bar: float, voting: list[Scored], votes: list[Hashable | None], run: Run
-    ) -> Exception | None:
-        """Draw the other answers, in order, onto `voting` and `votes`, until these are decided; the first failure."""
+    ) -> list[Outcome[Scored]]:
+        """Draw the other answers, in order, onto `voting` and `votes`, until these are decided."""
 
         async def draw(index: int, child: Run) -> Scored:
             return await self._draw(prompt, bar, index, child)
 
-        indices, failure = range(self.warmup, self.n), None
+        indices, outcomes = range(self.warmup, self.n), list[Outcome[Scored]]()
         window = len(indices) if self.stop is None else min(AT_ONCE, len(indices))
         async with run.stream(draw, indices, window=window, name="draw") as stream:
             async for outcome in stream:
-                failure = run.note_failure(outcome, failure)
+                outcomes.append(outcome)
+                run.note_failure(outcome.error)
                 if outcome.value is not None:
                     voting.append(outcome.value)
                     votes.append(self._vote(outcome.value, run))
                     if self._decided(votes) is not None:
                         break
-        return failure
+        return outcomes
 
     async def _draw(self, prompt: Prompt, bar: float, index: int, run: Run) -> Scored:
         """Answer number `index` with its score, given up where it falls below `bar`."""

@@ -10,9 +10,10 @@ from searchkit.answers import keys
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.checks import check_counts
-from searchkit.strategies.selection.rules import Vote, fallback
-from searchkit.strategy import Strategy, worst_case
-from searchkit.types import Message, Prompt, Sample, Scored, Text, Usage
+from searchkit.strategies.common.choosing import fallback
+from searchkit.strategies.selection.rules import Vote
+from searchkit.strategy import Strategy
+from searchkit.types import Message, Prompt, Sample, Scored, Text
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,8 @@ class FieldVote(Strategy):
         if not isinstance(names, tuple) or not names or len(set(names)) < len(names):
             raise ConfigError(f'FieldVote needs a tuple of different names such as ("city", "year"), got {names!r}')
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """`n` samples."""
-        one = worst_case(self.generator, sample)
-        return None if one is None else one.times(self.n)
+    def counts(self) -> tuple[int, int] | None:
+        return self.n, 0
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         samples = await run.sample(self.generator, prompt, self.n)

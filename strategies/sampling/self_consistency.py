@@ -9,10 +9,11 @@ from typing import Any
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run, Verifier
+from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.stopping import StoppingRule
-from searchkit.strategies.selection.rules import Key, Vote, ballot, fallback
-from searchkit.strategy import Strategy, worst_case
-from searchkit.types import Prompt, Sample, Scored, Usage
+from searchkit.strategies.selection.rules import Key, Vote, ballot
+from searchkit.strategy import Strategy
+from searchkit.types import Outcome, Prompt, Sample, Scored
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,8 @@ class SelfConsistency(Strategy):
         if self.verifier is not None and self.verifier.range[0] < 0:
             raise ConfigError(f"a weighted vote needs scores >= 0, but the verifier's range is {self.verifier.range}")
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """`n` samples, and `n` verifications with a verifier; one that asks models costs more."""
-        one = worst_case(self.generator, sample)
-        return None if one is None else one.times(self.n) + Usage(verifications=self.n if self.verifier else 0)
+    def counts(self) -> tuple[int, int] | None:
+        return self.n, self.n if self.verifier else 0
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         samples, deciding = await self._draw(prompt, run)
@@ -59,32 +58,31 @@ class SelfConsistency(Strategy):
         scored = (
             [Scored(s) for s in samples] if self.verifier is None else await run.score(self.verifier, prompt, samples)
         )
-        choice = await Vote(self.key, weighted=self.verifier is not None).select(prompt, scored, run)
-        return samples[fallback(scored) if choice.index is None else choice.index]
+        vote = Vote(self.key, weighted=self.verifier is not None)
+        return samples[await choose(vote, prompt, scored, run)]
 
     async def _draw(self, prompt: Prompt, run: Run) -> tuple[list[Sample[Any]], int]:
         """The samples in index order, and how many of the latest of them decide."""
         if self.stop is None:
             samples = await run.sample(self.generator, prompt, self.n)
             return samples, len(samples)
-        drawn, votes, failure = list[Sample[Any]](), list[Hashable | None](), None
+        outcomes, votes = list[Outcome[Sample[Any]]](), list[Hashable | None]()
 
         async def draw(index: int, child: Run) -> Sample[Any]:
             [sample] = await child.sample(self.generator, prompt, start=index)
             return sample
 
+        deciding = None
         window = self.window or int(getattr(self.stop, "window", min(4, self.n)))
         async with run.stream(draw, range(self.n), window=window, name="draw") as stream:
             async for outcome in stream:
+                outcomes.append(outcome)
+                run.note_failure(outcome.error)
                 if outcome.value is None:
-                    failure = run.note_failure(outcome, failure)
                     continue
-                drawn.append(outcome.value)
                 votes.append(ballot(self.key, outcome.value, run))
                 if (deciding := self.stop.decided(votes)) is not None:
-                    if len(drawn) < self.n:
+                    if len(votes) < self.n:
                         run.stop("threshold")
-                    return drawn, deciding
-        if not drawn and failure is not None:
-            raise failure
-        return drawn, len(drawn)
+                    break
+        return run.survivors(outcomes), deciding or len(votes)

@@ -9,8 +9,7 @@ from searchkit.answers import keys
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
 from searchkit.strategies.common.checks import check_counts
-from searchkit.strategies.selection.rules import Key, Vote, ballot
-from searchkit.strategies.subset import choose_among
+from searchkit.strategies.selection.rules import Key, Vote, ballot, choose_among
 from searchkit.types import Choice, Prompt, Scored
 
 

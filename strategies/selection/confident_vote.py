@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
-from searchkit.strategies.selection.rules import Key, Vote, ballot
-from searchkit.strategies.subset import choose_among
+from searchkit.strategies.selection.rules import Key, Vote, ballot, choose_among
 from searchkit.types import Choice, Prompt, Scored
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Selector
 from searchkit.strategies.common.checks import check_method
-from searchkit.strategies.selection.rules import Argmax, Key, ballot
-from searchkit.strategies.subset import choose_among
+from searchkit.strategies.selection.rules import Argmax, Key, ballot, choose_among
 from searchkit.types import Choice, Prompt, Scored
 
 
@@ -45,11 +44,5 @@ class Hierarchical:
         async def best(members: list[int], child: Run) -> int | None:
             return (await choose_among(members, self.inner, prompt, scored, child)).index
 
-        winners, failure = list[int](), None
-        for outcome in await run.map(best, groups.values(), name="group"):
-            failure = run.note_failure(outcome, failure)
-            if outcome.value is not None:
-                winners.append(outcome.value)
-        if not winners and failure is not None:
-            raise failure
+        winners = run.survivors(await run.map(best, groups.values(), name="group"))
         return await choose_among(winners, self.outer, prompt, scored, run)

@@ -9,7 +9,7 @@ from typing import Any
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.protocols import Run
+from searchkit.protocols import Run, Selector
 from searchkit.types import Choice, Prompt, Scored
 
 Key = Callable[[Any], Hashable | None]
@@ -92,6 +92,9 @@ def ballot(key: Key, sample: Any, run: Run) -> Hashable | None:
         return None
 
 
-def fallback(scored: Sequence[Scored]) -> int:
-    """The sample to return where no rule can choose: the first complete one, else the first."""
-    return next((i for i, c in enumerate(scored) if not c.sample.truncated), 0)
+async def choose_among(
+    kept: Sequence[int], select: Selector, prompt: Prompt, scored: Sequence[Scored], run: Run
+) -> Choice:
+    """What `select` chooses when it sees only the candidates with the indices `kept`, as an index into all of them."""
+    choice = await select.select(prompt, [scored[i] for i in kept], run)
+    return Choice(None if choice.index is None else kept[choice.index], choice.score)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run, Selector
 from searchkit.strategies.common.checks import check_counts, check_method
-from searchkit.strategies.selection.rules import Argmax
-from searchkit.strategies.subset import choose_among
+from searchkit.strategies.selection.rules import Argmax, choose_among
 from searchkit.types import Choice, Prompt, Scored
 
 

@@ -88,7 +88,7 @@ class Tournament:
 
         outcomes = await run.map(match, pairs, name="match")
         for (one, other), outcome in zip(pairs, outcomes, strict=True):
-            run.note_failure(outcome)
+            run.note_failure(outcome.error)
             if outcome.value is not None:
                 record[one].append(outcome.value)
                 record[other].append(1.0 - outcome.value)

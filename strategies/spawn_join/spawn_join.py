@@ -103,7 +103,7 @@ class SpawnJoin(Strategy):
         except BudgetExhausted as error:
             if thread.empty:
                 raise
-            run.note_failure(Outcome(0, None, error))
+            run.note_failure(error)
         except BaseException:
             if not thread.empty:
                 run.offer(self._said(thread, cut=True))
@@ -169,7 +169,7 @@ class SpawnJoin(Strategy):
             kept = worst_case(self.generator, next_part) or next_part
             with run.child("spawn", run.children_budget(len(ready), kept)) as group:
                 for place, outcome in zip(ready, await group.map(work, ready, name="child"), strict=True):
-                    run.note_failure(outcome)
+                    run.note_failure(outcome.error)
                     results[place] = self._result(outcome)
         return results
 

@@ -5,13 +5,14 @@ narrow beams side by side), `tree_of_thoughts.py` (levels or depth first, with p
 (texts that are abandoned at a bad step).
 """
 
-from searchkit.strategies.stepwise.beam import BeamSearch
+from searchkit.strategies.stepwise.beam import AlphaMathBeam, BeamSearch
 from searchkit.strategies.stepwise.dvts import DVTS
 from searchkit.strategies.stepwise.filtered_best_of_n import FilteredBestOfN
 from searchkit.strategies.stepwise.tree_of_thoughts import TreeOfThoughts
 
 __all__ = [
     "DVTS",
+    "AlphaMathBeam",
     "BeamSearch",
     "FilteredBestOfN",
     "TreeOfThoughts",

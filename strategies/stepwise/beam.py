@@ -1,9 +1,10 @@
-"""Beam search over steps: many next steps, keep the promising ones, go on from those."""
+"""Beam search over steps: many next steps, keep the promising ones, go on from those. Two forms over one loop."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from searchkit.environments.protocols import Environment
 from searchkit.environments.text_steps import TextSteps
@@ -12,28 +13,76 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over, ranked
-from searchkit.strategy import Strategy, worst_case
+from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
-from searchkit.types import Prompt, Sample, Usage
+from searchkit.types import Prompt, Sample
+
+
+class Beams(Strategy):
+    """The loop: a round draws so many next steps of each beam, and then the beam is narrowed."""
+
+    verifier: Verifier
+    environment: Environment[Any]
+    rounds: int
+    lookahead: int
+    select: Selector
+    generator: Generator | None
+
+    @property
+    @abstractmethod
+    def _shape(self) -> tuple[int, int, int]:
+        """How many steps are drawn first, how many of each beam, and how many in a round at most."""
+
+    @abstractmethod
+    def _narrow(self, grown: list[Grown], places: int) -> tuple[list[Grown], int]:
+        """The beams to go on with, best first, and how many steps may be drawn from them."""
+
+    def _steps(self) -> Steps:
+        return Steps(self.environment, self.verifier, self.generator, self.lookahead)
+
+    def counts(self) -> tuple[int, int] | None:
+        """All rounds at full width."""
+        first, _, places = self._shape
+        steps = first + (self.rounds - 1) * places
+        return steps * (self.lookahead + 1), steps
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        steps, (first, each, places) = self._steps(), self._shape
+        tree = await steps.start(prompt, run)
+        parents, finished, unfinished, failure = [ROOT] * first, list[Grown](), list[Grown](), None
+        for _ in range(self.rounds):
+            grown, failure = await steps.grow(prompt, tree, parents, run)
+            if not grown:
+                break
+            finished += [g for g in grown if g.terminal]
+            unfinished, places = self._narrow(grown, places)
+            parents = [g.node for g in unfinished for _ in range(each)][:places]
+            if not parents or over(grown, failure):
+                break
+        return await answer(prompt, finished, unfinished, failure, self.select, run)
 
 
 @dataclass(frozen=True)
-class BeamSearch(Strategy):
+class BeamSearch(Beams):
     """Draws `n` first steps, keeps the best `n / m`, draws `m` next steps of each, and so on for `rounds` steps.
 
+    n: steps drawn in a round, a multiple of `m`.
+    m: next steps of each beam.
     verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps. Ties
-    go to the step drawn first, equal steps are not merged. lookahead: a state is scored where that many more steps at
-    temperature 0 lead; the text of those is forgotten. select: chooses among all finished answers; `Vote(key,
-    weighted=True)` is the published choice. Without any, the best unfinished path is returned, marked as truncated.
+        go to the step drawn first, equal steps are not merged.
+    environment: what a step is.
+    rounds: the most steps that an answer takes.
+    lookahead: a state is scored where that many more steps at temperature 0 lead; the text of those is forgotten.
+    select: chooses among all finished answers; `Vote(key, weighted=True)` is the published choice. Without any, the
+        best unfinished path is returned, marked as truncated.
+    generator: what proposes steps; None is the one given to `solve`.
 
-    form: how the beam narrows as answers finish. "snell": all that are finished are set aside, and each takes one of
-    the `n` places: the next round draws that many fewer. A dead end (the environment's reward is the least score) takes
-    none. "alphamath": finished and unfinished compete for the beam, and each finished one in it narrows it by a beam
-    for good; see `BeamSearch.alphamath`.
+    All that are finished are set aside, and each takes one of the `n` places: the next round draws that many fewer. A
+    dead end (the environment's reward is the least score) takes none.
 
     Cost: at most `n` steps and `n` verifications a round; with lookahead k, `n` * (k + 1) steps. Source: Snell et al.,
-    Scaling LLM Test-Time Compute Optimally, section 5 ("beam", "lookahead"; 40 rounds; m = 4 or the root of n).
-    The paper does not say what becomes of finished beams: that they take a place is our reading.
+    Scaling LLM Test-Time Compute Optimally, section 5 ("beam", "lookahead"; 40 rounds; m = 4 or the root of n). The
+    paper does not say what becomes of finished beams: that they take a place is our reading.
     """
 
     n: int
@@ -42,7 +91,6 @@ class BeamSearch(Strategy):
     environment: Environment[Any] = field(default_factory=TextSteps)
     rounds: int = 40
     lookahead: int = 0
-    form: Literal["snell", "alphamath"] = "snell"
     select: Selector = Argmax()
     generator: Generator | None = None
 
@@ -50,55 +98,49 @@ class BeamSearch(Strategy):
         check_counts(self, n=0, m=0, rounds=1)
         if self.m < 1 or self.n < self.m or self.n % self.m:
             raise ConfigError(f"BeamSearch keeps n / m beams: n must be a multiple of m, got n={self.n}, m={self.m}")
-        if self.form not in ("snell", "alphamath"):
-            raise ConfigError(f'form is "snell" or "alphamath", got {self.form!r}')
         self._steps()
 
-    @classmethod
-    def alphamath(cls, b1: int, b2: int, verifier: Verifier, **options: Any) -> BeamSearch:
-        """Step-level beam search SBS(B1, B2): `b2` next steps of each beam, of which the best `b1` are kept.
-
-        It starts from one beam, so with `b2` steps, and `b1` shrinks by one with each finished beam; the answer is the
-        one with the highest value. (1, 1) is greedy. Cost: at most `b1` * `b2` steps a round. Source: AlphaMath,
-        released ``step_beam.py``. There a finished step that is not among the best `b1` is
-        forgotten; here it stays a candidate for the answer.
-        """
-        if b1 < 1 or b2 < 1:
-            raise ConfigError(f"BeamSearch.alphamath needs b1 >= 1 and b2 >= 1, got {b1} and {b2}")
-        return cls(b1 * b2, b2, verifier, form="alphamath", **options)
-
     @property
-    def _first(self) -> int:
-        return self.n if self.form == "snell" else self.m
-
-    def _steps(self) -> Steps:
-        return Steps(self.environment, self.verifier, self.generator, self.lookahead)
-
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All rounds at full width; an environment or a verifier that asks models costs more."""
-        one, steps = worst_case(self.generator, sample), self._first + (self.rounds - 1) * self.n
-        return None if one is None else one.times(steps * (self.lookahead + 1)) + Usage(verifications=steps)
-
-    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        steps, places = self._steps(), self.n
-        tree = await steps.plant(prompt, run)
-        parents, finished, unfinished, failure = [ROOT] * self._first, list[Grown](), list[Grown](), None
-        for _ in range(self.rounds):
-            grown, failure = await steps.grow(prompt, tree, parents, run)
-            if not grown:
-                break
-            finished += [g for g in grown if g.terminal]
-            unfinished, places = self._narrow(grown, places)
-            parents = [g.node for g in unfinished for _ in range(self.m)][:places]
-            if not parents or over(grown, failure):
-                break
-        return await answer(prompt, finished, unfinished, failure, self.select, run)
+    def _shape(self) -> tuple[int, int, int]:
+        return self.n, self.m, self.n
 
     def _narrow(self, grown: list[Grown], places: int) -> tuple[list[Grown], int]:
-        """The beams to go on with, best first, and how many steps may be drawn from them."""
-        if self.form == "snell":
-            taken = sum(g.terminal and not g.dead for g in grown)
-            return ranked(g for g in grown if not g.terminal), places - taken
-        kept = ranked(grown)[: places // self.m]
+        taken = sum(g.terminal and not g.dead for g in grown)
+        return ranked(g for g in grown if not g.terminal), places - taken
+
+
+@dataclass(frozen=True)
+class AlphaMathBeam(Beams):
+    """Step-level beam search SBS(B1, B2): `b2` next steps of each beam, of which the best `b1` are kept.
+
+    b1: beams, at first; (1, 1) is greedy.
+    b2: next steps of each beam; it starts from one beam, so with `b2` steps.
+    verifier, environment, rounds, lookahead, select, generator: those of `BeamSearch`.
+
+    Finished and unfinished paths compete for the beam, and each finished one in it narrows it by a beam for good. The
+    answer is the one with the highest value. Cost: at most `b1` * `b2` steps a round. Source: AlphaMath, released
+    ``step_beam.py``. There a finished step that is not among the best `b1` is forgotten; here it stays a candidate for
+    the answer.
+    """
+
+    b1: int
+    b2: int
+    verifier: Verifier
+    environment: Environment[Any] = field(default_factory=TextSteps)
+    rounds: int = 40
+    lookahead: int = 0
+    select: Selector = Argmax()
+    generator: Generator | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(self, b1=1, b2=1, rounds=1)
+        self._steps()
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return self.b2, self.b2, self.b1 * self.b2
+
+    def _narrow(self, grown: list[Grown], places: int) -> tuple[list[Grown], int]:
+        kept = ranked(grown)[: places // self.b2]
         beams = [g for g in kept if not g.terminal]
-        return beams, places - self.m * (len(kept) - len(beams))
+        return beams, places - self.b2 * (len(kept) - len(beams))

@@ -12,9 +12,9 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over, ranked
-from searchkit.strategy import Strategy, worst_case
+from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Prompt, Sample, Usage
+from searchkit.types import Prompt, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,13 @@ class DVTS(Strategy):
     def _steps(self) -> Steps:
         return Steps(self.environment, self.verifier, self.generator, self.lookahead)
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All rounds at full width; an environment or a verifier that asks models costs more."""
-        one, steps = worst_case(self.generator, sample), self.rounds * self.n
-        return None if one is None else one.times(steps * (self.lookahead + 1)) + Usage(verifications=steps)
+    def counts(self) -> tuple[int, int] | None:
+        steps = self.rounds * self.n
+        return steps * (self.lookahead + 1), steps
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, subtrees = self._steps(), self.n // self.m
-        tree = await steps.plant(prompt, run)
+        tree = await steps.start(prompt, run)
         finished, last, failure = list[Grown](), list[Grown](), None
 
         async def descend(index: int, child: Run) -> Subtree:
@@ -75,7 +74,8 @@ class DVTS(Strategy):
             async for outcome in stream:
                 found = outcome.value
                 if found is None:
-                    failure = run.note_failure(outcome, failure)
+                    run.note_failure(outcome.error)
+                    failure = failure or outcome.error
                     continue
                 tree.graft(found.tree)
                 finished += found.finished

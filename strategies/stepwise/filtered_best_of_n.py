@@ -13,9 +13,9 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer
-from searchkit.strategy import Strategy, worst_case
+from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Prompt, Sample, Usage, Verdict
+from searchkit.types import Prompt, Sample, Verdict, first_failure
 
 
 @dataclass(slots=True)
@@ -67,14 +67,12 @@ class FilteredBestOfN(Strategy):
     def _steps(self) -> Steps:
         return Steps(self.environment, self.verifier, self.generator)
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All texts to their last round; an environment or a verifier that asks models costs more."""
-        one, steps = worst_case(self.generator, sample), self.n * self.rounds
-        return None if one is None else one.times(steps) + Usage(verifications=steps)
+    def counts(self) -> tuple[int, int] | None:
+        return self.n * self.rounds, self.n * self.rounds
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps = self._steps()
-        tree = await steps.plant(prompt, run)
+        tree = await steps.start(prompt, run)
         start = [_Path(Tree(tree.state[ROOT])) for _ in range(self.n)]
         paths, failure = await self._write(steps, prompt, start, self.tau, run)
         if any(path.dropped for path in paths) and all(path.dropped or not path.over(self.rounds) for path in paths):
@@ -106,10 +104,9 @@ class FilteredBestOfN(Strategy):
             return path
 
         outcomes = await run.map(write, range(len(paths)), name="path")
-        failure = None
         for outcome in outcomes:
-            failure = run.note_failure(outcome, failure)
-        return [outcome.value for outcome in outcomes if outcome.value is not None], failure
+            run.note_failure(outcome.error)
+        return [outcome.value for outcome in outcomes if outcome.value is not None], first_failure(outcomes)
 
 
 def _score(verdict: Verdict) -> float:

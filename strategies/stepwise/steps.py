@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.calls import CallError
-from searchkit.environments.protocols import Anytime, Environment, Learning
+from searchkit.environments.protocols import Environment
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.actions import one
 from searchkit.strategies.common.checks import check_environment, check_verifier
-from searchkit.strategies.selection.rules import fallback
+from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.common.transition import Reached, Stepper
 from searchkit.tree import Tree
-from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
+from searchkit.types import Prompt, Sample, Scored, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,6 @@ class Grown:
     @property
     def score(self) -> float | None:
         return self.scored.score
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    action: Sample[Any]
-    step: Step[Any]
-    scored: Scored
-    answer: bool
-    spent: BudgetExhausted | None
 
 
 class Steps:
@@ -67,7 +57,7 @@ class Steps:
         self.generator: Generator | None = generator
         self.lookahead: int = lookahead
 
-    async def plant(self, prompt: Prompt, run: Run) -> Tree:
+    async def start(self, prompt: Prompt, run: Run) -> Tree:
         """A tree with the first state as its root, shown while it grows."""
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
         tree = Tree(await self.environment.start(prompt, run))
@@ -83,59 +73,23 @@ class Steps:
         failure. start: the index of the first sample. Raises the failure if nothing grew because of a mistake in the
         configuration.
         """
-        least, grown, failure = self.verifier.range[0], list[Grown](), None
+        grown, failure = list[Grown](), None
+        stepper, ahead = Stepper(self.environment, self.verifier), self._ahead if self.lookahead else None
 
-        async def draw(parent: int, child: Run) -> _Drawn:
-            return await self._draw(prompt, tree.state[parent], start + child.index, child)
+        async def draw(parent: int, child: Run) -> Reached:
+            state, index = tree.state[parent], start + child.index
+            return await stepper.draw(prompt, state, self.generator, index, child, ahead)
 
         for parent, outcome in zip(parents, await run.map(draw, parents, name="step"), strict=True):
-            drawn = outcome.value
-            if drawn is None:
-                failure = run.note_failure(outcome, failure)
-                continue
-            if drawn.spent is not None:
-                failure = run.note_failure(Outcome(outcome.index, None, drawn.spent), failure)
-            node, step = self._add(tree, parent, drawn), drawn.step
-            dead = step.terminal and step.reward is not None and step.reward <= least
-            grown.append(Grown(node, drawn.scored, step.terminal, dead, drawn.answer))
+            found = outcome.value
+            error = outcome.error if found is None else found.spent
+            run.note_failure(error)
+            failure = failure or error
+            if found is not None:
+                grown.append(Grown(_add(tree, parent, found), found.scored, found.terminal, found.dead, found.answer))
         if not grown and isinstance(failure, ConfigError):
             raise failure
         return grown, failure
-
-    # ---------------------------------------------------------------- one step
-
-    async def _draw(self, prompt: Prompt, state: Any, index: int, run: Run) -> _Drawn:
-        action = await one(self.environment, self.generator, state, run, index)
-        if action is None:
-            raise CallError("there is no action in this state")
-        step = await self.environment.step(state, action, run)
-        sample = self.environment.candidate(step.state)
-        answer = step.terminal or (isinstance(self.environment, Anytime) and self.environment.complete(step.state))
-        if answer:
-            reward = Verdict(step.reward if step.terminal else None, feedback=step.observation)
-            run.offer(sample, reward)  # it is paid for, and a candidate even if it cannot be judged
-        verdict, spent = Verdict(), None
-        try:
-            verdict = await self._verdict(prompt, step, sample, run, partial=not answer)
-        except ConfigError:
-            raise
-        except BudgetExhausted as error:
-            spent = error
-        except Exception as error:  # the step is paid for: it is kept, without a score
-            run.fail(error)
-        if isinstance(self.environment, Learning):
-            step = replace(step, state=self.environment.judged(step.state, verdict))
-        return _Drawn(action, step, Scored(sample, verdict), answer, spent)
-
-    async def _verdict(
-        self, prompt: Prompt, step: Step[Any], sample: Sample[Any], run: Run, *, partial: bool
-    ) -> Verdict:
-        if step.terminal and step.reward is not None:
-            return Verdict(step.reward, feedback=step.observation)
-        if self.lookahead and not step.terminal:
-            return await self._ahead(prompt, step.state, run)
-        [scored] = await run.score(self.verifier, prompt, [sample], partial=partial)
-        return scored.verdict
 
     async def _ahead(self, prompt: Prompt, state: Any, run: Run) -> Verdict:
         """The verdict on where `lookahead` greedy steps lead, or on where they end before."""
@@ -155,16 +109,16 @@ class Steps:
         [scored] = await run.score(self.verifier, prompt, [self.environment.candidate(state)], partial=True)
         return scored.verdict
 
-    def _add(self, tree: Tree, parent: int, drawn: _Drawn) -> int:
-        action, step, score = drawn.action, drawn.step, drawn.scored.score
-        tokens = action.usage.generated_tokens
-        node = tree.add(parent, action.text, step.state, terminal=step.terminal, tokens=tokens)
-        if score is not None:
-            tree.score[node] = score
-            tree.backup(node, score)
-        if step.terminal:
-            tree.close(node)
-        return node
+
+def _add(tree: Tree, parent: int, found: Reached) -> int:
+    assert found.action is not None
+    tokens, text = found.action.usage.generated_tokens, found.action.text
+    node = tree.add(parent, text, found.state, terminal=found.terminal, tokens=tokens, score=found.score)
+    if found.score is not None:
+        tree.backup(node, found.score)
+    if found.terminal:
+        tree.close(node)
+    return node
 
 
 def ranked(grown: Iterable[Grown]) -> list[Grown]:
@@ -194,8 +148,7 @@ async def answer(
     among = finished or [g for g in open_ones if g.answer]
     if among:
         scored = [g.scored for g in among]
-        choice = await select.select(prompt, scored, run)
-        return scored[fallback(scored) if choice.index is None else choice.index].sample
+        return scored[await choose(select, prompt, scored, run)].sample
     if not open_ones and failure is not None:
         raise failure
     return replace(open_ones[0].scored.sample, finish="length")

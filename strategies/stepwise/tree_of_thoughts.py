@@ -13,9 +13,9 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over, ranked
-from searchkit.strategy import Strategy, worst_case
+from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
-from searchkit.types import Prompt, Sample, Usage
+from searchkit.types import Prompt, Sample
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,19 @@ class TreeOfThoughts(Strategy):
     def _steps(self) -> Steps:
         return Steps(self.environment, self.verifier, self.generator)
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All expansions at full width; an environment or a verifier that asks models costs more."""
-        one, expansions = worst_case(self.generator, sample), self.expansions
+    def counts(self) -> tuple[int, int] | None:
+        expansions = self.expansions
         if self.order == "bfs":
             expansions = min(expansions, 1 + self.width * (self.depth - 1))
         steps = expansions * (self.at_once or self.branch)
-        return None if one is None else one.times(steps) + Usage(verifications=steps)
+        return steps, steps
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         return await (self._breadth_first if self.order == "bfs" else self._depth_first)(prompt, run)
 
     async def _breadth_first(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, left = self._steps(), self.expansions
-        tree = await steps.plant(prompt, run)
+        tree = await steps.start(prompt, run)
         level, finished, unfinished, failure = [ROOT], list[Grown](), list[Grown](), None
         for _ in range(self.depth):
             level = level[:left]
@@ -98,7 +97,7 @@ class TreeOfThoughts(Strategy):
 
     async def _depth_first(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, at_once = self._steps(), self.at_once or self.branch
-        tree = await steps.plant(prompt, run)
+        tree = await steps.start(prompt, run)
         waiting, made = [(ROOT, 0)], 0  # a node, and how many children were drawn from it
         finished, unfinished, first = list[Grown](), list[Grown](), None
         for _ in range(self.expansions):

@@ -7,21 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from searchkit.calls import CallError
-from searchkit.environments.protocols import Anytime, Environment
+from searchkit.environments.protocols import Anytime, Environment, is_complete
 from searchkit.environments.rewrite import Rewrite
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
-from searchkit.strategies.common.actions import one
 from searchkit.strategies.common.checks import check_counts, check_environment
-from searchkit.strategies.common.sources import check_rewards, dearest, reward_of, sources_of
+from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.common.sources import Sources, check_rewards, reward_of, sources_of
 from searchkit.strategies.common.thompson import Draw, Prior, prior_of
-from searchkit.strategies.common.transition import Reached, reached
-from searchkit.strategies.selection.rules import Argmax, fallback
+from searchkit.strategies.common.transition import Reached, Stepper
+from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.tree.policies.ab_mcts import Arms
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Usage
+from searchkit.types import Prompt, Sample, Scored, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +81,14 @@ class ABMCTS(Strategy):
         check_rewards("ABMCTS", self.verifier, self.threshold)
         sources_of(self.generators, self.generator)
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """Every child from the dearest generator; an environment or a verifier that asks models costs more."""
-        one = dearest(sources_of(self.generators, self.generator), sample)
-        checks = self.iterations + isinstance(self.environment, Anytime)
-        return None if one is None else one.times(self.iterations) + Usage(verifications=checks)
+    def counts(self) -> tuple[int, int] | None:
+        return self.iterations, self.iterations + isinstance(self.environment, Anytime)
+
+    def sources(self) -> Sources:
+        return sources_of(self.generators, self.generator)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        sources = sources_of(self.generators, self.generator)
+        sources = self.sources()
         tree = Tree(await self.environment.start(prompt, run))
         run.show_tree(tree)
         arms = Arms(tree, prior_of(self.prior, self.draw), self.draw, len(sources))
@@ -122,7 +121,8 @@ class ABMCTS(Strategy):
                     trial, found = under_way.popleft(), outcome.value
                     tree.finish(trial.node)
                     spent = outcome.error if found is None else found.spent
-                    first = run.note_failure(Outcome(trial.index, None, spent), first)
+                    run.note_failure(spent)
+                    first = first or spent
                     over = over or isinstance(spent, BudgetExhausted)
                     new = self._add(tree, arms, trial, found)
                     finished += new
@@ -138,22 +138,18 @@ class ABMCTS(Strategy):
     async def _root(self, prompt: Prompt, tree: Tree, run: Run) -> list[Scored]:
         """The first state as an answer, if it is one; its verdict is known before anything is drawn."""
         state = tree.state[ROOT]
-        if not isinstance(self.environment, Anytime) or not self.environment.complete(state):
+        if not is_complete(self.environment, state):
             return []
-        found = await reached(self.environment, self.verifier, prompt, None, Step(state), run)
-        run.note_failure(Outcome(0, None, found.spent))
+        found = await Stepper(self.environment, self.verifier).judge(prompt, None, Step(state), run)
+        run.note_failure(found.spent)
         tree.state[ROOT] = found.state
-        if found.scored.score is not None:
-            tree.score[ROOT] = found.scored.score
+        if found.score is not None:
+            tree.score[ROOT] = found.score
         return [found.scored]
 
     async def _draw(self, prompt: Prompt, state: Any, source: Generator | None, index: int, run: Run) -> Reached:
         run.params = run.base_params(source)  # the environment may add stop strings to them
-        action = await one(self.environment, source, state, run, index)
-        if action is None:
-            raise CallError("there is no action in this state")
-        step = await self.environment.step(state, action, run)
-        return await reached(self.environment, self.verifier, prompt, action, step, run)
+        return await Stepper(self.environment, self.verifier).draw(prompt, state, source, index, run)
 
     # ---------------------------------------------------------------- bookkeeping
 
@@ -163,14 +159,13 @@ class ABMCTS(Strategy):
             tree.failures[trial.node] += 1
             arms.source[trial.source].tell(0.0)
             return []
-        action, score = found.action, found.scored.score
+        action, score = found.action, found.score
         tokens = action.usage.generated_tokens
-        node = tree.add(trial.node, action.text, found.state, terminal=found.terminal, tokens=tokens)
+        node = tree.add(trial.node, action.text, found.state, terminal=found.terminal, tokens=tokens, score=score)
         arms.grow()
         if found.terminal:
             tree.close(node)
         if score is not None:
-            tree.score[node] = score
             tree.backup(node, score)
             arms.tell(node, reward_of(score, self.verifier))
         arms.source[trial.source].tell(0.0 if score is None else reward_of(score, self.verifier))
@@ -187,8 +182,7 @@ class ABMCTS(Strategy):
         self, prompt: Prompt, tree: Tree, finished: Sequence[Scored], failure: Exception | None, run: Run
     ) -> Sample[Any]:
         if finished:
-            choice = await self.select.select(prompt, finished, run)
-            return finished[fallback(finished) if choice.index is None else choice.index].sample
+            return finished[await choose(self.select, prompt, finished, run)].sample
         if len(tree) == 1 and failure is not None:
             raise failure
         scored = [node for node in range(1, len(tree)) if tree.score[node] == tree.score[node]]

@@ -7,14 +7,14 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from searchkit.environments.protocols import Anytime, Completing, Environment, Learning
+from searchkit.environments.protocols import Environment, Learning
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
-from searchkit.strategies.common.actions import Proposal, one, propose
-from searchkit.strategies.common.transition import Reached, reached
-from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Verdict
+from searchkit.strategies.common.actions import Proposal, propose
+from searchkit.strategies.common.transition import Stepper
+from searchkit.strategies.tree.evaluation import Evaluated, Evaluation
+from searchkit.types import Prompt, Sample, Scored, first_failure
 
-Evaluate = Literal["value", "rollout", "children"]
 Prior = Literal["frequency", "uniform", "logprob"]
 
 
@@ -47,23 +47,13 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A state's value (None: unknown), the verdict on it, itself as an answer, and the answers of its rollouts."""
-
-    value: float | None = None
-    verdict: Verdict | None = None
-    itself: Scored | None = None
-    rollouts: tuple[Scored, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Expansion:
     """What expanding a node brought. counts: how often each action was drawn, those known before included.
 
     whole: no other action exists. failure: what kept something from being done; that the budget is spent comes first.
     """
 
-    evaluation: Evaluation
+    evaluated: Evaluated
     state: Any
     children: tuple[Child, ...] = ()
     counts: Mapping[Hashable, int] = field(default_factory=dict)
@@ -71,7 +61,7 @@ class Expansion:
     failure: Exception | None = None
 
 
-NOT_EVALUATED = Evaluation()
+NOT_EVALUATED = Evaluated()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +73,7 @@ class Expander:
     verifier: Verifier
     width: int
     branch: int | None
-    evaluate: Evaluate
-    rollouts: int
-    horizon: int
+    evaluation: Evaluation
     prior: Prior | Verifier
 
     async def expand(self, prompt: Prompt, ask: Ask, run: Run) -> Expansion:
@@ -93,12 +81,13 @@ class Expander:
 
         What one of the two brought survives the other; raises if both failed, or the only one that was asked for.
         """
-        if not self._wants_evaluation(ask):
+        if not self.evaluation.wants(self.environment, ask.state, ask.evaluated):
             return await self._draw(prompt, ask, ask.state, run)
+        stepper = Stepper(self.environment, self.verifier)
 
         async def half(evaluating: bool, child: Run) -> Any:
             if evaluating:
-                return await self._evaluate(prompt, ask, child)
+                return await self.evaluation.evaluate(prompt, ask.state, ask.evaluated, stepper, self.generator, child)
             return await self._draw(prompt, ask, state, child)
 
         state = ask.state
@@ -111,57 +100,11 @@ class Expander:
             evaluated, drawn = await run.map(half, (True, False), name="leaf")
         if evaluated.value is None and drawn.value is None:
             drawn.unwrap()
-        run.note_failure(drawn, run.note_failure(evaluated))
+        run.note_failure(evaluated.error)
+        run.note_failure(drawn.error)
         brought = drawn.value or Expansion(NOT_EVALUATED, state)
         failure = _worst(evaluated.error, drawn.error, brought.failure)
-        return replace(brought, evaluation=evaluated.value or NOT_EVALUATED, failure=failure)
-
-    def _complete(self, state: Any) -> bool:
-        return isinstance(self.environment, Anytime) and self.environment.complete(state)
-
-    def _wants_evaluation(self, ask: Ask) -> bool:
-        """Whether anything would be learned: not where the same verifier said it already, nor of no draft at all."""
-        if self.evaluate == "rollout":
-            return True
-        blank = isinstance(self.environment, Anytime) and not self.environment.complete(ask.state)
-        return not ask.evaluated and not blank and (self.evaluate == "value" or self._complete(ask.state))
-
-    # ---------------------------------------------------------------- evaluation
-
-    async def _evaluate(self, prompt: Prompt, ask: Ask, run: Run) -> Evaluation:
-        state, own, answer = ask.state, Scored(self.environment.candidate(ask.state)), self._complete(ask.state)
-        if self.evaluate != "rollout" or (answer and not ask.evaluated):
-            [own] = await run.score(self.verifier, prompt, [own.sample], partial=not answer)
-        itself = own if answer and not ask.evaluated else None
-        if self.evaluate != "rollout":
-            return Evaluation(own.score, own.verdict, itself)
-        outcomes = await run.map(lambda _, child: self._rollout(prompt, state, child), range(self.rollouts))
-        ends, failure = [o.value for o in outcomes if o.value is not None], None
-        for outcome in outcomes:
-            failure = run.note_failure(outcome, failure)
-        if not ends and failure is not None:
-            raise failure
-        scores = [end.scored.score for end in ends if end.scored.score is not None]
-        answers = tuple(end.scored for end in ends if end.answer)
-        verdict = None if itself is None else itself.verdict
-        return Evaluation(math.fsum(scores) / len(scores) if scores else None, verdict, itself, answers)
-
-    async def _rollout(self, prompt: Prompt, state: Any, run: Run) -> Reached:
-        """One way in which the episode may go on to its end: in a single sample where the environment can."""
-        if isinstance(self.environment, Completing):
-            params, place = self.environment.finish_params(run), self.environment.prompt(state)
-            [rest] = await run.sample(self.generator, place, params=params, partial=True)
-            end = Step(await self.environment.finish(state, rest, run), terminal=True)
-        else:
-            end = Step(state)
-            for _ in range(self.horizon):
-                action = await one(self.environment, self.generator, end.state, run)
-                if action is None:
-                    break
-                end = await self.environment.step(end.state, action, run)
-                if end.terminal:
-                    break
-        return await reached(self.environment, self.verifier, prompt, None, end, run)
+        return replace(brought, evaluated=evaluated.value or NOT_EVALUATED, failure=failure)
 
     # ---------------------------------------------------------------- children
 
@@ -170,13 +113,8 @@ class Expander:
         proposals, whole = await propose(self.environment, self.generator, state, self.width, ask.drawn, run)
         new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
         outcomes = await run.map(lambda each, child: self._follow(prompt, state, each, child), new, name="child")
-        failure = None
-        for outcome in outcomes:
-            failure = run.note_failure(outcome, failure)
-        found = [outcome.value for outcome in outcomes if outcome.value is not None]
-        if new and not found and failure is not None:
-            raise failure
-        failure = _worst(failure, *(spent for _, spent in found))
+        found = run.survivors(outcomes)
+        failure = _worst(first_failure(outcomes), *(spent for _, spent in found))
         children = await self._weighted(prompt, [child for child, _ in found], run)
         counts = {proposal.identity: proposal.count for proposal in proposals}
         return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, failure)
@@ -186,9 +124,9 @@ class Expander:
     ) -> tuple[Child, BudgetExhausted | None]:
         step = await self.environment.step(state, proposal.action, run)
         identity, action = proposal.identity, proposal.action
-        if not step.terminal and self.evaluate != "children":
+        if not step.terminal and not self.evaluation.of_children:
             return Child(identity, action, step.state, None, False, False), None
-        found = await reached(self.environment, self.verifier, prompt, action, step, run)
+        found = await Stepper(self.environment, self.verifier).judge(prompt, action, step, run)
         child = Child(identity, action, found.state, found.scored, found.answer, found.terminal, found.dead)
         return child, found.spent
 
@@ -204,7 +142,7 @@ class Expander:
         except ConfigError:
             raise
         except Exception as error:  # the children are paid for: they are kept, as bad as can be
-            run.note_failure(Outcome(0, None, error))
+            run.note_failure(error)
             run.fail(error)
             scored = [Scored(sample) for sample in samples]
         known = [s.score for s in scored if s.score is not None and math.isfinite(s.score)]

@@ -38,22 +38,23 @@ class Growth:
         """Add the children, back everything up, close what has ended; returns the answers that were found."""
         tree, found = self.tree, len(self.ends)
         tree.state[node] = expansion.state
-        if expansion.evaluation.itself is not None:
-            self.ends.append(End(node, expansion.evaluation.itself))
-        self.ends += [End(node, answer, "rollout") for answer in expansion.evaluation.rollouts]
-        if expansion.evaluation.value is not None:
-            tree.score[node] = expansion.evaluation.value
-            self.policy.backup(tree, node, expansion.evaluation.value)
+        if expansion.evaluated.itself is not None:
+            self.ends.append(End(node, expansion.evaluated.itself))
+        self.ends += [End(node, answer, "rollout") for answer in expansion.evaluated.rollouts]
+        if expansion.evaluated.value is not None:
+            tree.score[node] = expansion.evaluated.value
+            self.policy.backup(tree, node, expansion.evaluated.value)
         known = self._known.setdefault(node, {})
         for child in expansion.children:
             tokens = child.action.usage.generated_tokens
+            score = None if child.scored is None else child.scored.score
             place = tree.add(
-                node, child.action.text, child.state, prior=child.prior, terminal=child.terminal, tokens=tokens
-            )
+                node, child.action.text, child.state, prior=child.prior, terminal=child.terminal, tokens=tokens,
+                score=score,
+            )  # fmt: skip
             known[child.identity] = place
-            if child.scored is not None and child.scored.score is not None:
-                tree.score[place] = child.scored.score
-                self.policy.backup(tree, place, child.scored.score)
+            if score is not None:
+                self.policy.backup(tree, place, score)
             if child.scored is not None and child.answer:
                 self.ends.append(End(place, child.scored, "dead" if child.dead else "state"))
             if child.terminal:

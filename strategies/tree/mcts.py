@@ -15,10 +15,10 @@ class MCTS(TreeSearch):
 
     - AlphaMath: ``policy=PUCT(1.25), prior="logprob", iterations=40, width=5``, a value model as verifier.
     - RAP on GSM8K: ``policy=RAP(), prior=fast_reward, iterations=10, width=4``.
-    - Agent Q: ``policy=AgentQ(), prior=critic, evaluate="rollout"``.
+    - Agent Q: ``policy=AgentQ(), prior=critic, evaluation=Rollout()``.
     - MASTER: ``policy=MASTER(), prior=judge``.
-    - SWE-Search: ``policy=SWESearch(), evaluate="children", iterations=100, width=1, expansions=5, pick="value"``.
-    - WebPilot: ``policy=UCT(q="max", widening=Widening(1, 0.5)), evaluate="children", width=1, expansions=4``.
+    - SWE-Search: ``policy=SWESearch(), evaluation=Children(), iterations=100, width=1, expansions=5, pick="value"``.
+    - WebPilot: ``policy=UCT(q="max", widening=Widening(1, 0.5)), evaluation=Children(), width=1, expansions=4``.
     - R-MCTS: ``policy=PUCT(1.0), iterations=20, width=20, branch=5, threshold=1.0,
       pick="visits"`` inside ``RecedingHorizon(..., commit="action")``.
 

@@ -12,7 +12,7 @@ from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.tree.tree_search import Found, TreeSearch
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
-from searchkit.types import Outcome, Prompt, Sample, Scored, Step, Usage, Verdict
+from searchkit.types import Prompt, Sample, Scored, Step, Usage, Verdict
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RecedingHorizon(Strategy):
             except Exception as error:  # what failed later takes nothing from an answer
                 if not answers:
                     raise
-                run.note_failure(Outcome(0, None, error))
+                run.note_failure(error)
                 run.fail(error)
                 break
             node, goes_on = self._next(found)

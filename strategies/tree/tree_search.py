@@ -7,22 +7,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from searchkit.environments.protocols import Anytime, Completing, Environment, Listing
+from searchkit.environments.protocols import Anytime, Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts, check_environment, check_method, check_verifier
-from searchkit.strategies.selection.rules import Argmax, fallback
-from searchkit.strategies.tree.expansion import Ask, Evaluate, Expander, Expansion, Prior
+from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.selection.rules import Argmax
+from searchkit.strategies.tree.evaluation import Evaluation, Value
+from searchkit.strategies.tree.expansion import Ask, Expander, Expansion, Prior
 from searchkit.strategies.tree.growth import Growth
 from searchkit.strategies.tree.pick import End, Pick, pick, walk
 from searchkit.strategies.tree.policies.uct import UCT
-from searchkit.strategy import Strategy, worst_case
+from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree, TreePolicy
-from searchkit.types import Outcome, Prompt, Sample, Scored, Usage
+from searchkit.types import Prompt, Sample, Scored
 
 CHOICES = {
-    "evaluate": ("value", "rollout", "children"),
     "prior": ("frequency", "uniform", "logprob"),
     "pick": ("answer", "visits", "value"),
 }
@@ -44,9 +45,8 @@ class TreeSearch(Strategy):
     ones merged, the more frequent first. Finished episodes are scored by the environment's reward, else by the
     verifier, and are candidates for the answer; so are states that the environment calls complete.
 
-    evaluate: what is backed up. "value": the verifier's score of the path to the node that is expanded; "rollout": the
-    mean score of `rollouts` ways (each of at most `horizon` steps) in which the episode goes on from there to its end;
-    "children": the verifier's score of each new child. prior: of a child, its share of the draws ("frequency"), the
+    evaluation: what is backed up from a node that is expanded: `Value()`, `Rollout(n, horizon)` or `Children()`.
+    prior: of a child, its share of the draws ("frequency"), the
     same for all ("uniform"), the exponential of its mean token log-probability ("logprob"), or the score that a
     verifier (a critic, perhaps one that ranks siblings) gives it.
 
@@ -60,8 +60,8 @@ class TreeSearch(Strategy):
     pick: from which part of the tree the answer comes, see `pick`; select: chooses among the answers there. Without any
     the best unfinished path is returned, marked as truncated.
 
-    Cost: at most `iterations` * `width` steps, and as many evaluations, each a verification or `rollouts` rollouts with
-    one each; a verification for each finished episode, and for each child if it is evaluated or judged for its prior.
+    Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
+    finished episode, and for each child if it is evaluated or judged for its prior.
     """
 
     verifier: Verifier
@@ -70,9 +70,7 @@ class TreeSearch(Strategy):
     iterations: int = 64
     width: int = 4
     branch: int | None = None
-    evaluate: Evaluate = "value"
-    rollouts: int = 1
-    horizon: int = 40
+    evaluation: Evaluation = field(default_factory=Value)
     prior: Prior | Verifier = "frequency"
     expansions: int = 1
     retries: int = 1
@@ -85,7 +83,7 @@ class TreeSearch(Strategy):
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        check_counts(self, iterations=1, width=1, rollouts=1, horizon=1, expansions=1, retries=0, in_flight=1, trees=1)
+        check_counts(self, iterations=1, width=1, expansions=1, retries=0, in_flight=1, trees=1)
         if self.branch is not None:
             check_counts(self, branch=1)
         if self.trees > self.iterations:
@@ -96,22 +94,20 @@ class TreeSearch(Strategy):
         check_method("select", self.select, "select", "Argmax() or Vote()")
         if self.generator is not None:
             check_method("generator", self.generator, "generate", "Model(backend) or Function(fn)")
+        if not isinstance(self.evaluation, Evaluation):
+            raise ConfigError(f"evaluation is Value(), Rollout(n, horizon) or Children(), got {self.evaluation!r}")
         for what, choices in CHOICES.items():
             value = getattr(self, what)
             if value not in choices and not (what == "prior" and callable(getattr(value, "verify", None))):
                 raise ConfigError(f"{what} is one of {', '.join(map(repr, choices))}, got {value!r}")
 
-    def worst_case(self, sample: Usage) -> Usage | None:
-        """All iterations in full, each step an ended episode; unknown where the environment lists the actions."""
-        one = worst_case(self.generator, sample)
-        if one is None or isinstance(self.environment, Listing):
+    def counts(self) -> tuple[int, int] | None:
+        """None where the environment lists the actions: as many as there are."""
+        if isinstance(self.environment, Listing):
             return None
-        length = 1 if isinstance(self.environment, Completing) else self.horizon
-        rollouts = self.rollouts if self.evaluate == "rollout" else 0
-        checks = self.width * (1 if isinstance(self.prior, str) else 2) + max(1, rollouts)
-        checks += rollouts > 0 and isinstance(self.environment, Anytime)  # the state itself is judged, too
-        draws = self.width + rollouts * length
-        return one.times(self.iterations * draws) + Usage(verifications=self.iterations * checks)
+        draws = self.width + self.evaluation.draws(self.environment)
+        checks = self.width * (1 if isinstance(self.prior, str) else 2) + self.evaluation.checks(self.environment)
+        return self.iterations * draws, self.iterations * checks
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         return (await self.explore(prompt, run)).end.answer.sample
@@ -133,7 +129,8 @@ class TreeSearch(Strategy):
         async with run.stream(grow, range(self.trees), window=self.trees, name="tree") as stream:
             async for outcome in stream:
                 if outcome.value is None:
-                    failure = run.note_failure(outcome, failure)
+                    run.note_failure(outcome.error)
+                    failure = failure or outcome.error
                     continue
                 growth, failed = outcome.value
                 places, failure = tree.graft(growth.tree, merge=True), failure or failed
@@ -146,8 +143,7 @@ class TreeSearch(Strategy):
         """Grow `tree` by at most `most` expansions; with it the first failure."""
         growth = Growth(tree, self.policy, self.expansions, self.retries, frequency=self.prior == "frequency")
         expander = Expander(
-            self.environment, self.generator, self.verifier, self.width, self.branch, self.evaluate, self.rollouts,
-            self.horizon, self.prior,
+            self.environment, self.generator, self.verifier, self.width, self.branch, self.evaluation, self.prior,
         )  # fmt: skip
         under_way: deque[int] = deque()
         first: Exception | None = None
@@ -173,7 +169,8 @@ class TreeSearch(Strategy):
                     node = under_way.popleft()
                     tree.finish(node)
                     failure = outcome.error if outcome.value is None else outcome.value.failure
-                    first = run.note_failure(Outcome(outcome.index, None, failure), first)
+                    run.note_failure(failure)
+                    first = first or failure
                     spent = spent or isinstance(failure, BudgetExhausted)
                     if outcome.value is None:
                         growth.failed(node, outcome.error)
@@ -205,12 +202,11 @@ class TreeSearch(Strategy):
         if alive or (ends and not tree.score[open_one] > least):
             among = pick(tree, alive or ends, self.pick)
             answers = [end.answer for end in among]
-            choice = await self.select.select(prompt, answers, run)
-            return Found(tree, among[fallback(answers) if choice.index is None else choice.index])
+            return Found(tree, among[await choose(self.select, prompt, answers, run)])
         if len(tree) == 1 and failure is not None:
             raise failure
         sample = self.environment.candidate(tree.state[open_one])
-        if not (isinstance(self.environment, Anytime) and self.environment.complete(tree.state[open_one])):
+        if not is_complete(self.environment, tree.state[open_one]):
             sample = replace(sample, finish="length")
         return Found(tree, End(open_one, Scored(sample)))
 

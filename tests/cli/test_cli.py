@@ -81,7 +81,8 @@ def test_a_tree_search_is_watched_and_its_tree_saved(capsys: pytest.CaptureFixtu
     page = tmp_path / "tree.html"
     code, out, err = run(
         capsys, "solve", PUZZLE.prompt, "--strategy", "mcts", "-p", "environment=CountdownSteps()", "-p",
-        "policy=UCT(1.0, widening=Widening(1, 0.5))", "-p", "evaluate='rollout'", "-p", "iterations=6", "-p", "width=2",
+        "policy=UCT(1.0, widening=Widening(1, 0.5))", "-p", "evaluation=Rollout()", "-p", "iterations=6", "-p",
+        "width=2",
         "--max-tokens", "64", "--watch", "--tree", str(page), "--json",
     )  # fmt: skip
     assert code == 0

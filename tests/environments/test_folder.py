@@ -21,7 +21,7 @@ from searchkit.environments.folder import FolderEnvironment
 from searchkit.environments.patch import files, patch
 from searchkit.environments.protocols import Anytime, Committing
 from searchkit.errors import ConfigError, StaleBranch
-from searchkit.strategies import BestFirst, RecedingHorizon
+from searchkit.strategies import BestFirst, Children, RecedingHorizon
 from searchkit.testing.strategies import _truncate
 from searchkit.types import Sample
 from searchkit.verifiers import Predicate
@@ -178,7 +178,7 @@ def test_a_search_finds_an_edit(project):
 
     environment = FolderEnvironment(project, edit, render=read)
     judge_states = Predicate(judge, range=(-9, 1))
-    search = BestFirst(judge_states, environment=environment, width=3, evaluate="children", threshold=1.0)
+    search = BestFirst(judge_states, environment=environment, width=3, evaluation=Children(), threshold=1.0)
     result = solve_sync("q", search, generator=Function(propose))
     assert (result.answer, result.stopped, result.usage.generations) == ("cab", "threshold", 3 * 3)
 

@@ -17,7 +17,7 @@ from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.snapshot import SnapshotEnvironment
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
-from searchkit.strategies import BeamSearch, RecedingHorizon
+from searchkit.strategies import BeamSearch, Children, RecedingHorizon
 from searchkit.strategies.tree.best_first import BestFirst
 from searchkit.testing import StrategyTests
 from searchkit.types import Params, Sample, Step, Verdict
@@ -95,7 +95,7 @@ def test_no_search_executes_it(world, mode):
     orders = Orders()
     guarded = Guarded(world(orders), effect, mode)
     judge = Predicate(lambda answer: len(answer.answer) / 9 if isinstance(answer, Planned) else 0.0)
-    search = BestFirst(judge, environment=guarded, iterations=12, evaluate="children")
+    search = BestFirst(judge, environment=guarded, iterations=12, evaluation=Children())
     result = asyncio.run(search_in(search))
     assert orders.placed == []
     assert result.candidates
@@ -343,7 +343,7 @@ def test_a_planner_buys_once_and_stops():
         actions = (*answer.answer, answer.pending) if isinstance(answer, Planned) else answer
         return len(actions) / 3 if actions == ("b", "a", "buy")[: len(actions)] else 0.0
 
-    planner = BestFirst(Predicate(like), environment=guarded, iterations=40, evaluate="children", threshold=1.0)
+    planner = BestFirst(Predicate(like), environment=guarded, iterations=40, evaluation=Children(), threshold=1.0)
     result = asyncio.run(search_in(RecedingHorizon(planner)))
     assert orders.placed == ["ba"]
     assert result.answer == Planned(("b", "a"), "buy")

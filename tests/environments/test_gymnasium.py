@@ -12,7 +12,7 @@ from searchkit import solve
 from searchkit.calls import CallError
 from searchkit.environments.gymnasium import GymnasiumEnvironment
 from searchkit.environments.protocols import Listing
-from searchkit.strategies import MCTS, BestFirst
+from searchkit.strategies import MCTS, BestFirst, Children
 from searchkit.types import Sample
 from searchkit.verifiers import Predicate
 from tests.environments.live_worlds import drive
@@ -196,6 +196,6 @@ def test_games_are_solved_as_well_as_can_be(make, seed):
     environment = GymnasiumEnvironment(make, seed=seed, render=lambda state: int(state.observations[-1]))
     near = Predicate(lambda square: -float(far.get(square, 1000)), range=(-1000, 20))
     best = best_return(make, seed)
-    search = BestFirst(near, environment=environment, evaluate="children", iterations=60, threshold=best)
+    search = BestFirst(near, environment=environment, evaluation=Children(), iterations=60, threshold=best)
     result = asyncio.run(solve("q", search))
     assert max(c.score for c in result.candidates) == best

@@ -53,7 +53,8 @@ async def verdicts_of(
 
     rows, failure = [], None
     for outcome in await run.map(score, members, name=name):
-        failure = run.note_failure(outcome, failure)
+        run.note_failure(outcome.error)
+        failure = failure or outcome.error
         rows.append([Verdict()] * len(samples) if outcome.value is None else [one.verdict for one in outcome.value])
     return rows, failure
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from searchkit.answers.keys import without_thoughts
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
-from searchkit.types import Outcome, Params, Prompt, Sample, Usage
+from searchkit.types import Params, Prompt, Sample, Usage
 from searchkit.verifiers.base import identity
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ async def judgements(
     if failure is not None:
         if not found:
             raise failure
-        run.note_failure(Outcome(run.index, None, failure))  # what was read before is paid for: it counts
+        run.note_failure(failure)  # what was read before is paid for: it counts
     return found
 
 

@@ -87,7 +87,8 @@ class PairwiseJudge:
 
         results, failure = [list[float]() for _ in texts], None
         for (i, j), outcome in zip(pairs, await run.map(match, pairs, name="match"), strict=True):
-            failure = run.note_failure(outcome, failure)
+            run.note_failure(outcome.error)
+            failure = failure or outcome.error
             if outcome.value is not None:
                 results[i].append(outcome.value)
                 results[j].append(WON - outcome.value)

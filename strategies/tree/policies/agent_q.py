@@ -27,13 +27,13 @@ class AgentQ(Descent):
     def __post_init__(self) -> None:
         check(self, alpha=(0, 1), c=(0, math.inf))
 
-    def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
+    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
         log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        best, chosen = -math.inf, children[0]
-        for child in children:
-            critic, visits = tree.prior[child], tree.visits[child]
-            mixed = self.alpha * critic + (1 - self.alpha) * (tree.mean(child) if visits else critic)
-            rating = mixed + self.c * math.sqrt(log / (1 + visits + tree.in_flight[child]))
-            if rating > best:
-                best, chosen = rating, child
-        return chosen
+        return [
+            self._mixed(tree, child) + self.c * math.sqrt(log / (1 + tree.visits[child] + tree.in_flight[child]))
+            for child in children
+        ]
+
+    def _mixed(self, tree: Tree, child: int) -> float:
+        critic = tree.prior[child]
+        return self.alpha * critic + (1 - self.alpha) * (tree.mean(child) if tree.visits[child] else critic)

@@ -32,7 +32,7 @@ class Widening:
 
 
 class Descent(ABC):
-    """A rule that walks down, `choose`-ing one open child after the other.
+    """A rule that walks down to the open child with the greatest rating, of equals the first.
 
     A node that may get more children (see `TreeSearch.expansions`) gets them when its `widening` says so, or, without
     one, when everything below it is closed.
@@ -41,8 +41,16 @@ class Descent(ABC):
     widening: Widening | None
 
     @abstractmethod
+    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
+        """The rating of each of `children`, which are open and of the same `parent`."""
+
     def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
-        """One of `children`, which are open and of the same `parent`."""
+        """The child with the greatest rating."""
+        best, chosen = -math.inf, children[0]
+        for child, rating in zip(children, self.rates(tree, parent, children), strict=True):
+            if rating > best:
+                best, chosen = rating, child
+        return chosen
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         tree.backup(node, value)

@@ -27,16 +27,14 @@ class MASTER(Descent):
     def __post_init__(self) -> None:
         check(self, confidence=(0, math.inf), c=(0, math.inf))
 
-    def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
+    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
         log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        best, chosen = -math.inf, children[0]
-        for child in children:
-            known = self.confidence + tree.visits[child]
-            n = known + tree.in_flight[child] or started(tree, child)
-            if not n:
-                return child
-            total = self.confidence * tree.prior[child] + tree.total[child]
-            rating = (total / known if known else tree.mean(parent)) + self.c * math.sqrt(log / n)
-            if rating > best:
-                best, chosen = rating, child
-        return chosen
+        return [self._rate(tree, parent, child, log) for child in children]
+
+    def _rate(self, tree: Tree, parent: int, child: int, log: float) -> float:
+        known = self.confidence + tree.visits[child]
+        n = known + tree.in_flight[child] or started(tree, child)
+        if not n:
+            return math.inf
+        total = self.confidence * tree.prior[child] + tree.total[child]
+        return (total / known if known else tree.mean(parent)) + self.c * math.sqrt(log / n)

@@ -31,13 +31,10 @@ class PUCT(Descent):
         check(self, c=(0, math.inf), unvisited=(-math.inf, math.inf))
         check_q(self.q)
 
-    def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
+    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
         scale = self.c * math.sqrt(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        best, chosen = -math.inf, children[0]
-        for child in children:
-            visits = tree.visits[child]
-            known = value(tree, child, self.q) if visits else self.unvisited
-            rating = known + scale * tree.prior[child] / (1 + visits + tree.in_flight[child])
-            if rating > best:
-                best, chosen = rating, child
-        return chosen
+        return [
+            (value(tree, child, self.q) if tree.visits[child] else self.unvisited)
+            + scale * tree.prior[child] / (1 + tree.visits[child] + tree.in_flight[child])
+            for child in children
+        ]

@@ -37,15 +37,13 @@ class RAP(Descent):
         if self.rewards not in ("mean", "sum"):
             raise ConfigError(f'rewards is "mean" or "sum", got {self.rewards!r}')
 
-    def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
+    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
         log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        best, chosen = -math.inf, children[0]
-        for child in children:
-            known = value(tree, child, self.q) if tree.visits[child] else tree.prior[child]
-            rating = known + self.w * math.sqrt(log / max(1, tree.visits[child] + tree.in_flight[child]))
-            if rating > best:
-                best, chosen = rating, child
-        return chosen
+        return [
+            (value(tree, child, self.q) if tree.visits[child] else tree.prior[child])
+            + self.w * math.sqrt(log / max(1, tree.visits[child] + tree.in_flight[child]))
+            for child in children
+        ]
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         """Each node on the way up counts one visit of the rewards from there to `node`, whose reward is `value`."""

@@ -22,10 +22,10 @@ class SWESearch:
     at a node from which an episode ended with the full score; - 0.5 (k - 1)**2 for each action that the path to it
     holds k times. Duplicate children need no term: the search merges them.
 
-    Use with evaluate="children", width=1 and expansions=5 (the release's), so that each expansion adds one child. With
-    rewards of 100 the release's c = 1 explores nearly nothing; in units of 1 it does. Unscored nodes count as 0. With
-    c, both depth terms and `adjust` at 0 this is best-first search. Source: SWE-Search, released ``selector.py``; the
-    depth bonus is off by default.
+    Use with evaluation=Children(), width=1 and expansions=5 (the release's), so that each expansion adds one child.
+    With rewards of 100 the release's c = 1 explores nearly nothing; in units of 1 it does. Unscored nodes count as 0.
+    With c, both depth terms and `adjust` at 0 this is best-first search. Source: SWE-Search, released ``selector.py``;
+    the depth bonus is off by default.
     """
 
     w: float = 1.0

@@ -39,17 +39,12 @@ class UCT(Descent):
             if self.q == "max":
                 raise ConfigError('a virtual loss lowers a mean: use q="mean", or virtual_loss=None with q="max"')
 
-    def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
-        log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        best, chosen = -math.inf, children[0]
-        for child in children:
-            n = started(tree, child)
-            if not n:
-                return child
-            rating = self._value(tree, parent, child) + self.c * math.sqrt(log / n)
-            if rating > best:
-                best, chosen = rating, child
-        return chosen
+    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
+        log, c = math.log(max(1, tree.visits[parent] + tree.in_flight[parent])), self.c
+        return [
+            self._value(tree, parent, child) + c * math.sqrt(log / n) if (n := started(tree, child)) else math.inf
+            for child in children
+        ]
 
     def _value(self, tree: Tree, parent: int, child: int) -> float:
         visits, pending = tree.visits[child], tree.in_flight[child]

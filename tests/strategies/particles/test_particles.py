@@ -316,7 +316,7 @@ class Probe(Strategy):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps = self.inner._steps()
         for _ in range(self.times):
-            tree = await steps.plant(prompt, run)
+            tree = await steps.start(prompt, run)
             self.sweeps.append(await self.inner._sweep(steps, prompt, tree, run, 0, self.kept(tree, run.rng)))
         return Sample("done")
 

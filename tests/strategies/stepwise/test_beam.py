@@ -17,6 +17,7 @@ from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, check, replay
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Verifier
+from searchkit.strategies import AlphaMathBeam
 from searchkit.strategies.selection.rules import Vote
 from searchkit.strategies.stepwise.beam import BeamSearch
 from searchkit.strategy import Strategy
@@ -27,8 +28,11 @@ from tests.helpers.known_tree import Known, full, run
 from tests.helpers.steps import DEPTH, LEAVES, STEPS, Letters, OnLetters, Worth, worth, write
 
 
-def beam(n: int, m: int, world: Known, **options: Any) -> BeamSearch:
-    return BeamSearch(n, m, world.verifier, environment=world, **options)
+def beam(n: int, m: int, world: Known, form: str = "snell", **options: Any) -> Strategy:
+    """A beam of n / m, in one of its two forms."""
+    if form == "snell":
+        return BeamSearch(n, m, world.verifier, environment=world, **options)
+    return AlphaMathBeam(n // m, m, world.verifier, environment=world, **options)
 
 
 def paths(result: Result[Any]) -> list[str]:
@@ -55,13 +59,13 @@ class TestBeamWithLookahead(OnLetters):
 
 class TestAlphaMath(OnLetters):
     def strategy(self) -> Strategy:
-        return BeamSearch.alphamath(2, 3, Worth(), environment=STEPS)
+        return AlphaMathBeam(2, 3, Worth(), environment=STEPS)
 
     def narrow(self) -> Strategy:
-        return BeamSearch.alphamath(1, 1, Worth(), environment=STEPS)
+        return AlphaMathBeam(1, 1, Worth(), environment=STEPS)
 
     def judged(self, verifier: Verifier) -> Strategy:
-        return BeamSearch.alphamath(2, 2, verifier, environment=STEPS)
+        return AlphaMathBeam(2, 2, verifier, environment=STEPS)
 
 
 # --- what is drawn, kept and set aside -------------------------------------------------------------------------------
@@ -157,7 +161,7 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best_leaf() -> None:
     """27 beams of 3 letters, 3 deep: the answer is the best of all 27 leaves, for 20 random trees."""
     for seed in range(20):
         world = full("abc", 3, seed)
-        result = run(BeamSearch.alphamath(27, 3, world.verifier, environment=world), world)
+        result = run(AlphaMathBeam(27, 3, world.verifier, environment=world), world)
         leaves = [p for p in world.scores if len(p) == 3]
         assert result.answer == max(leaves, key=lambda p: world.scores[p])
         assert sorted(c.sample.value for c in result.candidates) == sorted(leaves)
@@ -382,7 +386,7 @@ def test_the_worst_case_is_never_exceeded_and_can_be_reached() -> None:
     one = Usage(generations=1, model_calls=1)
     for strategy in (
         BeamSearch(4, 2, Worth(), environment=STEPS, rounds=4),
-        BeamSearch.alphamath(2, 2, Worth(), environment=STEPS, rounds=4),
+        AlphaMathBeam(2, 2, Worth(), environment=STEPS, rounds=4),
         BeamSearch(4, 2, Worth(), environment=STEPS, rounds=4, lookahead=2),
     ):
         bound = strategy.worst_case(one)
@@ -430,10 +434,9 @@ def test_mistakes_are_named() -> None:
         (lambda: BeamSearch(2, 4, Worth()), "multiple of m"),
         (lambda: BeamSearch(4, 2, Worth(), rounds=0), "rounds"),
         (lambda: BeamSearch(4, 2, Worth(), lookahead=-1), "lookahead"),
-        (lambda: BeamSearch(4, 2, Worth(), form="wide"), "alphamath"),  # type: ignore[arg-type]
         (lambda: BeamSearch(4, 2, worth), "Predicate"),  # type: ignore[arg-type]
         (lambda: BeamSearch(4, 2, Joint()), "joint"),
-        (lambda: BeamSearch.alphamath(0, 2, Worth()), "b1 >= 1"),
+        (lambda: AlphaMathBeam(0, 2, Worth()), "b1 >= 1"),
         (lambda: asyncio.run(solve("q", BeamSearch(4, 2, Worth()))), "generator"),
     ):
         with pytest.raises(ConfigError, match=said):

@@ -15,7 +15,21 @@ import pytest
 from searchkit import Budget, ConfigError, Model, Result, solve
 from searchkit.errors import StaleBranch
 from searchkit.protocols import Run, Verifier
-from searchkit.strategies import MASTER, MCTS, PUCT, RAP, UCT, AgentQ, BestFirst, RecedingHorizon, SWESearch, Widening
+from searchkit.strategies import (
+    MASTER,
+    MCTS,
+    PUCT,
+    RAP,
+    UCT,
+    AgentQ,
+    BestFirst,
+    Children,
+    RecedingHorizon,
+    Rollout,
+    SWESearch,
+    Value,
+    Widening,
+)
 from searchkit.strategies.tree.pick import End, pick
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
@@ -36,17 +50,17 @@ class TestWidening(OnLetters):
 
 class TestChildren(OnLetters):
     def strategy(self) -> Strategy:
-        return MCTS(Worth(), policy=SWESearch(), environment=STEPS, evaluate="children", iterations=8, width=1,
+        return MCTS(Worth(), policy=SWESearch(), environment=STEPS, evaluation=Children(), iterations=8, width=1,
                     expansions=3, in_flight=2)  # fmt: skip
 
     def narrow(self) -> Strategy:
-        return MCTS(Worth(), environment=STEPS, evaluate="children", iterations=3, width=1)
+        return MCTS(Worth(), environment=STEPS, evaluation=Children(), iterations=3, width=1)
 
 
 class TestCritic(OnLetters):
     def strategy(self) -> Strategy:
-        return MCTS(Worth(), policy=AgentQ(), environment=STEPS, evaluate="rollout", prior=Worth(0.5), iterations=5,
-                    width=3, rollouts=2, in_flight=2)  # fmt: skip
+        return MCTS(Worth(), policy=AgentQ(), environment=STEPS, evaluation=Rollout(2), prior=Worth(0.5), iterations=5,
+                    width=3, in_flight=2)  # fmt: skip
 
 
 class TestRootParallel(OnLetters):
@@ -61,7 +75,7 @@ class TestRecedingHorizon(OnLetters):
 
 class TestRecedingHorizonByAction(OnLetters):
     def strategy(self) -> Strategy:
-        planner = MCTS(Worth(), environment=STEPS, iterations=4, width=2, evaluate="rollout", in_flight=2)
+        planner = MCTS(Worth(), environment=STEPS, iterations=4, width=2, evaluation=Rollout(), in_flight=2)
         return RecedingHorizon(planner, rounds=3, commit="action")
 
 
@@ -75,7 +89,7 @@ def parts(result: Result[Any]) -> Tree:
 
 def test_children_are_evaluated_when_they_are_made() -> None:
     """Every node but the root has the verifier's score, and visits of the root are the evaluated nodes."""
-    tree = parts(write(MCTS(Worth(), environment=STEPS, evaluate="children", iterations=8, width=3)))
+    tree = parts(write(MCTS(Worth(), environment=STEPS, evaluation=Children(), iterations=8, width=3)))
     assert math.isnan(tree.score[ROOT])
     for node in range(1, len(tree)):
         assert tree.score[node] == worth(tree.state[node].text)
@@ -87,7 +101,7 @@ def test_children_are_evaluated_when_they_are_made() -> None:
 def test_the_value_of_a_leaf_is_the_mean_of_its_rollouts() -> None:
     """Three rollouts of the root in one expansion: their mean is backed up once, all three are answers."""
     backend = Counting(Letters())
-    result = write(MCTS(Worth(), environment=STEPS, evaluate="rollout", rollouts=3, iterations=1, width=2), backend)
+    result = write(MCTS(Worth(), environment=STEPS, evaluation=Rollout(3), iterations=1, width=2), backend)
     tree, ends = parts(result), result.candidates
     assert len(ends) == 3
     assert tree.score[ROOT] == pytest.approx(sum(worth(e.sample.text) for e in ends) / 3)
@@ -95,11 +109,11 @@ def test_the_value_of_a_leaf_is_the_mean_of_its_rollouts() -> None:
 
 
 @pytest.mark.parametrize("policy", [UCT(0.5), PUCT(), RAP(0.3), AgentQ(), MASTER(), SWESearch(), SWESearch(adjust=0)])
-@pytest.mark.parametrize("evaluate", ["value", "children"])
-def test_every_rule_finds_the_optimum_of_a_world_it_may_exhaust(policy: Any, evaluate: Any) -> None:
+@pytest.mark.parametrize("evaluation", [Value(), Children()], ids=repr)
+def test_every_rule_finds_the_optimum_of_a_world_it_may_exhaust(policy: Any, evaluation: Any) -> None:
     """27 leaves, draws wide enough to see them all: all are found, and everything is closed."""
     strategy = MCTS(
-        Worth(), policy=policy, environment=STEPS, evaluate=evaluate, prior=Worth(), iterations=60, width=40
+        Worth(), policy=policy, environment=STEPS, evaluation=evaluation, prior=Worth(), iterations=60, width=40
     )
     result = write(strategy)
     assert result.answer == BEST
@@ -182,7 +196,7 @@ def test_frequencies_are_shares_of_all_draws_in_a_node() -> None:
 def test_a_node_has_as_many_children_as_its_visits_allow(c: float, alpha: float) -> None:
     """One child an expansion in a world that never ends: children < c * N**alpha + 1 everywhere, and it is reached."""
     policy = UCT(0.3, widening=Widening(c, alpha))
-    strategy = MCTS(Worth(), policy=policy, environment=STEPS, evaluate="children", iterations=80, width=1,
+    strategy = MCTS(Worth(), policy=policy, environment=STEPS, evaluation=Children(), iterations=80, width=1,
                     expansions=99, retries=99)  # fmt: skip
     tree = parts(write(strategy, WIDE))
     for node in range(len(tree)):
@@ -310,7 +324,9 @@ NEUTRAL = Predicate(lambda value: Verdict(), name="neutral")
 def test_mcts_plays_nim_perfectly(sticks: int, pick_by: Any) -> None:
     """Against a perfect opponent every won position has one winning first move; no generator is asked anything."""
     winning = [move for move in (1, 2, 3) if move <= sticks and not wins(sticks - move)]
-    strategy = MCTS(NEUTRAL, policy=UCT(1.0), environment=Nim(sticks), evaluate="rollout", iterations=120, pick=pick_by)
+    strategy = MCTS(
+        NEUTRAL, policy=UCT(1.0), environment=Nim(sticks), evaluation=Rollout(), iterations=120, pick=pick_by
+    )
     result = asyncio.run(solve("nim", strategy))
     assert [result.answer[0]] == winning
     assert result.usage.generations == result.usage.model_calls == 0
@@ -318,7 +334,7 @@ def test_mcts_plays_nim_perfectly(sticks: int, pick_by: Any) -> None:
 
 def test_listed_actions_are_all_of_them() -> None:
     """A node is full after one expansion, whatever `expansions` says, and the search ends when all is seen."""
-    strategy = MCTS(NEUTRAL, environment=Nim(7), evaluate="rollout", iterations=10_000, width=1, expansions=50)
+    strategy = MCTS(NEUTRAL, environment=Nim(7), evaluation=Rollout(), iterations=10_000, width=1, expansions=50)
     tree = parts(asyncio.run(solve("nim", strategy)))
     assert tree.closed[ROOT]
     env = Nim(7)
@@ -330,10 +346,10 @@ def test_listed_actions_are_all_of_them() -> None:
 def test_rollouts_go_step_by_step_where_nothing_else_is_possible() -> None:
     """Known's generator writes one letter a sample: a rollout of the root takes as many samples as steps to the end."""
     world = full("ab", 4, seed=1)
-    result = run(MCTS(world.verifier, environment=world, evaluate="rollout", iterations=1, width=2), world)
+    result = run(MCTS(world.verifier, environment=world, evaluation=Rollout(), iterations=1, width=2), world)
     assert len(result.candidates[0].sample.text) == 4
     assert result.usage.generations == 2 + 4
-    cut = run(MCTS(world.verifier, environment=world, evaluate="rollout", iterations=1, width=2, horizon=2), world)
+    cut = run(MCTS(world.verifier, environment=world, evaluation=Rollout(horizon=2), iterations=1, width=2), world)
     assert cut.usage.generations == 2 + 2
 
 
@@ -379,11 +395,11 @@ class Improver:
         return await run.call("improver", prompt, draw)
 
 
-@pytest.mark.parametrize("evaluate", ["value", "children"])
-def test_drafts_are_answers_and_learn_what_was_thought_of_them(evaluate: Any) -> None:
+@pytest.mark.parametrize("evaluation", [Value(), Children()], ids=repr)
+def test_drafts_are_answers_and_learn_what_was_thought_of_them(evaluation: Any) -> None:
     """Nothing ever ends, yet every judged draft is a candidate, and the next is drawn from one that knows its score."""
     verifier = Predicate(lambda text: min(1.0, text.count("b") / 9), name="b's")
-    strategy = MCTS(verifier, environment=Drafts(), evaluate=evaluate, iterations=12, width=2)
+    strategy = MCTS(verifier, environment=Drafts(), evaluation=evaluation, iterations=12, width=2)
     result = asyncio.run(solve("x", strategy, generator=Improver()))
     assert result.answer.count("b") == max(c.sample.text.count("b") for c in result.candidates) >= 2
     assert all(c.score is not None and c.sample.text for c in result.candidates)
@@ -396,7 +412,7 @@ def test_drafts_are_answers_and_learn_what_was_thought_of_them(evaluate: Any) ->
 def test_root_parallel_trees_share_the_iterations_and_add_up() -> None:
     """10 iterations over 3 trees: 4 + 3 + 3 expansions; every evaluation is one visit of the merged root."""
     backend = Counting(Letters())
-    result = write(MCTS(Worth(), environment=STEPS, evaluate="rollout", iterations=10, width=2, trees=3), backend)
+    result = write(MCTS(Worth(), environment=STEPS, evaluation=Rollout(), iterations=10, width=2, trees=3), backend)
     tree = parts(result)
     assert backend.calls == 10 * (2 + 1)
     assert tree.visits[ROOT] == len(result.candidates)
@@ -516,7 +532,7 @@ def test_one_pop_and_one_branch_commit_the_modal_action() -> None:
 def test_a_threshold_ends_the_rounds() -> None:
     """Value 1.0 ends everything: one round, though five were allowed."""
     world = Committed({"": "ab", "a": "ab"}, {"": 0.5, "a": 0.5, "b": 0.9, "aa": 1.0, "ab": 0.2}, log=[])
-    planner = MCTS(world.verifier, environment=world, iterations=9, width=2, threshold=0.8, evaluate="rollout")
+    planner = MCTS(world.verifier, environment=world, iterations=9, width=2, threshold=0.8, evaluation=Rollout())
     result = run(RecedingHorizon(planner, rounds=5, commit="action"), world)
     assert (result.stopped, len(world.log)) == ("threshold", 1)
 
@@ -527,7 +543,7 @@ def test_mistakes_are_named() -> None:
         (lambda: RecedingHorizon(MCTS(Worth()), rounds=0), "rounds"),
         (lambda: RecedingHorizon(MCTS(Worth()), commit="none"), "commit"),  # type: ignore[arg-type]
         (lambda: MCTS(Worth(), branch=0), "branch"),
-        (lambda: MCTS(Worth(), rollouts=0), "rollouts"),
+        (lambda: Rollout(0), "n >= 1"),
     ):
         with pytest.raises(ConfigError, match=said):
             make()
@@ -536,7 +552,7 @@ def test_mistakes_are_named() -> None:
 @pytest.mark.parametrize("budget", [Budget(verifications=3), Budget(generations=7), Budget(generated_tokens=9)])
 def test_what_a_spent_budget_leaves_is_a_whole_tree(budget: Budget) -> None:
     """Children, scores and visits of what was paid for are there; nothing is in flight; parents precede children."""
-    for options in ({"evaluate": "children"}, {"evaluate": "rollout"}, {"prior": Worth()}, {"trees": 2}):
+    for options in ({"evaluation": Children()}, {"evaluation": Rollout()}, {"prior": Worth()}, {"trees": 2}):
         strategy = MCTS(Worth(), environment=STEPS, iterations=20, width=2, in_flight=2, **options)  # type: ignore[arg-type]
         result = write(strategy, params=Params(max_tokens=4), budget=budget)
         tree = parts(result)
@@ -549,7 +565,7 @@ def test_what_a_spent_budget_leaves_is_a_whole_tree(budget: Budget) -> None:
 def test_a_model_needs_no_wrapper() -> None:
     """Nested: the steps of the outer search come from a search of their own."""
     inner = BestFirst(Worth(), environment=STEPS, iterations=2, width=2)
-    outer = MCTS(Worth(), environment=STEPS, evaluate="rollout", iterations=2, width=2, generator=inner)
+    outer = MCTS(Worth(), environment=STEPS, evaluation=Rollout(), iterations=2, width=2, generator=inner)
     backend = Counting(Letters())
     result = asyncio.run(solve("q", outer, generator=Model(backend)))
     assert result.paid.model_calls == backend.calls > 4

@@ -20,9 +20,12 @@ from searchkit.strategies import (
     UCT,
     BeamSearch,
     BestFirst,
+    Children,
     ParticleFilter,
     RecedingHorizon,
+    Rollout,
     TreeOfThoughts,
+    Value,
     Vote,
 )
 from searchkit.testing import Counting
@@ -89,7 +92,7 @@ def test_a_refused_action_is_no_answer_where_there_is_a_better_path() -> None:
 
 def test_the_best_answer_of_all_rounds_is_returned_where_nothing_is_carried_out() -> None:
     """No seed's answer scores below the best that a round chose."""
-    planner = MCTS(Worth(), environment=STEPS, iterations=4, width=2, evaluate="rollout")
+    planner = MCTS(Worth(), environment=STEPS, iterations=4, width=2, evaluation=Rollout())
     for seed in range(20):
         result = write(RecedingHorizon(planner, rounds=3, commit="action"), seed=seed)
         finished = [c for c in result.candidates if c.score is not None]
@@ -102,7 +105,7 @@ def test_an_action_is_picked_by_visits_though_nothing_is_finished() -> None:
     children = dict.fromkeys(["", "a", "b", *(x + y for x in "ab" for y in "ab")], "ab")
     deeper = {x + y + z: 0.4 for x in "ab" for y in "ab" for z in "ab"}
     world = Known(children, scores | deeper)
-    planner = MCTS(world.verifier, policy=UCT(0.05), environment=world, iterations=7, width=2, evaluate="children")
+    planner = MCTS(world.verifier, policy=UCT(0.05), environment=world, iterations=7, width=2, evaluation=Children())
     states = {}
     for by in ("visits", "answer"):
         horizon = RecedingHorizon(replace(planner, pick=by), rounds=1, commit="action")  # type: ignore[arg-type]
@@ -212,11 +215,11 @@ def test_no_draft_is_not_judged_and_a_failing_verifier_kills_no_search() -> None
     assert not result.sample.truncated
 
 
-@pytest.mark.parametrize("evaluate", ["value", "children", "rollout"])
-def test_a_given_draft_is_a_candidate_in_every_mode(evaluate: Any) -> None:
+@pytest.mark.parametrize("evaluation", [Value(), Children(), Rollout()], ids=repr)
+def test_a_given_draft_is_a_candidate_in_every_mode(evaluation: Any) -> None:
     """It scores 1.0, whatever is written 0.1."""
     environment = Rewrite(draft="start", max_drafts=3)
-    strategy = MCTS(table({"start": 1.0}, 0.1), environment=environment, evaluate=evaluate, iterations=3, width=2)
+    strategy = MCTS(table({"start": 1.0}, 0.1), environment=environment, evaluation=evaluation, iterations=3, width=2)
     assert go(strategy, lambda text, index: f"w{index}").answer == "start"
 
 
@@ -291,7 +294,7 @@ class Stuck(Nim):
 
 
 def test_a_rollout_without_legal_actions_ends_there() -> None:
-    result = go(MCTS(Predicate(lambda v: 0.5, name="half"), environment=Stuck(9), evaluate="rollout", iterations=3))
+    result = go(MCTS(Predicate(lambda v: 0.5, name="half"), environment=Stuck(9), evaluation=Rollout(), iterations=3))
     assert not result.errors
 
 

@@ -16,13 +16,14 @@ import pytest
 
 SCRIPT = """
 import asyncio, json, sys
+from searchkit.strategies import Rollout
 from searchkit import Model, Params, solve
 from searchkit.strategies import *
 from searchkit.testing import Counting, Shuffled
 from tests.helpers.steps import Letters, Worth, STEPS
 
 searches = {
-    "mcts": MCTS(Worth(), policy=UCT(0.5, widening=Widening()), environment=STEPS, evaluate="rollout", iterations=60,
+    "mcts": MCTS(Worth(), policy=UCT(0.5, widening=Widening()), environment=STEPS, evaluation=Rollout(), iterations=60,
                  width=2, expansions=40, in_flight=4),
     "best_first": BestFirst(Worth(), environment=STEPS, iterations=100, width=3, in_flight=3),
     "beam": BeamSearch(16, 4, Worth(), environment=STEPS, rounds=9),

@@ -18,7 +18,7 @@ from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, Puzzle, check, replay
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Verifier
-from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, Vote
+from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, Rollout, Vote
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Shuffled
 from searchkit.tree import ROOT, Tree
@@ -33,13 +33,13 @@ class TestMCTS(OnLetters):
 
 class TestMCTSWithRollouts(OnLetters):
     def strategy(self) -> Strategy:
-        return MCTS(Worth(), policy=PUCT(), environment=STEPS, iterations=6, width=2, evaluate="rollout", in_flight=2)
+        return MCTS(Worth(), policy=PUCT(), environment=STEPS, iterations=6, width=2, evaluation=Rollout(), in_flight=2)
 
     def narrow(self) -> Strategy:
-        return MCTS(Worth(), environment=STEPS, iterations=1, width=1, evaluate="rollout")
+        return MCTS(Worth(), environment=STEPS, iterations=1, width=1, evaluation=Rollout())
 
     def judged(self, verifier: Verifier) -> Strategy:
-        return MCTS(verifier, environment=STEPS, iterations=4, width=2, evaluate="rollout")
+        return MCTS(verifier, environment=STEPS, iterations=4, width=2, evaluation=Rollout())
 
 
 class TestBestFirst(OnLetters):
@@ -211,12 +211,12 @@ def test_a_leaf_that_cannot_be_expanded_is_tried_again_so_often_and_then_closed(
 
 def test_nothing_but_failures_raises_the_first() -> None:
     with pytest.raises(CallError):
-        write(MCTS(Worth(), environment=STEPS, iterations=3, evaluate="rollout"), Failing(""))
+        write(MCTS(Worth(), environment=STEPS, iterations=3, evaluation=Rollout()), Failing(""))
 
 
 def test_out_of_budget_the_best_finished_answer_comes_back() -> None:
     """Enough for a few expansions only: stopped by the budget, ceilings kept, an answer among the finished ones."""
-    strategy = MCTS(Worth(), environment=STEPS, iterations=60, width=3, evaluate="rollout", in_flight=2)
+    strategy = MCTS(Worth(), environment=STEPS, iterations=60, width=3, evaluation=Rollout(), in_flight=2)
     result = write(strategy, params=Params(max_tokens=4), budget=Budget(generated_tokens=30))
     assert result.stopped == "budget"
     assert result.usage.generated_tokens <= 30
@@ -250,7 +250,7 @@ def test_countdown_on_the_embedded_model() -> None:
     model = Model(Embedded(), Params(max_tokens=64))
     solved = 0
     for puzzle in Countdown().puzzles(6, "dev"):
-        strategy = MCTS(CHECKER, environment=CountdownSteps(), evaluate="rollout", iterations=16, threshold=1.0)
+        strategy = MCTS(CHECKER, environment=CountdownSteps(), evaluation=Rollout(), iterations=16, threshold=1.0)
         result = asyncio.run(solve(problem(puzzle), strategy, generator=model))
         tree = result.tree
         assert tree is not None
@@ -267,7 +267,7 @@ def test_mistakes_are_named() -> None:
         ({"iterations": 0}, "iterations"),
         ({"width": 0}, "width"),
         ({"in_flight": 0}, "in_flight"),
-        ({"evaluate": "guess"}, "evaluate"),
+        ({"evaluation": "rollout"}, "evaluation"),
         ({"prior": "guess"}, "prior"),
         ({"pick": "guess"}, "pick"),
         ({"trees": 100}, "100 trees"),
