@@ -39,10 +39,10 @@ from searchkit.experiments import Entry, Pool, bootstrap
 from searchkit.experiments.estimators.curves import Name
 from searchkit.experiments.estimators.intervals import Interval
 from searchkit.experiments.estimators.replaying import Adaptive
-from searchkit.strategies.sampling.stopping import Beta
+from searchkit.strategies.sampling.stopping import BetaStopping
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-FIRST_SEEN = Adaptive(Beta(2.0))  # a vote that never stops early: in the recorded order, what the sources count
+FIRST_SEEN = Adaptive(BetaStopping(2.0))  # a vote that never stops early: in the recorded order, what the sources count
 PUBLISHED = {
     "game24_direct_mean": 7.3,
     "game24_direct_best_of_100": 33.0,

@@ -155,7 +155,7 @@ def sampled(task: Task, ks: Sequence[int]) -> dict[str, Callable[[Pool], Curve]]
 
     return {
         "majority": lambda pool: pool.curve("maj@k"),
-        "adaptive consistency": replayed(Adaptive(strategies.Beta())),
+        "adaptive consistency": replayed(Adaptive(strategies.BetaStopping())),
         "early stopping (ESC)": replayed(Adaptive(strategies.EarlyStopping())),
         "complexity vote": replayed(longest),
         "DeepConf offline": replayed(Confident(50), "confidence"),

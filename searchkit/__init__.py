@@ -21,7 +21,19 @@ from searchkit.protocols import Run
 from searchkit.result import Result
 from searchkit.solve import solve, solve_many, solve_sync
 from searchkit.strategy import Strategy
-from searchkit.types import Budget, Floor, Message, Outcome, Params, Problem, Prompt, Sample, Scored, Usage, Verdict
+from searchkit.types import (
+    Budget,
+    ConfidenceFloor,
+    Message,
+    Outcome,
+    Params,
+    Problem,
+    Prompt,
+    Sample,
+    Scored,
+    Usage,
+    Verdict,
+)
 from searchkit.wrap import search
 
 __all__ = [
@@ -30,8 +42,8 @@ __all__ = [
     "CallError",
     "CapabilityError",
     "Codec",
+    "ConfidenceFloor",
     "ConfigError",
-    "Floor",
     "Function",
     "Journal",
     "JournalError",

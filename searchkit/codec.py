@@ -13,10 +13,10 @@ from searchkit.types import (
     Image,
     Message,
     Params,
-    Piece,
     Prompt,
     Sample,
     Scored,
+    StepSpan,
     Text,
     Token,
     ToolCall,
@@ -124,8 +124,8 @@ def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
         stored["token_ids"] = sample.token_ids
     if sample.logprobs is not None:
         stored["logprobs"] = [[t.text, t.logprob, t.top] for t in sample.logprobs]
-    if sample.steps:
-        stored["steps"] = [[s.start, s.end] for s in sample.steps]
+    if sample.step_spans:
+        stored["steps"] = [[s.start, s.end] for s in sample.step_spans]
     if sample.candidates:
         stored["candidates"] = [[_sample(c.sample, codec), _verdict(c.verdict)] for c in sample.candidates]
     return stored
@@ -141,7 +141,7 @@ def _load_sample(stored: dict[str, Any], codec: Codec | None) -> Sample[Any]:
         Usage(**stored.get("usage", {})),
         None if ids is None else tuple(ids),
         None if logprobs is None else tuple(Token(t, p, tuple((a, b) for a, b in top)) for t, p, top in logprobs),
-        tuple(Piece(*s) for s in stored.get("steps", ())),
+        tuple(StepSpan(*s) for s in stored.get("steps", ())),
         tuple(Scored(_load_sample(s, codec), _load_verdict(v)) for s, v in stored.get("candidates", ())),
     )
 
@@ -157,7 +157,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _verdict(verdict: Verdict) -> list[Any]:
-    return [verdict.score, verdict.passed, verdict.steps, verdict.feedback]
+    return [verdict.score, verdict.passed, verdict.step_scores, verdict.feedback]
 
 
 def _load_verdict(stored: list[Any]) -> Verdict:

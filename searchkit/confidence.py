@@ -1,4 +1,4 @@
-"""How sure a model is while it writes: what ends a text at its `Floor`, and the score of a text that is whole.
+"""How sure a model is while it writes: what ends a text at its confidence floor, and the score of a whole text.
 
 A token's confidence is the mean of -log p over its listed rivals, a group's the mean over neighbouring tokens
 (DeepConf, released code). The sums are those of the verifier `DeepConf`, in the same order: both agree to the last bit.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from searchkit.errors import CapabilityError
-from searchkit.types import Floor, Params, Token
+from searchkit.types import ConfidenceFloor, Params, Token
 
 LEAST = -9999.0  # the least log-probability that is counted: what servers write for a token that cannot come
 
@@ -51,7 +51,7 @@ class Watch:
 class Fall(Watch):
     """Whether a text is to end: a full window was below the floor. NaN is below any."""
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: ConfidenceFloor) -> None:
         super().__init__(floor.window)
         self._bar: float = floor.bar
 

@@ -115,13 +115,13 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class ConfidenceFloor:
     """Where a text is given up: once the mean confidence of its last `window` tokens is below `bar`.
 
     A token's confidence is the mean of -log p over its listed rivals, as in the verifier `DeepConf`. The token that
     makes the window fall is the last one, even if it would have ended the text. The sample then has finish "length", so
-    that it never votes, and `Floor.FELL` as its stop_reason; it costs the tokens up to there. A text of fewer tokens
-    than `window` never falls, and with a bar of -inf none does.
+    that it never votes, and `ConfidenceFloor.FELL` as its stop_reason; it costs the tokens up to there. A text of fewer
+    tokens than `window` never falls, and with a bar of -inf none does.
     """
 
     window: int
@@ -152,7 +152,7 @@ class Params:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
-    floor: Floor | None = None
+    floor: ConfidenceFloor | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.stop, str):
@@ -220,7 +220,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class StepSpan:
     """A step of a sample's text: characters [start, end)."""
 
     start: int
@@ -240,11 +240,12 @@ class Token:
 class Sample(Generic[T]):
     """What a generator produced: a text, or whatever an agent returned.
 
-    `finish` "length" marks a truncated sample: it never votes. `stop_reason` is the stop string that fired, None if
-    the model ended by itself. `token_ids` spell the text and that stop string (and the end token), so that they can be
-    sent to continue it; None where the backend does not say, or the last token runs past the stop string. `candidates`
-    are all answers of a nested search. `origin` says whether this process paid for it ("model") or found it ("journal",
-    "cache"); it is not part of the sample's identity.
+    `finish` "length" marks a truncated sample: it never votes. `stop_reason` is the stop string that fired, None if the
+    model ended by itself. `token_ids` spell the text and that stop string (and the end token), so that they can be sent
+    to continue it; None where the backend does not say, or the last token runs past the stop string. `candidates` are
+    all answers of a nested search. `step_spans` say where each step of a step-wise search stands in the text. `origin`
+    says whether this process paid for it ("model") or found it ("journal", "cache"); it is not part of the sample's
+    identity.
     """
 
     value: T
@@ -254,7 +255,7 @@ class Sample(Generic[T]):
     usage: Usage = Usage()
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[Token, ...] | None = None
-    steps: tuple[Piece, ...] = ()
+    step_spans: tuple[StepSpan, ...] = ()
     candidates: tuple[Scored, ...] = field(default=(), repr=False)
     origin: Literal["model", "journal", "cache"] = field(default="model", compare=False, repr=False)
 
@@ -274,12 +275,12 @@ class Sample(Generic[T]):
 class Verdict:
     """A verifier's opinion of one sample. A verdict with no score, not passed or failed, and without steps abstains.
 
-    score: higher is better, within the verifier's declared range. steps: one score a step, for process reward models.
+    score: higher is better, within the verifier's declared range. step_scores: one a step, for process reward models.
     """
 
     score: float | None = None
     passed: bool | None = None
-    steps: tuple[float, ...] | None = None
+    step_scores: tuple[float, ...] | None = None
     feedback: str = ""
 
     @property
@@ -289,7 +290,7 @@ class Verdict:
             return self.score
         if self.passed is not None:
             return float(self.passed)
-        return self.steps[-1] if self.steps else None
+        return self.step_scores[-1] if self.step_scores else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +306,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[S]):
+class Transition(Generic[S]):
     """What an action led to: the next state, what was seen, and whether the episode is over.
 
     reward: the environment's own judgement of a terminal state, None if it leaves that to the verifier. A state that

@@ -9,11 +9,12 @@ if __name__ != "searchkit.strategies":
     raise ImportError("import searchkit.strategies, not strategies: the folder is installed inside the package")
 
 from searchkit.strategies.a_star import AStar, Imagined, Judged
+from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
-    Beta,
+    BetaStopping,
     DeepConfOnline,
     Dirichlet,
     EarlyStopping,
@@ -70,6 +71,7 @@ __all__ = [
     "BestFirst",
     "BestOfN",
     "Beta",
+    "BetaStopping",
     "BordaVote",
     "Children",
     "ComplexityVote",
@@ -79,6 +81,7 @@ __all__ = [
     "EarlyStopping",
     "FieldVote",
     "FilteredBestOfN",
+    "Gaussian",
     "Hierarchical",
     "Imagined",
     "Judged",

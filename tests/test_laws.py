@@ -5,7 +5,7 @@ from __future__ import annotations
 from searchkit.calls import Request
 from searchkit.generators import Simulated
 from searchkit.protocols import Backend, Verifier
-from searchkit.strategies import BestOfN, Beta, EarlyStopping, SelfConsistency, Vote
+from searchkit.strategies import BestOfN, BetaStopping, EarlyStopping, SelfConsistency, Vote
 from searchkit.strategy import Strategy
 from searchkit.testing import BackendTests, Scripted, StrategyTests
 from searchkit.testing.strategies import LengthScore
@@ -65,7 +65,7 @@ class TestSelfConsistencyWeighted(StrategyTests):
 
 class TestAdaptiveConsistency(StrategyTests):
     def strategy(self) -> Strategy:
-        return SelfConsistency(10, stop=Beta(0.8), window=3)
+        return SelfConsistency(10, stop=BetaStopping(0.8), window=3)
 
 
 class TestEarlyStopping(StrategyTests):
@@ -101,4 +101,4 @@ class TestNestedEarlyStops(StrategyTests):
 class TestVoteThatStopsOverBestOfN(StrategyTests):
     def strategy(self) -> Strategy:
         inner = BestOfN(2, LengthScore(), threshold=0.4, window=2)
-        return SelfConsistency(5, stop=Beta(0.6), window=3, generator=inner)
+        return SelfConsistency(5, stop=BetaStopping(0.6), window=3, generator=inner)

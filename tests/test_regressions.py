@@ -209,7 +209,7 @@ class Returns(LengthScore):
 
 @pytest.mark.parametrize(
     "verdicts",
-    [None, 3, [0.5], [None], [Verdict("high")], [Verdict(Fraction(1, 2))], [Verdict(steps=(float("nan"),))], []],  # type: ignore[arg-type]
+    [None, 3, [0.5], [None], [Verdict("high")], [Verdict(Fraction(1, 2))], [Verdict(step_scores=(float("nan"),))], []],  # type: ignore[arg-type]
 )
 def test_whatever_a_verifier_returns_is_a_verifier_error(verdicts: Any) -> None:
     """One sentence about the verifier, not a TypeError from inside; the sample is returned unscored."""

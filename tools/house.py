@@ -2,7 +2,8 @@
 
     python tools/house.py [--json] [--root PATH]
 
-Every import counts, lazy and type-only ones included. A file that only hands names on (an ``__init__.py`` without
+Every import counts, lazy and type-only ones included. What belongs together is counted too: where an idea that should
+stand in one place is written, by the shape of its code. A file that only hands names on (an ``__init__.py`` without
 definitions) is no room: what is imported through it comes from the file where it is defined. Read from the source
 alone; nothing is run. `tests/test_architecture.py` holds the tree to these rules.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,6 +33,19 @@ LAYERS = {
     "lab": ("lab",),
     "testing": ("testing",),
     "cli": ("cli", "__main__"),
+}
+EXCEPTIONS: list[str] = []  # imports against the layers that are allowed, each with its reason
+IDEAS = {  # what must stand in one place, and a shape of code that says it
+    "drain outcomes, raise the first failure if nothing is left": (
+        r"if (?:new and )?not (?:any\()?\w+\)? and (?:not \w+ and )?(?:failure|first) is not None:\n +raise"
+        r"|if failure is not None and not (?:any\()?\w+\)?:\n +raise"
+    ),
+    "the chosen candidate, or the fallback": r"fallback\(\w+\) if choice\.index is None else choice\.index",
+    "the worst case of so many samples and verifications": r"\.times\(.*\) \+ Usage\(verifications=",
+    "judge where an action led, offer it, keep what is paid for": r"run\.offer\(sample, .*\)  # it is paid for",
+    "set the score of a new node": r"tree\.score\[(?:node|place)\] = (?:score|-f|child)|self\.score\[node\] = score",
+    "the child with the greatest rating": r"if rating > best:\n +best, chosen = rating, child",
+    "is this state a complete answer": r"isinstance\(.*environment, Anytime\).{1,6}\n?.*environment\.complete\(",
 }
 PLUG_INS = ("searchkit.strategies", "searchkit.verifiers", "searchkit.environments", "searchkit.generators")
 
@@ -103,9 +118,11 @@ class House:
         return places[name]
 
     def package(self, name: str) -> str:
-        """The folder of a module, a family's own if it has one; for the files beside those folders, the layer."""
+        """The family or folder of a module. A file beside families, or directly in searchkit/, stands for itself."""
         inside = self.files[name].parent.relative_to(self.root).parts
-        return "/".join(inside[inside[0] == "searchkit" :][:2]) or list(LAYERS)[self.layer(name)]
+        folder = "/".join(inside[inside[0] == "searchkit" :][:2])
+        families = any(path.is_dir() and (path / "__init__.py").exists() for path in self.files[name].parent.iterdir())
+        return name if families or not folder else folder
 
     def upward(self) -> list[tuple[str, str]]:
         """Imports of a module in a higher layer."""
@@ -116,12 +133,20 @@ class House:
         """Files that import one another, directly or by others."""
         return [sorted(part) for part in components(self.imports) if len(part) > 1]
 
-    def package_circles(self) -> list[tuple[str, str]]:
-        """Pairs of packages that import each other."""
+    def package_circles(self) -> list[list[str]]:
+        """Packages that import one another, directly or by others."""
         used = defaultdict[str, set[str]](set)
         for a, modules in self.imports.items():
             used[self.package(a)] |= {self.package(b) for b in modules} - {self.package(a)}
-        return sorted((a, b) for a in used for b in used[a] if a < b and a in used.get(b, set()))
+        return [sorted(part) for part in components(used) if len(part) > 1]
+
+    def places(self) -> dict[str, list[str]]:
+        """Where each of `IDEAS` is written: the files with lines of that shape."""
+        texts = {name: path.read_text(encoding="utf-8") for name, path in self.files.items()}
+        return {
+            idea: sorted(name for name, text in texts.items() for _ in re.finditer(shape, text, re.MULTILINE))
+            for idea, shape in IDEAS.items()
+        }
 
     # ---------------------------------------------------------------- plug-ins
 
@@ -199,10 +224,12 @@ def main() -> None:
         "files directly in strategies/": sum(within(n, "searchkit.strategies") for n in flat),
         "files directly in verifiers/": sum(within(n, "searchkit.verifiers") for n in flat),
         "circles among files": [" -- ".join(circle) for circle in house.circles()],
-        "circles among packages": [" -- ".join(pair) for pair in house.package_circles()],
+        "circles among packages": [" -- ".join(circle) for circle in house.package_circles()],
         "upward imports": [f"{a} -> {b}" for a, b in house.upward()],
+        "exceptions to the layers": EXCEPTIONS,
         "engine internals used by plug-ins": house.internals(),
     }
+    report |= {f"places: {idea}": found for idea, found in house.places().items()}
     if options.json:
         print(json.dumps(report, indent=1))
         return

@@ -72,7 +72,7 @@ class Predicate(Independent):
                 "(Verdict() abstains)"
             )
         low, high = self.range
-        for score in (*([] if verdict.score is None else [verdict.score]), *(verdict.steps or ())):
+        for score in (*([] if verdict.score is None else [verdict.score]), *(verdict.step_scores or ())):
             if math.isnan(score):
                 raise VerifierError(f"the predicate {self._label} returned NaN: return Verdict() to abstain")
             if not low <= score <= high:

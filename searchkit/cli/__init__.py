@@ -13,7 +13,7 @@ from searchkit.errors import SearchkitError
 EPILOG = """examples:
   searchkit demo
   searchkit solve '4 13 16 19>51' --strategy best-of-n -p n=64
-  searchkit solve '4 13 16 19>51' --strategy self-consistency -p n=40 -p 'stop=Beta(0.95)' --json
+  searchkit solve '4 13 16 19>51' --strategy self-consistency -p n=40 -p 'stop=BetaStopping(0.95)' --json
   searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model my-model --strategy self-consistency -p n=5
   searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512 --problems 500
   searchkit sweep config.toml
@@ -66,7 +66,7 @@ def _search_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", help="the server's name of it; embedded: countdown (default), arithmetic")
     command.add_argument("--route", choices=("chat", "completions"), default="chat", help="of a server (default: chat)")
     command.add_argument("--strategy", default="best-of-n", help="by name (default: best-of-n)")
-    example = "a parameter of the strategy, such as n=16, stop=Beta(0.9) or key=boxed; repeatable"
+    example = "a parameter of the strategy, such as n=16, stop=BetaStopping(0.9) or key=boxed; repeatable"
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)
     command.add_argument(
         "--verifier",

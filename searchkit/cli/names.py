@@ -1,7 +1,8 @@
 """What can be named on the command line, and how a value written there is read.
 
 A value is a literal (``8``, ``0.5``, ``True``, ``"text"``), a name (``countdown``, ``boxed``) or a call of a name
-(``Beta(0.9)``, ``SelfConsistency(3)``). The text is parsed, never evaluated: nothing but these names can be called.
+(``BetaStopping(0.9)``, ``SelfConsistency(3)``). The text is parsed, never evaluated: nothing but these names can be
+called.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _read(node: ast.expr) -> Any:
         keywords = {k.arg: _read(k.value) for k in node.keywords if k.arg is not None}
         return build(_read(node.func), map(_read, node.args), keywords)
     raise ConfigError(
-        f"{ast.unparse(node)!r} cannot be used here: write a literal, a name, or a call such as Beta(0.9)"
+        f"{ast.unparse(node)!r} cannot be used here: write a literal, a name, or a call such as BetaStopping(0.9)"
     )
 
 

@@ -25,7 +25,7 @@ async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]
         )
     low, high = judge.range
     for verdict in verdicts:
-        if not isinstance(verdict, Verdict) or not all(map(_is_number, (verdict.score, *(verdict.steps or ())))):
+        if not isinstance(verdict, Verdict) or not all(map(_is_number, (verdict.score, *(verdict.step_scores or ())))):
             raise VerifierError(f"{judge!r} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains")
         if verdict.value is not None and not low <= verdict.value <= high:
             raise VerifierError(f"{judge!r} returned the score {verdict.value}, but its range is [{low}, {high}]")

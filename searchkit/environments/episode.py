@@ -8,7 +8,7 @@ from typing import Any
 
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
-from searchkit.types import Message, Piece, Prompt, Sample, Text
+from searchkit.types import Message, Prompt, Sample, StepSpan, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ def told(state: Episode) -> Sample[Any]:
     """The state as a sample: its value is the answer, its text is the answer or else the story, an action a step."""
     if isinstance(state.answer, str):
         return Sample(state.answer, Message("assistant", (Text(state.answer),)))
-    text, pieces = "", list[Piece]()
+    text, pieces = "", list[StepSpan]()
     for action, seen in zip(state.actions, state.observations[1:], strict=True):
         turn = f"{action}\n{seen}\n"
-        pieces.append(Piece(len(text), len(text) + len(turn)))
+        pieces.append(StepSpan(len(text), len(text) + len(turn)))
         text += turn
-    return Sample(state.answer, Message("assistant", (Text(text),)), steps=tuple(pieces))
+    return Sample(state.answer, Message("assistant", (Text(text),)), step_spans=tuple(pieces))
 
 
 def outcome(told: Any, who: str) -> tuple[Any, float | None, bool]:

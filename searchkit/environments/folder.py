@@ -17,7 +17,7 @@ from searchkit.environments.patch import File, files, ignored, patch
 from searchkit.environments.sandbox import Sandbox, Scratch
 from searchkit.errors import ConfigError, StaleBranch, UncertainEffect
 from searchkit.protocols import Run
-from searchkit.types import Prompt, Step
+from searchkit.types import Prompt, Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class FolderEnvironment(Sandbox):
                 found.update(b"%d:" % len(part) + part)
         return found.hexdigest()
 
-    async def commit(self, state: Episode, run: Run) -> Step[Episode]:
+    async def commit(self, state: Episode, run: Run) -> Transition[Episode]:
         """Bring the changes of `state` back to `source`: files written, replaced and removed, nothing else touched.
 
         Raises `StaleBranch`, having changed nothing, if `source` has other content where it would be changed than when
@@ -125,7 +125,7 @@ class FolderEnvironment(Sandbox):
         with run.traced("commit", role="plan") as span:
             changed = await self._thread(lambda: self._bring_back(state.world, scratch), scratch, run)
             span.text = "\n".join(changed)[:400]
-        return Step(state, "\n".join(changed), state.reward, state.ended)
+        return Transition(state, "\n".join(changed), state.reward, state.ended)
 
     def _bring_back(self, world: Folders, scratch: Scratch) -> list[str]:
         """Blocking; returns the paths that are other than before this, or than what was brought back before."""

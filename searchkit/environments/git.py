@@ -15,7 +15,7 @@ from searchkit.environments.patch import contained
 from searchkit.environments.sandbox import Sandbox, Scratch
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
-from searchkit.types import Step
+from searchkit.types import Transition
 
 QUIET = ("core.hooksPath=" + os.devnull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false")
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH")
@@ -95,7 +95,7 @@ class GitEnvironment(Sandbox):
         plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
         return git("diff-tree", "-p", "--binary", *plain, world.first, world.here, store=world.store, strip=False)
 
-    async def commit(self, state: Episode, run: Run) -> Step[Episode]:
+    async def commit(self, state: Episode, run: Run) -> Transition[Episode]:
         """Leave a branch ``searchkit-`` and the beginning of its commit's hash in `source`; the observation names it.
 
         Files, index and other branches stay as they are: merging is up to you. Called again, it changes nothing.
@@ -112,7 +112,7 @@ class GitEnvironment(Sandbox):
         with run.traced("commit", role="plan") as span:
             await self._thread(leave, scratch, run)
             span.text = branch
-        return Step(state, branch, state.reward, state.ended)
+        return Transition(state, branch, state.reward, state.ended)
 
 
 def git(*args: str, folder: Path | None = None, store: Path | None = None, stdin: str = "", strip: bool = True) -> str:

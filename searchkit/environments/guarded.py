@@ -12,7 +12,7 @@ from searchkit.calls import CallError
 from searchkit.environments.protocols import Anytime, Committing, Environment, Learning, Listing
 from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
 from searchkit.protocols import Run
-from searchkit.types import Message, Params, Piece, Prompt, Sample, Step, Text, Verdict
+from searchkit.types import Message, Params, Prompt, Sample, StepSpan, Text, Transition, Verdict
 
 EFFECTS = ("pure", "reversible", "irreversible")
 
@@ -81,7 +81,7 @@ class Guarded:
     def step_params(self, run: Run) -> Params | None:
         return self.environment.step_params(run)
 
-    async def step(self, state: Any, action: Sample[Any], run: Run) -> Step[Any]:
+    async def step(self, state: Any, action: Sample[Any], run: Run) -> Transition[Any]:
         if self._holds(state):
             raise ConfigError("the episode ended with an irreversible action: commit it, and start anew")
         effect = self.effect(state, action)
@@ -91,7 +91,7 @@ class Guarded:
             return await self.environment.step(state, action, run)
         refused = self.irreversible == "refuse"
         why = "refused: this action is irreversible" if refused else "not done yet: this action is irreversible"
-        return Step(Held(state, action, self), why, self.least if refused else None, True)
+        return Transition(Held(state, action, self), why, self.least if refused else None, True)
 
     def candidate(self, state: Any) -> Sample[Any]:
         """What the environment inside says; where an action is pending, a `Planned` with a step for it."""
@@ -102,8 +102,11 @@ class Guarded:
             return before
         gap = "" if before.text.endswith("\n") or not before.text else "\n"
         told = f"{before.text}{gap}pending: {state.action.text}\n"
-        message, steps = Message("assistant", (Text(told),)), (*before.steps, Piece(len(before.text), len(told)))
-        return replace(before, value=Planned(before.value, state.action.value), message=message, steps=steps)
+        message, steps = (
+            Message("assistant", (Text(told),)),
+            (*before.step_spans, StepSpan(len(before.text), len(told))),
+        )
+        return replace(before, value=Planned(before.value, state.action.value), message=message, step_spans=steps)
 
     def _holds(self, state: Any) -> bool:
         """Whether this guard, and not one inside, kept an action from being done."""
@@ -126,14 +129,14 @@ class Guarded:
             return replace(state, state=inner.judged(state.state, verdict))
         return inner.judged(state, verdict)
 
-    async def _commit(self, state: Any, run: Run) -> Step[Any]:
+    async def _commit(self, state: Any, run: Run) -> Transition[Any]:
         """Bring the real world into `state`; where an action is pending, do it then, for the first and only time.
 
         Raises what the environment inside raises, `StaleBranch` too, before anything irreversible is done.
         """
         inner: Any = self.environment
         if not self._holds(state):
-            committed: Step[Any] = await inner.commit(state, run)
+            committed: Transition[Any] = await inner.commit(state, run)
             return committed
         if self.irreversible == "refuse":
             raise ConfigError("this action was refused because it is irreversible: nothing is left to commit")
@@ -161,4 +164,4 @@ class Guarded:
                 break
         if "failed" in told:
             raise (StaleBranch if told["stale"] else CallError)(f"nothing was done: {told['failed']}")
-        return Step(replace(state, done=True), told["observation"], told["reward"], True)
+        return Transition(replace(state, done=True), told["observation"], told["reward"], True)

@@ -12,7 +12,7 @@ from searchkit.environments.episode import Episode, conversation, plain, told
 from searchkit.environments.pool import Copy, Pool, Seen, Tally
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
-from searchkit.types import Params, Prompt, Sample, Step
+from searchkit.types import Params, Prompt, Sample, Transition
 
 
 class Live(Protocol):
@@ -97,7 +97,7 @@ class LiveEnvironment(ABC):
 
         return self._rendered(await self._pool(run).use("reset", lambda at: 0, work, run))
 
-    async def step(self, state: Episode, action: Sample[Any], run: Run) -> Step[Episode]:
+    async def step(self, state: Episode, action: Sample[Any], run: Run) -> Transition[Episode]:
         if state.ended:
             raise ConfigError("the episode is over: there is no next step")
         chosen = copying.deepcopy(self.parse(action))
@@ -118,9 +118,9 @@ class LiveEnvironment(ABC):
             )
 
         after = self._rendered(await self._pool(run).use("step", lambda at: self._near(at, state), work, run))
-        return Step(after, after.observations[-1], after.reward, after.ended)
+        return Transition(after, after.observations[-1], after.reward, after.ended)
 
-    async def commit(self, state: Episode, run: Run) -> Step[Episode]:
+    async def commit(self, state: Episode, run: Run) -> Transition[Episode]:
         """Bring a live environment into `state`, from the beginning; a `step` from there goes on in that one.
 
         Raises `StaleBranch` if replaying leads elsewhere than in the search.
@@ -135,7 +135,7 @@ class LiveEnvironment(ABC):
             return state.observations[-1], None
 
         await pool.use("commit", lambda at: self._near(at, state), work, run)
-        return Step(state, state.observations[-1], state.reward, state.ended)
+        return Transition(state, state.observations[-1], state.reward, state.ended)
 
     # ---------------------------------------------------------------- plumbing
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from searchkit.protocols import Run
-from searchkit.types import Params, Prompt, Sample, Step, Verdict
+from searchkit.types import Params, Prompt, Sample, Transition, Verdict
 
 S = TypeVar("S")
 R = TypeVar("R", contravariant=True)
@@ -50,7 +50,7 @@ class Environment(Protocol[S]):
         """Sampling parameters for one action; None takes the caller's."""
         ...
 
-    async def step(self, state: S, action: Sample[Any], run: Run) -> Step[S]: ...
+    async def step(self, state: S, action: Sample[Any], run: Run) -> Transition[S]: ...
 
     def candidate(self, state: S) -> Sample[Any]:
         """The whole path to `state` as a sample, with its steps: for verifiers, and as the answer at the end."""
@@ -99,7 +99,7 @@ class Learning(Protocol[S], metaclass=_Optional):
 class Committing(Protocol[S], metaclass=_Optional):
     """An environment that acts on a real world: searched in without harm, then changed for good by `commit`."""
 
-    async def commit(self, state: S, run: Run) -> Step[S]:
+    async def commit(self, state: S, run: Run) -> Transition[S]:
         """Bring the real world into `state`: the only place where irreversible actions happen."""
         ...
 

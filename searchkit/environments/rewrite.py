@@ -9,7 +9,7 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
 from searchkit.templates import check, fenced, worded
-from searchkit.types import Params, Prompt, Sample, Step, Verdict
+from searchkit.types import Params, Prompt, Sample, Transition, Verdict
 
 UNJUDGED = Verdict()
 FEEDBACK = 4000  # characters of feedback that are shown: a test log may be of any length
@@ -86,11 +86,11 @@ class Rewrite:
     def step_params(self, run: Run) -> Params | None:
         return self.params
 
-    async def step(self, state: Drafts, action: Sample[Any], run: Run) -> Step[Drafts]:
+    async def step(self, state: Drafts, action: Sample[Any], run: Run) -> Transition[Drafts]:
         """The state with one more draft, as yet without a verdict."""
         draft = Draft(replace(action, value=action.value if self.parse is None else self.parse(action)))
         latest, written = (*state.latest, draft)[-self.keep :], state.written + 1
-        return Step(Drafts(state.prompt, latest, written), terminal=written == self.max_drafts)
+        return Transition(Drafts(state.prompt, latest, written), terminal=written == self.max_drafts)
 
     def candidate(self, state: Drafts) -> Sample[Any]:
         """The latest draft; an empty text where there is none yet."""

@@ -23,7 +23,7 @@ from searchkit.environments.pool import PATIENCE
 from searchkit.errors import ConfigError, SearchkitError
 from searchkit.function import in_thread, is_async
 from searchkit.protocols import Run
-from searchkit.types import Params, Prompt, Sample, Step
+from searchkit.types import Params, Prompt, Sample, Transition
 
 O = TypeVar("O")  # noqa: E741
 THREADS = 32  # as many actions at once as a strategy has in flight
@@ -138,7 +138,7 @@ class Sandbox(ABC):
         world, answer = await self._thread(lambda: self._first(scratch), scratch, run)
         return Episode(prompt, ("",), answer=answer, world=world)
 
-    async def step(self, state: Episode, action: Sample[Any], run: Run) -> Step[Episode]:
+    async def step(self, state: Episode, action: Sample[Any], run: Run) -> Transition[Episode]:
         if state.ended:
             raise ConfigError("the episode is over: there is no next step")
         scratch, text = run.resource(self, Scratch), action.text
@@ -166,7 +166,7 @@ class Sandbox(ABC):
             ended=terminal,
             world=world,
         )
-        return Step(after, seen, after.reward, after.ended)
+        return Transition(after, seen, after.reward, after.ended)
 
     # ---------------------------------------------------------------- plumbing
 

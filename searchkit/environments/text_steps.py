@@ -8,7 +8,7 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
-from searchkit.types import Message, Params, Piece, Prompt, Sample, Step, Text
+from searchkit.types import Message, Params, Prompt, Sample, StepSpan, Text, Transition
 
 NO_PARAMS = Params()
 
@@ -22,7 +22,7 @@ class Written:
 
     prompt: Prompt
     text: str = ""
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[StepSpan, ...] = ()
     ids: tuple[int, ...] | None = field(default=None, compare=False)
     ended: bool = False
     cut: bool = False
@@ -62,33 +62,33 @@ class TextSteps:
     def finish_params(self, run: Run) -> Params:
         return self.params or run.params or NO_PARAMS
 
-    async def step(self, state: Written, action: Sample[Any], run: Run) -> Step[Written]:
+    async def step(self, state: Written, action: Sample[Any], run: Run) -> Transition[Written]:
         """The text with one more step; a step at the separator ends with it."""
         if state.ended:
             raise ConfigError("a finished text has no next step")
         goes_on = action.stop_reason == self.separator
         added = action.text + (self.separator if goes_on else "")
         text = state.text + added
-        pieces = (*state.pieces, *([Piece(len(state.text), len(text))] if added else []))
+        pieces = (*state.pieces, *([StepSpan(len(state.text), len(text))] if added else []))
         too_long = goes_on and len(pieces) >= self.max_steps
         ids = None
         if goes_on and state.ids is not None and action.token_ids is not None:
             ids = (*state.ids, *action.token_ids)
         after = Written(state.prompt, text, pieces, ids, not goes_on or too_long, action.truncated or too_long)
-        return Step(after, terminal=after.ended)
+        return Transition(after, terminal=after.ended)
 
     async def finish(self, state: Written, rest: Sample[Any], run: Run) -> Written:
         """The text that `rest`, drawn without a separator, completes; its steps are cut at the separators."""
         pieces, at = list(state.pieces), len(state.text)
         for line in _cut(rest.text, self.separator):
-            pieces.append(Piece(at, at + len(line)))
+            pieces.append(StepSpan(at, at + len(line)))
             at += len(line)
         return Written(state.prompt, state.text + rest.text, tuple(pieces), None, True, rest.truncated)
 
     def candidate(self, state: Written) -> Sample[str]:
         """The text so far as a sample, with its steps."""
         message = Message("assistant", (Text(state.text),))
-        return Sample(state.text, message, "length" if state.cut else "stop", steps=state.pieces)
+        return Sample(state.text, message, "length" if state.cut else "stop", step_spans=state.pieces)
 
 
 @lru_cache(maxsize=64)

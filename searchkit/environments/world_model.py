@@ -11,7 +11,7 @@ from searchkit.calls import CallError
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
-from searchkit.types import Message, Params, Piece, Prompt, Sample, Step, Text
+from searchkit.types import Message, Params, Prompt, Sample, StepSpan, Text, Transition
 
 NO_PARAMS = Params()
 LONGEST = 8_000  # characters of a state or an action
@@ -99,24 +99,24 @@ class WorldModel:
         params = self.params or run.params or NO_PARAMS
         return replace(params, stop=(*params.stop, "\n"))
 
-    async def step(self, state: Predicted, action: Sample[Any], run: Run) -> Step[Predicted]:
+    async def step(self, state: Predicted, action: Sample[Any], run: Run) -> Transition[Predicted]:
         """The predicted next state. Raises `CallError` if there is no usable prediction."""
         if state.ended:
             raise ConfigError("an ended episode has no next step")
         did = action.text.strip().partition("\n")[0].strip()
         if not did or action.truncated or len(did) > LONGEST:
-            return Step(replace(state, ended=True, cut=True), "no action", terminal=True)
+            return Transition(replace(state, ended=True, cut=True), "no action", terminal=True)
         actions = (*state.actions, did)
         try:
             text = await self._predicted(state, did, run)
         except BudgetExhausted as error:  # the action is paid for: a plan that ends with it is better than none
             run.note_failure(error)
-            return Step(replace(state, actions=actions, ended=True, cut=True), "not predicted", terminal=True)
+            return Transition(replace(state, actions=actions, ended=True, cut=True), "not predicted", terminal=True)
         found = self.done(text)
         reward = None if found is None or isinstance(found, bool) else float(found)
         over = found is True or reward is not None
         cut = not over and len(actions) >= self.depth
-        return Step(Predicted(state.prompt, text, actions, over or cut, cut), text, reward, over or cut)
+        return Transition(Predicted(state.prompt, text, actions, over or cut, cut), text, reward, over or cut)
 
     async def _predicted(self, state: Predicted, action: str, run: Run) -> str:
         params = self.world_params or getattr(self.world, "params", None)
@@ -136,6 +136,6 @@ class WorldModel:
     def candidate(self, state: Predicted) -> Sample[str]:
         """The actions so far, one a line, each a step."""
         text, ends = "\n".join(state.actions), list(accumulate(len(action) + 1 for action in state.actions))
-        pieces = tuple(Piece(start, min(end, len(text))) for start, end in pairwise([0, *ends]))
+        pieces = tuple(StepSpan(start, min(end, len(text))) for start, end in pairwise([0, *ends]))
         message = Message("assistant", (Text(text),))
-        return Sample(text, message, "length" if state.cut else "stop", steps=pieces)
+        return Sample(text, message, "length" if state.cut else "stop", step_spans=pieces)

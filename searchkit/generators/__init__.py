@@ -11,6 +11,7 @@ A name is imported from its module when it is asked for: a program loads the bac
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from searchkit.generators.each import each
     from searchkit.generators.embedded.backend import Embedded
     from searchkit.generators.embedded.checkpoint import shipped
     from searchkit.generators.openai.backend import OpenAI
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from searchkit.generators.vllm import VLLM
     from searchkit.generators.wrappers.cached import Cached
     from searchkit.generators.wrappers.coalescing import Coalescing
-    from searchkit.generators.wrappers.each import each
     from searchkit.generators.wrappers.limited import Limited
     from searchkit.generators.wrappers.retrying import Retrying
 else:  # a type checker that saw a `__getattr__` would believe in every name
@@ -44,7 +44,7 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
         "Retrying": "searchkit.generators.wrappers.retrying",
         "Simulated": "searchkit.generators.simulated",
         "Transformers": "searchkit.generators.transformers",
-        "each": "searchkit.generators.wrappers.each",
+        "each": "searchkit.generators.each",
         "shipped": "searchkit.generators.embedded.checkpoint",
     }
 

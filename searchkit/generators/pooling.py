@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
+from searchkit.generators.each import each
 from searchkit.generators.openai import errors, wire
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.openai.http import HTTPReply
-from searchkit.generators.wrappers.each import each
 from searchkit.types import Message, Params, Prompt, Sample, Text, Usage
 
 PATHS: Mapping[str, str] = {"pooling": "/pooling", "classify": "/classify"}

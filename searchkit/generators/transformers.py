@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from searchkit.calls import CallError, Request
 from searchkit.confidence import Fall
 from searchkit.errors import ConfigError
-from searchkit.types import Finish, Floor, Image, Message, Params, Prompt, Sample, Text, Token, Usage
+from searchkit.types import ConfidenceFloor, Finish, Image, Message, Params, Prompt, Sample, Text, Token, Usage
 
 _OPENING = threading.Lock()
 
@@ -29,9 +29,9 @@ class Transformers:
     template; without one, the texts are joined. A prefix continues the assistant turn that the template opened.
 
     Sampling is that of `Embedded` (noise keyed by seed, position and token), so both give the same text for the same
-    checkpoint unless two scores agree to rounding. `token_ids` and `logprobs` cover
-    every sampled token, those of the end token and a stop string included. A `Floor` ends a text. Loading happens at
-    the first use and blocks no event loop; `name` loads too.
+    checkpoint unless two scores agree to rounding. `token_ids` and `logprobs` cover every sampled token, those of the
+    end token and a stop string included. A `ConfidenceFloor` ends a text. Loading happens at the first use and blocks
+    no event loop; `name` loads too.
 
     `ConfigError` if PyTorch or transformers is missing, or the model cannot be loaded.
     """
@@ -170,7 +170,7 @@ class _Loaded:
             text,
             message=Message("assistant", (Text(text),)),
             finish=finish,
-            stop_reason=Floor.FELL if fell else stop or None,
+            stop_reason=ConfidenceFloor.FELL if fell else stop or None,
             usage=Usage(
                 model_calls=1,
                 prompt_tokens=len(prompt),

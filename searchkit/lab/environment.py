@@ -9,7 +9,7 @@ from searchkit.environments.text_steps import TextSteps, Written
 from searchkit.lab.arithmetic import Expression, answer
 from searchkit.lab.countdown import Puzzle, replay
 from searchkit.protocols import Run
-from searchkit.types import Sample, Step
+from searchkit.types import Sample, Transition
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class CountdownSteps(TextSteps):
     with reward 1, without asking the model for its end token.
     """
 
-    async def step(self, state: Written, action: Sample[Any], run: Run) -> Step[Written]:
+    async def step(self, state: Written, action: Sample[Any], run: Run) -> Transition[Written]:
         after = await super().step(state, action, run)
         puzzle = Puzzle.parse(state.prompt.text)
         found = replay(puzzle, after.state.text)
         if not found.error and len(found.remaining) > 1 and not after.terminal:
             return after
         right = not found.error and found.remaining == (puzzle.target,)
-        return Step(replace(after.state, ended=True), found.error, float(right), terminal=True)
+        return Transition(replace(after.state, ended=True), found.error, float(right), terminal=True)
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class ArithmeticSteps(TextSteps):
     A line that is a number ends the episode with reward 1 or 0; so does the model's own end without one, with 0.
     """
 
-    async def step(self, state: Written, action: Sample[Any], run: Run) -> Step[Written]:
+    async def step(self, state: Written, action: Sample[Any], run: Run) -> Transition[Written]:
         after = await super().step(state, action, run)
         found = answer(after.state.text)
         if found is None and not after.terminal:
             return after
         right = found == str(Expression.parse(state.prompt.text).value)
         told = "" if right else "no answer" if found is None else f"{found} is wrong"
-        return Step(replace(after.state, ended=True), told, float(right), terminal=True)
+        return Transition(replace(after.state, ended=True), told, float(right), terminal=True)

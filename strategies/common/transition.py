@@ -11,7 +11,7 @@ from searchkit.environments.protocols import Environment, Learning, is_complete
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import one
-from searchkit.types import Prompt, Sample, Scored, Step, Verdict
+from searchkit.types import Prompt, Sample, Scored, Transition, Verdict
 
 Ahead = Callable[[Prompt, Any, Run], Awaitable[Verdict]]
 
@@ -56,7 +56,7 @@ class Stepper:
         self,
         prompt: Prompt,
         action: Sample[Any] | None,
-        step: Step[Any],
+        step: Transition[Any],
         run: Run,
         ahead: Ahead | None = None,
     ) -> Reached:

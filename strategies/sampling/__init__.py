@@ -10,12 +10,12 @@ from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategies.sampling.deepconf_online import DeepConfOnline
 from searchkit.strategies.sampling.field_vote import FieldVote
 from searchkit.strategies.sampling.self_consistency import SelfConsistency
-from searchkit.strategies.sampling.stopping import Beta, Dirichlet, EarlyStopping
+from searchkit.strategies.sampling.stopping import BetaStopping, Dirichlet, EarlyStopping
 
 __all__ = [
     "Bandit",
     "BestOfN",
-    "Beta",
+    "BetaStopping",
     "DeepConfOnline",
     "Dirichlet",
     "EarlyStopping",

@@ -16,7 +16,7 @@ from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import percentile
 from searchkit.strategies.selection.rules import Key, Vote, ballot
 from searchkit.strategy import Strategy
-from searchkit.types import Floor, Outcome, Prompt, Sample, Scored, Verdict
+from searchkit.types import ConfidenceFloor, Outcome, Prompt, Sample, Scored, Verdict
 
 RIVALS = 20  # log-probabilities asked for a token where the parameters ask for none: as the authors do
 AT_ONCE = 4  # later answers in flight where a rule may stop early: they are wasted then
@@ -31,8 +31,8 @@ class DeepConfOnline(Strategy):
     scores: so eta percent of them reach it, 10 and 90 being the authors' choices; at 100 there is none. Of the others,
     each ends where a full window falls below the bar (`Params.floor`); one shorter than a window never does. Those that
     end by themselves vote with their score as weight, and so do the warm-up answers at or above the bar. stop:
-    `Beta()`, `Dirichlet()` or `EarlyStopping()` ends the sampling once these votes, unweighted, are decided; what was
-    given up counts as an abstention. Where nobody votes, the first complete answer is returned.
+    `BetaStopping()`, `Dirichlet()` or `EarlyStopping()` ends the sampling once these votes, unweighted, are decided;
+    what was given up counts as an abstention. Where nobody votes, the first complete answer is returned.
 
     Parameters without rivals (`logprobs`) are given 20. Raises `CapabilityError`, before the first call, if the
     generator's backend cannot end a text at a floor; `Embedded`, `Transformers` and `OpenAI` can.
@@ -60,7 +60,9 @@ class DeepConfOnline(Strategy):
         if not callable(self.key):
             raise ConfigError(f"the answer key must be callable, such as keys.boxed, got {self.key!r}")
         if self.stop is not None and not callable(getattr(self.stop, "decided", None)):
-            raise ConfigError(f"stop is a rule such as Beta(), Dirichlet() or EarlyStopping(), got {self.stop!r}")
+            raise ConfigError(
+                f"stop is a rule such as BetaStopping(), Dirichlet() or EarlyStopping(), got {self.stop!r}"
+            )
 
     def counts(self) -> tuple[int, int] | None:
         return self.n, 0
@@ -118,7 +120,7 @@ class DeepConfOnline(Strategy):
     async def _draw(self, prompt: Prompt, bar: float, index: int, run: Run) -> Scored:
         """Answer number `index` with its score, given up where it falls below `bar`."""
         base = run.base_params(self.generator)
-        params = replace(base, logprobs=base.logprobs or RIVALS, floor=Floor(self.window, bar))
+        params = replace(base, logprobs=base.logprobs or RIVALS, floor=ConfidenceFloor(self.window, bar))
         [sample] = await run.sample(self.generator, prompt, params=params, start=index)
         if sample.logprobs is None or not all(token.top for token in sample.logprobs):
             raise CapabilityError(

@@ -21,8 +21,8 @@ class SelfConsistency(Strategy):
     """Draws up to `n` samples and returns the first one of the answer class with the most votes.
 
     key: value -> canonical answer; None abstains. Truncated samples never vote. Ties go to the class seen first; where
-    nobody votes, the first complete sample is returned. verifier: makes the vote weighted by its scores (>= 0).
-    stop: `Beta()`, `Dirichlet()` (Adaptive-Consistency) or `EarlyStopping()` (ESC) ends the sampling once the vote is
+    nobody votes, the first complete sample is returned. verifier: makes the vote weighted by its scores (>= 0). stop:
+    `BetaStopping()`, `Dirichlet()` (Adaptive-Consistency) or `EarlyStopping()` (ESC) ends the sampling once the vote is
     decided; what is in flight then is cancelled. window: samples in flight at once; by default all, or with a stopping
     rule 4 (ESC: its own window), since what is in flight when it stops is wasted.
 
@@ -45,7 +45,9 @@ class SelfConsistency(Strategy):
         if not callable(self.key):
             raise ConfigError(f"the answer key must be callable, such as keys.boxed, got {self.key!r}")
         if self.stop is not None and not callable(getattr(self.stop, "decided", None)):
-            raise ConfigError(f"stop is a rule such as Beta(), Dirichlet() or EarlyStopping(), got {self.stop!r}")
+            raise ConfigError(
+                f"stop is a rule such as BetaStopping(), Dirichlet() or EarlyStopping(), got {self.stop!r}"
+            )
         if self.verifier is not None and self.verifier.range[0] < 0:
             raise ConfigError(f"a weighted vote needs scores >= 0, but the verifier's range is {self.verifier.range}")
 

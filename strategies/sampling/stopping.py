@@ -23,7 +23,7 @@ class StoppingRule(Protocol):
 
 
 @dataclass(frozen=True)
-class Beta:
+class BetaStopping:
     """Adaptive-Consistency with two classes: stop when P(the leader has the majority against the runner-up) is high.
 
     P is P(X > 1/2) for X ~ Beta(a + 1, b + 1), a and b the two greatest counts, in closed form. A unanimous vote stops
@@ -46,7 +46,7 @@ class Dirichlet:
     """Adaptive-Consistency with the `top` greatest classes: stop when P(the leader is the likeliest class) is high.
 
     P is taken under a Dirichlet(counts + 1) posterior, exactly (the published code estimates it by Monte Carlo). With
-    fewer than three classes this is `Beta`. A threshold above 1 never stops.
+    fewer than three classes this is `BetaStopping`. A threshold above 1 never stops.
     """
 
     threshold: float = 0.95
@@ -60,7 +60,7 @@ class Dirichlet:
     def decided(self, votes: Votes) -> int | None:
         counts = _counts(votes, self.top)
         if len(counts) < 3:
-            return Beta(self.threshold).decided(votes)
+            return BetaStopping(self.threshold).decided(votes)
         return len(votes) if leads(tuple(counts)) >= self.threshold else None
 
 

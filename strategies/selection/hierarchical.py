@@ -44,5 +44,6 @@ class Hierarchical:
         async def best(members: list[int], child: Run) -> int | None:
             return (await choose_among(members, self.inner, prompt, scored, child)).index
 
-        winners = run.survivors(await run.map(best, groups.values(), name="group"))
+        chosen = run.survivors(await run.map(best, groups.values(), name="group"))
+        winners = [index for index in chosen if index is not None]
         return await choose_among(winners, self.outer, prompt, scored, run)

@@ -17,9 +17,9 @@ from searchkit.types import Choice, Prompt, Scored
 class StepFilter:
     """What `inner` chooses among the candidates none of whose steps, after the first `skip`, scores below `tau`.
 
-    Reads `Verdict.steps`, so the verifier must score steps (`ProcessReward`). A candidate with at most `skip` steps
-    stays; one without step scores stays out. If none is left, `inner` sees all. `FilteredBestOfN` is the same rule
-    while the text is being written, which saves the rest of it.
+    Reads `Verdict.step_scores`, so the verifier must score steps (`ProcessReward`). A candidate with at most `skip`
+    steps stays; one without step scores stays out. If none is left, `inner` sees all. `FilteredBestOfN` is the same
+    rule while the text is being written, which saves the rest of it.
 
     Cost: that of `inner`. Raises `VerifierError` if there are scores and not one is of steps. Source: goal-conditioned
     reward models, released code (``eval_rm.py``: there a token is a step, skip is 5 and tau 0.0).
@@ -36,7 +36,7 @@ class StepFilter:
             raise ConfigError("StepFilter needs a number as tau, the least score that a step may have")
 
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice:
-        rows = {i: one.verdict.steps for i, one in enumerate(scored) if one.verdict.steps is not None}
+        rows = {i: one.verdict.step_scores for i, one in enumerate(scored) if one.verdict.step_scores is not None}
         if not rows and any(one.score is not None for one in scored):
             raise VerifierError("a StepFilter needs the scores of steps: use a verifier such as ProcessReward")
         kept = [i for i, steps in rows.items() if all(step >= self.tau for step in steps[self.skip :])]

@@ -35,11 +35,11 @@ class _Path:
 class FilteredBestOfN(Strategy):
     """Writes `n` texts step by step, abandons those with a step below `tau`, and has `select` choose among the others.
 
-    verifier: judges each text after each step; the step's score is the last of `Verdict.steps`, as `ProcessReward`
-    gives them, or where there are none the score itself; at an end it is the environment's reward, if there is one. The
-    first `skip` steps may score anything, and a step without a score is no reason to abandon. If no text
-    gets to its end because of that, all are taken up again where they stopped and finished without a bar: the rule is
-    that of `StepFilter`. Without a finished text, the best unfinished one is returned, marked as truncated.
+    verifier: judges each text after each step; the step's score is the last of `Verdict.step_scores`, as
+    `ProcessReward` gives them, or where there are none the score itself; at an end it is the environment's reward, if
+    there is one. The first `skip` steps may score anything, and a step without a score is no reason to abandon. If no
+    text gets to its end because of that, all are taken up again where they stopped and finished without a bar: the rule
+    is that of `StepFilter`. Without a finished text, the best unfinished one is returned, marked as truncated.
 
     Each text is drawn from a seed of its own, whatever happens to the others. What filtering has saved is therefore the
     usage of the same search with the least score as `tau`, minus its own; `Result.tree` shows each text as a chain,
@@ -111,5 +111,5 @@ class FilteredBestOfN(Strategy):
 
 def _score(verdict: Verdict) -> float:
     """The score of the last step; infinite if nobody gave one."""
-    score = verdict.steps[-1] if verdict.steps else verdict.value
+    score = verdict.step_scores[-1] if verdict.step_scores else verdict.value
     return math.inf if score is None else score

@@ -20,7 +20,7 @@ from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.tree.policies.ab_mcts import Arms
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Prompt, Sample, Scored, Step
+from searchkit.types import Prompt, Sample, Scored, Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class ABMCTS(Strategy):
         state = tree.state[ROOT]
         if not is_complete(self.environment, state):
             return []
-        found = await Stepper(self.environment, self.verifier).judge(prompt, None, Step(state), run)
+        found = await Stepper(self.environment, self.verifier).judge(prompt, None, Transition(state), run)
         run.note_failure(found.spent)
         tree.state[ROOT] = found.state
         if found.score is not None:

@@ -12,7 +12,7 @@ from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.actions import one
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.transition import Reached, Stepper
-from searchkit.types import Prompt, Scored, Step, Verdict
+from searchkit.types import Prompt, Scored, Transition, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Value(Evaluation):
     """The verifier's score of the path to the node. Cost: one verification, none of a state without a draft."""
 
     def wants(self, environment: Environment[Any], state: Any, known: bool) -> bool:
-        blank = isinstance(environment, Anytime) and not environment.complete(state)
+        blank = isinstance(environment, Anytime) and not is_complete(environment, state)
         return not known and not blank
 
     async def evaluate(
@@ -111,11 +111,11 @@ class Rollout(Evaluation):
         self, prompt: Prompt, state: Any, stepper: Stepper, generator: Generator | None, run: Run
     ) -> Reached:
         """One way in which the episode may go on to its end."""
-        environment, end = stepper.environment, Step(state)
+        environment, end = stepper.environment, Transition(state)
         if isinstance(environment, Completing):
             params, place = environment.finish_params(run), environment.prompt(state)
             [rest] = await run.sample(generator, place, params=params, partial=True)
-            end = Step(await environment.finish(state, rest, run), terminal=True)
+            end = Transition(await environment.finish(state, rest, run), terminal=True)
         for _ in range(self.horizon):
             action = None if end.terminal else await one(environment, generator, end.state, run)
             if action is None:

@@ -12,7 +12,7 @@ from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.tree.tree_search import Found, TreeSearch
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
-from searchkit.types import Prompt, Sample, Scored, Step, Usage, Verdict
+from searchkit.types import Prompt, Sample, Scored, Transition, Usage, Verdict
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ class RecedingHorizon(Strategy):
     def _committing(self) -> bool:
         return isinstance(self.planner.environment, Committing)
 
-    async def _carry_out(self, found: Found, node: int, run: Run) -> Step[Any]:
+    async def _carry_out(self, found: Found, node: int, run: Run) -> Transition[Any]:
         """The state that things are in once the actions on the path to `node` were carried out."""
         tree, environment = found.tree, self.planner.environment
         if isinstance(environment, Committing):
             return await environment.commit(tree.state[node], run.child("commit"))
-        return Step(tree.state[node], terminal=bool(tree.terminal[node]))
+        return Transition(tree.state[node], terminal=bool(tree.terminal[node]))
 
-    def _ended(self, step: Step[Any], run: Run) -> Scored:
+    def _ended(self, step: Transition[Any], run: Run) -> Scored:
         """What the episode came to: carrying out may have shown more than searching did."""
         sample, verdict = (
             self.planner.environment.candidate(step.state),

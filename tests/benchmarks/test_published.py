@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import published
 from searchkit.experiments.estimators.replaying import Adaptive, replay
-from searchkit.strategies.sampling.stopping import Beta, EarlyStopping
+from searchkit.strategies.sampling.stopping import BetaStopping, EarlyStopping
 
 if not published.DATA.is_dir():
     pytest.skip("the recorded generations are not in ../shared/data", allow_module_level=True)
@@ -77,7 +77,9 @@ def test_stopping_early_on_recorded_solutions():
     A rule that never stops, replayed on shuffled orders, is the exact vote with ties split.
     """
     pool = published.qwen_math(published.DATA)
-    never, beta, windows = (replay(pool, Adaptive(r), [8], trials=100) for r in (Beta(2.0), Beta(), EarlyStopping(4)))
+    never, beta, windows = (
+        replay(pool, Adaptive(r), [8], trials=100) for r in (BetaStopping(2.0), BetaStopping(), EarlyStopping(4))
+    )
     assert never.mean[0] == pytest.approx(pool.curve("maj@k", [8]).mean[0], abs=0.01)
     assert never.samples == (8.0,)
     for rule in (beta, windows):

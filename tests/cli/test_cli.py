@@ -123,7 +123,7 @@ def test_estimate_prices(capsys: pytest.CaptureFixture[str]) -> None:
         ("solve '1 2>3' -p m=3", "no parameter 'm'"),
         ("solve '1 2>3' -p n", "field=value"),
         ("solve '1 2>3' -p threshold=2", "range"),
-        ("solve '1 2>3' -p stop=Bta(0.9) --strategy self-consistency", "did you mean 'Beta'"),
+        ("solve '1 2>3' -p stop=BetaStoping(0.9) --strategy self-consistency", "did you mean 'BetaStopping'"),
         ("solve '1 2>3' -p \"n=__import__('os')\"", "unknown name"),
         ("solve '1 2>3' -p 'n=(1).real'", "cannot be used here"),
         ("solve '' ", "empty"),

@@ -30,7 +30,7 @@ n = 8
 [strategies.stopping]
 strategy = "self-consistency"
 n = 8
-stop = "Beta(0.8)"
+stop = "BetaStopping(0.8)"
 """
 BUDGETS = "[[budgets]]\ngenerations = 2\n[[budgets]]\ngenerations = 8\n"
 
@@ -144,7 +144,11 @@ def test_failures_are_told(config, capsys):
         ('"simulated"', '"emulated"', "model.backend: unknown backend 'emulated': did you mean 'simulated'?"),
         ('"self-consistency"', '"self-consitency"', "strategies.vote: unknown strategy"),
         ('"self-consistency"', '"self-consitency"', "did you mean 'SelfConsistency'?"),
-        ('"Beta(0.8)"', '"Bta(0.8)"', "strategies.stopping: unknown name 'Bta': did you mean 'Beta'?"),
+        (
+            '"BetaStopping(0.8)"',
+            '"BetaStoping(0.8)"',
+            "strategies.stopping: unknown name 'BetaStoping': did you mean 'BetaStopping'?",
+        ),
         ("n = 8", "m = 8", "strategies.vote: SelfConsistency has no parameter 'm'"),
         ("n = 8", "n = 0", "strategies.vote: SelfConsistency needs a whole n >= 1"),
         ("n = 8", 'n = 8\nverifier = "Exact()"', "strategies.vote.verifier: a search of a sweep does not see"),

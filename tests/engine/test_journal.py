@@ -19,7 +19,7 @@ from searchkit.function import Function
 from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing import Counting
-from searchkit.types import Message, Piece, Sample, Scored, Text, Token, ToolCall, Usage, Verdict
+from searchkit.types import Message, Sample, Scored, StepSpan, Text, Token, ToolCall, Usage, Verdict
 from searchkit.verifiers import Predicate
 
 
@@ -95,7 +95,7 @@ def test_samples_round_trip_with_everything_on_them() -> None:
     inner = Scored(Sample("x"), Verdict(0.5, True, (0.1, 0.2), "ok"))
     sample = Sample(
         "hé \ud800", message, "length", "\n", Usage(generated_tokens=3, usd=0.1), (1, 2),
-        (Token("a", -0.5, (("b", -1.0),)),), (Piece(0, 2),), (inner,),
+        (Token("a", -0.5, (("b", -1.0),)),), (StepSpan(0, 2),), (inner,),
     )  # fmt: skip
     assert load_sample(dump_sample(sample)) == sample
 

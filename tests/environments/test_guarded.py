@@ -20,7 +20,7 @@ from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
 from searchkit.strategies import BeamSearch, Children, RecedingHorizon
 from searchkit.strategies.tree.best_first import BestFirst
 from searchkit.testing import StrategyTests
-from searchkit.types import Params, Sample, Step, Verdict
+from searchkit.types import Params, Sample, Transition, Verdict
 from searchkit.verifiers import Predicate
 from tests.environments.live_worlds import drive, driven
 from tests.environments.test_replay import Letter
@@ -137,7 +137,7 @@ def test_deferred_is_terminal_and_the_candidate_says_what_is_pending():
         assert (step.reward, step.terminal) == (None, True)
         sample = guarded.candidate(step.state)
         assert sample.value == Planned(("a", "b"), " buy\n")
-        assert [sample.text[p.start : p.end] for p in sample.steps] == [
+        assert [sample.text[p.start : p.end] for p in sample.step_spans] == [
             "a\nbasket a\n", "b\nbasket ab\n", "pending:  buy\n\n",
         ]  # fmt: skip
         assert guarded.prompt(step.state) == guarded.prompt(state)
@@ -375,10 +375,10 @@ class Calls(Plain):
     """What it does in a step or a commit is a call of the run."""
 
     async def step(self, state, action, run):
-        return Step(state, await run.once("inner step", lambda: said([])))
+        return Transition(state, await run.once("inner step", lambda: said([])))
 
     async def commit(self, state, run):
-        return Step(state, await run.once("inner commit", lambda: said([])))
+        return Transition(state, await run.once("inner commit", lambda: said([])))
 
 
 def test_what_comes_after_a_commit_is_numbered_the_same_when_it_is_resumed(tmp_path):

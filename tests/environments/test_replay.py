@@ -125,7 +125,10 @@ def test_the_default_prompt_alternates_turns_and_the_candidate_tells_the_story()
         ]  # fmt: skip
         sample = environment.candidate(state)
         assert sample.value == ("a", "b")
-        assert [sample.text[p.start : p.end] for p in sample.steps] == ["a\nat a in turn 0\n", "b\nat ab in turn 0\n"]
+        assert [sample.text[p.start : p.end] for p in sample.step_spans] == [
+            "a\nat a in turn 0\n",
+            "b\nat ab in turn 0\n",
+        ]
 
     drive(body)
 

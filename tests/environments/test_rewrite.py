@@ -16,7 +16,7 @@ from searchkit.environments.rewrite import FEEDBACK, TEMPLATE, Drafts, Rewrite
 from searchkit.protocols import Run
 from searchkit.strategies.tree.ab_mcts import ABMCTS
 from searchkit.testing import Scripted
-from searchkit.types import Image, Step, Text
+from searchkit.types import Image, Text, Transition
 from searchkit.verifiers.predicate import Predicate
 
 PROBLEM = Prompt((Message("system", (Text("be brief"),)), Message("user", (Text("2 + 3?"), Image("data:,x")))))
@@ -37,9 +37,9 @@ def after(environment: Rewrite, *drafts: str, verdicts: Any = ()) -> Drafts:
     return asyncio.run(solve("q", Walk())).answer  # type: ignore[no-any-return]
 
 
-def steps(environment: Rewrite, *samples: Sample[Any]) -> list[Step[Drafts]]:
+def steps(environment: Rewrite, *samples: Sample[Any]) -> list[Transition[Drafts]]:
     """What each of `samples`, one after the other, led to."""
-    found: list[Step[Drafts]] = []
+    found: list[Transition[Drafts]] = []
 
     class Walk:
         async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:

@@ -21,7 +21,7 @@ from searchkit.strategies.stepwise.beam import BeamSearch
 from searchkit.strategy import Strategy
 from searchkit.templates import check, fenced, worded
 from searchkit.testing import Counting, Scripted
-from searchkit.types import Image, Step, Text, Usage
+from searchkit.types import Image, Text, Transition, Usage
 from searchkit.verifiers.predicate import Predicate
 from tests.helpers.steps import OnLetters, Worth
 
@@ -87,7 +87,7 @@ def test_a_star_finds_the_shortest_plan_that_the_model_believes_in() -> None:
     """From 1 to 6 by adding 1 and doubling: three actions, and no two do; the answer is one action a line."""
     result = play(AStar(WORLD, width=2))
     assert result.answer in ("add 1\nadd 1\ndouble", "double\nadd 1\ndouble")
-    assert [result.answer[s.start : s.end] for s in result.sample.steps] == result.answer.splitlines(keepends=True)
+    assert [result.answer[s.start : s.end] for s in result.sample.step_spans] == result.answer.splitlines(keepends=True)
     tree = result.tree
     assert tree is not None
     assert solved_plan(tree) == tuple(result.answer.splitlines())
@@ -149,9 +149,9 @@ def test_the_world_may_be_another_generator_with_parameters_of_its_own() -> None
 # --- ends ------------------------------------------------------------------------------------------------------------
 
 
-async def step(world: WorldModel, state: Predicted, action: Sample[Any], reply: Any) -> Step[Predicted]:
+async def step(world: WorldModel, state: Predicted, action: Sample[Any], reply: Any) -> Transition[Predicted]:
     """One step, with a world model that replies `reply`."""
-    found = list[Step[Predicted]]()
+    found = list[Transition[Predicted]]()
 
     @dataclass(frozen=True)
     class Once(Strategy):
@@ -168,7 +168,7 @@ async def step(world: WorldModel, state: Predicted, action: Sample[Any], reply: 
 
 def after(
     world: WorldModel, action: Any = "go", reply: Any = "there", actions: tuple[str, ...] = ()
-) -> Step[Predicted]:
+) -> Transition[Predicted]:
     action = action if isinstance(action, Sample) else Sample(action)
     return asyncio.run(step(world, Predicted(Prompt.of("q"), "here", actions), action, reply))
 
@@ -218,9 +218,9 @@ def test_the_pieces_of_a_candidate_are_its_actions() -> None:
     world = WorldModel(six)
     for actions in ((), ("a",), ("a", "bc", "d")):
         sample = world.candidate(Predicted(Prompt.of("q"), "x", actions))
-        assert "".join(sample.text[p.start : p.end] for p in sample.steps) == sample.text == "\n".join(actions)
-        assert len(sample.steps) == len(actions)
-        assert all(piece.end <= len(sample.text) for piece in sample.steps)
+        assert "".join(sample.text[p.start : p.end] for p in sample.step_spans) == sample.text == "\n".join(actions)
+        assert len(sample.step_spans) == len(actions)
+        assert all(piece.end <= len(sample.text) for piece in sample.step_spans)
 
 
 # --- failures --------------------------------------------------------------------------------------------------------

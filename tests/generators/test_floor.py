@@ -24,14 +24,16 @@ from searchkit.generators.embedded.checkpoint import SHIPPED
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend
 from searchkit.testing import Counting, Scripted
-from searchkit.types import Floor, Params, Prompt, Sample, Token
+from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Token
 from searchkit.verifiers import DeepConf
 
 PROMPTS = [puzzle.prompt for puzzle in Countdown().puzzles(6, "dev", seed=3)]
-FLOOR = Floor(2, 1.0)
+FLOOR = ConfidenceFloor(2, 1.0)
 
 
-def drawn(floor: Floor | None, k: int = 5, backend: Backend | None = None, **params: Any) -> list[Sample[str]]:
+def drawn(
+    floor: ConfidenceFloor | None, k: int = 5, backend: Backend | None = None, **params: Any
+) -> list[Sample[str]]:
     """Four texts of each prompt, all in one call."""
     made = Params(max_tokens=64, logprobs=k, floor=floor, **params)
     requests = [Request(Prompt.of(text), made, seed) for text in PROMPTS for seed in range(4)]
@@ -59,7 +61,7 @@ def test_where_a_text_falls() -> None:
         expected = {b: [window + i for i, mean in enumerate(means) if mean < b][:1] for b in (bar, math.inf, -math.inf)}
         assert not expected[-math.inf]
         for b, first in expected.items():
-            fall = Fall(Floor(window, b))
+            fall = Fall(ConfidenceFloor(window, b))
             fell = (end for end, value in enumerate(sure, start=1) if fall.at([-value - 1, -value + 1]))
             assert [*fell][:1] == first
 
@@ -75,7 +77,7 @@ def test_the_score_is_that_of_the_verifier() -> None:
         assert least(tokens, window) == DeepConf(window).score(tokens)
     assert least([], 4) is None
     assert least([Token("", 0.0, (("", math.nan),)), *tokens], 4) is None
-    assert Fall(Floor(1, 0.0)).at([math.nan])
+    assert Fall(ConfidenceFloor(1, 0.0)).at([math.nan])
 
 
 @pytest.mark.parametrize("k", [1, 5])
@@ -87,12 +89,12 @@ def test_the_embedded_model_stops_at_the_exact_token(k: int) -> None:
     wholes, fallen = drawn(None, k), 0
     scores = sorted({DeepConf(8).score(rows(whole)) for whole in wholes})
     for bar in (scores[0], scores[4], scores[-1], (scores[2] + scores[3]) / 2):
-        for whole, sample in zip(wholes, drawn(Floor(8, bar), k), strict=True):
+        for whole, sample in zip(wholes, drawn(ConfidenceFloor(8, bar), k), strict=True):
             tokens = rows(whole)
             ends = [e for e in range(8, len(tokens) + 1) if DeepConf(8).score(tokens[:e]) < bar]
             if ends:
                 fallen += 1
-                assert (sample.finish, sample.stop_reason) == ("length", Floor.FELL)
+                assert (sample.finish, sample.stop_reason) == ("length", ConfidenceFloor.FELL)
                 assert sample.usage.generated_tokens == ends[0]
                 assert rows(sample) == tokens[: ends[0]]
                 assert whole.text.startswith(sample.text)
@@ -106,16 +108,16 @@ def test_the_last_token_counts_too() -> None:
     [whole, *_] = drawn(None)
     size = len(rows(whole))
     assert whole.finish == "stop"
-    fell = drawn(Floor(size, math.inf))[0]
+    fell = drawn(ConfidenceFloor(size, math.inf))[0]
     assert (fell.text, fell.token_ids, fell.finish, fell.stop_reason) == (
-        whole.text, whole.token_ids, "length", Floor.FELL,
+        whole.text, whole.token_ids, "length", ConfidenceFloor.FELL,
     )  # fmt: skip
-    assert drawn(Floor(size + 1, math.inf))[0] == whole  # shorter than a window: never
+    assert drawn(ConfidenceFloor(size + 1, math.inf))[0] == whole  # shorter than a window: never
 
 
 def test_neighbours_are_left_alone() -> None:
     """In one batch, requests without a floor give what they give alone, and each floor holds for its own row."""
-    floors = [None, Floor(4, math.inf), Floor(9, math.inf), None, Floor(4, -math.inf)]
+    floors = [None, ConfidenceFloor(4, math.inf), ConfidenceFloor(9, math.inf), None, ConfidenceFloor(4, -math.inf)]
     requests = [Request(Prompt.of(PROMPTS[i % 6]), Params(max_tokens=40, logprobs=3, floor=floors[i % 5]), i)
                 for i in range(30)]  # fmt: skip
     plain = [replace(r, params=replace(r.params, floor=None)) for r in requests]
@@ -129,11 +131,14 @@ def test_transformers_stops_at_the_same_token() -> None:
     """The second engine on the same checkpoint: a window that falls at once, and one that never does."""
     transformers = pytest.importorskip("searchkit.generators.transformers")
     pytest.importorskip("torch")
-    params, floors = Params(max_tokens=10, logprobs=5), (None, Floor(4, math.inf), Floor(4, -math.inf))
+    params, floors = (
+        Params(max_tokens=10, logprobs=5),
+        (None, ConfidenceFloor(4, math.inf), ConfidenceFloor(4, -math.inf)),
+    )
     requests = [Request(Prompt.of(PROMPTS[0]), replace(params, floor=floor), 0) for floor in floors]
     whole, cut, never = [told(e) for e in asyncio.run(transformers.Transformers(str(SHIPPED)).complete(requests))]
     assert whole == never
-    assert (cut.finish, cut.stop_reason, cut.usage.generated_tokens) == ("length", Floor.FELL, 4)
+    assert (cut.finish, cut.stop_reason, cut.usage.generated_tokens) == ("length", ConfidenceFloor.FELL, 4)
     assert rows(cut) == rows(whole)[:4]
     embedded = [told(entry) for entry in asyncio.run(Embedded().complete(requests))]
     assert [(s.text, s.finish, s.stop_reason) for s in embedded] == [
@@ -144,8 +149,8 @@ def test_transformers_stops_at_the_same_token() -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: Floor(0, 1.0), "window must be >= 1"),
-        (lambda: Floor(4, math.nan), "must be a number"),
+        (lambda: ConfidenceFloor(0, 1.0), "window must be >= 1"),
+        (lambda: ConfidenceFloor(4, math.nan), "must be a number"),
         (lambda: Params(floor=FLOOR), "logprobs=20"),
         (lambda: Params(floor=FLOOR, logprobs=0), "logprobs=20"),
     ],
@@ -213,7 +218,7 @@ def test_wrappers_pass_it_on(tmp_path: Path) -> None:
     counting = Counting(Embedded())
     backend = Cached(Retrying(Limited(counting)), tmp_path / "cache.db")
     texts: list[Sequence[str]] = []
-    for floor in (None, Floor(4, math.inf), Floor(9, math.inf), None, Floor(4, math.inf)):
+    for floor in (None, ConfidenceFloor(4, math.inf), ConfidenceFloor(9, math.inf), None, ConfidenceFloor(4, math.inf)):
         samples = drawn(floor, backend=backend)
         texts.append([sample.text for sample in samples])
         if floor is not None:
@@ -225,6 +230,9 @@ def test_wrappers_pass_it_on(tmp_path: Path) -> None:
 
 def test_a_floor_is_part_of_what_is_asked() -> None:
     """Other windows and bars are other requests; without one the digest is what it was before there were floors."""
-    prompt, floors = Prompt.of("q"), [None, FLOOR, Floor(3, 1.0), Floor(2, 1.5), Floor(2, -math.inf)]
+    prompt, floors = (
+        Prompt.of("q"),
+        [None, FLOOR, ConfidenceFloor(3, 1.0), ConfidenceFloor(2, 1.5), ConfidenceFloor(2, -math.inf)],
+    )
     assert len({digest(prompt, Params(logprobs=1, floor=floor)) for floor in floors}) == 5
     assert digest(prompt, Params(max_tokens=8)).hex() == "f34e4e034b5b54a18519244786ef67b7"

@@ -11,7 +11,7 @@ from typing import Any
 from searchkit import Result, solve
 from searchkit.calls import CallError
 from searchkit.protocols import Run
-from searchkit.types import Params, Prompt, Sample, Step, Usage, Verdict
+from searchkit.types import Params, Prompt, Sample, Transition, Usage, Verdict
 from searchkit.verifiers.predicate import Predicate
 
 
@@ -39,9 +39,9 @@ class Known:
     def step_params(self, run: Run) -> Params:
         return self.params
 
-    async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
+    async def step(self, state: str, action: Sample[Any], run: Run) -> Transition[str]:
         path = state + action.value
-        return Step(path, reward=self.rewards.get(path), terminal=path not in self.children)
+        return Transition(path, reward=self.rewards.get(path), terminal=path not in self.children)
 
     def candidate(self, state: str) -> Sample[str]:
         return Sample(state)
@@ -65,7 +65,7 @@ class Known:
 
     def judge(self, path: str) -> Verdict:
         found = self.scores[path]
-        return Verdict(steps=found) if isinstance(found, tuple) else Verdict(found)
+        return Verdict(step_scores=found) if isinstance(found, tuple) else Verdict(found)
 
 
 def full(letters: str, depth: int, seed: int, *, ends: float = 0.0) -> Known:

@@ -17,7 +17,7 @@ PROMPT = Prompt.of("q")
 
 def candidate(value: Any, score: Any = None, finish: Any = "stop") -> Scored:
     """A sample with its score; a tuple is the scores of its steps."""
-    verdict = Verdict(score[-1], steps=score) if isinstance(score, tuple) else Verdict(score)
+    verdict = Verdict(score[-1], step_scores=score) if isinstance(score, tuple) else Verdict(score)
     return Scored(value if isinstance(value, Sample) else Sample(value, finish=finish), verdict)
 
 

@@ -307,7 +307,7 @@ def test_verifiers_give_one_score_a_line_and_choose_by_it(reward: EmbeddedReward
     assert len({c.sample.text for c in scored}) > 4
     for one in scored:
         [row] = asyncio.run(ask(reward, request(asked + one.sample.text)))
-        assert one.verdict.steps == tuple(row)
+        assert one.verdict.step_scores == tuple(row)
         assert one.score == row[-1]
     assert result.answer == max(scored, key=lambda c: c.score or 0.0).sample.text
     whole = solve_sync(asked, BestOfN(8, verifier=OutcomeReward(reward)), generator=Model(Embedded()), seed=3)

@@ -26,7 +26,7 @@ from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
 from searchkit.tree import ROOT
-from searchkit.types import Scored, Step, Usage, Verdict
+from searchkit.types import Scored, Transition, Usage, Verdict
 from searchkit.verifiers.predicate import Predicate
 from tests.helpers.known_tree import Known, run
 from tests.helpers.steps import LEAVES, STEPS, Letters, OnLetters, Worth, worth, write
@@ -89,9 +89,9 @@ class Roads:
         self.expanded.append(state)
         return [b for a, b in self.roads if a == state]
 
-    async def step(self, state: Any, action: Sample[Any], run: Run) -> Step[Any]:
+    async def step(self, state: Any, action: Sample[Any], run: Run) -> Transition[Any]:
         self.stepped.append(action.value)
-        return Step(action.value, terminal=action.value in self.goals)
+        return Transition(action.value, terminal=action.value in self.goals)
 
     def candidate(self, state: Any) -> Sample[Any]:
         return Sample(state)
@@ -369,8 +369,8 @@ class Sliding:
     def actions(self, state: str) -> list[str]:
         return slides(state)
 
-    async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
-        return Step(action.value, terminal=action.value == SOLVED)
+    async def step(self, state: str, action: Sample[Any], run: Run) -> Transition[str]:
+        return Transition(action.value, terminal=action.value == SOLVED)
 
     def candidate(self, state: str) -> Sample[str]:
         return Sample(state)
@@ -437,7 +437,7 @@ def test_actions_that_may_not_follow_are_dropped_before_they_are_stepped(graph: 
 
     @dataclass(frozen=True)
     class Watched(Known):
-        async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
+        async def step(self, state: str, action: Sample[Any], run: Run) -> Transition[str]:
             stepped.append(state + action.value)
             return await super().step(state, action, run)
 
@@ -819,7 +819,7 @@ def test_a_memory_with_an_empty_plan_is_one_without_it() -> None:
 class Calls(Known):
     """`Known` whose actions are no texts: the letter "a" is the call {"tool": "a"}."""
 
-    async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
+    async def step(self, state: str, action: Sample[Any], run: Run) -> Transition[str]:
         return await super().step(state, Sample(action.value["tool"]), run)
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
@@ -879,7 +879,7 @@ def test_a_failing_draw_or_step_leaves_the_others() -> None:
 
     @dataclass(frozen=True)
     class Slippery(Known):
-        async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
+        async def step(self, state: str, action: Sample[Any], run: Run) -> Transition[str]:
             if action.value == "b":
                 raise CallError("slipped on b")
             return await super().step(state, action, run)

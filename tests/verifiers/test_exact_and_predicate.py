@@ -163,7 +163,7 @@ def test_what_a_predicate_may_return(returned, verdict):
         (1.5, r"returned 1\.5, outside its range 0\.0 to 1\.0: declare the right one with Predicate\(fn, range="),
         (math.inf, "outside its range"),
         (Verdict(-1.0), r"returned -1\.0, outside its range"),
-        (Verdict(0.5, steps=(0.5, math.nan)), "returned NaN"),
+        (Verdict(0.5, step_scores=(0.5, math.nan)), "returned NaN"),
         (None, "returned None: return True, False, a number, or a Verdict"),
         ("0.9", "returned '0.9': return True, False"),
         ([True], r"returned \[True\]: return True, False"),

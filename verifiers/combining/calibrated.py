@@ -54,5 +54,5 @@ class Calibrated:
 
     def _calibrated(self, scored: Scored) -> Verdict:
         verdict, score = scored.verdict, scored.score
-        steps = None if verdict.steps is None else tuple(map(self.map, verdict.steps))
-        return replace(verdict, score=None if score is None else self.map(score), steps=steps)
+        steps = None if verdict.step_scores is None else tuple(map(self.map, verdict.step_scores))
+        return replace(verdict, score=None if score is None else self.map(score), step_scores=steps)

@@ -66,8 +66,8 @@ def unit(score: float, range: tuple[float, float]) -> float:
 
 def mapped(verdict: Verdict, range: tuple[float, float]) -> Verdict:
     score = None if verdict.score is None else unit(verdict.score, range)
-    steps = None if verdict.steps is None else tuple(unit(step, range) for step in verdict.steps)
-    return replace(verdict, score=score, steps=steps)
+    steps = None if verdict.step_scores is None else tuple(unit(step, range) for step in verdict.step_scores)
+    return replace(verdict, score=score, step_scores=steps)
 
 
 def unless_nothing(verdicts: list[Verdict], failure: Exception | None) -> list[Verdict]:

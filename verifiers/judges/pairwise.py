@@ -85,15 +85,12 @@ class PairwiseJudge:
         async def match(pair: tuple[int, int], child: Run) -> float | None:
             return await self._match(prompt, texts[pair[0]], texts[pair[1]], child)
 
-        results, failure = [list[float]() for _ in texts], None
-        for (i, j), outcome in zip(pairs, await run.map(match, pairs, name="match"), strict=True):
-            run.note_failure(outcome.error)
-            failure = failure or outcome.error
+        outcomes, results = await run.map(match, pairs, name="match"), [list[float]() for _ in texts]
+        run.survivors(outcomes)  # raises if no match has a verdict, and one has failed
+        for (i, j), outcome in zip(pairs, outcomes, strict=True):
             if outcome.value is not None:
                 results[i].append(outcome.value)
                 results[j].append(WON - outcome.value)
-        if failure is not None and not any(results):
-            raise failure
         return [_verdict(of_one) for of_one in results]
 
     async def _match(self, prompt: Prompt, first: str, second: str, run: Run) -> float | None:

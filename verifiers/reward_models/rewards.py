@@ -25,7 +25,7 @@ _AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 @dataclass(frozen=True)
 class ProcessReward(Independent):
-    """Scores every step of a sample (`Verdict.steps`), and the sample by one number made of them.
+    """Scores every step of a sample (`Verdict.step_scores`), and the sample by one number made of them.
 
     model: a backend such as `Pooling`, or a callable `fn(prompt, steps)`, sync or async, that is given the `Prompt` and
     the list of the steps' texts and returns one number a step. aggregate: "last", "min", "prod" (of scores within
@@ -80,7 +80,7 @@ class ProcessReward(Independent):
             )
         for row in rows:
             _within(row, self.range, model.name)
-        return Verdict(_AGGREGATES[self.aggregate](rows), steps=tuple(rows))
+        return Verdict(_AGGREGATES[self.aggregate](rows), step_scores=tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,10 @@ class OutcomeReward(Independent):
 def _steps(sample: Sample[Any], separator: str) -> list[str]:
     """The texts of the sample's steps, all of its text together."""
     text = sample.text
-    if not sample.steps:
+    if not sample.step_spans:
         return _cut(text, separator)
     # From cut to cut, because what stands before the first step or after the last is part of the answer too.
-    cuts = [0, *(step.end for step in sample.steps[:-1]), len(text)]
+    cuts = [0, *(step.end for step in sample.step_spans[:-1]), len(text)]
     return [text[start:end] for start, end in pairwise(cuts)]
 
 

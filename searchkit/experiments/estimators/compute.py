@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.entry import Entry, Sampled
+from searchkit.experiments.entry import Entry, Sampled
 
 Column = tuple[float, ...]
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from searchkit.engine import seeds
 from searchkit.errors import ConfigError
+from searchkit.experiments.entry import Entry, Sampled
 from searchkit.experiments.estimators import estimators
 from searchkit.experiments.estimators.compute import Compute, compute
 from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
-from searchkit.experiments.pool.entry import Entry, Sampled
 
 Name = Literal["pass@k", "best@k", "maj@k", "weighted@k"]
 Column = tuple[str, Mapping[int, str]]

@@ -17,11 +17,10 @@ import numpy as np
 
 from searchkit.engine import seeds
 from searchkit.errors import ConfigError
+from searchkit.experiments.entry import Entry, Sampled
 from searchkit.experiments.estimators.compute import Compute
 from searchkit.experiments.estimators.curves import Curve, points_of
 from searchkit.experiments.estimators.intervals import bootstrap
-from searchkit.experiments.pool.entry import Entry
-from searchkit.experiments.pool.pool import Pool
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import ConfidentVote, percentile
 
@@ -39,7 +38,7 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Adaptive:
-    """`SelfConsistency` with a stopping rule, `Beta()` or `EarlyStopping()`, drawing one sample at a time.
+    """`SelfConsistency` with a stopping rule, `BetaStopping()` or `EarlyStopping()`, drawing one sample at a time.
 
     Failed samples are drawn but have no vote, as there. Where nobody votes the answer is wrong. A strategy with several
     samples in flight takes some more than it counts here: those that it cancels.
@@ -109,7 +108,7 @@ class Replayed(Curve):
 
 
 def replay(
-    pool: Pool,
+    pool: Sampled,
     method: Method,
     ks: Sequence[int] | None = None,
     *,

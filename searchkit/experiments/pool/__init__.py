@@ -4,8 +4,8 @@ Read `entry.py` and `pool.py` first, then how one is made and kept: `drawing.py`
 `parquet.py`, `by_prompt.py`.
 """
 
+from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool.drawing import draw
-from searchkit.experiments.pool.entry import Entry
 from searchkit.experiments.pool.parquet import from_parquet, to_parquet
 from searchkit.experiments.pool.pool import Pool
 from searchkit.experiments.pool.scoring import score

@@ -10,8 +10,8 @@ from typing import Any
 from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.experiments.entry import Entry, is_json
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
-from searchkit.experiments.pool.entry import Entry, is_json
 from searchkit.experiments.pool.pool import Pool
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import solve_many

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.entry import Entry, is_json
+from searchkit.experiments.entry import Entry, is_json
 from searchkit.experiments.pool.pool import Pool
 
 TEXTS = ("value", "key")  # of any JSON type, and stored as JSON text

@@ -9,8 +9,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from searchkit.errors import ConfigError
+from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool import pool_file
-from searchkit.experiments.pool.entry import Entry
 
 if TYPE_CHECKING:
     from searchkit.experiments.estimators.curves import Curve, Name

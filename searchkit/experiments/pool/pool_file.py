@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.entry import Entry, is_json
+from searchkit.experiments.entry import Entry, is_json
 
 HEADER = "searchkit_pool"
 VERSION = 2

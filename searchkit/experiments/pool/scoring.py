@@ -9,8 +9,8 @@ from typing import Any
 
 from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError
+from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
-from searchkit.experiments.pool.entry import Entry
 from searchkit.experiments.pool.pool import Pool
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import NO_BUDGET, solve_many

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.entry import is_json
+from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.results import LEVEL, Summary, SweepResults, difference, interval
 from searchkit.experiments.sweep.rows import RESULTS, Finished, logged

@@ -12,7 +12,7 @@ from typing import Any
 from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal
 from searchkit.engine.keys import shown
-from searchkit.experiments.pool.entry import is_json
+from searchkit.experiments.entry import is_json
 from searchkit.experiments.report.data import cut, finite
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Finished, Row

@@ -11,7 +11,7 @@ from typing import Any
 from searchkit.engine.journal import Journal
 from searchkit.engine.keys import shown
 from searchkit.errors import ConfigError
-from searchkit.experiments.pool.entry import is_json
+from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.result import Result

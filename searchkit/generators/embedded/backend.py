@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
 from searchkit.generators.embedded.checkpoint import SHIPPED, Checkpoint, load, read_config
-from searchkit.types import Floor, Image, Message, Prompt, Sample, Text, Token, Usage
+from searchkit.types import ConfidenceFloor, Image, Message, Prompt, Sample, Text, Token, Usage
 
 if TYPE_CHECKING:
     from searchkit.generators.embedded.engine import Engine, Generated, Job
@@ -46,7 +46,7 @@ class Embedded:
 
     `token_ids` and `logprobs` cover every sampled token, the end token and a stop string's included, as
     `Usage.generated_tokens` does; the text stops before the stop string. `logprobs=k` lists the k most likely tokens.
-    A `Floor` is looked at after every token, and changes none.
+    A `ConfidenceFloor` is looked at after every token, and changes none.
     Requests that the model cannot read (unknown words or characters, images, tools, too long) come back as `CallError`s
     of kind "bad_request". Safe from several event loops at once; a cancelled call frees its row at the next token.
 
@@ -167,7 +167,7 @@ def _sample(
         text,
         message=Message("assistant", (Text(text),)),
         finish=answer.finish,
-        stop_reason=Floor.FELL if answer.fell else answer.stop or None,
+        stop_reason=ConfidenceFloor.FELL if answer.fell else answer.stop or None,
         usage=Usage(
             model_calls=1,
             prompt_tokens=given,

@@ -19,15 +19,15 @@ from urllib.parse import urlsplit
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, ConfigError
+from searchkit.generators.each import each
 from searchkit.generators.openai import errors, stream, wire
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
 from searchkit.generators.openai.wire import Price, Route
-from searchkit.generators.wrappers.each import each
 from searchkit.redact import redact
-from searchkit.types import Floor, Params, Prompt, Sample, Usage
+from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Usage
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
 
@@ -59,7 +59,7 @@ class OpenAI:
     takes the latter only where a proxy is configured.
 
     The text of a sample ends before the stop string that fired, whatever the server does with it. A request with a
-    `Floor` is streamed, and its connection closed where the text falls, so that the server stops generating.
+    `ConfidenceFloor` is streamed, and its connection closed where the text falls, so that the server stops generating.
     """
 
     base_url: str
@@ -176,7 +176,7 @@ class OpenAI:
             message = f"the server at {self.base_url} drops log-probabilities: use another server, or logprobs=None"
             return errors.Dropped(message, kind="bad_request", request=request, usage=drawn[0].usage)
         if events is not None and events.fell:
-            return [replace(drawn[0], finish="length", stop_reason=Floor.FELL)]
+            return [replace(drawn[0], finish="length", stop_reason=ConfidenceFloor.FELL)]
         return drawn
 
     def _events(self, request: Request, n: int | None) -> stream.Events | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.calls import CallError, Request
+from searchkit.generators.each import each
 from searchkit.generators.openai.errors import Missing
 from searchkit.generators.openai.wire import cached_tokens, fired, samples, text_of
-from searchkit.generators.wrappers.each import each
 from searchkit.types import Params, Prompt, Usage
 
 QUESTION = "Write ten random digits between 0 and 9, separated by spaces."

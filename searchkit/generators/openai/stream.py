@@ -10,7 +10,7 @@ from searchkit.calls import Request
 from searchkit.confidence import Fall
 from searchkit.errors import CapabilityError
 from searchkit.generators.openai.wire import tokens
-from searchkit.types import Floor
+from searchkit.types import ConfidenceFloor
 
 LINE_LIMIT = 2**20  # bytes; an event is a token or a few, with their rivals
 _TEXTS = ("content", "reasoning_content", "reasoning", "text")
@@ -31,7 +31,7 @@ class Events:
     the tokens up to there and the prompt, which is guessed (4 characters a token) where the server did not count it.
     """
 
-    def __init__(self, request: Request, floor: Floor) -> None:
+    def __init__(self, request: Request, floor: ConfidenceFloor) -> None:
         self.fell: bool = False
         self._fall = Fall(floor)
         self._guess = (len(request.prompt.text) + len(request.prompt.prefix)) // 4

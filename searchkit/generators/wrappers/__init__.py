@@ -2,5 +2,5 @@
 
 Read `retrying.py` first, the smallest: another attempt for what failed by accident. Then `limited.py` (no more calls in
 flight than an endpoint can bear), `coalescing.py` (one call for equal requests) and `cached.py` (samples that outlive a
-run). `each.py` is what they and the backends share: concurrent calls whose results come back in order.
+run).
 """

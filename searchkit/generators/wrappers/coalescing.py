@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
+from searchkit.generators.each import each
 from searchkit.generators.openai.probe import Capabilities
-from searchkit.generators.wrappers.each import each
 from searchkit.protocols import Backend
 from searchkit.types import Params, Prompt, Sample
 

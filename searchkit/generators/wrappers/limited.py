@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
+from searchkit.generators.each import each
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.wrappers.coalescing import grouping
-from searchkit.generators.wrappers.each import each
 from searchkit.protocols import Backend
 from searchkit.types import Sample
 

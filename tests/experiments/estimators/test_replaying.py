@@ -18,12 +18,12 @@ from searchkit.experiments import Entry, Pool, best_at_k, maj_at_k, plot, weight
 from searchkit.experiments.estimators.replaying import Adaptive, Confident, SoftBest, replay
 from searchkit.solve import solve
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.strategies.sampling.stopping import Beta, Dirichlet, EarlyStopping
+from searchkit.strategies.sampling.stopping import BetaStopping, Dirichlet, EarlyStopping
 from searchkit.strategies.selection.confident_vote import ConfidentVote
 from searchkit.types import Sample, Usage
 from searchkit.verifiers.predicate import Predicate
 
-NEVER = Beta(2.0)
+NEVER = BetaStopping(2.0)
 
 
 def column(n, seed, faults=True):
@@ -79,7 +79,9 @@ def averaged(strategy, entries, k):
     return np.mean(asyncio.run(go()), axis=0)
 
 
-@pytest.mark.parametrize("rule", [Beta(0.6), Beta(0.8), Dirichlet(0.6), EarlyStopping(2), NEVER], ids=str)
+@pytest.mark.parametrize(
+    "rule", [BetaStopping(0.6), BetaStopping(0.8), Dirichlet(0.6), EarlyStopping(2), NEVER], ids=str
+)
 def test_adaptive_is_self_consistency_averaged_over_all_orders(rule):
     """Accuracy, samples and tokens at each cap are means over every order of what the strategy does in that order.
 
@@ -135,9 +137,13 @@ def test_the_ends_of_every_dial_are_known_estimators():
 
 
 def test_a_unanimous_problem_takes_four_samples():
-    """Beta(0.95) stops at 4 of equal answers whatever the cap; a cap below 4 is reached."""
+    """BetaStopping(0.95) stops at 4 of equal answers whatever the cap; a cap below 4 is reached."""
     entries = [Entry("a", "a", correct=True, generated_tokens=10)] * 16
-    assert replays(entries, Adaptive(Beta()), (2, 4, 16)) == [(1.0, 2.0, 20.0), (1.0, 4.0, 40.0), (1.0, 4.0, 40.0)]
+    assert replays(entries, Adaptive(BetaStopping()), (2, 4, 16)) == [
+        (1.0, 2.0, 20.0),
+        (1.0, 4.0, 40.0),
+        (1.0, 4.0, 40.0),
+    ]
 
 
 def test_the_recorded_order_says_nothing():
@@ -151,7 +157,7 @@ def test_the_recorded_order_says_nothing():
 
 def test_sampled_orders_agree_with_all_orders():
     """504 orders enumerated, and 400 drawn: within 4 standard errors; a seed repeats itself, another one differs."""
-    entries, method = column(9, 5), Adaptive(Beta(0.8))
+    entries, method = column(9, 5), Adaptive(BetaStopping(0.8))
     exact = replays(entries, method, (2, 3), trials=504)
     drawn = replays(entries, method, (2, 3), trials=400)
     assert exact != drawn == replays(entries, method, (2, 3), trials=400)
@@ -163,16 +169,16 @@ def test_sampled_orders_agree_with_all_orders():
 def test_problems_are_shuffled_apart():
     """Two problems with the same entries have different sampling errors, or their mean would be no better than one."""
     entries = column(12, 3)
-    values = replay(Pool({"p": entries, "q": entries}), Adaptive(Beta()), [8], trials=50).per_problem
+    values = replay(Pool({"p": entries, "q": entries}), Adaptive(BetaStopping()), [8], trials=50).per_problem
     assert values[0] != values[1]
 
 
 def test_a_replay_is_a_curve():
     """It has intervals over problems, can be compared, plotted against tokens, and stored with its samples."""
     pool = Pool({f"p{i}": column(16, i) for i in range(12)})
-    adaptive = replay(pool, Adaptive(Beta()))
+    adaptive = replay(pool, Adaptive(BetaStopping()))
     assert adaptive.ks == (1, 2, 4, 8, 16)
-    assert (adaptive.name, adaptive.problems) == ("Adaptive(rule=Beta(threshold=0.95))", tuple(pool.entries))
+    assert (adaptive.name, adaptive.problems) == ("Adaptive(rule=BetaStopping(threshold=0.95))", tuple(pool.entries))
     assert all(low < mean < high for low, mean, high in zip(adaptive.low, adaptive.mean, adaptive.high, strict=True))
     vote = pool.curve("maj@k")
     assert adaptive.minus(vote).mean[0] == pytest.approx(0, abs=0.1)

@@ -9,7 +9,7 @@ from searchkit.experiments import Sweep
 from searchkit.experiments.report.page import report
 from searchkit.generators import Simulated
 from searchkit.strategies import SelfConsistency
-from searchkit.strategies.sampling.stopping import Beta
+from searchkit.strategies.sampling.stopping import BetaStopping
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.tree import Tree
@@ -47,7 +47,9 @@ class Grow(Strategy):
 def sweep(endpoint=None, **changed):
     settings = {
         "problems": PROBLEMS, "truth": Exact(), "budgets": (Budget(generations=2), Budget()), "seeds": (0, 7),
-        "strategies": {"vote": SelfConsistency(6), "early": SelfConsistency(16, stop=Beta(0.8)), "grow": Grow()},
+        "strategies": {
+            "vote": SelfConsistency(6), "early": SelfConsistency(16, stop=BetaStopping(0.8)), "grow": Grow(),
+        },
     }  # fmt: skip
     return Sweep(**settings | changed, endpoints=[Model(endpoint or Simulated(ANSWERS))])
 

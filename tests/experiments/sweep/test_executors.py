@@ -20,13 +20,13 @@ from searchkit import Budget, Model, Problem, Prompt
 from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.strategies.sampling.stopping import Beta
+from searchkit.strategies.sampling.stopping import BetaStopping
 from searchkit.verifiers import Exact, Predicate
 
 if __name__ == "__main__":
     model = Model(Simulated({"4": 0.5, "5": 0.3, "none": 0.2}, failures=0.1, latency=0.002, jitter=1.0))
     strategies = {"best": BestOfN(3, Predicate(str.isdigit, name="digit")), "vote": SelfConsistency(5)}
-    strategies["early"] = SelfConsistency(8, stop=Beta(0.8))  # cancels what is in flight when it stops
+    strategies["early"] = SelfConsistency(8, stop=BetaStopping(0.8))  # cancels what is in flight when it stops
     problems = [Problem(f"p{i}", Prompt.of(f"q{i}"), "4") for i in range(20)]
     sweep = Sweep(problems, strategies, [Budget(), Budget(model_calls=1)], [0, 1], truth=Exact(), endpoints=[model] * 2)
     executor, out = sys.argv[1:]

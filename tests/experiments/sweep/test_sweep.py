@@ -18,7 +18,7 @@ from searchkit.generators import Simulated
 from searchkit.model import Model
 from searchkit.solve import solve_sync
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.strategies.sampling.stopping import Beta
+from searchkit.strategies.sampling.stopping import BetaStopping
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.types import Budget, Params, Problem, Prompt, Usage
 from searchkit.verifiers import Exact, Predicate
@@ -81,7 +81,7 @@ def test_the_table_counts_by_hand(tmp_path):
 
 def test_early_stops_give_the_same_rows_at_any_latency(tmp_path):
     """A vote that stops early cancels calls: how many had answered depends on latencies, and no row does."""
-    early, found = {"early": SelfConsistency(16, stop=Beta(0.8))}, []
+    early, found = {"early": SelfConsistency(16, stop=BetaStopping(0.8))}, []
     for order in (1, 2, 3):
         backend = Counting(Shuffled(Simulated(ANSWERS), order))
         results = sweep(backend, strategies=early, budgets=(Budget(),)).run(tmp_path / str(order))

@@ -18,18 +18,20 @@ from searchkit.generators import Coalescing, OpenAI, Price
 from searchkit.generators.openai.stream import LINE_LIMIT, Events
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import PROFILES, Faults, Server
-from searchkit.types import Floor, Params, Prompt, Sample
+from searchkit.types import ConfidenceFloor, Params, Prompt, Sample
 from searchkit.verifiers import DeepConf
 from tests.helpers import servers
 from tests.helpers.servers import until
 
-NEVER = Floor(4, -math.inf)
+NEVER = ConfidenceFloor(4, -math.inf)
 PROMPT = Prompt.of("Add 2 and 3")
 REQUEST = Request(PROMPT, Params(max_tokens=40, logprobs=5), 7)
 server = servers.server
 
 
-def ask(server: Server, floor: Floor | None, request: Request = REQUEST, **options: Any) -> Sample[str] | CallError:
+def ask(
+    server: Server, floor: ConfidenceFloor | None, request: Request = REQUEST, **options: Any
+) -> Sample[str] | CallError:
     async def call() -> Sample[str] | CallError:
         backend = OpenAI(server.url, "test-model", **options)
         try:
@@ -40,7 +42,7 @@ def ask(server: Server, floor: Floor | None, request: Request = REQUEST, **optio
     return asyncio.run(call())
 
 
-def sampled(server: Server, floor: Floor | None, **options: Any) -> Sample[str]:
+def sampled(server: Server, floor: ConfidenceFloor | None, **options: Any) -> Sample[str]:
     entry = ask(server, floor, **options)
     assert isinstance(entry, Sample), entry
     return entry
@@ -70,12 +72,16 @@ def test_the_text_ends_at_the_exact_token_and_the_server_stops(route: str, trans
         scores = [DeepConf(4).score(tokens[:end]) for end in range(4, len(tokens) + 1)]
         for bar in {*scores, scores[0] + 1}:
             end = next((4 + i for i, score in enumerate(scores) if score < bar), None)
-            sample = sampled(server, Floor(4, bar), **options)
+            sample = sampled(server, ConfidenceFloor(4, bar), **options)
             if end is None:
                 assert sample == whole
                 continue
             ends.add(end)
-            assert (sample.finish, sample.stop_reason, sample.logprobs) == ("length", Floor.FELL, tokens[:end])
+            assert (sample.finish, sample.stop_reason, sample.logprobs) == (
+                "length",
+                ConfidenceFloor.FELL,
+                tokens[:end],
+            )
             assert sample.text == "".join(token.text for token in tokens[:end])
             used = sample.usage
             assert (used.generated_tokens, used.estimated_tokens, used.model_calls) == (end, 0, 1)
@@ -91,7 +97,7 @@ def test_the_text_ends_at_the_exact_token_and_the_server_stops(route: str, trans
 def test_a_server_that_does_not_count_along_is_charged_a_guess_for_the_prompt() -> None:
     """The hosted API sends the usage last: what was read before that is a quarter of the prompt's characters."""
     with Server("openai", pace=0.002) as server:
-        sample = sampled(server, Floor(4, math.inf), extras=False)
+        sample = sampled(server, ConfidenceFloor(4, math.inf), extras=False)
     assert sample.usage.prompt_tokens == len(PROMPT.text) // 4
     assert server.requests[0].body["stream_options"] == {"include_usage": True}
 
@@ -100,7 +106,7 @@ def test_ceilings_hold_and_requests_are_not_merged() -> None:
     """A merged call would be one stream for several texts: each is sent by itself, and each is charged."""
     with Server("vllm") as server:
         backend = Coalescing(OpenAI(server.url, "test-model"))
-        model = Model(backend, replace(REQUEST.params, floor=Floor(4, math.inf)))
+        model = Model(backend, replace(REQUEST.params, floor=ConfidenceFloor(4, math.inf)))
         result = solve_sync("Add", SelfConsistency(3), generator=model)
     assert [request.body.get("n") for request in server.requests] == [None] * 3
     assert result.usage.generated_tokens == 3 * 4
@@ -120,7 +126,7 @@ def test_what_cannot_be_streamed_as_one_text_is_refused_unsent(change: dict[str,
 def test_a_server_without_log_probabilities_is_found_out() -> None:
     """Nothing could fall there: the sample is refused, not passed on as one that did not."""
     with Server(replace(PROFILES["vllm"], logprobs=False)) as server:
-        entry = ask(server, Floor(4, math.inf))
+        entry = ask(server, ConfidenceFloor(4, math.inf))
     assert isinstance(entry, CapabilityError)
     assert "drops log-probabilities" in str(entry)
 
@@ -146,12 +152,12 @@ def test_events_may_come_in_any_pieces_and_hold_several_tokens() -> None:
     whole = b": ping\r\n" + event(("a", -9), ("b", -9)).replace(b"\n", b"\r\n")
     whole += event(("c", -1), ("d", -1), ("e", -9)) + event(("f", -9))
     for size in (1, 7, len(whole)):
-        events = Events(REQUEST, Floor(2, 2.0))
+        events = Events(REQUEST, ConfidenceFloor(2, 2.0))
         pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
         fell = [events(piece) for piece in pieces].index(True)
         assert events.fell
         assert size > 7 or fell < len(pieces) - 10
-        events = Events(REQUEST, Floor(2, 2.0))
+        events = Events(REQUEST, ConfidenceFloor(2, 2.0))
         assert any(map(events, pieces))
         answer = events.answer(chat=True)
         assert answer["choices"][0]["message"] == {"content": "abcd"}

@@ -12,7 +12,7 @@ import pytest
 
 from searchkit import Budget, ConfigError, Model, Params, Problem, Prompt, Result, solve, solve_many
 from searchkit.generators import Recorded, Simulated
-from searchkit.strategies import BestOfN, Beta, EarlyStopping, SelfConsistency, Soft, Vote
+from searchkit.strategies import BestOfN, BetaStopping, EarlyStopping, SelfConsistency, Soft, Vote
 from searchkit.testing import Counting
 from searchkit.types import Sample, Verdict
 from searchkit.verifiers.predicate import Predicate
@@ -150,12 +150,12 @@ def test_a_key_that_raises_abstains_and_is_reported() -> None:
 
 
 def test_adaptive_stopping_never_exceeds_the_cap_and_stops_when_unanimous() -> None:
-    """Unanimous answers stop Beta at 4 samples and ESC at its window; a threshold above 1 equals fixed N."""
-    assert len(replay(SelfConsistency(40, itself, stop=Beta(), window=1), *["x"] * 40).candidates) == 4
+    """Unanimous answers stop BetaStopping at 4 samples and ESC at its window; a threshold above 1 equals fixed N."""
+    assert len(replay(SelfConsistency(40, itself, stop=BetaStopping(), window=1), *["x"] * 40).candidates) == 4
     assert len(replay(SelfConsistency(40, itself, stop=EarlyStopping(5)), *["x"] * 40).candidates) == 5
     answers = random.Random(1).choices("xyz", k=12)
     fixed = replay(SelfConsistency(12, itself), *answers)
-    never = replay(SelfConsistency(12, itself, stop=Beta(1.1)), *answers)
+    never = replay(SelfConsistency(12, itself, stop=BetaStopping(1.1)), *answers)
     assert never.answer == fixed.answer
     assert len(never.candidates) == 12
 

@@ -23,12 +23,12 @@ from searchkit.lab.checker import operations, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend, Generator
 from searchkit.result import Result
-from searchkit.strategies import Beta, EarlyStopping, SelfConsistency, Vote
+from searchkit.strategies import BetaStopping, EarlyStopping, SelfConsistency, Vote
 from searchkit.strategies.sampling.deepconf_online import DeepConfOnline
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, StrategyTests
-from searchkit.types import Budget, Floor, Prompt, Sample, Scored, Token, Usage, Verdict
+from searchkit.types import Budget, ConfidenceFloor, Prompt, Sample, Scored, Token, Usage, Verdict
 from searchkit.verifiers import DeepConf
 
 WINDOW = 3
@@ -56,7 +56,7 @@ class Doubting:
         return Sample(
             "".join(words[:end]),
             finish="length" if fell or end < len(rows) else "stop",
-            stop_reason=Floor.FELL if fell else None,
+            stop_reason=ConfidenceFloor.FELL if fell else None,
             usage=Usage(model_calls=1, prompt_tokens=3, generated_tokens=end),
             logprobs=tuple(rows[:end]) if params.logprobs else None,
         )
@@ -106,7 +106,9 @@ def test_against_numpy(eta: float) -> None:
             falls = i >= 8 and len(sure(whole)) >= WINDOW and below.size > 0
             end = WINDOW + int(below[0]) if falls else len(whole.text)
             assert sample.text == whole.text[:end]
-            assert (sample.finish, sample.stop_reason) == (("length", Floor.FELL) if falls else ("stop", None))
+            assert (sample.finish, sample.stop_reason) == (
+                ("length", ConfidenceFloor.FELL) if falls else ("stop", None)
+            )
             tokens += end
             cut += falls
             votes = groups.min() >= bar - 1e-9 if i < 8 else not falls
@@ -139,12 +141,12 @@ def test_the_search_stops_once_the_votes_are_decided() -> None:
     """At the first answer at which the rule says so, asked after the warm-up and after each later answer."""
     early = Counter[int]()
     for seed in range(25):
-        whole, result = solved(online(warmup=3), seed), solved(online(warmup=3, stop=Beta(0.9)), seed)
+        whole, result = solved(online(warmup=3), seed), solved(online(warmup=3, stop=BetaStopping(0.9)), seed)
         scores = [means(sure(s)).min() for s in samples(whole)]
         bar = np.percentile(scores[:3], 50) - 1e-9
         votes = [None if s.truncated or (i < 3 and scores[i] < bar) else last(s.text)
                  for i, s in enumerate(samples(whole))]  # fmt: skip
-        took = next((k for k in range(3, 25) if Beta(0.9).decided(votes[:k]) is not None), 24)
+        took = next((k for k in range(3, 25) if BetaStopping(0.9).decided(votes[:k]) is not None), 24)
         assert samples(result) == samples(whole)[:took]
         assert result.stopped == ("threshold" if took < 24 else "done")
         early[took] += 1
@@ -250,4 +252,4 @@ class TestDeepConfOnline(StrategyTests):
 
 class TestDeepConfOnlineEarlyStop(TestDeepConfOnline):
     def strategy(self) -> Strategy:
-        return DeepConfOnline(12, 50, WINDOW, 3, last, Beta(0.8))
+        return DeepConfOnline(12, 50, WINDOW, 3, last, BetaStopping(0.8))

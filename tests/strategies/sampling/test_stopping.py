@@ -8,7 +8,7 @@ from math import comb
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.strategies.sampling.stopping import Beta, Dirichlet, EarlyStopping, leads
+from searchkit.strategies.sampling.stopping import BetaStopping, Dirichlet, EarlyStopping, leads
 
 
 def votes(*counts: int) -> list[str]:
@@ -21,7 +21,7 @@ def votes(*counts: int) -> list[str]:
 )
 def test_beta_stops_where_the_card_says(a: int, b: int, stops: bool) -> None:
     """Unanimous at 4 (0.969), not 3 (0.9375); 5:1 no, 6:1 yes, 7:2 no, 8:2 yes."""
-    assert (Beta().decided(votes(a, b)) is not None) is stops
+    assert (BetaStopping().decided(votes(a, b)) is not None) is stops
 
 
 def test_beta_is_the_binomial_tail() -> None:
@@ -29,7 +29,9 @@ def test_beta_is_the_binomial_tail() -> None:
     for a in range(6):
         for b in range(a + 1):
             tail = 1 - sum(comb(a + b + 1, j) for j in range(a + 1, a + b + 2)) / 2 ** (a + b + 1)
-            assert Beta(tail - 1e-12 if tail > 0.5 else 0.51).decided(votes(a, b)) == (a + b if tail >= 0.51 else None)
+            assert BetaStopping(tail - 1e-12 if tail > 0.5 else 0.51).decided(votes(a, b)) == (
+                a + b if tail >= 0.51 else None
+            )
 
 
 @pytest.mark.parametrize("counts", [(4, 1, 1), (3, 3, 2), (10, 4, 3, 2, 1), (0, 0, 0), (2, 0, 0)])
@@ -54,7 +56,7 @@ def test_dirichlet_with_two_classes_is_beta() -> None:
     """Fewer than three classes: the same decision at any counts."""
     for a in range(1, 12):
         for b in range(a + 1):
-            assert Dirichlet().decided(votes(a, b)) == Beta().decided(votes(a, b))
+            assert Dirichlet().decided(votes(a, b)) == BetaStopping().decided(votes(a, b))
     assert leads((6, 2)) == pytest.approx(sum(comb(9, j) for j in range(7)) / 2**9)
 
 
@@ -79,15 +81,15 @@ def test_a_window_of_one_stops_at_once() -> None:
     assert EarlyStopping(1).decided(["a"]) == 1
 
 
-@pytest.mark.parametrize("rule", [Beta(1.01), Dirichlet(1.01)])
-def test_a_threshold_above_one_never_stops(rule: Beta | Dirichlet) -> None:
+@pytest.mark.parametrize("rule", [BetaStopping(1.01), Dirichlet(1.01)])
+def test_a_threshold_above_one_never_stops(rule: BetaStopping | Dirichlet) -> None:
     assert rule.decided(votes(200, 1, 1)) is None
 
 
 def test_impossible_rules_are_refused() -> None:
     """Thresholds that any vote passes, empty windows, one class to compare."""
     for make in (
-        lambda: Beta(0.5),
+        lambda: BetaStopping(0.5),
         lambda: Dirichlet(float("nan")),
         lambda: Dirichlet(top=1),
         lambda: EarlyStopping(0),

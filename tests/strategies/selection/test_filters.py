@@ -75,7 +75,7 @@ class Rows(Independent):
 
     async def verify(self, prompt: Prompt, samples: Any, run: Any) -> list[Verdict]:
         rows = [worths(sample.text) for sample in samples]
-        return [Verdict(row[-1], steps=row) for row in rows]
+        return [Verdict(row[-1], step_scores=row) for row in rows]
 
 
 def worths(text: str) -> tuple[float, ...]:

@@ -220,7 +220,7 @@ def test_where_only_steps_are_scored_the_last_counts() -> None:
     result = run(beam(4, 4, world), world)
     assert result.answer == "d"
     assert [c.score for c in result.candidates] == [0.3, 0.5, 0.7, 0.8]
-    assert result.candidates[0].verdict.steps == table["a"]
+    assert result.candidates[0].verdict.step_scores == table["a"]
 
 
 def test_lookahead_looks_through_a_good_beginning() -> None:
@@ -293,7 +293,7 @@ def test_rounds_are_counted_exactly_and_what_is_unfinished_is_marked(rounds: int
 def test_max_steps_of_the_environment_is_the_number_of_steps() -> None:
     """max_steps=2 gives two steps, not three, and such a text is truncated."""
     result = write(BeamSearch(4, 2, Worth(), environment=TextSteps("/", max_steps=2)))
-    assert {len(c.sample.steps) for c in result.candidates} == {2}
+    assert {len(c.sample.step_spans) for c in result.candidates} == {2}
     assert all(c.sample.truncated for c in result.candidates)
 
 

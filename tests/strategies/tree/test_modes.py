@@ -34,7 +34,7 @@ from searchkit.strategies.tree.pick import End, pick
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
 from searchkit.tree import NO_PARENT, ROOT, Tree
-from searchkit.types import Params, Problem, Prompt, Sample, Scored, Step, Verdict
+from searchkit.types import Params, Problem, Prompt, Sample, Scored, Transition, Verdict
 from searchkit.verifiers import Predicate
 from tests.helpers.known_tree import Known, full, run
 from tests.helpers.steps import BEST, LEAVES, STEPS, Letters, OnLetters, Worth, worth, write
@@ -251,7 +251,7 @@ def test_only_so_many_of_the_drawn_actions_become_children() -> None:
 class Breaking(Known):
     """The step to "b" fails."""
 
-    async def step(self, state: str, action: Sample[Any], run: Run) -> Step[str]:
+    async def step(self, state: str, action: Sample[Any], run: Run) -> Transition[str]:
         if state + action.value == "b":
             raise StaleBranch("gone")
         return await super().step(state, action, run)
@@ -301,10 +301,12 @@ class Nim:
     def step_params(self, run: Run) -> Params | None:
         return None
 
-    async def step(self, state: tuple[int, ...], action: Sample[Any], run: Run) -> Step[tuple[int, ...]]:
+    async def step(self, state: tuple[int, ...], action: Sample[Any], run: Run) -> Transition[tuple[int, ...]]:
         after = (*state, action.value)
         taken = self.left(state) - action.value
-        return Step(after, reward=float(taken == 0) if self.left(after) == 0 else None, terminal=self.left(after) == 0)
+        return Transition(
+            after, reward=float(taken == 0) if self.left(after) == 0 else None, terminal=self.left(after) == 0
+        )
 
     def candidate(self, state: tuple[int, ...]) -> Sample[Any]:
         return Sample(state)
@@ -366,8 +368,8 @@ class Drafts:
     def step_params(self, run: Run) -> Params | None:
         return None
 
-    async def step(self, state: tuple[str, str], action: Sample[Any], run: Run) -> Step[tuple[str, str]]:
-        return Step((action.text, ""))
+    async def step(self, state: tuple[str, str], action: Sample[Any], run: Run) -> Transition[tuple[str, str]]:
+        return Transition((action.text, ""))
 
     def candidate(self, state: tuple[str, str]) -> Sample[Any]:
         return Sample(state[0])
@@ -506,9 +508,9 @@ class Committed(Known):
 
     log: Any = None
 
-    async def commit(self, state: str, run: Run) -> Step[str]:
+    async def commit(self, state: str, run: Run) -> Transition[str]:
         self.log.append(state)
-        return Step(state, reward=self.rewards.get(state), terminal=state not in self.children)
+        return Transition(state, reward=self.rewards.get(state), terminal=state not in self.children)
 
 
 @pytest.mark.parametrize(("commit", "log"), [("path", ["bb"]), ("action", ["b", "bb"])])

@@ -30,7 +30,7 @@ from searchkit.strategies import (
 )
 from searchkit.testing import Counting
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Prompt, Sample, Step, Usage, Verdict
+from searchkit.types import Prompt, Sample, Transition, Usage, Verdict
 from searchkit.verifiers import Predicate, PYes
 from tests.helpers.known_tree import Known, run
 from tests.helpers.steps import STEPS, Letters, Worth, worth, write
@@ -289,8 +289,8 @@ class Stuck(Nim):
     def actions(self, state: tuple[int, ...]) -> list[int]:
         return [] if state else [1]
 
-    async def step(self, state: tuple[int, ...], action: Sample[Any], run: Run) -> Step[tuple[int, ...]]:
-        return Step((*state, action.value))
+    async def step(self, state: tuple[int, ...], action: Sample[Any], run: Run) -> Transition[tuple[int, ...]]:
+        return Transition((*state, action.value))
 
 
 def test_a_rollout_without_legal_actions_ends_there() -> None:

@@ -314,7 +314,7 @@ def test_scores_and_steps_are_mapped_and_the_rest_stays():
     """Passed alone counts as 1, failed as 0; what abstains abstains."""
     given = [
         Verdict(0.5, True, (0.25, 0.5), "good"), Verdict(passed=True), Verdict(passed=False),
-        Verdict(steps=(1.0, 0.5)), Verdict(feedback="no idea"),
+        Verdict(step_scores=(1.0, 0.5)), Verdict(feedback="no idea"),
     ]  # fmt: skip
     verdicts, usage, _ = judged(Calibrated(Predicate(lambda value: given[int(value)], name="x"), HALVED), *"01234")
     assert verdicts == [

@@ -21,7 +21,7 @@ from searchkit.strategies import BeamSearch, BestOfN
 from searchkit.testing.doubles import Counting, Shuffled
 from searchkit.testing.strategies import _truncate
 from searchkit.testing.verifiers import VerifierTests
-from searchkit.types import Budget, Message, Piece, Problem, Prompt, Sample, Text, Usage, Verdict
+from searchkit.types import Budget, Message, Problem, Prompt, Sample, StepSpan, Text, Usage, Verdict
 from searchkit.verifiers.reward_models.rewards import OutcomeReward, ProcessReward
 from tests.helpers.steps import STEPS, Letters, Worth, worth, write
 from tests.verifiers.reward_models.pooling_server import TAG, RewardServer, goodness, seen
@@ -91,8 +91,8 @@ def as_sample(value):
 def stepped(*steps):
     """A sample with these steps."""
     ends = [sum(map(len, steps[: i + 1])) for i in range(len(steps))]
-    pieces = tuple(Piece(end - len(step), end) for step, end in zip(steps, ends, strict=True))
-    return Sample("".join(steps), steps=pieces)
+    pieces = tuple(StepSpan(end - len(step), end) for step, end in zip(steps, ends, strict=True))
+    return Sample("".join(steps), step_spans=pieces)
 
 
 def ask(backend, *parts):
@@ -123,7 +123,7 @@ def test_the_score_is_the_aggregate_and_each_step_keeps_its_own(aggregate, score
         return [0.5, 0.25, 0.5]
 
     [verdict], usage, paid = judge(ProcessReward(model, aggregate), stepped("a\n", "b\n", "c"))
-    assert verdict == Verdict(score, steps=(0.5, 0.25, 0.5))
+    assert verdict == Verdict(score, step_scores=(0.5, 0.25, 0.5))
     assert calls == [("What is 6 * 7?", ["a\n", "b\n", "c"])]
     assert usage == paid
     assert (usage.model_calls, usage.verifications, usage.generations, usage.generated_tokens) == (1, 1, 0, 0)
@@ -136,7 +136,7 @@ def test_the_score_is_the_aggregate_and_each_step_keeps_its_own(aggregate, score
         (Sample("one\n\n\n\n\n\ntwo\n\n"), ["one\n\n\n\n\n\n", "two\n\n"]),
         (Sample("\n\none"), ["\n\none"]),
         (Sample("one"), ["one"]),
-        (Sample("so: one;two!", steps=(Piece(4, 8), Piece(8, 11))), ["so: one;", "two!"]),
+        (Sample("so: one;two!", step_spans=(StepSpan(4, 8), StepSpan(8, 11))), ["so: one;", "two!"]),
     ],
 )
 def test_a_texts_steps_are_its_own_or_cut_at_the_separator(sample, steps):
@@ -182,7 +182,7 @@ def test_numbers_of_other_libraries_are_numbers():
     """Rows as a NumPy array; a declared range."""
     model = ProcessReward(lambda prompt, steps: np.array([-2.0, 3.5]), range=(-5, 5))
     [verdict], _, _ = judge(model, stepped("a", "b"))
-    assert verdict == Verdict(3.5, steps=(-2.0, 3.5))
+    assert verdict == Verdict(3.5, step_scores=(-2.0, 3.5))
     assert type(verdict.score) is float
 
 
@@ -299,8 +299,8 @@ def test_a_growing_path_pays_for_its_new_steps_alone_where_the_model_can_continu
     grown = [stepped(*steps[: i + 1]) for i in range(len(steps))]
     verdicts, usage, paid = judge(ProcessReward(model), *grown, stepped(*steps[:3]), stepped("a/", "c/", "c/"))
     for verdict, sample in zip(verdicts, [*grown, grown[2], stepped("a/", "c/", "c/")], strict=True):
-        texts = [sample.text[p.start : p.end] for p in sample.steps]
-        assert verdict == Verdict(worth(sample.text), steps=tuple(path_worth(PROMPT, texts)))
+        texts = [sample.text[p.start : p.end] for p in sample.step_spans]
+        assert verdict == Verdict(worth(sample.text), step_scores=tuple(path_worth(PROMPT, texts)))
     assert (model.calls, model.rows) == (7, 7)
     assert (usage.model_calls, paid.model_calls) == (8, 7)
     longer, shorter = judge(ProcessReward(model), stepped("b/", "a/", "c"), stepped("b/", "a/"))[0]
@@ -447,8 +447,8 @@ def test_pooling_sends_each_step_with_its_tag_and_reads_a_row_for_each():
     assert (body["model"], body["add_generation_prompt"], body["use_activation"]) == ("rm", False, True)
     read = ["<user>What is 6 * 7?<assistant>six", "times   seven", "42"]
     expected = [(goodness("".join(read[: i + 1])) + 2) / 4.01 for i in range(3)]
-    assert verdict.steps == pytest.approx(expected)
-    assert verdict.score == verdict.steps[-1]
+    assert verdict.step_scores == pytest.approx(expected)
+    assert verdict.score == verdict.step_scores[-1]
     assert (usage.model_calls, usage.prompt_tokens, usage.generated_tokens) == (1, 6, 0)
 
 
@@ -604,4 +604,4 @@ class TestPooling(VerifierTests):
 def test_the_generator_may_be_a_model_too():
     """Steps of a plain sample are cut at the separator."""
     result = asyncio.run(solve("q", BestOfN(2, ProcessReward(lengths, "mean", "/")), generator=Model(Letters())))
-    assert all(len(c.verdict.steps) == c.sample.text.count("/") + 1 for c in result.candidates)
+    assert all(len(c.verdict.step_scores) == c.sample.text.count("/") + 1 for c in result.candidates)
