@@ -36,7 +36,8 @@ def modules():
 
 MODULES = dict(modules())
 SPEC = importlib.util.spec_from_file_location("house", ROOT / "tools" / "house.py")
-assert SPEC is not None and SPEC.loader is not None
+assert SPEC is not None
+assert SPEC.loader is not None
 house = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(house)
 HOUSE = house.House(ROOT)
