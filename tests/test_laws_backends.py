@@ -107,7 +107,7 @@ def test_faults_lose_nothing_and_every_request_is_counted() -> None:
     faults = Faults(rate=0.3, seed=5)
     with Server(faults=faults) as server:
         # Long enough that only injected faults time out: a call given up before the server read it is charged too.
-        backend = Retrying(OpenAI(server.url, "test-model", timeout=2.0), attempts=12, base=0.001, cap=0.01)
+        backend = Retrying(OpenAI(server.url, "test-model", timeout=5.0), attempts=12, base=0.001, cap=0.01)
         model = Model(backend, Params(max_tokens=16))
         problems = [problem(puzzle) for puzzle in Countdown().puzzles(10, "test")]
         strategy = BestOfN(8, LengthScore())
