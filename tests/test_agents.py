@@ -192,6 +192,7 @@ def test_at_most_so_many_threads_run_at_once() -> None:
     assert (most, calls) == (4, 16)
 
 
+@pytest.mark.slow
 def test_a_cancelled_thread_does_not_hold_up_the_search() -> None:
     """A sync agent that would block for a minute: the deadline passes, the fast answers come back at once.
 

@@ -90,6 +90,7 @@ class TestNestedOnEmbedded(OnEmbedded, BestOfVotes):
     pass
 
 
+@pytest.mark.slow
 def test_texts_are_the_same_at_1_and_at_64_concurrent_problems() -> None:
     """64 held-out puzzles of 4 samples each: one after another, and all in one batch, letter by letter the same."""
     problems = [problem(puzzle) for puzzle in Countdown().puzzles(64, "test")]
@@ -102,6 +103,7 @@ def test_texts_are_the_same_at_1_and_at_64_concurrent_problems() -> None:
     assert texts(1) == texts(64)
 
 
+@pytest.mark.slow
 def test_faults_lose_nothing_and_every_request_is_counted() -> None:
     """30 % faults (429, 500, resets, truncated JSON, time-outs): all samples arrive, counts are the server's."""
     faults = Faults(rate=0.3, seed=5)

@@ -183,6 +183,7 @@ def test_the_demo_is_the_same_every_time(capsys: pytest.CaptureFixture[str], tmp
     assert figures[0] == figures[1] != figures[2]
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_the_best_so_far_and_the_same_command_resumes(tmp_path: Path) -> None:
     """SIGINT in the middle: exit code 130, an answer, the command; run again, it pays only for the rest."""
     n = 400  # two at a time: slow enough that the signal comes before the end

@@ -153,6 +153,7 @@ def test_a_budget_of_nothing_raises_because_there_is_no_candidate() -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_deadline_returns_what_was_finished() -> None:
     """Calls of 1 ms and of 60 s, a deadline of 2 s: the fast ones are candidates, the slow ones are cancelled.
 

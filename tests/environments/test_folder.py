@@ -490,6 +490,7 @@ def test_the_scratch_folder_goes_when_a_search_fails_is_cancelled_or_ends(projec
     assert seen == [1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["cancel", "deadline"])
 def test_an_action_that_outlives_its_search_leaves_nothing_behind(project, scratch, end):
     """The thread cannot be stopped and goes on writing into its folder: that is removed when it returns."""

@@ -434,6 +434,7 @@ def test_cancelled_at_any_moment_the_pool_works_on(walk, copies):
     assert log.opened == log.closed
 
 
+@pytest.mark.slow
 def test_a_search_that_ends_while_a_step_hangs_does_not_wait_and_the_thread_closes_up():
     log = Log(blocked="b")
     environment = replay(log)
@@ -460,6 +461,7 @@ def test_a_search_that_ends_while_a_step_hangs_does_not_wait_and_the_thread_clos
     assert threading.active_count() < before
 
 
+@pytest.mark.slow
 def test_a_deadline_ends_a_hanging_step():
     log = Log(blocked="b")
     environment = replay(log)

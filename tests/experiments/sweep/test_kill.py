@@ -114,6 +114,7 @@ def kill_and_resume(tmp_path, whole, moments, executor, latency=0.002):
     assert (out / "results.jsonl").read_bytes() == (whole[0] / "results.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_five_times(tmp_path, whole):
     """At random moments: the results are byte-identical, and no process asks for what an earlier one has stored."""
     moments = random.Random(7).sample(range(1, 150), 5)
@@ -122,6 +123,7 @@ def test_killed_five_times(tmp_path, whole):
     assert sum(row.model_calls for row in results.rows) == whole[1].total()
 
 
+@pytest.mark.slow
 def test_workers_stop_when_their_parent_is_killed(tmp_path, whole):
     """Two joblib processes: killed once and resumed, the same bytes; the orphans stop long before they are done."""
     kill_and_resume(tmp_path, whole, [60], "processes", latency=0.2)  # 12 seconds in all; orphans look twice a second

@@ -94,6 +94,7 @@ def oracle() -> Any:
     return transformers.AutoModelForCausalLM.from_pretrained(str(SHIPPED), dtype=torch.float32)
 
 
+@pytest.mark.slow
 def test_logits_match_transformers(oracle: Any) -> None:
     """Prefill and eleven decode steps of a ragged batch, with rows copied, agree with transformers within 1e-4."""
     import torch

@@ -482,6 +482,7 @@ def test_a_sweep_leaves_the_posterior_as_it_is(world: Chance, form: Form, streng
     assert misfit(ends(), exact) > 12
 
 
+@pytest.mark.slow
 def test_more_sweeps_come_closer_to_the_posterior() -> None:
     """Three particles: one sweep is far away from exp(2 r) times the prior, after 12 the difference does not show."""
     exact = UNEVEN.masses("diff", 2.0)

@@ -50,7 +50,7 @@ def near(measured: float, exact: float) -> bool:
     return abs(measured - exact) <= 3 * (exact * (1 - exact) / TRIALS) ** 0.5 + 1e-12
 
 
-@pytest.mark.parametrize(("p", "n"), [(0.1, 1), (0.1, 8), (0.3, 4), (0.02, 32)])
+@pytest.mark.parametrize(("p", "n"), [(0.1, 1), (0.1, 8), (0.3, 4), pytest.param(0.02, 32, marks=pytest.mark.slow)])
 def test_best_of_n_with_an_exact_verifier_is_pass_at_n(p: float, n: int) -> None:
     """Accuracy is 1 - (1 - p)^N: 0.1/1 -> 0.100, 0.1/8 -> 0.570, 0.3/4 -> 0.760, 0.02/32 -> 0.476."""
     assert near(accuracy(BestOfN(n, Predicate(right)), Simulated.coin(p)), 1 - (1 - p) ** n)

@@ -266,6 +266,7 @@ def test_hostile_references_do_no_harm_either(text):
     assert isinstance(math_key(rf"\boxed{{{text}}}"), str)
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_unknown_and_its_process_is_gone(monkeypatch):
     """An expansion into 135,751 terms is killed after two seconds; another process answers the next pair."""
     long, rest = "(a+b+c+d+f)^{40}", "(a+b+c+d+f)^{39}"

@@ -159,6 +159,7 @@ def test_hostile_text_never_passes_and_is_never_run(text, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @installed
 def test_what_takes_too_long_is_unknown_and_its_process_is_gone(monkeypatch):
     """math-verify would compute a number of 370 million digits; the worker is killed after two seconds."""

@@ -91,6 +91,7 @@ def test_one_that_died_while_idle_is_replaced(worker):
     assert [multiple(worker, 2), multiple(worker, 3)] == [True, False]
 
 
+@pytest.mark.slow
 def test_one_that_dies_at_work_leaves_its_pair_unknown():
     """And the next pair is answered."""
     own = Worker(limit=PATIENCE)
@@ -168,6 +169,7 @@ def test_nothing_is_started_before_it_is_needed_and_nothing_is_left_at_exit():
     assert is_gone(int(pid))
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_parent_that_was_killed():
     """Its stdin ends, which is all that it needs."""
     code = f"{IMPORT}\n{COMPARE}\nprint(QUEUE.worker.pid, flush=True)\ninput()"
@@ -187,6 +189,7 @@ def test_modules_in_the_working_folder_are_not_imported(tmp_path):
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_has_a_worker_of_its_own():
     """Parent and child both go on, with different processes, and the child's is gone when it is."""
@@ -246,6 +249,7 @@ def test_the_kernel_limits_memory_and_files(tmp_path):
     assert (tmp_path / "file").stat().st_size == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on CPU time on Windows")
 def test_the_kernel_limits_cpu_time():
     """A pair that nobody is left to kill ends by itself; here after a second instead of five."""
