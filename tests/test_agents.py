@@ -6,7 +6,6 @@ import asyncio
 import functools
 import inspect
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +51,12 @@ def test_an_async_function_keeps_its_contract() -> None:
 
 def test_a_sync_function_keeps_its_contract() -> None:
     """Called without await, from ordinary code; calls run in threads, side by side."""
-    threads = set()
+    threads, all_here = set(), threading.Barrier(3)
 
     @search(BestOfN(3, Predicate(cheap)))
     def book(to: str, index: int) -> Flight:
         threads.add(threading.current_thread())
-        time.sleep(0.01)
+        all_here.wait(60)
         return Flight(PRICES[index], to)
 
     assert book("Rome") == Flight(300, "Rome")  # type: ignore[call-arg]
@@ -166,25 +165,39 @@ def test_all_calls_failing_raises_the_first_failure() -> None:
 
 
 def test_at_most_so_many_threads_run_at_once() -> None:
-    """Sixteen sync calls with `threads=4`: never more than four side by side, more waiters than slots, and no hang."""
-    running, most, lock = 0, 0, threading.Lock()
+    """Sixteen sync calls with `threads=4`: four come in and are held there, a fifth does not; let go, none hangs."""
+    running, most, calls, lock, gate = 0, 0, 0, threading.Lock(), threading.Event()
 
     def agent(text: str) -> str:
-        nonlocal running, most
+        nonlocal running, most, calls
         with lock:
-            running += 1
+            running, calls = running + 1, calls + 1
             most = max(most, running)
-        time.sleep(0.005)
+        gate.wait(60)
         with lock:
             running -= 1
         return "x"
 
-    asyncio.run(solve("q", SelfConsistency(16), generator=Function(agent, threads=4)))
-    assert most == 4
+    async def main() -> int:
+        task = asyncio.create_task(solve("q", SelfConsistency(16), generator=Function(agent, threads=4)))
+        while running < 4 and not task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)  # a fifth would come in now; however long this is, with four threads there is none
+        held = running
+        gate.set()
+        await task
+        return held
+
+    assert asyncio.run(main()) == 4
+    assert (most, calls) == (4, 16)
 
 
+@pytest.mark.slow
 def test_a_cancelled_thread_does_not_hold_up_the_search() -> None:
-    """A sync agent that would block for a minute: the deadline passes, the fast answers come back at once."""
+    """A sync agent that would block for a minute: the deadline passes, the fast answers come back at once.
+
+    They take a millisecond; the deadline leaves a busy machine two seconds for them.
+    """
     release = threading.Event()
 
     def agent(text: str, index: int) -> str:
@@ -192,7 +205,7 @@ def test_a_cancelled_thread_does_not_hold_up_the_search() -> None:
             release.wait(60)
         return f"s{index}"
 
-    result = asyncio.run(solve("q", SelfConsistency(3, key=str), generator=agent, budget=Budget(seconds=1.0)))
+    result = asyncio.run(solve("q", SelfConsistency(3, key=str), generator=agent, budget=Budget(seconds=2.0)))
     release.set()
     assert result.answer in ("s1", "s2")
     assert result.stopped == "deadline"

@@ -268,7 +268,7 @@ PIECES = [
 ]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=25).map("".join)))
 def test_keys_never_raise_and_their_answers_are_settled(text):
     """On any text: a key or None, and the canonical form of a canonical form is itself."""

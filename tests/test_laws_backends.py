@@ -88,6 +88,7 @@ class TestNestedOnEmbedded(OnEmbedded, BestOfVotes):
     pass
 
 
+@pytest.mark.slow
 def test_texts_are_the_same_at_1_and_at_64_concurrent_problems() -> None:
     """64 held-out puzzles of 4 samples each: one after another, and all in one batch, letter by letter the same."""
     problems = [problem(puzzle) for puzzle in Countdown().puzzles(64, "test")]
@@ -100,12 +101,13 @@ def test_texts_are_the_same_at_1_and_at_64_concurrent_problems() -> None:
     assert texts(1) == texts(64)
 
 
+@pytest.mark.slow
 def test_faults_lose_nothing_and_every_request_is_counted() -> None:
     """30 % faults (429, 500, resets, truncated JSON, time-outs): all samples arrive, counts are the server's."""
     faults = Faults(rate=0.3, seed=5)
     with Server(faults=faults) as server:
         # Long enough that only injected faults time out: a call given up before the server read it is charged too.
-        backend = Retrying(OpenAI(server.url, "test-model", timeout=2.0), attempts=12, base=0.001, cap=0.01)
+        backend = Retrying(OpenAI(server.url, "test-model", timeout=5.0), attempts=12, base=0.001, cap=0.01)
         model = Model(backend, Params(max_tokens=16))
         problems = [problem(puzzle) for puzzle in Countdown().puzzles(10, "test")]
         strategy = BestOfN(8, LengthScore())

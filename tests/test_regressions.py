@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -133,26 +132,37 @@ from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN
 from searchkit.testing.strategies import LengthScore
 
+class Announced:
+    # says so when it is asked for the last time before the signal
+    name, calls = "announced", 0
+
+    async def complete(self, requests):
+        self.calls += 1
+        if self.calls == CALL:
+            print("now", flush=True)
+        return await Simulated({"a": 1.0}, latency=LATENCY).complete(requests)
+
 problems = [Problem(str(i), Prompt.of(str(i))) for i in range(60)]
-model = Model(Simulated({"a": 1.0}, latency=LATENCY))
-print("started", flush=True)
+model = Model(Announced())
 outcomes = run_sync(solve_many(problems, BestOfN(3, LengthScore(), window=1), generator=model, concurrency=4))
 print([o.unwrap().stopped for o in outcomes])
 """
 
 
-@pytest.mark.parametrize(("latency", "said"), [(0.1, "done"), (60, "[]")])
-def test_ctrl_c_in_a_list_of_problems_returns_what_there_is(latency: float, said: str) -> None:
-    """Interrupted half-way: the finished problems and the best of the others; of those without a candidate nothing."""
-    script = INTERRUPTED.replace("LATENCY", str(latency))
+@pytest.mark.parametrize(("latency", "call", "said"), [(0.1, 20, "done"), (60, 4, "[]")])
+def test_ctrl_c_in_a_list_of_problems_returns_what_there_is(latency: float, call: int, said: str) -> None:
+    """Interrupted half-way: the finished problems and the best of the others; of those without a candidate nothing.
+
+    Four problems of three calls each at once: at the twentieth call four have finished.
+    """
+    script = INTERRUPTED.replace("LATENCY", str(latency)).replace("CALL:", f"{call}:")
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-    time.sleep(1.2)
+    assert process.stdout.readline() == "now\n"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert said in out + err
     if said == "done":
         assert "cancelled" in out

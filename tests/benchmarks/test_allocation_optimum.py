@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import product
 
 import numpy as np
@@ -26,15 +27,21 @@ def policies(horizon):
         yield dict(zip(sorted(seen), choices, strict=True))
 
 
-def value(policy, horizon, price):
-    """What a policy is worth, by following it along every sequence; each is met once for all that begin with it."""
+@functools.cache
+def followed(horizon):
+    """How often each policy is right and what it uses, by following it along every sequence."""
+    return [follow(policy, horizon) for policy in policies(horizon)]
+
+
+def follow(policy, horizon):
+    """Each sequence is met once for all that begin with it."""
     right = used = 0.0
     for n in range(1, horizon + 1):
         for scores, chance, correct in sequences(n):
             begun = all(policy[tuple(np.bincount(scores[:i], minlength=3))] for i in range(1, n))
             if begun and (n == horizon or not policy[tuple(np.bincount(scores, minlength=3))]):
                 right, used = right + correct, used + n * chance
-    return right - price * used
+    return right, used
 
 
 @pytest.mark.parametrize("price", [0.3, 0.1, 0.05, 0.01])
@@ -42,7 +49,7 @@ def test_no_policy_is_worth_more(price):
     """Of all 512 with at most three samples; looking one ahead is one of them."""
     known = list(levels(COARSE, 3))
     best, one = ((right - price * used) for right, used in (spend(known, price, ahead=a) for a in (False, True)))
-    worth = [value(policy, 3, price) for policy in policies(3)]
+    worth = [right - price * used for right, used in followed(3)]
     assert best == pytest.approx(max(worth))
     assert one <= best + 1e-12
     assert min(abs(w - one) for w in worth) < 1e-12

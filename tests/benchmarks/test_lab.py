@@ -91,6 +91,7 @@ def test_a_cut_off_line_is_done_again(lab: Any, tmp_path: Path) -> None:
         lab.Store(path, head | {"policy": "b"})
 
 
+@pytest.mark.slow
 def test_a_small_run(tmp_path: Path) -> None:
     """Two development puzzles, four samples each: every method has a row, its tokens are at most what it may spend."""
     command = [sys.executable, str(FOLDER / "lab.py"), "--json", "--task", "countdown", "--split", "dev"]

@@ -45,11 +45,13 @@ def figures():
     return published.figures(published.DATA)
 
 
+@pytest.mark.slow
 def test_values_are_exact(figures):
     """Every figure, to the last sample."""
     assert {name: figure.value for name, figure in figures.items()} == pytest.approx(VALUES)
 
 
+@pytest.mark.slow
 def test_what_was_published_is_met(figures):
     """Within the rounding of the sources, which print one decimal at most."""
     known = {name: figure for name, figure in figures.items() if figure.published is not None}
@@ -57,6 +59,7 @@ def test_what_was_published_is_met(figures):
     assert all(abs(figure.value - figure.published) <= 0.05 for figure in known.values())
 
 
+@pytest.mark.slow
 def test_intervals_say_what_so_few_problems_can(figures):
     """Each holds its value; a share of n problems has about twice 1.96 standard errors of width; pairing narrows."""
     for name, figure in figures.items():
@@ -87,6 +90,7 @@ def test_stopping_early_on_recorded_solutions():
         assert rule.mean[0] == pytest.approx(never.mean[0], abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_table_shows_every_figure(figures):
     """A line each, with its interval and what was published."""
     head, *rows = published.table(figures).splitlines()

@@ -55,6 +55,7 @@ def config(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_a_sweep_is_run_compared_and_plotted(config, capsys, tmp_path):
     """30 problems x 2 strategies x 2 budgets x 2 seeds: the table, its JSON, the differences, a PNG."""
     path = config(BEGIN + VOTES + BUDGETS)
@@ -86,6 +87,7 @@ def test_a_sweep_is_run_compared_and_plotted(config, capsys, tmp_path):
         assert (code, out.strip()) == (0, str(tmp_path / f"{name}.png"))
 
 
+@pytest.mark.slow
 def test_a_csv_with_its_own_columns_and_processes(config, capsys, tmp_path):
     """Columns are named in the file; a model that always answers 4 is right in one of two; joblib does the work."""
     path = config(

@@ -12,7 +12,11 @@ FEW = {
     "reproduce_apr": ["--problems", "3"],
     "reproduce_scaling": ["--problems", "2", "--samples", "4", "--jobs", "1"],
 }
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+SLOW = {"file_agent", "reproduce_apr", "reproduce_scaling", "scaling_curve"}
+EXAMPLES = [
+    pytest.param(path, marks=pytest.mark.slow) if path.stem in SLOW else path
+    for path in sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -20,7 +20,13 @@ def blocks(page):
     return [(text.count("\n", 0, match.start(1)) + 1, match[1]) for match in FENCE.finditer(text)]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
+SLOW = {"code", "sweeps"}
+WITH_CODE = [
+    pytest.param(page, marks=pytest.mark.slow) if page.stem in SLOW else page for page in PAGES if blocks(page)
+]
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     """One namespace a page, as a reader would type it in, in an empty folder."""
     module = types.ModuleType(f"page_{page.stem}")

@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("jupytext", reason="jupytext is missing: pip install 'searchkit[test]'")
 pytest.importorskip("nbclient", reason="nbclient is missing: pip install 'searchkit[test]'")
 
+pytestmark = pytest.mark.slow  # all of them wait for the notebooks to be run
+
 ROOT = Path(__file__).parents[2]
 RICH = {
     "first_search": ["result", "trace", "tree", "pool"],

@@ -167,6 +167,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_killed_and_restarted_a_run_of_200_problems_ends_as_if_never_killed(tmp_path: Path) -> None:
     """SIGKILL in the middle of 200 problems of 8 calls each, twice: equal final bytes, and nothing is paid twice."""
     script = tmp_path / "run.py"

@@ -160,7 +160,7 @@ def test_under_a_budget_nothing_depends_on_latencies(seed: int) -> None:
     for generations in (0, 1, 3, 6, 9, 14, 40):
         results = [
             run(over(graph, 3), Shuffled(Scripted(echo), order), budget=Budget(generations=generations))
-            for order in range(4)
+            for order in range(3)
         ]
         assert all(r.usage.generations <= generations for r in results)
         assert all(r.answer == results[0].answer for r in results)

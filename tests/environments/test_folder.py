@@ -491,6 +491,7 @@ def test_the_scratch_folder_goes_when_a_search_fails_is_cancelled_or_ends(projec
     assert seen == [1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["cancel", "deadline"])
 def test_an_action_that_outlives_its_search_leaves_nothing_behind(project, scratch, end):
     """The thread cannot be stopped and goes on writing into its folder: that is removed when it returns."""
@@ -510,8 +511,8 @@ def test_an_action_that_outlives_its_search_leaves_nothing_behind(project, scrat
         await environment.step(await environment.start(prompt, run), Sample("go"), run)
 
     async def main():
-        if end == "deadline":
-            assert (await driven(body, budget=Budget(seconds=0.05))).stopped == "deadline"
+        if end == "deadline":  # what comes before the action takes milliseconds, on a busy machine too less than 2 s
+            assert (await driven(body, budget=Budget(seconds=2.0))).stopped == "deadline"
         else:
             task = asyncio.create_task(driven(body))
             await happens(entered)

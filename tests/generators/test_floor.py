@@ -127,6 +127,7 @@ def test_neighbours_are_left_alone() -> None:
         assert told(entry).usage.generated_tokens == cut if cut else told(entry) == told(wholes[i])
 
 
+@pytest.mark.slow
 def test_transformers_stops_at_the_same_token() -> None:
     """The second engine on the same checkpoint: a window that falls at once, and one that never does."""
     transformers = pytest.importorskip("searchkit.generators.transformers")

@@ -100,6 +100,7 @@ async def ask(reward: EmbeddedReward, *requests: Request) -> list[list[float]]:
 # --- the graph -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_scores_match_transformers(folder: Path, reward: EmbeddedReward) -> None:
     """Each score is the sigmoid of what transformers' `LlamaForTokenClassification` gives at the token, within 1e-5."""
     torch = pytest.importorskip("torch", reason="the oracle is PyTorch: pip install 'searchkit[transformers]'")
@@ -317,8 +318,15 @@ def test_verifiers_give_one_score_a_line_and_choose_by_it(reward: EmbeddedReward
 # --- the models that ship ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("task", "least"), [("countdown", 0.93), ("arithmetic", 0.85)])
-@pytest.mark.parametrize("kind", ["outcome", "process"])
+@pytest.mark.parametrize(
+    ("kind", "task", "least"),
+    [
+        pytest.param("outcome", "countdown", 0.93, marks=pytest.mark.slow),
+        pytest.param("outcome", "arithmetic", 0.85, marks=pytest.mark.slow),
+        pytest.param("process", "countdown", 0.93, marks=pytest.mark.slow),
+        ("process", "arithmetic", 0.85),
+    ],
+)
 def test_the_shipped_models_choose_far_better_than_chance(task: str, kind: str, least: float) -> None:
     """On 40 development problems: a right sample scores above a wrong one, and the best of 4 gains half of pass@4's."""
     reward = EmbeddedReward(shipped(f"{task}-{kind}"))

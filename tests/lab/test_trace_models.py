@@ -44,6 +44,7 @@ def results():
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_unseen_puzzles_are_solved(results, kind):
     """About half of them, by a check that replays the operations; a third is asked for, chance would be none."""
@@ -51,6 +52,7 @@ def test_unseen_puzzles_are_solved(results, kind):
     assert sum(right) >= len(PUZZLES) / 3
 
 
+@pytest.mark.slow
 def test_the_parallel_model_spawns_and_goes_on_from_the_join(results):
     """Its answer holds what the children returned and none of what they tried; the serial model writes one text."""
     words = load(shipped("countdown-parallel")).tokenizer

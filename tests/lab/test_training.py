@@ -16,7 +16,7 @@ def options(out: Path, **changes: object) -> argparse.Namespace:
     return argparse.Namespace(**given | {"task": "countdown"} | changes)
 
 
-@pytest.mark.parametrize("task", ["countdown", "arithmetic"])
+@pytest.mark.parametrize("task", [pytest.param("countdown", marks=pytest.mark.slow), "arithmetic"])
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
 ) -> None:

@@ -284,6 +284,7 @@ document.title = JSON.stringify(seen);
 </script></body>"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_folds_unfolds_searches_and_walks(tmp_path):
     """Clicks and keys, with the policy taken out so that the test's own script may press them."""

@@ -26,7 +26,7 @@ SAMPLES = st.lists(
     min_size=1,
     max_size=8,
 )
-quickly = settings(deadline=None, max_examples=150)
+quickly = settings(max_examples=150)
 
 
 def columns(samples):

@@ -13,7 +13,7 @@ from searchkit.experiments.pool.parquet import from_parquet, to_parquet
 from tests.experiments.pool.pools import POOLS, SMALL, scored
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(POOLS)
 def test_parquet_gives_back_an_equal_pool(tmp_path, entries):
     """Whatever a pool can hold, by way of a file that data frames read: one row an entry, one column a score."""

@@ -17,7 +17,7 @@ from searchkit.experiments import Entry, Pool
 from tests.experiments.pool.pools import POOLS, SMALL, scored
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(POOLS, st.randoms(use_true_random=False))
 def test_a_pool_saved_as_it_grew_comes_back_equal(tmp_path, entries, rng):
     """Any JSON value, key and text survives; so do samples and scores in the order in which they were saved."""

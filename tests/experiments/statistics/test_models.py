@@ -19,7 +19,7 @@ from searchkit.experiments.statistics.mcnemar import mcnemar
 from searchkit.experiments.statistics.regret import regret
 from searchkit.experiments.statistics.self_correction import SelfCorrection, self_correction
 
-quickly = settings(deadline=None, max_examples=60)
+quickly = settings(max_examples=60)
 KS = (1, 2, 4, 8, 16, 32)
 
 # ---------------------------------------------------------------- the coverage law

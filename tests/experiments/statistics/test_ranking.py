@@ -17,7 +17,7 @@ from searchkit.experiments.statistics.ranking import auroc, auroc_pooled, auroc_
 from searchkit.experiments.statistics.reward_bench import found_among, reward_bench
 
 SAMPLES = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans()), min_size=2, max_size=10)
-quickly = settings(deadline=None, max_examples=60)
+quickly = settings(max_examples=60)
 
 
 def brute_auroc(samples):

@@ -84,6 +84,7 @@ def shards(folder):
     return [{json.loads(line)["row"]["problem"] for line in log.read_text().splitlines()} for log in logs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("executor", "count"), [("processes", 2), ("dask", 3), ("ray", 2), ("connected", 3)])
 def test_identical_results(ran, alone, executor, count):
     """Byte for byte, failed searches included, although each shard had a journal and a log of its own.
@@ -101,6 +102,7 @@ def test_identical_results(ran, alone, executor, count):
     assert len(list(folder.glob("shard-*/journal.db"))) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["processes", "ray"])
 def test_another_executor_goes_on(ran, alone, tmp_path, executor):
     """What asyncio began, others finish: the manifest keeps the single shard."""
@@ -114,6 +116,7 @@ def test_another_executor_goes_on(ran, alone, tmp_path, executor):
     assert len(shards(alone)) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_under_ray_keeps_what_was_paid_for(tmp_path):
     """The rows so far are returned, every worker stops, and asyncio goes on without asking anything twice."""
     installed("ray")
@@ -171,6 +174,7 @@ verifier = "loud:digit"
 """
 
 
+@pytest.mark.slow
 def test_json_of_the_command_under_ray(tmp_path):
     """Nothing but the table is on stdout, whatever Ray says and workers print; workers have the caller's path."""
     installed("ray")

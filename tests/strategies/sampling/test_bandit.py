@@ -187,7 +187,7 @@ def shares(rule: Any, odds: Sequence[float], pulls: int, runs: int, **options: A
 
 def test_epsilons_allocation_in_closed_form() -> None:
     """Arms that pay 1, 0 and 0: after one pull each the first gets 1 - e + e/3 of the rest, the others e/3."""
-    epsilon, pulls, runs = 0.3, 60, 60
+    epsilon, pulls, runs = 0.3, 60, 30
     expected = [(1 + (pulls - 3) * p) / pulls for p in (1 - epsilon * 2 / 3, epsilon / 3, epsilon / 3)]
     for share, p in zip(shares("epsilon", (1, 0, 0), pulls, runs, epsilon=epsilon), expected, strict=True):
         assert abs(share - p) < 4 * math.sqrt(p * (1 - p) / pulls / runs)
@@ -197,9 +197,9 @@ def test_epsilons_allocation_in_closed_form() -> None:
 def test_the_pulls_go_to_the_best_arm(rule: Any, least: float) -> None:
     """Right with 0.2, 0.4 and 0.8: the best arm gets most of 100 pulls, as often as in a bare simulation.
 
-    Both are means of 60 runs, so they may differ by chance; three standard errors are allowed.
+    Both are means of 30 runs, so they may differ by chance; three standard errors are allowed.
     """
-    odds, pulls, runs = (0.2, 0.4, 0.8), 100, 60
+    odds, pulls, runs = (0.2, 0.4, 0.8), 100, 30
     simulated = []
     for seed in range(runs):
         rng = random.Random(f"bare {seed}")

@@ -93,7 +93,7 @@ def same(a, b):
     return a == b
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(JSON, max_size=2), st.lists(JSON, max_size=2))
 def test_keys_are_equal_where_values_are(a, b):
     """Any two values, one of them through its text; keys are hashable and their reprs agree with them."""

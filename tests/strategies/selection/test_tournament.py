@@ -53,11 +53,11 @@ def near(measured: float, exact: float, trials: int) -> bool:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("n", range(1, 7))
 def test_a_judge_that_knows_the_order_finds_the_best_of_every_permutation(form, n):
-    """All n! orders of n samples; the winner won all its matches."""
+    """All n! orders of n samples, of six every seventh; the winner won all its matches."""
     tournament = Tournament(PairwiseJudge(Model(comparing(greater))), form)
 
     async def main() -> None:
-        for order in itertools.permutations(range(n)):
+        for order in itertools.islice(itertools.permutations(range(n)), 0, None, 7 if n == 6 else 1):
             run = Run.root(Search(Problem("p", Prompt.of("q"))), 0, Budget())
             choice = await tournament.select(Prompt.of("q"), candidates(*order), run)
             assert choice == Choice(order.index(n - 1), 1.0 if n > 1 else None)
@@ -97,7 +97,7 @@ def test_a_knockout_with_a_noisy_judge_finds_the_best_as_often_as_the_closed_for
     So the best wins with 1 - p^2 where it was seen first, bit 0 of its place in that round, and with (1 - p)^2 where it
     was not: a product over the bits of its place, whose mean over all places is (1 - p)^log2(n).
     """
-    trials = 1200 // n
+    trials = 400 // n
     measured = [found(p, n, place, trials) for place in range(n)]
     for place, rate in enumerate(measured):
         bits = [(place >> bit) & 1 for bit in range(n.bit_length() - 1)]

@@ -173,8 +173,8 @@ def test_tags_any_text_is_read(text: str) -> None:
 
 
 def test_reading_takes_time_in_proportion_to_the_text() -> None:
-    """Marks without their partners, 100,000 of them, are no trouble."""
-    many = 100_000
+    """Marks without their partners, 50,000 of them, are no trouble."""
+    many = 50_000
     assert len(read(TagProtocol(), "<spawn>" + "<task>" * many, "</spawn>").tasks) == many
     assert len(read(APRProtocol(), calls(*["0,0"] * many), "<End Calling Sub Searches>", ROOT).tasks) == many
     assert read(APRProtocol(), "Current State: 1:[" + "1, " * many + CALL.format(""), None, ROOT).problem

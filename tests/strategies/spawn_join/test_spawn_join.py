@@ -106,7 +106,7 @@ def repeat(script: dict[str, str]) -> Writer:
 def test_recorded_searches_are_repeated_byte_for_byte() -> None:
     """The parent's text, joins included, and the children's prompts are those of a trace that was written at once."""
     spawned = 0
-    for seed in range(40):
+    for seed in range(20):
         search, script = recorded(seed)
         prompt, backend = traces.parallel_prompt(search.puzzle, search.budget), repeat(script)
         result = run(SpawnJoin(APRProtocol(), children=64, spawns=64, threads=999), Shuffled(backend, seed), prompt)
@@ -118,7 +118,7 @@ def test_recorded_searches_are_repeated_byte_for_byte() -> None:
         )
         assert not result.errors
         spawned += bool(search.children)
-    assert spawned > 20
+    assert spawned > 10
 
 
 def common(a: list[str], b: list[str]) -> int:
@@ -416,7 +416,8 @@ def test_stopped_among_the_children_the_text_so_far_comes_back(stopped: str) -> 
 
     async def main() -> Result[Any]:
         backend = Hanging(asks("hang", "quick"))
-        budget = Budget(seconds=0.05) if stopped == "deadline" else Budget()
+        # What comes before the hanging call takes milliseconds: the rest of the deadline is for a busy machine.
+        budget = Budget(seconds=0.8) if stopped == "deadline" else Budget()
         model = Model(backend, Params(max_tokens=50))
         task = asyncio.create_task(solve("q", TAGS, generator=model, budget=budget))
         if stopped == "cancelled":

@@ -149,7 +149,7 @@ def depth(world: Known, width: int, branch: int, prune: float, at_once: int, exp
 @pytest.mark.parametrize("seed", range(10))
 def test_second_implementations_draw_the_same(seed: int, prune: float) -> None:
     """A level-by-level loop and a recursion, on random trees whose branches end at any depth."""
-    world = full("abcd", 5, seed, ends=0.3)
+    world = full("abcd", 4, seed, ends=0.3)
     for width in (1, 2, 4):
         result = run(tot(width, 4, world, prune=prune, expansions=1000), world)
         assert paths(result) == breadth(world, width, 4, prune)

@@ -49,6 +49,7 @@ def samples(path: Path) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mcts", "best_first", "beam", "root_parallel"])
 def test_killed_in_mid_search_and_started_again(name: str, tmp_path: Path) -> None:
     """Killed after a third of its calls, and again after two thirds: tree, answers and trace as if never killed."""

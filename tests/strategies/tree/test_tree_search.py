@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -237,10 +238,15 @@ def test_a_vote_may_choose_the_answer() -> None:
 
 
 def test_a_chain_of_five_thousand_steps() -> None:
-    """No recursion limit: one action a step, 5,000 deep, the tree saved and loaded."""
-    strategy = MCTS(Worth(constant=0.5), environment=TextSteps("/", max_steps=10**6), iterations=5000, width=1)
+    """No recursion limit: one action a step, deeper than Python recurses; saved and loaded when 5,000 deep."""
+    steps = 1200  # a search of n steps walks down n * n / 2 nodes; the rest of the chain is added by hand
+    assert steps > sys.getrecursionlimit()
+    strategy = MCTS(Worth(constant=0.5), environment=TextSteps("/", max_steps=10**6), iterations=steps, width=1)
     tree = write(strategy, Letters("a", depth=10**6)).tree
     assert tree is not None
+    assert max(tree.depth) == steps
+    while len(tree) <= 5000:
+        tree.add(len(tree) - 1, "a")
     assert max(tree.depth) == 5000
     assert Tree.from_json(tree.to_json()).to_json() == tree.to_json()
 

@@ -155,7 +155,11 @@ def bare():
 # ---------------------------------------------------------------- hostile programs
 
 
-@pytest.mark.parametrize("name", [*ESCAPES, *FORGERIES])
+LONG = {"endless_with_signals_blocked", "sleep", "stop_itself"}  # a second or two until they are killed
+HOSTILE = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in (*ESCAPES, *FORGERIES)]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
 def test_no_hostile_program_passes_gets_out_or_breaks_the_sandbox(name, world):
     """A verdict for each, and that is "failed"; what is outside is as it was; the next program runs as ever."""
     limits = replace(TIGHT, wall=1.0) if name in IDLE else TIGHT

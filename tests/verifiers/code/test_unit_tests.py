@@ -367,6 +367,7 @@ print(run() == first)
 # ---------------------------------------------------------------- recorded data
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason="HumanEval is not here")
 def test_all_canonical_solutions_of_human_eval_pass():
     """164 of 164; and with another problem's solution none does."""

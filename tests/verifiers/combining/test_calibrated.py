@@ -101,7 +101,7 @@ def test_temperature_is_the_maximum_of_the_likelihood(seed):
     assert 1 / Temperature.fit(scores, right).temperature == pytest.approx(best, abs=2e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PAIRS, st.sampled_from([(1.0, 0.0), (1e-3, 0.0), (1e4, -7e5), (1.0, 1e6)]))
 def test_at_the_maximum_the_likelihood_has_no_slope(pairs, units):
     """The derivatives vanish (or the slope is 0 and the likelihood falls from there), in whatever units scores come."""
@@ -176,7 +176,7 @@ def brute(pairs):
     return best[1]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=14))
 def test_isotonic_is_the_best_of_all_monotone_functions(pairs):
     """On up to seven different scores, ties and all, it is the minimum of squares, to the last bit."""
@@ -187,7 +187,7 @@ def test_isotonic_is_the_best_of_all_monotone_functions(pairs):
         assert fitted(score) == float(share)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(PAIRS)
 def test_blocks_have_their_own_share_and_the_whole_mean_is_kept(pairs):
     """Where the map has one value, that is the share of right samples there; the mean score becomes the mean label."""
@@ -212,7 +212,7 @@ def test_isotonic_by_hand():
 
 
 @pytest.mark.parametrize("kind", MAPS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pairs=PAIRS)
 def test_maps_never_fall_and_stay_within_the_unit_interval(kind, pairs):
     """On a grid finer than the pairs, and at the floats next to each score."""

@@ -82,7 +82,7 @@ def test_a_weighted_mean_of_scores_mapped_to_the_unit_interval(first, second, sc
     assert (usage.verifications, usage.model_calls) == (3, 0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=5), st.floats(1e-300, 1e300))
 def test_equal_weights_are_the_mean_of_a_jury(votes, weight):
     """A second implementation, `Jury`, agrees to rounding, whatever the weights add up to."""

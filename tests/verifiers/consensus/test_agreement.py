@@ -97,7 +97,7 @@ def test_the_feedback_says_how_many():
     assert judge(Agreement(), samples[:1]) == [Verdict(feedback="there is no other sample")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(POOLS)
 def test_the_most_agreed_with_is_what_a_majority_votes_for(samples):
     """`Argmax` of agreement chooses the very sample that `Vote` does, ties by first seen, truncated ones left out."""
@@ -147,7 +147,7 @@ def test_the_mean_similarity_by_hand():
     assert scores(risk) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(POOLS)
 def test_of_same_or_not_it_is_agreement(samples):
     """The score of every sample that has an answer, to the last bit; one without agrees with nobody."""

@@ -18,7 +18,7 @@ from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Sample, Verdict
 from searchkit.verifiers import Exact, MathEqual, math_key
 from searchkit.verifiers.reference.maths.answer import judge, read
-from searchkit.verifiers.reference.maths.worker import QUEUE
+from searchkit.verifiers.reference.maths.worker import LIMIT, QUEUE
 from tests.helpers.math_checks import PROMPT, outcome, verify
 from tests.verifiers.reference.math_pairs import DIFFERENT, EQUAL, UNKNOWN
 
@@ -266,13 +266,16 @@ def test_hostile_references_do_no_harm_either(text):
     assert isinstance(math_key(rf"\boxed{{{text}}}"), str)
 
 
-def test_what_takes_too_long_is_unknown_and_its_process_is_gone():
+@pytest.mark.slow
+def test_what_takes_too_long_is_unknown_and_its_process_is_gone(monkeypatch):
     """An expansion into 135,751 terms is killed after two seconds; another process answers the next pair."""
     long, rest = "(a+b+c+d+f)^{40}", "(a+b+c+d+f)^{39}"
     assert outcome("\\sin x", "\\cos x").equal is False
     before = QUEUE.worker.pid
+    monkeypatch.setattr(QUEUE.worker, "limit", LIMIT)
     [verdict] = verify(MathEqual(reference=f"{long}"), f"a{rest}+(b+c+d+f){rest}")
     assert verdict == Verdict(feedback="unknown: no answer within 2 seconds")
+    monkeypatch.undo()
     assert outcome("\\sin x", "\\cos x").equal is False
     assert QUEUE.worker.pid != before
 

@@ -224,7 +224,7 @@ TREES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TREES)
 def test_arithmetic_agrees_with_python(tree):
     """Random expressions against Fraction, as oracle."""
@@ -237,7 +237,7 @@ def test_arithmetic_agrees_with_python(tree):
         assert "^{0}" in text
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(INTEGERS, min_size=1, max_size=4), st.lists(INTEGERS, min_size=1, max_size=4), st.integers(-5, 5))
 def test_products_of_polynomials_agree_with_their_values(a, b, x):
     """The expanded form, evaluated, is the product of the factors' values."""
@@ -304,7 +304,7 @@ PIECES = [
 TEXTS = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(TEXTS)
 def test_any_text_is_a_tree_or_unreadable(text):
     """Nothing else is raised, by the parser or by what is built on it."""
@@ -316,7 +316,7 @@ def test_any_text_is_a_tree_or_unreadable(text):
     assert isinstance(math_key(rf"\boxed{{{text}}}"), str | None)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(TEXTS, TEXTS)
 def test_judging_is_symmetric_and_agrees_with_the_key_for_votes(a, b):
     """On any two texts; equal keys are never judged different."""

@@ -16,19 +16,12 @@ from searchkit.types import Verdict
 from searchkit.verifiers import MathEqual
 from searchkit.verifiers.reference import math_equal
 from searchkit.verifiers.reference.maths import worker as workers
-from searchkit.verifiers.reference.maths.worker import QUEUE, WITH_MATH_VERIFY, Worker
+from searchkit.verifiers.reference.maths.worker import LIMIT, QUEUE, WITH_MATH_VERIFY, Worker
 from tests.helpers.math_checks import PROMPT, verify
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("math_verify") is None, reason="math-verify is missing: pip install 'searchkit[math]'"
 )
-
-
-@pytest.fixture(autouse=True)
-def patient(request, monkeypatch):
-    """More time for what is to be decided: a busy machine changes no verdict here."""
-    if "too_long" not in request.node.name:
-        monkeypatch.setattr(WITH_MATH_VERIFY.worker, "limit", 30.0)
 
 
 def judge(reference, text):
@@ -166,11 +159,13 @@ def test_hostile_text_never_passes_and_is_never_run(text, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @installed
-def test_what_takes_too_long_is_unknown_and_its_process_is_gone():
+def test_what_takes_too_long_is_unknown_and_its_process_is_gone(monkeypatch):
     """math-verify would compute a number of 370 million digits; the worker is killed after two seconds."""
     assert judge("5", r"\gcd(10,15)").passed is True
     before = WITH_MATH_VERIFY.worker.pid
+    monkeypatch.setattr(WITH_MATH_VERIFY.worker, "limit", LIMIT)
     assert judge("5", r"\gcd(9^{9^{9}}, 5)") == Verdict(feedback="unknown: no answer within 2 seconds")
     assert WITH_MATH_VERIFY.worker.pid not in (before, QUEUE.worker.pid)
 

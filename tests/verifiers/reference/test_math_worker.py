@@ -30,8 +30,8 @@ PATIENCE = 60.0  # seconds until a test gives up on what ends by itself
 
 @pytest.fixture(scope="module")
 def worker():
-    """A worker of our own, with a short limit."""
-    own = Worker(limit=0.5)
+    """A worker of our own, with all the time that it needs."""
+    own = Worker(limit=PATIENCE)
     yield own
     own.close()
 
@@ -71,11 +71,13 @@ def test_it_compares(worker):
     assert worker.compare("1", "1/2x") == Outcome(None, "'1/2x' could not be read: a/bc may be a/(bc) or (a/b)c")
 
 
-def test_what_overruns_is_killed_and_replaced(worker):
+def test_what_overruns_is_killed_and_replaced(worker, monkeypatch):
     """Its process is gone, not a zombie; another one answers."""
     assert multiple(worker, 2) is True
     before = worker.pid
+    monkeypatch.setattr(worker, "limit", 0.5)
     assert worker.compare(*LONG) == Outcome(None, "no answer within 0.5 seconds")
+    monkeypatch.undo()
     assert is_gone(before)
     assert multiple(worker, 2) is True
     assert worker.pid != before
@@ -89,6 +91,7 @@ def test_one_that_died_while_idle_is_replaced(worker):
     assert [multiple(worker, 2), multiple(worker, 3)] == [True, False]
 
 
+@pytest.mark.slow
 def test_one_that_dies_at_work_leaves_its_pair_unknown():
     """And the next pair is answered."""
     own = Worker(limit=PATIENCE)
@@ -166,6 +169,7 @@ def test_nothing_is_started_before_it_is_needed_and_nothing_is_left_at_exit():
     assert is_gone(int(pid))
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_parent_that_was_killed():
     """Its stdin ends, which is all that it needs."""
     code = f"{IMPORT}\n{COMPARE}\nprint(QUEUE.worker.pid, flush=True)\ninput()"
@@ -185,6 +189,7 @@ def test_modules_in_the_working_folder_are_not_imported(tmp_path):
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_has_a_worker_of_its_own():
     """Parent and child both go on, with different processes, and the child's is gone when it is."""
@@ -244,11 +249,12 @@ def test_the_kernel_limits_memory_and_files(tmp_path):
     assert (tmp_path / "file").stat().st_size == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on CPU time on Windows")
 def test_the_kernel_limits_cpu_time():
-    """A pair that nobody is left to kill ends by itself."""
-    code = "from searchkit.verifiers.reference.maths.server import limit_cpu\nlimit_cpu()\nwhile True: pass"
-    ran = subprocess.run([sys.executable, "-c", code], timeout=PATIENCE, check=False)
+    """A pair that nobody is left to kill ends by itself; here after a second instead of five."""
+    code = "from searchkit.verifiers.reference.maths import server\nserver.CPU_SECONDS = 1\nserver.limit_cpu()\n"
+    ran = subprocess.run([sys.executable, "-c", code + "while True: pass"], timeout=PATIENCE, check=False)
     assert ran.returncode == -signal.SIGXCPU
 
 

@@ -1,0 +1,43 @@
+"""Two tiers of tests, quick and slow, and one profile for Hypothesis."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A loaded machine is slow, not wrong: no test fails because of the time that it takes.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def marked(item, *names):
+    return any(item.get_closest_marker(name) for name in names)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep the quick tier, unless the command itself says which tests it means: by marker or by the id of a test."""
+    if config.option.markexpr or any("::" in argument for argument in config.args):
+        return
+    config.stash[LEFT_OUT] = sum(marked(item, "slow") for item in items)
+    config.hook.pytest_deselected(items=[item for item in items if marked(item, "slow", "vllm")])
+    items[:] = [item for item in items if not marked(item, "slow", "vllm")]
+
+
+def pytest_sessionfinish(session):
+    """Each worker of xdist collects all tests itself: let it tell the process that prints what it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Remember what a worker left out; all workers say the same."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say how to run the rest."""
+    if left := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(f"{left} slow tests were left out; run them with: pytest -m slow")
