@@ -66,16 +66,16 @@ class Beams(Strategy):
 class BeamSearch(Beams):
     """Draws `n` first steps, keeps the best `n / m`, draws `m` next steps of each, and so on for `rounds` steps.
 
-    n: steps drawn in a round, a multiple of `m`.
-    m: next steps of each beam.
-    verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps. Ties
-        go to the step drawn first, equal steps are not merged.
-    environment: what a step is.
-    rounds: the most steps that an answer takes.
-    lookahead: a state is scored where that many more steps at temperature 0 lead; the text of those is forgotten.
-    select: chooses among all finished answers; `Vote(key, weighted=True)` is the published choice. Without any, the
-        best unfinished path is returned, marked as truncated.
-    generator: what proposes steps; None is the one given to `solve`.
+    - n: steps drawn in a round, a multiple of `m`.
+    - m: next steps of each beam.
+    - verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps. Ties
+      go to the step drawn first, equal steps are not merged.
+    - environment: what a step is.
+    - rounds: the most steps that an answer takes.
+    - lookahead: a state is scored where that many more steps at temperature 0 lead; the text of those is forgotten.
+    - select: chooses among all finished answers; `Vote(key, weighted=True)` is the published choice. Without any, the
+      best unfinished path is returned, marked as truncated.
+    - generator: what proposes steps; None is the one given to `solve`.
 
     All that are finished are set aside, and each takes one of the `n` places: the next round draws that many fewer. A
     dead end (the environment's reward is the least score) takes none.
@@ -113,9 +113,9 @@ class BeamSearch(Beams):
 class AlphaMathBeam(Beams):
     """Step-level beam search SBS(B1, B2): `b2` next steps of each beam, of which the best `b1` are kept.
 
-    b1: beams, at first; (1, 1) is greedy.
-    b2: next steps of each beam; it starts from one beam, so with `b2` steps.
-    verifier, environment, rounds, lookahead, select, generator: those of `BeamSearch`.
+    - b1: beams, at first; (1, 1) is greedy.
+    - b2: next steps of each beam; it starts from one beam, so with `b2` steps.
+    - verifier, environment, rounds, lookahead, select, generator: those of `BeamSearch`.
 
     Finished and unfinished paths compete for the beam, and each finished one in it narrows it by a beam for good. The
     answer is the one with the highest value. Cost: at most `b1` * `b2` steps a round. Source: AlphaMath, released

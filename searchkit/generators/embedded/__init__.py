@@ -5,3 +5,11 @@ jobs on by a token a step), `decoder.py` (the network on ONNX Runtime), `sampler
 hidden state) and `prefixes.py` (keys and values kept for texts that begin alike). `checkpoint.py` reads the files of a
 model, `tokenizer.py` and `words.py` turn its texts into tokens.
 """
+
+from searchkit.generators.embedded.backend import Embedded
+from searchkit.generators.embedded.checkpoint import shipped
+
+__all__ = [
+    "Embedded",
+    "shipped",
+]

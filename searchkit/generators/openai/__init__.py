@@ -4,3 +4,13 @@ Read `backend.py` first: what a user calls, and the way of one request. Then `wi
 `transport.py` (which client carries them), `http.py` (our own, the fast one), `stream.py` (answers that are left as
 soon as they fall below a floor), `errors.py` (what can go wrong, in sentences) and `probe.py` (what a server honours).
 """
+
+from searchkit.generators.openai.backend import OpenAI
+from searchkit.generators.openai.probe import Capabilities
+from searchkit.generators.openai.wire import Price
+
+__all__ = [
+    "Capabilities",
+    "OpenAI",
+    "Price",
+]

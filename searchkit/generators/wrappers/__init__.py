@@ -4,3 +4,15 @@ Read `retrying.py` first, the smallest: another attempt for what failed by accid
 flight than an endpoint can bear), `coalescing.py` (one call for equal requests) and `cached.py` (samples that outlive a
 run).
 """
+
+from searchkit.generators.wrappers.cached import Cached
+from searchkit.generators.wrappers.coalescing import Coalescing
+from searchkit.generators.wrappers.limited import Limited
+from searchkit.generators.wrappers.retrying import Retrying
+
+__all__ = [
+    "Cached",
+    "Coalescing",
+    "Limited",
+    "Retrying",
+]
