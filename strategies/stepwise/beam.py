@@ -68,8 +68,8 @@ class BeamSearch(Beams):
 
     - n: steps drawn in a round, a multiple of `m`.
     - m: next steps of each beam.
-    - verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps. Ties
-      go to the step drawn first, equal steps are not merged.
+    - verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps.
+      Ties go to the step drawn first, equal steps are not merged.
     - environment: what a step is.
     - rounds: the most steps that an answer takes.
     - lookahead: a state is scored where that many more steps at temperature 0 lead; the text of those is forgotten.
