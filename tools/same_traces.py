@@ -5,8 +5,8 @@
 Runs the cases of `same_traces_cases.py` in a process of each checkout, both at once: each strategy plain, with calls in
 flight that end in another order, under budgets that bind, in several environments, resumed from a journal, simulated
 and with the embedded model. Compared byte for byte: the canonical trace, answer, candidates, usage, tree, errors, and
-the seeds that the backends were asked. Exit status 1 if anything differs, if a public strategy or rule takes part in no
-case, or if a case is broken. ``--new`` is the checkout of this file by default.
+the requests that backends got, in order of their seeds. Exit status 1 if anything differs, if a public strategy or rule
+takes part in no case, or if a case is broken. ``--new`` is the checkout of this file by default.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ async def both(old: Path, new: Path, only: str, folder: Path) -> tuple[Side, Sid
         async for line in process.stdout:
             done, total = map(int, line.split())
             shown[name] = f"{name} {done}/{total}"
-            if done % 25 == 0 or done == total:
+            if done % max(1, total // 20) == 0 or done == total:
                 print("\r" + "   ".join(shown.values()), end="", file=sys.stderr, flush=True)
         if await process.wait():
             raise SystemExit(f"the cases could not be run in {root}, see above")

@@ -228,17 +228,24 @@ def failure(request: Request) -> CallError:
     return CallError("a failure that was arranged", kind="server", request=request, usage=usage)
 
 
+class Scripted:
+    """A backend that answers each request by itself, with `_one`."""
+
+    async def complete(self, requests: Sequence[Request]) -> list[Any]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Request) -> Sample[str] | CallError:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Letters:
+class Letters(Scripted):
     """Writes letters with "/" between them, at most `depth`; each may be the last. Some calls fail."""
 
     depth: int = 4
     failures: float = 0.0
     name: str = "letters"
     ends_at_floor: ClassVar[bool] = True
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str] | CallError:
         rng, done, text = dice(request), request.prompt.prefix.count("/"), ""
@@ -252,40 +259,33 @@ class Letters:
 
 
 @dataclass(frozen=True)
-class Opinions:
+class Opinions(Scripted):
     """A model that is asked for judgements, in the forms of all judges; some of what it says cannot be read."""
 
     name: str = "opinions"
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str] | CallError:
         rng, asked = dice(request), request.prompt.text
         if rng.random() < 0.1:
             return failure(request)
-        if rng.random() < 0.1:
-            return written("who knows", request)
-        said = {"reasoning": "so"}
-        if "Which answer is better" in asked:
-            return written(json.dumps(said | {"better": rng.choice(("A", "B", "tie"))}), request)
-        if "most consistent" in asked:
-            return written(json.dumps(said | {"response": rng.randint(1, 3)}), request)
-        if "Score the answer" in asked:
-            return written(json.dumps(said | {"score": rng.randint(0, 10)}), request)
+        forms = {
+            "Which answer is better": {"better": rng.choice(("A", "B", "tie"))},
+            "most consistent": {"response": rng.randint(1, 3)},
+            "Score the answer": {"score": rng.randint(0, 10)},
+        }
+        said = [json.dumps({"reasoning": "so", **form}) for question, form in forms.items() if question in asked]
         if "Verdict: Yes" in asked:
-            return written(f"I see.\nVerdict: {rng.choice(('Yes', 'No'))}", request)
-        return written(rng.choice(("It is right.", "It is wrong.")), request)
+            said.append(f"I see.\nVerdict: {rng.choice(('Yes', 'No'))}")
+        return written(
+            said[0] if said and rng.random() < 0.9 else rng.choice(("It is right.", "It is wrong.")), request
+        )
 
 
 @dataclass(frozen=True)
-class Callers:
+class Callers(Scripted):
     """A model that calls a tool: its text says nothing of it."""
 
     name: str = "callers"
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str]:
         chosen = dice(request).choice(("1", "2", "2.0", "3"))
@@ -312,14 +312,11 @@ GOALS_OF_APR = "17*3,51 equal: Goal Reached\nso 17*3=51,51 equal: Goal Reached\n
 
 
 @dataclass(frozen=True)
-class Threads:
+class Threads(Scripted):
     """A model that spawns: `style` is that of a protocol. It fails, is cut off, breaks rules and nests by chance."""
 
     style: str
     name: str = "threads"
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str] | CallError:
         rng, child = dice(request), "letters" not in request.prompt.messages[0].text
@@ -352,13 +349,13 @@ class Threads:
 
 @dataclass(frozen=True)
 class Wired:
-    """`backend`, with a note of the seeds that it is asked; where `late`, answers take turns of the loop by the seed.
+    """`backend`, with a note of what it is asked; where `late`, answers take turns of the loop by the seed.
 
     Turns instead of seconds, so that the order of answers is shuffled, but the same every time.
     """
 
     backend: Any
-    seeds: list[int]
+    asked: list[tuple[int, int, int]]
     late: bool
 
     @property
@@ -366,10 +363,19 @@ class Wired:
         return str(self.backend.name)
 
     async def complete(self, requests: Sequence[Request]) -> Any:
-        self.seeds.extend(request.seed for request in requests)
+        self.asked.extend((request.seed, request.index, content(request)) for request in requests)
         for _ in range(random.Random(requests[0].seed).randrange(9) if self.late else 0):
             await asyncio.sleep(0)
         return await self.backend.complete(requests)
+
+
+def content(request: Request) -> int:
+    """A checksum of what is asked, and how."""
+    prompt, params = request.prompt, request.params
+    turns = [(message.role, message.text, len(message.tool_calls)) for message in prompt.messages]
+    limits = [params.max_tokens, params.stop, params.logprobs, params.floor and (params.floor.window, params.floor.bar)]
+    settings = [params.temperature, params.top_p, params.top_k, params.min_p]
+    return crc32(repr([turns, prompt.tools, prompt.prefix, prompt.prefix_ids, *settings, *limits]).encode())
 
 
 # ---------------------------------------------------------------- verifiers and keys
@@ -623,7 +629,7 @@ class Errands(Strategy):
         for index in range(self.idle):
             await run.spawn(draw, 5 + index, name="idle errand")
         outcomes = await run.join(last, *first)
-        aside = run.child("aside", Budget(generations=2), role=None)
+        aside = run.child("aside", Budget(generations=2))
         mapped = await aside.map(draw, range(4), name="mapped")
         for outcome in (*outcomes, *mapped):
             note_failure(run, outcome)
@@ -981,14 +987,14 @@ def _parts(value: Any) -> Iterator[Any]:
 
 @dataclass
 class Setting:
-    """How a case is run. seeds: those that backends were asked."""
+    """How a case is run. asked: the seed, index and content of each request that a backend got."""
 
-    seeds: list[int] = field(default_factory=list)
+    asked: list[tuple[int, int, int]] = field(default_factory=list)
     late: bool = False
 
 
 def _made(case: Case, setting: Setting) -> tuple[World, Any]:
-    world = WORLDS[case.world](lambda backend: Wired(backend, setting.seeds, setting.late))
+    world = WORLDS[case.world](lambda backend: Wired(backend, setting.asked, setting.late))
     strategy = case.row.make(world)
     return world, _in_flight(strategy) if case.mode == "late" else strategy
 
@@ -1031,7 +1037,7 @@ def resumed(case: Case) -> dict[str, Any]:
         half = run(case, budget=_share(case, "generations") or Budget(), journal=journal)
         whole = run(case, journal=journal)
     before = plain(replace(case, mode="plain"))
-    differing = [name for name in before if name not in ("paid", "seeds") and before[name] != whole.get(name)]
+    differing = [name for name in before if name not in ("paid", "requests") and before[name] != whole.get(name)]
     return {"half": half, "whole": whole, "unlike the uninterrupted search": differing}
 
 
@@ -1044,8 +1050,8 @@ def run(case: Case, **options: Any) -> dict[str, Any]:
         found = {"worst_case": _worst_case(strategy), **told(asyncio.run(asyncio.wait_for(search, SECONDS)))}
     except Exception as error:
         found = {"raised": said(error), "broken": not isinstance(error, SearchkitError)}
-    seeds = UNKNOWN if found.get("usage") == UNKNOWN else sorted(setting.seeds)
-    return json.loads(json.dumps({**found, "seeds": seeds}, default=repr))
+    asked = UNKNOWN if found.get("usage") == UNKNOWN else sorted(setting.asked)
+    return json.loads(json.dumps({**found, "requests": asked}, default=repr))
 
 
 def _worst_case(strategy: Any) -> dict[str, Any] | None:
