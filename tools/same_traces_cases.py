@@ -712,9 +712,9 @@ DRAWN = "letters answers flaky countdown"  # whole answers
 TEXTS = "letters flaky countdown"
 PAIR = "letters ladder"
 INNER = "letters flaky ladder countdown"
-STEPS = "letters flaky ladder listed rewrite replay imagined countdown arithmetic"
+STEPS = "letters flaky ladder listed rewrite drafted replay imagined countdown arithmetic"
 SOME = "letters ladder rewrite countdown"
-TREES = f"{STEPS} drafted snapshot refused"
+TREES = f"{STEPS} snapshot refused"
 SPAWN = "tags calls apr"
 
 
@@ -855,6 +855,7 @@ ROWS: Sequence[Row] = (
     Row("mcts, rollouts", TREES, lambda w: mcts(w, kind="rollout")),
     Row("mcts, children", TREES, lambda w: mcts(w, kind="children")),
     Row("mcts, by a jury", "letters", lambda w: MCTS(Jury((w.judge, w.process)), environment=w.steps, iterations=6)),
+    Row("mcts, long", PAIR, lambda w: mcts(w, UCT(0.4), iterations=40, in_flight=3)),
     Row("mcts, several trees", TREES, lambda w: mcts(w, kind="children", trees=3)),
     Row("mcts, widening", TREES, lambda w: mcts(w, UCT(widening=Widening(1, 0.5)), expansions=3, width=2)),
     Row("mcts, virtual loss", SOME, lambda w: mcts(w, UCT(0.5, virtual_loss=0.5), pick="visits")),
@@ -864,6 +865,7 @@ ROWS: Sequence[Row] = (
     Row("mcts, retries", INNER, lambda w: mcts(w, None, "rollout", expansions=2, retries=3, pick="visits")),
     Row("puct, uniform", SOME, lambda w: mcts(w, PUCT(1.0, "max"), prior="uniform")),
     Row("puct, log-probabilities", INNER, lambda w: mcts(w, PUCT(1.25), prior="logprob")),
+    Row("puct, long", PAIR, lambda w: mcts(w, PUCT(0.6), "rollout", iterations=30, in_flight=2, expansions=2)),
     Row("puct, critic", SOME, lambda w: mcts(w, PUCT(1.0, unvisited=0.5), "children", prior=FLAWED)),
     Row("puct, ranking critic", SOME, lambda w: mcts(w, PUCT(2.0), prior=RANKING)),
     Row("rap", SOME, lambda w: mcts(w, RAP(), prior=w.judge)),
@@ -873,14 +875,18 @@ ROWS: Sequence[Row] = (
     Row("master, distrusted", SOME, lambda w: mcts(w, MASTER(0.0, 2.0), prior=w.judge)),
     Row("swe-search", TREES, lambda w: mcts(w, SWESearch(), "children", width=1, expansions=3, pick="value")),
     Row("swe-search, deep", SOME, lambda w: mcts(w, SWESearch(depth_bonus=0.3), "children", width=1, expansions=4)),
+    Row("swe-search, long", PAIR, lambda w: mcts(w, SWESearch(c=0.3), "children", expansions=3, iterations=25)),
     Row("tree search", TREES, lambda w: TreeSearch(w.judge, environment=w.steps, iterations=8, width=2)),
     Row("best first", TREES, lambda w: first(w, branch=2)),
     Row("best first, again", SOME, lambda w: first(w, 9, expansions=2)),
+    Row("best first, long", PAIR, lambda w: first(w, 30, in_flight=2)),
     Row("horizon", f"{TREES} deferred", lambda w: RecedingHorizon(first(w, 4), 3)),
     Row("horizon, by actions", f"{TREES} deferred", lambda w: RecedingHorizon(mcts(w, iterations=4), 3, "action")),
     Row("horizon, rollouts", SOME, lambda w: RecedingHorizon(mcts(w, None, "rollout", threshold=0.9), 3, "action")),
+    Row("horizon, long", PAIR, lambda w: RecedingHorizon(mcts(w, None, "rollout", iterations=3), 6, "action")),
     Row("ab-mcts", DRAWN, lambda w: ABMCTS(w.judge, iterations=8)),
     Row("ab-mcts, by steps", TREES, lambda w: drafts(w)),
+    Row("ab-mcts, long", "letters drafted", lambda w: drafts(w, 30, in_flight=2)),
     Row("ab-mcts, beta", SOME, lambda w: drafts(w, prior="beta", threshold=0.99)),
     Row("ab-mcts, predictive", SOME, lambda w: drafts(w, draw="predictive")),
     Row("ab-mcts, models", f"{SOME} drafted flaky", lambda w: drafts(w, 9, generators=(None, w.model(temperature=0)))),
@@ -888,6 +894,7 @@ ROWS: Sequence[Row] = (
     Row("a*", TREES, lambda w: astar(w, 8)),
     Row("a*, judged", TREES, lambda w: astar(w, 8, h=Judged(w.judge, 3.0))),
     Row("a*, judged twice", SOME, lambda w: astar(w, width=2, g=Judged(w.judge), h=Judged(w.judge, 2.0))),
+    Row("a*, long", PAIR, lambda w: astar(w, 30, h=Judged(w.judge, 2.0), in_flight=2, retries=0)),
     Row("a*, imagining", f"{PAIR} listed imagined", lambda w: astar(w, 5, 2, h=Imagined())),
     Row("a*, another imagining", PAIR, lambda w: astar(w, 5, 2, h=Imagined(w.model(temperature=0), parse=list))),
     Row("a*, keyed", "ladder listed snapshot", lambda w: astar(w, 9, g=own_cost, key=lengths)),
@@ -1047,7 +1054,7 @@ def run(case: Case, **options: Any) -> dict[str, Any]:
     try:
         world, strategy = _made(case, setting)
         search = solve(world.problem, strategy, generator=Model(world.backend, world.params), seed=case.seed, **options)
-        found = {"worst_case": _worst_case(strategy), **told(asyncio.run(asyncio.wait_for(search, SECONDS)))}
+        found = told(asyncio.run(asyncio.wait_for(search, SECONDS))) | {"worst_case": _worst_case(strategy)}
     except Exception as error:
         found = {"raised": said(error), "broken": not isinstance(error, SearchkitError)}
     asked = UNKNOWN if found.get("usage") == UNKNOWN else sorted(setting.asked)
@@ -1069,6 +1076,7 @@ def told(result: Any) -> dict[str, Any]:
     trace = result.trace.canonical()
     cancelled = any(span.status == "cancelled" for span in result.trace.walk())
     return {
+        "trace": trace,
         "answer": repr(result.answer),
         "stopped": result.stopped,
         "candidates": [_candidate(one) for one in result.candidates],
@@ -1079,7 +1087,6 @@ def told(result: Any) -> dict[str, Any]:
         "overshoot": UNKNOWN if cancelled else dict(result.overshoot),
         "spent": _spent(trace),
         "tree": None if result.tree is None else json.loads(result.tree.to_json()),
-        "trace": trace,
     }
 
 
