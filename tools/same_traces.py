@@ -5,8 +5,8 @@
 Runs the cases of `same_traces_cases.py` in a process of each checkout, both at once: each strategy plain, with calls in
 flight that end in another order, under budgets that bind, in several environments, resumed from a journal, simulated
 and with the embedded model. Compared byte for byte: the canonical trace, answer, candidates, usage, tree, errors, and
-the seeds that the backends were asked. Exit status 1 if anything differs, if a public strategy or rule takes part in no
-case, or if a case is broken. ``--new`` is the checkout of this file by default.
+the requests that backends got, in order of their seeds. Exit status 1 if anything differs, if a public strategy or rule
+takes part in no case, or if a case is broken. ``--new`` is the checkout of this file by default.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve()
 SHOWN = 20  # differences that are told one by one
+OUTCOMES = ("status", "error", "text", "usage")  # of a span: what its children did comes first
 
 
 # ---------------------------------------------------------------- in one checkout
@@ -93,12 +94,15 @@ def _summary(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def both(old: Path, new: Path, only: str, folder: Path) -> tuple[Side, Side]:
-    """Run the cases in both checkouts side by side; raises `SystemExit` if one of them cannot."""
+    """Run the cases in both checkouts side by side; raises `SystemExit` if one of them cannot.
+
+    Each has its own hashes of texts: nothing may depend on the order of a set.
+    """
     shown = {"old": "", "new": ""}
 
-    async def one(name: str, root: Path) -> Side:
+    async def one(name: str, root: Path, hashes: str) -> Side:
         out = folder / f"{name}.jsonl"
-        settings = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+        settings = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": hashes}
         command = (sys.executable, str(HERE), "--child", str(root), "--out", str(out), "--only", only)
         process = await asyncio.create_subprocess_exec(
             *command, cwd=folder, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE
@@ -107,21 +111,21 @@ async def both(old: Path, new: Path, only: str, folder: Path) -> tuple[Side, Sid
         async for line in process.stdout:
             done, total = map(int, line.split())
             shown[name] = f"{name} {done}/{total}"
-            if done % 25 == 0 or done == total:
+            if done % max(1, total // 20) == 0 or done == total:
                 print("\r" + "   ".join(shown.values()), end="", file=sys.stderr, flush=True)
         if await process.wait():
             raise SystemExit(f"the cases could not be run in {root}, see above")
         return Side(out).read()
 
-    sides = await asyncio.gather(one("old", old), one("new", new))
+    sides = await asyncio.gather(one("old", old, "0"), one("new", new, "1"))
     print(file=sys.stderr)
     return sides[0], sides[1]
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """Where two records differ, first things first."""
+    """Where two records differ; of a span what it did before what came of it."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in [*old, *(name for name in new if name not in old)]:
+        for name in sorted(dict.fromkeys([*old, *new]), key=lambda name: name in OUTCOMES):
             if name not in old or name not in new:
                 yield f"{path}.{name}: only in the {'new' if name in new else 'old'} one"
             else:

@@ -228,17 +228,24 @@ def failure(request: Request) -> CallError:
     return CallError("a failure that was arranged", kind="server", request=request, usage=usage)
 
 
+class Scripted:
+    """A backend that answers each request by itself, with `_one`."""
+
+    async def complete(self, requests: Sequence[Request]) -> list[Any]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Request) -> Sample[str] | CallError:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Letters:
+class Letters(Scripted):
     """Writes letters with "/" between them, at most `depth`; each may be the last. Some calls fail."""
 
     depth: int = 4
     failures: float = 0.0
     name: str = "letters"
     ends_at_floor: ClassVar[bool] = True
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str] | CallError:
         rng, done, text = dice(request), request.prompt.prefix.count("/"), ""
@@ -252,40 +259,33 @@ class Letters:
 
 
 @dataclass(frozen=True)
-class Opinions:
+class Opinions(Scripted):
     """A model that is asked for judgements, in the forms of all judges; some of what it says cannot be read."""
 
     name: str = "opinions"
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str] | CallError:
         rng, asked = dice(request), request.prompt.text
         if rng.random() < 0.1:
             return failure(request)
-        if rng.random() < 0.1:
-            return written("who knows", request)
-        said = {"reasoning": "so"}
-        if "Which answer is better" in asked:
-            return written(json.dumps(said | {"better": rng.choice(("A", "B", "tie"))}), request)
-        if "most consistent" in asked:
-            return written(json.dumps(said | {"response": rng.randint(1, 3)}), request)
-        if "Score the answer" in asked:
-            return written(json.dumps(said | {"score": rng.randint(0, 10)}), request)
+        forms = {
+            "Which answer is better": {"better": rng.choice(("A", "B", "tie"))},
+            "most consistent": {"response": rng.randint(1, 3)},
+            "Score the answer": {"score": rng.randint(0, 10)},
+        }
+        said = [json.dumps({"reasoning": "so", **form}) for question, form in forms.items() if question in asked]
         if "Verdict: Yes" in asked:
-            return written(f"I see.\nVerdict: {rng.choice(('Yes', 'No'))}", request)
-        return written(rng.choice(("It is right.", "It is wrong.")), request)
+            said.append(f"I see.\nVerdict: {rng.choice(('Yes', 'No'))}")
+        return written(
+            said[0] if said and rng.random() < 0.9 else rng.choice(("It is right.", "It is wrong.")), request
+        )
 
 
 @dataclass(frozen=True)
-class Callers:
+class Callers(Scripted):
     """A model that calls a tool: its text says nothing of it."""
 
     name: str = "callers"
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str]:
         chosen = dice(request).choice(("1", "2", "2.0", "3"))
@@ -312,14 +312,11 @@ GOALS_OF_APR = "17*3,51 equal: Goal Reached\nso 17*3=51,51 equal: Goal Reached\n
 
 
 @dataclass(frozen=True)
-class Threads:
+class Threads(Scripted):
     """A model that spawns: `style` is that of a protocol. It fails, is cut off, breaks rules and nests by chance."""
 
     style: str
     name: str = "threads"
-
-    async def complete(self, requests: Sequence[Request]) -> list[Any]:
-        return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> Sample[str] | CallError:
         rng, child = dice(request), "letters" not in request.prompt.messages[0].text
@@ -352,13 +349,13 @@ class Threads:
 
 @dataclass(frozen=True)
 class Wired:
-    """`backend`, with a note of the seeds that it is asked; where `late`, answers take turns of the loop by the seed.
+    """`backend`, with a note of what it is asked; where `late`, answers take turns of the loop by the seed.
 
     Turns instead of seconds, so that the order of answers is shuffled, but the same every time.
     """
 
     backend: Any
-    seeds: list[int]
+    asked: list[tuple[int, int, int]]
     late: bool
 
     @property
@@ -366,10 +363,19 @@ class Wired:
         return str(self.backend.name)
 
     async def complete(self, requests: Sequence[Request]) -> Any:
-        self.seeds.extend(request.seed for request in requests)
+        self.asked.extend((request.seed, request.index, content(request)) for request in requests)
         for _ in range(random.Random(requests[0].seed).randrange(9) if self.late else 0):
             await asyncio.sleep(0)
         return await self.backend.complete(requests)
+
+
+def content(request: Request) -> int:
+    """A checksum of what is asked, and how."""
+    prompt, params = request.prompt, request.params
+    turns = [(message.role, message.text, len(message.tool_calls)) for message in prompt.messages]
+    limits = [params.max_tokens, params.stop, params.logprobs, params.floor and (params.floor.window, params.floor.bar)]
+    settings = [params.temperature, params.top_p, params.top_k, params.min_p]
+    return crc32(repr([turns, prompt.tools, prompt.prefix, prompt.prefix_ids, *settings, *limits]).encode())
 
 
 # ---------------------------------------------------------------- verifiers and keys
@@ -623,7 +629,7 @@ class Errands(Strategy):
         for index in range(self.idle):
             await run.spawn(draw, 5 + index, name="idle errand")
         outcomes = await run.join(last, *first)
-        aside = run.child("aside", Budget(generations=2), role=None)
+        aside = run.child("aside", Budget(generations=2))
         mapped = await aside.map(draw, range(4), name="mapped")
         for outcome in (*outcomes, *mapped):
             note_failure(run, outcome)
@@ -704,254 +710,226 @@ class Row:
 
 DRAWN = "letters answers flaky countdown"  # whole answers
 TEXTS = "letters flaky countdown"
-STEPS = "letters flaky ladder listed rewrite replay imagined countdown arithmetic"
+PAIR = "letters ladder"
+INNER = "letters flaky ladder countdown"
+STEPS = "letters flaky ladder listed rewrite drafted replay imagined countdown arithmetic"
 SOME = "letters ladder rewrite countdown"
-TREES = f"{STEPS} drafted snapshot refused"
+TREES = f"{STEPS} snapshot refused"
+SPAWN = "tags calls apr"
 
 
-def chosen(select: Callable[[World], Any], n: int = 8) -> Callable[[World], Any]:
+def best(w: World, generator: Any, n: int = 2) -> Strategy:
+    return BestOfN(n, w.judge, generator=generator)
+
+
+def chosen(w: World, rule: Any, n: int = 8) -> Strategy:
     """Best-of-N whose choice is made by a rule."""
-    return lambda w: BestOfN(n, w.judge, select(w))
+    return BestOfN(n, w.judge, rule)
 
 
-def judged(verifier: Callable[[World], Any]) -> Callable[[World], Any]:
-    return lambda w: BestOfN(5, verifier(w))
+def voted(w: World, n: int = 8, **options: Any) -> Strategy:
+    return SelfConsistency(n, w.key, **options)
 
 
-def mcts(policy: Callable[[World], Any] | None = None, kind: str = "value", **options: Any) -> Callable[[World], Any]:
+def beam(w: World, n: int = 4, m: int = 2, **options: Any) -> Strategy:
+    return BeamSearch(n, m, w.judge, **{"environment": w.steps, "rounds": 5, **options})
+
+
+def dvts(w: World, n: int = 4, **options: Any) -> Strategy:
+    return DVTS(n, 2, w.judge, environment=w.steps, rounds=5, **options)
+
+
+def filtered(w: World, n: int, verifier: Any, tau: float, skip: int = 0) -> Strategy:
+    return FilteredBestOfN(n, verifier, tau, skip, environment=w.steps, rounds=5)
+
+
+def thoughts(w: World, branch: int = 3, **options: Any) -> Strategy:
+    return TreeOfThoughts(2, branch, w.judge, environment=w.steps, depth=4, **options)
+
+
+def particles(w: World, weights: str, final: str = "score", resampling: str = "systematic", **options: Any) -> Strategy:
+    more = {"weights": weights, "final": final, "resampling": resampling, **options}
+    return ParticleFilter(4, w.judge, environment=w.steps, rounds=5, **more)
+
+
+def gibbs(w: World, n: int = 3, **options: Any) -> Strategy:
+    return ParticleGibbs(n, w.judge, environment=w.steps, rounds=4, **options)
+
+
+def mcts(w: World, policy: Any = None, kind: str = "value", **options: Any) -> Any:
     """A Monte Carlo tree search of ten iterations."""
-
-    def make(w: World) -> Any:
-        made = {name: value(w) if callable(value) else value for name, value in options.items()}
-        chosen_policy = {} if policy is None else {"policy": policy(w)}
-        settings = {"iterations": 10, "width": 3, **evaluation(kind, 2, 4), **chosen_policy, **made}
-        return MCTS(w.judge, environment=w.steps, **settings)
-
-    return make
+    how = evaluation(kind, 2, 4) | ({} if policy is None else {"policy": policy})
+    return MCTS(w.judge, environment=w.steps, **{"iterations": 10, "width": 3, **how, **options})
 
 
-def particles(weights: str, final: str = "score", resampling: str = "systematic", **options: Any) -> Callable[..., Any]:
-    return lambda w: ParticleFilter(
-        4, w.judge, w.steps, rounds=5, weights=weights, final=final, resampling=resampling, **options
-    )
+def first(w: World, iterations: int = 8, **options: Any) -> Any:
+    return BestFirst(w.judge, environment=w.steps, iterations=iterations, width=3, **options)
 
 
-def beam(w: World, n: int = 4, m: int = 2, **options: Any) -> BeamSearch:
-    return BeamSearch(n, m, w.judge, environment=w.steps, rounds=5, **options)
+def drafts(w: World, iterations: int = 8, **options: Any) -> Strategy:
+    return ABMCTS(w.judge, **{"environment": w.steps, "iterations": iterations, **options})
+
+
+def astar(w: World, expansions: int = 6, width: int = 3, **options: Any) -> Strategy:
+    return AStar(w.steps, expansions=expansions, width=width, **options)
 
 
 ROWS: Sequence[Row] = (
     # ---- whole answers
     Row("the model alone", DRAWN, lambda w: w.model(temperature=0.7)),
-    Row("best of n", DRAWN, lambda w: BestOfN(8, w.judge)),
-    Row("best of n, up to a threshold", DRAWN, lambda w: BestOfN(8, w.judge, threshold=0.75, window=3)),
-    Row("best of n, up to a pass", DRAWN, lambda w: BestOfN(8, w.exact, first_pass=True)),
-    Row("best of n, by outcome reward", DRAWN, lambda w: BestOfN(6, w.outcome)),
-    Row("best of n, by process reward", TEXTS, lambda w: BestOfN(6, w.process)),
-    Row("best of n, of several temperatures", DRAWN, lambda w: BestOfN(4, w.judge, generator=w.model(temperature=0))),
-    Row("argmax", DRAWN, chosen(lambda w: Argmax())),
-    Row("soft", DRAWN, chosen(lambda w: Soft(0.1))),
-    Row("vote", DRAWN, chosen(lambda w: Vote(w.key))),
-    Row("vote, weighted", DRAWN, chosen(lambda w: Vote(w.key, weighted=True))),
-    Row("borda vote", DRAWN, chosen(lambda w: BordaVote(0.5, w.key))),
-    Row("complexity vote", DRAWN, chosen(lambda w: ComplexityVote(3, w.key))),
-    Row("confident vote", DRAWN, chosen(lambda w: ConfidentVote(50, w.key))),
-    Row("hierarchical", DRAWN, chosen(lambda w: Hierarchical(w.key, Argmax(), Vote(w.key, weighted=True)))),
-    Row("hierarchical tournament", DRAWN, chosen(lambda w: Hierarchical(w.key, Tournament(RANKING)))),
+    Row("best of n", DRAWN, lambda w: chosen(w, Argmax())),
+    Row("best of n, to a threshold", DRAWN, lambda w: BestOfN(8, w.judge, threshold=0.75, window=3)),
+    Row("best of n, to a pass", DRAWN, lambda w: BestOfN(8, w.exact, first_pass=True)),
+    Row("best of n, greedy", DRAWN, lambda w: best(w, w.model(temperature=0), 4)),
+    Row("soft", DRAWN, lambda w: chosen(w, Soft(0.1))),
+    Row("vote", DRAWN, lambda w: chosen(w, Vote(w.key))),
+    Row("vote, weighted", DRAWN, lambda w: chosen(w, Vote(w.key, weighted=True))),
+    Row("borda vote", DRAWN, lambda w: chosen(w, BordaVote(0.5, w.key))),
+    Row("complexity vote", DRAWN, lambda w: chosen(w, ComplexityVote(3, w.key))),
+    Row("confident vote", DRAWN, lambda w: chosen(w, ConfidentVote(50, w.key))),
+    Row("hierarchical", DRAWN, lambda w: chosen(w, Hierarchical(w.key, Argmax(), Vote(w.key, weighted=True)))),
+    Row("hierarchical tournaments", DRAWN, lambda w: chosen(w, Hierarchical(w.key, Tournament(RANKING)))),
     Row("step filter", TEXTS, lambda w: BestOfN(8, w.process, StepFilter(0.3, 1, Vote(w.key)))),
-    Row("tournament", DRAWN, chosen(lambda w: Tournament(RANKING), 7)),
-    Row("tournament of all", DRAWN, chosen(lambda w: Tournament(PairwiseJudge(w.referee()), "round-robin"), 4)),
-    Row("tournament by a judge", DRAWN, chosen(lambda w: Tournament(PairwiseJudge(w.referee())), 5)),
-    Row("vote on messages", "tools letters countdown", chosen(lambda w: OfMessages(Vote(spoken)))),
+    Row("tournament", DRAWN, lambda w: chosen(w, Tournament(RANKING), 7)),
+    Row("tournament, all pairs", DRAWN, lambda w: chosen(w, Tournament(PairwiseJudge(w.referee()), "round-robin"), 4)),
+    Row("tournament, by a judge", DRAWN, lambda w: chosen(w, Tournament(PairwiseJudge(w.referee())), 5)),
+    Row("vote on messages", "tools letters countdown", lambda w: chosen(w, OfMessages(Vote(spoken)))),
     Row("field vote", "forms countdown", lambda w: FieldVote(7, ("city", "year"))),
-    Row("self-consistency", DRAWN, lambda w: SelfConsistency(8, w.key)),
-    Row("self-consistency, weighted", DRAWN, lambda w: SelfConsistency(8, w.key, verifier=w.judge)),
-    Row("beta", DRAWN, lambda w: SelfConsistency(10, w.key, BetaStopping(0.8))),
-    Row("dirichlet", DRAWN, lambda w: SelfConsistency(10, w.key, Dirichlet(0.7))),
-    Row("early stopping", DRAWN, lambda w: SelfConsistency(10, w.key, EarlyStopping(2), verifier=w.judge)),
+    Row("self-consistency", DRAWN, lambda w: voted(w)),
+    Row("self-consistency, weighted", DRAWN, lambda w: voted(w, verifier=w.judge)),
+    Row("beta", DRAWN, lambda w: voted(w, 10, stop=BetaStopping(0.8))),
+    Row("dirichlet", DRAWN, lambda w: voted(w, 10, stop=Dirichlet(0.95))),
+    Row("early stopping", DRAWN, lambda w: voted(w, 10, stop=EarlyStopping(2), verifier=w.judge)),
     Row("deepconf online", TEXTS, lambda w: DeepConfOnline(10, 50, 2, 4, w.key)),
-    Row("deepconf, decided", TEXTS, lambda w: DeepConfOnline(12, 80, 2, 4, w.key, BetaStopping(0.8))),
+    Row("deepconf online, decided", TEXTS, lambda w: DeepConfOnline(12, 80, 2, 4, w.key, BetaStopping(0.8))),
     Row("bandit", DRAWN, lambda w: Bandit((None, w.model(temperature=0)), w.judge, 8)),
     Row("bandit, gaussian", DRAWN, lambda w: Bandit((None, w.model(top_p=0.5)), w.judge, 8, prior="gaussian")),
     Row("bandit, ucb1", DRAWN, lambda w: Bandit((w.model(top_k=1), None), w.judge, 8, "ucb1", threshold=0.99)),
     Row("bandit, epsilon", DRAWN, lambda w: Bandit((w.model(), None, w.model()), w.judge, 8, "epsilon", epsilon=0.4)),
-    # ---- verifiers that ask
-    Row("judge", "letters answers", judged(lambda w: Judge(w.referee(), samples=2))),
-    Row("judge, yes or no", "letters answers", judged(lambda w: PYes(w.referee(), chains=3))),
-    Row("jury", "letters flaky", judged(lambda w: Jury((Judge(w.referee()), PYes(w.referee(), chains=1)), "majority"))),
-    Row("jury of three", "flaky countdown", judged(lambda w: Jury((w.judge, w.process, w.outcome), "median"))),
-    Row("cascade", "letters flaky", judged(lambda w: Cascade(w.judge, Judge(w.referee()), 0.3, 0.8))),
-    Row("all of", TEXTS, judged(lambda w: AllOf((w.judge, w.exact, w.process)))),
-    Row("weighted", TEXTS, judged(lambda w: Weighted((w.judge, w.outcome), (1.0, 2.0)))),
-    Row("deduplicated", "letters answers", judged(lambda w: Deduplicated(Judge(w.referee())))),
-    Row("debate", "letters", judged(lambda w: Debate(w.referee(), Judge(w.referee()), rounds=2))),
+    # ---- verifiers
+    Row("process reward", TEXTS, lambda w: BestOfN(6, w.process)),
+    Row("outcome reward", DRAWN, lambda w: BestOfN(6, w.outcome)),
+    Row("judge", "letters answers", lambda w: BestOfN(5, Judge(w.referee(), samples=2))),
+    Row("judge, yes or no", "letters answers", lambda w: BestOfN(5, PYes(w.referee(), chains=3))),
+    Row("jury", TEXTS, lambda w: BestOfN(5, Jury((Judge(w.referee()), PYes(w.referee(), chains=1)), "majority"))),
+    Row("jury of three", TEXTS, lambda w: BestOfN(5, Jury((w.judge, w.process, w.outcome), "median"))),
+    Row("cascade", TEXTS, lambda w: BestOfN(5, Cascade(w.judge, Judge(w.referee()), 0.3, 0.8))),
+    Row("all of", TEXTS, lambda w: BestOfN(5, AllOf((w.judge, w.exact, w.process)))),
+    Row("weighted", TEXTS, lambda w: BestOfN(5, Weighted((w.judge, w.outcome), (1.0, 2.0)))),
+    Row("deduplicated", "letters answers", lambda w: BestOfN(5, Deduplicated(Judge(w.referee())))),
+    Row("debate", "letters", lambda w: BestOfN(4, Debate(w.referee(), Judge(w.referee()), rounds=2))),
     Row("pairwise", "letters answers", lambda w: BestOfN(4, PairwiseJudge(w.referee()))),
     Row("universal", "letters answers", lambda w: BestOfN(4, UniversalConsistency(w.referee()))),
-    Row("agreement", DRAWN, judged(lambda w: Agreement(w.key))),
-    Row("exact", "answers letters", judged(lambda w: Exact())),
-    Row("log-probability", TEXTS, judged(lambda w: LogProb())),
-    Row("confidence", "letters countdown", lambda w: BestOfN(6, DeepConf(2), ConfidentVote(80, w.key))),
-    Row("beam by a judge", "letters", lambda w: BeamSearch(4, 2, Judge(w.referee()), w.steps, rounds=3)),
-    Row("mcts by a jury", "letters", lambda w: MCTS(Jury((w.judge, w.process)), environment=w.steps, iterations=6)),
+    Row("agreement", DRAWN, lambda w: BestOfN(5, Agreement(w.key))),
+    Row("exact", "answers letters", lambda w: BestOfN(5, Exact())),
+    Row("log-probability", TEXTS, lambda w: BestOfN(5, LogProb())),
+    Row("confidence", TEXTS, lambda w: BestOfN(6, DeepConf(2), ConfidentVote(80, w.key))),
     # ---- step by step
-    Row("beam", STEPS, beam),
+    Row("beam", STEPS, lambda w: beam(w)),
     Row("beam, wide", SOME, lambda w: beam(w, 6, 3, select=Vote(w.key, weighted=True))),
-    Row("beam, by process reward", TEXTS, lambda w: BeamSearch(4, 2, w.process, w.steps, rounds=4)),
-    Row("beam, looking ahead", "letters flaky ladder countdown", lambda w: beam(w, lookahead=2)),
+    Row("beam, by steps", TEXTS, lambda w: BeamSearch(4, 2, w.process, environment=w.steps, rounds=4)),
+    Row("beam, by a judge", "letters", lambda w: BeamSearch(4, 2, Judge(w.referee()), environment=w.steps, rounds=3)),
+    Row("beam, looking ahead", INNER, lambda w: beam(w, lookahead=2)),
     Row("alphamath", STEPS, lambda w: alphamath(2, 3, w.judge, environment=w.steps, rounds=5)),
     Row("alphamath, greedy", SOME, lambda w: alphamath(1, 1, w.judge, environment=w.steps)),
-    Row("dvts", STEPS, lambda w: DVTS(6, 2, w.judge, w.steps, rounds=5)),
-    Row("dvts, looking ahead", "letters ladder", lambda w: DVTS(4, 2, w.judge, w.steps, lookahead=1, select=Soft(0.3))),
-    Row("filtered best of n", STEPS, lambda w: FilteredBestOfN(4, w.judge, 0.4, 1, w.steps, rounds=5)),
-    Row("filtered, all of them", TEXTS, lambda w: FilteredBestOfN(3, w.process, 0.95, 0, w.steps)),
-    Row("thoughts, breadth first", STEPS, lambda w: TreeOfThoughts(2, 3, w.judge, w.steps, depth=4, expansions=6)),
-    Row("thoughts, pruned", SOME, lambda w: TreeOfThoughts(2, 3, w.judge, w.steps, 4, prune=0.3, threshold=0.8)),
-    Row("thoughts, depth first", STEPS, lambda w: TreeOfThoughts(2, 3, w.judge, w.steps, 4, "dfs", 8)),
-    Row("thoughts, one at once", SOME, lambda w: TreeOfThoughts(2, 3, w.judge, w.steps, 4, "dfs", 10, 1, prune=0.2)),
-    Row("particles", STEPS, particles("softmax")),
-    Row("particles, odds", SOME, particles("odds", "weight", "multinomial")),
-    Row("particles, prod", SOME, particles("prod", "draw", "stratified")),
-    Row("particles, diff", SOME, particles("diff", "draw", "residual", strength=2.0)),
-    Row("particles, max", SOME, particles("max", "weight", "residual", select=Soft(0.5))),
-    Row("particles, add", SOME, particles("add", "score", "stratified", ess=0.5)),
-    Row("particles, rt", SOME, particles("rt", "weight", ess=0.7)),
-    Row("gibbs", STEPS, lambda w: ParticleGibbs(3, w.judge, w.steps, rounds=5, sweeps=3)),
-    Row("gibbs, drawn", SOME, lambda w: ParticleGibbs(3, w.judge, w.steps, rounds=4, final="draw", weights="softmax")),
-    Row("gibbs, weighed", SOME, lambda w: ParticleGibbs(2, w.judge, w.steps, rounds=4, final="weight", sweeps=2)),
+    Row("dvts", STEPS, lambda w: dvts(w, 6)),
+    Row("dvts, looking ahead", PAIR, lambda w: dvts(w, lookahead=1, select=Soft(0.3))),
+    Row("filtered best of n", STEPS, lambda w: filtered(w, 4, w.judge, 0.4, 1)),
+    Row("filtered best of n, all", TEXTS, lambda w: filtered(w, 3, w.process, 0.95)),
+    Row("thoughts, breadth first", STEPS, lambda w: thoughts(w, expansions=6)),
+    Row("thoughts, pruned", SOME, lambda w: thoughts(w, prune=0.3, threshold=0.8)),
+    Row("thoughts, depth first", STEPS, lambda w: thoughts(w, order="dfs", expansions=8)),
+    Row("thoughts, one at once", SOME, lambda w: thoughts(w, order="dfs", expansions=10, at_once=1, prune=0.2)),
+    Row("particles", STEPS, lambda w: particles(w, "softmax")),
+    Row("particles, odds", SOME, lambda w: particles(w, "odds", "weight", "multinomial")),
+    Row("particles, prod", SOME, lambda w: particles(w, "prod", "draw", "stratified")),
+    Row("particles, diff", SOME, lambda w: particles(w, "diff", "draw", "residual", strength=2.0)),
+    Row("particles, max", SOME, lambda w: particles(w, "max", "weight", "residual", select=Soft(0.5))),
+    Row("particles, add", SOME, lambda w: particles(w, "add", "score", "stratified", ess=0.5)),
+    Row("particles, rt", SOME, lambda w: particles(w, "rt", "weight", ess=0.7)),
+    Row("gibbs", STEPS, lambda w: gibbs(w, sweeps=3)),
+    Row("gibbs, drawn", SOME, lambda w: gibbs(w, final="draw", weights="softmax")),
+    Row("gibbs, weighed", SOME, lambda w: gibbs(w, 2, final="weight", sweeps=2)),
     # ---- trees
-    Row("mcts", TREES, mcts()),
-    Row("mcts, rollouts", TREES, mcts(kind="rollout")),
-    Row("mcts, children", TREES, mcts(kind="children")),
-    Row("mcts, several trees", TREES, mcts(trees=3, kind="children")),
-    Row("mcts, widening", TREES, mcts(lambda w: UCT(1.0, widening=Widening(1, 0.5)), expansions=3, width=2)),
-    Row("mcts, virtual loss", SOME, mcts(lambda w: UCT(0.5, virtual_loss=0.5), pick="visits")),
-    Row("mcts, up to a threshold", SOME, mcts(lambda w: UCT(2.0, "max"), "rollout", threshold=0.9, pick="value")),
-    Row("mcts, trees to a threshold", SOME, mcts(kind="children", trees=3, iterations=12, threshold=0.9)),
-    Row("mcts, branches", SOME, mcts(kind="children", width=5, branch=2, pick="value", select=Soft(0.2))),
-    Row("mcts, retries", "flaky ladder listed", mcts(kind="rollout", expansions=2, retries=3, pick="visits")),
-    Row("puct, uniform", SOME, mcts(lambda w: PUCT(1.0, "max"), prior="uniform")),
-    Row("puct, log-probabilities", "letters ladder countdown", mcts(lambda w: PUCT(1.25), prior="logprob")),
-    Row("puct, critic", SOME, mcts(lambda w: PUCT(1.0, unvisited=0.5), "children", prior=lambda w: FLAWED)),
-    Row("puct, ranking critic", SOME, mcts(lambda w: PUCT(2.0), prior=lambda w: RANKING)),
-    Row("rap", SOME, mcts(lambda w: RAP(), prior=lambda w: w.judge)),
-    Row("rap, sums", SOME, mcts(lambda w: RAP(0.5, "sum", "mean"), prior=lambda w: w.judge)),
-    Row("agent q", SOME, mcts(lambda w: AgentQ(), "rollout", prior=lambda w: RANKING)),
-    Row("master", SOME, mcts(lambda w: MASTER(), prior=lambda w: w.judge)),
-    Row("master, distrusted", SOME, mcts(lambda w: MASTER(0.0, 2.0), prior=lambda w: w.judge)),
-    Row(
-        "swe-search", TREES, mcts(lambda w: SWESearch(depth_bonus=0.1), "children", width=1, expansions=3, pick="value")
-    ),
+    Row("mcts", TREES, lambda w: mcts(w)),
+    Row("mcts, rollouts", TREES, lambda w: mcts(w, kind="rollout")),
+    Row("mcts, children", TREES, lambda w: mcts(w, kind="children")),
+    Row("mcts, by a jury", "letters", lambda w: MCTS(Jury((w.judge, w.process)), environment=w.steps, iterations=6)),
+    Row("mcts, long", PAIR, lambda w: mcts(w, UCT(0.4), iterations=40, in_flight=3)),
+    Row("mcts, several trees", TREES, lambda w: mcts(w, kind="children", trees=3)),
+    Row("mcts, widening", TREES, lambda w: mcts(w, UCT(widening=Widening(1, 0.5)), expansions=3, width=2)),
+    Row("mcts, virtual loss", SOME, lambda w: mcts(w, UCT(0.5, virtual_loss=0.5), pick="visits")),
+    Row("mcts, to a threshold", SOME, lambda w: mcts(w, UCT(2.0, "max"), "rollout", threshold=0.9, pick="value")),
+    Row("mcts, trees to a threshold", SOME, lambda w: mcts(w, None, "children", trees=3, threshold=0.9)),
+    Row("mcts, branches", SOME, lambda w: mcts(w, None, "children", width=5, branch=2, pick="value", select=Soft(0.2))),
+    Row("mcts, retries", INNER, lambda w: mcts(w, None, "rollout", expansions=2, retries=3, pick="visits")),
+    Row("puct, uniform", SOME, lambda w: mcts(w, PUCT(1.0, "max"), prior="uniform")),
+    Row("puct, log-probabilities", INNER, lambda w: mcts(w, PUCT(1.25), prior="logprob")),
+    Row("puct, long", PAIR, lambda w: mcts(w, PUCT(0.6), "rollout", iterations=30, in_flight=2, expansions=2)),
+    Row("puct, critic", SOME, lambda w: mcts(w, PUCT(1.0, unvisited=0.5), "children", prior=FLAWED)),
+    Row("puct, ranking critic", SOME, lambda w: mcts(w, PUCT(2.0), prior=RANKING)),
+    Row("rap", SOME, lambda w: mcts(w, RAP(), prior=w.judge)),
+    Row("rap, sums", SOME, lambda w: mcts(w, RAP(0.5, "sum", "mean"), prior=w.judge)),
+    Row("agent q", SOME, lambda w: mcts(w, AgentQ(), "rollout", prior=RANKING)),
+    Row("master", SOME, lambda w: mcts(w, MASTER(), prior=w.judge)),
+    Row("master, distrusted", SOME, lambda w: mcts(w, MASTER(0.0, 2.0), prior=w.judge)),
+    Row("swe-search", TREES, lambda w: mcts(w, SWESearch(), "children", width=1, expansions=3, pick="value")),
+    Row("swe-search, deep", SOME, lambda w: mcts(w, SWESearch(depth_bonus=0.3), "children", width=1, expansions=4)),
+    Row("swe-search, long", PAIR, lambda w: mcts(w, SWESearch(c=0.3), "children", expansions=3, iterations=25)),
     Row("tree search", TREES, lambda w: TreeSearch(w.judge, environment=w.steps, iterations=8, width=2)),
-    Row("best first", TREES, lambda w: BestFirst(w.judge, environment=w.steps, iterations=8, width=3, branch=2)),
-    Row(
-        "best first, again",
-        SOME,
-        lambda w: BestFirst(w.judge, environment=w.steps, iterations=9, width=2, expansions=2),
-    ),
-    Row(
-        "horizon",
-        f"{TREES} deferred",
-        lambda w: RecedingHorizon(BestFirst(w.judge, environment=w.steps, iterations=4, width=3), 3),
-    ),
-    Row("horizon, by actions", f"{TREES} deferred", lambda w: RecedingHorizon(mcts(iterations=4)(w), 3, "action")),
-    Row("horizon, rollouts", SOME, lambda w: RecedingHorizon(mcts(kind="rollout", threshold=0.9)(w), 3, "action")),
+    Row("best first", TREES, lambda w: first(w, branch=2)),
+    Row("best first, again", SOME, lambda w: first(w, 9, expansions=2)),
+    Row("best first, long", PAIR, lambda w: first(w, 30, in_flight=2)),
+    Row("horizon", f"{TREES} deferred", lambda w: RecedingHorizon(first(w, 4), 3)),
+    Row("horizon, by actions", f"{TREES} deferred", lambda w: RecedingHorizon(mcts(w, iterations=4), 3, "action")),
+    Row("horizon, rollouts", SOME, lambda w: RecedingHorizon(mcts(w, None, "rollout", threshold=0.9), 3, "action")),
+    Row("horizon, long", PAIR, lambda w: RecedingHorizon(mcts(w, None, "rollout", iterations=3), 6, "action")),
     Row("ab-mcts", DRAWN, lambda w: ABMCTS(w.judge, iterations=8)),
-    Row("ab-mcts, by steps", TREES, lambda w: ABMCTS(w.judge, w.steps, 8)),
-    Row("ab-mcts, beta", SOME, lambda w: ABMCTS(w.judge, w.steps, 8, "beta", threshold=0.99)),
-    Row("ab-mcts, predictive", SOME, lambda w: ABMCTS(w.judge, w.steps, 8, draw="predictive")),
-    Row(
-        "ab-mcts, several models",
-        f"{SOME} drafted flaky",
-        lambda w: ABMCTS(w.judge, w.steps, 9, generators=(None, w.model(temperature=0.5), w.model(temperature=0))),
-    ),
+    Row("ab-mcts, by steps", TREES, lambda w: drafts(w)),
+    Row("ab-mcts, long", "letters drafted", lambda w: drafts(w, 30, in_flight=2)),
+    Row("ab-mcts, beta", SOME, lambda w: drafts(w, prior="beta", threshold=0.99)),
+    Row("ab-mcts, predictive", SOME, lambda w: drafts(w, draw="predictive")),
+    Row("ab-mcts, models", f"{SOME} drafted flaky", lambda w: drafts(w, 9, generators=(None, w.model(temperature=0)))),
     # ---- a*
-    Row("a*", TREES, lambda w: AStar(w.steps, width=3, expansions=8)),
-    Row("a*, judged", TREES, lambda w: AStar(w.steps, h=Judged(w.judge, 3.0), width=3, expansions=8)),
-    Row(
-        "a*, judged, both", SOME, lambda w: AStar(w.steps, Judged(w.judge), Judged(w.judge, 2.0), width=2, expansions=5)
-    ),
-    Row(
-        "a*, imagining", "letters ladder listed imagined", lambda w: AStar(w.steps, h=Imagined(), width=2, expansions=5)
-    ),
-    Row(
-        "a*, another imagining",
-        "letters listed",
-        lambda w: AStar(w.steps, h=Imagined(w.model(temperature=0), parse=list), width=2, expansions=5),
-    ),
-    Row("a*, keyed", "ladder listed snapshot", lambda w: AStar(w.steps, own_cost, width=3, expansions=9, key=lengths)),
-    Row("a*, in a graph", "ladder listed replay", lambda w: AStar(w.steps, graph=GRAPH, name=named, expansions=8)),
+    Row("a*", TREES, lambda w: astar(w, 8)),
+    Row("a*, judged", TREES, lambda w: astar(w, 8, h=Judged(w.judge, 3.0))),
+    Row("a*, judged twice", SOME, lambda w: astar(w, width=2, g=Judged(w.judge), h=Judged(w.judge, 2.0))),
+    Row("a*, long", PAIR, lambda w: astar(w, 30, h=Judged(w.judge, 2.0), in_flight=2, retries=0)),
+    Row("a*, imagining", f"{PAIR} listed imagined", lambda w: astar(w, 5, 2, h=Imagined())),
+    Row("a*, another imagining", PAIR, lambda w: astar(w, 5, 2, h=Imagined(w.model(temperature=0), parse=list))),
+    Row("a*, keyed", "ladder listed snapshot", lambda w: astar(w, 9, g=own_cost, key=lengths)),
+    Row("a*, in a graph", "ladder listed replay", lambda w: astar(w, 9, graph=GRAPH, name=named)),
     Row("toolchain", "letters ladder listed", lambda w: toolchain(w.steps, memory=MEMORY, width=2, expansions=5)),
     # ---- threads
-    Row("spawn and join", "tags calls apr", lambda w: SpawnJoin(w.protocol, depth=2, children=3, spawns=2, threads=9)),
-    Row("spawn, once", "tags calls apr parallel", lambda w: SpawnJoin(w.protocol, children=2, spawns=1)),
-    Row("spawn, forbidden", "tags calls apr", lambda w: SpawnJoin(w.protocol, depth=0)),
-    Row("spawn, strategies", "tags calls apr", lambda w: SpawnJoin(w.protocol, child=BestOfN(2, w.judge))),
-    Row(
-        "best of n over threads",
-        "tags calls apr parallel",
-        lambda w: BestOfN(2, w.judge, generator=SpawnJoin(w.protocol)),
-    ),
+    Row("spawn and join", SPAWN, lambda w: SpawnJoin(w.protocol, depth=2, children=3, spawns=2, threads=9)),
+    Row("spawn, once", f"{SPAWN} parallel", lambda w: SpawnJoin(w.protocol, children=2, spawns=1)),
+    Row("spawn, forbidden", SPAWN, lambda w: SpawnJoin(w.protocol, depth=0)),
+    Row("spawn, of strategies", SPAWN, lambda w: SpawnJoin(w.protocol, child=BestOfN(2, w.judge))),
+    Row("best of n over threads", f"{SPAWN} parallel", lambda w: best(w, SpawnJoin(w.protocol, depth=2, children=3))),
     # ---- nested
-    Row("best of n over beam", "letters flaky ladder countdown", lambda w: BestOfN(3, w.judge, generator=beam(w))),
-    Row(
-        "vote over mcts",
-        "letters ladder countdown",
-        lambda w: SelfConsistency(3, w.key, generator=mcts(iterations=4)(w)),
-    ),
-    Row("beta over mcts", "letters ladder", lambda w: SelfConsistency(4, w.key, BetaStopping(), generator=mcts()(w))),
-    Row(
-        "bandit over mcts and beam",
-        "letters flaky ladder countdown",
-        lambda w: Bandit((mcts(iterations=3, in_flight=2)(w), beam(w), None), w.judge, 4),
-    ),
-    Row(
-        "best of n over dvts",
-        "letters flaky ladder countdown",
-        lambda w: BestOfN(2, w.judge, generator=DVTS(4, 2, w.judge, w.steps, rounds=4)),
-    ),
+    Row("best of n over beam", INNER, lambda w: best(w, beam(w), 3)),
+    Row("best of n over dvts", INNER, lambda w: best(w, dvts(w))),
+    Row("best of n over horizon", "letters replay", lambda w: best(w, RecedingHorizon(mcts(w, iterations=3), 2))),
+    Row("vote over mcts", INNER, lambda w: voted(w, 3, generator=mcts(w, iterations=4))),
+    Row("beta over mcts", PAIR, lambda w: voted(w, 4, stop=BetaStopping(), generator=mcts(w, iterations=5))),
+    Row("bandit over mcts", INNER, lambda w: Bandit((mcts(w, iterations=3, in_flight=2), beam(w), None), w.judge, 4)),
     Row("beam over best of n", "letters flaky", lambda w: beam(w, generator=BestOfN(2, w.judge))),
-    Row("mcts over best of n", "letters flaky rewrite", mcts(iterations=4, generator=lambda w: BestOfN(2, w.judge))),
-    Row(
-        "dvts over votes", "letters ladder", lambda w: DVTS(4, 2, w.judge, w.steps, generator=SelfConsistency(3, w.key))
-    ),
-    Row(
-        "ab-mcts over thoughts",
-        "letters",
-        lambda w: ABMCTS(w.judge, iterations=4, generator=TreeOfThoughts(1, 2, w.judge, w.steps)),
-    ),
-    Row(
-        "best of n over horizon",
-        "letters replay",
-        lambda w: BestOfN(2, w.judge, generator=RecedingHorizon(mcts(iterations=3)(w), 2)),
-    ),
-    Row(
-        "tree over particles",
-        "letters",
-        mcts(iterations=3, generator=lambda w: ParticleGibbs(2, w.judge, w.steps, sweeps=2)),
-    ),
-    # ---- by hand
+    Row("mcts over best of n", "letters rewrite", lambda w: mcts(w, iterations=4, generator=BestOfN(2, w.judge))),
+    Row("mcts over gibbs", "letters", lambda w: mcts(w, iterations=3, generator=gibbs(w, 2, sweeps=2))),
+    Row("dvts over votes", PAIR, lambda w: dvts(w, generator=voted(w, 3))),
+    Row("ab-mcts over thoughts", "letters", lambda w: ABMCTS(w.judge, iterations=4, generator=thoughts(w, 2))),
+    # ---- by hand, and from other sources
     Row("errands", TEXTS, lambda w: Errands(w.judge)),
     Row("errands, some idle", "letters flaky", lambda w: Errands(w.judge, 3)),
-    Row("errands within best of n", "letters flaky", lambda w: BestOfN(2, w.judge, generator=Errands(w.judge, 1))),
+    Row("best of n over errands", "letters flaky", lambda w: best(w, Errands(w.judge, 1))),
     Row("shown", TEXTS, lambda w: Shown()),
-    Row("agents", "letters", lambda w: BestOfN(6, w.judge, generator=Function(say))),
-    Row("agents, async", "letters", lambda w: SelfConsistency(5, w.key, generator=Function(say_later))),
-    Row(
-        "recorded",
-        "letters",
-        lambda w: BestOfN(5, w.judge, generator=Recorded({w.problem.prompt.text: ["a", "b", "c"]})),
-    ),
-    Row(
-        "retrying",
-        "flaky answers",
-        lambda w: BestOfN(6, w.judge, generator=Model(Retrying(w.backend, 3, 1e-4), w.params)),
-    ),
-    Row(
-        "limited",
-        "letters flaky",
-        lambda w: mcts(in_flight=3, generator=lambda w: Model(Limited(w.backend, 2), w.params))(w),
-    ),
+    Row("agents", "letters", lambda w: best(w, Function(say), 6)),
+    Row("agents, async", "letters", lambda w: voted(w, 5, generator=Function(say_later))),
+    Row("recorded", "letters", lambda w: best(w, Recorded({w.problem.prompt.text: ["a", "b", "c"]}), 5)),
+    Row("retrying", "flaky answers", lambda w: best(w, Model(Retrying(w.backend, 3, 1e-4), w.params), 6)),
+    Row("limited", "letters flaky", lambda w: mcts(w, in_flight=3, generator=Model(Limited(w.backend, 2), w.params))),
 )
+
 
 # ---------------------------------------------------------------- cases
 
@@ -959,6 +937,7 @@ SEEDS = (0, 1, 2)
 # plain; four in flight, answers in another order; budgets that bind; half a budget, then resumed from the journal.
 MODES = ("plain", "late", "generations", "generated_tokens", "verifications", "resumed")
 SHARES = (1 / 2, 1 / 3, 4 / 5)  # of what the plain search spends, by root seed
+ONE = Usage(generations=1, model_calls=1, prompt_tokens=7, generated_tokens=10)  # a sample, for worst cases
 UNKNOWN = "depends on latencies: calls were cancelled"
 SECONDS = 120  # that a case may take
 
@@ -1015,14 +994,14 @@ def _parts(value: Any) -> Iterator[Any]:
 
 @dataclass
 class Setting:
-    """How a case is run. seeds: those that backends were asked."""
+    """How a case is run. asked: the seed, index and content of each request that a backend got."""
 
-    seeds: list[int] = field(default_factory=list)
+    asked: list[tuple[int, int, int]] = field(default_factory=list)
     late: bool = False
 
 
 def _made(case: Case, setting: Setting) -> tuple[World, Any]:
-    world = WORLDS[case.world](lambda backend: Wired(backend, setting.seeds, setting.late))
+    world = WORLDS[case.world](lambda backend: Wired(backend, setting.asked, setting.late))
     strategy = case.row.make(world)
     return world, _in_flight(strategy) if case.mode == "late" else strategy
 
@@ -1065,7 +1044,7 @@ def resumed(case: Case) -> dict[str, Any]:
         half = run(case, budget=_share(case, "generations") or Budget(), journal=journal)
         whole = run(case, journal=journal)
     before = plain(replace(case, mode="plain"))
-    differing = [name for name in before if name not in ("paid", "seeds") and before[name] != whole.get(name)]
+    differing = [name for name in before if name not in ("paid", "requests") and before[name] != whole.get(name)]
     return {"half": half, "whole": whole, "unlike the uninterrupted search": differing}
 
 
@@ -1075,11 +1054,17 @@ def run(case: Case, **options: Any) -> dict[str, Any]:
     try:
         world, strategy = _made(case, setting)
         search = solve(world.problem, strategy, generator=Model(world.backend, world.params), seed=case.seed, **options)
-        found = told(asyncio.run(asyncio.wait_for(search, SECONDS)))
+        found = told(asyncio.run(asyncio.wait_for(search, SECONDS))) | {"worst_case": _worst_case(strategy)}
     except Exception as error:
         found = {"raised": said(error), "broken": not isinstance(error, SearchkitError)}
-    seeds = UNKNOWN if found.get("usage") == UNKNOWN else sorted(setting.seeds)
-    return json.loads(json.dumps({**found, "seeds": seeds}, default=repr))
+    asked = UNKNOWN if found.get("usage") == UNKNOWN else sorted(setting.asked)
+    return json.loads(json.dumps({**found, "requests": asked}, default=repr))
+
+
+def _worst_case(strategy: Any) -> dict[str, Any] | None:
+    """What the strategy says that it costs at most."""
+    bound = strategy.worst_case(ONE) if isinstance(strategy, Strategy) else None
+    return None if bound is None else _usage(bound)
 
 
 def said(error: BaseException) -> str:
@@ -1091,6 +1076,7 @@ def told(result: Any) -> dict[str, Any]:
     trace = result.trace.canonical()
     cancelled = any(span.status == "cancelled" for span in result.trace.walk())
     return {
+        "trace": trace,
         "answer": repr(result.answer),
         "stopped": result.stopped,
         "candidates": [_candidate(one) for one in result.candidates],
@@ -1101,7 +1087,6 @@ def told(result: Any) -> dict[str, Any]:
         "overshoot": UNKNOWN if cancelled else dict(result.overshoot),
         "spent": _spent(trace),
         "tree": None if result.tree is None else json.loads(result.tree.to_json()),
-        "trace": trace,
     }
 
 
