@@ -11,9 +11,9 @@ A name is imported from its module when it is asked for: a program loads the bac
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from searchkit.generators.each import each
     from searchkit.generators.embedded.backend import Embedded
     from searchkit.generators.embedded.checkpoint import shipped
+    from searchkit.generators.in_order import each
     from searchkit.generators.openai.backend import OpenAI
     from searchkit.generators.openai.probe import Capabilities
     from searchkit.generators.openai.wire import Price
@@ -44,7 +44,7 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
         "Retrying": "searchkit.generators.wrappers.retrying",
         "Simulated": "searchkit.generators.simulated",
         "Transformers": "searchkit.generators.transformers",
-        "each": "searchkit.generators.each",
+        "each": "searchkit.generators.in_order",
         "shipped": "searchkit.generators.embedded.checkpoint",
     }
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
-from searchkit.generators.each import each
+from searchkit.generators.in_order import each
 from searchkit.generators.openai import errors, wire
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.openai.http import HTTPReply

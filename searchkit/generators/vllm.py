@@ -18,7 +18,7 @@ from typing import Any
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
-from searchkit.generators.each import each
+from searchkit.generators.in_order import each
 from searchkit.types import Finish, Image, Message, Params, Prompt, Sample, Text, Token, Usage
 
 # Options that decide where and how fast a text is computed, not which: they are no part of a name.

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, ConfigError
-from searchkit.generators.each import each
+from searchkit.generators.in_order import each
 from searchkit.generators.openai import errors, stream, wire
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.http import Broken, Enough, HTTPReply, Unreachable

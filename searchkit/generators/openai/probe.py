@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.calls import CallError, Request
-from searchkit.generators.each import each
+from searchkit.generators.in_order import each
 from searchkit.generators.openai.errors import Missing
 from searchkit.generators.openai.wire import cached_tokens, fired, samples, text_of
 from searchkit.types import Params, Prompt, Usage

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
-from searchkit.generators.each import each
+from searchkit.generators.in_order import each
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.wrappers.coalescing import grouping
 from searchkit.protocols import Backend

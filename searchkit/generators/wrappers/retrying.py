@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
-from searchkit.generators.each import each
+from searchkit.generators.in_order import each
 from searchkit.protocols import Backend
 from searchkit.types import Sample
 

@@ -304,7 +304,7 @@ def test_a_growing_path_pays_for_its_new_steps_alone_where_the_model_can_continu
     assert (model.calls, model.rows) == (7, 7)
     assert (usage.model_calls, paid.model_calls) == (8, 7)
     longer, shorter = judge(ProcessReward(model), stepped("b/", "a/", "c"), stepped("b/", "a/"))[0]
-    assert shorter.steps == longer.steps[:2]
+    assert shorter.step_scores == longer.step_scores[:2]
     assert (model.calls, model.rows) == (8, 10)
 
 
