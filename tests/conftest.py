@@ -40,4 +40,4 @@ def pytest_testnodedown(node):
 def pytest_terminal_summary(terminalreporter, config):
     """Say how to run the rest."""
     if left := config.stash.get(LEFT_OUT, 0):
-        terminalreporter.write_line(f"{left} slow tests were left out; run them with: pytest -m slow")
+        terminalreporter.write_line(f"Slow tests left out: {left}. Run them with: pytest -m slow")
