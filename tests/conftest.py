@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers take all cores: threads of PyTorch would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A loaded machine is slow, not wrong: no test fails because of the time that it takes.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

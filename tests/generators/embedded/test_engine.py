@@ -120,6 +120,7 @@ def test_logits_match_transformers(oracle: Any) -> None:
         assert np.abs(np.array(found)[:, row] - wanted).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_greedy_text_matches_transformers(oracle: Any) -> None:
     """At temperature 0 the text is what transformers' own greedy `generate` writes."""
     import transformers
