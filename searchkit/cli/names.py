@@ -27,7 +27,8 @@ def known() -> dict[str, Any]:
     from searchkit.lab.environment import ArithmeticSteps, CountdownSteps
 
     names: dict[str, Any] = {name: getattr(strategies, name) for name in strategies.__all__}
-    names |= {name: getattr(environments, name) for name in environments.__all__}
+    worlds = {name: getattr(environments, name) for name in environments.__all__}
+    names |= {name: world for name, world in worlds.items() if world.__module__ != environments.protocols.__name__}
     names |= {name: getattr(verifiers, name) for name in verifiers.__all__ if name != "keys"}
     names |= {name: getattr(keys, name) for name in keys.__all__}
     names |= {"process_reward": process_reward, "outcome_reward": outcome_reward}

@@ -1,4 +1,8 @@
-"""Data sets: public problem sets and your own, each with its prompt, its answer key and its verifier."""
+"""Data sets: public problem sets and your own, each with its prompt, its answer key and its verifier.
+
+Read `dataset.py` first (what a set is), then one set a file; `files.py` finds and checks their files, `own.py` reads
+yours.
+"""
 
 from searchkit.datasets.aime import aime
 from searchkit.datasets.dataset import Dataset

@@ -1,9 +1,16 @@
-"""Environments: what a state is, and what an action does to it."""
+"""Environments: what a state is, and what an action does to it.
+
+Read `protocols.py` first: what an environment is, and what it may offer besides. `text_steps.py` and `rewrite.py` are
+texts, by lines and by drafts; `world_model.py` has a model predict states. Worlds that are lived in go back by
+`replay.py` or `snapshot.py`, on top of `pool.py`, `live.py` and `episode.py`; `gymnasium.py` is one. `folder.py` and
+`git.py` are files, in copies (`sandbox.py`, `patch.py`). `guarded.py` puts off what cannot be undone.
+"""
 
 from searchkit.environments.folder import FolderEnvironment
 from searchkit.environments.git import GitEnvironment
 from searchkit.environments.guarded import Guarded, Planned
 from searchkit.environments.gymnasium import GymnasiumEnvironment
+from searchkit.environments.protocols import Anytime, Committing, Completing, Environment, Learning, Listing
 from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.rewrite import Rewrite
 from searchkit.environments.snapshot import SnapshotEnvironment
@@ -11,10 +18,16 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.environments.world_model import WorldModel
 
 __all__ = [
+    "Anytime",
+    "Committing",
+    "Completing",
+    "Environment",
     "FolderEnvironment",
     "GitEnvironment",
     "Guarded",
     "GymnasiumEnvironment",
+    "Learning",
+    "Listing",
     "Planned",
     "ReplayEnvironment",
     "Rewrite",

@@ -1,4 +1,8 @@
-"""Looking at search trees: in a terminal or notebook, live, as one HTML file, as Mermaid or DOT, two side by side."""
+"""Looking at search trees: in a terminal or notebook, live, as one HTML file, as Mermaid or DOT, two side by side.
+
+`text.py` first, then `live.py`, `graph.py` and `compare.py`; `shown.py` is what they say of a node. The page is made in
+`searchkit/markup/trees.py`, below, so that a tree can show itself.
+"""
 
 from searchkit.markup.trees import html, iframe, save
 from searchkit.views.compare import compare

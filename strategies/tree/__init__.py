@@ -3,9 +3,10 @@
 Read in this order. `mcts.py`: MCTS and the published methods that are settings of it. `tree_search.py`: the loop that
 selects a node, expands it, evaluates what is new and backs it up. `policies/uct.py`: which node comes next, on top of
 `policies/descent.py`, the walk down from the root. `expansion.py`: what one expansion draws; `evaluation.py`: what the
-node is worth. `growth.py`:
-how the tree takes it in, and when a node gets no more children. `pick.py`: from which part of the tree the answer
-comes. `best_first.py` is the same loop by priority; `receding_horizon.py` searches, commits to what was found and
+node is worth. `growth.py`: how the tree takes it in, and when a node gets no more children. `pick.py`: from which part
+of the tree the answer comes.
+
+`best_first.py` is the same loop by priority; `receding_horizon.py` searches, commits to what was found and
 searches again; `ab_mcts.py` is a loop of its own, over whole drafts, that grows wider or deeper.
 """
 

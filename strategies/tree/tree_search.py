@@ -45,10 +45,9 @@ class TreeSearch(Strategy):
     ones merged, the more frequent first. Finished episodes are scored by the environment's reward, else by the
     verifier, and are candidates for the answer; so are states that the environment calls complete.
 
-    evaluation: what is backed up from a node that is expanded: `Value()`, `Rollout(n, horizon)` or `Children()`.
-    prior: of a child, its share of the draws ("frequency"), the
-    same for all ("uniform"), the exponential of its mean token log-probability ("logprob"), or the score that a
-    verifier (a critic, perhaps one that ranks siblings) gives it.
+    evaluation: what is backed up from a node that is expanded: `Value()`, `Rollout(n, horizon)` or `Children()`. prior:
+    of a child, its share of the draws ("frequency"), the same for all ("uniform"), the exponential of its mean token
+    log-probability ("logprob"), or the score that a verifier (a critic, perhaps one that ranks siblings) gives it.
 
     branch: of the actions drawn at once only so many, the more frequent, become children (None: all). expansions: how
     often a node may be expanded; more than once draws more children, when the policy says so (see `Widening`). retries:
