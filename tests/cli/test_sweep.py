@@ -87,7 +87,6 @@ def test_a_sweep_is_run_compared_and_plotted(config, capsys, tmp_path):
         assert (code, out.strip()) == (0, str(tmp_path / f"{name}.png"))
 
 
-@pytest.mark.slow
 def test_a_csv_with_its_own_columns_and_processes(config, capsys, tmp_path):
     """Columns are named in the file; a model that always answers 4 is right in one of two; joblib does the work."""
     path = config(
