@@ -195,9 +195,10 @@ def test_mistakes_of_compare_and_plot(config, capsys, tmp_path):
         assert says in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_what_there_is_and_the_same_command_resumes(config, tmp_path):
     """SIGINT in the middle: exit code 130, the table so far, the command; run again, all rows are there."""
-    path = config(BEGIN + "latency = 0.01\n" + VOTES)
+    path = config("concurrency = 4\n" + BEGIN + "latency = 0.02\n" + VOTES)  # slow enough to be met in the middle
     command = [sys.executable, "-m", "searchkit", "sweep", str(path), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "results/shard-0/rows.jsonl"
