@@ -149,7 +149,7 @@ print([o.unwrap().stopped for o in outcomes])
 """
 
 
-@pytest.mark.parametrize(("latency", "call", "said"), [(0.1, 20, "done"), (60, 4, "[]")])
+@pytest.mark.parametrize(("latency", "call", "said"), [(0.1, 20, "done"), (60, 4, "[]")], ids=["0.1-done", "60-[]"])
 def test_ctrl_c_in_a_list_of_problems_returns_what_there_is(latency: float, call: int, said: str) -> None:
     """Interrupted half-way: the finished problems and the best of the others; of those without a candidate nothing.
 

@@ -87,7 +87,6 @@ def test_a_sweep_is_run_compared_and_plotted(config, capsys, tmp_path):
         assert (code, out.strip()) == (0, str(tmp_path / f"{name}.png"))
 
 
-@pytest.mark.slow
 def test_a_csv_with_its_own_columns_and_processes(config, capsys, tmp_path):
     """Columns are named in the file; a model that always answers 4 is right in one of two; joblib does the work."""
     path = config(
@@ -200,9 +199,10 @@ def test_mistakes_of_compare_and_plot(config, capsys, tmp_path):
         assert says in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_what_there_is_and_the_same_command_resumes(config, tmp_path):
     """SIGINT in the middle: exit code 130, the table so far, the command; run again, all rows are there."""
-    path = config(BEGIN + "latency = 0.01\n" + VOTES)
+    path = config("concurrency = 4\n" + BEGIN + "latency = 0.02\n" + VOTES)  # slow enough to be met in the middle
     command = [sys.executable, "-m", "searchkit", "sweep", str(path), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "results/shard-0/rows.jsonl"

@@ -135,10 +135,16 @@ def test_impatience() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "kinds"), [pytest.param(0, FAULTS, marks=pytest.mark.slow), (1, tuple(k for k in FAULTS if k != "hang"))]
+    ("seed", "kinds"),
+    [
+        pytest.param(0, FAULTS, marks=pytest.mark.slow, id="0"),
+        pytest.param(1, tuple(kind for kind in FAULTS if kind != "hang"), id="1"),
+    ],
 )
 def test_thirty_percent_faults_lose_nothing(seed: int, kinds: tuple[str, ...]) -> None:
-    """64 requests, every fault: all are answered, and the server's count is one each plus the attempts charged."""
+    """64 requests, every fault (in the quick tier those that are noticed at once): all are answered, and the server's
+    count is one each plus the attempts charged.
+    """
     charged: list[CallError] = []
 
     def retry(error: CallError) -> bool:
