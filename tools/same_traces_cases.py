@@ -619,7 +619,7 @@ class Errands(Strategy):
         async def draw(index: int, child: Any, *before: Any) -> Sample[Any]:
             if index == 3:
                 raise CallError(f"an errand that fails after {sum(outcome.ok for outcome in before)}", kind="server")
-            [sample] = await child.sample(self.generator, prompt.continued("a/"), start=index)
+            [sample] = await child.sample(self.generator, prompt, start=index)
             await child.score(self.verifier, prompt, [sample])
             return sample
 
@@ -841,11 +841,11 @@ ROWS: Sequence[Row] = (
     Row("thoughts, depth first", STEPS, lambda w: thoughts(w, order="dfs", expansions=8)),
     Row("thoughts, one at once", SOME, lambda w: thoughts(w, order="dfs", expansions=10, at_once=1, prune=0.2)),
     Row("particles", STEPS, lambda w: particles(w, "softmax")),
-    Row("particles, odds", SOME, lambda w: particles(w, "odds", "weight", "multinomial")),
+    Row("particles, odds", f"{SOME} flaky", lambda w: particles(w, "odds", "weight", "multinomial")),
     Row("particles, prod", SOME, lambda w: particles(w, "prod", "draw", "stratified")),
-    Row("particles, diff", SOME, lambda w: particles(w, "diff", "draw", "residual", strength=2.0)),
+    Row("particles, diff", f"{SOME} flaky", lambda w: particles(w, "diff", "draw", "residual", strength=2.0)),
     Row("particles, max", SOME, lambda w: particles(w, "max", "weight", "residual", select=Soft(0.5))),
-    Row("particles, add", SOME, lambda w: particles(w, "add", "score", "stratified", ess=0.5)),
+    Row("particles, add", f"{SOME} flaky", lambda w: particles(w, "add", "score", "stratified", ess=0.5)),
     Row("particles, rt", SOME, lambda w: particles(w, "rt", "weight", ess=0.7)),
     Row("gibbs", STEPS, lambda w: gibbs(w, sweeps=3)),
     Row("gibbs, drawn", SOME, lambda w: gibbs(w, final="draw", weights="softmax")),
