@@ -579,6 +579,7 @@ def embedded(folder: str, prompt: str, steps: Any, most: int = 48, **options: An
 
 WORLDS: Mapping[str, Callable[[Callable[[Any], Any]], World]] = {
     "letters": simulated(Letters()),
+    "short": simulated(Letters(), TextSteps("/", max_steps=2)),
     "flaky": simulated(Letters(failures=0.2), most=3, judge=FLAWED, key=Choosy()),
     "answers": simulated(Simulated(ANSWERS, failures=0.1), None, 12),
     "forms": simulated(Simulated(FORMS, failures=0.1), None, 12),
@@ -712,7 +713,7 @@ DRAWN = "letters answers flaky countdown"  # whole answers
 TEXTS = "letters flaky countdown"
 PAIR = "letters ladder"
 INNER = "letters flaky ladder countdown"
-STEPS = "letters flaky ladder listed rewrite drafted replay imagined countdown arithmetic"
+STEPS = "letters short flaky ladder listed rewrite drafted replay imagined countdown arithmetic"
 SOME = "letters ladder rewrite countdown"
 TREES = f"{STEPS} snapshot refused"
 SPAWN = "tags calls apr"
@@ -813,7 +814,7 @@ ROWS: Sequence[Row] = (
     Row("judge, yes or no", "letters answers", lambda w: BestOfN(5, PYes(w.referee(), chains=3))),
     Row("jury", TEXTS, lambda w: BestOfN(5, Jury((Judge(w.referee()), PYes(w.referee(), chains=1)), "majority"))),
     Row("jury of three", TEXTS, lambda w: BestOfN(5, Jury((w.judge, w.process, w.outcome), "median"))),
-    Row("cascade", TEXTS, lambda w: BestOfN(5, Cascade(w.judge, Judge(w.referee()), 0.3, 0.8))),
+    Row("cascade", TEXTS, lambda w: BestOfN(5, Cascade(w.judge, Judge(w.referee()), 0.25, 0.75))),
     Row("all of", TEXTS, lambda w: BestOfN(5, AllOf((w.judge, w.exact, w.process)))),
     Row("weighted", TEXTS, lambda w: BestOfN(5, Weighted((w.judge, w.outcome), (1.0, 2.0)))),
     Row("deduplicated", "letters answers", lambda w: BestOfN(5, Deduplicated(Judge(w.referee())))),
