@@ -34,9 +34,11 @@ OUTCOMES = ("status", "error", "text", "usage")  # of a span: what its children 
 
 def child(root: Path, out: Path, only: str) -> None:
     """Run the cases here and write one line each; a line to stdout tells how far it is."""
-    import searchkit
+    import searchkit.strategies
+    import searchkit.verifiers
 
-    assert Path(searchkit.__file__).resolve().is_relative_to(root), f"{searchkit.__file__} is not in {root}"
+    for package in (searchkit, searchkit.strategies, searchkit.verifiers):
+        assert Path(package.__file__).resolve().is_relative_to(root), f"{package.__file__} is not in {root}"
     import same_traces_cases as table
 
     chosen = [case for case in table.cases() if only in case.name]
@@ -100,7 +102,7 @@ async def both(old: Path, new: Path, only: str, folder: Path) -> tuple[Side, Sid
     """
     shown = {"old": "", "new": ""}
 
-    async def one(name: str, root: Path, hashes: str) -> Side:
+    async def one(name: str, root: Path, hashes: str) -> bool:
         out = folder / f"{name}.jsonl"
         settings = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": hashes}
         command = (sys.executable, str(HERE), "--child", str(root), "--out", str(out), "--only", only)
@@ -113,13 +115,13 @@ async def both(old: Path, new: Path, only: str, folder: Path) -> tuple[Side, Sid
             shown[name] = f"{name} {done}/{total}"
             if done % max(1, total // 20) == 0 or done == total:
                 print("\r" + "   ".join(shown.values()), end="", file=sys.stderr, flush=True)
-        if await process.wait():
-            raise SystemExit(f"the cases could not be run in {root}, see above")
-        return Side(out).read()
+        return await process.wait() == 0
 
-    sides = await asyncio.gather(one("old", old, "0"), one("new", new, "1"))
+    ran = await asyncio.gather(one("old", old, "0"), one("new", new, "1"))
     print(file=sys.stderr)
-    return sides[0], sides[1]
+    if not all(ran):
+        raise SystemExit(f"the cases could not be run in {new if ran[0] else old}, see above")
+    return Side(folder / "old.jsonl").read(), Side(folder / "new.jsonl").read()
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:

@@ -579,6 +579,7 @@ def embedded(folder: str, prompt: str, steps: Any, most: int = 48, **options: An
 
 WORLDS: Mapping[str, Callable[[Callable[[Any], Any]], World]] = {
     "letters": simulated(Letters()),
+    "short": simulated(Letters(), TextSteps("/", max_steps=2)),
     "flaky": simulated(Letters(failures=0.2), most=3, judge=FLAWED, key=Choosy()),
     "answers": simulated(Simulated(ANSWERS, failures=0.1), None, 12),
     "forms": simulated(Simulated(FORMS, failures=0.1), None, 12),
@@ -619,7 +620,7 @@ class Errands(Strategy):
         async def draw(index: int, child: Any, *before: Any) -> Sample[Any]:
             if index == 3:
                 raise CallError(f"an errand that fails after {sum(outcome.ok for outcome in before)}", kind="server")
-            [sample] = await child.sample(self.generator, prompt.continued("a/"), start=index)
+            [sample] = await child.sample(self.generator, prompt, start=index)
             await child.score(self.verifier, prompt, [sample])
             return sample
 
@@ -712,7 +713,7 @@ DRAWN = "letters answers flaky countdown"  # whole answers
 TEXTS = "letters flaky countdown"
 PAIR = "letters ladder"
 INNER = "letters flaky ladder countdown"
-STEPS = "letters flaky ladder listed rewrite drafted replay imagined countdown arithmetic"
+STEPS = "letters short flaky ladder listed rewrite drafted replay imagined countdown arithmetic"
 SOME = "letters ladder rewrite countdown"
 TREES = f"{STEPS} snapshot refused"
 SPAWN = "tags calls apr"
@@ -813,7 +814,7 @@ ROWS: Sequence[Row] = (
     Row("judge, yes or no", "letters answers", lambda w: BestOfN(5, PYes(w.referee(), chains=3))),
     Row("jury", TEXTS, lambda w: BestOfN(5, Jury((Judge(w.referee()), PYes(w.referee(), chains=1)), "majority"))),
     Row("jury of three", TEXTS, lambda w: BestOfN(5, Jury((w.judge, w.process, w.outcome), "median"))),
-    Row("cascade", TEXTS, lambda w: BestOfN(5, Cascade(w.judge, Judge(w.referee()), 0.3, 0.8))),
+    Row("cascade", TEXTS, lambda w: BestOfN(5, Cascade(w.judge, Judge(w.referee()), 0.25, 0.75))),
     Row("all of", TEXTS, lambda w: BestOfN(5, AllOf((w.judge, w.exact, w.process)))),
     Row("weighted", TEXTS, lambda w: BestOfN(5, Weighted((w.judge, w.outcome), (1.0, 2.0)))),
     Row("deduplicated", "letters answers", lambda w: BestOfN(5, Deduplicated(Judge(w.referee())))),
@@ -841,11 +842,11 @@ ROWS: Sequence[Row] = (
     Row("thoughts, depth first", STEPS, lambda w: thoughts(w, order="dfs", expansions=8)),
     Row("thoughts, one at once", SOME, lambda w: thoughts(w, order="dfs", expansions=10, at_once=1, prune=0.2)),
     Row("particles", STEPS, lambda w: particles(w, "softmax")),
-    Row("particles, odds", SOME, lambda w: particles(w, "odds", "weight", "multinomial")),
+    Row("particles, odds", f"{SOME} flaky", lambda w: particles(w, "odds", "weight", "multinomial")),
     Row("particles, prod", SOME, lambda w: particles(w, "prod", "draw", "stratified")),
-    Row("particles, diff", SOME, lambda w: particles(w, "diff", "draw", "residual", strength=2.0)),
+    Row("particles, diff", f"{SOME} flaky", lambda w: particles(w, "diff", "draw", "residual", strength=2.0)),
     Row("particles, max", SOME, lambda w: particles(w, "max", "weight", "residual", select=Soft(0.5))),
-    Row("particles, add", SOME, lambda w: particles(w, "add", "score", "stratified", ess=0.5)),
+    Row("particles, add", f"{SOME} flaky", lambda w: particles(w, "add", "score", "stratified", ess=0.5)),
     Row("particles, rt", SOME, lambda w: particles(w, "rt", "weight", ess=0.7)),
     Row("gibbs", STEPS, lambda w: gibbs(w, sweeps=3)),
     Row("gibbs, drawn", SOME, lambda w: gibbs(w, final="draw", weights="softmax")),
