@@ -10,7 +10,6 @@ from dataclasses import asdict, fields
 from types import TracebackType
 from typing import Any, Literal
 
-from searchkit.markup.tables import html_pre
 from searchkit.types import Role, Usage
 
 Status = Literal["open", "ok", "error", "cancelled"]
@@ -153,6 +152,8 @@ class Span:
 
     def _repr_html_(self) -> str:
         """`render()`, for notebooks."""
+        from searchkit.markup.tables import html_pre
+
         return html_pre(self.render())
 
     def _line(self) -> str:

@@ -13,8 +13,6 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from searchkit.markup.trees import iframe
-
 if TYPE_CHECKING:
     import networkx
 
@@ -199,6 +197,8 @@ class Tree:
 
     def _repr_html_(self) -> str:
         """An interactive view, in a sandboxed frame, for notebooks."""
+        from searchkit.markup.trees import iframe
+
         return iframe(self)
 
     def to_json(self) -> str:

@@ -37,6 +37,7 @@ LAYERS = {
 EXCEPTIONS: list[str] = []  # imports against the layers that are allowed, each with its reason
 IDEAS = {  # what must stand in one place, and a shape of code that says it
     "drain outcomes, raise the first failure if nothing is left": (
+        r"if failures and not found:\n +raise|"
         r"if (?:new and )?not (?:any\()?\w+\)? and (?:not \w+ and )?(?:failure|first) is not None:\n +raise"
         r"|if failure is not None and not (?:any\()?\w+\)?:\n +raise"
     ),

@@ -100,14 +100,13 @@ class Position(Run):
             self.frame.stopped = reason
 
     def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
-        found, failure = list[O](), None
-        for outcome in outcomes:
-            self.note_failure(outcome.error)
-            failure = failure or outcome.error
-            if outcome.value is not None:
-                found.append(outcome.value)
-        if not found and failure is not None:
-            raise failure
+        outcomes = list(outcomes)
+        found = [outcome.value for outcome in outcomes if outcome.value is not None]
+        failures = [outcome.error for outcome in outcomes if outcome.error is not None]
+        for failure in failures:
+            self.note_failure(failure)
+        if failures and not found:
+            raise failures[0]
         return found
 
     def note_failure(self, error: Exception | None) -> None:

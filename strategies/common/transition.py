@@ -36,7 +36,7 @@ class Reached:
         return self.scored.score
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Stepper:
     """Judges where steps in `environment` lead. Cost of each: at most a verification."""
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from searchkit.environments.protocols import Environment, Learning
+from searchkit.environments.protocols import Learning
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import Proposal, propose
@@ -68,9 +68,8 @@ NOT_EVALUATED = Evaluated()
 class Expander:
     """How a tree search expands; the fields are those of `TreeSearch`."""
 
-    environment: Environment[Any]
+    stepper: Stepper
     generator: Generator | None
-    verifier: Verifier
     width: int
     branch: int | None
     evaluation: Evaluation
@@ -81,20 +80,23 @@ class Expander:
 
         What one of the two brought survives the other; raises if both failed, or the only one that was asked for.
         """
-        if not self.evaluation.wants(self.environment, ask.state, ask.evaluated):
+        if not self.evaluation.wants(self.stepper.environment, ask.state, ask.evaluated):
             return await self._draw(prompt, ask, ask.state, run)
-        stepper = Stepper(self.environment, self.verifier)
 
         async def half(evaluating: bool, child: Run) -> Any:
             if evaluating:
-                return await self.evaluation.evaluate(prompt, ask.state, ask.evaluated, stepper, self.generator, child)
+                return await self.evaluation.evaluate(
+                    prompt, ask.state, ask.evaluated, self.stepper, self.generator, child
+                )
             return await self._draw(prompt, ask, state, child)
 
         state = ask.state
-        if isinstance(self.environment, Learning):  # one after the other: the verdict belongs into the next prompt
+        if isinstance(
+            self.stepper.environment, Learning
+        ):  # one after the other: the verdict belongs into the next prompt
             [evaluated] = await run.map(half, (True,), name="leaf")
             if evaluated.value is not None and evaluated.value.verdict is not None:
-                state = self.environment.judged(state, evaluated.value.verdict)
+                state = self.stepper.environment.judged(state, evaluated.value.verdict)
             [drawn] = await run.map(half, (False,), name="leaf")
         else:
             evaluated, drawn = await run.map(half, (True, False), name="leaf")
@@ -110,7 +112,7 @@ class Expander:
 
     async def _draw(self, prompt: Prompt, ask: Ask, state: Any, run: Run) -> Expansion:
         """Actions that are new here, the more frequent first, each with where it leads."""
-        proposals, whole = await propose(self.environment, self.generator, state, self.width, ask.drawn, run)
+        proposals, whole = await propose(self.stepper.environment, self.generator, state, self.width, ask.drawn, run)
         new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
         outcomes = await run.map(lambda each, child: self._follow(prompt, state, each, child), new, name="child")
         found = run.survivors(outcomes)
@@ -122,11 +124,11 @@ class Expander:
     async def _follow(
         self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
     ) -> tuple[Child, BudgetExhausted | None]:
-        step = await self.environment.step(state, proposal.action, run)
+        step = await self.stepper.environment.step(state, proposal.action, run)
         identity, action = proposal.identity, proposal.action
         if not step.terminal and not self.evaluation.of_children:
             return Child(identity, action, step.state, None, False, False), None
-        found = await Stepper(self.environment, self.verifier).judge(prompt, action, step, run)
+        found = await self.stepper.judge(prompt, action, step, run)
         child = Child(identity, action, found.state, found.scored, found.answer, found.terminal, found.dead)
         return child, found.spent
 
@@ -136,7 +138,7 @@ class Expander:
             return [replace(child, prior=_likelihood(child.action)) for child in children]
         if isinstance(self.prior, str) or not children:
             return children
-        samples = [self.environment.candidate(child.state) for child in children]
+        samples = [self.stepper.environment.candidate(child.state) for child in children]
         try:
             scored = await run.score(self.prior, prompt, samples, partial=True)
         except ConfigError:

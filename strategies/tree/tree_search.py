@@ -13,6 +13,7 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts, check_environment, check_method, check_verifier
 from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.common.transition import Stepper
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.tree.evaluation import Evaluation, Value
 from searchkit.strategies.tree.expansion import Ask, Expander, Expansion, Prior
@@ -141,9 +142,8 @@ class TreeSearch(Strategy):
     async def _grow(self, prompt: Prompt, tree: Tree, most: int, run: Run) -> tuple[Growth, Exception | None]:
         """Grow `tree` by at most `most` expansions; with it the first failure."""
         growth = Growth(tree, self.policy, self.expansions, self.retries, frequency=self.prior == "frequency")
-        expander = Expander(
-            self.environment, self.generator, self.verifier, self.width, self.branch, self.evaluation, self.prior,
-        )  # fmt: skip
+        stepper = Stepper(self.environment, self.verifier)
+        expander = Expander(stepper, self.generator, self.width, self.branch, self.evaluation, self.prior)
         under_way: deque[int] = deque()
         first: Exception | None = None
         spent = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from searchkit.strategies.tree.policies.descent import Descent, Widening, check
@@ -27,13 +26,7 @@ class AgentQ(Descent):
     def __post_init__(self) -> None:
         check(self, alpha=(0, 1), c=(0, math.inf))
 
-    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
-        log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        return [
-            self._mixed(tree, child) + self.c * math.sqrt(log / (1 + tree.visits[child] + tree.in_flight[child]))
-            for child in children
-        ]
-
-    def _mixed(self, tree: Tree, child: int) -> float:
-        critic = tree.prior[child]
-        return self.alpha * critic + (1 - self.alpha) * (tree.mean(child) if tree.visits[child] else critic)
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
+        critic, visits = tree.prior[child], tree.visits[child]
+        mixed = self.alpha * critic + (1 - self.alpha) * (tree.mean(child) if visits else critic)
+        return mixed + self.c * math.sqrt(shared / (1 + visits + tree.in_flight[child]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from searchkit.strategies.tree.policies.descent import Descent, Widening, check, started
@@ -27,14 +26,10 @@ class MASTER(Descent):
     def __post_init__(self) -> None:
         check(self, confidence=(0, math.inf), c=(0, math.inf))
 
-    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
-        log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        return [self._rate(tree, parent, child, log) for child in children]
-
-    def _rate(self, tree: Tree, parent: int, child: int, log: float) -> float:
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
         known = self.confidence + tree.visits[child]
         n = known + tree.in_flight[child] or started(tree, child)
         if not n:
             return math.inf
         total = self.confidence * tree.prior[child] + tree.total[child]
-        return (total / known if known else tree.mean(parent)) + self.c * math.sqrt(log / n)
+        return (total / known if known else tree.mean(parent)) + self.c * math.sqrt(shared / n)

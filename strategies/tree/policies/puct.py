@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from searchkit.strategies.tree.policies.descent import Descent, Widening, check
@@ -31,10 +30,11 @@ class PUCT(Descent):
         check(self, c=(0, math.inf), unvisited=(-math.inf, math.inf))
         check_q(self.q)
 
-    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
-        scale = self.c * math.sqrt(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        return [
-            (value(tree, child, self.q) if tree.visits[child] else self.unvisited)
-            + scale * tree.prior[child] / (1 + tree.visits[child] + tree.in_flight[child])
-            for child in children
-        ]
+    def shared(self, tree: Tree, parent: int) -> float:
+        """c * sqrt(N)."""
+        return self.c * math.sqrt(max(1, tree.visits[parent] + tree.in_flight[parent]))
+
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
+        visits = tree.visits[child]
+        known = value(tree, child, self.q) if visits else self.unvisited
+        return known + shared * tree.prior[child] / (1 + visits + tree.in_flight[child])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,13 +36,9 @@ class RAP(Descent):
         if self.rewards not in ("mean", "sum"):
             raise ConfigError(f'rewards is "mean" or "sum", got {self.rewards!r}')
 
-    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
-        log = math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
-        return [
-            (value(tree, child, self.q) if tree.visits[child] else tree.prior[child])
-            + self.w * math.sqrt(log / max(1, tree.visits[child] + tree.in_flight[child]))
-            for child in children
-        ]
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
+        known = value(tree, child, self.q) if tree.visits[child] else tree.prior[child]
+        return known + self.w * math.sqrt(shared / max(1, tree.visits[child] + tree.in_flight[child]))
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         """Each node on the way up counts one visit of the rewards from there to `node`, whose reward is `value`."""

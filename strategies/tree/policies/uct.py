@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,12 +38,9 @@ class UCT(Descent):
             if self.q == "max":
                 raise ConfigError('a virtual loss lowers a mean: use q="mean", or virtual_loss=None with q="max"')
 
-    def rates(self, tree: Tree, parent: int, children: Sequence[int]) -> list[float]:
-        log, c = math.log(max(1, tree.visits[parent] + tree.in_flight[parent])), self.c
-        return [
-            self._value(tree, parent, child) + c * math.sqrt(log / n) if (n := started(tree, child)) else math.inf
-            for child in children
-        ]
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
+        n = started(tree, child)
+        return self._value(tree, parent, child) + self.c * math.sqrt(shared / n) if n else math.inf
 
     def _value(self, tree: Tree, parent: int, child: int) -> float:
         visits, pending = tree.visits[child], tree.in_flight[child]
