@@ -133,22 +133,22 @@ def over(grown: Sequence[Grown], failure: Exception | None) -> bool:
 
 async def answer(
     prompt: Prompt,
-    finished: Sequence[Grown],
+    seen: Iterable[Grown],
     unfinished: Iterable[Grown],
     failure: Exception | None,
     select: Selector,
     run: Run,
 ) -> Sample[Any]:
-    """What `select` chooses among the finished, else among the complete; without any the best unfinished one, marked as
-    truncated.
+    """What `select` chooses among the complete answers of all that was `seen`; without any the best unfinished one,
+    marked as truncated.
 
-    Raises `failure` if there is nothing at all.
+    Where each state is an answer (`Anytime`), an early draft may be the best: so levels do not count. Raises `failure`
+    if there is nothing at all.
     """
-    open_ones = ranked(unfinished)
-    among = finished or [g for g in open_ones if g.answer]
-    if among:
-        scored = [g.scored for g in among]
+    scored = [g.scored for g in seen if g.answer]
+    if scored:
         return scored[await choose(select, prompt, scored, run)].sample
+    open_ones = ranked(unfinished)
     if not open_ones and failure is not None:
         raise failure
     return replace(open_ones[0].scored.sample, finish="length")
