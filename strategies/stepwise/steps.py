@@ -12,6 +12,7 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_environment, check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Reached, Stepper
+from searchkit.tool_calls import label
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample, Scored, Verdict
 
@@ -112,7 +113,7 @@ class Steps:
 
 def _add(tree: Tree, parent: int, found: Reached) -> int:
     assert found.action is not None
-    tokens, text = found.action.usage.generated_tokens, found.action.text
+    tokens, text = found.action.usage.generated_tokens, label(found.action)
     node = tree.add(parent, text, found.state, terminal=found.terminal, tokens=tokens, score=found.score)
     if found.score is not None:
         tree.backup(node, found.score)
