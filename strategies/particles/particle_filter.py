@@ -17,7 +17,7 @@ from searchkit.strategies.particles.potentials import PROBABILITIES, Form, Poten
 from searchkit.strategies.particles.resampling import SCHEMES, Resampling
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over
-from searchkit.strategy import Strategy
+from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample, Scored, Verdict
 
@@ -74,6 +74,11 @@ class ParticleFilter(Strategy):
                 f'weights="{self.weights}" needs scores in [0, 1], but the range is ({low}, {high}): '
                 'use weights="softmax" or "diff"'
             )
+
+    @property
+    def answers_by(self) -> AnswerRule:
+        """Weights are those of the last population: by them, an answer that has died out is none."""
+        return self.ANSWER if self.final == "score" else "own"
 
     def _steps(self) -> Steps:
         return Steps(self.environment, self.verifier, self.generator)
