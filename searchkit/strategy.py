@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample, Usage
+
+AnswerRule = Literal["selected", "voted", "last", "own"]
 
 
 class Strategy(ABC):
@@ -16,7 +18,18 @@ class Strategy(ABC):
 
     Subclass it as a frozen dataclass that holds configuration only; whatever a search remembers lives in local
     variables of `search`. By convention a field `generator` (None: the one that `solve` was given) says what proposes.
+
+    ANSWER: how the answer is found among all complete ones that a search has seen. "selected": by the field `select`,
+    else by the highest score; "voted": no other has more votes; "last": it is the last one; "own": by a published rule
+    of another kind.
     """
+
+    ANSWER: ClassVar[AnswerRule] = "selected"
+
+    @property
+    def answers_by(self) -> AnswerRule:
+        """`ANSWER`, unless an option says otherwise."""
+        return self.ANSWER
 
     @abstractmethod
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:

@@ -10,7 +10,7 @@ import json
 import math
 import random
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ _FLAGS = ("terminal", "expanded", "full", "closed")
 class Tree:
     """One row a node, in these columns:
 
-    parent (NO_PARENT for the root), depth (root: 0); text (the action that led here) and state (what it led to, any
-    value); prior (probability or weight among its siblings, 1 by default) and score (the node's own verdict, NaN if it
-    has none, higher is better); visits (finished evaluations at or below it), total (their sum) and best (their
-    greatest); in_flight (evaluations under way at or below it) and failures (expansions that failed); terminal (an
-    episode ends here), expanded (it has children), full (it will get no more) and closed (nothing below it is left to
-    explore); tokens (generated for this action).
+    parent (NO_PARENT for the root), depth (root: 0); text (the action that led here), calls (the tools that it calls)
+    and state (what it led to, any value); prior (probability or weight among its siblings, 1 by default) and score
+    (the node's own verdict, NaN if it has none, higher is better); visits (finished evaluations at or below it), total
+    (their sum) and best (their greatest); in_flight (evaluations under way at or below it) and failures (expansions
+    that failed); terminal (an episode ends here), expanded (it has children), full (it will get no more) and closed
+    (nothing below it is left to explore); tokens (generated for this action).
 
     frontier is a heap for the selection rule's own use, `rated` how many nodes it has looked at; neither is saved.
     """
 
-    __slots__ = ("_children", "frontier", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
+    __slots__ = ("_children", "calls", "frontier", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
     parent: array[int]
     depth: array[int]
     visits: array[int]
@@ -62,17 +62,21 @@ class Tree:
             setattr(self, name, bytearray())
         self.text: list[str] = []
         self.state: list[Any] = []
+        self.calls: list[Hashable] = []
         self._children: list[list[int] | None] = []
         self.frontier: list[tuple[Any, ...]] = []
         self.rated: int = 0
-        self._row(NO_PARENT, 0, text, state, 1.0, False, 0)
+        self._row(NO_PARENT, 0, text, state, (), 1.0, False, 0)
 
-    def _row(self, parent: int, depth: int, text: str, state: Any, prior: float, terminal: bool, tokens: int) -> int:
+    def _row(
+        self, parent: int, depth: int, text: str, state: Any, calls: Hashable, prior: float, terminal: bool, tokens: int
+    ) -> int:
         row = (parent, depth, 0, 0, 0, tokens, 0.0, -math.inf, prior, math.nan, terminal, False, False, False)
         for name, value in zip((*_INTEGERS, *_FLOATS, *_FLAGS), row, strict=True):
             getattr(self, name).append(value)
         self.text.append(text)
         self.state.append(state)
+        self.calls.append(calls)
         self._children.append(None)
         return len(self.text) - 1
 
@@ -89,9 +93,10 @@ class Tree:
         terminal: bool = False,
         tokens: int = 0,
         score: float | None = None,
+        calls: Hashable = (),
     ) -> int:
         """A new last child of `parent`; returns its number. score: its own verdict, not yet backed up (None: none)."""
-        node = self._row(parent, self.depth[parent] + 1, text, state, prior, terminal, tokens)
+        node = self._row(parent, self.depth[parent] + 1, text, state, calls, prior, terminal, tokens)
         siblings = self._children[parent]
         if siblings is None:
             self._children[parent] = [node]
@@ -160,23 +165,24 @@ class Tree:
     def graft(self, part: Tree, *, merge: bool = False) -> list[int]:
         """Add `part` to this tree, root to root; returns where each of its nodes now is.
 
-        merge: nodes below the same parent that have the same text, and both end there or not, become one. What is
-        counted adds up, `best` is the greater, a state, prior or score is the older one; what is closed or full stays
-        so only if it is in both.
+        merge: nodes below the same parent that have the same text and calls, and both end there or not, become one.
+        What is counted adds up, `best` is the greater, a state, prior or score is the older one; what is closed or
+        full stays so only if it is in both.
         """
-        places, known = [ROOT], dict[tuple[int, str, bool], int]()
+        places, known = [ROOT], dict[tuple[int, str, Hashable, bool], int]()
         for node in range(1, len(self) if merge else 0):
-            known[self.parent[node], self.text[node], bool(self.terminal[node])] = node
+            known[self.parent[node], self.text[node], self.calls[node], bool(self.terminal[node])] = node
         for node in range(len(part)):
-            parent, text, end = (places[part.parent[node]] if node else NO_PARENT), part.text[node], part.terminal[node]
-            place = known.get((parent, text, bool(end))) if node else ROOT
+            parent, end = places[part.parent[node]] if node else NO_PARENT, bool(part.terminal[node])
+            text, calls = part.text[node], part.calls[node]
+            place = known.get((parent, text, calls, end)) if node else ROOT
             fresh = place is None or (node == ROOT and len(self) == 1)
             if place is None:
-                place = self.add(parent, text, part.state[node], prior=part.prior[node], terminal=bool(end))
+                place = self.add(parent, text, part.state[node], prior=part.prior[node], terminal=end, calls=calls)
             if node:
                 places.append(place)
             if merge:
-                known[parent, text, bool(end)] = place
+                known[parent, text, calls, end] = place
             for name in ("visits", "failures", "tokens", "total"):
                 getattr(self, name)[place] += getattr(part, name)[node]
             self.best[place] = max(self.best[place], part.best[node])
@@ -202,7 +208,7 @@ class Tree:
         return iframe(self)
 
     def to_json(self) -> str:
-        """All columns but `state`, as JSON; `from_json` makes an equal tree without states.
+        """All columns but `state` and `calls`, as JSON; `from_json` makes an equal tree without them.
 
         Numbers that JSON does not have are written as texts: "nan", "inf", "-inf".
         """
@@ -221,6 +227,7 @@ class Tree:
             setattr(tree, name, bytearray(stored[name]))
         tree.text = stored["text"]
         tree.state = [None] * len(tree.text)
+        tree.calls = [()] * len(tree.text)
         tree._children = [None] * len(tree.text)
         for node, parent in enumerate(tree.parent):
             if parent != NO_PARENT:
@@ -232,7 +239,7 @@ class Tree:
         return tree
 
     def to_networkx(self) -> networkx.DiGraph[int]:
-        """A directed graph from parents to children; the columns but `state` are node attributes."""
+        """A directed graph from parents to children; the columns but `state` and `calls` are node attributes."""
         import networkx
 
         graph: networkx.DiGraph[int] = networkx.DiGraph()

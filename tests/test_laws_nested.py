@@ -21,6 +21,7 @@ from searchkit.strategies import (
     TreeOfThoughts,
 )
 from searchkit.strategy import Strategy
+from searchkit.testing.worlds import LEVELS
 from tests.helpers.steps import STEPS, OnLetters, Worth
 
 W = Worth()
@@ -28,6 +29,8 @@ W = Worth()
 
 class TestMCTSOverBeam(OnLetters):
     """Actions and rollouts are what a beam search writes."""
+
+    asks = 1 + len(LEVELS)
 
     def strategy(self) -> Strategy:
         inner = BeamSearch(2, 1, W, environment=STEPS)

@@ -21,7 +21,18 @@ from pathlib import Path
 FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
 # From the ground up; a file may import those of its own layer and of layers below. A folder stands for all in it.
 LAYERS = {
-    "ground": ("markup", "types", "errors", "calls", "codec", "redact", "deadline", "templates", "confidence"),
+    "ground": (
+        "markup",
+        "types",
+        "errors",
+        "calls",
+        "tool_calls",
+        "codec",
+        "redact",
+        "deadline",
+        "templates",
+        "confidence",
+    ),
     "values": ("trace", "tree", "result", "answers"),
     "protocols": ("protocols",),
     "engine": ("engine",),

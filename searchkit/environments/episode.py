@@ -8,6 +8,7 @@ from typing import Any
 
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
+from searchkit.tool_calls import in_words, meant
 from searchkit.types import Message, Prompt, Sample, StepSpan, Text
 
 
@@ -44,14 +45,15 @@ def conversation(state: Episode) -> Prompt:
     turns = (
         turn
         for action, seen in zip(state.actions, state.observations[1:], strict=True)
-        for turn in (Message("assistant", (Text(str(action)),)), Message("user", (Text(seen),)))
+        for turn in (Message("assistant", (Text(in_words(action)),)), Message("user", (Text(seen),)))
     )
     return replace(state.prompt, messages=(*messages, *turns))
 
 
 def plain(action: Sample[Any]) -> Any:
-    """The action that a sample names: its value, if a text without the blanks around it."""
-    return action.value.strip() if isinstance(action.value, str) else action.value
+    """The action that a sample names: the call in it, else its value, if a text without the blanks around it."""
+    done = meant(action)
+    return done.strip() if isinstance(done, str) else done
 
 
 def told(state: Episode) -> Sample[Any]:
@@ -60,7 +62,7 @@ def told(state: Episode) -> Sample[Any]:
         return Sample(state.answer, Message("assistant", (Text(state.answer),)))
     text, pieces = "", list[StepSpan]()
     for action, seen in zip(state.actions, state.observations[1:], strict=True):
-        turn = f"{action}\n{seen}\n"
+        turn = f"{in_words(action)}\n{seen}\n"
         pieces.append(StepSpan(len(text), len(text) + len(turn)))
         text += turn
     return Sample(state.answer, Message("assistant", (Text(text),)), step_spans=tuple(pieces))

@@ -12,6 +12,7 @@ from searchkit.calls import CallError
 from searchkit.environments.protocols import Anytime, Committing, Environment, Learning, Listing
 from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
 from searchkit.protocols import Run
+from searchkit.tool_calls import label, meant
 from searchkit.types import Message, Params, Prompt, Sample, StepSpan, Text, Transition, Verdict
 
 EFFECTS = ("pure", "reversible", "irreversible")
@@ -101,12 +102,12 @@ class Guarded:
         if self.irreversible == "refuse":
             return before
         gap = "" if before.text.endswith("\n") or not before.text else "\n"
-        told = f"{before.text}{gap}pending: {state.action.text}\n"
+        told = f"{before.text}{gap}pending: {label(state.action)}\n"
         message, steps = (
             Message("assistant", (Text(told),)),
             (*before.step_spans, StepSpan(len(before.text), len(told))),
         )
-        return replace(before, value=Planned(before.value, state.action.value), message=message, step_spans=steps)
+        return replace(before, value=Planned(before.value, meant(state.action)), message=message, step_spans=steps)
 
     def _holds(self, state: Any) -> bool:
         """Whether this guard, and not one inside, kept an action from being done."""
@@ -157,7 +158,7 @@ class Guarded:
             return json.dumps({"observation": step.observation, "reward": step.reward})
 
         while True:
-            told = json.loads(await run.once(f"do {state.action.text}", partial(perform, run.child("attempt"))))
+            told = json.loads(await run.once(f"do {label(state.action)}", partial(perform, run.child("attempt"))))
             if passing is not None:  # just now; what an earlier process was told to try again is tried again here
                 raise passing
             if not told.get("again"):

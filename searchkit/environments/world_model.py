@@ -11,6 +11,7 @@ from searchkit.calls import CallError
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
+from searchkit.tool_calls import label
 from searchkit.types import Message, Params, Prompt, Sample, StepSpan, Text, Transition
 
 NO_PARAMS = Params()
@@ -103,7 +104,7 @@ class WorldModel:
         """The predicted next state. Raises `CallError` if there is no usable prediction."""
         if state.ended:
             raise ConfigError("an ended episode has no next step")
-        did = action.text.strip().partition("\n")[0].strip()
+        did = label(action).strip().partition("\n")[0].strip()
         if not did or action.truncated or len(did) > LONGEST:
             return Transition(replace(state, ended=True, cut=True), "no action", terminal=True)
         actions = (*state.actions, did)

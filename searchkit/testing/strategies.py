@@ -6,11 +6,13 @@ import asyncio
 import pickle
 import sqlite3
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from searchkit.answers import keys
 from searchkit.calls import Request
 from searchkit.engine.journal import Journal
 from searchkit.engine.position import Position
@@ -20,10 +22,12 @@ from searchkit.model import Model
 from searchkit.protocols import Backend, Generator, Run, Verifier
 from searchkit.result import Result
 from searchkit.solve import solve
+from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategy import Strategy
 from searchkit.testing.doubles import Counting, Shuffled
+from searchkit.testing.worlds import LEVELS, WORTH, Acting, Caller, Drafting, Listening, Marks
 from searchkit.trace import Span
-from searchkit.types import Budget, Params, Problem, Prompt, Sample, Verdict
+from searchkit.types import Budget, Params, Problem, Prompt, Sample, Scored, Verdict
 
 ANSWERS = {"5": 0.3, "6": 0.25, "7": 0.25, "no answer here": 0.2}
 
@@ -54,12 +58,16 @@ class LengthScore:
 class StrategyTests:
     """Inherit, override `strategy`, and where the strategy has one `narrow` and `judged`.
 
+    Where the strategy takes an environment or a verifier inside another option, override `over`; where its answer is
+    voted for by more than a key and scores, `elections`.
+
     The prompt, the parameters and the backend can be overridden too: the same laws then hold over HTTP or the embedded
     model.
     """
 
     prompt: str = "how much is 2 + 3?"
     params: Params = Params(max_tokens=12)
+    asks: int = 1  # how often one expansion asks an environment for actions; more where it plays to the end
 
     def strategy(self) -> Strategy:
         """The strategy under test, without a generator of its own."""
@@ -75,6 +83,17 @@ class StrategyTests:
 
     def backend(self) -> Backend:
         return Simulated(ANSWERS)
+
+    def over(self, environment: Any, verifier: Verifier) -> Strategy | None:
+        """The strategy over `environment`, judged by `verifier`; None if it takes no environment."""
+        strategy = self.strategy()
+        if not _has(strategy, "environment"):
+            return None
+        return _with(strategy, environment=environment, verifier=verifier, generator=None, generators=())
+
+    def elections(self, result: Result[Any]) -> Sequence[tuple[Callable[[Any], Hashable | None], Sequence[Scored]]]:
+        """Where the answer is voted for: the key of an answer and who votes, weighted by scores where there are any."""
+        return [(getattr(self.strategy(), "key", keys.default), result.candidates)]
 
     # ---------------------------------------------------------------- helpers
 
@@ -190,15 +209,17 @@ class StrategyTests:
             assert len(set(backend.seeds)) == backend.calls
 
     def test_law_07_concurrent_runs_of_one_instance_are_independent(self) -> None:
-        """Two searches at once over one strategy object give what each gives alone."""
-        strategy, alone = self.strategy(), [self.run(seed=s).trace.canonical() for s in (1, 2)]
+        """Six searches at once over one strategy object give what each gives alone, whichever call ends first."""
+        strategy, seeds = self.strategy(), range(1, 7)
+        alone = [_outcome(self.run(seed=seed)) for seed in seeds]
 
-        async def main() -> list[Result[Any]]:
-            model = self.model(Shuffled(self.backend()))
-            tasks = [asyncio.create_task(solve(self.prompt, strategy, generator=model, seed=s)) for s in (1, 2)]
+        async def main(order: int) -> list[Result[Any]]:
+            model = self.model(Shuffled(self.backend(), order, most=0.001))
+            tasks = [asyncio.create_task(solve(self.prompt, strategy, generator=model, seed=seed)) for seed in seeds]
             return [await task for task in tasks]
 
-        assert [r.trace.canonical() for r in asyncio.run(main())] == alone
+        for order in range(2):
+            assert [_outcome(result) for result in asyncio.run(main(order))] == alone
 
     def test_law_08_configuration_pickles_and_traces_round_trip(self) -> None:
         """A pickled strategy is equal and searches alike; a trace comes back from JSON as it was."""
@@ -237,6 +258,84 @@ class StrategyTests:
             paid = self.run(backend=Limited(backend, concurrency)).paid
             assert paid.model_calls == backend.calls > 0
 
+    def test_law_12_the_answer_is_chosen_as_declared_from_all_that_was_seen(self) -> None:
+        """`Strategy.answers_by` holds over drafts, each a complete answer; without an environment over its samples.
+
+        "selected": its own selector, or the highest score, chose among all complete answers that it saw. "voted": no
+        other class of answers has more votes. "last": it is the last. "own": it is one of them.
+        """
+        for seed in range(6):
+            strategy = self.over(Drafting(ends=seed % 2 == 0), Marks())
+            self._answered(self.strategy() if strategy is None else strategy, seed)
+
+    def _answered(self, strategy: Strategy, seed: int) -> None:
+        """The answer of one search is one that `answers_by` allows."""
+        listening, heard = _listening(_with(strategy, threshold=None, stop=None))
+        result = self.run(listening, seed=seed)
+        found, rule = result.candidates, strategy.answers_by
+        if rule == "voted":
+            self._elected(result)
+        elif rule == "last":
+            assert result.answer == found[-1].sample.value, "it declares that the last one is the answer"
+        elif rule == "own":
+            assert result.answer in [c.sample.value for c in found]
+        elif heard:
+            unheard = Counter(c.sample.text for c in found) - Counter(c.sample.text for c in heard)
+            assert not unheard, f"its selector never saw {list(unheard)}: declare ANSWER if that is as published"
+        elif scores := [c.score for c in found if c.score is not None]:
+            best = [c.sample.value for c in found if c.score == max(scores)]
+            assert result.answer in best, "better answers were seen: declare ANSWER if that is as published"
+
+    def _elected(self, result: Result[Any]) -> None:
+        """No other answer has more votes."""
+        for key, ballots in self.elections(result):
+            weighted = any(ballot.score is not None for ballot in ballots)
+            votes = Counter[Hashable]()
+            for ballot in ballots:
+                if not ballot.sample.truncated and (answer := key(ballot.sample.value)) is not None:
+                    votes[answer] += (ballot.score or 0.0) if weighted else 1.0  # type: ignore[assignment]
+            assert not votes or votes[key(result.answer)] >= max(votes.values()) - 1e-9, votes
+
+    def test_law_12_a_threshold_ends_the_search(self) -> None:
+        """Once an answer reaches it, at most one more expansion is made; without an environment, no sample is taken."""
+        world = Drafting()
+        strategy = self.over(world, Marks(world.log))
+        if strategy is None:
+            self._stops_at_a_sample()
+        elif _has(strategy, "threshold"):
+            result = self.run(_with(strategy, threshold=LEVELS[1], in_flight=1, trees=1))
+            reached = next((i for i, score in enumerate(world.log) if (score or 0.0) >= LEVELS[1]), None)
+            if reached is not None:
+                assert result.stopped == "threshold"
+                assert WORTH[result.answer] >= LEVELS[1]
+                assert world.log[reached:].count(None) <= self.asks
+
+    def _stops_at_a_sample(self) -> None:
+        plain = self.strategy()
+        if not _has(plain, "threshold") or getattr(getattr(plain, "verifier", None), "joint", False):
+            return
+        whole = self.run(_with(plain, threshold=None, first_pass=False, window=1)).candidates
+        bar = sorted(c.score for c in whole if c.score is not None)[len(whole) // 2]
+        first = next(i for i, c in enumerate(whole) if c.score is not None and c.score >= bar)
+        result = self.run(_with(plain, threshold=bar))
+        assert [c.sample.text for c in result.candidates] == [c.sample.text for c in whole[: first + 1]]
+        assert result.stopped == "threshold"
+
+    def test_law_13_a_tool_call_is_what_it_calls(self) -> None:
+        """A search whose actions are tool calls is the search whose actions are texts that say the same.
+
+        So no two calls are taken for one, however their text is empty, and no call for two, whatever its ids; and trees
+        show calls.
+        """
+        strategy = self.over(Acting(), LengthScore())
+        for seed in range(4 if strategy is not None else 0):
+            called, said = (self.run(strategy, Caller(speaks), seed=seed) for speaks in (False, True))
+            assert called.tree is not None, "show_tree was not called"
+            assert said.tree is not None
+            assert called.tree.text == said.tree.text
+            assert called.tree.to_json() == said.tree.to_json()
+            assert called.answer == said.answer
+
 
 @dataclass(frozen=True)
 class Greedy:
@@ -252,6 +351,22 @@ class Greedy:
     async def complete(self, requests: Any) -> Any:
         self.seen.extend(requests)
         return await self.backend.complete([replace(request, seed=0) for request in requests])
+
+
+def _has(strategy: Any, name: str) -> bool:
+    return is_dataclass(strategy) and name in {f.name for f in fields(strategy)}
+
+
+def _with(strategy: Any, **changed: Any) -> Strategy:
+    """The strategy with those of the options that it has."""
+    made: Strategy = replace(strategy, **{name: value for name, value in changed.items() if _has(strategy, name)})
+    return made
+
+
+def _listening(strategy: Strategy) -> tuple[Strategy, list[Scored]]:
+    """The strategy, and what its selector, if it has one, will be given."""
+    selector = Listening(getattr(strategy, "select", Argmax()))
+    return _with(strategy, select=selector), selector.heard
 
 
 def _outcome(result: Result[Any]) -> tuple[Any, ...]:

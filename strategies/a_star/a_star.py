@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from searchkit.environments.protocols import Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
@@ -16,7 +16,7 @@ from searchkit.strategies.a_star.frontier import Frontier
 from searchkit.strategies.a_star.successors import Expansion, Successors
 from searchkit.strategies.a_star.toolchain import IMAGINED, Imagination, Plan, ToolChainG, ToolChainH
 from searchkit.strategies.common.checks import check_counts, check_environment
-from searchkit.strategy import Strategy
+from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample
 
@@ -50,6 +50,8 @@ class AStar(Strategy):
 
     Cost: at most `expansions` * `width` steps, and what g and h ask for each.
     """
+
+    ANSWER: ClassVar[AnswerRule] = "own"  # the end of the cheapest path
 
     environment: Environment[Any] = field(default_factory=TextSteps)
     g: AnyCost = unit

@@ -10,6 +10,7 @@ from typing import Any
 from searchkit.errors import BudgetExhausted
 from searchkit.strategies.a_star.costs import Path
 from searchkit.strategies.a_star.successors import Child, Expansion
+from searchkit.tool_calls import label
 from searchkit.tree import ROOT, Tree
 
 
@@ -60,7 +61,7 @@ class Frontier:
         for child in expansion.children:
             self._add(node, child)
         for action, share in expansion.dropped:
-            tree.close(tree.add(node, action.text, prior=share, tokens=action.usage.generated_tokens))
+            tree.close(tree.add(node, label(action), prior=share, tokens=action.usage.generated_tokens))
             self._row(None, math.nan, math.nan, None)
         if expansion.children or expansion.whole:
             tree.fill(node)
@@ -88,7 +89,7 @@ class Frontier:
         g = self.g[parent] + child.g
         score = -f if math.isfinite(f := g + child.h) else None
         node = tree.add(
-            parent, action.text, path.state, prior=path.share, terminal=path.terminal, tokens=tokens, score=score
+            parent, label(action), path.state, prior=path.share, terminal=path.terminal, tokens=tokens, score=score
         )
         self._row(None if child.dead else path, g, child.h, child.key)
         if score is not None:

@@ -12,6 +12,7 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Path, evaluate
 from searchkit.strategies.common.actions import propose
+from searchkit.tool_calls import label
 from searchkit.types import Sample, Verdict, first_failure
 
 START = "<start>"  # where a transition graph lists the actions that may come first
@@ -80,7 +81,7 @@ class Successors:
     def _named(self, action: Sample[Any], path: Path, run: Run) -> tuple[Hashable, bool]:
         """What `action` is called, and whether it may follow. One that cannot be named may not: that is recorded."""
         try:
-            name = self.name(action.value)
+            name = self.name(_value(action))
             if self.graph is None:
                 return name, True
             last = path.names[-1] if path.names else START
@@ -98,7 +99,7 @@ class Successors:
         step = await self.environment.step(path.state, action, run)
         reached = replace(
             path, states=(*path.states, step.state), sample=self.environment.candidate(step.state),
-            actions=(*path.actions, action.value), names=(*path.names, name), share=share,
+            actions=(*path.actions, _value(action)), names=(*path.names, name), share=share,
             terminal=step.terminal, reward=step.reward,
         )  # fmt: skip
         sample, key = reached.sample, None if self.key is None else self.key(step.state)
@@ -116,3 +117,8 @@ class Successors:
             run.offer(sample, Verdict(-(g + last + rest), feedback=step.observation))
         spent = next((o.error for o in costs if isinstance(o.error, BudgetExhausted)), None)
         return Child(action, reached, last, rest, key), spent
+
+
+def _value(action: Sample[Any]) -> Any:
+    """What an action is named by: its value, which of a call is the text that the tree shows."""
+    return label(action) if isinstance(action.value, str) else action.value

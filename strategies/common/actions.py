@@ -8,6 +8,7 @@ from typing import Any
 
 from searchkit.environments.protocols import Environment, Listing
 from searchkit.protocols import Generator, Run
+from searchkit.tool_calls import identity
 from searchkit.types import Sample
 
 
@@ -53,6 +54,6 @@ async def propose(
         samples = await run.sample(generator, place, width, params=params, start=drawn, partial=True)
     equals: dict[Hashable, list[Sample[Any]]] = {}
     for sample in samples:
-        equals.setdefault((sample.text, sample.stop_reason, sample.finish), []).append(sample)
+        equals.setdefault(identity(sample), []).append(sample)
     ranked = sorted(equals.items(), key=lambda item: -len(item[1]))
-    return [Proposal(identity, same[0], len(same)) for identity, same in ranked], legal is not None
+    return [Proposal(which, same[0], len(same)) for which, same in ranked], legal is not None

@@ -62,7 +62,7 @@ class Stepper:
     ) -> Reached:
         """The state of `step` with the environment's reward if it is terminal and has one, else the verifier's verdict.
 
-        ahead: what judges, instead of the verifier, a state where the episode goes on. Where there is no verdict to be
+        ahead: what judges, instead of the verifier, a state that is no answer yet. Where there is no verdict to be
         had the state is kept without a score, since the action is paid for, and the failure recorded.
         """
         environment, low = self.environment, self.verifier.range[0]
@@ -73,7 +73,7 @@ class Stepper:
         if answer:
             run.offer(sample, scored.verdict)  # it is paid for, and a candidate even if it cannot be judged
         try:
-            if ahead is not None and not step.terminal:
+            if ahead is not None and not answer:
                 scored = Scored(sample, await ahead(prompt, state, run))
             elif reward is None:
                 [scored] = await run.score(self.verifier, prompt, [sample], partial=not answer)

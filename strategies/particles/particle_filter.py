@@ -17,7 +17,7 @@ from searchkit.strategies.particles.potentials import PROBABILITIES, Form, Poten
 from searchkit.strategies.particles.resampling import SCHEMES, Resampling
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over
-from searchkit.strategy import Strategy
+from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample, Scored, Verdict
 
@@ -33,7 +33,7 @@ class ParticleFilter(Strategy):
     the effective number of particles is below `ess` * `n`, and carry the weights over where it is not; with 1 in every
     round, except where all weights are equal. The last round is followed by no drawing: it could only lose answers.
 
-    final: "score" gives all finished answers and their scores to `select`, also those that have died out; "weight"
+    final: "score" gives all complete answers and their scores to `select`, also those that have died out; "weight"
     gives it the finished paths of the last population, with their normalised weights as scores; "draw" draws one of
     these by weight and does not ask `select`. Without a finished answer, the best unfinished path is returned, marked
     as truncated.
@@ -75,6 +75,11 @@ class ParticleFilter(Strategy):
                 'use weights="softmax" or "diff"'
             )
 
+    @property
+    def answers_by(self) -> AnswerRule:
+        """Weights are those of the last population: by them, an answer that has died out is none."""
+        return self.ANSWER if self.final == "score" else "own"
+
     def _steps(self) -> Steps:
         return Steps(self.environment, self.verifier, self.generator)
 
@@ -93,26 +98,26 @@ class ParticleFilter(Strategy):
 
         kept: a path that particle 0 follows, whatever is drawn. Copies of it come from where it stands by then.
         """
-        particles, finished, failure, held = [Particle()] * self.n, list[Grown](), None, min(len(kept), 1)
+        particles, seen, failure, held = [Particle()] * self.n, list[Grown](), None, min(len(kept), 1)
         for t in range(self.rounds):
             moving = [i for i in range(held, self.n) if not particles[i].terminal]
             grown, failure = await steps.grow(prompt, tree, [particles[i].node for i in moving], run, start)
-            finished += [g for g in grown if g.terminal]
+            seen += grown
             made = owners(tree, particles, moving, grown) | ({0: kept[t]} if t < len(kept) else {})
             particles = weighed(particles, made, Potential(self.weights, self.strength))
             if all(p.terminal for p in particles) or (over(grown, failure) if moving else not made):
                 break
             particles = resampled(particles, SCHEMES[self.resampling], self.ess, run.rng, held)
-        return Sweep(particles, finished, failure)
+        return Sweep(particles, seen, failure)
 
     async def _answer(self, prompt: Prompt, sweeps: Sequence[Sweep], run: Run) -> Sample[Any]:
         """What `final` and `select` choose; all sweeps have a say, a draw is from the last that finished anything."""
         populations = [weighted for sweep in sweeps if (weighted := sweep.weighted())]
         if self.final == "score" or not populations:
-            finished = [g for sweep in sweeps for g in sweep.finished]
+            seen = [g for sweep in sweeps for g in sweep.seen]
             unfinished = [p.path[-1] for sweep in sweeps for p in sweep.particles if p.path and not p.terminal]
             failure = next((sweep.failure for sweep in sweeps if sweep.failure is not None), None)
-            return await answer(prompt, finished, unfinished, failure, self.select, run)
+            return await answer(prompt, seen, unfinished, failure, self.select, run)
         if self.final == "draw":
             return drawn(populations[-1], run.rng).path[-1].scored.sample
         scored = [

@@ -36,10 +36,10 @@ class Particle:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a population came to. finished: all answers that were drawn, also those that have died out since."""
+    """What a population came to. seen: all states that were drawn, also those that have died out since."""
 
     particles: list[Particle]
-    finished: list[Grown]
+    seen: list[Grown]
     failure: Exception | None
 
     def weighted(self) -> list[tuple[Particle, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from searchkit.answers import keys
 from searchkit.confidence import least
@@ -15,7 +15,7 @@ from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import percentile
 from searchkit.strategies.selection.rules import Key, Vote, ballot
-from searchkit.strategy import Strategy
+from searchkit.strategy import AnswerRule, Strategy
 from searchkit.types import ConfidenceFloor, Outcome, Prompt, Sample, Scored, Verdict
 
 RIVALS = 20  # log-probabilities asked for a token where the parameters ask for none: as the authors do
@@ -41,6 +41,8 @@ class DeepConfOnline(Strategy):
     cancelled ones beyond the answer that decided.
     Source: DeepConf, released code (``wrapper.py``, ``processors.py``), which stops at `n` only.
     """
+
+    ANSWER: ClassVar[AnswerRule] = "voted"
 
     n: int
     eta: float = 90.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
@@ -12,7 +12,7 @@ from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import fallback
 from searchkit.strategies.selection.rules import Vote
-from searchkit.strategy import Strategy
+from searchkit.strategy import AnswerRule, Strategy
 from searchkit.types import Message, Prompt, Sample, Scored, Text
 
 
@@ -29,6 +29,8 @@ class FieldVote(Strategy):
 
     Cost: `n` generations.
     """
+
+    ANSWER: ClassVar[AnswerRule] = "voted"
 
     n: int
     fields: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
@@ -12,7 +12,7 @@ from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.rules import Key, Vote, ballot
-from searchkit.strategy import Strategy
+from searchkit.strategy import AnswerRule, Strategy
 from searchkit.types import Outcome, Prompt, Sample, Scored
 
 
@@ -29,6 +29,8 @@ class SelfConsistency(Strategy):
     Cost: at most `n` generations, and `n` verifications with a verifier. Sources of the stopping rules: the released
     code of Adaptive-Consistency (`stopping_criterias.py`) and ESC (`early_stop_gsm8k.py`).
     """
+
+    ANSWER: ClassVar[AnswerRule] = "voted"
 
     n: int
     key: Key = keys.default

@@ -49,17 +49,17 @@ class Beams(Strategy):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, (first, each, places) = self._steps(), self._shape
         tree = await steps.start(prompt, run)
-        parents, finished, unfinished, failure = [ROOT] * first, list[Grown](), list[Grown](), None
+        parents, seen, unfinished, failure = [ROOT] * first, list[Grown](), list[Grown](), None
         for _ in range(self.rounds):
             grown, failure = await steps.grow(prompt, tree, parents, run)
             if not grown:
                 break
-            finished += [g for g in grown if g.terminal]
+            seen += grown
             unfinished, places = self._narrow(grown, places)
             parents = [g.node for g in unfinished for _ in range(each)][:places]
             if not parents or over(grown, failure):
                 break
-        return await answer(prompt, finished, unfinished, failure, self.select, run)
+        return await answer(prompt, seen, unfinished, failure, self.select, run)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class BeamSearch(Beams):
     - environment: what a step is.
     - rounds: the most steps that an answer takes.
     - lookahead: a state is scored where that many more steps at temperature 0 lead; the text of those is forgotten.
-    - select: chooses among all finished answers; `Vote(key, weighted=True)` is the published choice. Without any, the
+    - select: chooses among all complete answers; `Vote(key, weighted=True)` is the published choice. Without any, the
       best unfinished path is returned, marked as truncated.
     - generator: what proposes steps; None is the one given to `solve`.
 

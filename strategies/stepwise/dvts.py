@@ -19,10 +19,10 @@ from searchkit.types import Prompt, Sample
 
 @dataclass(frozen=True, slots=True)
 class Subtree:
-    """What one greedy search brought: its tree, its finished answers, and where it stood at the end."""
+    """What one greedy search brought: its tree, all states that it has seen, and where it stood at the end."""
 
     tree: Tree
-    finished: list[Grown]
+    seen: list[Grown]
     last: list[Grown]
 
 
@@ -65,7 +65,7 @@ class DVTS(Strategy):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, subtrees = self._steps(), self.n // self.m
         tree = await steps.start(prompt, run)
-        finished, last, failure = list[Grown](), list[Grown](), None
+        seen, last, failure = list[Grown](), list[Grown](), None
 
         async def descend(index: int, child: Run) -> Subtree:
             return await self._descend(steps, prompt, Tree(tree.state[ROOT]), index, child)
@@ -78,13 +78,13 @@ class DVTS(Strategy):
                     failure = failure or outcome.error
                     continue
                 tree.graft(found.tree)
-                finished += found.finished
+                seen += found.seen
                 last += found.last
-        return await answer(prompt, finished, last, failure, self.select, run)
+        return await answer(prompt, seen, last, failure, self.select, run)
 
     async def _descend(self, steps: Steps, prompt: Prompt, tree: Tree, index: int, run: Run) -> Subtree:
         """One subtree, on a tree of its own: others grow at the same time, and theirs must not get mixed up."""
-        at, finished, last = ROOT, list[Grown](), list[Grown]()
+        at, seen, last = ROOT, list[Grown](), list[Grown]()
         for _ in range(self.rounds):
             grown, failure = await steps.grow(prompt, tree, [at] * self.m, run, start=index * self.m)
             if not grown and not last and failure is not None:
@@ -92,9 +92,9 @@ class DVTS(Strategy):
             if not grown:
                 break
             last = grown
-            finished += [g for g in grown if g.terminal]
+            seen += grown
             best = ranked(grown)[0]
             if best.terminal or over(grown, failure):
                 break
             at = best.node
-        return Subtree(tree, finished, last)
+        return Subtree(tree, seen, last)

@@ -20,15 +20,23 @@ from searchkit.types import Prompt, Sample, Verdict, first_failure
 
 @dataclass(slots=True)
 class _Path:
-    """One text while it is written. tree: a chain. dropped: its last step scored too low."""
+    """One text while it is written. tree: a chain. seen: its states. dropped: its last step scored too low."""
 
     tree: Tree
-    steps: int = 0
-    last: Grown | None = None
+    seen: list[Grown] = field(default_factory=list)
     dropped: bool = False
 
+    @property
+    def last(self) -> Grown | None:
+        return self.seen[-1] if self.seen else None
+
+    @property
+    def kept(self) -> list[Grown]:
+        """The states that may be the answer: all but the one that was too bad."""
+        return self.seen[:-1] if self.dropped else self.seen
+
     def over(self, rounds: int) -> bool:
-        return self.steps >= rounds or (self.last is not None and self.last.terminal)
+        return len(self.seen) >= rounds or (self.last is not None and self.last.terminal)
 
 
 @dataclass(frozen=True)
@@ -75,14 +83,19 @@ class FilteredBestOfN(Strategy):
         tree = await steps.start(prompt, run)
         start = [_Path(Tree(tree.state[ROOT])) for _ in range(self.n)]
         paths, failure = await self._write(steps, prompt, start, self.tau, run)
-        if any(path.dropped for path in paths) and all(path.dropped or not path.over(self.rounds) for path in paths):
+        if self._vain(paths):
             paths, failure = await self._write(steps, prompt, paths, -math.inf, run)
         for path in paths:
             tree.graft(path.tree)
+        seen = [g for path in paths for g in path.kept]
         last = [path.last for path in paths if path.last is not None and not path.dropped]
-        return await answer(
-            prompt, [g for g in last if g.terminal], [g for g in last if not g.terminal], failure, self.select, run
-        )
+        return await answer(prompt, seen, last, failure, self.select, run)
+
+    def _vain(self, paths: Sequence[_Path]) -> bool:
+        """Whether nothing is left but what was abandoned and what could not go on."""
+        if any(g.answer for path in paths for g in path.kept):
+            return False
+        return any(path.dropped for path in paths) and all(path.dropped or not path.over(self.rounds) for path in paths)
 
     async def _write(
         self, steps: Steps, prompt: Prompt, paths: Sequence[_Path], tau: float, run: Run
@@ -99,8 +112,8 @@ class FilteredBestOfN(Strategy):
                     raise failure
                 if not grown:
                     break
-                path.steps, path.last = path.steps + 1, grown[0]
-                path.dropped = path.steps > self.skip and _score(grown[0].scored.verdict) < tau
+                path.seen += grown
+                path.dropped = len(path.seen) > self.skip and _score(grown[0].scored.verdict) < tau
             return path
 
         outcomes = await run.map(write, range(len(paths)), name="path")

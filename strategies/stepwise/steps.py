@@ -12,6 +12,7 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_environment, check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Reached, Stepper
+from searchkit.tool_calls import label
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample, Scored, Verdict
 
@@ -112,7 +113,7 @@ class Steps:
 
 def _add(tree: Tree, parent: int, found: Reached) -> int:
     assert found.action is not None
-    tokens, text = found.action.usage.generated_tokens, found.action.text
+    tokens, text = found.action.usage.generated_tokens, label(found.action)
     node = tree.add(parent, text, found.state, terminal=found.terminal, tokens=tokens, score=found.score)
     if found.score is not None:
         tree.backup(node, found.score)
@@ -133,22 +134,22 @@ def over(grown: Sequence[Grown], failure: Exception | None) -> bool:
 
 async def answer(
     prompt: Prompt,
-    finished: Sequence[Grown],
+    seen: Iterable[Grown],
     unfinished: Iterable[Grown],
     failure: Exception | None,
     select: Selector,
     run: Run,
 ) -> Sample[Any]:
-    """What `select` chooses among the finished, else among the complete; without any the best unfinished one, marked as
-    truncated.
+    """What `select` chooses among the complete answers of all that was `seen`; without any the best unfinished one,
+    marked as truncated.
 
-    Raises `failure` if there is nothing at all.
+    Where each state is an answer (`Anytime`), an early draft may be the best: so levels do not count. Raises `failure`
+    if there is nothing at all.
     """
-    open_ones = ranked(unfinished)
-    among = finished or [g for g in open_ones if g.answer]
-    if among:
-        scored = [g.scored for g in among]
+    scored = [g.scored for g in seen if g.answer]
+    if scored:
         return scored[await choose(select, prompt, scored, run)].sample
+    open_ones = ranked(unfinished)
     if not open_ones and failure is not None:
         raise failure
     return replace(open_ones[0].scored.sample, finish="length")

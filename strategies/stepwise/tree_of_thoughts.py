@@ -28,9 +28,9 @@ class TreeOfThoughts(Strategy):
     with 1 a child is drawn only when what lies below its elder sibling is done, as ToolLLM's depth-first decision tree
     does, and `expansions` counts children.
 
-    prune: states that score less are not followed. threshold: the first finished answer that scores as much ends the
+    prune: states that score less are not followed. threshold: the first complete answer that scores as much ends the
     search; with the least score any does that is not a dead end (the environment's reward is the least score).
-    verifier: that of `BeamSearch`; ties go to the step drawn first. select: chooses among all finished answers. Without
+    verifier: that of `BeamSearch`; ties go to the step drawn first. select: chooses among all complete answers. Without
     any, the best unfinished path is returned, marked as truncated.
 
     Cost: at most `expansions` * `branch` (in "bfs" also (1 + `width` * (`depth` - 1)) * `branch`, with at_once
@@ -81,25 +81,25 @@ class TreeOfThoughts(Strategy):
     async def _breadth_first(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, left = self._steps(), self.expansions
         tree = await steps.start(prompt, run)
-        level, finished, unfinished, failure = [ROOT], list[Grown](), list[Grown](), None
+        level, seen, unfinished, failure = [ROOT], list[Grown](), list[Grown](), None
         for _ in range(self.depth):
             level = level[:left]
             left -= len(level)
             grown, failure = await steps.grow(prompt, tree, [n for n in level for _ in range(self.branch)], run)
             if not grown:
                 break
-            finished += [g for g in grown if g.terminal]
+            seen += grown
             unfinished = ranked(g for g in grown if not g.terminal)
             level = self._followed(unfinished)
             if self._accepted(grown, run) or over(grown, failure) or not level or not left:
                 break
-        return await answer(prompt, finished, unfinished, failure, self.select, run)
+        return await answer(prompt, seen, unfinished, failure, self.select, run)
 
     async def _depth_first(self, prompt: Prompt, run: Run) -> Sample[Any]:
         steps, at_once = self._steps(), self.at_once or self.branch
         tree = await steps.start(prompt, run)
         waiting, made = [(ROOT, 0)], 0  # a node, and how many children were drawn from it
-        finished, unfinished, first = list[Grown](), list[Grown](), None
+        seen, unfinished, first = list[Grown](), list[Grown](), None
         for _ in range(self.expansions):
             if not waiting:
                 break
@@ -107,7 +107,7 @@ class TreeOfThoughts(Strategy):
             parents = [node] * min(at_once, self.branch - drawn)
             grown, failure = await steps.grow(prompt, tree, parents, run, start=made)
             first, made, drawn = first or failure, made + len(parents), drawn + len(parents)
-            finished += [g for g in grown if g.terminal]
+            seen += grown
             unfinished += (alive := [g for g in grown if not g.terminal])
             if self._accepted(grown, run) or (isinstance(failure, BudgetExhausted) and over(grown, failure)):
                 break
@@ -115,7 +115,7 @@ class TreeOfThoughts(Strategy):
                 waiting.append((node, drawn))
             if tree.depth[node] + 1 < self.depth:
                 waiting += [(child, 0) for child in reversed(self._followed(alive))]
-        return await answer(prompt, finished, unfinished, first, self.select, run)
+        return await answer(prompt, seen, unfinished, first, self.select, run)
 
     def _followed(self, unfinished: Sequence[Grown]) -> list[int]:
         """The nodes to go on with, best first; one without a score is not pruned, nobody spoke against it."""
@@ -123,10 +123,10 @@ class TreeOfThoughts(Strategy):
         return [g.node for g in good[: self.width]]
 
     def _accepted(self, grown: Sequence[Grown], run: Run) -> bool:
-        """True if a finished answer is good enough to stop."""
+        """True if a complete answer is good enough to stop."""
         if self.threshold is None:
             return False
-        good = any(g.terminal and not g.dead and g.score is not None and g.score >= self.threshold for g in grown)
+        good = any(g.answer and not g.dead and g.score is not None and g.score >= self.threshold for g in grown)
         if good:
             run.stop("threshold")
         return good

@@ -19,6 +19,7 @@ from searchkit.strategies.common.transition import Reached, Stepper
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.tree.policies.ab_mcts import Arms
 from searchkit.strategy import Strategy
+from searchkit.tool_calls import label
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Prompt, Sample, Scored, Transition
 
@@ -161,7 +162,7 @@ class ABMCTS(Strategy):
             return []
         action, score = found.action, found.score
         tokens = action.usage.generated_tokens
-        node = tree.add(trial.node, action.text, found.state, terminal=found.terminal, tokens=tokens, score=score)
+        node = tree.add(trial.node, label(action), found.state, terminal=found.terminal, tokens=tokens, score=score)
         arms.grow()
         if found.terminal:
             tree.close(node)

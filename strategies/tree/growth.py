@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from searchkit.errors import BudgetExhausted
 from searchkit.strategies.tree.expansion import Ask, Expansion
 from searchkit.strategies.tree.pick import End
+from searchkit.tool_calls import called, label
 from searchkit.tree import Tree, TreePolicy
 
 
@@ -49,8 +50,8 @@ class Growth:
             tokens = child.action.usage.generated_tokens
             score = None if child.scored is None else child.scored.score
             place = tree.add(
-                node, child.action.text, child.state, prior=child.prior, terminal=child.terminal, tokens=tokens,
-                score=score,
+                node, label(child.action), child.state, prior=child.prior, terminal=child.terminal, tokens=tokens,
+                score=score, calls=called(child.action),
             )  # fmt: skip
             known[child.identity] = place
             if score is not None:

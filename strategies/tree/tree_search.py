@@ -20,7 +20,7 @@ from searchkit.strategies.tree.expansion import Ask, Expander, Expansion, Prior
 from searchkit.strategies.tree.growth import Growth
 from searchkit.strategies.tree.pick import End, Pick, pick, walk
 from searchkit.strategies.tree.policies.uct import UCT
-from searchkit.strategy import Strategy
+from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import ROOT, Tree, TreePolicy
 from searchkit.types import Prompt, Sample, Scored
 
@@ -100,6 +100,11 @@ class TreeSearch(Strategy):
             value = getattr(self, what)
             if value not in choices and not (what == "prior" and callable(getattr(value, "verify", None))):
                 raise ConfigError(f"{what} is one of {', '.join(map(repr, choices))}, got {value!r}")
+
+    @property
+    def answers_by(self) -> AnswerRule:
+        """Where `pick` walks down the tree, only what lies at the end of the walk may be the answer."""
+        return self.ANSWER if self.pick == "answer" else "own"
 
     def counts(self) -> tuple[int, int] | None:
         """None where the environment lists the actions: as many as there are."""

@@ -19,6 +19,7 @@ import pytest
 
 from searchkit import Budget, CallError, ConfigError, Function, Model, Params, Prompt, Result, Run, Sample, solve
 from searchkit.environments.text_steps import TextSteps
+from searchkit.protocols import Verifier
 from searchkit.strategies.a_star.a_star import AStar
 from searchkit.strategies.a_star.costs import Imagined, Judged, Path, lines, zero
 from searchkit.strategies.a_star.toolchain import ToolChainG, ToolChainH, common, solved_plan
@@ -45,6 +46,9 @@ class TestAStar(OnLetters):
 class TestAStarInFlight(OnLetters):
     def strategy(self) -> Strategy:
         return AStar(STEPS, g=Judged(Worth()), width=3, in_flight=3, key=of_text)
+
+    def over(self, environment: Any, verifier: Verifier) -> Strategy:
+        return AStar(environment, g=Judged(verifier), width=3, in_flight=3, key=str)
 
 
 class TestToolChain(OnLetters):

@@ -510,7 +510,7 @@ def test_a_reference_counts_by_where_the_others_are(first: float, other: float, 
         [sweep] = sweeps(gibbs(world, 3, 1), 1, seed, kept=lambda tree, rng: planted(world, "ax", tree))
         ends = [p.path[-1].scored.sample.value for p in sweep.particles]
         assert ends == ["ax", *(["ay", "ay"] if copied else ["bz", "bz"])]
-        assert [g.scored.sample.value for g in sweep.finished] == ends[1:]  # it was paid for before
+        assert [g.scored.sample.value for g in sweep.seen if g.terminal] == ends[1:]  # it was paid for before
 
 
 def test_a_long_reference_is_waited_for() -> None:

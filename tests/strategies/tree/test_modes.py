@@ -33,6 +33,7 @@ from searchkit.strategies import (
 from searchkit.strategies.tree.pick import End, pick
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
+from searchkit.testing.worlds import LEVELS
 from searchkit.tree import NO_PARENT, ROOT, Tree
 from searchkit.types import Params, Problem, Prompt, Sample, Scored, Transition, Verdict
 from searchkit.verifiers import Predicate
@@ -58,6 +59,8 @@ class TestChildren(OnLetters):
 
 
 class TestCritic(OnLetters):
+    asks = 1 + 2 * len(LEVELS)
+
     def strategy(self) -> Strategy:
         return MCTS(Worth(), policy=AgentQ(), environment=STEPS, evaluation=Rollout(2), prior=Worth(0.5), iterations=5,
                     width=3, in_flight=2)  # fmt: skip

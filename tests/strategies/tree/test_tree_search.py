@@ -22,6 +22,7 @@ from searchkit.protocols import Verifier
 from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, Rollout, Vote
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Shuffled
+from searchkit.testing.worlds import LEVELS
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Usage
 from tests.helpers.steps import BEST, DEPTH, LEAVES, LETTERS, STEPS, Letters, OnLetters, Worth, worth, write
@@ -33,6 +34,8 @@ class TestMCTS(OnLetters):
 
 
 class TestMCTSWithRollouts(OnLetters):
+    asks = 1 + len(LEVELS)
+
     def strategy(self) -> Strategy:
         return MCTS(Worth(), policy=PUCT(), environment=STEPS, iterations=6, width=2, evaluation=Rollout(), in_flight=2)
 
