@@ -1,6 +1,7 @@
 """Environments: what a state is, and what an action does to it."""
 
 from searchkit.environments.folder import FolderEnvironment
+from searchkit.environments.function import FunctionEnvironment
 from searchkit.environments.git import GitEnvironment
 from searchkit.environments.guarded import Guarded, Planned
 from searchkit.environments.gymnasium import GymnasiumEnvironment
@@ -12,6 +13,7 @@ from searchkit.environments.world_model import WorldModel
 
 __all__ = [
     "FolderEnvironment",
+    "FunctionEnvironment",
     "GitEnvironment",
     "Guarded",
     "GymnasiumEnvironment",
