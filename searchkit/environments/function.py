@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +129,7 @@ class FunctionEnvironment:
         return self.candidate(state)
 
     def _function(self, parent: Any, prompt: Prompt | None) -> Function:
-        given = {"prompt": prompt} if "prompt" in _parameters(self.fn) else {}
+        given = {"prompt": prompt} if "prompt" in _further(self.fn) else {}
         codec = Codec(self._dump, self._load)  # a tuple is not JSON
         return Function(self.fn, False, self.name, self.version, codec, self.threads, (parent,), given)
 
@@ -152,8 +152,9 @@ class FunctionEnvironment:
         return state, score, done
 
 
-def _parameters(fn: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def _further(fn: Callable[..., Any]) -> list[str]:
+    """The names of the parameters of `fn` after the first, which takes the parent whatever it is called."""
     try:
-        return inspect.signature(fn).parameters
+        return list(inspect.signature(fn).parameters)[1:]
     except (TypeError, ValueError):  # some builtins have none
-        return {}
+        return []

@@ -233,6 +233,13 @@ def test_it_is_given_the_task_the_seed_and_the_run_where_it_asks() -> None:
     assert len({seed for *_, seed in seen}) == 3
 
 
+def test_the_parent_comes_first_whatever_it_is_called() -> None:
+    """Even by a name that is supplied to others."""
+    for fn in (lambda prompt: (f"after {prompt}", 1.0, True), lambda seed: (f"after {seed}", 1.0, True)):
+        world = FunctionEnvironment(fn)
+        assert solve_sync("q", BeamSearch(1, 1, world.verifier, environment=world)).answer == "after None"
+
+
 def test_a_sample_says_what_the_call_cost() -> None:
     """Tokens that the function knows of are charged."""
 
