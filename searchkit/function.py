@@ -25,14 +25,15 @@ SUPPLIED = ("seed", "index", "run", "params")  # parameters that a callable gets
 class Function:
     """Calls `fn` once a sample; whatever it returns is the sample's value.
 
-    `fn` is given the prompt's text (the `Prompt` itself if its first parameter is annotated so), and `seed`, `index`,
-    `run` and `params` where it declares parameters of these names. A synchronous `fn` runs in a thread, at most
-    `threads` at once in a search.
-
-    factory: `fn` takes no prompt and makes a fresh agent, itself a callable, for every sample; needed for agents with
-    state. name, version: the identity in journals; whatever is not a function at the top of a module needs a name
-    there, and a new version forgets what an old one answered. codec: stores values that are not JSON. args, kwargs:
-    call `fn` with these instead of the prompt.
+    - fn: is given the prompt's text (the `Prompt` itself if its first parameter is annotated so), and `seed`, `index`,
+      `run` and `params` where it declares parameters of these names.
+    - factory: `fn` takes no prompt and makes a fresh agent, itself a callable, for every sample; needed for agents with
+      state.
+    - name: the identity in journals; whatever is not a function at the top of a module needs one there.
+    - version: belongs to the identity; a new one forgets what an old one answered.
+    - codec: stores values that are not JSON.
+    - threads: a synchronous `fn` runs in a thread, at most so many at once in a search.
+    - args, kwargs: call `fn` with these instead of the prompt.
 
     A callable that raises is a failed call (`CallError`), charged as one; parameters with a floor are refused
     (`CapabilityError`). A thread cannot be stopped: a cancelled synchronous call keeps its thread slot until it

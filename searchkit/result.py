@@ -17,9 +17,18 @@ T = TypeVar("T")
 class Result(Generic[T]):
     """What a search returned, whatever stopped it.
 
-    answer: the chosen sample's value. usage: everything charged, replays at their recorded cost. paid: what this
-    process consumed itself. sequential_tokens: generated tokens on the longest chain of calls that had to wait for one
-    another. overshoot: by how much a soft ceiling was exceeded (see `Budget`).
+    - answer: the chosen sample's value.
+    - sample: the chosen sample.
+    - candidates: all answers that were found, with their verdicts.
+    - errors: what the search survived.
+    - usage: everything charged, replays at their recorded cost.
+    - paid: what this process consumed itself.
+    - sequential_tokens: generated tokens on the longest chain of calls that had to wait for one another.
+    - trace: every call, as a tree of spans.
+    - tree: the search tree; None of a search that grows none.
+    - wall_s: seconds that the search took.
+    - overshoot: by how much a soft ceiling was exceeded (see `Budget`).
+    - stopped: why the search ended; "done" if nothing cut it short.
     """
 
     answer: T

@@ -140,9 +140,14 @@ class ConfidenceFloor:
 class Params:
     """Sampling parameters. All are always sent, because servers differ in their defaults.
 
-    temperature: >= 0; 0 is greedy. top_p: (0, 1]. top_k: 0 is off. min_p: [0, 1). max_tokens: generated tokens, None is
-    the server's limit. logprobs: None is off; k asks for each sampled token's log-probability and its k best rivals.
-    floor: ends a text once the model is unsure; needs logprobs >= 1, and a backend that can (`CapabilityError`).
+    - temperature: >= 0; 0 is greedy.
+    - top_p: (0, 1].
+    - top_k: 0 is off.
+    - min_p: [0, 1).
+    - max_tokens: generated tokens, None is the server's limit.
+    - stop: strings that end a text; a single one may be given as it is.
+    - logprobs: None is off; k asks for each sampled token's log-probability and its k best rivals.
+    - floor: ends a text once the model is unsure; needs logprobs >= 1, and a backend that can (`CapabilityError`).
     """
 
     temperature: float = 1.0
@@ -176,8 +181,17 @@ class Params:
 class Usage:
     """What was consumed. Sums add every field but `longest_context`, of which the greater counts.
 
-    model_calls counts requests to any model in any role, retries included. estimated_tokens is the part of
-    generated_tokens that nobody reported (timed-out and cancelled calls), charged at the worst case.
+    - generations: samples drawn in order to find the answer.
+    - verifications: samples that a verifier judged.
+    - model_calls: requests to any model in any role, retries included.
+    - prompt_tokens: tokens read.
+    - cached_tokens: the part of them that the server still knew.
+    - generated_tokens: tokens written.
+    - estimated_tokens: the part of generated_tokens that nobody reported (timed-out and cancelled calls), charged at
+      the worst case.
+    - usd: money, by the backend's prices.
+    - cpu_seconds: of verifiers, in this process.
+    - longest_context: the most prompt and generated tokens of a single call.
     """
 
     generations: int = 0
@@ -240,12 +254,18 @@ class Token:
 class Sample(Generic[T]):
     """What a generator produced: a text, or whatever an agent returned.
 
-    `finish` "length" marks a truncated sample: it never votes. `stop_reason` is the stop string that fired, None if the
-    model ended by itself. `token_ids` spell the text and that stop string (and the end token), so that they can be sent
-    to continue it; None where the backend does not say, or the last token runs past the stop string. `candidates` are
-    all answers of a nested search. `step_spans` say where each step of a step-wise search stands in the text. `origin`
-    says whether this process paid for it ("model") or found it ("journal", "cache"); it is not part of the sample's
-    identity.
+    - value: the text, or what the agent returned.
+    - message: the assistant's turn as the server gave it, with tool calls and reasoning; None where there is none.
+    - finish: why it ended. "length" marks a truncated sample: it never votes.
+    - stop_reason: the stop string that fired, None if the model ended by itself.
+    - usage: what it cost.
+    - token_ids: spell the text and that stop string (and the end token), so that they can be sent to continue it; None
+      where the backend does not say, or the last token runs past the stop string.
+    - logprobs: the sampled tokens with their log-probabilities; None where they were not asked for.
+    - step_spans: where each step of a step-wise search stands in the text.
+    - candidates: all answers of a nested search.
+    - origin: whether this process paid for it ("model") or found it ("journal", "cache"); it is not part of the
+      sample's identity.
     """
 
     value: T
@@ -354,6 +374,14 @@ def first_failure(outcomes: Iterable[Outcome[Any]]) -> Exception | None:
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Ceilings on what a search may consume. None is no ceiling; 0 forbids.
+
+    - generations: samples drawn in order to find the answer.
+    - verifications: samples that a verifier judges.
+    - model_calls: requests to any model in any role, retries included.
+    - generated_tokens: needs `Params(max_tokens=...)`, else no call has a worst case.
+    - total_tokens: prompt and generated tokens; needs it, too.
+    - usd: by the backend's prices.
+    - seconds: of wall time.
 
     Generations, verifications, model calls and generated tokens are never exceeded where requests carry `max_tokens`.
     Prompt tokens, money, seconds and opaque agents may be exceeded by the calls in flight; `Result.overshoot` says by

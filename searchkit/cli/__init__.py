@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="a test-time-compute curve on the embedded model, offline, in a minute")
     demo.add_argument("--problems", type=int, default=40, help="held-out Countdown problems (default: 40)")
     demo.add_argument("--samples", type=int, default=64, help="samples a problem (default: 64)")
-    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--seed", type=int, default=0, help="of the samples (default: 0)")
     demo.add_argument("--out", default="searchkit-demo.png", help="where the curve is drawn (default: %(default)s)")
     demo.add_argument("--json", action="store_true", help="print the figures as JSON")
     solve = commands.add_parser("solve", help="one prompt, any backend, any strategy")
@@ -73,10 +73,10 @@ def _search_options(command: argparse.ArgumentParser) -> None:
         help="countdown, process-reward, exact (with --reference) ..., or your own as module:function",
     )
     command.add_argument("--reference", help="the known answer, for --verifier exact")
-    command.add_argument("--temperature", type=float, default=1.0)
-    command.add_argument("--top-p", type=float, default=1.0)
-    command.add_argument("--max-tokens", type=int)
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--temperature", type=float, default=1.0, help="0 is greedy (default: 1.0)")
+    command.add_argument("--top-p", type=float, default=1.0, help="in (0, 1] (default: 1.0)")
+    command.add_argument("--max-tokens", type=int, help="generated tokens of a sample (default: the model's limit)")
+    command.add_argument("--seed", type=int, default=0, help="from which all seeds of the search derive (default: 0)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

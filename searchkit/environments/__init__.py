@@ -7,6 +7,7 @@ texts, by lines and by drafts; `world_model.py` has a model predict states. Worl
 """
 
 from searchkit.environments.folder import FolderEnvironment
+from searchkit.environments.function import FunctionEnvironment
 from searchkit.environments.git import GitEnvironment
 from searchkit.environments.guarded import Guarded, Planned
 from searchkit.environments.gymnasium import GymnasiumEnvironment
@@ -23,6 +24,7 @@ __all__ = [
     "Completing",
     "Environment",
     "FolderEnvironment",
+    "FunctionEnvironment",
     "GitEnvironment",
     "Guarded",
     "GymnasiumEnvironment",

@@ -68,13 +68,15 @@ def told(state: Episode) -> Sample[Any]:
     return Sample(state.answer, Message("assistant", (Text(text),)), step_spans=tuple(pieces))
 
 
-def outcome(told: Any, who: str) -> tuple[Any, float | None, bool]:
+def outcome(
+    told: Any, who: str, what: str = "(observation, reward or None, terminal)"
+) -> tuple[Any, float | None, bool]:
     """What an action brought, checked: an observation, a reward if there is one, and whether the episode is over."""
     try:
         observation, reward, terminal = told
         reward = None if reward is None else float(reward)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{who} must return (observation, reward or None, terminal), got {told!r:.80}") from error
+        raise ConfigError(f"{who} must return {what}, got {told!r:.80}") from error
     if reward is not None and math.isnan(reward):
         raise CallError(f"the reward that {who} returned is NaN: return None where there is none")
     return observation, reward, bool(terminal)

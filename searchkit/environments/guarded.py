@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, Literal
 
 from searchkit.calls import CallError
-from searchkit.environments.protocols import Anytime, Committing, Environment, Learning, Listing
+from searchkit.environments.protocols import Anytime, Committing, Environment, Learning, Listing, Proposing
 from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
-from searchkit.protocols import Run
+from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import label, meant
 from searchkit.types import Message, Params, Prompt, Sample, StepSpan, Text, Transition, Verdict
 
@@ -68,7 +68,10 @@ class Guarded:
         inner = self.environment
         if self.irreversible == "defer" and not isinstance(inner, Committing):
             raise ConfigError(f"{type(inner).__name__} has no commit(), which a deferred action needs: use 'refuse'")
-        shown = ((Listing, "actions"), (Anytime, "complete"), (Learning, "judged"), (Committing, "commit"))
+        shown = (
+            (Listing, "actions"), (Proposing, "proposer"), (Anytime, "complete"), (Learning, "judged"),
+            (Committing, "commit"),
+        )  # fmt: skip
         for protocol, name in shown:  # set on the object, so that it has just the methods that the one inside has
             if isinstance(inner, protocol):
                 object.__setattr__(self, name, getattr(self, f"_{name}"))
@@ -118,6 +121,11 @@ class Guarded:
     def _actions(self, state: Any) -> Sequence[Any] | None:
         inner: Any = self.environment
         found: Sequence[Any] | None = () if self._holds(state) else inner.actions(state)
+        return found
+
+    def _proposer(self, state: Any) -> Generator:
+        inner: Any = self.environment
+        found: Generator = inner.proposer(state.state if self._holds(state) else state)
         return found
 
     def _complete(self, state: Any) -> bool:

@@ -34,15 +34,17 @@ class Live(Protocol):
 class LiveEnvironment(ABC):
     """The shared part of `ReplayEnvironment` and `SnapshotEnvironment`: fields, and the five methods.
 
-    make: opens a live environment, see `Live`. At most `copies` are open at once in a search, each with a thread of its
-    own for its synchronous methods; all are closed when the search ends. A step waits for a free one.
+    - make: opens a live environment, see `Live`.
+    - copies: at most so many are open at once in a search, each with a thread of its own for its synchronous methods;
+      all are closed when the search ends. A step waits for a free one.
+    - parse: a sample to an action that the live environment understands, by default the `ToolCall` in it, without its
+      id (a tuple where there are several), or where there is none its value; where it raises, the step has failed.
+    - prompt: what the generator sees in a state; by default the task, and what was done and seen since, turn by turn.
+    - render: a state to its value as an answer, by default the tuple of its actions.
+    - params: for each action, None takes the caller's.
+    - tally: counts what was done to live environments, see `Tally`.
 
-    parse: a sample to an action that the live environment understands, by default the `ToolCall` in it, without its id
-    (a tuple where there are several), or where there is none its value; where it raises, the step has failed. prompt:
-    what the generator sees in a state; by default the task, and what was done and seen since, turn by turn. render: a
-    state to its value as an answer, by default the tuple of its actions. params: for each action, None takes the
-    caller's. tally: counts what was done to live environments, see `Tally`. A reward counts only where an episode
-    ends.
+    A reward counts only where an episode ends.
     """
 
     make: Callable[[], Any]

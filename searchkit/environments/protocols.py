@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from searchkit.protocols import Run
+from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample, Transition, Verdict
 
 S = TypeVar("S")
@@ -76,6 +76,15 @@ class Listing(Protocol[R], metaclass=_Optional):
 
     def actions(self, state: R) -> Sequence[Any] | None:
         """The value of each legal action, in a fixed order; None: the generator proposes in this state."""
+        ...
+
+
+@runtime_checkable
+class Proposing(Protocol[R], metaclass=_Optional):
+    """An environment that says what proposes the actions: then the strategy needs no generator, and may have none."""
+
+    def proposer(self, state: R) -> Generator:
+        """What proposes in `state`."""
         ...
 
 

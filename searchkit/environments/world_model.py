@@ -59,14 +59,16 @@ class Predicted:
 class WorldModel:
     """States are texts that a language model predicts; an action is one line, and the answer is the list of actions.
 
-    done: told a state's text, says whether the episode ends there: True or a reward (then no verifier is asked for one)
-    ends it, False or None goes on. initial: the task's text -> the text of the first state. depth: an episode of so
-    many actions is cut off; so is one whose next action is empty or truncated, or left without a prediction because
-    the budget is spent. world: the generator that predicts, None is the one given to `solve`.
-
-    act and predict: the templates of the two prompts. They replace the text of the last user message, with the fields
-    {task} (that text), {state}, and {plan} or {action}; what models wrote is put between fences. params, world_params:
-    of the two; None takes the caller's, for the world model its own if it has some. An action ends at a line break.
+    - done: told a state's text, says whether the episode ends there: True or a reward (then no verifier is asked for
+      one) ends it, False or None goes on.
+    - initial: the task's text -> the text of the first state.
+    - depth: an episode of so many actions is cut off; so is one whose next action is empty or truncated, or left
+      without a prediction because the budget is spent.
+    - world: the generator that predicts, None is the one given to `solve`.
+    - act, predict: the templates of the two prompts. They replace the text of the last user message, with the fields
+      {task} (that text), {state}, and {plan} or {action}; what models wrote is put between fences. An action ends at a
+      line break.
+    - params, world_params: of the two; None takes the caller's, for the world model its own if it has some.
 
     A prediction that fails, is empty, truncated, or longer than 8,000 characters raises `CallError`: the action failed.
     Nothing checks a prediction, so a plan is only as good as the model: replay it in the real world before trusting it.

@@ -18,10 +18,14 @@ _FINISHES = (*get_args(Finish), "error")
 class Entry:
     """One sample of a problem, reduced to what estimators need.
 
-    value: the text, or what an agent returned (None if it failed). key: its canonical answer; None abstains, as
-    truncated ("length") and failed ("error") samples always do. score: the verifier's, None if it abstained; what
-    methods go by. correct: the truth as far as it is known. Tokens and usd are what this sample alone took, without its
-    verification. scores: further ones by name, see `Pool.scored_by`.
+    - value: the text, or what an agent returned (None if it failed).
+    - key: its canonical answer; None abstains, as truncated ("length") and failed ("error") samples always do.
+    - score: the verifier's, None if it abstained; what methods go by.
+    - correct: the truth as far as it is known.
+    - generated_tokens, prompt_tokens: what this sample alone took, without its verification.
+    - finish: how it ended.
+    - usd: as the tokens.
+    - scores: further ones by name, see `Pool.scored_by`.
     """
 
     value: Any

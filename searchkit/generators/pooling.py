@@ -30,19 +30,21 @@ NO_PARAMS = Params()
 class Pooling:
     """A `Backend` for one reward model behind ``vllm serve``; its samples' text is a JSON list of scores.
 
+    - base_url: where the server answers, as in ``http://localhost:8000``: these routes are not below ``/v1``.
+    - model: the server's name of it.
+    - route: "pooling", or "classify" for outcome models served as classifiers.
+    - tag: for a process reward model, the text of the token that ends a step; it is put after every step, whose own
+      surrounding white space is dropped, and the list has one score a step. None: an outcome model, which has one
+      score; it is asked for without activation (``use_activation: false``), because servers squash logits by default.
+      Which token the server looks for is its own setting (``--pooler-config``), not the request's.
+    - column: which number of a row is the score; by default the last, which of ``[p_bad, p_good]`` is the good one.
+    - api_key: else OPENAI_API_KEY at the time of the call; it is pickled with the backend, and in no `repr`, error or
+      log.
+    - timeout: seconds for a whole call.
+    - revision: distinguishes what servers call by the same name, in journals.
+
     The last message of a request is the answer that is to be scored, a `Text` part a step. All messages are sent, and
     the server applies the model's chat template.
-
-    base_url: where the server answers, as in ``http://localhost:8000``: these routes are not below ``/v1``. tag: for a
-    process reward model, the text of the token that ends a step; it is put after every step, whose own surrounding
-    white space is dropped, and the list has one score a step. None: an outcome model, which has one score; it is asked
-    for without activation (``use_activation: false``), because servers squash logits by default. Which token the server
-    looks for is its own setting (``--pooler-config``), not the request's. route: "pooling", or "classify" for outcome
-    models served as classifiers. column: which number of a row is the score; by default the last, which of
-    ``[p_bad, p_good]`` is the good one.
-
-    api_key: else OPENAI_API_KEY at the time of the call; it is pickled with the backend, and in no `repr`, error or
-    log. timeout: seconds for a whole call. revision: distinguishes what servers call by the same name, in journals.
 
     A tag inside of a step is replaced by a space: an answer cannot add steps. Whether there is a row for each step is
     for the verifier to check. Rows that are flat numbers although a tag was sent, a known fault of some versions with

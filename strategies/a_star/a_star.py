@@ -29,24 +29,30 @@ def itself(action: Any) -> Any:
 class AStar(Strategy):
     """Expands the open node with the least f = g + h, until that is the end of an episode: the answer.
 
-    g: the cost of a path's last step; of a path, their sum. h: the estimated cost from there to a goal, 0 at one. Each
-    is a function of the `Path`, or asks somebody: `Judged(verifier)`, `Imagined()`, any `Cost`. By default each step
-    costs 1 and h is 0, which is uniform-cost search. Ties go to the lower h, then to the node made first; a node whose
-    cost could not be had comes behind all others. The answer has the least g if h never overestimates. A guess of a
-    model may, and then nothing is promised: the search is only A*-like.
+    - environment: what a state and an action are.
+    - g: the cost of a path's last step; of a path, their sum. By default each step costs 1.
+    - h: the estimated cost from there to a goal, 0 at one. By default it is 0, which is uniform-cost search. Each of
+      the two is a function of the `Path`, or asks somebody: `Judged(verifier)`, `Imagined()`, any `Cost`.
+    - width: actions drawn at an expansion; equal ones are merged, the more frequent first. Where the environment lists
+      the legal actions (`Listing`), all are taken, and no generator is asked.
+    - expansions: how many, at most.
+    - in_flight: how many at once; selection j knows the outcomes 0 ... j - in_flight, and an end waits until nothing is
+      in flight.
+    - retries: of an expansion that brought nothing.
+    - least: an end with a reward of at most that is a dead end, never an answer.
+    - graph: an action -> the actions that may follow (a mapping, a networkx DiGraph); "<start>" -> the first ones, any
+      if it is missing. Others are dropped before they are stepped, and stay in the tree as closed nodes without a
+      state.
+    - name: what an action's value is called there, and in plans.
+    - key: state -> what it is known by; a state that was reached as cheaply before is closed, one that is reached more
+      cheaply is opened again. Without a key nothing is merged.
+    - generator: what proposes actions; None is the one given to `solve`.
 
-    An expansion draws `width` actions and merges equal ones, the more frequent first; where the environment lists the
-    legal actions (`Listing`), it takes all and asks no generator. An end with a reward of at most `least` is a dead
-    end, never an answer. graph: an action -> the actions that may follow (a mapping, a networkx DiGraph); "<start>" ->
-    the first ones, any if it is missing. Others are dropped before they are stepped, and stay in the tree as closed
-    nodes without a state. name: what an action's value is called there, and in plans. key: state -> what it is known
-    by; a state that was reached as cheaply before is closed, one that is reached more cheaply is opened again. Without
-    a key nothing is merged.
-
-    expansions: how many, at most. in_flight: how many at once; selection j knows the outcomes 0 ... j - in_flight, and
-    an end waits until nothing is in flight. retries: of an expansion that brought nothing. Where the search ends before
-    an end comes first, the best end that was found is the answer; without any, the unfinished path with the least h, of
-    equals the longest, marked as truncated. A candidate's score is the environment's reward, else -f; so is a node's.
+    Ties go to the lower h, then to the node made first; a node whose cost could not be had comes behind all others. The
+    answer has the least g if h never overestimates. A guess of a model may, and then nothing is promised: the search is
+    only A*-like. Where it ends before an end comes first, the best end that was found is the answer; without any, the
+    unfinished path with the least h, of equals the longest, marked as truncated. A candidate's score is the
+    environment's reward, else -f; so is a node's.
 
     Cost: at most `expansions` * `width` steps, and what g and h ask for each.
     """

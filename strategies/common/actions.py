@@ -1,4 +1,4 @@
-"""The actions that may be taken in a state: listed by the environment, else proposed by the generator."""
+"""The actions that may be taken in a state: listed by the environment, else proposed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.environments.protocols import Environment, Listing
+from searchkit.environments.protocols import Environment, Listing, Proposing
+from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import identity
 from searchkit.types import Sample
@@ -27,6 +28,17 @@ def listed(environment: Environment[Any], state: Any) -> list[Any] | None:
     return None if actions is None else list(actions)
 
 
+def proposer(environment: Environment[Any], generator: Generator | None, state: Any) -> Generator | None:
+    """Who proposes in `state`: the environment's own generator, if it has one, else the strategy's."""
+    if not isinstance(environment, Proposing):
+        return generator
+    if generator is not None:
+        raise ConfigError(
+            f"{type(environment).__name__} proposes the actions itself: leave out the strategy's generator, {generator}"
+        )
+    return environment.proposer(state)
+
+
 async def one(
     environment: Environment[Any], generator: Generator | None, state: Any, run: Run, start: int = 0
 ) -> Sample[Any] | None:
@@ -35,7 +47,8 @@ async def one(
     if legal is not None:
         return Sample(run.rng.choice(legal)) if legal else None
     place, params = environment.prompt(state), environment.step_params(run)
-    return (await run.sample(generator, place, params=params, start=start, partial=True))[0]
+    source = proposer(environment, generator, state)
+    return (await run.sample(source, place, params=params, start=start, partial=True))[0]
 
 
 async def propose(
@@ -51,7 +64,8 @@ async def propose(
         samples = [Sample(value) for value in legal]
     else:
         place, params = environment.prompt(state), environment.step_params(run)
-        samples = await run.sample(generator, place, width, params=params, start=drawn, partial=True)
+        source = proposer(environment, generator, state)
+        samples = await run.sample(source, place, width, params=params, start=drawn, partial=True)
     equals: dict[Hashable, list[Sample[Any]]] = {}
     for sample in samples:
         equals.setdefault(identity(sample), []).append(sample)

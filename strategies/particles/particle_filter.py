@@ -26,17 +26,24 @@ from searchkit.types import Prompt, Sample, Scored, Verdict
 class ParticleFilter(Strategy):
     """Grows `n` paths by a step each, weighs them, draws `n` of them by weight, with copies, and so on until all end.
 
-    Finished paths take part in the drawing, and keep their place in the population. verifier: scores the path to each
-    state, such as `ProcessReward`. weights,
-    strength: what a score does to a weight, see `Potential`; "odds" and "prod" need scores in [0, 1]. resampling:
-    "systematic" (least noise), "stratified", "residual" or "multinomial" (published). ess: draw only in rounds where
-    the effective number of particles is below `ess` * `n`, and carry the weights over where it is not; with 1 in every
-    round, except where all weights are equal. The last round is followed by no drawing: it could only lose answers.
+    - n: particles: paths in the population.
+    - verifier: scores the path to each state, such as `ProcessReward`.
+    - environment: what a step is.
+    - rounds: the most steps that an answer takes.
+    - weights: what a score does to a weight, see `Potential`; "odds" and "prod" need scores in [0, 1].
+    - strength: how much it does so, see `Potential`.
+    - resampling: "systematic" (least noise), "stratified", "residual" or "multinomial" (published).
+    - ess: draw only in rounds where the effective number of particles is below `ess` * `n`, and carry the weights over
+      where it is not; with 1 in every round, except where all weights are equal. The last round is followed by no
+      drawing: it could only lose answers.
+    - select: chooses the answer, see `final`. Without a finished answer, the best unfinished path is returned, marked
+      as truncated.
+    - final: "score" gives all complete answers and their scores to `select`, also those that have died out; "weight"
+      gives it the finished paths of the last population, with their normalised weights as scores; "draw" draws one of
+      these by weight and does not ask `select`.
+    - generator: what proposes steps; None is the one given to `solve`.
 
-    final: "score" gives all complete answers and their scores to `select`, also those that have died out; "weight"
-    gives it the finished paths of the last population, with their normalised weights as scores; "draw" draws one of
-    these by weight and does not ask `select`. Without a finished answer, the best unfinished path is returned, marked
-    as truncated.
+    Finished paths take part in the drawing, and keep their place in the population.
 
     A failed step leaves its particle where it is, to try again; a round in which all fail ends the search. A path on
     which the verifier abstains is weighed as if it had the mean score of the others, of the finished if it is finished,

@@ -27,20 +27,25 @@ Rule = Literal["thompson", "ucb1", "epsilon"]
 class Bandit(Strategy):
     """Draws `pulls` samples of the prompt, each from one of `generators`, and returns the one that `select` chooses.
 
-    generators: models of different price, or strategies; None among them stands for `generator`. The reward of a pull
-    is the score, rescaled from the verifier's range to [0, 1]; what brings no score (a failed call, a failed or
-    abstaining verifier) counts as 0, else an arm that never answers would stay unknown for ever.
+    - generators: the arms: models of different price, or strategies; None among them stands for `generator`.
+    - verifier: scores each sample. The reward of a pull is the score, rescaled from the verifier's range to [0, 1];
+      what brings no score (a failed call, a failed or abstaining verifier) counts as 0, else an arm that never answers
+      would stay unknown for ever.
+    - pulls: samples, at most.
+    - rule: "thompson" draws each arm's mean reward from its posterior under `prior` and takes the greatest: the
+      default, since it has nothing to tune and spreads by itself where pulls are in flight. "ucb1":
+      mean + sqrt(2 ln N / n), arms not yet pulled first; the constant is that of the released code of treequest; it
+      uses no random numbers. "epsilon": every arm once, then the best mean with probability 1 - `epsilon`, else any
+      arm, all alike; the plain baseline, whose regret grows linearly.
+    - prior: "beta", "gaussian", or one with constants of your own.
+    - epsilon: how often any arm is pulled; the default, 0.1, is ours.
+    - in_flight: pulls at once; pull j knows the outcomes 0 ... j - in_flight, whatever the latencies.
+    - threshold: stop as soon as a score is that high.
+    - select: chooses among the samples.
+    - generator: what None among `generators` stands for; None is the one given to `solve`.
 
-    rule: "thompson" draws each arm's mean reward from its posterior under `prior` ("beta", "gaussian", or one with
-    constants of your own) and takes the greatest: the default, since it has nothing to tune and spreads by itself
-    where pulls are in flight. "ucb1": mean + sqrt(2 ln N / n), arms not yet pulled first; the constant is that of the
-    released code of treequest; it uses no random numbers. "epsilon": every arm once, then the best mean
-    with probability 1 - `epsilon`, else any arm, all alike; the plain baseline, whose regret grows linearly. The
-    default epsilon 0.1 is ours. N and n count pulls in flight too; an arm from which nothing has come back yet counts
-    as 1/2. Ties go to the first.
-
-    in_flight: pulls at once; pull j knows the outcomes 0 ... j - in_flight, whatever the latencies. threshold: stop as
-    soon as a score is that high. In the trace what generator i did lies under spans named "generator i".
+    N and n count pulls in flight too; an arm from which nothing has come back yet counts as 1/2. Ties go to the first.
+    In the trace what generator i did lies under spans named "generator i".
 
     Cost: at most `pulls` samples and `pulls` verifications.
     """

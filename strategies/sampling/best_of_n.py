@@ -17,10 +17,14 @@ from searchkit.types import Outcome, Prompt, Sample, Scored, Verdict
 class BestOfN(Strategy):
     """Draws `n` samples, scores each as it arrives, and returns the one that `select` chooses.
 
-    verifier: scores them; ties go to the first, an abstaining verdict never wins, and if no sample has a score the
-    first complete one is returned. select: `Argmax()`, `Soft(tau)` or `Vote(key, weighted=True)`. threshold: stop as
-    soon as a score reaches it; first_pass: stop at the first verdict that passed (True; a number never passes). What is
-    in flight then is cancelled. window: samples in flight at once; by default all, or 8 where it may stop early.
+    - n: samples.
+    - verifier: scores them; ties go to the first, an abstaining verdict never wins, and if no sample has a score the
+      first complete one is returned.
+    - select: `Argmax()`, `Soft(tau)` or `Vote(key, weighted=True)`.
+    - threshold: stop as soon as a score reaches it. What is in flight then is cancelled.
+    - first_pass: stop, likewise, at the first verdict that passed (True; a number never passes).
+    - window: samples in flight at once; by default all, or 8 where it may stop early.
+    - generator: what is sampled; None is the one given to `solve`.
 
     Cost: at most `n` generations and `n` verifications; with early stop up to `window - 1` cancelled ones beyond the
     sample that ended it. With an exact verifier its accuracy is pass@n.

@@ -26,13 +26,20 @@ AT_ONCE = 4  # later answers in flight where a rule may stop early: they are was
 class DeepConfOnline(Strategy):
     """The weighted vote of up to `n` answers, which are given up as soon as the model is too unsure.
 
-    An answer's score is the mean confidence of its least sure `window` neighbouring tokens (as `DeepConf(window)`; one
-    window where it is shorter). `warmup` answers are written whole. The bar is the (100 - eta)th percentile of their
-    scores: so eta percent of them reach it, 10 and 90 being the authors' choices; at 100 there is none. Of the others,
-    each ends where a full window falls below the bar (`Params.floor`); one shorter than a window never does. Those that
-    end by themselves vote with their score as weight, and so do the warm-up answers at or above the bar. stop:
-    `BetaStopping()`, `Dirichlet()` or `EarlyStopping()` ends the sampling once these votes, unweighted, are decided;
-    what was given up counts as an abstention. Where nobody votes, the first complete answer is returned.
+    - n: answers, at most.
+    - eta: the bar is the (100 - eta)th percentile of the warm-up answers' scores: so eta percent of them reach it, 10
+      and 90 being the authors' choices; at 100 there is none.
+    - window: an answer's score is the mean confidence of its least sure `window` neighbouring tokens (as
+      `DeepConf(window)`; one window where it is shorter).
+    - warmup: so many answers are written whole. Of the others, each ends where a full window falls below the bar
+      (`Params.floor`); one shorter than a window never does.
+    - key: finds the answer of a sample, for the vote.
+    - stop: `BetaStopping()`, `Dirichlet()` or `EarlyStopping()` ends the sampling once the votes, unweighted, are
+      decided; what was given up counts as an abstention.
+    - generator: what is sampled; None is the one given to `solve`.
+
+    Answers that end by themselves vote with their score as weight, and so do the warm-up answers at or above the bar.
+    Where nobody votes, the first complete answer is returned.
 
     Parameters without rivals (`logprobs`) are given 20. Raises `CapabilityError`, before the first call, if the
     generator's backend cannot end a text at a floor; `Embedded`, `Transformers` and `OpenAI` can.

@@ -41,17 +41,23 @@ class _Thread:
 class SpawnJoin(Strategy):
     """One thread of text that may spawn children and join their answers; the answer is what the thread says in the end.
 
-    protocol: how spawn and join look to the model: `APRProtocol`, `ToolCallProtocol` or `TagProtocol`. A child sees
-    what it was handed and nothing else of its parent, runs beside its siblings, and has an equal share of what is left
-    of the budget (the parent keeps one too, and at least what its next part may cost). What it returns stands in the
-    parent in place of the spawn, in the order of the spawn; a failed or exhausted child is reported there, without its
-    text, and not raised.
+    - protocol: how spawn and join look to the model: `APRProtocol`, `ToolCallProtocol` or `TagProtocol`.
+    - depth: how deep children may nest; 0 forbids them.
+    - children: most children of one spawn.
+    - spawns: most spawns of one thread.
+    - threads: most children in all, at any depth; where children may have children, what is left of them after a spawn
+      is split among these and the parent.
+    - child: what answers a child, a strategy for example (`depth` is its own affair then); None: a thread like this
+      one.
+    - generator: what writes the thread; None is the one given to `solve`.
 
-    depth: how deep children may nest; 0 forbids them. children: most children of one spawn. spawns: most spawns of one
-    thread. threads: most children in all, at any depth; where children may have children, what is left of them after a
-    spawn is split among these and the parent. What goes beyond is refused in the join, which names the bound; a thread
-    that is refused for too many spawns and asks yet again is cut off. Whatever was refused is in `Result.errors`.
-    child: what answers a child, a strategy for example (`depth` is its own affair then); None: a thread like this one.
+    A child sees what it was handed and nothing else of its parent, runs beside its siblings, and has an equal share of
+    what is left of the budget (the parent keeps one too, and at least what its next part may cost). What it returns
+    stands in the parent in place of the spawn, in the order of the spawn; a failed or exhausted child is reported
+    there, without its text, and not raised.
+
+    What goes beyond a bound is refused in the join, which names it; a thread that is refused for too many spawns and
+    asks yet again is cut off. Whatever was refused is in `Result.errors`.
 
     Cost: a generation for each part of a thread, which ends at a spawn: at most `spawns` + 2, each of at most
     `max_tokens`. At most `threads` children, for each of which the same holds. The prompt of each part holds the thread

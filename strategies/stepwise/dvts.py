@@ -30,11 +30,19 @@ class Subtree:
 class DVTS(Strategy):
     """Grows `n / m` independent subtrees: in each, `m` next steps are drawn and the best is kept, until it is final.
 
+    - n: steps drawn in a round, a multiple of `m`.
+    - m: next steps in each subtree. 1 is `n` independent chains, `n` one greedy search.
+    - verifier: that of `BeamSearch`; ties go to the step drawn first.
+    - environment: what a step is.
+    - rounds: the most steps that an answer takes.
+    - lookahead: that of `BeamSearch`.
+    - select: that of `BeamSearch`. Without a finished answer, the best unfinished path is returned, marked as
+      truncated.
+    - generator: what proposes steps; None is the one given to `solve`.
+
     Scores are compared within a subtree only, never across, so that one early favourite cannot take over the search.
     At the end the finished ones of all last siblings are candidates, up to `n`; so are those finished on the way (the
-    released code forgets these). m=1 is n independent chains, n=m one greedy search. verifier, lookahead and
-    select are those of `BeamSearch`; ties go to the step drawn first. Without a finished answer, the best unfinished
-    path is returned, marked as truncated.
+    released code forgets these).
 
     Cost: at most `n` steps and `n` verifications a round; with lookahead k, `n` * (k + 1) steps. Source: Hugging Face
     search-and-learn, released code.

@@ -43,11 +43,19 @@ class _Path:
 class FilteredBestOfN(Strategy):
     """Writes `n` texts step by step, abandons those with a step below `tau`, and has `select` choose among the others.
 
-    verifier: judges each text after each step; the step's score is the last of `Verdict.step_scores`, as
-    `ProcessReward` gives them, or where there are none the score itself; at an end it is the environment's reward, if
-    there is one. The first `skip` steps may score anything, and a step without a score is no reason to abandon. If no
-    text gets to its end because of that, all are taken up again where they stopped and finished without a bar: the rule
-    is that of `StepFilter`. Without a finished text, the best unfinished one is returned, marked as truncated.
+    - n: texts.
+    - verifier: judges each text after each step; the step's score is the last of `Verdict.step_scores`, as
+      `ProcessReward` gives them, or where there are none the score itself; at an end it is the environment's reward, if
+      there is one.
+    - tau: the bar. A step without a score is no reason to abandon.
+    - skip: so many first steps may score anything.
+    - environment: what a step is.
+    - rounds: the most steps that an answer takes.
+    - select: chooses among the finished texts. Without one, the best unfinished one is returned, marked as truncated.
+    - generator: what proposes steps; None is the one given to `solve`.
+
+    If no text gets to its end because of the bar, all are taken up again where they stopped and finished without one:
+    the rule is that of `StepFilter`.
 
     Each text is drawn from a seed of its own, whatever happens to the others. What filtering has saved is therefore the
     usage of the same search with the least score as `tau`, minus its own; `Result.tree` shows each text as a chain,

@@ -22,16 +22,24 @@ from searchkit.types import Prompt, Sample
 class TreeOfThoughts(Strategy):
     """Expands states into `branch` next steps each, `depth` steps deep, `expansions` states at most.
 
-    order "bfs": level by level; the best `width` states of a level are expanded. "dfs": always the most promising child
-    of the state at hand, of which the best `width` are followed; where there is none, at a finished state and at a dead
-    end, back to the next one left. at_once (dfs): children drawn before the first of them is followed, all by default;
-    with 1 a child is drawn only when what lies below its elder sibling is done, as ToolLLM's depth-first decision tree
-    does, and `expansions` counts children.
-
-    prune: states that score less are not followed. threshold: the first complete answer that scores as much ends the
-    search; with the least score any does that is not a dead end (the environment's reward is the least score).
-    verifier: that of `BeamSearch`; ties go to the step drawn first. select: chooses among all complete answers. Without
-    any, the best unfinished path is returned, marked as truncated.
+    - width: states of a level that are expanded; with "dfs" children of a state that are followed, one after the other.
+    - branch: next steps of each state.
+    - verifier: that of `BeamSearch`; ties go to the step drawn first.
+    - environment: what a step is.
+    - depth: the most steps that an answer takes.
+    - order: "bfs": level by level; the best `width` states of a level are expanded. "dfs": always the most promising
+      child of the state at hand, of which the best `width` are followed; where there is none, at a finished state and
+      at a dead end, back to the next one left.
+    - expansions: states that are expanded, at most.
+    - at_once: (dfs) children drawn before the first of them is followed, all by default; with 1 a child is drawn only
+      when what lies below its elder sibling is done, as ToolLLM's depth-first decision tree does, and `expansions`
+      counts children.
+    - prune: states that score less are not followed.
+    - threshold: the first complete answer that scores as much ends the search; with the least score any does that is
+      not a dead end (the environment's reward is the least score).
+    - select: chooses among all complete answers. Without any, the best unfinished path is returned, marked as
+      truncated.
+    - generator: what proposes steps; None is the one given to `solve`.
 
     Cost: at most `expansions` * `branch` (in "bfs" also (1 + `width` * (`depth` - 1)) * `branch`, with at_once
     `expansions` * `at_once`) steps, and as many verifications. Source: Yao et al., Tree of Thoughts, the released

@@ -37,25 +37,30 @@ class Trial:
 class ABMCTS(Strategy):
     """Adaptive branching Monte Carlo tree search, variant A: any node may get one more child at any time.
 
+    - verifier: scores each child; its range is finite, as the score, rescaled from there to [0, 1], is the reward.
+    - environment: by default whole drafts that are rewritten (`Rewrite`); any other does, and in one whose states are
+      not complete answers, such as `TextSteps`, unfinished paths are scored as they are. Terminal states are not
+      continued.
+    - iterations: children, at most.
+    - prior: "gaussian" (m = 0, kappa = 1, nu = 1, tau^2 = 0.1), "beta" (0.5, 0.5), or `Gaussian(...)` or `Beta(...)`
+      with constants of your own.
+    - draw: "mean", an arm's mean from its posterior, as in the released code, or "predictive", its next reward, as the
+      paper says; Gaussian only.
+    - generators: several to choose from at GEN, by Thompson sampling over the rewards that each has brought anywhere in
+      the tree; no score counts as 0 there. None among them stands for `generator`.
+    - in_flight: trials at once; selection j knows the outcomes 0 ... j - in_flight, whatever the latencies. A trial
+      under way is counted in `Tree.in_flight`, and a walk that ends at a node whose first child is under way waits for
+      that: it would widen there for want of a choice, and batches would grow wide and shallow. So the first trial of
+      all is always alone.
+    - threshold: stop as soon as an answer scores that high.
+    - select: chooses among all answers; without any, the best unfinished path is returned, marked as truncated.
+    - generator: what writes children; None is the one given to `solve`.
+
     Each iteration walks down from the root. At every node Thompson sampling decides between GEN, one more child of this
     node, and CONT, to go on below one of those that are there, and then between these; a node without children that
-    can be continued always generates. There are no rollouts: the score of the new child, rescaled from the verifier's
-    range to [0, 1], is the reward, told to the arms on its way (see `policies.ab_mcts.Arms`). A child without a score
-    tells nothing. GEN alone is best-of-N, CONT alone a chain of refinements.
-
-    environment: by default whole drafts that are rewritten (`Rewrite`); any other does, and in one whose states are not
-    complete answers, such as `TextSteps`, unfinished paths are scored as they are. Terminal states are not continued.
-    generators: several to choose from at GEN, by Thompson sampling over the rewards that each has brought anywhere in
-    the tree; no score counts as 0 there. None among them stands for `generator`.
-
-    prior: "gaussian" (m = 0, kappa = 1, nu = 1, tau^2 = 0.1), "beta" (0.5, 0.5), or `Gaussian(...)` or `Beta(...)` with
-    constants of your own. draw: "mean", an arm's mean from its posterior, as in the released code, or "predictive", its
-    next reward, as the paper says; Gaussian only. in_flight: trials at once; selection j knows the outcomes
-    0 ... j - in_flight, whatever the latencies. A trial under way is counted in `Tree.in_flight`, and a walk that ends
-    at a node whose first child is under way waits for that: it would widen there for want of a choice, and batches
-    would grow wide and shallow. So the first trial of all is always alone. threshold: stop as soon as an answer scores
-    that high. select: chooses among all answers; without any, the best unfinished path is returned, marked as
-    truncated.
+    can be continued always generates. There are no rollouts: the reward of the new child is told to the arms on its way
+    (see `policies.ab_mcts.Arms`). A child without a score tells nothing. GEN alone is best-of-N, CONT alone a chain of
+    refinements.
 
     Cost: at most `iterations` samples and as many verifications, and one for a draft to start from. Source: Inoue et
     al., Wider or Deeper? (AB-MCTS-A), and its released code (treequest).

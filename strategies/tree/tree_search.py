@@ -42,23 +42,31 @@ class Found:
 class TreeSearch(Strategy):
     """Grows a tree over the states of `environment`; `policy` says which node comes next, and how values are backed up.
 
-    Each iteration expands one node: `width` actions are drawn (or all taken, where the environment lists them), equal
-    ones merged, the more frequent first. Finished episodes are scored by the environment's reward, else by the
-    verifier, and are candidates for the answer; so are states that the environment calls complete.
+    - verifier: scores states, and episodes whose end has no reward.
+    - policy: the rule by which nodes are chosen and values backed up, such as `UCT`, `PUCT` or `BestFirstRule`.
+    - environment: what a state and an action are.
+    - iterations: nodes that are expanded, at most.
+    - width: actions drawn at an expansion. Where the environment lists them, all are taken instead.
+    - branch: of the actions drawn at once only so many, the more frequent, become children (None: all).
+    - evaluation: what is backed up from a node that is expanded: `Value()`, `Rollout(n, horizon)` or `Children()`.
+    - prior: of a child, its share of the draws ("frequency"), the same for all ("uniform"), the exponential of its mean
+      token log-probability ("logprob"), or the score that a verifier (a critic, perhaps one that ranks siblings) gives
+      it.
+    - expansions: how often a node may be expanded; more than once draws more children, when the policy says so (see
+      `Widening`).
+    - retries: how often in a row a node whose expansion failed, or brought nothing new, is tried again before it gets
+      no more.
+    - in_flight: nodes expanded at once (tree parallel). Selection j knows the outcomes 0 ... j - in_flight, whatever
+      the latencies.
+    - trees: so many independent trees share the iterations and are merged at the end, visits added up (root parallel).
+    - threshold: stop as soon as an answer scores that high.
+    - pick: from which part of the tree the answer comes, see `pick`.
+    - select: chooses among the answers there. Without any the best unfinished path is returned, marked as truncated.
+    - generator: what proposes actions; None is the one given to `solve`.
 
-    evaluation: what is backed up from a node that is expanded: `Value()`, `Rollout(n, horizon)` or `Children()`. prior:
-    of a child, its share of the draws ("frequency"), the same for all ("uniform"), the exponential of its mean token
-    log-probability ("logprob"), or the score that a verifier (a critic, perhaps one that ranks siblings) gives it.
-
-    branch: of the actions drawn at once only so many, the more frequent, become children (None: all). expansions: how
-    often a node may be expanded; more than once draws more children, when the policy says so (see `Widening`). retries:
-    how often in a row a node whose expansion failed, or brought nothing new, is tried again before it gets no more.
-    in_flight: nodes expanded at once (tree parallel). Selection j knows the outcomes 0 ... j - in_flight, whatever the
-    latencies. trees: so many independent trees share the iterations and are merged at the end, visits added up (root
-    parallel). threshold: stop as soon as an answer scores that high.
-
-    pick: from which part of the tree the answer comes, see `pick`; select: chooses among the answers there. Without any
-    the best unfinished path is returned, marked as truncated.
+    Each iteration expands one node: its actions are drawn, equal ones merged, the more frequent first. Finished
+    episodes are scored by the environment's reward, else by the verifier, and are candidates for the answer; so are
+    states that the environment calls complete.
 
     Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
     finished episode, and for each child if it is evaluated or judged for its prior.

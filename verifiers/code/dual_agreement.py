@@ -36,11 +36,15 @@ Passed = frozenset[str]  # the tests that a program passes
 class DualAgreement:
     """Scores programs by the tests they pass together: sqrt(programs) * tests of each group that passes the same tests.
 
-    tests: assertions to run, each a text of Python; None lets a model write them. generator: that model, None for the
-    one given to `solve`; it is asked `samples` times by `template` (field: {task}). Of its replies those lines are used
-    that assert something of a call to the program, and can do no more than that; one that is written twice counts
-    twice. entry_point, prompt: as in `UnitTests`; a problem's reference that is a mapping gives them, and nothing else
-    of it is used. sandbox, limits: as in `UnitTests`.
+    - tests: assertions to run, each a text of Python; None lets a model write them.
+    - generator: that model, None for the one given to `solve`. Of its replies those lines are used that assert
+      something of a call to the program, and can do no more than that; one that is written twice counts twice.
+    - samples: how often it is asked.
+    - template: what it is asked (field: {task}).
+    - params: for its replies; None takes its own.
+    - entry_point, prompt: as in `UnitTests`; a problem's reference that is a mapping gives them, and nothing else of it
+      is used.
+    - sandbox, limits: as in `UnitTests`.
 
     Joint. Truncated samples and those whose sandbox broke abstain and belong to no group; all do if there are no tests.
     A program that passes no test scores 0. Raises `ConfigError` where there is no sandbox, and what the generator

@@ -50,21 +50,25 @@ Judgement = tuple[float, str]  # a score and why
 
 @dataclass(frozen=True)
 class Judge(Independent):
-    """Asks `generator` (None: the one given to `solve`) to score each sample by `rubric` within `range`.
+    """Asks `generator` to score each sample by `rubric` within `range`.
 
-    samples: independent judgements of which the score is the mean; all of them, with their standard deviation, are in
-    the verdict's feedback. They differ only as far as the generator's temperature lets them. retries: how often
-    judgements that fail, that are not one JSON object with a number within `range`, or that only repeat one in the
-    answer, are drawn again; if there is none then the sample abstains, as does one of more than 100,000 characters. A
-    score is never made up.
+    - generator: the judge; None is the one given to `solve`.
+    - rubric: what the score is given for.
+    - range: the least and the greatest score; it is the verifier's range.
+    - samples: independent judgements of which the score is the mean; all of them, with their standard deviation, are in
+      the verdict's feedback. They differ only as far as the generator's temperature lets them.
+    - retries: how often judgements that fail, that are not one JSON object with a number within `range`, or that only
+      repeat one in the answer, are drawn again; if there is none then the sample abstains, as does one of more than
+      100,000 characters. A score is never made up.
+    - template: the question, which replaces the text of the last user message. Its fields: {task} (that text), {answer}
+      and {reference} (fenced), {rubric}, {low} and {high}.
+    - reference: stands in where the problem has none. The reference is shown only where {reference} is in the template,
+      as in `SCORE_BY_REFERENCE`.
+    - params: None takes the generator's own.
 
-    template: the question, which replaces the text of the last user message. Its fields: {task} (that text), {answer}
-    and {reference} (fenced), {rubric}, {low} and {high}. The reference is shown only where {reference} is there, as in
-    `SCORE_BY_REFERENCE`; it is the problem's, else `reference`. params: None takes the generator's own.
-
-    Range: `range`. Cost: `samples` model calls a sample, at most `retries` + 1 times as many, each as long as the task
-    and the answer together. Raises `ConfigError` where the template wants a reference and there is none, and what the
-    generator raises if no call succeeds.
+    Cost: `samples` model calls a sample, at most `retries` + 1 times as many, each as long as the task and the answer
+    together. Raises `ConfigError` where the template wants a reference and there is none, and what the generator raises
+    if no call succeeds.
     """
 
     generator: Generator | None = None

@@ -40,17 +40,18 @@ FIRST_TOKEN = Params(temperature=0.0, max_tokens=1, logprobs=20)
 
 @dataclass(frozen=True)
 class PYes(Independent):
-    """Asks `generator` (None: the one given to `solve`) about each sample; the score is the probability of a yes.
+    """Asks `generator` about each sample; the score is the probability of a yes.
 
-    chains=0 asks with one token: P(yes) / (P(yes) + P(no)), both summed over the spellings among the first token's
-    rivals (case and white space do not count; a word that is not listed counts 0). Needs log-probabilities. chains=m
-    draws m verdicts with reasoning, and the score is the share of yes among those that can be read; it needs none.
-
-    template: the question, with the fields {task} (the text of the last user message, which the question replaces) and
-    {answer} (fenced); None takes `ASK`, or `REASON` with chains. yes, no: the words; with chains what follows the last
-    "Verdict:", or else the last line, must be one of them. params: None takes one greedy token with 20 rivals, or with
-    chains the caller's. retries: how often verdicts that fail or cannot be read are drawn again; if none can be read
-    then the sample abstains, as does one of more than 100,000 characters. A score is never made up.
+    - generator: what is asked; None is the one given to `solve`.
+    - template: the question, with the fields {task} (the text of the last user message, which the question replaces)
+      and {answer} (fenced); None takes `ASK`, or `REASON` with chains.
+    - chains: 0 asks with one token: P(yes) / (P(yes) + P(no)), both summed over the spellings among the first token's
+      rivals (case and white space do not count; a word that is not listed counts 0). Needs log-probabilities. m draws m
+      verdicts with reasoning, and the score is the share of yes among those that can be read; it needs none.
+    - retries: how often verdicts that fail or cannot be read are drawn again; if none can be read then the sample
+      abstains, as does one of more than 100,000 characters. A score is never made up.
+    - yes, no: the words; with chains what follows the last "Verdict:", or else the last line, must be one of them.
+    - params: None takes one greedy token with 20 rivals, or with chains the caller's.
 
     Range: [0, 1]. Cost: 1 or `chains` model calls a sample, at most `retries` + 1 times as many. Raises `ConfigError`
     where log-probabilities are needed and missing, and what the generator raises if no call succeeds.

@@ -94,8 +94,13 @@ class Attempt:
 class WithinBudget:
     """Accuracy in [0, 1] within each limit of one measure.
 
-    limits, mean, low, high: one entry a limit. low and high bound the mean over problems at `level` (NaN for a single
-    problem). per_problem: [problems, limits], the share of a problem's attempts that were right within the limit.
+    - measure: what is limited.
+    - limits: of it, ascending.
+    - mean: over problems, one a limit.
+    - low, high: one a limit; they bound the mean over problems at `level` (NaN for a single problem).
+    - problems: their ids.
+    - per_problem: [problems, limits], the share of a problem's attempts that were right within the limit.
+    - level: of the intervals.
     """
 
     measure: Measure

@@ -26,9 +26,14 @@ Column = tuple[str, Mapping[int, str]]
 class Curve:
     """Accuracy in [0, 1] of one method at each number of samples.
 
-    ks, mean, low, high, and the columns of compute: one entry a point. low and high bound the mean over problems at
-    `level` (NaN for a single problem). compute: what a problem costs there. per_problem: [problems, points], rows in
-    the order of `problems`.
+    - name: what the method is called.
+    - ks: numbers of samples, one a point.
+    - mean: over problems, one a point.
+    - low, high: one a point; they bound the mean over problems at `level` (NaN for a single problem).
+    - compute: what a problem costs there; its columns have one entry a point.
+    - problems: their ids.
+    - per_problem: [problems, points], rows in the order of `problems`.
+    - level: of the intervals.
     """
 
     name: str

@@ -26,10 +26,17 @@ HEAD = ("strategy", "budget", "searches", "failed", "accuracy (%)", "tokens", "s
 class Summary:
     """One strategy under one budget.
 
-    accuracy, low, high: in [0, 1], over problems, with a 95 % interval (NaN for a single problem); a failed search is
-    a wrong one. tokens (generated), prompt_tokens, sequential_tokens, model_calls, usd, seconds: means over searches;
-    of tokens, calls and money, what was lost counts too (`sweep_rows.Lost`). seconds: as long as the search took beside
-    the others. per_problem: [problems], the share of a problem's seeds with a right answer, in the order of `problems`.
+    - strategy, budget: their names in the sweep.
+    - searches: how many there are.
+    - failed: how many of them failed; each is a wrong one.
+    - accuracy: in [0, 1], over problems.
+    - low, high: its 95 % interval (NaN for a single problem).
+    - tokens: generated ones; like all that follows a mean over searches. Of tokens, calls and money, what was lost
+      counts too (`rows.Lost`).
+    - prompt_tokens, sequential_tokens, model_calls, usd: likewise.
+    - seconds: as long as the search took beside the others.
+    - problems: their ids.
+    - per_problem: [problems], the share of a problem's seeds with a right answer, in the order of `problems`.
     """
 
     strategy: str

@@ -27,11 +27,18 @@ Key = tuple[str, str, int, str]
 class Row:
     """One search: a strategy under a budget with a seed, for a problem.
 
-    answer: a text, or what an agent returned if that is JSON; None if the search failed. right: what the verifier that
-    knows the truth says of it; a failed search is wrong. score: the search's own verifier's, None if it has none.
-    Tokens, model_calls and usd are the whole search's, but for what is `Lost`. sequential_tokens: generated tokens on
-    the longest chain of calls that waited for one another; of a search that failed, all of them. stopped: why the
-    search ended. error: what made it fail or end, or why the answer could not be judged; "" if all went well.
+    - strategy, budget: their names in the sweep.
+    - seed: the root seed.
+    - problem: its id.
+    - answer: a text, or what an agent returned if that is JSON; None if the search failed.
+    - right: what the verifier that knows the truth says of it; a failed search is wrong.
+    - score: the search's own verifier's, None if it has none.
+    - generated_tokens, prompt_tokens: the whole search's, but for what is `Lost`.
+    - sequential_tokens: generated tokens on the longest chain of calls that waited for one another; of a search that
+      failed, all of them.
+    - model_calls, usd: the whole search's, but for what is `Lost`.
+    - stopped: why the search ended.
+    - error: what made it fail or end, or why the answer could not be judged; "" if all went well.
     """
 
     strategy: str

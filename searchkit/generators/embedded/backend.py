@@ -27,11 +27,14 @@ _OPENING = threading.Lock()
 class Embedded:
     """A `Backend`: a small Llama on ONNX Runtime, with continuous batching of up to `batch` requests.
 
-    folder: a Hugging Face folder with ``model.onnx`` (see `searchkit.lab.export`); None is the shipped Countdown model.
-    batch: rows computed together; further requests wait. threads: that share the rows of a large batch (16 rows or more
-    each); None is the number of CPUs, at most 4. cache: tokens of earlier requests whose keys and values are kept, for
-    requests that begin alike; 0 is none. At 4 KiB a token for the shipped model, 32,768 are at most 128 MiB. None of
-    these changes a text.
+    - folder: a Hugging Face folder with ``model.onnx`` (see `searchkit.lab.export`); None is the shipped Countdown
+      model.
+    - batch: rows computed together; further requests wait.
+    - threads: that share the rows of a large batch (16 rows or more each); None is the number of CPUs, at most 4.
+    - cache: tokens of earlier requests whose keys and values are kept, for requests that begin alike; 0 is none. At 4
+      KiB a token for the shipped model, 32,768 are at most 128 MiB.
+
+    None of the last three changes a text.
 
     A request is the begin token, the text of all messages and the prefix (`prefix_ids` if given). Its text is a
     function of prompt, parameters and seed: noise is keyed by (seed, position in the text, token), positions count from

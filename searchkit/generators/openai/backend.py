@@ -48,15 +48,20 @@ class _State(PerLoop):
 class OpenAI:
     """A `Backend` for one model behind one server.
 
-    base_url: up to and including the version, as in ``http://localhost:8000/v1``. route: "chat", or "completions" for a
-    prompt that is plain text or made so by `render` (a function from `Prompt` to text that ends where the assistant
-    begins; take the model's chat template). api_key: else OPENAI_API_KEY at the time of the call; it is pickled with
-    the backend, and in no `repr`, error or log. timeout: seconds for a whole call, waiting in the server's queue
-    included. revision: distinguishes what servers call by the same name, in journals and caches. prices: model name ->
-    `Price`. extras: whether to send the fields outside the OpenAI API (top_k, min_p, continuation, keeping stops); None
-    sends them to every server but api.openai.com, which refuses them. capabilities: what the server honours, if you
-    know it; None asks the server when it matters. transport: "direct" is ours, "official" the openai package; "auto"
-    takes the latter only where a proxy is configured.
+    - base_url: up to and including the version, as in ``http://localhost:8000/v1``.
+    - model: the server's name of it.
+    - route: "chat", or "completions" for a prompt that is plain text or made so by `render`.
+    - api_key: else OPENAI_API_KEY at the time of the call; it is pickled with the backend, and in no `repr`, error or
+      log.
+    - timeout: seconds for a whole call, waiting in the server's queue included.
+    - revision: distinguishes what servers call by the same name, in journals and caches.
+    - render: a function from `Prompt` to text that ends where the assistant begins; take the model's chat template.
+    - prices: model name -> `Price`.
+    - extras: whether to send the fields outside the OpenAI API (top_k, min_p, continuation, keeping stops); None sends
+      them to every server but api.openai.com, which refuses them.
+    - capabilities: what the server honours, if you know it; None asks the server when it matters.
+    - transport: "direct" is ours, "official" the openai package; "auto" takes the latter only where a proxy is
+      configured.
 
     The text of a sample ends before the stop string that fired, whatever the server does with it. A request with a
     `ConfidenceFloor` is streamed, and its connection closed where the text falls, so that the server stops generating.

@@ -22,9 +22,14 @@ _STOPS = ["a", "e", "o", " "]  # hardly a text goes without; four is the most th
 class Capabilities:
     """What a server was seen to honour. False: it does not, or it could not be told.
 
-    n: several choices that differ. seed: equal seeds give equal texts and others do not. prefix: an assistant turn is
-    continued. stop_kept: the stop text stays in the answer if asked for. stop_named: it says which stop string fired.
-    cached_tokens: prefix-cache hits are reported. usage: what the probe cost, outside any budget.
+    - n: several choices that differ.
+    - seed: equal seeds give equal texts and others do not.
+    - logprobs: log-probabilities of the sampled tokens come with the answer.
+    - prefix: an assistant turn is continued.
+    - stop_kept: the stop text stays in the answer if asked for.
+    - stop_named: it says which stop string fired.
+    - cached_tokens: prefix-cache hits are reported.
+    - usage: what the probe cost, outside any budget.
     """
 
     n: bool = False
