@@ -21,9 +21,21 @@ from pathlib import Path
 FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
 # From the ground up; a file may import those of its own layer and of layers below. A folder stands for all in it.
 LAYERS = {
-    "ground": ("markup", "types", "errors", "calls", "codec", "redact", "deadline", "templates", "confidence"),
-    "values": ("trace", "tree", "result", "answers"),
-    "protocols": ("protocols",),
+    "ground": (
+        "markup",
+        "types",
+        "errors",
+        "calls",
+        "codec",
+        "redact",
+        "deadline",
+        "templates",
+        "confidence",
+        "kinds",
+        "message_dicts",
+    ),
+    "values": ("trace", "tree", "result", "survived", "answers"),
+    "protocols": ("protocols", "mistakes"),
     "engine": ("engine",),
     "models": ("strategy", "model", "function"),
     "worlds": ("environments", "generators"),

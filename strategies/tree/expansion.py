@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from searchkit.environments.protocols import Environment, Learning
+from searchkit.environments.protocols import Environment, Learning, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import Proposal, propose
@@ -122,7 +122,7 @@ class Expander:
     async def _follow(
         self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
     ) -> tuple[Child, BudgetExhausted | None]:
-        step = await self.environment.step(state, proposal.action, run)
+        step = await taken(self.environment, state, proposal.action, run)
         identity, action = proposal.identity, proposal.action
         if not step.terminal and not self.evaluation.of_children:
             return Child(identity, action, step.state, None, False, False), None
