@@ -115,7 +115,7 @@ def check_parts(plug_in: Any) -> None:
     while stack:
         owner = stack.pop()
         seen.add(id(owner))
-        for name, check, optional in _declared(type(owner)):
+        for name, check, optional in _declared(type(owner)):  # type: ignore[arg-type]  # classes are hashable
             part = getattr(owner, name, None)
             if part is None and (optional or not hasattr(owner, name)):
                 continue
