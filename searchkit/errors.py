@@ -10,6 +10,8 @@ SearchkitError
 |-- StaleBranch                  the world is no longer as it was when this branch of a tree was explored
 |-- UncertainEffect              an irreversible action was begun, and nobody knows whether it happened
 `-- JournalError                 the file is not a journal of ours, or is damaged
+
+SearchWarning (UserWarning)      a search survived the failure of most that it tried; no error, but worth a look
 """
 
 from __future__ import annotations
@@ -32,7 +34,15 @@ class NeedsPrefix(CapabilityError):
 
 
 class VerifierError(SearchkitError):
-    """A verifier raised, returned NaN, a score outside its range, or the wrong number of verdicts."""
+    """A verifier raised, returned NaN, a score outside its range, or the wrong number of verdicts.
+
+    mistake: it returned what is no list of verdicts, or not one a sample, so that not even the form is right. One such
+    failure is survived like any other; where every verdict of a search is one, `solve` raises `ConfigError`.
+    """
+
+    def __init__(self, message: str, *, mistake: bool = False) -> None:
+        super().__init__(message)
+        self.mistake: bool = mistake
 
 
 class BudgetExhausted(SearchkitError):
@@ -56,3 +66,7 @@ class UncertainEffect(SearchkitError):
 
 class JournalError(SearchkitError):
     """The file is not a searchkit journal, was written by an incompatible version, or is damaged. It is left as is."""
+
+
+class SearchWarning(UserWarning):
+    """More than half of a search's attempts failed, or all verdicts did: its answer rests on what was left."""

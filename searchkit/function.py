@@ -15,6 +15,8 @@ from searchkit.calls import CallError
 from searchkit.codec import Codec
 from searchkit.confidence import check_floor
 from searchkit.errors import ConfigError, SearchkitError
+from searchkit.kinds import yields
+from searchkit.mistakes import check_generator
 from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample
 
@@ -53,6 +55,12 @@ class Function:
     def __post_init__(self) -> None:
         if not callable(self.fn):
             raise ConfigError(f"Function needs a callable, got {self.fn!r}")
+        if yields(self.fn):
+            raise ConfigError(f"{label(self.fn)} is refused: it yields; return the whole answer instead")
+        if not self.factory and _makes_agents(self.fn):
+            raise ConfigError(
+                f"{label(self.fn)} is a class: pass an object of it, or Function({self.fn.__name__}, factory=True)"
+            )
         if self.threads < 1:
             raise ConfigError(f"threads must be >= 1, got {self.threads}")
 
@@ -75,6 +83,8 @@ class Function:
             value = await call() if is_async(agent) else await in_thread(call, run, name, self.threads)
             if inspect.isawaitable(value):
                 value = await value
+            if inspect.isgenerator(value) or inspect.isasyncgen(value):
+                raise ConfigError(f"{name} is refused: it returned a generator; return the whole answer instead")
         except (SearchkitError, asyncio.CancelledError):
             raise
         except (Exception, SystemExit) as error:
@@ -98,6 +108,13 @@ class Function:
         return args, kwargs
 
 
+def original(error: Exception) -> Exception:
+    """What a callable raised, for the `CallError` that says so; any other error itself."""
+    cause = error.__cause__
+    wrapped = isinstance(error, CallError) and error.kind == "failed" and error.request is None
+    return cause if wrapped and isinstance(cause, Exception) else error
+
+
 def label(fn: Callable[..., Any]) -> str:
     """What a callable is called in traces and journals."""
     fn = fn.func if isinstance(fn, functools.partial) else fn
@@ -110,13 +127,18 @@ def _lasting(fn: Callable[..., Any]) -> bool:
     return (inspect.isfunction(fn) or inspect.isbuiltin(fn) or inspect.isclass(fn)) and "<" not in fn.__qualname__
 
 
+def _makes_agents(fn: Callable[..., Any]) -> bool:
+    """Whether `fn` is a class of agents, and not one whose objects are answers, such as `str`."""
+    methods = {"generate", "complete", "__call__"}
+    return isinstance(fn, type) and any(methods & vars(base).keys() for base in fn.__mro__)
+
+
 def as_generator(agent: Generator | Callable[..., Any]) -> Generator:
     """`agent` if it is a generator, else the callable wrapped as one."""
-    if isinstance(agent, Generator):
-        return agent
-    if callable(agent):
+    if callable(agent) and (isinstance(agent, type) or not isinstance(agent, Generator)):
         return Function(agent)
-    raise ConfigError(f"a generator is a Model, a strategy or a callable, got {agent!r}")
+    check_generator("generator= of a search", agent)
+    return agent
 
 
 def is_async(agent: Callable[..., Any]) -> bool:

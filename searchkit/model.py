@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from searchkit.calls import Request
+from searchkit.mistakes import check_backend, check_params
 from searchkit.protocols import Backend, Run
 from searchkit.types import Params, Prompt, Sample
 
@@ -18,6 +19,10 @@ class Model:
 
     backend: Backend
     params: Params = Params()
+
+    def __post_init__(self) -> None:
+        check_backend("Model", self.backend)
+        check_params(self.params)
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[str]:
         chosen = params if params is not None else self.params

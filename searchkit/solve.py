@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,23 @@ from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
 from searchkit.engine.sync import STOP, run_sync
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, SearchWarning
 from searchkit.function import as_generator
+from searchkit.kinds import is_whole, told
+from searchkit.mistakes import check_callback, check_parts, check_search, lacking_await, no_sample
 from searchkit.protocols import Generator
 from searchkit.result import Result
+from searchkit.survived import Survived, survived
 from searchkit.trace import Span
 from searchkit.tree import Tree
-from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Scored, Stopped
+from searchkit.types import Budget, Message, Outcome, Params, Problem, Prompt, Promptable, Sample, Scored, Stopped
 
 NO_BUDGET = Budget()
 Agent = Generator | Callable[..., Any]
 
 
 async def solve(
-    problem: str | Prompt | Problem,
+    problem: Promptable,
     strategy: Generator,
     *,
     generator: Agent | None = None,
@@ -39,7 +43,7 @@ async def solve(
     listen: Callable[[Span], None] | None = None,
     watch: Callable[[Tree], None] | None = None,
 ) -> Result[Any]:
-    """Search for an answer to `problem`.
+    """Search for an answer to `problem`: a text, a list of messages (OpenAI's too), a `Prompt` or a `Problem`.
 
     strategy: a strategy, or any generator for a single sample. generator: what the strategy's own `generator` field
     falls back to; a plain callable is wrapped. params: sampling parameters for all generation. journal: a file that
@@ -47,14 +51,20 @@ async def solve(
     span of each finished call. watch: called with the tree of each tree search as it is planted; it grows from then on.
 
     Returns the best answer so far whatever stops the search (`Result.stopped` says what); raises what stopped it if
-    there is no candidate yet. Cost: the strategy's; see its docstring.
+    there is no candidate yet, and `ConfigError` for a mistake: before anything is paid for where the arguments show it.
+    Cost: the strategy's; see its docstring.
+
+    A failed attempt is survived while others succeed. An attempt is one generation: a call of a model or of a callable,
+    with all its retries. Where more than half of a search's attempts failed, or every verdict did, a `SearchWarning`
+    says how many, and the first error; `Result.errors` has them all.
     """
-    if not isinstance(strategy, Generator):
-        raise ConfigError(f"a strategy is needed as second argument, such as BestOfN(8, verifier), got {strategy!r}")
-    problem = Problem.of(problem)
+    check_search(strategy, params, budget, seed)
+    check_callback("listen", listen)
+    check_callback("watch", watch)
+    problem, source = Problem.of(problem), None if generator is None else as_generator(generator)
+    check_parts(source)
     with ExitStack() as stack:
-        opened = _open(journal, stack)
-        search = Search(problem, None if generator is None else as_generator(generator), opened, listen, watch)
+        search = Search(problem, source, _open(journal, stack), listen, watch)
         try:
             return await _solve(search, strategy, Run.root(search, seed, budget), params, budget)
         finally:
@@ -65,15 +75,21 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
     began, stopped, failure = time.perf_counter(), None, None
     try:
         sample = await strategy.generate(search.problem.prompt, run, params=params)
+        if not isinstance(sample, Sample):
+            raise no_sample(f"generate of {type(strategy).__name__}", sample)
         run.span.end("ok")
         candidates = sample.candidates or (Scored(sample),)
-    except BaseException as error:
+    except BaseException as raised:
+        error = lacking_await(raised) or raised
         run.span.fail(error)
         frame = run.frame.inner[0] if run.frame.inner else run.frame
         best, stopped = frame.best(), _reason(error)
+        if error is not raised:
+            raise error from raised
         if best is None or stopped is None:
             raise
         sample, candidates, failure = best.sample, frame.candidates(), error
+    _say(search, survived(run.span))
     errors = {id(e): e for _, e in sorted(search.errors, key=lambda entry: entry[0])}
     if isinstance(failure, Exception):
         errors[id(failure)] = failure
@@ -88,6 +104,15 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
     )  # fmt: skip
 
 
+def _say(search: Search, what: Survived) -> None:
+    """Warn of what was survived; raise what is no accident: a verifier none of whose answers are verdicts."""
+    if search.mistakes and what.verdicts == what.unjudged == len(search.mistakes):
+        _, first = min(search.mistakes, key=lambda entry: entry[0])
+        raise ConfigError(f"no sample was judged: {first}") from first
+    if what.warning:
+        warnings.warn(f"problem {search.problem.id!r}: {what.warning}", SearchWarning, stacklevel=2)
+
+
 def _reason(error: BaseException) -> Stopped | None:
     """Why a search ended by `error` may still return its best so far; None if the error must be raised."""
     if isinstance(error, asyncio.CancelledError):
@@ -96,11 +121,13 @@ def _reason(error: BaseException) -> Stopped | None:
 
 
 def _open(journal: Journal | str | Path | None, stack: ExitStack) -> Journal | None:
+    if journal is not None and not isinstance(journal, (Journal, str, Path)):
+        raise ConfigError(f'journal= is the name of a file, such as "run.db", or a Journal, got {told(journal)}')
     return stack.enter_context(Journal(journal)) if isinstance(journal, (str, Path)) else journal
 
 
 async def solve_many(
-    problems: Iterable[Problem],
+    problems: Iterable[Promptable],
     strategy: Generator,
     *,
     generator: Agent | None = None,
@@ -114,18 +141,17 @@ async def solve_many(
 ) -> list[Outcome[Result[Any]]]:
     """`solve` for every problem, at most `concurrency` at once; outcomes in the order of `problems`.
 
+    What is no `Problem` yet (a text, a list of messages, a `Prompt`) gets its place in the list as id: "0", "1", ...
     A problem that fails is an outcome with an error and stays in the list. `budget` is for each problem. `progress`
     shows a bar on stderr; `finished` is called as each problem ends. Resumable with a journal, like `solve`. Problem
     ids must differ, since each problem's randomness derives from its id. Stopped by Ctrl-C (under `run_sync`), it
     returns what there is by then.
     """
-    problems = list(problems)
-    if not all(isinstance(p, Problem) for p in problems):
-        raise ConfigError("solve_many needs Problem(id, Prompt.of(text), reference) objects: their ids give the seeds")
-    if len({p.id for p in problems}) < len(problems):
-        raise ConfigError("two problems have the same id: give each its own, its seeds are derived from it")
-    if concurrency < 1:
-        raise ConfigError(f"concurrency must be >= 1, got {concurrency}")
+    problems = _numbered(problems)
+    check_search(strategy, params, budget, seed)
+    check_callback("finished", finished)
+    if not is_whole(concurrency) or concurrency < 1:
+        raise ConfigError(f"concurrency must be >= 1, a whole number, got {concurrency!r}")
     outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)
     queue = iter(enumerate(problems))
     with ExitStack() as stack:
@@ -152,6 +178,19 @@ async def solve_many(
 
         await _all([asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))])
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _numbered(problems: Iterable[Promptable]) -> list[Problem]:
+    """Every problem with an id. Raises `ConfigError` for a single one, and for two with the same id."""
+    if isinstance(problems, (str, bytes, Prompt, Problem, Mapping)) or not isinstance(problems, Iterable):
+        raise ConfigError(f"solve_many needs a list of problems: pass [problem], or use solve, got {told(problems)}")
+    given = list(problems)
+    if given and all(isinstance(one, (Message, Mapping)) for one in given):
+        raise ConfigError("these messages are one conversation: pass [messages] to solve_many, or use solve")
+    numbered = [Problem.of(one, str(i)) for i, one in enumerate(given)]
+    if len({p.id for p in numbered}) < len(numbered):
+        raise ConfigError("two problems have the same id: give each its own, its seeds are derived from it")
+    return numbered
 
 
 async def _all(workers: list[asyncio.Task[None]]) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+from searchkit import message_dicts
 from searchkit.errors import ConfigError
+from searchkit.kinds import is_count, is_number, is_whole, told
 
 T = TypeVar("T")
 S = TypeVar("S")
+NUMBERS, COUNTS = frozenset({int, float}), frozenset({int, type(None)})
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 Role = Literal["generate", "verify", "plan"]
@@ -50,6 +53,23 @@ class Message:
     tool_call_id: str | None = None
     reasoning: str = ""
 
+    def __post_init__(self) -> None:
+        if isinstance(self.parts, str):
+            raise ConfigError(f"a message's parts are a tuple: (Text({told(self.parts)}),), or use Prompt.of(text)")
+
+    @classmethod
+    def of(cls, message: Message | Mapping[str, Any], index: int = 0) -> Message:
+        """A message as it is, or from a dictionary of the OpenAI API. index: its number, for the error's sentence."""
+        if isinstance(message, Message):
+            return message
+        if not isinstance(message, Mapping):
+            raise ConfigError(
+                f'message {index} is {told(message)}: a message is {{"role": "user", "content": text}} or a Message'
+            )
+        read = message_dicts.read(message, index)
+        parts = tuple(Text(said) if kind == "text" else Image(said) for kind, said in read.parts)
+        return cls(read.role, parts, tuple(ToolCall(*c) for c in read.tool_calls), read.tool_call_id, read.reasoning)
+
     @property
     def text(self) -> str:
         return "".join(part.text for part in self.parts if isinstance(part, Text))
@@ -73,19 +93,32 @@ class Prompt:
     prefix_ids: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.messages, (tuple, list)) or not all(isinstance(m, Message) for m in self.messages):
+            raise ConfigError(f"a Prompt is a tuple of Messages; Prompt.of(...) makes one, got {told(self.messages)}")
         if not any(m.tool_calls or any(map(_says, m.parts)) for m in self.messages):
             raise ConfigError("the prompt is empty: pass a text, a Prompt with a message, or a Problem")
 
     @classmethod
-    def of(cls, prompt: str | Prompt | Problem | Message | Iterable[Message]) -> Prompt:
-        """A `Prompt` from whatever a user has: a text becomes one user message."""
+    def of(cls, prompt: Promptable | Message) -> Prompt:
+        """A `Prompt` from whatever a user has: a text becomes one user message.
+
+        A conversation is a list of `Message` objects, or of dictionaries as OpenAI's API takes them.
+        """
         if isinstance(prompt, Prompt):
             return prompt
         if isinstance(prompt, Problem):
             return prompt.prompt
         if isinstance(prompt, str):
             return cls((Message("user", (Text(prompt),)),))
-        return cls((prompt,) if isinstance(prompt, Message) else tuple(prompt))
+        if isinstance(prompt, Message):
+            return cls((prompt,))
+        if isinstance(prompt, (bytes, bytearray)):
+            raise ConfigError(f"a prompt is a text, not bytes: pass it as .decode(), got {told(prompt)}")
+        if isinstance(prompt, Mapping):
+            raise ConfigError(f"a conversation is a list of messages: pass [message], got {told(prompt)}")
+        if not isinstance(prompt, Iterable) or isinstance(prompt, type):
+            raise ConfigError(f"a prompt is a text, a list of messages, a Prompt or a Problem, got {told(prompt)}")
+        return cls(tuple(Message.of(message, i) for i, message in enumerate(prompt)))
 
     @property
     def text(self) -> str:
@@ -108,10 +141,17 @@ class Problem:
     prompt: Prompt
     reference: Any = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.prompt, Prompt):
+            raise ConfigError(f"a Problem needs a Prompt: Problem(id, Prompt.of(text)), got {told(self.prompt)}")
+
     @classmethod
-    def of(cls, problem: str | Prompt | Problem) -> Problem:
-        """A `Problem` from a text or prompt; its id is then "0"."""
-        return problem if isinstance(problem, Problem) else cls("0", Prompt.of(problem))
+    def of(cls, problem: Promptable, id: str = "0") -> Problem:
+        """A `Problem` from a text, a conversation or a prompt, which gets this `id`; a problem keeps its own."""
+        return problem if isinstance(problem, Problem) else cls(id, Prompt.of(problem))
+
+
+Promptable = str | Prompt | Problem | Iterable[Message | Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +170,9 @@ class ConfidenceFloor:
     FELL: ClassVar[str] = "confidence below the floor"
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise ConfigError(f"a floor's window must be >= 1 tokens, got {self.window}")
-        if math.isnan(self.bar):
+        if not is_whole(self.window) or self.window < 1:
+            raise ConfigError(f"a floor's window must be >= 1 tokens, a whole number, got {told(self.window)}")
+        if not is_number(self.bar) or math.isnan(self.bar):
             raise ConfigError("a floor's bar must be a number; -inf never ends a text")
 
 
@@ -162,19 +202,37 @@ class Params:
     def __post_init__(self) -> None:
         if isinstance(self.stop, str):
             object.__setattr__(self, "stop", (self.stop,))
+        numbers = {type(self.temperature), type(self.top_p), type(self.min_p)}
+        counts = {type(self.top_k), type(self.max_tokens), type(self.logprobs)}
+        if not (numbers <= NUMBERS and counts <= COUNTS and type(self.stop) is tuple and self.floor is None):
+            self._check_kinds()  # the usual kinds are told at a glance: parameters are made for every step of a search
         checks = {
             "temperature must be a finite number >= 0": 0 <= self.temperature < math.inf,
             "top_p must be in (0, 1]": 0 < self.top_p <= 1,
-            "top_k must be >= 0 (0 is off)": self.top_k >= 0,
+            "top_k must be >= 0 (0 is off)": self.top_k is not None and self.top_k >= 0,
             "min_p must be in [0, 1)": 0 <= self.min_p < 1,
             "max_tokens must be >= 1, or None": self.max_tokens is None or self.max_tokens >= 1,
             "logprobs must be >= 0, or None": self.logprobs is None or self.logprobs >= 0,
             "stop strings must not be empty": all(self.stop),
+            "stop strings must be texts": not self.stop or all(isinstance(text, str) for text in self.stop),
             "a floor needs each token's rivals: logprobs=20, say": self.floor is None or bool(self.logprobs),
         }
         for rule, holds in checks.items():
             if not holds:
                 raise ConfigError(f"{rule}, got {self}")
+
+    def _check_kinds(self) -> None:
+        """Raises `ConfigError` for what is no number where one is needed, and so has no bounds."""
+        for name, value in (("temperature", self.temperature), ("top_p", self.top_p), ("min_p", self.min_p)):
+            if not is_number(value):
+                raise ConfigError(f"{name} must be a number, got {told(value)}")
+        for name, count in (("top_k", self.top_k), ("max_tokens", self.max_tokens), ("logprobs", self.logprobs)):
+            if count is not None and not is_whole(count):
+                raise ConfigError(f"{name} must be a whole number, got {told(count)}")
+        if not isinstance(self.stop, (tuple, list)):
+            raise ConfigError(f'stop is a text or a tuple of texts such as ("\\n",), got {told(self.stop)}')
+        if self.floor is not None and not isinstance(self.floor, ConfidenceFloor):
+            raise ConfigError(f"floor must be a ConfidenceFloor(window, bar), got {told(self.floor)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +456,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name, ceiling in self.ceilings():
+            whole = name not in ("usd", "seconds")
+            if not is_number(ceiling) or (whole and ceiling >= 0 and not is_count(ceiling)):
+                kind = "a whole number" if whole else "a number"
+                raise ConfigError(f"Budget({name}={told(ceiling)}): a ceiling must be {kind}, or None for no ceiling")
             if not ceiling >= 0:
                 raise ConfigError(f"Budget({name}={ceiling}): a ceiling must be >= 0, or None for no ceiling")
 

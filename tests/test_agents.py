@@ -266,7 +266,7 @@ def test_mistakes_are_named() -> None:
         Function("name")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="threads"):
         Function(print, threads=0)
-    with pytest.raises(ConfigError, match="wrap the callable"):
+    with pytest.raises(ConfigError, match="must return a Sample, not str"):
         asyncio.run(solve("q", SelfConsistency(2), generator=Wrong()))
     with pytest.raises(ConfigError, match="second argument"):
         asyncio.run(solve("q", "best-of-n"))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import Any
 
 from searchkit import codec
 from searchkit.engine.journal import Journal
+from searchkit.errors import VerifierError
 from searchkit.protocols import Generator, Verifier
 from searchkit.trace import Span
 from searchkit.tree import Tree
@@ -31,6 +32,7 @@ class Search:
     usage: Usage = NO_USAGE
     paid: Usage = NO_USAGE
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
+    mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)

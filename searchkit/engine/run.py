@@ -18,7 +18,9 @@ from searchkit.engine.metering import NO_USAGE, ONE_CALL, Metered, Timed, worst_
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
-from searchkit.errors import BudgetExhausted, ConfigError, UncertainEffect
+from searchkit.errors import BudgetExhausted, ConfigError, UncertainEffect, VerifierError
+from searchkit.kinds import is_whole
+from searchkit.mistakes import check_generator, check_prompt, check_samples, check_verifier, lacking_await, no_sample
 from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier
 from searchkit.trace import Span
 from searchkit.tree import Tree
@@ -115,16 +117,18 @@ class Run(Metered):
         source = generator if generator is not None else self._search.generator
         if source is None:
             raise ConfigError("there is no generator: pass generator= to the strategy or to solve()")
-        if n < 1:
-            raise ConfigError(f"n must be >= 1, got {n}")
+        if not is_whole(n) or n < 1:
+            raise ConfigError(f"n must be >= 1, a whole number, got {n!r}")
+        check_prompt("run.sample", prompt)
+        if isinstance(source, type) or not hasattr(source, "generate"):
+            check_generator("run.sample", source)
         chosen = params if params is not None else self.params
 
         async def draw(index: int, child: Run) -> Sample[Any]:
             child.index, child.partial = index, partial or self.partial
             sample = await source.generate(prompt, child, params=chosen)
             if not isinstance(sample, Sample):
-                kind = type(sample).__name__
-                raise ConfigError(f"a generator must return a Sample, got {kind}: wrap the callable in Function(...)")
+                raise no_sample(f"generate of {type(source).__name__}", sample)
             if child.role == "generate" and not partial:
                 if id(sample) in child.frame.seen:  # the same object twice is two candidates
                     sample = replace(sample)
@@ -234,6 +238,8 @@ class Run(Metered):
     async def score(
         self, verifier: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], *, partial: bool = False
     ) -> list[Scored]:
+        check_prompt("run.score", prompt)
+        check_samples("run.score", samples)
         judge = self._bind(verifier)
         groups = [list(samples)] if judge.joint else [[s] for s in samples]
         if len(groups) == 1:
@@ -258,7 +264,9 @@ class Run(Metered):
         """The verifier with this problem's reference; the same object each time, so that it can keep a cache."""
         known = self._search.bound.get(id(verifier))
         if known is None or known[0] is not verifier:
+            check_verifier("run.score", verifier)
             known = verifier, verifier.bind(self._search.problem)
+            check_verifier(f"bind of {type(verifier).__name__} must return what judges; it", known[1])
             self._search.bound[id(verifier)] = known
         return known[1]
 
@@ -281,6 +289,8 @@ class Run(Metered):
                     await journal.put(key, codec.dump_verdicts(verdicts))
             span.text = describe(verdicts)
         except BaseException as error:
+            if isinstance(error, VerifierError) and error.mistake:
+                self._search.mistakes.append((self.order, error))
             span.fail(error)
             self._settle(span, worst, Usage(verifications=len(samples), cpu_seconds=timed.seconds), paid=True)
             raise
@@ -316,9 +326,14 @@ class Run(Metered):
                 raise
             run.stop("deadline" if error.ceiling == "seconds" else "budget")
             chosen = best.sample
-        except BaseException as error:
-            run.span.fail(error)
+        except BaseException as raised:
+            mistake = lacking_await(raised)
+            run.span.fail(mistake or raised)
+            if mistake is not None:
+                raise mistake from raised
             raise
+        if not isinstance(chosen, Sample):
+            raise no_sample(f"search of {name}", chosen)
         if run.frame.stopped in ("budget", "deadline"):
             self.stop(run.frame.stopped)
         run.span.text = shown(chosen)

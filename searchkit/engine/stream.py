@@ -11,6 +11,7 @@ from searchkit.calls import CallError
 from searchkit.engine.ledger import Share, Wave
 from searchkit.engine.position import Position
 from searchkit.errors import ConfigError
+from searchkit.mistakes import lacking_await
 from searchkit.protocols import LATER
 from searchkit.trace import Span
 from searchkit.types import Outcome
@@ -96,7 +97,8 @@ class Stream(Generic[I, O]):
             value = await self._fn(item, child)
             child.span.end("ok")
             return Outcome(index, value)
-        except Exception as error:
+        except Exception as raised:
+            error = raised if (mistake := lacking_await(raised)) is None else _caused(mistake, raised)
             child.span.end("error", error)
             return Outcome(index, None, error)
         except asyncio.CancelledError as stray:
@@ -128,6 +130,12 @@ class Stream(Generic[I, O]):
                 # How far the items in flight had come is a matter of latency: nothing may depend on it.
                 self._run.forget(self._ordinal, self._taken)
             self._group.end("cancelled" if kind is asyncio.CancelledError else "ok" if kind is None else "error")
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    """`error` as if raised from `cause`."""
+    error.__cause__ = cause
+    return error
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Outcome[O]]]) -> None:

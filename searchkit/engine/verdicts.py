@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from searchkit.errors import SearchkitError, VerifierError
+from searchkit.kinds import forgotten, told
+from searchkit.mistakes import lacking_await
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Prompt, Sample, Verdict
 
@@ -14,22 +17,47 @@ from searchkit.types import Prompt, Sample, Verdict
 async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
     """The judge's verdicts, checked; whatever goes wrong is a `VerifierError` that names the judge and the fix."""
     try:
-        verdicts = list(await judge.verify(prompt, samples, run))
+        verdicts = _listed(await _asked(judge, prompt, samples, run), judge)
     except SearchkitError:
         raise
     except (Exception, SystemExit) as error:
-        raise VerifierError(f"{judge!r} raised {type(error).__name__}: {error}") from error
+        mistake = lacking_await(error)
+        raise VerifierError(
+            f"{judge!r} raised {type(error).__name__}: {mistake or error}", mistake=mistake is not None
+        ) from error
     if len(verdicts) != len(samples):
         raise VerifierError(
-            f"{judge!r} returned {len(verdicts)} verdicts for {len(samples)} samples; return one for each"
+            f"{judge!r} returned {len(verdicts)} verdicts for {len(samples)} samples; return one for each", mistake=True
         )
     low, high = judge.range
     for verdict in verdicts:
         if not isinstance(verdict, Verdict) or not all(map(_is_number, (verdict.score, *(verdict.step_scores or ())))):
-            raise VerifierError(f"{judge!r} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains")
+            raise VerifierError(
+                f"{judge!r} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains",
+                mistake=not isinstance(verdict, Verdict),
+            )
         if verdict.value is not None and not low <= verdict.value <= high:
             raise VerifierError(f"{judge!r} returned the score {verdict.value}, but its range is [{low}, {high}]")
     return verdicts
+
+
+def _asked(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> Awaitable[Any]:
+    """The judge's answer, to be awaited; a mistake if it is not."""
+    answer = judge.verify(prompt, samples, run)
+    if not inspect.isawaitable(answer):
+        raise VerifierError(f"{judge!r} answers at once: make it `async def verify(...)`", mistake=True)
+    return answer
+
+
+def _listed(verdicts: Any, judge: Verifier) -> list[Verdict]:
+    if forgotten(verdicts):
+        raise VerifierError(f"{judge!r} returned a coroutine: it lacks an `await` where it returns", mistake=True)
+    if isinstance(verdicts, (Verdict, str, bytes)) or not isinstance(verdicts, Iterable):
+        raise VerifierError(
+            f"{judge!r} returned {told(verdicts)}: return a list of Verdict(score), one a sample, in order",
+            mistake=True,
+        )
+    return list(verdicts)
 
 
 def _is_number(value: Any) -> bool:

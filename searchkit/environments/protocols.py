@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from searchkit.errors import ConfigError
+from searchkit.kinds import forgotten
 from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample, Transition, Verdict
 
@@ -111,6 +113,15 @@ class Committing(Protocol[S], metaclass=_Optional):
     async def commit(self, state: S, run: Run) -> Transition[S]:
         """Bring the real world into `state`: the only place where irreversible actions happen."""
         ...
+
+
+async def taken(environment: Environment[S], state: S, action: Sample[Any], run: Run) -> Transition[S]:
+    """Where `action` leads in `environment`. Raises `ConfigError` if it returns no `Transition`."""
+    step = await environment.step(state, action, run)
+    if not isinstance(step, Transition):
+        kind, fix = type(step).__name__, "an `await` is missing" if forgotten(step) else "Transition(state, ...)"
+        raise ConfigError(f"step of {type(environment).__name__} must return a Transition, not {kind}: {fix}")
+    return step
 
 
 def is_complete(environment: Environment[S], state: S) -> bool:

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 from searchkit.environments.protocols import Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.mistakes import check_environment
 from searchkit.protocols import LATER, Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Cost, Judged, Path, unit, zero
 from searchkit.strategies.a_star.frontier import Frontier
 from searchkit.strategies.a_star.successors import Expansion, Successors
 from searchkit.strategies.a_star.toolchain import IMAGINED, Imagination, Plan, ToolChainG, ToolChainH
-from searchkit.strategies.common.checks import check_counts, check_environment
+from searchkit.strategies.common.checks import check_counts
 from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample
@@ -74,7 +75,7 @@ class AStar(Strategy):
 
     def __post_init__(self) -> None:
         check_counts(self, width=1, expansions=1, in_flight=1, retries=0)
-        check_environment(self.environment)
+        check_environment(type(self).__name__, self.environment)
         for which in ("g", "h"):
             cost = getattr(self, which)
             if not isinstance(cost, Cost) and (not callable(cost) or hasattr(cost, "verify")):

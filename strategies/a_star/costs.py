@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, worded
 from searchkit.types import Params, Prompt, Sample
@@ -97,8 +98,7 @@ class Judged:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if not callable(getattr(self.verifier, "verify", None)):
-            raise ConfigError(f"Judged needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
+        check_verifier("Judged", self.verifier)
         if self.verifier.joint:
             raise ConfigError("a joint verifier ranks finished samples: a cost needs one that scores each")
         low, high = self.verifier.range

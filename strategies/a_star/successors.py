@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.environments.protocols import Environment
+from searchkit.environments.protocols import Environment, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Path, evaluate
@@ -96,7 +96,7 @@ class Successors:
         self, path: Path, g: float, action: Sample[Any], name: Hashable, share: float, run: Run
     ) -> tuple[Child, BudgetExhausted | None]:
         """The path with one more action, and its costs; what is paid for is kept, if need be with unknown costs."""
-        step = await self.environment.step(path.state, action, run)
+        step = await taken(self.environment, path.state, action, run)
         reached = replace(
             path, states=(*path.states, step.state), sample=self.environment.candidate(step.state),
             actions=(*path.actions, _value(action)), names=(*path.names, name), share=share,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from searchkit import mistakes
 from searchkit.errors import ConfigError
-
-METHODS = ("start", "prompt", "step_params", "step", "candidate")
+from searchkit.kinds import told
 
 
 def check_counts(owner: object, **least: int) -> None:
@@ -17,18 +17,9 @@ def check_counts(owner: object, **least: int) -> None:
             raise ConfigError(f"{type(owner).__name__} needs {name} >= {bound}, a whole number, got {value!r}")
 
 
-def check_environment(environment: Any) -> None:
-    """Raises `ConfigError` unless `environment` is one."""
-    missing = [name for name in METHODS if not callable(getattr(environment, name, None))]
-    if isinstance(environment, type) or missing:
-        what = "an object, not its class" if isinstance(environment, type) else f"one with {', '.join(missing)}"
-        raise ConfigError(f"an environment such as TextSteps() is needed, {what}, got {environment!r}")
-
-
 def check_verifier(owner: str, verifier: Any, threshold: float | None = None) -> None:
     """Raises `ConfigError` unless `verifier` scores each sample by itself, and `threshold` is a score of its."""
-    if isinstance(verifier, type) or not callable(getattr(verifier, "verify", None)):
-        raise ConfigError(f"{owner} needs a verifier; wrap a callable as Predicate(fn), got {verifier!r}")
+    mistakes.check_verifier(owner, verifier)
     if verifier.joint:
         raise ConfigError(f"a joint verifier ranks finished samples: {owner} needs one that scores each")
     low, high = verifier.range
@@ -41,4 +32,4 @@ def check_verifier(owner: str, verifier: Any, threshold: float | None = None) ->
 def check_method(what: str, value: Any, method: str, example: str) -> None:
     """Raises `ConfigError` unless `value` is an object with `method`."""
     if isinstance(value, type) or not callable(getattr(value, method, None)):
-        raise ConfigError(f"{what} is an object such as {example}, got {value!r}")
+        raise ConfigError(f"{what} is an object such as {example}, got {told(value)}")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from searchkit.errors import ConfigError
+from searchkit.kinds import forgotten
 from searchkit.protocols import Run, Selector
-from searchkit.types import Prompt, Scored
+from searchkit.types import Choice, Prompt, Scored
 
 
 async def choose(select: Selector, prompt: Prompt, scored: Sequence[Scored], run: Run) -> int:
     """The index of what `select` chooses among `scored`, of which there is one; else of the `fallback`."""
     choice = await select.select(prompt, scored, run)
+    if not isinstance(choice, Choice):
+        kind, fix = type(choice).__name__, "an `await` is missing" if forgotten(choice) else "Choice(index)"
+        raise ConfigError(f"select of {type(select).__name__} must return a Choice, not {kind}: {fix}")
     return fallback(scored) if choice.index is None else choice.index
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_generator, check_verifier
 from searchkit.protocols import Generator, Verifier
 
 Sources = tuple[Generator | None, ...]
@@ -14,8 +15,8 @@ Sources = tuple[Generator | None, ...]
 def sources_of(generators: Sequence[Generator | None], generator: Generator | None) -> Sources:
     """The generators to choose from: None among them stands for `generator`; without any that is the only one."""
     for one in generators:
-        if one is not None and not isinstance(one, Generator):
-            raise ConfigError(f"generators are models or strategies; wrap a callable as Function(fn), got {one!r}")
+        if one is not None:
+            check_generator("each of generators=", one)
     if generators and generator is not None and None not in generators:
         raise ConfigError("generator= is what None among generators= stands for, but there is no None: add one")
     return tuple(generator if one is None else one for one in generators) or (generator,)
@@ -23,8 +24,7 @@ def sources_of(generators: Sequence[Generator | None], generator: Generator | No
 
 def check_rewards(owner: str, verifier: Verifier, threshold: float | None) -> None:
     """Raises `ConfigError` unless each score of `verifier` can be made a reward in [0, 1]."""
-    if not callable(getattr(verifier, "verify", None)):
-        raise ConfigError(f"{owner} needs a verifier; wrap a callable as Predicate(fn), got {verifier!r}")
+    check_verifier(owner, verifier)
     if verifier.joint:
         raise ConfigError(f"a joint verifier scores all samples together: {owner} needs one that scores each")
     low, high = verifier.range

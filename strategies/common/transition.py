@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.calls import CallError
-from searchkit.environments.protocols import Environment, Learning, is_complete
+from searchkit.environments.protocols import Environment, Learning, is_complete, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import one
@@ -50,7 +50,7 @@ class Stepper:
         action = await one(self.environment, generator, state, run, index)
         if action is None:
             raise CallError("there is no action in this state")
-        return await self.judge(prompt, action, await self.environment.step(state, action, run), run, ahead)
+        return await self.judge(prompt, action, await taken(self.environment, state, action, run), run, ahead)
 
     async def judge(
         self,

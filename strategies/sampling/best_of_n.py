@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.mistakes import check_selector, check_verifier
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.selection.rules import Argmax
@@ -43,10 +44,8 @@ class BestOfN(Strategy):
             raise ConfigError(f"BestOfN needs a whole n >= 1, got {self.n!r}")
         if self.window is not None and self.window < 1:
             raise ConfigError(f"BestOfN needs window >= 1, got {self.window}")
-        if not callable(getattr(self.verifier, "verify", None)):
-            raise ConfigError(f"BestOfN needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
-        if not callable(getattr(self.select, "select", None)):
-            raise ConfigError(f"select is a rule such as Argmax(), Soft(0.1) or Vote(), got {self.select!r}")
+        check_verifier("BestOfN", self.verifier)
+        check_selector("select= of BestOfN", self.select)
         low, high = self.verifier.range
         if self.threshold is not None and not low <= self.threshold <= high:
             raise ConfigError(f"the threshold {self.threshold} is outside the verifier's range [{low}, {high}]")

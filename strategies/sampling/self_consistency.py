@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.stopping import StoppingRule
@@ -50,6 +51,8 @@ class SelfConsistency(Strategy):
             raise ConfigError(
                 f"stop is a rule such as BetaStopping(), Dirichlet() or EarlyStopping(), got {self.stop!r}"
             )
+        if self.verifier is not None:
+            check_verifier("SelfConsistency", self.verifier)
         if self.verifier is not None and self.verifier.range[0] < 0:
             raise ConfigError(f"a weighted vote needs scores >= 0, but the verifier's range is {self.verifier.range}")
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.environments.protocols import Environment
+from searchkit.environments.protocols import Environment, taken
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.mistakes import check_environment
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_environment, check_verifier
+from searchkit.strategies.common.checks import check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Reached, Stepper
 from searchkit.tool_calls import label
@@ -50,7 +51,7 @@ class Steps:
         lookahead: int = 0,
     ) -> None:
         check_verifier("a step-wise search", verifier)
-        check_environment(environment)
+        check_environment("a step-wise search", environment)
         if lookahead < 0:
             raise ConfigError(f"lookahead must be >= 0 steps, got {lookahead}")
         self.environment: Environment[Any] = environment
@@ -101,7 +102,7 @@ class Steps:
             place = self.environment.prompt(state)
             greedy = replace(params, temperature=0.0)
             [action] = await run.sample(self.generator, place, params=greedy, partial=True)
-            step = await self.environment.step(state, action, run)
+            step = await taken(self.environment, state, action, run)
             state = step.state
             if step.terminal and step.reward is not None:
                 return Verdict(step.reward)

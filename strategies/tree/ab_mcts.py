@@ -10,8 +10,9 @@ from typing import Any
 from searchkit.environments.protocols import Anytime, Environment, is_complete
 from searchkit.environments.rewrite import Rewrite
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.mistakes import check_environment
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts, check_environment
+from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.sources import Sources, check_rewards, reward_of, sources_of
 from searchkit.strategies.common.thompson import Draw, Prior, prior_of
@@ -82,7 +83,7 @@ class ABMCTS(Strategy):
             raise ConfigError("generators is a sequence, such as [small, large]")
         object.__setattr__(self, "generators", tuple(self.generators))
         check_counts(self, iterations=1, in_flight=1)
-        check_environment(self.environment)
+        check_environment("ABMCTS", self.environment)
         prior_of(self.prior, self.draw)
         check_rewards("ABMCTS", self.verifier, self.threshold)
         sources_of(self.generators, self.generator)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from searchkit.environments.protocols import Anytime, Completing, Environment, is_complete
+from searchkit.environments.protocols import Anytime, Completing, Environment, is_complete, taken
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.actions import one
 from searchkit.strategies.common.checks import check_counts
@@ -120,7 +120,7 @@ class Rollout(Evaluation):
             action = None if end.terminal else await one(environment, generator, end.state, run)
             if action is None:
                 break
-            end = await environment.step(end.state, action, run)
+            end = await taken(environment, end.state, action, run)
         return await stepper.judge(prompt, None, end, run)
 
     def draws(self, environment: Environment[Any]) -> int:

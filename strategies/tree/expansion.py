@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from searchkit.environments.protocols import Learning
+from searchkit.environments.protocols import Learning, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import Proposal, propose
@@ -124,7 +124,7 @@ class Expander:
     async def _follow(
         self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
     ) -> tuple[Child, BudgetExhausted | None]:
-        step = await self.stepper.environment.step(state, proposal.action, run)
+        step = await taken(self.stepper.environment, state, proposal.action, run)
         identity, action = proposal.identity, proposal.action
         if not step.terminal and not self.evaluation.of_children:
             return Child(identity, action, step.state, None, False, False), None

@@ -10,8 +10,9 @@ from typing import Any
 from searchkit.environments.protocols import Anytime, Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.mistakes import check_environment, check_generator
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts, check_environment, check_method, check_verifier
+from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Stepper
 from searchkit.strategies.selection.rules import Argmax
@@ -97,11 +98,11 @@ class TreeSearch(Strategy):
         if self.trees > self.iterations:
             raise ConfigError(f"{self.trees} trees cannot share {self.iterations} iterations")
         check_verifier(name, self.verifier, self.threshold)
-        check_environment(self.environment)
+        check_environment(name, self.environment)
         check_method("policy", self.policy, "backup", "UCT(1.0)")
         check_method("select", self.select, "select", "Argmax() or Vote()")
         if self.generator is not None:
-            check_method("generator", self.generator, "generate", "Model(backend) or Function(fn)")
+            check_generator(f"generator= of {name}", self.generator)
         if not isinstance(self.evaluation, Evaluation):
             raise ConfigError(f"evaluation is Value(), Rollout(n, horizon) or Children(), got {self.evaluation!r}")
         for what, choices in CHOICES.items():

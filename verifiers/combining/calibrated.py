@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Scored, Verdict
 from searchkit.verifiers.base import identity
@@ -30,8 +31,7 @@ class Calibrated:
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        if isinstance(self.verifier, type) or not callable(getattr(self.verifier, "verify", None)):
-            raise ConfigError(f"Calibrated needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
+        check_verifier("Calibrated", self.verifier)
         if isinstance(self.map, type) or not callable(self.map):
             raise ConfigError(f"Calibrated needs a fitted map such as Platt.fit(scores, right), got {self.map!r}")
         ends = [self.map(end) for end in self.verifier.range]  # infinite ones too: a score may be

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from searchkit.codec import content_of
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Usage, Verdict
 
@@ -31,8 +32,7 @@ class Deduplicated:
     joint: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.verifier, type) or not callable(getattr(self.verifier, "verify", None)):
-            raise ConfigError(f"Deduplicated needs a verifier; wrap a callable as Predicate(fn), got {self.verifier!r}")
+        check_verifier("Deduplicated", self.verifier)
         if self.verifier.joint:
             raise ConfigError(f"{self.verifier!r} compares samples, and equal ones count there: use it as it is")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.combining.members import unless_nothing, verdicts_of
@@ -36,8 +37,7 @@ class Jury:
                 f"Jury needs a tuple of verifiers such as (Judge(model), PYes(model)), got {self.judges!r}"
             )
         for judge in self.judges:
-            if not callable(getattr(judge, "verify", None)):
-                raise ConfigError(f"a jury is made of verifiers; wrap a callable as Predicate(fn), got {judge!r}")
+            check_verifier("Jury", judge)
         ranges = {tuple(map(float, judge.range)) for judge in self.judges}
         if self.by not in ("mean", "median", "majority"):
             raise ConfigError(f'by is "mean", "median" or "majority", got {self.by!r}')

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Prompt, Sample, Scored, Verdict
 
@@ -20,8 +21,7 @@ def check_members(owner: str, members: object) -> None:
     if not isinstance(members, tuple) or not members:
         raise ConfigError(f"{owner} needs a tuple of verifiers such as (Exact(), Judge(model)), got {members!r}")
     for member in members:
-        if isinstance(member, type) or not callable(getattr(member, "verify", None)):
-            raise ConfigError(f"{owner} is made of verifiers; wrap a callable as Predicate(fn), got {member!r}")
+        check_verifier(owner, member)
         least, most = member.range
         if not math.isfinite(most - least):
             raise ConfigError(

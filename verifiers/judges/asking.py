@@ -8,6 +8,7 @@ import string
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from searchkit import mistakes
 from searchkit.answers.keys import without_thoughts
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
@@ -122,8 +123,8 @@ def _dense(text: str) -> str:
 
 def check_generator(owner: object, generator: Any) -> None:
     """Raises `ConfigError` unless `generator` is one, or None."""
-    if generator is not None and not callable(getattr(generator, "generate", None)):
-        raise ConfigError(f"{type(owner).__name__} asks a generator such as Model(backend), got {generator!r}")
+    if generator is not None:
+        mistakes.check_generator(type(owner).__name__, generator)
 
 
 def name_of(generator: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
@@ -67,7 +68,8 @@ class Debate(Independent):
     def __post_init__(self) -> None:
         check_generator(self, self.generator)
         check(self.template, {"answer", "debate", "side"}, {"task", "answer", "debate", "side"})
-        if not callable(getattr(self.judge, "verify", None)) or self.judge.joint:
+        check_verifier("Debate", self.judge)
+        if self.judge.joint:
             raise ConfigError(f"the judge of a Debate is a verifier that scores each sample alone, got {self.judge!r}")
         if self.rounds < 1 or self.retries < 0:
             raise ConfigError(f"Debate needs rounds >= 1 and retries >= 0, got {self.rounds} and {self.retries}")

@@ -1,0 +1,45 @@
+"""What kind of value somebody passed: for checks of arguments, and for the sentences that say what was wrong."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from numbers import Integral, Real
+from typing import Any
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a number, NumPy's too. True and False are none, though Python counts them as 1 and 0."""
+    return isinstance(value, (int, float, Real)) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether `value` is a whole number by its type; 2.0 is not."""
+    return isinstance(value, (int, Integral)) and not isinstance(value, bool)
+
+
+def is_count(value: Any) -> bool:
+    """Whether `value` can bound something counted: a whole number, written as a float too (1e6), or infinity."""
+    return is_whole(value) or (is_number(value) and (value == math.inf or value % 1 == 0))
+
+
+def told(value: Any) -> str:
+    """`value` in an error message: as it is written, but not longer than a line."""
+    return f"{value!r:.80}"
+
+
+def yields(fn: Any) -> bool:
+    """Whether calling `fn` gives a generator of Python's instead of an answer."""
+    while hasattr(fn, "func"):  # a partial
+        fn = fn.func
+    call = fn if inspect.isroutine(fn) or isinstance(fn, type) else getattr(fn, "__call__", None)  # noqa: B004
+    return inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call)
+
+
+def forgotten(value: Any) -> bool:
+    """Whether `value` is what an ``async def`` gives without ``await``. It is closed, so nothing complains later."""
+    if not inspect.isawaitable(value):
+        return False
+    if inspect.iscoroutine(value):
+        value.close()
+    return True
