@@ -151,7 +151,10 @@ class Run(ABC):
 
     @abstractmethod
     def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
-        """What the items came to that did not fail, in order; failures are noted. Raises the first if none is left."""
+        """What the items came to, in order, but for those that failed or came to None; failures are noted.
+
+        Raises the first failure if nothing is left.
+        """
 
     @abstractmethod
     def note_failure(self, error: Exception | None) -> None:
@@ -229,7 +232,7 @@ class Run(ABC):
     async def afford(self, needed: Usage) -> None:
         """Wait until `needed` can be paid, for callers to whom a part of it is of no use.
 
-        Raises `BudgetExhausted` where that cannot be. Nothing is set aside.
+        Raises `BudgetExhausted` where that cannot be, or the deadline is over. Nothing is set aside.
         """
 
     @abstractmethod

@@ -67,4 +67,4 @@ def worst_case(generator: Any, sample: Usage) -> Usage | None:
 
 def _most_expensive(costs: Sequence[Usage]) -> Usage:
     """The most of everything that one of `costs` may be."""
-    return Usage(**{f.name: max(getattr(cost, f.name) for cost in costs) for f in fields(Usage)})
+    return Usage(**{f.name: max((getattr(cost, f.name) for cost in costs), default=0) for f in fields(Usage)})

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.errors import BudgetExhausted
+from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.types import Budget, Usage
 
 CEILINGS = ("generations", "verifications", "model_calls", "generated_tokens", "total_tokens", "usd")
@@ -273,8 +273,10 @@ class Wave:
 def children_budget(ledger: Ledger, n: int, least: Usage = NO_USAGE) -> Budget | None:
     """What `n` children may spend together if their parent keeps an equal part of what is left, and at least `least`.
 
-    None where there is no budget.
+    None where there is no budget. Raises `ConfigError` for less than no children.
     """
+    if n < 0:
+        raise ConfigError(f"a budget can be shared among 0 or more children, got {n}")
     if not ledger.bounded:
         return None
     parts: dict[str, Any] = {}

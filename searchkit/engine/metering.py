@@ -76,13 +76,21 @@ class Metered(Position):
 
     async def _hold(self, span: Span, worst: Usage) -> None:
         try:
-            if self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline:
-                raise BudgetExhausted("seconds")
-            if self.ledger.bounded:
-                await self.ledger.hold(cost_of(worst))
+            await self._set_aside(worst)
         except BaseException as error:
             span.fail(error)
             raise
+
+    async def _set_aside(self, worst: Usage) -> None:
+        if self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline:
+            raise BudgetExhausted("seconds")
+        if self.ledger.bounded:
+            await self.ledger.hold(cost_of(worst))
+
+    async def afford(self, needed: Usage) -> None:
+        await self._set_aside(needed)
+        if self.ledger.bounded:
+            self.ledger.settle(cost_of(needed), cost_of(NO_USAGE))
 
     def _settle(self, span: Span, worst: Usage, actual: Usage, *, paid: bool) -> None:
         if self.ledger.bounded:

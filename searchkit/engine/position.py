@@ -13,7 +13,7 @@ from searchkit.deadline import Deadline
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.ledger import Ledger
-from searchkit.errors import BudgetExhausted
+from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Run
 from searchkit.trace import Span
 from searchkit.types import Outcome, Params, Role, Stopped
@@ -112,6 +112,8 @@ class Position(Run):
     def note_failure(self, error: Exception | None) -> None:
         if isinstance(error, BudgetExhausted):
             self.stop("deadline" if error.ceiling == "seconds" else "budget")
+        elif error is not None and not isinstance(error, Exception):
+            raise ConfigError(f"note_failure takes an error, such as outcome.error, got {error!r:.80}")
 
     def fail(self, error: Exception) -> None:
         if not isinstance(error, BudgetExhausted):

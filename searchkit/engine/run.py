@@ -14,7 +14,7 @@ from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import Ledger, children_budget, cost_of
-from searchkit.engine.metering import NO_USAGE, ONE_CALL, Metered, Timed, worst_case
+from searchkit.engine.metering import ONE_CALL, Metered, Timed, worst_case
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
@@ -224,11 +224,6 @@ class Run(Metered):
 
     def worst_case(self, prompt: Prompt, params: Params) -> Usage:
         return worst_case(prompt, params, self.role, self.ledger)
-
-    async def afford(self, needed: Usage) -> None:
-        if self.ledger.bounded:
-            await self.ledger.hold(cost_of(needed))
-            self.ledger.settle(cost_of(needed), cost_of(NO_USAGE))
 
     def children_budget(self, n: int, least: Usage) -> Budget | None:
         return children_budget(self.ledger, n, least)

@@ -36,7 +36,6 @@ from searchkit.experiments.estimators import (
 )
 from searchkit.experiments.plots import plot
 from searchkit.experiments.pool import Entry, Pool, draw, from_parquet, score, to_parquet
-from searchkit.experiments.report import report
 from searchkit.experiments.statistics import (
     Allocated,
     Allocation,
@@ -123,7 +122,6 @@ __all__ = [
     "quantile_bins",
     "regret",
     "replay",
-    "report",
     "reward_bench",
     "score",
     "self_correction",

@@ -81,8 +81,8 @@ class DeepConfOnline(Strategy):
         voting, bar = self._voting(outcomes)
         votes = [self._vote(one, run) for one in voting]
         if self._decided(votes) is None and self.warmup < self.n:
-            outcomes += await self._later(prompt, bar, voting, votes, run)
-        run.survivors(outcomes)  # raises if there are none
+            outcomes = await self._later(prompt, bar, voting, votes, run) + outcomes
+        run.survivors(outcomes)  # raises if there are none: what failed last first
         deciding = self._decided(votes)
         if deciding is not None and len(voting) < self.n:
             run.stop("threshold")

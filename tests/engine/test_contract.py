@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from searchkit import Budget, BudgetExhausted, Model, Params, Prompt, Run, Sample
+from searchkit import Budget, BudgetExhausted, ConfigError, Model, Params, Prompt, Run, Sample
 from searchkit.engine.run import Run as EngineRun
 from searchkit.testing import Scripted
 from searchkit.types import Outcome, Usage
@@ -142,3 +142,30 @@ def test_the_clock_ends_what_runs_until_the_deadline() -> None:
             return "x"
 
     assert go(free).answer == "x"
+
+
+def test_after_the_deadline_nothing_can_be_afforded() -> None:
+    """The clock is a ceiling like any other."""
+
+    async def body(prompt: Prompt, run: Run) -> Any:
+        with pytest.raises(BudgetExhausted):
+            async with run.until_deadline():
+                await asyncio.Event().wait()
+        with pytest.raises(BudgetExhausted, match="seconds"):
+            await run.afford(Usage())
+        return "x"
+
+    assert go(body, budget=Budget(seconds=0.05)).answer == "x"
+
+
+def test_slips_are_named() -> None:
+    """An outcome where its error is wanted; less than no children."""
+
+    async def body(prompt: Prompt, run: Run) -> Any:
+        with pytest.raises(ConfigError, match=r"outcome\.error"):
+            run.note_failure(Outcome(0, None, ValueError()))  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="0 or more children"):
+            run.children_budget(-1, Usage())
+        return "x"
+
+    assert go(body).answer == "x"

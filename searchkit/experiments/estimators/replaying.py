@@ -46,6 +46,10 @@ class Adaptive:
 
     rule: StoppingRule
 
+    def __post_init__(self) -> None:
+        if not callable(getattr(self.rule, "decided", None)):
+            raise ConfigError(f"Adaptive needs a rule such as BetaStopping() or EarlyStopping(), got {self.rule!r}")
+
     def __call__(self, entries: Entries) -> tuple[float, int]:
         whole = [(i, entry) for i, entry in enumerate(entries, start=1) if entry.finish != "error"]
         votes = [entry.key for _, entry in whole]

@@ -41,22 +41,22 @@ class Descent(ABC):
     widening: Widening | None
 
     @abstractmethod
-    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
-        """The rating of an open child; infinite for one that must come before all others. shared: see below."""
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float | None:
+        """The rating of an open child; None for one that comes before all that are rated. shared: see below."""
 
     def shared(self, tree: Tree, parent: int) -> float:
         """What the ratings of all children have in common: ln N of the visits of `parent` that were started."""
         return math.log(max(1, tree.visits[parent] + tree.in_flight[parent]))
 
     def choose(self, tree: Tree, parent: int, children: Sequence[int]) -> int:
-        """The child with the greatest rating, of equals the first."""
+        """The first child that comes before all others, else the one with the greatest rating, of equals the first."""
         rate, shared, best, chosen = self.rate, self.shared(tree, parent), -math.inf, children[0]
         for child in children:
             rating = rate(tree, parent, child, shared)
+            if rating is None:
+                return child
             if rating > best:
                 best, chosen = rating, child
-                if rating == math.inf:
-                    break
         return chosen
 
     def backup(self, tree: Tree, node: int, value: float) -> None:

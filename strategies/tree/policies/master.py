@@ -26,10 +26,10 @@ class MASTER(Descent):
     def __post_init__(self) -> None:
         check(self, confidence=(0, math.inf), c=(0, math.inf))
 
-    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float | None:
         known = self.confidence + tree.visits[child]
         n = known + tree.in_flight[child] or started(tree, child)
         if not n:
-            return math.inf
+            return None
         total = self.confidence * tree.prior[child] + tree.total[child]
         return (total / known if known else tree.mean(parent)) + self.c * math.sqrt(shared / n)

@@ -38,9 +38,9 @@ class UCT(Descent):
             if self.q == "max":
                 raise ConfigError('a virtual loss lowers a mean: use q="mean", or virtual_loss=None with q="max"')
 
-    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float:
+    def rate(self, tree: Tree, parent: int, child: int, shared: float) -> float | None:
         n = started(tree, child)
-        return self._value(tree, parent, child) + self.c * math.sqrt(shared / n) if n else math.inf
+        return self._value(tree, parent, child) + self.c * math.sqrt(shared / n) if n else None
 
     def _value(self, tree: Tree, parent: int, child: int) -> float:
         visits, pending = tree.visits[child], tree.in_flight[child]
