@@ -18,7 +18,7 @@ from searchkit.errors import (
 )
 from searchkit.function import Function
 from searchkit.model import Model
-from searchkit.protocols import Run
+from searchkit.protocols import Backend, Generator, Run, Selector, Verifier
 from searchkit.result import Result
 from searchkit.solve import solve, solve_many, solve_sync
 from searchkit.strategy import Strategy
@@ -38,6 +38,7 @@ from searchkit.types import (
 from searchkit.wrap import search
 
 __all__ = [
+    "Backend",
     "Budget",
     "BudgetExhausted",
     "CallError",
@@ -46,6 +47,7 @@ __all__ = [
     "ConfidenceFloor",
     "ConfigError",
     "Function",
+    "Generator",
     "Journal",
     "JournalError",
     "Message",
@@ -62,11 +64,13 @@ __all__ = [
     "Scored",
     "SearchWarning",
     "SearchkitError",
+    "Selector",
     "StaleBranch",
     "Strategy",
     "UncertainEffect",
     "Usage",
     "Verdict",
+    "Verifier",
     "VerifierError",
     "run_sync",
     "search",

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -211,6 +212,16 @@ def test_a_misspelled_generator_is_told_its_name():
     from searchkit.generators import recorded
 
     assert recorded.__name__ == "searchkit.generators.recorded"
+
+
+@pytest.mark.parametrize("name", [n for n, path in MODULES.items() if path.name == "__init__.py" and n.count(".")])
+def test_a_face_names_every_file_of_its_folder(name: str) -> None:
+    """It says in which order to read them, so none may be missing, and none named that is not there."""
+    folder, said = MODULES[name].parent, ast.get_docstring(PARTS[name]) or ""
+    there = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+    assert {file for file in there if f"`{file}`" not in said} == set()
+    named = {file for file in re.findall(r"`(\w+\.py)`", said) if file not in there}
+    assert {file for file in named if not any(path.name == file for path in folder.parent.rglob("*.py"))} == set()
 
 
 def test_every_module_says_what_it_is():

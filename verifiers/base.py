@@ -1,4 +1,4 @@
-"""What the verifiers of this folder share."""
+"""What all verifiers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot` and `report`."""
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot` and `report`.
+
+One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
+`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`. `setup.py` is what commands
+share, `names.py` reads values of parameters without evaluating them.
+"""
 
 from __future__ import annotations
 

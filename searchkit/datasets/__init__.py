@@ -1,6 +1,7 @@
 """Data sets: public problem sets and your own, each with its prompt, its answer key and its verifier.
 
-Read `dataset.py` first (what a set is), then one set a file; `files.py` finds and checks their files, `own.py` reads
+Read `dataset.py` first (what a set is), then one set a file: `gsm8k.py`, `math500.py`, `aime.py`
+(with `maths.py`), `humaneval.py`, `game24.py`; `files.py` finds and checks their files, `own.py` reads
 yours.
 """
 

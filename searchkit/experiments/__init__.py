@@ -1,7 +1,7 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals.
 
-`pool/` holds samples, `estimators/` make curves of them, `statistics/` compare, `sweep/` runs searches, `report/` and
-`plots.py` show what came of it.
+`entry.py` is one sample and its scores, `pool/` holds them, `estimators/` make curves of them, `statistics/` compare,
+`sweep/` runs searches, `report/` and `plots.py` show what came of it.
 """
 
 from searchkit.experiments.estimators import (

@@ -2,8 +2,9 @@
 
 `openai/` speaks to any server with the OpenAI API, `embedded/` holds the small model that ships with searchkit, and
 `vllm.py` and `transformers.py` run one in this process. `simulated.py` and `recorded.py` need no model, and
-`pooling.py` asks a reward model on a server. `wrappers/` retry, limit, share and keep the calls of any backend.
-`searchkit.Model` makes a generator of a backend, and `searchkit.Function` one of any callable.
+`pooling.py` asks a reward model on a server. `wrappers/` retry, limit, share and keep the calls of any backend; several
+calls at once come back in order by `in_order.py`. `searchkit.Model` makes a generator of a backend, and
+`searchkit.Function` one of any callable.
 
 A name is imported from its module when it is asked for: a program loads the backends that it uses.
 """

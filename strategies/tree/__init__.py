@@ -7,7 +7,11 @@ node is worth. `growth.py`: how the tree takes it in, and when a node gets no mo
 of the tree the answer comes.
 
 `best_first.py` is the same loop by priority; `receding_horizon.py` searches, commits to what was found and
-searches again; `ab_mcts.py` is a loop of its own, over whole drafts, that grows wider or deeper.
+searches again; `ab_mcts.py` is a loop of its own, over whole drafts, that grows wider or deeper by its `arms.py`.
+
+On the way the loop uses `common/` (`actions.py`: what may be done in a state; `transition.py`: where it leads, judged;
+`choosing.py`: the last step; `checks.py`: mistakes), `selection/rules.py` (argmax) and, by default,
+`environments/text_steps.py`; skip them at first.
 """
 
 from searchkit.strategies.tree.ab_mcts import ABMCTS

@@ -18,7 +18,7 @@ from searchkit.strategies.common.sources import Sources, check_rewards, reward_o
 from searchkit.strategies.common.thompson import Draw, Prior, prior_of
 from searchkit.strategies.common.transition import Reached, Stepper
 from searchkit.strategies.selection.rules import Argmax
-from searchkit.strategies.tree.policies.ab_mcts import Arms
+from searchkit.strategies.tree.arms import Arms
 from searchkit.strategy import Strategy
 from searchkit.tool_calls import label
 from searchkit.tree import ROOT, Tree
@@ -60,7 +60,7 @@ class ABMCTS(Strategy):
     Each iteration walks down from the root. At every node Thompson sampling decides between GEN, one more child of this
     node, and CONT, to go on below one of those that are there, and then between these; a node without children that
     can be continued always generates. There are no rollouts: the reward of the new child is told to the arms on its way
-    (see `policies.ab_mcts.Arms`). A child without a score tells nothing. GEN alone is best-of-N, CONT alone a chain of
+    (see `arms.Arms`). A child without a score tells nothing. GEN alone is best-of-N, CONT alone a chain of
     refinements.
 
     Cost: at most `iterations` samples and as many verifications, and one for a draft to start from. Source: Inoue et

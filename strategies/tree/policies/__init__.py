@@ -1,4 +1,9 @@
-"""Selection rules of tree searches, one a file: pure functions of the tree."""
+"""Selection rules of tree searches, one a file: pure functions of the tree.
+
+Read `uct.py` first, on top of `descent.py`: the walk down from the root, to the child with the greatest rating. The
+same walk with other ratings: `puct.py`, `rap.py`, `agent_q.py`, `master.py`. Over all nodes of the tree:
+`best_first.py` and `swe_search.py`.
+"""
 
 from searchkit.strategies.tree.policies.agent_q import AgentQ
 from searchkit.strategies.tree.policies.best_first import BestFirstRule

@@ -24,7 +24,7 @@ from searchkit.protocols import Run, Verifier
 from searchkit.strategies.common.thompson import Arm, Beta, Gaussian, prior_of, thompson
 from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategies.tree.ab_mcts import ABMCTS
-from searchkit.strategies.tree.policies.ab_mcts import Arms
+from searchkit.strategies.tree.arms import Arms
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore

@@ -1,1 +1,7 @@
-"""Whether two answers are the same mathematics: reading, exact arithmetic, and sympy in a process of its own."""
+"""Whether two answers are the same mathematics: reading, exact arithmetic, and sympy in a process of its own.
+
+An answer is read by `reader.py`, `tokens.py`, `atoms.py` and `parser.py`, brought into one form by `forms.py` and
+`regions.py`, and decided on by `answer.py` and `compare.py` with the exact arithmetic of `exact.py` and `terms.py`.
+What that leaves open goes to another process: `worker.py` is our end of it, `server.py` its own, where `symbolic.py`
+asks sympy and `other.py` math-verify. `key.py` is the class in which an answer votes.
+"""
