@@ -218,7 +218,7 @@ class StrategyTests:
             tasks = [asyncio.create_task(solve(self.prompt, strategy, generator=model, seed=seed)) for seed in seeds]
             return [await task for task in tasks]
 
-        for order in range(2):
+        for order in range(3):
             assert [_outcome(result) for result in asyncio.run(main(order))] == alone
 
     def test_law_08_configuration_pickles_and_traces_round_trip(self) -> None:

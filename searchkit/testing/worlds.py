@@ -87,7 +87,7 @@ class Marks:
 
 async def _pause() -> None:
     """Let everything that is in flight get as far."""
-    for _ in range(20):
+    for _ in range(8):
         await asyncio.sleep(0)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit import Model, Params, solve
+from searchkit.answers.keys import json_field
 from searchkit.answers.structured import LONGEST, json_key, tool_key
 from searchkit.calls import Request
 from searchkit.errors import ConfigError
@@ -212,6 +213,9 @@ def reply(request: Request) -> str:
 class TestFieldVote(StrategyTests):
     def strategy(self) -> Strategy:
         return FieldVote(5, ("a", "b"))
+
+    def elections(self, result):
+        return [(json_field(name), result.candidates) for name in "ab"]
 
     def narrow(self) -> Strategy:
         return FieldVote(1, ("a", "b"))

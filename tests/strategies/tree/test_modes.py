@@ -72,12 +72,16 @@ class TestRootParallel(OnLetters):
 
 
 class TestRecedingHorizon(OnLetters):
-    def strategy(self) -> Strategy:
+    def strategy(self) -> RecedingHorizon:
         return RecedingHorizon(BestFirst(Worth(), environment=STEPS, iterations=2, width=3), rounds=3)
 
+    def over(self, environment: Any, verifier: Verifier) -> Strategy:
+        planner = replace(self.strategy().planner, environment=environment, verifier=verifier)
+        return replace(self.strategy(), planner=planner)
 
-class TestRecedingHorizonByAction(OnLetters):
-    def strategy(self) -> Strategy:
+
+class TestRecedingHorizonByAction(TestRecedingHorizon):
+    def strategy(self) -> RecedingHorizon:
         planner = MCTS(Worth(), environment=STEPS, iterations=4, width=2, evaluation=Rollout(), in_flight=2)
         return RecedingHorizon(planner, rounds=3, commit="action")
 
