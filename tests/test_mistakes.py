@@ -271,7 +271,7 @@ MISTAKES = [
     strategy("no verifier", r"Predicate\(fn\)", lambda b: BestOfN(2, good)),
     strategy("no verifier", r"Predicate\(fn\)", lambda b: BestOfN(2, lambda value: 1.0)),
     strategy("no verifier", r"Predicate\(fn\)", lambda b: SelfConsistency(2, verifier=good)),
-    strategy("no verifier", r"Predicate\(fn\)", lambda b: MCTS(good, TextSteps())),
+    strategy("no verifier", r"Predicate\(fn\)", lambda b: MCTS(good, environment=TextSteps())),
     strategy("no verifier", r"Predicate\(fn\)", lambda b: ABMCTS(good)),
     strategy("no verifier", r"Predicate\(fn\)", lambda b: BestOfN(2, AllOf((good,)))),
     strategy("no verifier", r"verifier= of Own .*Predicate\(fn\)", lambda b: Own(good)),
