@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -386,6 +387,9 @@ def test_a_mistake_gets_one_sentence_before_anything_is_paid(mistake: Mistake, d
         DOORS[door](paid, **{mistake.option: mistake.make(Scripted(paid.say))})
     assert "\n" not in str(raised.value)
     assert paid.calls == mistake.paid
+    if mistake.kind == "forgotten await":  # Python complains when it drops the coroutine: let that be now, not later
+        del raised
+        gc.collect()
 
 
 def test_there_are_enough_of_them() -> None:
