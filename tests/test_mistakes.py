@@ -118,6 +118,10 @@ class JudgingAtOnce(Judging):
         return [Verdict(1.0) for _ in samples]
 
 
+class Ranking(Judging):
+    joint = True
+
+
 class Unbound(Judging):
     def bind(self, problem: Problem) -> Any:
         """Without a return."""
@@ -291,6 +295,8 @@ MISTAKES = [
              lambda b: BestOfN(2, Judging(lambda s: [1.0])), 2),
     strategy("wrong verdicts", "no sample was judged.*`await`", lambda b: BestOfN(2, Judging(later)), 2),
     strategy("wrong verdicts", "no sample was judged.*async def verify", lambda b: BestOfN(2, JudgingAtOnce(len)), 2),
+    strategy("wrong verdicts", "no sample was judged.*1 verdicts for 2 samples",
+             lambda b: BestOfN(2, Ranking(lambda s: [Verdict(1.0)])), 2),
     strategy("forgotten await", "`await` is missing", lambda b: Doing(unawaited_draw)),
     strategy("forgotten await", "run.score .*not coroutine: put `await`", lambda b: Doing(unawaited_judging)),
     strategy("forgotten await", "`await` is missing", lambda b: Doing(unawaited_item)),
