@@ -27,7 +27,7 @@ VERIFIER = ("bind", "joint", "range")
 
 def check_verifier(owner: str, verifier: Any) -> None:
     """Raises `ConfigError` unless `verifier` is one."""
-    _no_class(owner, "a verifier", verifier)
+    _no_class(owner, "a verifier", verifier, "verify")
     if not _has(verifier, "verify"):
         raise ConfigError(f"{owner} needs a verifier; wrap a callable as Predicate(fn), got {told(verifier)}")
     missing = [name for name in VERIFIER if not hasattr(verifier, name)]
@@ -40,7 +40,7 @@ def check_verifier(owner: str, verifier: Any) -> None:
 
 def check_generator(owner: str, generator: Any) -> None:
     """Raises `ConfigError` unless `generator` is one: a model, a strategy, a wrapped callable."""
-    _no_class(owner, "a generator", generator)
+    _no_class(owner, "a generator", generator, "generate", "complete")
     if _has(generator, "generate"):
         return
     if _has(generator, "complete"):
@@ -54,7 +54,7 @@ def check_generator(owner: str, generator: Any) -> None:
 
 def check_backend(owner: str, backend: Any) -> None:
     """Raises `ConfigError` unless `backend` is one."""
-    _no_class(owner, "a backend", backend)
+    _no_class(owner, "a backend", backend, "complete", "generate")
     if _has(backend, "complete"):
         return
     if _has(backend, "generate"):
@@ -65,14 +65,14 @@ def check_backend(owner: str, backend: Any) -> None:
 
 def check_selector(owner: str, selector: Any) -> None:
     """Raises `ConfigError` unless `selector` is a rule that chooses."""
-    _no_class(owner, "a rule", selector)
+    _no_class(owner, "a rule", selector, "select")
     if not _has(selector, "select"):
         raise ConfigError(f"{owner} needs a rule such as Argmax(), Soft(0.1) or Vote(), got {told(selector)}")
 
 
 def check_environment(owner: str, environment: Any) -> None:
     """Raises `ConfigError` unless `environment` is one."""
-    _no_class(owner, "an environment", environment)
+    _no_class(owner, "an environment", environment, "step")
     missing = [name for name in ENVIRONMENT if not _has(environment, name)]
     if missing:
         raise ConfigError(
@@ -83,7 +83,7 @@ def check_environment(owner: str, environment: Any) -> None:
 
 def check_strategy(strategy: Any) -> None:
     """Raises `ConfigError` unless `strategy` is one, or any generator; what it is made of is checked too."""
-    _no_class("a search", "a strategy", strategy)
+    _no_class("a search", "a strategy", strategy, "generate", "complete")
     if _has(strategy, "complete") and not _has(strategy, "generate"):
         raise ConfigError(f"a strategy is needed, and this is a backend; wrap it: Model(backend), got {told(strategy)}")
     if not _has(strategy, "generate"):
@@ -95,8 +95,9 @@ def _has(value: Any, method: str) -> bool:
     return callable(getattr(value, method, None))
 
 
-def _no_class(owner: str, what: str, value: Any) -> None:
-    if isinstance(value, type):
+def _no_class(owner: str, what: str, value: Any, *methods: str) -> None:
+    """Raises `ConfigError` for a class of what is needed; other classes are callables like `bool`."""
+    if isinstance(value, type) and any(_has(value, method) for method in methods):
         raise ConfigError(f"{owner} needs {what}, an object and not its class: {value.__name__}(...), got {value!r}")
 
 

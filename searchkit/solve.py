@@ -106,7 +106,7 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
 
 def _say(search: Search, what: Survived) -> None:
     """Warn of what was survived; raise what is no accident: a verifier none of whose answers are verdicts."""
-    if search.mistakes and what.verdicts == what.unjudged == len(search.mistakes):
+    if search.mistakes and what.verdicts == what.unjudged <= len(search.mistakes):
         _, first = min(search.mistakes, key=lambda entry: entry[0])
         raise ConfigError(f"no sample was judged: {first}") from first
     if what.warning:

@@ -160,7 +160,7 @@ def test_all_calls_failing_raises_the_first_failure() -> None:
     async def broken(text: str) -> str:
         raise ValueError("always")
 
-    with pytest.raises(CallError, match="broken raised ValueError: always"):
+    with pytest.raises(ValueError, match="always"):
         asyncio.run(broken("q"))
 
 
@@ -268,7 +268,7 @@ def test_mistakes_are_named() -> None:
         Function(print, threads=0)
     with pytest.raises(ConfigError, match="must return a Sample, not str"):
         asyncio.run(solve("q", SelfConsistency(2), generator=Wrong()))
-    with pytest.raises(ConfigError, match="second argument"):
+    with pytest.raises(ConfigError, match="a strategy is needed"):
         asyncio.run(solve("q", "best-of-n"))  # type: ignore[arg-type]
 
 

@@ -28,6 +28,7 @@ from searchkit import (
     Problem,
     Prompt,
     Sample,
+    SearchWarning,
     VerifierError,
     search,
     solve,
@@ -113,7 +114,8 @@ def interrupts(question: str) -> str:
 
 def test_user_code_that_exits_does_not_take_the_loop_with_it() -> None:
     """A predicate that exits is a failed verification; an agent that interrupts reaches the caller; the loop lives."""
-    assert "SystemExit" in str(solve_sync("q", BestOfN(2, Predicate(quits)), generator=ALWAYS).errors[0])
+    with pytest.warns(SearchWarning, match="all verdicts failed .*SystemExit"):
+        solve_sync("q", BestOfN(2, Predicate(quits)), generator=ALWAYS)
     with pytest.raises(KeyboardInterrupt):
         solve_sync("q", SelfConsistency(1), generator=interrupts)
     assert solve_sync("q", SelfConsistency(2), generator=ALWAYS).answer == "a"
@@ -219,13 +221,22 @@ class Returns(LengthScore):
 
 @pytest.mark.parametrize(
     "verdicts",
-    [None, 3, [0.5], [None], [Verdict("high")], [Verdict(Fraction(1, 2))], [Verdict(step_scores=(float("nan"),))], []],  # type: ignore[arg-type]
+    [[Verdict("high")], [Verdict(Fraction(1, 2))], [Verdict(step_scores=(float("nan"),))]],  # type: ignore[arg-type]
 )
-def test_whatever_a_verifier_returns_is_a_verifier_error(verdicts: Any) -> None:
-    """One sentence about the verifier, not a TypeError from inside; the sample is returned unscored."""
-    result = solve_sync("q", BestOfN(1, Returns(verdicts=verdicts)), generator=ALWAYS)
+def test_whatever_a_verifier_says_is_a_verifier_error(verdicts: Any) -> None:
+    """One sentence about the verifier, not a TypeError from inside; the sample is returned unscored, with a warning."""
+    with pytest.warns(SearchWarning, match="all verdicts failed"):
+        result = solve_sync("q", BestOfN(1, Returns(verdicts=verdicts)), generator=ALWAYS)
     assert result.answer == "a"
     assert isinstance(result.errors[0], VerifierError)
+
+
+@pytest.mark.parametrize("verdicts", [None, 3, [0.5], [None], []])
+def test_a_verifier_that_never_returns_verdicts_is_a_mistake(verdicts: Any) -> None:
+    """Nothing was judged, and nothing ever will be: no answer pretends otherwise."""
+    with pytest.raises(ConfigError, match="no sample was judged") as raised:
+        solve_sync("q", BestOfN(1, Returns(verdicts=verdicts)), generator=ALWAYS)
+    assert isinstance(raised.value.__cause__, VerifierError)
 
 
 def test_a_budget_that_ends_the_scoring_is_said() -> None:
@@ -284,7 +295,7 @@ def test_an_enumeration_is_not_stored_as_a_number(tmp_path: Path) -> None:
         lambda: BestOfN(2.5, LengthScore()),  # type: ignore[arg-type]
         lambda: BestOfN("4", LengthScore()),  # type: ignore[arg-type]
         lambda: SelfConsistency(3, stop=5),  # type: ignore[arg-type]
-        lambda: asyncio.run(solve_many(["a"], SelfConsistency(2), generator=ALWAYS)),  # type: ignore[list-item]
+        lambda: asyncio.run(solve_many("a", SelfConsistency(2), generator=ALWAYS)),  # type: ignore[list-item]
     ],
 )
 def test_mistakes_are_refused_at_once(make: Any) -> None:

@@ -22,7 +22,7 @@ NO_USAGE = Usage()
 
 @dataclass(eq=False)
 class Search:
-    """What all runs of one search share."""
+    """What all runs of one search share. mistakes: verifications that returned no verdicts, one entry a sample."""
 
     problem: Problem
     generator: Generator | None = None

@@ -285,7 +285,7 @@ class Run(Metered):
             span.text = describe(verdicts)
         except BaseException as error:
             if isinstance(error, VerifierError) and error.mistake:
-                self._search.mistakes.append((self.order, error))
+                self._search.mistakes += [(self.order, error)] * len(samples)
             span.fail(error)
             self._settle(span, worst, Usage(verifications=len(samples), cpu_seconds=timed.seconds), paid=True)
             raise

@@ -11,13 +11,27 @@ import pickle
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import networkx
 import pytest
 
-from searchkit import Budget, CallError, ConfigError, Function, Model, Params, Prompt, Result, Run, Sample, solve
+from searchkit import (
+    Budget,
+    CallError,
+    ConfigError,
+    Function,
+    Model,
+    Params,
+    Prompt,
+    Result,
+    Run,
+    Sample,
+    SearchWarning,
+    solve,
+)
 from searchkit.environments.text_steps import TextSteps
 from searchkit.protocols import Verifier
 from searchkit.strategies.a_star.a_star import AStar
@@ -868,7 +882,9 @@ def test_a_failing_expansion_is_tried_again_and_then_given_up() -> None:
     """a fails for good: `retries` more attempts in its turn, then it is closed and b leads on."""
     for retries in (0, 1, 3):
         world = Known({"": "ab", "a": "x", "b": "x"}, broken=frozenset("a"))
-        result = run(AStar(world, width=2, retries=retries), world)
+        said = pytest.warns(SearchWarning, match="8 of 12 attempts failed") if retries == 3 else nullcontext()
+        with said:
+            result = run(AStar(world, width=2, retries=retries), world)
         tree = grown(result)
         assert result.answer == "bx"
         assert (tree.failures[1], tree.closed[1]) == (retries + 1, 1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from searchkit import Model, solve_sync
+from searchkit import Model, SearchWarning, solve_sync
 from searchkit.calls import CallError
 from searchkit.experiments import Interval, bootstrap
 from searchkit.generators import Simulated
@@ -52,7 +52,8 @@ def test_a_result_is_short_in_a_terminal():
 
 def test_what_a_model_wrote_is_text_and_can_be_stored():
     """As answer, candidate, error and in the trace: no element of its own, nothing that UTF-8 cannot hold."""
-    result = found({HOSTILE: 1.0})
+    with pytest.warns(SearchWarning, match="all verdicts failed"):  # it is longer than a score may be
+        result = found({HOSTILE: 1.0})
     failed = replace(result, errors=(CallError(HOSTILE),))
     for html in (failed._repr_html_(), failed.trace._repr_html_()):
         html.encode()

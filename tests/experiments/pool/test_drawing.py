@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from searchkit import SearchWarning
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
@@ -194,13 +195,14 @@ def test_a_verifier_that_sometimes_fails_counts_as_wrong():
     pool = drawn(coin(0.5), verifier=Predicate(grumpy, name="grumpy"))
     found = {(e.value, e.correct, e.score) for column in pool.entries.values() for e in column}
     assert found == {("right", True, 1.0), ("wrong", False, None)}
-    with pytest.raises(VerifierError, match="no opinion"):
+    with pytest.warns(SearchWarning, match="all verdicts failed"), pytest.raises(VerifierError, match="no opinion"):
         drawn(coin(0.0), verifier=Predicate(grumpy, name="grumpy"))
 
 
 def test_a_set_up_in_which_nothing_works_is_an_error():
     """All calls failing, or a budget of nothing, is not an accuracy of 0."""
-    with pytest.raises(CallError, match="a simulated failure"):
+    failed = pytest.raises(CallError, match="a simulated failure")
+    with pytest.warns(SearchWarning, match="8 of 8 attempts failed"), failed:
         drawn(coin(0.5, failures=1.0), count=2)
     with pytest.raises(ConfigError, match="raise the budget"):
         drawn(coin(0.5), count=2, budget=Budget(generations=0))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from searchkit import Budget, CallError, ConfigError, Model, Params, Result, solve
+from searchkit import Budget, CallError, ConfigError, Model, Params, Result, SearchWarning, solve
 from searchkit.environments.text_steps import TextSteps
 from searchkit.generators import Embedded
 from searchkit.lab.checker import CHECKER, problem
@@ -209,7 +209,9 @@ def test_a_state_that_cannot_be_expanded_is_passed_over() -> None:
     world = Known(WORLD.children, WORLD.scores, broken=frozenset("0"))
     assert paths(run(tot(3, 3, world, order="dfs", at_once=1, expansions=2), world)) == ["b"]
     world = Known(WORLD.children, WORLD.scores, broken=frozenset("abc"))
-    assert run(tot(3, 3, world), world).answer == run(tot(3, 3, world, order="dfs"), world).answer == "b"
+    with pytest.warns(SearchWarning, match="9 of 12 attempts failed") as said:
+        assert run(tot(3, 3, world), world).answer == run(tot(3, 3, world, order="dfs"), world).answer == "b"
+    assert len(said) == 2
 
 
 @pytest.mark.parametrize("order", ["bfs", "dfs"])

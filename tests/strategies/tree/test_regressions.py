@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from searchkit import Budget, CallError, ConfigError, Function, Model, Params, Result, solve
+from searchkit import Budget, CallError, ConfigError, Function, Model, Params, Result, SearchWarning, solve
 from searchkit.calls import Request
 from searchkit.environments import FolderEnvironment, Guarded, ReplayEnvironment, Rewrite, TextSteps
 from searchkit.protocols import Run
@@ -210,7 +210,8 @@ def test_no_draft_is_not_judged_and_a_failing_verifier_kills_no_search() -> None
     def fails(text: str) -> float:
         raise RuntimeError("no judge today")
 
-    result = go(MCTS(Predicate(fails, name="f"), environment=Rewrite(), iterations=3), lambda text: "d")
+    with pytest.warns(SearchWarning, match="all verdicts failed .*no judge today"):
+        result = go(MCTS(Predicate(fails, name="f"), environment=Rewrite(), iterations=3), lambda text: "d")
     assert result.answer == "d"
     assert not result.sample.truncated
 

@@ -194,7 +194,7 @@ class TestLaws(VerifierTests):
         ({"tests": ()}, "tests are"),
         ({"tests": (("1", "2"),)}, "are texts of Python"),
         ({"tests": ("assert (",)}, "no Python"),
-        ({"generator": 3}, "asks a generator"),
+        ({"generator": 3}, "needs a generator"),
         ({"sandbox": "docker"}, "got 'docker'"),
     ],
 )

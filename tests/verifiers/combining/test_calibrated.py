@@ -363,7 +363,7 @@ def test_maps_and_verifiers_that_do_not_go_together_are_refused():
         (lambda: Calibrated(Exact(), Platt), r"a fitted map such as Platt\.fit\(scores, right\)"),
         (lambda: Calibrated(Exact(), 0.5), "a fitted map"),
         (lambda: Calibrated(len, HALVED), r"wrap a callable as Predicate\(fn\)"),
-        (lambda: Calibrated(Exact, HALVED), r"wrap a callable as Predicate\(fn\)"),
+        (lambda: Calibrated(Exact, HALVED), "an object and not its class"),
         (lambda: Calibrated(Judge(), Temperature(2.0)), "use Platt or Isotonic"),
         (lambda: Calibrated(OutcomeReward(len), Temperature(2.0)), "got -inf: use Platt or Isotonic"),
         (lambda: Calibrated(Exact(), lambda score: 1 - score), "must rise"),

@@ -349,7 +349,7 @@ def test_mistakes_name_the_fix():
     for make, sentence in (
         (lambda: Weighted((), ()), "needs a tuple of verifiers"),
         (lambda: AllOf([a]), "needs a tuple of verifiers"),
-        (lambda: AllOf((Exact,)), r"wrap a callable as Predicate\(fn\)"),
+        (lambda: AllOf((Exact,)), "an object and not its class"),
         (lambda: Cascade(a, len, 0, 1), r"wrap a callable as Predicate\(fn\)"),
         (lambda: Weighted((a, a), (1,)), "a tuple of 2 weights"),
         (lambda: Weighted((a,), [1]), "a tuple of 1 weights"),

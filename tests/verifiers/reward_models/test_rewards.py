@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from searchkit import Model, Params, solve
+from searchkit import Model, Params, SearchWarning, solve
 from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run, Search
@@ -190,7 +190,8 @@ def test_a_model_that_fails_is_a_failed_call_that_is_charged_once():
     """The sample stays a candidate, the error is in the result."""
     model = ProcessReward(lambda prompt, steps: 1 / 0, name="broken")
     recorded = Recorded({"q": ["a", "b"]})
-    result = asyncio.run(solve("q", BestOfN(2, model), generator=recorded))
+    with pytest.warns(SearchWarning, match="all verdicts failed"):
+        result = asyncio.run(solve("q", BestOfN(2, model), generator=recorded))
     assert result.answer == "a"
     assert [str(e) for e in result.errors] == [
         "the reward model broken failed with ZeroDivisionError: division by zero"
