@@ -23,9 +23,9 @@ FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "veri
 LAYERS = {
     "ground": ("markup", "types", "errors", "calls", "codec", "redact", "deadline", "templates", "confidence"),
     "values": ("trace", "tree", "result", "answers"),
-    "protocols": ("protocols",),
+    "protocols": ("protocols", "ambient"),
     "engine": ("engine",),
-    "models": ("strategy", "model", "function"),
+    "models": ("strategy", "model", "arguments", "annotated", "function"),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
     "doors": ("solve", "wrap", "views", ""),
