@@ -10,6 +10,8 @@ SearchkitError
 |-- StaleBranch                  the world is no longer as it was when this branch of a tree was explored
 |-- UncertainEffect              an irreversible action was begun, and nobody knows whether it happened
 `-- JournalError                 the file is not a journal of ours, or is damaged
+
+SearchWarning (UserWarning)      a search goes on, but not as its caller may think
 """
 
 from __future__ import annotations
@@ -56,3 +58,7 @@ class UncertainEffect(SearchkitError):
 
 class JournalError(SearchkitError):
     """The file is not a searchkit journal, was written by an incompatible version, or is damaged. It is left as is."""
+
+
+class SearchWarning(UserWarning):
+    """A search goes on, but not as its caller may think: a ceiling that cannot bind, say. The message names the fix."""

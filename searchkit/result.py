@@ -12,12 +12,12 @@ from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Sample, Scored, Stopped, Usage
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 LONGEST, ROWS_SHOWN, CELL = 4000, 10, 200  # characters of the answer; candidates; columns of each
 
 
 @dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
+class Result(Generic[T_co]):
     """What a search returned, whatever stopped it.
 
     answer: the chosen sample's value. usage: everything charged, replays at their recorded cost. paid: what this
@@ -25,8 +25,8 @@ class Result(Generic[T]):
     another. overshoot: by how much a soft ceiling was exceeded (see `Budget`).
     """
 
-    answer: T
-    sample: Sample[T] = field(repr=False)
+    answer: T_co
+    sample: Sample[T_co] = field(repr=False)
     candidates: tuple[Scored, ...] = field(repr=False)
     errors: tuple[Exception, ...]
     usage: Usage

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from searchkit.errors import ConfigError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 S = TypeVar("S")
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -237,7 +238,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample(Generic[T]):
+class Sample(Generic[T_co]):
     """What a generator produced: a text, or whatever an agent returned.
 
     `finish` "length" marks a truncated sample: it never votes. `stop_reason` is the stop string that fired, None if the
@@ -248,7 +249,7 @@ class Sample(Generic[T]):
     identity.
     """
 
-    value: T
+    value: T_co
     message: Message | None = None
     finish: Finish = "stop"
     stop_reason: str | None = None
