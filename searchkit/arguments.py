@@ -143,5 +143,5 @@ def function_of(fn: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(inner, functools.partial):
         inner = inspect.unwrap(inner.func)
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
-        inner = inspect.unwrap(getattr(type(inner), "__call__", inner))
+        inner = inspect.unwrap(getattr(type(inner), "__call__", inner))  # noqa: B004
     return getattr(inner, "__func__", inner)  # type: ignore[no-any-return]

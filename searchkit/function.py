@@ -36,10 +36,10 @@ class Function:
     factory: `fn` takes no prompt and makes a fresh agent, itself a callable, for every sample; needed for agents with
     state. name, version: the identity in journals; whatever is not a function at the top of a module needs a name
     there, and a new version forgets what an old one answered. codec: stores values that are not JSON in a journal; by
-    default the return annotation says how (dataclasses, TypedDicts, pydantic models, enumerations, dates, tuples, sets),
-    and what it cannot store is refused (`ConfigError`), before the first call where the annotation shows it. "pickle"
-    stores whatever can be pickled; the journal is then trusted input: opening another person's runs their code. args,
-    kwargs: call `fn` with these instead of the prompt.
+    default the return annotation says how (dataclasses, TypedDicts, pydantic models, enumerations, dates, tuples,
+    sets), and what it cannot store is refused (`ConfigError`), before the first call where the annotation shows it.
+    "pickle" stores whatever can be pickled; the journal is then trusted input: resuming from another person's runs
+    their code. args, kwargs: call `fn` with these instead of the prompt.
 
     A callable that raises is a failed call (`CallError`), charged as one; parameters with a floor are refused
     (`CapabilityError`). A thread cannot be stopped: a cancelled synchronous call keeps its thread slot until it

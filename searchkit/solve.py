@@ -51,9 +51,9 @@ async def solve(
     span of each finished call. watch: called with the tree of each tree search as it is planted; it grows from then on.
 
     Returns the best answer so far whatever stops the search (`Result.stopped` says what); raises what stopped it if
-    there is no candidate yet. Cost: the strategy's; see its docstring. Warns (`SearchWarning`) of a ceiling on tokens or
-    money that cannot bind. Called inside an agent, it is a search of its own, with its own budget, journal and trace;
-    a function under `@search` is a part of the search around the agent.
+    there is no candidate yet. Warns (`SearchWarning`) of a ceiling on tokens or money that cannot bind. Called inside
+    an agent, it is a search of its own, with its own budget, journal and trace; what is a part of the search around
+    the agent is a function under `@search`. Cost: the strategy's; see its docstring.
     """
     if not isinstance(strategy, Generator):
         raise ConfigError(f"a strategy is needed as second argument, such as BestOfN(8, verifier), got {strategy!r}")

@@ -105,9 +105,9 @@ def search(
 
     Called by an agent that runs under a search, it is a part of that search: it draws on its budget, with `budget` as
     ceilings of its own, stands in its trace and journal, takes its seeds from there (`seed` makes them others), and is
-    cancelled with it. The agent's attempt then costs what the inner search costs, and nothing for itself. Under a budget
-    the searches of one attempt run one after another. Called without await by an agent that is a coroutine, it blocks
-    that agent's loop until it has ended.
+    cancelled with it. The agent's attempt then costs what the inner search costs, and nothing for itself. Under a
+    budget the searches of one attempt run one after another. A synchronous one, called by an agent that is a coroutine,
+    blocks that agent's loop until it has ended.
 
     Cost of a call: the strategy's number of generations, each one call of `fn`. Raises what stopped the search if not
     one call of `fn` succeeded.
