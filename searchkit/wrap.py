@@ -70,14 +70,9 @@ class Searched(Bound[P, T_co], Protocol[P, T_co]):
 
 
 class Decorator(Protocol):
-    @overload
-    def __call__(self, fn: classmethod[Any, P, Coroutine[Any, Any, T]]) -> BoundAsync[P, T]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(self, fn: classmethod[Any, P, T]) -> Bound[P, T]: ...
-    @overload
-    def __call__(self, fn: staticmethod[P, Coroutine[Any, Any, T]]) -> BoundAsync[P, T]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(self, fn: staticmethod[P, T]) -> Bound[P, T]: ...  # type: ignore[overload-overlap]
+    """Puts the search around a function. Type checkers show it class and static methods as plain functions, and so
+    know the former's types through an object only, and the latter's through the class only."""
+
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, T]]) -> AsyncSearched[P, T]: ...  # type: ignore[overload-overlap]
     @overload
