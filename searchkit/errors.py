@@ -11,7 +11,7 @@ SearchkitError
 |-- UncertainEffect              an irreversible action was begun, and nobody knows whether it happened
 `-- JournalError                 the file is not a journal of ours, or is damaged
 
-SearchWarning (UserWarning)      a search survived the failure of most that it tried; no error, but worth a look
+SearchWarning (UserWarning)      a search goes on, but not as its caller may think; no error, but worth a look
 """
 
 from __future__ import annotations
@@ -69,4 +69,4 @@ class JournalError(SearchkitError):
 
 
 class SearchWarning(UserWarning):
-    """More than half of a search's attempts failed, or all verdicts did: its answer rests on what was left."""
+    """A search goes on, but not as its caller may think: most of what it tried failed, or a ceiling cannot bind."""

@@ -7,47 +7,54 @@ import contextvars
 import functools
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
+from searchkit.ambient import CURRENT, Attempt
+from searchkit.annotated import PICKLED, codec_for, reports_usage
+from searchkit.arguments import Signature, signature_of
 from searchkit.calls import CallError
 from searchkit.codec import Codec
 from searchkit.confidence import check_floor
-from searchkit.errors import ConfigError, SearchkitError
+from searchkit.errors import ConfigError, SearchkitError, SearchWarning
 from searchkit.kinds import yields
 from searchkit.mistakes import check_generator
 from searchkit.protocols import Generator, Run
-from searchkit.types import Params, Prompt, Sample
-
-SUPPLIED = ("seed", "index", "run", "params")  # parameters that a callable gets by declaring them
+from searchkit.types import Budget, Params, Prompt, Sample
 
 
 @dataclass(frozen=True)
 class Function:
     """Calls `fn` once a sample; whatever it returns is the sample's value.
 
-    - fn: is given the prompt's text (the `Prompt` itself if its first parameter is annotated so), and `seed`, `index`,
-      `run` and `params` where it declares parameters of these names.
+    - fn: is given the prompt's text (the `Prompt` itself if its first parameter is annotated so), and what it asks for:
+      the run by a parameter annotated `Run`, whatever it is called (``run: Run | None = None`` too, which leaves `fn`
+      callable without a search), the parameters by one annotated `Params`; `seed`, `index`, `run` and `params` by
+      parameters of these names without a default. What its caller or its author gave is never replaced.
     - factory: `fn` takes no prompt and makes a fresh agent, itself a callable, for every sample; needed for agents with
       state.
     - name: the identity in journals; whatever is not a function at the top of a module needs one there.
     - version: belongs to the identity; a new one forgets what an old one answered.
-    - codec: stores values that are not JSON.
+    - codec: stores values that are not JSON in a journal; by default the return annotation says how (dataclasses,
+      TypedDicts, pydantic models, enumerations, dates, tuples, sets), and what it cannot store is refused
+      (`ConfigError`), before the first call where the annotation shows it. "pickle" stores whatever can be pickled; the
+      journal is then trusted input: resuming from another person's runs their code.
     - threads: a synchronous `fn` runs in a thread, at most so many at once in a search.
     - args, kwargs: call `fn` with these instead of the prompt.
 
     A callable that raises is a failed call (`CallError`), charged as one; parameters with a floor are refused
     (`CapabilityError`). A thread cannot be stopped: a cancelled synchronous call keeps its thread slot until it
     returns. Cost: one generation and one model call a sample; its tokens are unknown unless `fn` returns a `Sample`
-    that says so.
+    that says so. If `fn` itself calls a function under `@search`, the cost is what that search costs.
     """
 
     fn: Callable[..., Any]
     factory: bool = False
     name: str = ""
     version: str = ""
-    codec: Codec | None = None
+    codec: Codec | Literal["pickle"] | None = None
     threads: int = 32
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] | None = None
@@ -63,19 +70,40 @@ class Function:
             )
         if self.threads < 1:
             raise ConfigError(f"threads must be >= 1, got {self.threads}")
+        if self.codec is not None and self.codec != "pickle" and not isinstance(self.codec, Codec):
+            raise ConfigError(f'codec must be Codec(dump, load), "pickle" or None, got {self.codec!r}')
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """What `fn` declares; of a factory what its agents do, if it is a class."""
+        return signature_of(self.fn.__call__ if self.factory and inspect.isclass(self.fn) else self.fn)
+
+    @functools.cached_property
+    def stored(self) -> Codec | None:
+        """How values are stored in a journal; raises `ConfigError` if they cannot be."""
+        if self.codec is None:
+            return None if self.factory else codec_for(self.fn)
+        return self.codec if isinstance(self.codec, Codec) else PICKLED
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, without what was found out about them."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         check_floor(params, self)
         name = self.name or label(self.fn)
-        if run.journaled and not self.name and not _lasting(self.fn):
+        if run.journaled and not self.name and not lasting(self.fn):
             raise ConfigError(
                 f"{name} has no lasting identity, and a journal must tell it from others in another process: use a "
-                "function defined at the top of a module, or pass name="
+                "function defined at the top of a module (a method's object needs a repr that tells it from others), "
+                "or pass name="
             )
         perform = functools.partial(self._perform, prompt, run, params, name)
-        return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=self.codec)
+        value_codec = self.stored if run.journaled else None
+        return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=value_codec)
 
     async def _perform(self, prompt: Prompt, run: Run, params: Params | None, name: str) -> Sample[Any]:
+        before = CURRENT.set(Attempt(run, asyncio.get_running_loop()))
         try:
             agent = self.fn() if self.factory else self.fn
             args, kwargs = self._arguments(agent, prompt, run, params)
@@ -89,23 +117,17 @@ class Function:
             raise
         except (Exception, SystemExit) as error:
             raise CallError(f"{name} raised {type(error).__name__}: {error}") from error
+        finally:
+            CURRENT.reset(before)
         return value if isinstance(value, Sample) else Sample(value)
 
     def _arguments(
         self, agent: Callable[..., Any], prompt: Prompt, run: Run, params: Params | None
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        try:
-            declared: Mapping[str, inspect.Parameter] = inspect.signature(agent).parameters
-        except (TypeError, ValueError):  # some builtins have none
-            declared = {}
+    ) -> tuple[list[Any], dict[str, Any]]:
+        declared = signature_of(agent) if self.factory else self.signature
+        args = self.args if self.args is not None else (prompt if declared.whole else prompt.text,)
         offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}
-        first = next(iter(declared.values()), None)
-        whole = first is not None and first.annotation in (Prompt, "Prompt")
-        args = self.args if self.args is not None else (prompt if whole else prompt.text,)
-        kwargs = dict(self.kwargs or {})
-        taken = {*kwargs, *list(declared)[: len(args)]}
-        kwargs |= {k: offered[k] for k in SUPPLIED if k in declared and k not in taken}
-        return args, kwargs
+        return declared.bind(args, self.kwargs or {}, offered)
 
 
 def original(error: Exception) -> Exception:
@@ -122,7 +144,7 @@ def label(fn: Callable[..., Any]) -> str:
     return f"{module}.{getattr(fn, '__qualname__', type(fn).__qualname__)}"
 
 
-def _lasting(fn: Callable[..., Any]) -> bool:
+def lasting(fn: Callable[..., Any]) -> bool:
     """Whether a name stands for this callable alone: not for methods, partials, lambdas and inner functions."""
     return (inspect.isfunction(fn) or inspect.isbuiltin(fn) or inspect.isclass(fn)) and "<" not in fn.__qualname__
 
@@ -131,6 +153,21 @@ def _makes_agents(fn: Callable[..., Any]) -> bool:
     """Whether `fn` is a class of agents, and not one whose objects are answers, such as `str`."""
     methods = {"generate", "complete", "__call__"}
     return isinstance(fn, type) and any(methods & vars(base).keys() for base in fn.__mro__)
+
+
+def warn_of_ceilings(function: Function, budget: Budget) -> None:
+    """Warn of ceilings that cannot bind: on tokens and money that only an opaque agent knows of."""
+    opaque = [name for name, _ in budget.ceilings() if name in ("generated_tokens", "total_tokens", "usd")]
+    unknown = function.factory and not inspect.isclass(function.fn)  # what it makes is not known yet
+    if opaque and not unknown and not function.signature.asks("run") and not reports_usage(function.fn):
+        names = " and ".join(f"Budget({name}=...)" for name in opaque)
+        warnings.warn(
+            f"{names} cannot bind: what {function.name or label(function.fn)} spends is not seen. Let it declare a "
+            "parameter `run: Run` and draw its model calls through that, or return a Sample with its usage; or limit "
+            "generations or seconds instead",
+            SearchWarning,
+            stacklevel=2,
+        )
 
 
 def as_generator(agent: Generator | Callable[..., Any]) -> Generator:

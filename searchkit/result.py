@@ -10,11 +10,11 @@ from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Sample, Scored, Stopped, Usage
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
+class Result(Generic[T_co]):
     """What a search returned, whatever stopped it.
 
     - answer: the chosen sample's value.
@@ -31,8 +31,8 @@ class Result(Generic[T]):
     - stopped: why the search ended; "done" if nothing cut it short.
     """
 
-    answer: T
-    sample: Sample[T] = field(repr=False)
+    answer: T_co
+    sample: Sample[T_co] = field(repr=False)
     candidates: tuple[Scored, ...] = field(repr=False)
     errors: tuple[Exception, ...]
     usage: Usage

@@ -6,22 +6,26 @@ import asyncio
 import functools
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from searchkit.ambient import CURRENT, Attempt
+from searchkit.calls import CallError
 from searchkit.engine.candidates import Search
 from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
+from searchkit.engine.spawning import Searches
 from searchkit.engine.sync import STOP, run_sync
 from searchkit.errors import ConfigError, SearchWarning
-from searchkit.function import as_generator
+from searchkit.function import Function, as_generator, warn_of_ceilings
 from searchkit.kinds import is_whole, told
 from searchkit.mistakes import check_callback, check_parts, check_search, lacking_await, no_sample
 from searchkit.protocols import Generator
 from searchkit.result import Result
+from searchkit.strategy import Strategy
 from searchkit.survived import Survived, survived
 from searchkit.trace import Span
 from searchkit.tree import Tree
@@ -52,7 +56,9 @@ async def solve(
 
     Returns the best answer so far whatever stops the search (`Result.stopped` says what); raises what stopped it if
     there is no candidate yet, and `ConfigError` for a mistake: before anything is paid for where the arguments show it.
-    Cost: the strategy's; see its docstring.
+    Warns (`SearchWarning`) of a ceiling on tokens or money that cannot bind. Called inside an agent, it is a search of
+    its own, with its own budget, journal and trace; what is a part of the search around the agent is a function under
+    `@search`. Cost: the strategy's; see its docstring.
 
     A failed attempt is survived while others succeed. An attempt is one generation: a call of a model or of a callable,
     with all its retries. Where more than half of a search's attempts failed, or every verdict did, a `SearchWarning`
@@ -63,12 +69,86 @@ async def solve(
     check_callback("watch", watch)
     problem, source = Problem.of(problem), None if generator is None else as_generator(generator)
     check_parts(source)
+    _warn(strategy, source, budget)
     with ExitStack() as stack:
         search = Search(problem, source, _open(journal, stack), listen, watch)
-        try:
-            return await _solve(search, strategy, Run.root(search, seed, budget), params, budget)
-        finally:
-            await search.close()
+        return await _closing(search, _solve(search, strategy, Run.root(search, seed, budget), params, budget))
+
+
+async def solve_inside(
+    attempt: Attempt,
+    problem: Problem,
+    strategy: Generator,
+    *,
+    name: str,
+    place: str,
+    generator: Generator,
+    budget: Budget = NO_BUDGET,
+    journal: Journal | str | Path | None = None,
+    alone: bool = False,
+) -> Result[Any]:
+    """`solve` as a part of the search in one of whose attempts it is called.
+
+    It draws on the attempt's part of the budget, with `budget` as ceilings of its own, stands in its trace and journal
+    (`journal` only if that has none), takes its seeds from `place`, and ends with it. name: of its span. alone: see
+    `Run.inside`. Cost: the strategy's, charged to both searches; the attempt then costs nothing of its own.
+    """
+    outer: Any = attempt.run
+    around, searches = outer._search, outer.threads.searches
+    _warn(strategy, generator, budget)
+    with ExitStack() as stack:
+        opened = _open(journal, stack) if around.journal is None else around.journal
+        search = Search(problem, generator, opened, around.listen, around.watch, around)
+        async with _turn(searches, outer.ledger.bounded, alone):
+            try:
+                run = outer.inside(search, name, place, budget, alone=alone)
+                result = await _closing(search, _solve(search, strategy, run, None, budget))
+            finally:
+                around.errors += search.errors
+    if result.stopped in ("budget", "deadline") and budget == NO_BUDGET:
+        outer.stop(result.stopped)
+    return result
+
+
+@asynccontextmanager
+async def _turn(searches: Searches, bounded: bool, alone: bool) -> AsyncIterator[None]:
+    """One of the searches of an attempt: it ends with the attempt, and under a budget it waits for its turn."""
+    task = asyncio.current_task()
+    if alone or task is None:  # on another loop; its own stands still, and so do all others there
+        yield
+        return
+    searches.tasks.add(task)
+    try:
+        async with searches.turn if bounded else nullcontext():
+            yield
+    finally:
+        searches.tasks.discard(task)
+
+
+def ongoing() -> Attempt | None:
+    """The attempt in which this is called, if it still goes on; raises `CallError` if it has been stopped."""
+    attempt = CURRENT.get()
+    if attempt is None or not isinstance(attempt.run, Run) or attempt.run.threads.ended == "done":
+        return None
+    if attempt.run.threads.ended == "stopped" or attempt.loop.is_closed():
+        raise CallError("the attempt that this search is a part of has been stopped")
+    return attempt
+
+
+def _warn(strategy: Generator, generator: Generator | None, budget: Budget) -> None:
+    sources = [generator, *(strategy.sources() if isinstance(strategy, Strategy) else (strategy,))]
+    for function in {id(source): source for source in sources if isinstance(source, Function)}.values():
+        warn_of_ceilings(function, budget)
+
+
+async def _closing(search: Search, work: Coroutine[Any, Any, Result[Any]]) -> Result[Any]:
+    """What `work` returns. Strategies and verifiers are no agents: a search that they open is not of our attempt."""
+    before = CURRENT.set(None)
+    try:
+        return await work
+    finally:
+        CURRENT.reset(before)
+        await search.close()
 
 
 async def _solve(search: Search, strategy: Generator, run: Run, params: Params | None, budget: Budget) -> Result[Any]:

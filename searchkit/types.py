@@ -12,6 +12,7 @@ from searchkit.errors import ConfigError
 from searchkit.kinds import is_count, is_number, is_whole, told
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 S = TypeVar("S")
 NUMBERS, COUNTS = frozenset({int, float}), frozenset({int, type(None)})
 
@@ -309,7 +310,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample(Generic[T]):
+class Sample(Generic[T_co]):
     """What a generator produced: a text, or whatever an agent returned.
 
     - value: the text, or what the agent returned.
@@ -326,7 +327,7 @@ class Sample(Generic[T]):
       sample's identity.
     """
 
-    value: T
+    value: T_co
     message: Message | None = None
     finish: Finish = "stop"
     stop_reason: str | None = None

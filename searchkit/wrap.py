@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
+import contextvars
 import functools
+import re
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
+from searchkit.ambient import Attempt
 from searchkit.calls import CallError
 from searchkit.codec import Codec
 from searchkit.engine.journal import Journal
 from searchkit.engine.sync import run_sync
 from searchkit.errors import ConfigError
-from searchkit.function import Function, is_async, original
+from searchkit.function import Function, is_async, label, lasting, original
 from searchkit.mistakes import check_search
 from searchkit.protocols import Generator
 from searchkit.result import Result
-from searchkit.solve import NO_BUDGET, solve
+from searchkit.solve import NO_BUDGET, ongoing, solve, solve_inside
 from searchkit.survived import survived
-from searchkit.types import Budget, Prompt
+from searchkit.types import Budget, Problem, Prompt
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-class AsyncSearched(Protocol[P, T_co]):
-    """An `async def` under a search."""
+class BoundAsync(Protocol[P, T_co]):
+    """An `async def` under a search, called without anything else: a method of an object, a static method."""
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
-    async def detailed(self, *args: P.args, **kwargs: P.kwargs) -> Result[Any]: ...
+    async def detailed(self, *args: P.args, **kwargs: P.kwargs) -> Result[T_co]:
+        """The whole result of the search, with the answer that calling this returns."""
+        ...
 
 
-class Searched(Protocol[P, T_co]):
-    """A `def` under a search."""
+class Bound(Protocol[P, T_co]):
+    """A `def` under a search, called without anything else: a method of an object, a static method."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
-    def detailed(self, *args: P.args, **kwargs: P.kwargs) -> Result[Any]: ...
+    def detailed(self, *args: P.args, **kwargs: P.kwargs) -> Result[T_co]:
+        """The whole result of the search, with the answer that calling this returns."""
+        ...
+
+
+class AsyncSearched(BoundAsync[P, T_co], Protocol[P, T_co]):
+    """An `async def` under a search."""
+
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self: AsyncSearched[Concatenate[Any, Q], T], instance: object, owner: type | None = None, /
+    ) -> BoundAsync[Q, T]: ...
+
+
+class Searched(Bound[P, T_co], Protocol[P, T_co]):
+    """A `def` under a search."""
+
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(
+        self: Searched[Concatenate[Any, Q], T], instance: object, owner: type | None = None, /
+    ) -> Bound[Q, T]: ...
 
 
 class Decorator(Protocol):
+    """Puts the search around a function. Type checkers show it class and static methods as plain functions, and so
+    know the former's types through an object only, and the latter's through the class only."""
+
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, T]]) -> AsyncSearched[P, T]: ...  # type: ignore[overload-overlap]
     @overload
@@ -56,13 +93,21 @@ def search(
     factory: bool = False,
     name: str = "",
     version: str = "",
-    codec: Codec | None = None,
+    codec: Codec | Literal["pickle"] | None = None,
 ) -> Decorator:
     """Decorate an agent, a function of any arguments and any return type: each call becomes a search over its calls.
 
     The decorated function takes the same arguments and returns the same type, awaitable if it was; ``.detailed(...)``
-    returns the whole `Result`. All samples get the same argument objects, so `fn` must not change them. factory: `fn`
-    takes no arguments and makes a fresh agent for every sample; call the result with the agent's arguments.
+    returns the whole `Result`. It decorates methods, too, class and static ones (put it above `@classmethod` and
+    `@staticmethod`; below them it works up to Python 3.12). All samples get the same argument objects, so `fn` must not
+    change them. factory: `fn` takes no arguments and makes a fresh agent for every sample; call the result with the
+    agent's arguments. name, version, codec, and what is supplied to `fn`: see `Function`.
+
+    Called by an agent that runs under a search, it is a part of that search: it draws on its budget, with `budget` as
+    ceilings of its own, stands in its trace and journal, takes its seeds from there (`seed` makes them others), and is
+    cancelled with it. The agent's attempt then costs what the inner search costs, and nothing for itself. Under a
+    budget the searches of one attempt run one after another. A synchronous one, called by an agent that is a coroutine,
+    blocks that agent's loop until it has ended.
 
     A list of messages as OpenAI's API takes them is the prompt that strategies and verifiers see, where it is the only
     argument, like a text; else they see the call.
@@ -72,38 +117,148 @@ def search(
     for an `fn` that yields.
     """
     check_search(strategy, None, budget, seed)
+    settings = Settings(strategy, budget, seed, journal, factory, name, version, codec)
 
-    def decorate(fn: Callable[..., Any]) -> Any:
-        Function(fn, factory)  # what cannot be searched over is refused where it is decorated
-
-        def opened(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Result[Any]]:
-            call = Function(fn, factory, name, version, codec, args=args, kwargs=kwargs)
-            asked = _shown(fn, args, kwargs)
-            return _own_errors(solve(asked, strategy, generator=call, budget=budget, seed=seed, journal=journal))
-
-        @functools.wraps(fn)
-        async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-            return (await opened(args, kwargs)).answer
-
-        async def asynchronous_detailed(*args: Any, **kwargs: Any) -> Result[Any]:
-            return await opened(args, kwargs)
-
-        @functools.wraps(fn)
-        def synchronous(*args: Any, **kwargs: Any) -> Any:
-            return run_sync(opened(args, kwargs)).answer
-
-        def synchronous_detailed(*args: Any, **kwargs: Any) -> Result[Any]:
-            return run_sync(opened(args, kwargs))
-
-        if is_async(fn):
-            wrapped: Any = asynchronous
-            wrapped.detailed = asynchronous_detailed
-        else:
-            wrapped = synchronous
-            wrapped.detailed = synchronous_detailed
-        return wrapped
+    def decorate(fn: Any) -> Any:
+        inner = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
+        Function(inner, factory)  # what cannot be searched over is refused where it is decorated
+        return (_Async if is_async(inner) else _Sync)(inner, settings, fn)
 
     return cast(Decorator, decorate)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `search` was given, and how a call of a function becomes a search."""
+
+    strategy: Generator
+    budget: Budget
+    seed: int
+    journal: Journal | str | Path | None
+    factory: bool
+    name: str
+    version: str
+    codec: Codec | Literal["pickle"] | None
+
+    async def alone(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result[Any]:
+        """A search of its own."""
+        call, shown = self._function(fn, args, kwargs, self.journal is not None), _shown(fn, args, kwargs)
+        return await _own_errors(
+            solve(shown, self.strategy, generator=call, budget=self.budget, seed=self.seed, journal=self.journal)
+        )
+
+    async def inside(
+        self, attempt: Attempt, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], blocking: bool
+    ) -> Result[Any]:
+        """A part of the search that `attempt` belongs to."""
+        call = self._function(fn, args, kwargs, self.journal is not None or attempt.run.journaled)
+        shown = _shown(fn, args, kwargs)
+        said = shown if isinstance(shown, str) else shown.text
+        place = f"{label(fn)} {self.seed} {ADDRESS.sub('', said)}"  # an object is elsewhere in the next process
+        search = solve_inside(
+            attempt, Problem.of(shown), self.strategy, name=_name(fn), place=place, generator=call,
+            budget=self.budget, journal=self.journal, alone=blocking,
+        )  # fmt: skip
+        return await _own_errors(search)
+
+    def _function(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], journaled: bool
+    ) -> Function:
+        name, version, owner = self.name, self.version, getattr(fn, "__self__", None)
+        if journaled and owner is not None and not ADDRESS.search(shown := repr(owner)):
+            # Methods of different objects are told apart by what their objects look like.
+            name = name or (label(fn) if lasting(getattr(fn, "__func__", fn)) else "")
+            version = f"{version} {shown}"
+        return Function(fn, self.factory, name, version, self.codec, args=args, kwargs=kwargs)
+
+
+class _Wrapper:
+    """A function under a search. As a descriptor it binds like the function that it stands for.
+
+    original: that function as it was decorated, a `classmethod` or `staticmethod` maybe.
+    """
+
+    def __init__(self, fn: Callable[..., Any], settings: Settings, original: Any) -> None:
+        functools.update_wrapper(cast(Any, self), fn)
+        self.__name__: str = _name(fn)
+        self.__qualname__: str = getattr(fn, "__qualname__", self.__name__)
+        self._fn, self._settings, self._original = fn, settings, original
+        self._home: tuple[Any, str] | None = None  # what it was bound to, as what
+
+    def __get__(self, instance: Any, owner: type | None = None, /) -> Any:
+        bind = getattr(type(self._original), "__get__", None)
+        if bind is None or (instance is None and self._original is self._fn):
+            return self
+        bound = type(self)(bind(self._original, instance, owner), self._settings, None)
+        bound._home = (owner if instance is None else instance), self.__name__
+        return bound
+
+    def __reduce__(self) -> Any:
+        """By name, like a function; bound, like a method."""
+        return self.__qualname__ if self._home is None else (getattr, self._home)
+
+    def __repr__(self) -> str:
+        return f"<search over {self._fn!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Wrapper) and self._home is not None and other._home is not None:
+            return self._settings is other._settings and self._fn == other._fn
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash((self._fn, id(self._settings)))
+
+
+class _Async(_Wrapper):
+    """An `async def`."""
+
+    async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return (await self.detailed(*args, **kwargs)).answer
+
+    # What `inspect.iscoroutinefunction` reads of whatever looks like a function.
+    __code__, __defaults__, __kwdefaults__ = __call__.__code__, None, None
+
+    async def detailed(self, /, *args: Any, **kwargs: Any) -> Result[Any]:
+        attempt = ongoing()
+        if attempt is None:
+            return await self._settings.alone(self._fn, args, kwargs)
+        work = self._settings.inside(attempt, self._fn, args, kwargs, blocking=False)
+        if attempt.loop is asyncio.get_running_loop():
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, attempt.loop))
+
+
+class _Sync(_Wrapper):
+    """A `def`."""
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self.detailed(*args, **kwargs).answer
+
+    def detailed(self, /, *args: Any, **kwargs: Any) -> Result[Any]:
+        attempt = ongoing()
+        if attempt is None:
+            return run_sync(self._settings.alone(self._fn, args, kwargs))
+        blocking = _running() is attempt.loop
+        work = self._settings.inside(attempt, self._fn, args, kwargs, blocking)
+        return _elsewhere(work) if blocking else asyncio.run_coroutine_threadsafe(work, attempt.loop).result()
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _elsewhere(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns on a loop of its own, in a thread of its own: the loop of this one is waiting for it."""
+    context = contextvars.copy_context()
+    with concurrent.futures.ThreadPoolExecutor(1, "searchkit-inside") as pool:
+        return pool.submit(context.run, asyncio.run, work).result()
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    return getattr(fn, "__name__", type(fn).__name__)
 
 
 async def _own_errors(search: Coroutine[Any, Any, Result[Any]]) -> Result[Any]:

@@ -21,7 +21,10 @@ PUBLIC = [
     "searchkit", "searchkit.environments", "searchkit.experiments", "searchkit.strategies", "searchkit.verifiers",
     "searchkit.views",
 ]  # fmt: skip
-HEAVY = ["joblib", "matplotlib", "networkx", "numpy", "onnxruntime", "openai", "sympy", "torch", "transformers", "vllm"]
+HEAVY = [
+    "joblib", "matplotlib", "networkx", "numpy", "onnxruntime", "openai", "pydantic", "sympy", "torch", "transformers",
+    "vllm",
+]  # fmt: skip
 GLOBAL_RANDOM = {"choice", "choices", "gauss", "randint", "random", "randrange", "sample", "seed", "shuffle", "uniform"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.types import Problem
@@ -13,7 +13,9 @@ from searchkit.types import Problem
 class Independent:
     """The defaults of a verifier that judges each sample by itself and needs no reference answer."""
 
-    joint: ClassVar[bool] = False
+    @property
+    def joint(self) -> bool:
+        return False
 
     def bind(self, problem: Problem) -> Any:
         return self

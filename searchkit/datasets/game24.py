@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.answers import keys
 from searchkit.datasets.dataset import Dataset, fill
@@ -48,7 +48,9 @@ class Game24(Independent):
 
     numbers: tuple[int, ...] = ()
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     @property
     def key(self) -> str:

@@ -22,13 +22,18 @@ NO_USAGE = Usage()
 
 @dataclass(eq=False)
 class Search:
-    """What all runs of one search share. mistakes: verifications that returned no verdicts, one entry a sample."""
+    """What all runs of one search share.
+
+    outer: the search in one of whose calls this one was opened, if it was. mistakes: verifications that returned no
+    verdicts, one entry a sample.
+    """
 
     problem: Problem
     generator: Generator | None = None
     journal: Journal | None = None
     listen: Callable[[Span], None] | None = None
     watch: Callable[[Tree], None] | None = None
+    outer: Search | None = None
     usage: Usage = NO_USAGE
     paid: Usage = NO_USAGE
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
@@ -38,6 +43,15 @@ class Search:
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
     digests: dict[str, tuple[Prompt, Params, bytes]] = field(default_factory=dict)
+
+    def charge(self, actual: Usage, *, paid: bool) -> None:
+        """Add to the totals, here and in the searches around this one."""
+        search: Search | None = self
+        while search is not None:
+            search.usage += actual
+            if paid:
+                search.paid += actual
+            search = search.outer
 
     def digest(self, use: str, prompt: Prompt, params: Params) -> bytes:
         """`codec.digest`; the last one for each use is remembered, because many samples are asked for the same."""

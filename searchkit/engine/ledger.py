@@ -287,6 +287,15 @@ def children_budget(ledger: Ledger, n: int, least: Usage = NO_USAGE) -> Budget |
     return Budget(**parts)
 
 
+def rest(ledger: Ledger, budget: Budget) -> Budget:
+    """`budget`, and nowhere more than what is free in `ledger` now."""
+    parts = dict(budget.ceilings())
+    for name, free in zip(CEILINGS, ledger.free(), strict=True):
+        if free < parts.get(name, math.inf):
+            parts[name] = max(0.0, free)
+    return Budget(**parts)  # type: ignore[arg-type]
+
+
 def _wanted(cost: Cost) -> Cost:
     """What must be free for a hold of `cost`: its amounts, and for model calls a little of every other ceiling."""
     calls = cost[CEILINGS.index("model_calls")] > 0

@@ -21,6 +21,16 @@ T = TypeVar("T")
 NO_USAGE, ONE_CALL = Usage(), Usage(model_calls=1)
 
 
+class Held:
+    """What is set aside for a call: its worst case; nothing any more once a search inside an agent has taken over."""
+
+    __slots__ = ("attempt", "worst")
+
+    def __init__(self, worst: Usage) -> None:
+        self.worst: Usage = worst
+        self.attempt: Usage = ONE_CALL  # what a failed attempt cost that does not say what it cost
+
+
 class Metered(Position):
     """The part of a run that touches the ledger and the journal."""
 
@@ -29,43 +39,50 @@ class Metered(Position):
     async def _leaf(
         self,
         span: Span,
-        worst: Usage,
+        held: Held,
         key: bytes | None,
         perform: Callable[[], Awaitable[Sample[Any]]],
         value_codec: codec.Codec | None,
     ) -> Sample[Any]:
         """Hold the worst case; replay or perform; charge the truth, exactly once whatever happens."""
         journal, made = self._search.journal, self._calls
-        await self._hold(span, worst)
+        await self._hold(span, held.worst)
         actual: Usage | None = None
         try:
             stored = journal.get(key) if journal is not None and key is not None else None
             if stored is not None:
                 found, retried = codec.load_row(stored, value_codec)
                 sample = replace(found, origin="journal")
-                actual = self._actual(sample.usage, worst)
+                actual = self._actual(sample.usage, held.worst)
                 self._charge_retries(span, retried, paid=False)
             else:
                 async with self.until_deadline():
                     sample = await perform()
-                actual = self._actual(sample.usage, worst)
+                actual = self._actual(sample.usage, held.worst)
                 if journal is not None and key is not None and self._calls == made:
                     await journal.put(key, codec.dump_row(sample, span.retried, value_codec))
             span.text = shown(sample)
         except BaseException as error:
             if isinstance(error, CallError):
-                actual = self._actual(error.usage or ONE_CALL, worst)
+                actual = self._actual(error.usage or held.attempt, held.worst)
             elif span.waiting:
                 actual = NO_USAGE  # cancelled before anything was sent
             elif actual is None:  # nobody knows
-                actual = replace(worst, estimated_tokens=worst.generated_tokens)
+                actual = replace(held.worst, estimated_tokens=held.worst.generated_tokens)
             span.fail(error)
-            self._settle(span, worst, actual, paid=True)
+            self._settle(span, held.worst, actual, paid=True)
             raise
         span.replayed = sample.origin != "model"
         span.end("ok")
-        self._settle(span, worst, actual, paid=sample.origin == "model")
+        self._settle(span, held.worst, actual, paid=sample.origin == "model")
         return sample
+
+    def hand_over(self) -> None:
+        """Give back what is held for the agent that runs here: a search inside it is charged instead of it."""
+        if self.held is not None and self.held.attempt is not NO_USAGE:
+            if self.ledger.bounded:
+                self.ledger.settle(cost_of(self.held.worst), cost_of(NO_USAGE))
+            self.held.worst = self.held.attempt = NO_USAGE
 
     def _actual(self, reported: Usage, worst: Usage) -> Usage:
         r, context = reported, reported.prompt_tokens + reported.generated_tokens
@@ -102,9 +119,7 @@ class Metered(Position):
 
     def _charge(self, actual: Usage, *, paid: bool) -> None:
         """Add to the totals of the search."""
-        self._search.usage += actual
-        if paid:
-            self._search.paid += actual
+        self._search.charge(actual, paid=paid)
 
     def _charge_retries(self, span: Span, attempt: Usage, *, held: bool = False, paid: bool = True) -> None:
         """Charge attempts that failed before the call ended; `held`: their cost was set aside."""

@@ -26,12 +26,13 @@ class Position(Run):
 
     key: the hash of its path, from which seeds come. order: its place in program order. frame: the candidates of the
     strategy that it is part of. partial: what is drawn here are steps, not candidates. threads: what the function that
-    was given this run has spawned, see `spawning.py`.
+    was given this run has spawned, see `spawning.py`. held: what is set aside for an agent that it was given to, see
+    `metering.py`.
     """
 
     __slots__ = (
-        "_calls", "_rng", "_search", "deadline", "frame", "index", "key", "ledger", "order", "params", "partial",
-        "role", "span", "threads",
+        "_calls", "_rng", "_search", "deadline", "frame", "held", "index", "key", "ledger", "order", "params",
+        "partial", "role", "span", "threads",
     )  # fmt: skip
     _search: Search
     key: bytes
@@ -45,11 +46,12 @@ class Position(Run):
     partial: bool
     params: Params | None
     threads: Any
+    held: Any  # Held | None
 
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
         self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
         self.index, self.order, self.role = 0, (), "generate"
-        self.params, self.deadline, self.partial = None, None, False
+        self.params, self.deadline, self.partial, self.held = None, None, False, None
         self._calls = 0
         self._rng: random.Random | None = None
 

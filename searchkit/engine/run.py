@@ -13,8 +13,8 @@ from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.keys import key_of, shown
-from searchkit.engine.ledger import Ledger, children_budget, cost_of
-from searchkit.engine.metering import ONE_CALL, Metered, Timed, worst_case
+from searchkit.engine.ledger import Ledger, children_budget, cost_of, rest
+from searchkit.engine.metering import ONE_CALL, Held, Metered, Timed, worst_case
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
@@ -44,6 +44,24 @@ class Run(Metered):
         run.threads = run.resource(run, Threads)
         if budget.seconds is not None:
             run.deadline = asyncio.get_running_loop().time() + budget.seconds
+        return run
+
+    def inside(self, search: Search, name: str, place: str, budget: Budget, *, alone: bool) -> Run:
+        """The run at the top of a search that an agent opens while it is called here.
+
+        place: what is asked. Its key comes from that and from how often that was asked here before, so that an agent
+        may open several searches at once in any order. alone: the loop of this run stands still meanwhile, so that
+        waiting for what siblings leave over would never end: the search has what is free now.
+        """
+        self.hand_over()
+        limits = rest(self.ledger, budget) if alone and self.ledger.bounded else budget
+        ordinal, span = self.threads.searches.count(place), self.span.add(name, "search", 0, self.role)
+        run = self.spawned(place, ordinal, 0, span, Ledger(limits, self.ledger))
+        run._search, run.frame, run.order = search, Frame(), (*self.order, self.next_ordinal(), 0)
+        run.params, run.partial, run.threads = None, False, run.resource(run, Threads)
+        if budget.seconds is not None:
+            end = asyncio.get_running_loop().time() + budget.seconds
+            run.deadline = end if run.deadline is None else min(end, run.deadline)
         return run
 
     # ---------------------------------------------------------------- children
@@ -168,7 +186,7 @@ class Run(Metered):
             return answer
 
         span = self.span.add(backend.name, "call", request.index, self.role)
-        return await self._leaf(span, worst, key, perform, None)
+        return await self._leaf(span, Held(worst), key, perform, None)
 
     async def call(
         self,
@@ -189,10 +207,12 @@ class Run(Metered):
 
         async def counted() -> Sample[Any]:
             sample = await closing(self, perform())
-            known = sample.usage if sample.usage.model_calls else replace(sample.usage, model_calls=1)
-            return replace(sample, usage=known)
+            if sample.usage.model_calls or held.attempt is NO_USAGE:
+                return sample
+            return replace(sample, usage=replace(sample.usage, model_calls=1))
 
-        return await self._leaf(self.span.add(name, "call", self.index, self.role), worst, key, counted, value_codec)
+        held = self.held = Held(worst)
+        return await self._leaf(self.span.add(name, "call", self.index, self.role), held, key, counted, value_codec)
 
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()

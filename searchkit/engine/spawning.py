@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from searchkit import protocols
 from searchkit.engine.ledger import CEILINGS, Ledger, Share, Wave, children_budget
@@ -187,13 +187,44 @@ class Family(Stream[Handle[Any], Any]):
                 group.end("ok")
 
 
-class Threads:
-    """All that one function has spawned, by the run that spawned it: it ends with the function."""
+class Searches:
+    """The searches that one agent has opened: the tasks in which they run, and how often each was asked for.
 
-    __slots__ = ("_families",)
+    turn: they draw on one share, whose leftovers only one at a time may wait for; under a budget they take turns.
+    """
+
+    __slots__ = ("_counts", "tasks", "turn")
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.turn: asyncio.Lock = asyncio.Lock()
+
+    def count(self, place: str) -> int:
+        """How often `place` was asked for, this time included."""
+        self._counts[place] = self._counts.get(place, 0) + 1
+        return self._counts[place]
+
+
+class Threads:
+    """All that one function has spawned, by the run that spawned it: it ends with the function.
+
+    So do the searches that an agent has opened. ended: "done", or "stopped" if a clock or a person ended it.
+    """
+
+    __slots__ = ("_families", "_searches", "ended")
 
     def __init__(self) -> None:
         self._families: dict[Position, Family] = {}
+        self._searches: Searches | None = None
+        self.ended: Literal["", "done", "stopped"] = ""
+
+    @property
+    def searches(self) -> Searches:
+        """Made when it is asked for: few functions are agents that search."""
+        if self._searches is None:
+            self._searches = Searches()
+        return self._searches
 
     def of(self, run: Position) -> Family:
         if run not in self._families:
@@ -201,9 +232,12 @@ class Threads:
         return self._families[run]
 
     async def close(self, *, stopped: bool = False) -> None:
+        self.ended = "stopped" if stopped else "done"
         families, self._families = self._families, {}
         for family in families.values():
             await family.close(stopped=stopped)
+        if self._searches is not None:
+            await _cancel(self._searches.tasks)
 
 
 async def closing(run: Position, work: Awaitable[O]) -> O:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
@@ -30,6 +30,12 @@ class Episode:
     ended: bool = False
     legal: tuple[Any, ...] | None = None
     world: Any = field(default=None, repr=False)
+
+
+class Conversation(Protocol):
+    """What a model is asked in a state. A class: type checkers take a plain callable in a field for a method."""
+
+    def __call__(self, state: Episode, /) -> Prompt: ...
 
 
 def conversation(state: Episode) -> Prompt:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from searchkit.environments.episode import Episode, conversation, plain, told
+from searchkit.environments.episode import Conversation, Episode, conversation, plain, told
 from searchkit.environments.pool import Copy, Pool, Seen, Tally
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
@@ -50,7 +50,7 @@ class LiveEnvironment(ABC):
     make: Callable[[], Any]
     copies: int = 1
     parse: Callable[[Sample[Any]], Any] = plain
-    prompt: Callable[[Episode], Prompt] = conversation
+    prompt: Conversation = conversation
     render: Callable[[Episode], Any] | None = None
     params: Params | None = None
     tally: Tally = field(default_factory=Tally, compare=False, repr=False)

@@ -44,7 +44,7 @@ class Environment(Protocol[S]):
 
     async def start(self, prompt: Prompt, run: Run) -> S: ...
 
-    def prompt(self, state: S) -> Prompt:
+    def prompt(self, state: S, /) -> Prompt:
         """What the generator sees in `state`."""
         ...
 

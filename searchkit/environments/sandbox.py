@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from searchkit.calls import CallError
-from searchkit.environments.episode import Episode, conversation, outcome, told
+from searchkit.environments.episode import Conversation, Episode, conversation, outcome, told
 from searchkit.environments.pool import PATIENCE
 from searchkit.errors import ConfigError, SearchkitError
 from searchkit.function import in_thread, is_async
@@ -102,7 +102,7 @@ class Sandbox(ABC):
     source: str | Path
     act: Callable[[Path, str], Any]
     render: Callable[[Path], Any] | None = None
-    prompt: Callable[[Episode], Prompt] = conversation
+    prompt: Conversation = conversation
     params: Params | None = None
 
     def __post_init__(self) -> None:

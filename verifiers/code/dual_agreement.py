@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit import templates as wording
 from searchkit.errors import ConfigError
@@ -65,8 +65,13 @@ class DualAgreement:
     sandbox: Level = "auto"
     limits: Limits = DEFAULT
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    joint: ClassVar[bool] = True
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
+
+    @property
+    def joint(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         check_generator(self, self.generator)

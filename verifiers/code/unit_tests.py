@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
@@ -49,7 +49,9 @@ class UnitTests(Independent):
     limits: Limits = DEFAULT
     suite: Suite | None = field(init=False, repr=False, compare=False, default=None)
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check(self.limits)

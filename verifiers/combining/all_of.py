@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
@@ -29,7 +29,9 @@ class AllOf:
 
     verifiers: tuple[Verifier, ...]
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_members("AllOf", self.verifiers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
@@ -28,7 +28,9 @@ class Calibrated:
     verifier: Verifier
     map: Callable[[float], float]
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_verifier("Calibrated", self.verifier)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
@@ -31,7 +31,9 @@ class Cascade:
     low: float
     high: float
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_members("Cascade", (self.cheap, self.dear))

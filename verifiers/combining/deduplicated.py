@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.codec import content_of
 from searchkit.errors import ConfigError
@@ -29,7 +29,9 @@ class Deduplicated:
 
     verifier: Verifier
 
-    joint: ClassVar[bool] = True
+    @property
+    def joint(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         check_verifier("Deduplicated", self.verifier)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
@@ -30,7 +30,9 @@ class Weighted:
     verifiers: tuple[Verifier, ...]
     weights: tuple[float, ...]
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_members("Weighted", self.verifiers)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError, SearchkitError, VerifierError
@@ -25,8 +25,13 @@ TRUNCATED = Verdict(feedback="a truncated sample is not compared")
 class _Joint:
     """What both share: they judge samples together, and never look at the reference."""
 
-    joint: ClassVar[bool] = True
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def joint(self) -> bool:
+        return True
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def bind(self, problem: Problem) -> Any:
         return self

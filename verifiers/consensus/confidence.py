@@ -99,7 +99,9 @@ class SelfCertainty(Confidence):
 
     vocabulary: int
 
-    range: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, math.inf)
 
     def __post_init__(self) -> None:
         if not isinstance(self.vocabulary, int) or self.vocabulary < 2:
@@ -140,7 +142,9 @@ class DeepConf(Confidence):
     window: int = 2048
     mode: Literal["min", "mean", "tail", "bottom"] = "min"
 
-    range: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, math.inf)
 
     def __post_init__(self) -> None:
         if self.window < 1:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
@@ -65,7 +65,9 @@ class PYes(Independent):
     no: str = "No"
     params: Params | None = None
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_generator(self, self.generator)

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
@@ -62,8 +62,13 @@ class PairwiseJudge:
     template: str = BETTER
     params: Params | None = None
 
-    range: ClassVar[tuple[float, float]] = (LOST, WON)
-    joint: ClassVar[bool] = True
+    @property
+    def range(self) -> tuple[float, float]:
+        return (LOST, WON)
+
+    @property
+    def joint(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         check_generator(self, self.generator)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Generator, Run
@@ -58,8 +58,13 @@ class UniversalConsistency:
     template: str = MOST_CONSISTENT
     params: Params | None = None
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    joint: ClassVar[bool] = True
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
+
+    @property
+    def joint(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         check_generator(self, self.generator)

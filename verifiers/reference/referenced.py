@@ -29,8 +29,11 @@ class Referenced(Independent, ABC, Generic[A]):
     reference: Any = None
     wanted: A | None = field(init=False, repr=False, compare=False, default=None)
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     rules: ClassVar[str]  # the beginning of its identity
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if not callable(self.answer):

@@ -1,0 +1,138 @@
+"""How a value is stored that is not JSON: by the return annotation of the callable that returned it, or pickled."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import pickle
+import sys
+import types
+import typing
+from collections import abc
+from collections.abc import Callable
+from typing import Any
+
+from searchkit.arguments import function_of, namespace, resolved
+from searchkit.codec import Codec
+from searchkit.errors import ConfigError
+from searchkit.types import Sample
+
+FIX = 'pass codec=Codec(dump, load), or codec="pickle", or run without a journal'
+JSON = (str, int, float, bool, type(None), list, dict, Any, object)  # what needs no codec, or what says nothing
+UNIONS = (typing.Union, types.UnionType)
+SPENT = (
+    abc.Iterator,
+    abc.Generator,
+    abc.AsyncIterator,
+    abc.AsyncGenerator,
+)  # reading them once is all that can be done
+PICKLED = Codec(
+    lambda value: base64.b64encode(pickle.dumps(value)).decode(), lambda text: pickle.loads(base64.b64decode(text))
+)
+
+
+def codec_for(fn: Callable[..., Any]) -> Codec | None:
+    """How what `fn` returns is stored, by its return annotation: with pydantic, whose types it may use.
+
+    None where the annotation is missing or says JSON: such values are stored as they are. Raises `ConfigError` if
+    nothing of the annotated type can be stored. Cost: milliseconds the first time.
+    """
+    annotation = _returned(fn)
+    if annotation is None or isinstance(annotation, str) or _plain(annotation):
+        return None
+    try:
+        return _adapted(annotation)
+    except TypeError:  # an annotation that cannot be hashed
+        return _adapted.__wrapped__(annotation)
+
+
+def reports_usage(fn: Callable[..., Any]) -> bool:
+    """Whether `fn` says that it returns a `Sample`, which can tell what it cost."""
+    annotation = _annotation(fn)
+    return annotation is Sample or typing.get_origin(annotation) is Sample
+
+
+def _annotation(fn: Callable[..., Any]) -> Any:
+    """The type that `fn` returns in the end, not a coroutine of it."""
+    inner = function_of(fn)
+    annotation = resolved(getattr(inner, "__annotations__", {}).get("return"), namespace(fn))
+    while typing.get_origin(annotation) in (abc.Awaitable, abc.Coroutine) and typing.get_args(annotation):
+        annotation = typing.get_args(annotation)[-1]
+    return annotation
+
+
+def _returned(fn: Callable[..., Any]) -> Any:
+    """The type of the value: of a `Sample` what is in it, None if that is not said."""
+    annotation = _annotation(fn)
+    if typing.get_origin(annotation) is Sample:
+        return typing.get_args(annotation)[0]
+    return None if annotation is Sample else annotation
+
+
+def _plain(annotation: Any) -> bool:
+    """Whether values of this type are JSON, or the annotation does not say what they are."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return all(type(arg) in JSON for arg in args)
+    if origin in (list, dict, *UNIONS):
+        return all(map(_plain, args)) and (origin is not dict or args[0] in (str, Any))
+    return annotation in JSON or isinstance(annotation, (typing.TypeVar, str)) or annotation is None
+
+
+@functools.lru_cache(maxsize=64)  # a fact about a type, which takes a millisecond to find out
+def _adapted(annotation: Any) -> Codec | None:
+    try:
+        from pydantic import TypeAdapter
+    except ImportError:  # then what is not JSON is refused once it is there
+        return None
+    try:
+        if typing.get_origin(annotation) in SPENT or annotation in SPENT:
+            raise ValueError("it can be read only once")
+        adapter: TypeAdapter[Any] = TypeAdapter(_portable(annotation))
+        adapter.json_schema(mode="serialization")  # refuses what has no JSON, such as a callable in a field
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"what is annotated as {_name(annotation)} cannot be stored ({reason}): {FIX}") from error
+
+    def load(stored: Any) -> Any:
+        return adapter.validate_json(json.dumps(stored))
+
+    def dump(value: Any) -> Any:
+        try:
+            stored = adapter.dump_python(value, mode="json", warnings="none")
+            again = load(stored)
+            kept = type(again) is type(value) and bool(again == value)
+        except Exception as error:
+            raise ConfigError(f"{_what(value, annotation)} cannot be stored ({error}): {FIX}") from error
+        if not kept:
+            raise ConfigError(f"{_what(value, annotation)} would come back as {again!r:.100}: {FIX}")
+        return stored
+
+    return Codec(dump, load)
+
+
+def _portable(annotation: Any) -> Any:
+    """The same type for pydantic, which before Python 3.12 wants the TypedDict of typing_extensions."""
+    if sys.version_info >= (3, 12):
+        return annotation
+    if typing.is_typeddict(annotation) and type(annotation).__module__ == "typing":
+        from typing_extensions import TypedDict
+
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        fields = {name: _portable(hint) for name, hint in hints.items()}
+        return TypedDict(annotation.__name__, fields, total=annotation.__total__)  # type: ignore[operator]
+    args = typing.get_args(annotation)
+    if args and typing.get_origin(annotation) in (list, dict, tuple, typing.Union, types.UnionType):
+        parts = tuple(map(_portable, args))
+        union = typing.get_origin(annotation) in UNIONS
+        return typing.Union[parts] if union else typing.get_origin(annotation)[parts]  # noqa: UP007
+    return annotation
+
+
+def _what(value: Any, annotation: Any) -> str:
+    return f"a value of type {type(value).__name__}, annotated as {_name(annotation)},"
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)

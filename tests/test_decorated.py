@@ -1,0 +1,298 @@
+"""The contract of `@search`: bound methods, what is supplied and what never is, ceilings that cannot bind."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import pickle
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import pytest
+
+from searchkit import (
+    Budget,
+    ConfigError,
+    Function,
+    Params,
+    Prompt,
+    Run,
+    Sample,
+    SearchWarning,
+    Usage,
+    search,
+    solve_sync,
+)  # fmt: skip
+from searchkit.strategies import SelfConsistency
+
+if TYPE_CHECKING:
+    from searchkit import Run as Position
+
+TWICE = SelfConsistency(2, key=str)
+
+
+class Desk:
+    """Methods of every kind, decorated."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @search(TWICE)
+    def sign(self, text: str, *, mark: str = ".") -> str:
+        """Sign a letter."""
+        return f"{text}, {self.name}{mark}"
+
+    @search(TWICE)
+    async def sign_later(self, text: str) -> str:
+        return f"{text}, {self.name}"
+
+    @search(TWICE)
+    @classmethod
+    def of_class(cls, text: str) -> str:
+        return f"{text}, {cls.__name__}"
+
+    @search(TWICE)
+    @staticmethod
+    def static(text: str) -> str:
+        return f"{text}!"
+
+    @staticmethod
+    @search(TWICE)
+    def static_below(text: str) -> str:
+        return f"{text}!"
+
+    @classmethod
+    @search(TWICE)
+    def of_class_below(cls, text: str) -> str:
+        return f"{text}, {cls.__name__}"
+
+    @search(TWICE, factory=True)
+    def clerk(self) -> Any:
+        return lambda text: f"{text}, for {self.name}"
+
+
+@search(TWICE)
+def plain(text: str) -> str:
+    """Say it."""
+    return text
+
+
+@search(TWICE)
+async def plain_later(text: str) -> str:
+    return text
+
+
+def test_a_sync_method_is_bound() -> None:
+    """Called and asked for details on an object; on the class it wants the object, as a function does."""
+    desk = Desk("Ada")
+    assert desk.sign("Yours", mark="!") == "Yours, Ada!"
+    result = desk.sign.detailed("Yours")
+    assert (result.answer, result.usage.generations) == ("Yours, Ada.", 2)
+    assert Desk.sign(desk, "Yours") == Desk.sign.detailed(desk, "Yours").answer == "Yours, Ada."
+    assert result.trace.name == "0"
+    assert [s.text for s in result.trace.walk() if s.kind == "call"] == ["Yours, Ada."] * 2
+
+
+def test_an_async_method_is_bound() -> None:
+    desk = Desk("Ada")
+    assert asyncio.run(desk.sign_later("Yours")) == "Yours, Ada"
+    assert asyncio.run(desk.sign_later.detailed("Yours")).usage.generations == 2
+
+
+def test_class_and_static_methods_are_bound() -> None:
+    """From above in any Python; from below as far as Python binds what stands there."""
+    for owner in (Desk, Desk("Ada")):
+        for method, answer in ((owner.of_class, "a, Desk"), (owner.static, "a!"), (owner.static_below, "a!")):
+            told: Any = method
+            assert told("a") == told.detailed("a").answer == answer
+        assert owner.of_class_below("a") == "a, Desk"
+        if sys.version_info < (3, 13):  # later ones call what is below @classmethod without binding it
+            below: Any = owner.of_class_below
+            assert below.detailed("a").answer == "a, Desk"
+
+
+def test_a_method_may_be_a_factory() -> None:
+    clerk: Any = Desk("Ada").clerk
+    assert clerk("a") == clerk.detailed("a").answer == "a, for Ada"
+
+
+def test_it_looks_like_the_function() -> None:
+    """Name, documentation, signature and module; a coroutine function is one, bound or not."""
+    desk = Desk("Ada")
+    assert (plain.__name__, plain.__doc__, plain.__module__) == ("plain", "Say it.", __name__)
+    assert plain.__wrapped__("x") == "x"  # type: ignore[attr-defined]
+    assert str(inspect.signature(desk.sign)) == "(text: 'str', *, mark: 'str' = '.') -> 'str'"
+    assert str(inspect.signature(Desk.sign)).startswith("(self, text")
+    assert str(inspect.signature(desk.of_class)) == "(text: 'str') -> 'str'"
+    assert (desk.sign.__name__, desk.sign.__doc__) == ("sign", "Sign a letter.")
+    for fn in (plain_later, plain_later.detailed, Desk.sign_later, desk.sign_later, desk.sign_later.detailed):
+        assert inspect.iscoroutinefunction(fn)
+        assert asyncio.iscoroutinefunction(fn)
+    for fn in (plain, plain.detailed, Desk.sign, desk.sign, desk.static):
+        assert not inspect.iscoroutinefunction(fn)
+    assert "plain" in repr(plain)
+
+
+def test_methods_compare_and_pickle_like_methods() -> None:
+    """A function by its name, a bound method with its object; copies of functions are the function."""
+    assert pickle.loads(pickle.dumps(plain)) is plain
+    assert pickle.loads(pickle.dumps(Desk.sign)) is Desk.sign
+    desk = Desk("Ada")
+    again = pickle.loads(pickle.dumps(desk.sign))
+    assert again("Yours") == "Yours, Ada."
+    assert pickle.loads(pickle.dumps(Desk.of_class))("a") == "a, Desk"
+    assert desk.sign == desk.sign
+    assert desk.sign != Desk("Ada").sign
+    assert desk.sign != desk.sign_later
+    assert len({desk.sign, desk.sign, Desk("Eve").sign, plain}) == 3
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+
+    @search(TWICE)
+    def answer(self, text: str) -> str:
+        MADE.append(text)
+        return f"{text} {self.name}"
+
+
+MADE: list[str] = []
+
+
+def test_a_journal_tells_methods_by_their_objects(tmp_path: Path) -> None:
+    """An object with a repr of its own names its answers; one with the default repr is refused before any call."""
+    MADE.clear()
+    search_named = search(TWICE, journal=tmp_path / "run.db")
+
+    class Other(Desk):
+        sign_it = search_named(Desk.sign.__wrapped__)  # type: ignore[attr-defined]
+
+    Named.stored = search_named(Named.answer.__wrapped__)  # type: ignore[attr-defined]
+    one, two = Named("a"), Named("b")
+    for _ in range(2):
+        assert [one.stored("x"), two.stored("x")] == ["x a", "x b"]  # type: ignore[attr-defined]
+    assert MADE == ["x"] * 4
+    with pytest.raises(ConfigError, match="repr"):
+        Other("Ada").sign_it("Yours")
+
+
+# ---------------------------------------------------------------- what is supplied
+
+
+def supplied(fn: Any, **options: Any) -> Any:
+    """What the first call of `fn` got, under a plain search for "q"."""
+    return solve_sync("q", Function(fn), **options).answer
+
+
+def test_annotations_ask_whatever_the_name() -> None:
+    """`Run` and `Params`, alone, or None, in quotes, only for type checkers; before the prompt or after it."""
+
+    def anywhere(first: Run, text: str, p: Params, *, r: Optional[Run], last: Run | None = None) -> Any:  # noqa: UP045
+        return isinstance(first, Run), text, p.temperature, isinstance(r, Run), isinstance(last, Run)
+
+    assert supplied(anywhere, params=Params(temperature=0.5)) == (True, "q", 0.5, True, True)
+
+    def only_for_checkers(text: str, at: Position | None = None, *, by: Run = None) -> Any:  # type: ignore[assignment]
+        return isinstance(by, Run)
+
+    assert supplied(only_for_checkers)
+
+    def whole(run: Run, prompt: Prompt, index: int) -> Any:
+        return prompt.messages[0].role, index
+
+    assert supplied(whole) == ("user", 0)
+
+
+def test_names_ask_where_there_is_no_default() -> None:
+    def bare(text, seed, *, index, run, params):  # type: ignore[no-untyped-def]
+        return seed >= 0, index, isinstance(run, Run), params
+
+    assert supplied(bare) == (True, 0, True, None)
+
+
+def test_an_authors_value_is_never_replaced() -> None:
+    """Defaults, partials, and parameters that only look like ours: **params, *run."""
+
+    def defaults(text: str, seed: int = 7, index: int = 8, run: str = "r", params: Any = None) -> Any:
+        return seed, index, run, params
+
+    assert supplied(defaults, params=Params()) == (7, 8, "r", None)
+    mine = object()
+
+    def chosen(text: str, run: Any, seed: int, at: Run | None = None) -> Any:
+        return run is mine, seed, at
+
+    assert supplied(functools.partial(chosen, run=mine, seed=3, at=mine)) == (True, 3, mine)
+
+    def others(text: str, *run: Any, **params: Any) -> Any:
+        return run, params
+
+    assert supplied(others) == ((), {})
+
+
+def test_a_callers_value_is_never_replaced() -> None:
+    """By name or by position; a run in the middle is passed over by what is no run."""
+
+    @search(TWICE)
+    def agent(total: int, run: Run | None = None, step: int = 1, *, seed: int) -> Any:
+        return total, isinstance(run, Run), run, step, seed
+
+    told: Any = agent
+    assert told(3, seed=5)[:2] == (3, True)
+    assert told(3, None, 4, seed=5) == (3, False, None, 4, 5)
+    assert told(3, 4, seed=5)[3] == 4
+    assert told(3, run=None, seed=5)[2] is None
+
+    @search(TWICE)
+    def named(seed: int, index: int) -> Any:
+        return seed, index
+
+    either: Any = named
+    assert either(7) == (7, 0)
+    assert either(7, 9) == (7, 9)
+    assert either(index=9, seed=7) == (7, 9)
+
+
+# ---------------------------------------------------------------- ceilings that cannot bind
+
+
+@pytest.mark.parametrize("ceiling", ["generated_tokens", "total_tokens", "usd"])
+def test_a_ceiling_that_cannot_bind_is_warned_about(ceiling: str) -> None:
+    """One warning, before the first call, that names ceiling, function and fix; the search goes on."""
+    agent = search(TWICE, budget=Budget(**{ceiling: 5}))(lambda text: text)  # type: ignore[arg-type]
+    with pytest.warns(SearchWarning, match=rf"Budget\({ceiling}=\.\.\.\) cannot bind.*run: Run") as caught:
+        assert agent("q") == "q"
+    assert len(caught) == 1
+    with pytest.warns(SearchWarning):
+        solve_sync("q", TWICE, generator=lambda text: text, budget=Budget(**{ceiling: 5}))  # type: ignore[arg-type]
+    with pytest.warns(SearchWarning):
+        solve_sync("q", SelfConsistency(2, generator=Function(str)), budget=Budget(**{ceiling: 5}))  # type: ignore[arg-type]
+
+
+def test_a_warning_comes_before_any_call() -> None:
+    """Made an error, it stops the search before anything is paid."""
+    calls: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SearchWarning):
+            solve_sync("q", TWICE, generator=calls.append, budget=Budget(usd=1.0))
+    assert calls == []
+
+
+def test_ceilings_that_can_bind_are_not_warned_about() -> None:
+    """A function that takes the run or returns a `Sample` can be metered, and other ceilings always bind."""
+
+    def metered(text: str, at: Run) -> str:
+        return text
+
+    def reporting(text: str) -> Sample[str]:
+        return Sample(text, usage=Usage(model_calls=1, generated_tokens=1))
+
+    for agent in (metered, reporting):
+        assert solve_sync("q", TWICE, generator=agent, budget=Budget(generated_tokens=50)).answer == "q"
+    assert solve_sync("q", TWICE, generator=lambda text: text, budget=Budget(generations=5, seconds=60)).answer == "q"
