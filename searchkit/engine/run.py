@@ -14,7 +14,7 @@ from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import Ledger, children_budget, cost_of, rest
-from searchkit.engine.metering import ONE_CALL, Held, Metered, Timed, worst_case
+from searchkit.engine.metering import NO_USAGE, ONE_CALL, Held, Metered, Timed, worst_case
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
