@@ -642,6 +642,8 @@ class Errands(Strategy):
                 found += [] if outcome.value is None else [outcome.value]
                 if outcome.value is not None and worth(outcome.value.text) == 1:
                     break
+        again = [await run.spawn(draw, index, name="errand") for index in range(30, 32)]
+        found += [outcome.value for outcome in await run.join(*again) if outcome.value is not None]
         scored = await run.score(self.verifier, prompt, found)
         run.offer(Sample("offered"), Verdict(0.1))
         choice = await Soft(0.2).select(prompt, scored, run)
@@ -935,8 +937,9 @@ ROWS: Sequence[Row] = (
 # ---------------------------------------------------------------- cases
 
 SEEDS = (0, 1, 2)
-# plain; four in flight, answers in another order; budgets that bind; half a budget, then resumed from the journal.
-MODES = ("plain", "late", "generations", "generated_tokens", "verifications", "resumed")
+# Plain; four in flight, answers in another order; budgets that bind; a single generation; half a budget, then resumed
+# from the journal. The last three from one root seed.
+MODES = ("plain", "late", "generations", "generated_tokens", "verifications", "total_tokens", "starved", "resumed")
 SHARES = (1 / 2, 1 / 3, 4 / 5)  # of what the plain search spends, by root seed
 ONE = Usage(generations=1, model_calls=1, prompt_tokens=7, generated_tokens=10)  # a sample, for worst cases
 UNKNOWN = "depends on latencies: calls were cancelled"
@@ -960,7 +963,7 @@ def cases() -> Iterator[Case]:
     for row in ROWS:
         for place, world in enumerate(row.worlds.split()):
             for mode in MODES:
-                few = world in EMBEDDED or mode == "resumed"
+                few = world in EMBEDDED or mode in MODES[-3:]
                 if mode != "resumed" or (place == 0 and world not in EMBEDDED):
                     yield from (Case(row, world, mode, seed) for seed in SEEDS[: 1 if few else None])
 
@@ -1020,6 +1023,8 @@ def record(case: Case) -> dict[str, Any] | None:
         return plain(case)
     if case.mode == "late":
         return run(case)
+    if case.mode == "starved":
+        return run(case, budget=Budget(generations=1))
     if case.mode == "resumed":
         return resumed(case)
     budget = _share(case, case.mode)
@@ -1029,7 +1034,7 @@ def record(case: Case) -> dict[str, Any] | None:
 def _share(case: Case, ceiling: str) -> Budget | None:
     """A part of what the plain search with this seed spends; of tokens, enough for one call besides."""
     spent = plain(replace(case, mode="plain")).get("spent", {}).get(ceiling, 0)
-    call = WORLDS[case.world](lambda backend: backend).params.max_tokens if ceiling == "generated_tokens" else 0
+    call = WORLDS[case.world](lambda backend: backend).params.max_tokens if ceiling.endswith("tokens") else 0
     return Budget(**{ceiling: max(1, call + int(spent * SHARES[case.seed]))}) if spent else None
 
 
@@ -1078,7 +1083,7 @@ def told(result: Any) -> dict[str, Any]:
     cancelled = any(span.status == "cancelled" for span in result.trace.walk())
     return {
         "trace": trace,
-        "answer": repr(result.answer),
+        "answer": [repr(result.answer), result.sample.finish, result.sample.stop_reason],
         "stopped": result.stopped,
         "candidates": [_candidate(one) for one in result.candidates],
         "errors": [said(error) for error in result.errors],
@@ -1109,6 +1114,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
 def _spent(trace: Mapping[str, Any]) -> dict[str, int]:
     """What the calls of a trace that were not cancelled came to."""
     total = Counter[str](trace["usage"])
+    total["total_tokens"] = total["prompt_tokens"] + total["generated_tokens"]
     for child in trace["children"]:
         total.update(_spent(child))
     return dict(total)
