@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 from searchkit.deadline import Deadline
 from searchkit.engine import seeds
@@ -19,6 +19,7 @@ from searchkit.trace import Span
 from searchkit.types import Outcome, Params, Role, Stopped
 
 O = TypeVar("O")  # noqa: E741
+REASONS = get_args(Stopped)
 
 
 class Position(Run):
@@ -98,6 +99,8 @@ class Position(Run):
     # ---------------------------------------------------------------- what came of it
 
     def stop(self, reason: Stopped) -> None:
+        if reason not in REASONS:
+            raise ConfigError(f"a search stops by one of {', '.join(map(repr, REASONS))}, got {reason!r:.80}")
         if self.frame.stopped == "done":
             self.frame.stopped = reason
 
