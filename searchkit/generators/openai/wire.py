@@ -205,7 +205,14 @@ def tokens(logprobs: Mapping[str, Any] | None) -> tuple[Token, ...] | None:
 
 
 def _token(text: Any, p: Any, rivals: Iterable[tuple[Any, Any]]) -> Token:
-    return Token(_text(text), float(p), tuple((_text(t), float(q)) for t, q in rivals))
+    return Token(_text(text), _number(p), tuple((_text(t), _number(q)) for t, q in rivals))
+
+
+def _number(value: Any) -> float:
+    """A JSON number; a text is none, though `float` reads "nan"."""
+    if isinstance(value, str):
+        raise ValueError(f"a log-probability is a number, got {value!r:.40}")
+    return float(value)
 
 
 def _text(value: Any) -> str:
