@@ -73,16 +73,23 @@ class Function:
         if self.codec is not None and self.codec != "pickle" and not isinstance(self.codec, Codec):
             raise ConfigError(f'codec must be Codec(dump, load), "pickle" or None, got {self.codec!r}')
 
+    @property
+    def called(self) -> Callable[..., Any] | None:
+        """What is called for a sample: `fn`, or what its agents do if it is a class of them; None if not known yet."""
+        if not self.factory:
+            return self.fn
+        return getattr(self.fn, "__call__", None) if inspect.isclass(self.fn) else None  # noqa: B004
+
     @functools.cached_property
     def signature(self) -> Signature:
-        """What `fn` declares; of a factory what its agents do, if it is a class."""
-        return signature_of(self.fn.__call__ if self.factory and inspect.isclass(self.fn) else self.fn)
+        """What `called` declares."""
+        return Signature() if self.called is None else signature_of(self.called)
 
     @functools.cached_property
     def stored(self) -> Codec | None:
         """How values are stored in a journal; raises `ConfigError` if they cannot be."""
         if self.codec is None:
-            return None if self.factory else codec_for(self.fn)
+            return None if self.called is None else codec_for(self.called)
         return self.codec if isinstance(self.codec, Codec) else PICKLED
 
     def __getstate__(self) -> dict[str, Any]:
@@ -158,8 +165,8 @@ def _makes_agents(fn: Callable[..., Any]) -> bool:
 def warn_of_ceilings(function: Function, budget: Budget) -> None:
     """Warn of ceilings that cannot bind: on tokens and money that only an opaque agent knows of."""
     opaque = [name for name, _ in budget.ceilings() if name in ("generated_tokens", "total_tokens", "usd")]
-    unknown = function.factory and not inspect.isclass(function.fn)  # what it makes is not known yet
-    if opaque and not unknown and not function.signature.asks("run") and not reports_usage(function.fn):
+    called = function.called
+    if opaque and called is not None and not function.signature.asks("run") and not reports_usage(called):
         names = " and ".join(f"Budget({name}=...)" for name in opaque)
         warnings.warn(
             f"{names} cannot bind: what {function.name or label(function.fn)} spends is not seen. Let it declare a "

@@ -293,6 +293,17 @@ def test_ceilings_that_can_bind_are_not_warned_about() -> None:
     def reporting(text: str) -> Sample[str]:
         return Sample(text, usage=Usage(model_calls=1, generated_tokens=1))
 
-    for agent in (metered, reporting):
+    class Agent:
+        def __call__(self, text: str, run: Run) -> str:
+            return text
+
+    class Opaque:
+        def __call__(self, text: str) -> str:
+            return text
+
+    for agent in (metered, reporting, Agent(), Function(Agent, factory=True), Function(lambda: Opaque(), factory=True)):
         assert solve_sync("q", TWICE, generator=agent, budget=Budget(generated_tokens=50)).answer == "q"
+    for agent in (Opaque(), Function(Opaque, factory=True)):
+        with pytest.warns(SearchWarning):
+            assert solve_sync("q", TWICE, generator=agent, budget=Budget(generated_tokens=50)).answer == "q"
     assert solve_sync("q", TWICE, generator=lambda text: text, budget=Budget(generations=5, seconds=60)).answer == "q"

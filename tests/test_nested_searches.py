@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,39 @@ def test_several_inner_searches_of_one_attempt(ceiling: int | None) -> None:
         assert sorted(MADE) == first
 
 
+@pytest.mark.parametrize("generations", [None, 3, 6, 8, 11])
+def test_latencies_change_nothing(generations: int | None) -> None:
+    """Attempts that search, some twice and some not at all, in six orders of latency: one trace, the budget never over.
+
+    The number of generations that are asked for differs, so that leftovers have to be shared.
+    """
+
+    def traced(order: random.Random) -> tuple[Any, Any, Any]:
+        async def pause() -> None:
+            for _ in range(order.randrange(6)):
+                await asyncio.sleep(0)
+
+        @search(BestOfN(3, Predicate(len, range=(0, 99))))
+        async def inner(topic: str, index: int) -> str:
+            await pause()
+            return topic + "!" * index
+
+        async def agent(topic: str, index: int) -> str:
+            await pause()
+            if index == 1:
+                return topic
+            first = await inner(topic)  # type: ignore[call-arg]
+            await pause()
+            return first if index % 2 else await inner(first)  # type: ignore[call-arg]
+
+        result = detailed(agent, 4, budget=Budget(generations=generations))
+        return result.trace.canonical(), result.answer, result.usage.generations
+
+    results = [traced(random.Random(seed)) for seed in range(6)]
+    assert all(result == results[0] for result in results)
+    assert results[0][2] <= (16 if generations is None else generations)
+
+
 def test_agents_that_search_and_agents_that_do_not() -> None:
     """An attempt that opens no search costs one generation, as ever; one that does costs what its search costs."""
 
@@ -212,6 +246,7 @@ def test_a_failed_inner_search_is_a_failed_attempt(agent: Callable[..., Any]) ->
     assert MADE == []
 
 
+@pytest.mark.slow
 def test_it_is_cancelled_with_the_outer_search() -> None:
     """An inner search that waits for ever: the outer deadline ends its calls."""
     begun = threading.Event()
@@ -225,11 +260,12 @@ def test_it_is_cancelled_with_the_outer_search() -> None:
     async def awaited(topic: str, index: int) -> str:
         return "early" if index == 0 else await forever(topic)
 
-    result = detailed(awaited, 2, budget=Budget(seconds=1.0))
+    result = detailed(awaited, 2, budget=Budget(seconds=2.0))
     assert (result.answer, result.stopped, begun.is_set()) == ("early", "deadline", True)
     assert [span.status for span in result.trace.walk() if span.name == "forever"] == ["cancelled"]
 
 
+@pytest.mark.slow
 def test_a_thread_is_let_go_when_its_search_is_cancelled() -> None:
     """A synchronous agent waits for its inner search: cancelled, the wait ends, and a further search is refused."""
     refused: list[BaseException] = []
@@ -251,7 +287,7 @@ def test_a_thread_is_let_go_when_its_search_is_cancelled() -> None:
         ended.set()
         return "late"
 
-    result = detailed(agent, 2, budget=Budget(seconds=1.0))
+    result = detailed(agent, 2, budget=Budget(seconds=2.0))
     assert (result.answer, result.stopped) == ("early", "deadline")
     assert ended.wait(30)
     assert isinstance(refused[1], CallError)

@@ -238,6 +238,7 @@ print(book("Oslo"), calls)
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_with_a_dataclass(tmp_path: Path) -> None:
     """Killed in its fourth call, the search resumes: three answers are loaded as what they were, three are made."""
     (tmp_path / "program.py").write_text(PROGRAM)

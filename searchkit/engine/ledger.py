@@ -21,7 +21,7 @@ CEILINGS = ("generations", "verifications", "model_calls", "generated_tokens", "
 Cost = tuple[float, ...]  # one amount a ceiling, in the order of CEILINGS
 _DIMENSIONS = range(len(CEILINGS))
 LEAST = (0, 0, 0, 1, 1, 1e-9)  # what must be left of each ceiling for a model call of unknown length or price
-NO_BUDGET, NO_USAGE = Budget(), Usage()
+NO_BUDGET, NO_USAGE, ONE_CALL = Budget(), Usage(), Usage(model_calls=1)
 
 
 def cost_of(usage: Usage) -> Cost:
@@ -118,6 +118,22 @@ class Ledger:
         """By how much each ceiling of this ledger is exceeded; empty if none is."""
         over = {name: self.spent[i] - self.limit[i] for i, name in enumerate(CEILINGS)}
         return {name: amount for name, amount in over.items() if amount > 1e-9}  # sums of prices are rounded
+
+
+class Held:
+    """What is set aside for a call: its worst case; nothing any more once a search inside an agent has taken over."""
+
+    __slots__ = ("attempt", "over", "worst")
+
+    def __init__(self, worst: Usage) -> None:
+        self.worst: Usage = worst
+        self.attempt: Usage = ONE_CALL  # what a failed attempt cost that does not say what it cost
+        self.over: bool = False
+
+    def hand_over(self) -> None:
+        """Nothing is set aside for the call itself any more, and it costs nothing of its own."""
+        self.worst = self.attempt = NO_USAGE
+        self.over = True
 
 
 class Share(Ledger):

@@ -11,24 +11,14 @@ from typing import Any, TypeVar
 from searchkit import codec
 from searchkit.calls import CallError
 from searchkit.engine.keys import shown
-from searchkit.engine.ledger import Ledger, cost_of
+from searchkit.engine.ledger import Held, Ledger, cost_of
 from searchkit.engine.position import Position
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.trace import Span
 from searchkit.types import Params, Prompt, Role, Sample, Usage
 
 T = TypeVar("T")
-NO_USAGE, ONE_CALL = Usage(), Usage(model_calls=1)
-
-
-class Held:
-    """What is set aside for a call: its worst case; nothing any more once a search inside an agent has taken over."""
-
-    __slots__ = ("attempt", "worst")
-
-    def __init__(self, worst: Usage) -> None:
-        self.worst: Usage = worst
-        self.attempt: Usage = ONE_CALL  # what a failed attempt cost that does not say what it cost
+NO_USAGE = Usage()
 
 
 class Metered(Position):
@@ -79,10 +69,10 @@ class Metered(Position):
 
     def hand_over(self) -> None:
         """Give back what is held for the agent that runs here: a search inside it is charged instead of it."""
-        if self.held is not None and self.held.attempt is not NO_USAGE:
+        if self.held is not None and not self.held.over:
             if self.ledger.bounded:
                 self.ledger.settle(cost_of(self.held.worst), cost_of(NO_USAGE))
-            self.held.worst = self.held.attempt = NO_USAGE
+            self.held.hand_over()
 
     def _actual(self, reported: Usage, worst: Usage) -> Usage:
         r, context = reported, reported.prompt_tokens + reported.generated_tokens

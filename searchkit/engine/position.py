@@ -12,11 +12,11 @@ from typing import Any, Self, TypeVar, get_args
 from searchkit.deadline import Deadline
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
-from searchkit.engine.ledger import Ledger
+from searchkit.engine.ledger import Held, Ledger
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Run
 from searchkit.trace import Span
-from searchkit.types import Outcome, Params, Role, Stopped
+from searchkit.types import Outcome, Params, Role, Stopped, Usage
 
 O = TypeVar("O")  # noqa: E741
 REASONS = get_args(Stopped)
@@ -28,7 +28,7 @@ class Position(Run):
     key: the hash of its path, from which seeds come. order: its place in program order. frame: the candidates of the
     strategy that it is part of. partial: what is drawn here are steps, not candidates. threads: what the function that
     was given this run has spawned, see `spawning.py`. held: what is set aside for an agent that it was given to, see
-    `metering.py`.
+    `ledger.py`.
     """
 
     __slots__ = (
@@ -47,7 +47,7 @@ class Position(Run):
     partial: bool
     params: Params | None
     threads: Any
-    held: Any  # Held | None
+    held: Held | None
 
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
         self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
@@ -80,6 +80,11 @@ class Position(Run):
         child.params, child.deadline, child.partial = self.params, self.deadline, self.partial
         child.threads = self.threads
         return child
+
+    def hold_for(self, worst: Usage) -> Held:
+        """Remember what is set aside for the agent that is called here."""
+        self.held = Held(worst)
+        return self.held
 
     # ---------------------------------------------------------------- trace and clock
 

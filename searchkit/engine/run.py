@@ -13,8 +13,8 @@ from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.keys import key_of, shown
-from searchkit.engine.ledger import Ledger, children_budget, cost_of, rest
-from searchkit.engine.metering import NO_USAGE, ONE_CALL, Held, Metered, Timed, worst_case
+from searchkit.engine.ledger import ONE_CALL, Held, Ledger, children_budget, cost_of, rest
+from searchkit.engine.metering import Metered, Timed, worst_case
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
@@ -207,11 +207,11 @@ class Run(Metered):
 
         async def counted() -> Sample[Any]:
             sample = await closing(self, perform())
-            if sample.usage.model_calls or held.attempt is NO_USAGE:
+            if sample.usage.model_calls or held.over:
                 return sample
             return replace(sample, usage=replace(sample.usage, model_calls=1))
 
-        held = self.held = Held(worst)
+        held = self.hold_for(worst)
         return await self._leaf(self.span.add(name, "call", self.index, self.role), held, key, counted, value_codec)
 
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
