@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import datetime
 import functools
 import json
 import pickle
@@ -102,7 +104,7 @@ def _adapted(annotation: Any) -> Codec | None:
         try:
             stored = adapter.dump_python(value, mode="json", warnings="none")
             again = load(stored)
-            kept = type(again) is type(value) and bool(again == value)
+            kept = _same(again, value)
         except Exception as error:
             raise ConfigError(f"{_what(value, annotation)} cannot be stored ({error}): {FIX}") from error
         if not kept:
@@ -110,6 +112,22 @@ def _adapted(annotation: Any) -> Codec | None:
         return stored
 
     return Codec(dump, load)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether what was loaded is equal to the value `b`, and of the same types all the way down."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(_same, a.values(), b.values())) and all(map(_same, a, b))
+    if dataclasses.is_dataclass(a):
+        return all(_same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a)) and bool(a == b)
+    if isinstance(a, (datetime.datetime, datetime.time)):
+        fixed = b.tzinfo is None or isinstance(b.tzinfo, datetime.timezone)  # a zone would come back as its offset
+        return a == b and (fixed or type(a.tzinfo) is type(b.tzinfo))
+    return bool(a == b)
 
 
 def _portable(annotation: Any) -> Any:

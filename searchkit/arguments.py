@@ -16,6 +16,7 @@ from searchkit.types import Params, Prompt
 
 NAMES = ("seed", "index", "run", "params")  # what is supplied to a parameter of this name that has no default
 KINDS: dict[str, type] = {"run": Run, "params": Params}  # what is supplied to a parameter of this type
+PLAIN: dict[str, type] = {"seed": int, "index": int, **KINDS}  # what each name stands for
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -96,7 +97,14 @@ def _asked(parameter: inspect.Parameter, annotation: Any) -> Asked | None:
     for what, kind in KINDS.items():
         if _is(kind, annotation):
             return Asked(what, True, named) if missing or parameter.default is None else None
-    return Asked(parameter.name, False, named) if missing and parameter.name in NAMES else None
+    supplied = missing and parameter.name in NAMES and _may_be(PLAIN[parameter.name], annotation)
+    return Asked(parameter.name, False, named) if supplied else None
+
+
+def _may_be(kind: type, annotation: Any) -> bool:
+    """Whether a value of `kind` may stand under an annotation: under any but that of an unrelated class."""
+    unsaid = annotation in (Any, inspect.Parameter.empty, float)  # a whole number is a float to a type checker
+    return unsaid or not isinstance(annotation, type) or issubclass(kind, annotation)
 
 
 def _is(kind: type, annotation: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from numbers import Integral, Real
@@ -30,7 +31,7 @@ def told(value: Any) -> str:
 
 def yields(fn: Any) -> bool:
     """Whether calling `fn` gives a generator of Python's instead of an answer."""
-    while hasattr(fn, "func"):  # a partial
+    while isinstance(fn, functools.partial):
         fn = fn.func
     call = fn if inspect.isroutine(fn) or isinstance(fn, type) else getattr(fn, "__call__", None)  # noqa: B004
     return inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call)

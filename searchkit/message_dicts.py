@@ -32,7 +32,7 @@ class Read:
 def read(message: Mapping[str, Any], index: int) -> Read:
     """Message number `index` of a conversation. Raises `ConfigError`, naming it and the fix, if it is none."""
     where = f"message {index}"
-    role = message.get("role")
+    role = "system" if message.get("role") == "developer" else message.get("role")  # its newer name
     if role not in ROLES:
         said = f"has the role {told(role)}" if "role" in message else "has no role"
         raise ConfigError(f'{where} {said}: give "role" as one of {", ".join(ROLES)}')

@@ -31,7 +31,7 @@ from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Budget, Message, Outcome, Params, Problem, Prompt, Promptable, Sample, Scored, Stopped
 
-NO_BUDGET = Budget()
+NO_BUDGET, DEEPEST = Budget(), 64
 Agent = Generator | Callable[..., Any]
 
 
@@ -95,6 +95,8 @@ async def solve_inside(
     """
     outer: Any = attempt.run
     around, searches = outer._search, outer.threads.searches
+    if around.depth >= DEEPEST:
+        raise ConfigError(f"searches are nested more than {DEEPEST} deep: does {name} call itself without an end?")
     _warn(strategy, generator, budget)
     with ExitStack() as stack:
         opened = _open(journal, stack) if around.journal is None else around.journal

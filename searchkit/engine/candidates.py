@@ -53,6 +53,11 @@ class Search:
                 search.paid += actual
             search = search.outer
 
+    @property
+    def depth(self) -> int:
+        """How many searches this one is inside of."""
+        return 0 if self.outer is None else self.outer.depth + 1
+
     def digest(self, use: str, prompt: Prompt, params: Params) -> bytes:
         """`codec.digest`; the last one for each use is remembered, because many samples are asked for the same."""
         known = self.digests.get(use)

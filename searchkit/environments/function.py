@@ -86,8 +86,10 @@ class FunctionEnvironment:
     def __post_init__(self) -> None:
         if not callable(self.fn):
             raise ConfigError(f"FunctionEnvironment needs a callable, fn(parent), got {self.fn!r}")
-        if not self.range[0] < self.range[1]:
+        if not isinstance(self.range, tuple) or len(self.range) != 2 or not self.range[0] < self.range[1]:
             raise ConfigError(f"range is the least and the greatest score, got {self.range}")
+        if self.codec is not None and not isinstance(self.codec, Codec):
+            raise ConfigError(f"codec must be Codec(dump, load) for states, or None, got {self.codec!r}")
 
     @property
     def verifier(self) -> OwnScore:
@@ -144,6 +146,11 @@ class FunctionEnvironment:
     def _read(self, told: Any) -> tuple[Any, float | None, bool]:
         """What `fn` returned, checked."""
         state, score, done = outcome(told, label(self.fn), "(state, score or None, done)")
+        if isinstance(score, (bool, str)) or type(done).__name__ not in ("bool", "bool_"):  # NumPy's, too
+            raise CallError(
+                f"{label(self.fn)} must return (state, score or None, done), a number and True or False, got "
+                f"{(score, done)!r:.80} after the state"
+            )
         if score is not None and not self.range[0] <= score <= self.range[1]:
             raise CallError(
                 f"{label(self.fn)} returned the score {score}, outside of {self.range[0]} to {self.range[1]}: declare "

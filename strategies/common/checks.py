@@ -6,14 +6,14 @@ from typing import Any
 
 from searchkit import mistakes
 from searchkit.errors import ConfigError
-from searchkit.kinds import told
+from searchkit.kinds import is_whole, told
 
 
 def check_counts(owner: object, **least: int) -> None:
     """Raises `ConfigError` unless each of these fields of `owner` is a whole number, and at least so much."""
     for name, bound in least.items():
         value = getattr(owner, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < bound:
+        if not is_whole(value) or value < bound:
             raise ConfigError(f"{type(owner).__name__} needs {name} >= {bound}, a whole number, got {value!r}")
 
 

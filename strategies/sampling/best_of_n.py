@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.kinds import is_whole
 from searchkit.mistakes import check_selector, check_verifier
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.choosing import choose
@@ -40,7 +41,7 @@ class BestOfN(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n, int) or self.n < 1:
+        if not is_whole(self.n) or self.n < 1:
             raise ConfigError(f"BestOfN needs a whole n >= 1, got {self.n!r}")
         if self.window is not None and self.window < 1:
             raise ConfigError(f"BestOfN needs window >= 1, got {self.window}")

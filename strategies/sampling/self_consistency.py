@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
+from searchkit.kinds import is_whole
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.choosing import choose
@@ -41,7 +42,7 @@ class SelfConsistency(Strategy):
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n, int) or self.n < 1:
+        if not is_whole(self.n) or self.n < 1:
             raise ConfigError(f"SelfConsistency needs a whole n >= 1, got {self.n!r}")
         if self.window is not None and self.window < 1:
             raise ConfigError(f"SelfConsistency needs window >= 1, got {self.window}")
