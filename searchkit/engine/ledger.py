@@ -123,16 +123,15 @@ class Ledger:
 class Held:
     """What is set aside for a call: its worst case; nothing any more once a search inside an agent has taken over."""
 
-    __slots__ = ("attempt", "over", "worst")
+    __slots__ = ("over", "worst")
 
     def __init__(self, worst: Usage) -> None:
         self.worst: Usage = worst
-        self.attempt: Usage = ONE_CALL  # what a failed attempt cost that does not say what it cost
         self.over: bool = False
 
     def hand_over(self) -> None:
         """Nothing is set aside for the call itself any more, and it costs nothing of its own."""
-        self.worst = self.attempt = NO_USAGE
+        self.worst = NO_USAGE
         self.over = True
 
 

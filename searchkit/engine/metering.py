@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from searchkit import codec
 from searchkit.calls import CallError
 from searchkit.engine.keys import shown
-from searchkit.engine.ledger import Held, Ledger, cost_of
+from searchkit.engine.ledger import ONE_CALL, Held, Ledger, cost_of
 from searchkit.engine.position import Position
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.trace import Span
@@ -54,7 +54,7 @@ class Metered(Position):
             span.text = shown(sample)
         except BaseException as error:
             if isinstance(error, CallError):
-                actual = self._actual(error.usage or held.attempt, held.worst)
+                actual = self._actual(error.usage or (NO_USAGE if held.over else ONE_CALL), held.worst)
             elif span.waiting:
                 actual = NO_USAGE  # cancelled before anything was sent
             elif actual is None:  # nobody knows

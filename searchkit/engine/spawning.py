@@ -215,7 +215,7 @@ class Threads:
     __slots__ = ("_families", "_searches", "ended")
 
     def __init__(self) -> None:
-        self._families: dict[Position, Family] = {}
+        self._families: dict[Position, Family] | None = None
         self._searches: Searches | None = None
         self.ended: Literal["", "done", "stopped"] = ""
 
@@ -227,15 +227,18 @@ class Threads:
         return self._searches
 
     def of(self, run: Position) -> Family:
+        if self._families is None:
+            self._families = {}
         if run not in self._families:
             self._families[run] = Family(run)
         return self._families[run]
 
     async def close(self, *, stopped: bool = False) -> None:
         self.ended = "stopped" if stopped else "done"
-        families, self._families = self._families, {}
-        for family in families.values():
-            await family.close(stopped=stopped)
+        families, self._families = self._families, None
+        if families is not None:
+            for family in families.values():
+                await family.close(stopped=stopped)
         if self._searches is not None:
             await _cancel(self._searches.tasks)
 
