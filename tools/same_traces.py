@@ -102,9 +102,11 @@ async def both(old: Path, new: Path, only: str, folder: Path) -> tuple[Side, Sid
     """
     shown = {"old": "", "new": ""}
 
-    async def one(name: str, root: Path, hashes: str) -> bool:
+    async def one(name: str, root: Path, hashes: str) -> str:
+        """Why it could not be run, "" if it was."""
         out = folder / f"{name}.jsonl"
-        settings = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": hashes}
+        settings = {"PYTHONPATH": str(root), "PYTHONHASHSEED": hashes}
+        settings |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONFAULTHANDLER": "1"}  # leave no files; say where it crashed
         command = (sys.executable, str(HERE), "--child", str(root), "--out", str(out), "--only", only)
         process = await asyncio.create_subprocess_exec(
             *command, cwd=folder, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE
@@ -115,12 +117,13 @@ async def both(old: Path, new: Path, only: str, folder: Path) -> tuple[Side, Sid
             shown[name] = f"{name} {done}/{total}"
             if done % max(1, total // 20) == 0 or done == total:
                 print("\r" + "   ".join(shown.values()), end="", file=sys.stderr, flush=True)
-        return await process.wait() == 0
+        status = await process.wait()
+        return f"the cases could not be run in {root}: exit status {status}" if status else ""
 
-    ran = await asyncio.gather(one("old", old, "0"), one("new", new, "1"))
+    problems = await asyncio.gather(one("old", old, "0"), one("new", new, "1"))
     print(file=sys.stderr)
-    if not all(ran):
-        raise SystemExit(f"the cases could not be run in {new if ran[0] else old}, see above")
+    if any(problems):
+        raise SystemExit("\n".join(filter(None, problems)))
     return Side(folder / "old.jsonl").read(), Side(folder / "new.jsonl").read()
 
 

@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 from zlib import crc32
@@ -1038,7 +1038,7 @@ def _share(case: Case, ceiling: str) -> Budget | None:
     return Budget(**{ceiling: max(1, call + int(spent * SHARES[case.seed]))}) if spent else None
 
 
-@cache
+@lru_cache(maxsize=2 * len(SEEDS))
 def plain(case: Case) -> dict[str, Any]:
     return run(case)
 
