@@ -294,6 +294,8 @@ async def _all(workers: list[asyncio.Task[None]]) -> None:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
+        for task in workers:
+            task.cancelled() or task.exception()  # the first was raised: asyncio need not print the others
 
 
 @functools.wraps(solve)

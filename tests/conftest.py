@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -28,6 +29,18 @@ def pytest_collection_modifyitems(config, items):
     config.stash[LEFT_OUT] = sum(marked(item, "slow") for item in items)
     config.hook.pytest_deselected(items=[item for item in items if marked(item, "slow", "vllm")])
     items[:] = [item for item in items if not marked(item, "slow", "vllm")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """A worker more than cores, since a quarter of the time of a test is waiting for servers and other processes."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish():
+    """What was imported and collected lives to the end: the collector of garbage need not walk it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session):

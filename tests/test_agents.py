@@ -296,6 +296,7 @@ print(first, "|", second)
 """
 
 
+@pytest.mark.slow
 def test_a_notebook_cell_runs() -> None:
     """The facade and top-level await in a real kernel, whose own loop is running."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")

@@ -28,24 +28,13 @@ HEAVY = [
 GLOBAL_RANDOM = {"choice", "choices", "gauss", "randint", "random", "randrange", "sample", "seed", "shuffle", "uniform"}
 
 
-def modules():
-    """Every source file of the package with its module name, read from the folders where they really are."""
-    for folder, package in FOLDERS.items():
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            inside = path.relative_to(ROOT / folder).with_suffix("").parts
-            if folder == "searchkit" and inside[0] in FOLDERS:
-                continue  # the links to the other two folders
-            yield ".".join((package, *inside)).removesuffix(".__init__"), path
-
-
-MODULES = dict(modules())
 SPEC = importlib.util.spec_from_file_location("house", ROOT / "tools" / "house.py")
 assert SPEC is not None
 assert SPEC.loader is not None
 house = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(house)
 HOUSE = house.House(ROOT)
-PARTS = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+MODULES, PARTS = HOUSE.files, HOUSE.trees
 
 
 def imports(tree):

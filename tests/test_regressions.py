@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import gc
 import os
 import signal
 import subprocess
@@ -152,6 +153,7 @@ print([o.unwrap().stopped for o in outcomes])
 
 
 @pytest.mark.parametrize(("latency", "call", "said"), [(0.1, 20, "done"), (60, 4, "[]")], ids=["0.1-done", "60-[]"])
+@pytest.mark.slow
 def test_ctrl_c_in_a_list_of_problems_returns_what_there_is(latency: float, call: int, said: str) -> None:
     """Interrupted half-way: the finished problems and the best of the others; of those without a candidate nothing.
 
@@ -322,3 +324,15 @@ def test_money_that_cancelled_children_had_is_not_spent_by_others() -> None:
             result = solve_sync("q", strategy, generator=model, budget=Budget(verifications=7), seed=seed)
             found.add((result.answer, result.stopped, len(result.candidates)))
         assert len(found) == 1, (seed, found)
+
+
+def test_a_mistake_that_every_problem_meets_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """One is raised; the loop does not print those of the other problems behind it."""
+
+    def wrong(value: Any) -> Any:
+        raise ConfigError("this verifier is not set up")
+
+    with pytest.raises(ConfigError, match="not set up"):
+        asyncio.run(solve_many([str(i) for i in range(8)], BestOfN(2, Predicate(wrong)), generator=Function(echo)))
+    gc.collect()
+    assert not caplog.records

@@ -301,6 +301,7 @@ def test_steps_end_with_a_number_and_only_then() -> None:
     assert asyncio.run(rewards("57-5", end=None)) == [0.0]
 
 
+@pytest.mark.slow
 def test_the_shipped_model_is_right_more_often_than_not_and_votes_help() -> None:
     """32 development expressions, 16 samples each: pass@1 near the model card's 64 %, majority and coverage above."""
     problems = [problem(expression) for expression in Arithmetic().expressions(32, "dev")]

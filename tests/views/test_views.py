@@ -248,6 +248,7 @@ def browse(address, user, until="--virtual-time-budget=2000"):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("framed", [False, True], ids=["file", "frame"])
+@pytest.mark.slow
 def test_a_browser_draws_the_tree_and_runs_nothing_else(tmp_path, framed):
     """The page as a browser leaves it: a box a node with its text, the panel of the node in the address, our title."""
     tree, path = hostile(), tmp_path / "tree.html"
@@ -328,6 +329,7 @@ frame.addEventListener("load", async () => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.slow
 def test_a_frame_that_is_hidden_at_first_opens_at_the_root(tmp_path):
     """As in a notebook: fitted again whenever the frame gets another size, until the view is moved, here by a zoom."""
     path = tmp_path / "notebook.html"
@@ -678,6 +680,7 @@ assert live.error is None, live.error
 """
 
 
+@pytest.mark.slow
 def test_a_notebook_updates_one_output():
     """In a real kernel: one display, which holds the final tree, from a search on another thread."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")

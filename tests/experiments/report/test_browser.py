@@ -37,6 +37,7 @@ document.title = JSON.stringify(seen);
 """
 
 
+@pytest.mark.slow
 def test_hostile_texts_do_nothing(tmp_path):
     """With the address of a problem whose id is markup: it is open, its texts are texts, the title is ours."""
     hostile(tmp_path / "out", HOSTILE)
@@ -53,6 +54,7 @@ def test_hostile_texts_do_nothing(tmp_path):
     assert "\ufffd surrogate" in left
 
 
+@pytest.mark.slow
 def test_clicks_show_what_they_promise(tmp_path):
     """Sorting, filters, search, a problem, a trace with its tree, another axis: the policy allows the test's script."""
     mine = sweep()

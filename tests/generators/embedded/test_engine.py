@@ -153,6 +153,7 @@ def test_rows_are_computed_one_by_one_where_batching_would_change_bits() -> None
 # --- company ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_text_does_not_depend_on_the_batch() -> None:
     """120 mixed requests: alone, 64 at once, in a batch of 7 rows, and in shuffled company: equal samples."""
     requests = [mixed(seed) for seed in range(120)]

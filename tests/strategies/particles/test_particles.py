@@ -396,6 +396,7 @@ def answers(strategy: ParticleFilter, times: int) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["diff", "rt"])
+@pytest.mark.slow
 def test_a_draw_comes_from_the_posterior(form: Form) -> None:
     """exp(2 r) times the prior, up to what is left of the bias with 20 particles; the prior itself is far away."""
     drawn = answers(filtered(UNEVEN, 20, weights=form, strength=2.0, final="draw"), 200)
@@ -458,6 +459,7 @@ def planted(world: Chance, leaf: str, tree: Tree) -> list[Grown]:
     ("world", "form", "strength", "ess"),
     [(UNEVEN, "diff", 6.0, 1.0), (UNEVEN, "rt", 3.0, 0.7), (UNEVEN, "prod", 2.0, 1.0), (EVEN, "odds", 1.0, 1.0)],
 )
+@pytest.mark.slow
 def test_a_sweep_leaves_the_posterior_as_it_is(world: Chance, form: Form, strength: float, ess: float) -> None:
     """A reference drawn from the exact posterior, one sweep of 3 particles, a draw by weight: the posterior again.
 

@@ -391,6 +391,7 @@ def mean_depth(window: int, *, waits: bool) -> float:
     return statistics.fmean(depths)
 
 
+@pytest.mark.slow
 def test_waiting_keeps_batches_from_growing_wide() -> None:
     """Mean depth with 8 and 16 in flight, as a share of that with 1: 0.83 and 0.79 with marks, 0.76 and 0.67 without.
 
@@ -630,6 +631,7 @@ SE = math.sqrt(best_of(CALLS) * (1 - best_of(CALLS)) / RUNS)  # 0.044
 
 
 @pytest.mark.parametrize("prior", ["gaussian", "beta"])
+@pytest.mark.slow
 def test_where_refining_helps_it_beats_best_of_n_at_equal_calls(prior: Any) -> None:
     """0.78 against 0.62 with 32 calls; more than three standard errors."""
     share, first = solved(helps, prior)
@@ -637,6 +639,7 @@ def test_where_refining_helps_it_beats_best_of_n_at_equal_calls(prior: Any) -> N
     assert first < CALLS / 3
 
 
+@pytest.mark.slow
 def test_where_refining_never_helps_it_is_best_of_half_as_many() -> None:
     """About half of the calls stay first drafts; what is spent on refinements is lost, and nothing else is."""
     share, first = solved(spoils, "gaussian")
@@ -644,6 +647,7 @@ def test_where_refining_never_helps_it_is_best_of_half_as_many() -> None:
     assert abs(share - best_of(first)) < 3 * SE
 
 
+@pytest.mark.slow
 def test_where_refining_makes_no_difference_it_is_best_of_n() -> None:
     """Every draft is distributed like a first one, wherever it hangs in the tree."""
     share, _ = solved(lambda _: FIRST, "beta")

@@ -240,6 +240,7 @@ def test_a_vote_may_choose_the_answer() -> None:
     assert result.answer == BEST
 
 
+@pytest.mark.slow
 def test_a_chain_of_five_thousand_steps() -> None:
     """No recursion limit: one action a step, deeper than Python recurses; saved and loaded when 5,000 deep."""
     steps = 1200  # a search of n steps walks down n * n / 2 nodes; the rest of the chain is added by hand
