@@ -296,7 +296,6 @@ print(first, "|", second)
 """
 
 
-@pytest.mark.slow
 def test_a_notebook_cell_runs() -> None:
     """The facade and top-level await in a real kernel, whose own loop is running."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")

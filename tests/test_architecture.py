@@ -34,7 +34,7 @@ assert SPEC.loader is not None
 house = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(house)
 HOUSE = house.House(ROOT)
-MODULES, PARTS = HOUSE.files, HOUSE.trees
+MODULES = HOUSE.files
 
 
 def imports(tree):
@@ -89,7 +89,7 @@ def test_no_family_stands_flat() -> None:
 def test_strategies_and_verifiers_need_the_standard_library_alone(name: str) -> None:
     """But for one file, which uses sympy: what the maths worker does in its own process."""
     allowed = {"sympy"} if name == "searchkit.verifiers.reference.maths.symbolic" else set()
-    foreign = {module.partition(".")[0] for module in imports(PARTS[name])} - {"searchkit"} - allowed
+    foreign = {module.partition(".")[0] for module in imports(HOUSE.trees[name])} - {"searchkit"} - allowed
     assert foreign - set(sys.stdlib_module_names) == set()
 
 
@@ -104,7 +104,7 @@ def test_strategies_use_no_verifier() -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_are_absolute(name):
     """A file can be read, moved and searched for by its full name."""
-    relative = [n for n in ast.walk(PARTS[name]) if isinstance(n, ast.ImportFrom) and n.level > 0]
+    relative = [n for n in ast.walk(HOUSE.trees[name]) if isinstance(n, ast.ImportFrom) and n.level > 0]
     assert [ast.unparse(node) for node in relative] == []
 
 
@@ -116,7 +116,7 @@ def calls(tree):
 @pytest.mark.parametrize("name", [n for n in MODULES if within(n, "searchkit.strategies", "searchkit.verifiers")])
 def test_concurrency_and_randomness_go_through_the_run(name):
     """No bare gather or task group, no global generator, no clock: `run.map`, `run.stream` and `run.rng` instead."""
-    tree = PARTS[name]
+    tree = HOUSE.trees[name]
     banned = {"asyncio.gather", "asyncio.TaskGroup", "asyncio.create_task", "asyncio.wait", "time.time", "time.sleep"}
     banned |= {f"random.{function}" for function in GLOBAL_RANDOM} | {"random.Random", "random.SystemRandom"}
     assert [call for call in calls(tree) if call in banned or call.startswith(("np.random.", "numpy.random."))] == []
@@ -176,7 +176,7 @@ def test_public_names_are_sorted_complete_and_really_there(name):
     package = importlib.import_module(name)
     imported = [
         alias.asname or alias.name
-        for node in PARTS[name].body
+        for node in HOUSE.trees[name].body
         if isinstance(node, ast.ImportFrom) and node.module != "__future__"
         for alias in node.names
     ]
@@ -187,7 +187,7 @@ def test_public_names_are_sorted_complete_and_really_there(name):
 def test_the_public_names_of_generators_are_those_that_type_checkers_see():
     """One list three times: `__all__`, imports that only type checkers read, and a dictionary that programs read."""
     package = importlib.import_module("searchkit.generators")
-    [lazy] = [node for node in PARTS["searchkit.generators"].body if isinstance(node, ast.If)]
+    [lazy] = [node for node in HOUSE.trees["searchkit.generators"].body if isinstance(node, ast.If)]
     seen = {alias.name: node.module for node in lazy.body for alias in node.names}
     assert seen == package._MODULES
     assert sorted(package.__all__) == sorted(seen)  # their order is the linter's (RUF022)
@@ -209,7 +209,7 @@ def test_a_misspelled_generator_is_told_its_name():
 @pytest.mark.parametrize("name", [n for n, path in MODULES.items() if path.name == "__init__.py" and n.count(".")])
 def test_a_face_names_every_file_of_its_folder(name: str) -> None:
     """It says in which order to read them, so none may be missing, and none named that is not there."""
-    folder, said = MODULES[name].parent, ast.get_docstring(PARTS[name]) or ""
+    folder, said = MODULES[name].parent, ast.get_docstring(HOUSE.trees[name]) or ""
     there = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
     assert {file for file in there if f"`{file}`" not in said} == set()
     named = {file for file in re.findall(r"`(\w+\.py)`", said) if file not in there}
@@ -218,7 +218,7 @@ def test_a_face_names_every_file_of_its_folder(name: str) -> None:
 
 def test_every_module_says_what_it_is():
     """A docstring each; the first line is what the reference shows."""
-    silent = [n for n, tree in PARTS.items() if not ast.get_docstring(tree)]
+    silent = [n for n, tree in HOUSE.trees.items() if not ast.get_docstring(tree)]
     assert [n for n in silent if MODULES[n].read_text().strip()] == []
 
 

@@ -237,7 +237,6 @@ def test_a_chain_of_5000_needs_no_recursion():
         assert (other.depth[end], other.mean(ROOT)) == (depth, 0.5)
 
 
-@pytest.mark.slow
 def test_100_000_nodes_pickle_save_and_load():
     """A tree with four children a node; the copies are equal, column by column."""
     tree = Tree()

@@ -16,6 +16,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
@@ -70,15 +71,28 @@ def within(module: str, *packages: str) -> bool:
 
 
 class House:
-    """The modules below `root`, by name: where they are, their syntax tree, and what they import."""
+    """The modules below `root`, by name: where they are; once asked for, their syntax trees and what they import."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files = dict(self._files())
-        self.trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self.files.items()}
-        self.faces = {name for name in self.files if self._hands_on(name)}
-        self.handed = {name: dict(self._names(name)) for name in self.faces}
-        self.imports = {name: self._imports(name) for name in self.files if name not in self.faces}
+
+    @cached_property
+    def trees(self) -> dict[str, ast.Module]:
+        return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self.files.items()}
+
+    @cached_property
+    def faces(self) -> set[str]:
+        """The modules that only hand on names of others."""
+        return {name for name in self.files if self._hands_on(name)}
+
+    @cached_property
+    def handed(self) -> dict[str, dict[str, tuple[str, str]]]:
+        return {name: dict(self._names(name)) for name in self.faces}
+
+    @cached_property
+    def imports(self) -> dict[str, set[str]]:
+        return {name: self._imports(name) for name in self.files if name not in self.faces}
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         for folder, package in FOLDERS.items():

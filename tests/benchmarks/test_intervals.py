@@ -39,7 +39,6 @@ def test_the_stated_truth_is_that_of_the_studies(benchmark: Any, world: str) -> 
     assert np.mean(found.mean) == pytest.approx(truth, abs=4 * np.std(found.mean) / 20)
 
 
-@pytest.mark.slow
 def test_the_script_prints_every_cell() -> None:
     """Three sizes, four studies, two numbers of samples."""
     script = [sys.executable, str(FOLDER / "intervals.py"), "--json", "--studies", "2"]

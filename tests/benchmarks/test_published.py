@@ -74,7 +74,6 @@ def test_intervals_say_what_so_few_problems_can(figures):
         assert gap.high - gap.low < (tuned.high - tuned.low) + (verified.high - verified.low)
 
 
-@pytest.mark.slow
 def test_stopping_early_on_recorded_solutions():
     """Qwen2.5-Math's 8 solutions: stopping rules save samples and keep the accuracy of the vote within its noise.
 

@@ -163,7 +163,6 @@ def test_a_damaged_journal_is_refused_and_left_alone(capsys: pytest.CaptureFixtu
     assert path.read_text() == "precious"
 
 
-@pytest.mark.slow
 def test_demo_prints_the_table_draws_the_curve_and_shows_a_search(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

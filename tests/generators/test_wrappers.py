@@ -531,7 +531,6 @@ def test_a_searchs_samples_become_one_call() -> None:
         assert result.paid.model_calls == 0
 
 
-@pytest.mark.slow
 def test_cancelled_members_leave_the_others_their_call() -> None:
     """One of two members is cancelled: the other gets its answer. Both are: the call is aborted, the next one works."""
 

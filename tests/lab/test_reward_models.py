@@ -327,7 +327,6 @@ def test_verifiers_give_one_score_a_line_and_choose_by_it(reward: EmbeddedReward
         ("process", "arithmetic", 0.85),
     ],
 )
-@pytest.mark.slow
 def test_the_shipped_models_choose_far_better_than_chance(task: str, kind: str, least: float) -> None:
     """On 40 development problems: a right sample scores above a wrong one, and the best of 4 gains half of pass@4's."""
     reward = EmbeddedReward(shipped(f"{task}-{kind}"))
@@ -521,7 +520,6 @@ def options(out: Path, data: Path, **changes: object) -> argparse.Namespace:
     return argparse.Namespace(**given | fixed | changes)
 
 
-@pytest.mark.slow
 def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four steps in one go and four killed after two give the same weights, bit for bit; other rollouts are refused.
 
@@ -564,7 +562,6 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path: Path, monkeyp
     assert max(abs(a - b) for a, b in zip(*rows, strict=True)) > 1e-3
 
 
-@pytest.mark.slow
 def test_a_training_starts_from_another_and_may_be_deeper(tmp_path: Path) -> None:
     """Layers on top change no score at first; a training that starts from another one takes all its weights.
 

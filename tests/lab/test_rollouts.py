@@ -124,7 +124,6 @@ def test_a_problem_depends_on_its_number_alone() -> None:
 # --- the file --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_killed_drawing_goes_on_behind_the_last_whole_line(tmp_path: Path) -> None:
     """Cut at any byte, the file becomes what it would have been, and grows by asking for more; read skips the stump."""
     path = tmp_path / "deep" / "rollouts.jsonl"

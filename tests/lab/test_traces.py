@@ -345,7 +345,6 @@ def test_what_is_no_word_is_refused(text: str) -> None:
         words().encode(text + ":[3]" if "63" not in text else text + "000 ]")
 
 
-@pytest.mark.slow
 def test_transformers_reads_the_same_words(tmp_path: Path) -> None:
     """The stored tokenizer gives `transformers` our ids, begin token in front, and gets the text back."""
     transformers = pytest.importorskip("transformers", reason="compares with transformers")

@@ -680,7 +680,6 @@ assert live.error is None, live.error
 """
 
 
-@pytest.mark.slow
 def test_a_notebook_updates_one_output():
     """In a real kernel: one display, which holds the final tree, from a search on another thread."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")

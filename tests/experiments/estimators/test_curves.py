@@ -218,7 +218,6 @@ def test_curves_of_a_pool_know_what_was_read():
     assert toy().curve("pass@k").compute.total == ()
 
 
-@pytest.mark.slow
 def test_figures_are_written_without_pyplot(tmp_path):
     """A PNG with two panels, or one where no tokens are known; no pyplot, hence no window and no global state."""
     script = f"""

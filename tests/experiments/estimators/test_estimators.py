@@ -63,7 +63,6 @@ def judge_vote(subset, weight):
 
 @quickly
 @given(SAMPLES)
-@pytest.mark.slow
 def test_every_estimator_equals_enumeration(samples):
     """At every k, each value is the average over all subsets, with ties, abstentions and impure keys."""
     keys, scores, correct = columns(samples)
@@ -98,7 +97,6 @@ def test_invariants(samples):
 
 @quickly
 @given(SAMPLES, st.randoms())
-@pytest.mark.slow
 def test_order_does_not_matter(samples, rng):
     """Shuffling the pool changes no estimate."""
     shuffled = rng.sample(samples, len(samples))

@@ -22,7 +22,6 @@ from searchkit.verifiers import Predicate
 from tests.experiments.report.reports import HOSTILE, Page, hostile, sweep
 
 
-@pytest.mark.slow
 def test_the_numbers_are_those_of_the_results(tmp_path):
     """Table, paired differences and every row, from the folder alone; the page beside the results, twice the same."""
     mine = sweep()

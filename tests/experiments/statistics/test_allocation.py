@@ -187,7 +187,6 @@ def uniform(right, scores, n, passing):
 
 
 @pytest.mark.parametrize("passing", [0.95, 2.0])
-@pytest.mark.slow
 def test_three_quarters_of_the_samples_reach_the_accuracy_of_uniform_best_of_8(passing):
     """Twenty studies of 200 problems, verifier AUROC 0.8: not less accurate than best-of-8 that stops at a score of
     0.95, or never, with 75 % of its samples.

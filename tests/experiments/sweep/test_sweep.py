@@ -223,7 +223,6 @@ def test_a_problem_always_goes_to_the_same_endpoint(tmp_path):
     assert (tmp_path / "three/results.jsonl").read_bytes() == (tmp_path / "one/results.jsonl").read_bytes()
 
 
-@pytest.mark.slow
 def test_another_configuration_is_refused_by_name(tmp_path):
     """What differs is named; the folder and its results are left alone."""
     sweep().run(tmp_path / "out")

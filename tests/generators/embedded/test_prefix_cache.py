@@ -77,7 +77,6 @@ def searched() -> list[list[Sample[str]]]:
 
 
 @pytest.mark.parametrize("backend", [Embedded(), Embedded(cache=1), Embedded(cache=60), Embedded(batch=5, cache=400)])
-@pytest.mark.slow
 def test_no_sample_depends_on_the_cache(backend: Embedded, searched: list[list[Sample[str]]]) -> None:
     """Beam searches one by one, all at once, and at random moments: the samples that the model gives without a cache.
 
@@ -104,7 +103,6 @@ def test_a_cache_keeps_no_more_than_it_may() -> None:
     assert len(engine._prefixes) == 60
 
 
-@pytest.mark.slow
 def test_a_beam_search_takes_its_prompts_from_the_cache() -> None:
     """With room for all, less than a third of the prompt tokens sent are computed; without a cache, more than half."""
 
@@ -180,7 +178,6 @@ def requests_of_many_kinds(seed: int) -> list[Request]:
     ]
 
 
-@pytest.mark.slow
 def test_cached_tokens_are_those_computed_before() -> None:
     """300 requests in a row: each finds the longest beginning that an earlier one with its prompt has computed."""
     backend = Embedded(cache=10_000, threads=1)

@@ -396,7 +396,6 @@ def answers(strategy: ParticleFilter, times: int) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["diff", "rt"])
-@pytest.mark.slow
 def test_a_draw_comes_from_the_posterior(form: Form) -> None:
     """exp(2 r) times the prior, up to what is left of the bias with 20 particles; the prior itself is far away."""
     drawn = answers(filtered(UNEVEN, 20, weights=form, strength=2.0, final="draw"), 200)

@@ -210,7 +210,6 @@ def test_the_pulls_go_to_the_best_arm(rule: Any, least: float) -> None:
     assert abs(share - statistics.fmean(simulated)) < 3 * math.sqrt(2 * statistics.variance(simulated) / runs)
 
 
-@pytest.mark.slow
 def test_thompsons_regret_grows_slowly_and_uniform_choice_linearly() -> None:
     """Right with 0.3 and 0.7: pulls of the worse arm in the second hundred are few; uniform choice has 100 of 200."""
     worse = []

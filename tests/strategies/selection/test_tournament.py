@@ -90,7 +90,6 @@ def found(p: float, n: int, place: int, trials: int) -> float:
 
 
 @pytest.mark.parametrize(("p", "n"), [(0.1, 2), (0.3, 2), (0.1, 4), (0.3, 4), (0.2, 8)])
-@pytest.mark.slow
 def test_a_knockout_with_a_noisy_judge_finds_the_best_as_often_as_the_closed_form_says(p, n):
     """(1 - p)^log2(n) over all places of the best: 0.9, 0.7, 0.81, 0.49 and 0.512.
 

@@ -402,7 +402,6 @@ def test_out_of_budget_the_text_so_far_comes_back() -> None:
 
 
 @pytest.mark.parametrize("stopped", ["deadline", "cancelled"])
-@pytest.mark.slow
 def test_stopped_among_the_children_the_text_so_far_comes_back(stopped: str) -> None:
     """Past the deadline with the join in it, on Ctrl-C with what the parent wrote itself; nothing runs on."""
 

@@ -247,7 +247,6 @@ def test_the_worst_case_is_never_exceeded_and_can_be_reached() -> None:
         assert used.verifications == bound.verifications == steps
 
 
-@pytest.mark.slow
 def test_a_chain_of_two_thousand_steps() -> None:
     """Depth-first has no recursion limit."""
     strategy = TreeOfThoughts(

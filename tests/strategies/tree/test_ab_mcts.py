@@ -391,7 +391,6 @@ def mean_depth(window: int, *, waits: bool) -> float:
     return statistics.fmean(depths)
 
 
-@pytest.mark.slow
 def test_waiting_keeps_batches_from_growing_wide() -> None:
     """Mean depth with 8 and 16 in flight, as a share of that with 1: 0.83 and 0.79 with marks, 0.76 and 0.67 without.
 
@@ -647,7 +646,6 @@ def test_where_refining_never_helps_it_is_best_of_half_as_many() -> None:
     assert abs(share - best_of(first)) < 3 * SE
 
 
-@pytest.mark.slow
 def test_where_refining_makes_no_difference_it_is_best_of_n() -> None:
     """Every draft is distributed like a first one, wherever it hangs in the tree."""
     share, _ = solved(lambda _: FIRST, "beta")

@@ -435,7 +435,6 @@ def test_math500_near_misses_are_different():
     assert {pair for pair, verdict in passed.items() if verdict is None} == UNDECIDED
 
 
-@pytest.mark.slow
 def test_math500_references_vote_as_they_are_compared():
     """One class of `math_key` holds only equal references, and equal ones share a class, but for a list and a tuple."""
     answers = sorted({*math500()})

@@ -71,7 +71,6 @@ def test_it_compares(worker):
     assert worker.compare("1", "1/2x") == Outcome(None, "'1/2x' could not be read: a/bc may be a/(bc) or (a/b)c")
 
 
-@pytest.mark.slow
 def test_what_overruns_is_killed_and_replaced(worker, monkeypatch):
     """Its process is gone, not a zombie; another one answers."""
     assert multiple(worker, 2) is True
@@ -181,7 +180,6 @@ def test_it_ends_with_a_parent_that_was_killed():
     wait_until(lambda: is_gone(pid))
 
 
-@pytest.mark.slow
 def test_modules_in_the_working_folder_are_not_imported(tmp_path):
     """A file called like a module does not run in the worker."""
     for name in ("sympy", "json", "mpmath"):
