@@ -26,7 +26,7 @@ from searchkit.mistakes import check_callback, check_parts, check_search, lackin
 from searchkit.protocols import Generator
 from searchkit.result import Result
 from searchkit.strategy import Strategy
-from searchkit.survived import Survived, survived
+from searchkit.survived import Survived, any_failed, survived
 from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Budget, Message, Outcome, Params, Problem, Prompt, Promptable, Sample, Scored, Stopped
@@ -171,7 +171,8 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
         if best is None or stopped is None:
             raise
         sample, candidates, failure = best.sample, frame.candidates(), error
-    _say(search, survived(run.span))
+    if search.mistakes or any_failed(run.span):
+        _say(search, survived(run.span))
     errors = {id(e): e for _, e in sorted(search.errors, key=lambda entry: entry[0])}
     if isinstance(failure, Exception):
         errors[id(failure)] = failure

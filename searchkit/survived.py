@@ -41,6 +41,17 @@ def survived(trace: Span) -> Survived:
     return Survived(*_failures(attempts), *_failures(verdicts))
 
 
+def any_failed(trace: Span) -> bool:
+    """Whether anything failed at all: far quicker to see than what, and mostly the end of it."""
+    stack = [trace]
+    while stack:
+        span = stack.pop()
+        if span.status == "error":
+            return True
+        stack += span.children
+    return False
+
+
 def _failures(counted: Iterable[tuple[Span, int]]) -> tuple[int, int, str]:
     """How many there are, how many of them failed, and the first error."""
     counted = list(counted)
@@ -57,7 +68,7 @@ def _ended(trace: Span) -> Iterator[Span]:
             continue
         if span.usage.generations or span.usage.verifications:
             yield span
-        if not span.usage.verifications:  # what a judge asks is part of its verdict
+        if span.children and not span.usage.verifications:  # what a judge asks is part of its verdict
             stack.extend(reversed(list(_outer(span))))
 
 

@@ -26,7 +26,8 @@ def identity(action: Sample[Any]) -> Hashable:
 
 def called(action: Sample[Any]) -> tuple[tuple[str, str], ...]:
     """The calls in an action, each as its name and its arguments as they are `spelled`."""
-    return tuple((call.name, spelled(call.arguments)) for call in calls_of(action))
+    calls = calls_of(action)
+    return tuple((call.name, spelled(call.arguments)) for call in calls) if calls else ()
 
 
 def label(action: Sample[Any]) -> str:
@@ -76,6 +77,8 @@ def spelled(arguments: str) -> str:
 
 
 def _as_calls(value: Any) -> tuple[ToolCall, ...]:
+    if isinstance(value, str):  # by far the most
+        return ()
     if isinstance(value, Message):
         return value.tool_calls
     if isinstance(value, ToolCall):
