@@ -7,7 +7,6 @@ import dataclasses
 import datetime
 import functools
 import json
-import pickle
 import sys
 import types
 import typing
@@ -23,15 +22,7 @@ from searchkit.types import Sample
 FIX = 'pass codec=Codec(dump, load), or codec="pickle", or run without a journal'
 JSON = (str, int, float, bool, type(None), list, dict, Any, object)  # what needs no codec, or what says nothing
 UNIONS = (typing.Union, types.UnionType)
-SPENT = (
-    abc.Iterator,
-    abc.Generator,
-    abc.AsyncIterator,
-    abc.AsyncGenerator,
-)  # reading them once is all that can be done
-PICKLED = Codec(
-    lambda value: base64.b64encode(pickle.dumps(value)).decode(), lambda text: pickle.loads(base64.b64decode(text))
-)
+SPENT = (abc.Iterator, abc.Generator, abc.AsyncIterator, abc.AsyncGenerator)  # they can be read only once
 
 
 def codec_for(fn: Callable[..., Any]) -> Codec | None:
@@ -112,6 +103,21 @@ def _adapted(annotation: Any) -> Codec | None:
         return stored
 
     return Codec(dump, load)
+
+
+def _pickle(value: Any) -> str:
+    import pickle
+
+    return base64.b64encode(pickle.dumps(value)).decode()
+
+
+def _unpickle(text: str) -> Any:
+    import pickle
+
+    return pickle.loads(base64.b64decode(text))
+
+
+PICKLED = Codec(_pickle, _unpickle)
 
 
 def _same(a: Any, b: Any) -> bool:

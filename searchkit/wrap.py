@@ -270,8 +270,10 @@ async def _own_errors(search: Coroutine[Any, Any, Result[Any]]) -> Result[Any]:
         if failure is error:
             raise
     else:
+        if not result.errors:
+            return result
         tried = survived(result.trace)
-        if not result.errors or tried.failed < tried.attempts or tried.attempts == 0:
+        if tried.failed < tried.attempts or tried.attempts == 0:
             return result
         failure = original(result.errors[0])
     raise failure  # not inside `except`: the search is no part of what went wrong
