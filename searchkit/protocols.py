@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from searchkit.errors import ConfigError
 from searchkit.types import (
     Budget,
     Choice,
@@ -236,6 +237,10 @@ class Run(ABC):
         """
 
     @abstractmethod
+    def remaining(self) -> Budget:
+        """What may still be spent here, ceiling by ceiling; all None where there is no budget."""
+
+    @abstractmethod
     def children_budget(self, n: int, least: Usage) -> Budget | None:
         """What `n` children may spend together if this run keeps an equal part of what is left, and at least `least`.
 
@@ -343,8 +348,17 @@ class Backend(Protocol):
         ...
 
 
+Scale = Literal["chance", "progress", "quality"]
+
+
 class Verifier(Protocol):
-    """Judges samples. Higher scores are better."""
+    """Judges samples. Higher scores are better.
+
+    Two attributes may be declared besides, and steer what a tree search does by default. `scale`, what a score means:
+    "chance" that what is judged comes to a right answer, within [0, 1]; "progress" towards one; "quality" of what there
+    is, also where nothing is declared. `calls`: model calls that a verdict on one sample takes, 0 for what is reckoned
+    here; where nothing, or None, is declared the search counts them.
+    """
 
     @property
     def key(self) -> str:
@@ -374,3 +388,20 @@ class Selector(Protocol):
     """Chooses among scored candidates: argmax, vote, tournament."""
 
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice: ...
+
+
+def scale_of(verifier: Verifier) -> Scale:
+    """What the scores of `verifier` mean, see `Verifier`. Raises `ConfigError` for a word that is none of the three."""
+    scale: Scale = getattr(verifier, "scale", "quality")
+    if scale not in ("chance", "progress", "quality"):
+        raise ConfigError(f'the scale of a verifier is "chance", "progress" or "quality", got {scale!r}')
+    if scale == "chance" and not 0 <= verifier.range[0] < verifier.range[1] <= 1:
+        name = type(verifier).__name__
+        raise ConfigError(f"a chance lies within [0, 1], but the range of {name} is {verifier.range}")
+    return scale
+
+
+def calls_of(verifier: Verifier) -> int | None:
+    """How many model calls a verdict of `verifier` takes; None: nobody knows before they were counted."""
+    calls: int | None = getattr(verifier, "calls", None)
+    return calls

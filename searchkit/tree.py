@@ -11,6 +11,7 @@ import math
 import random
 from array import array
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -19,9 +20,20 @@ if TYPE_CHECKING:
 ROOT = 0
 NO_PARENT = -1
 NONE: tuple[int, ...] = ()
-_INTEGERS = ("parent", "depth", "visits", "in_flight", "failures", "tokens")
+_INTEGERS = ("parent", "depth", "visits", "in_flight", "failures", "tokens", "drawn", "once")
 _FLOATS = ("total", "best", "prior", "score")
 _FLAGS = ("terminal", "expanded", "full", "closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What bounds the samples that a search may draw: their number, and the tokens generated for them."""
+
+    most: float = math.inf
+    tokens: float = math.inf
+
+
+UNLIMITED = Draws()
 
 
 class Tree:
@@ -32,18 +44,22 @@ class Tree:
     (the node's own verdict, NaN if it has none, higher is better); visits (finished evaluations at or below it), total
     (their sum) and best (their greatest); in_flight (evaluations under way at or below it) and failures (expansions
     that failed); terminal (an episode ends here), expanded (it has children), full (it will get no more) and closed
-    (nothing below it is left to explore); tokens (generated for this action).
+    (nothing below it is left to explore); tokens (generated for this action), drawn (samples of actions drawn here) and
+    once (actions that were drawn here exactly once).
 
-    frontier is a heap for the selection rule's own use, `rated` how many nodes it has looked at; neither is saved.
+    frontier is a heap for the selection rule's own use, `rated` how many nodes it has looked at, `draws` how many
+    samples the whole search may draw, as far as that is known; none of the three is saved.
     """
 
-    __slots__ = ("_children", "calls", "frontier", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
+    __slots__ = ("_children", "calls", "draws", "frontier", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
     parent: array[int]
     depth: array[int]
     visits: array[int]
     in_flight: array[int]
     failures: array[int]
     tokens: array[int]
+    drawn: array[int]
+    once: array[int]
     total: array[float]
     best: array[float]
     prior: array[float]
@@ -66,12 +82,13 @@ class Tree:
         self._children: list[list[int] | None] = []
         self.frontier: list[tuple[Any, ...]] = []
         self.rated: int = 0
+        self.draws: Draws = UNLIMITED
         self._row(NO_PARENT, 0, text, state, (), 1.0, False, 0)
 
     def _row(
         self, parent: int, depth: int, text: str, state: Any, calls: Hashable, prior: float, terminal: bool, tokens: int
     ) -> int:
-        row = (parent, depth, 0, 0, 0, tokens, 0.0, -math.inf, prior, math.nan, terminal, False, False, False)
+        row = (parent, depth, 0, 0, 0, tokens, 0, 0, 0.0, -math.inf, prior, math.nan, terminal, False, False, False)
         for name, value in zip((*_INTEGERS, *_FLOATS, *_FLAGS), row, strict=True):
             getattr(self, name).append(value)
         self.text.append(text)
@@ -121,6 +138,14 @@ class Tree:
     def mean(self, node: int) -> float:
         """The mean of the values backed up through `node`; 0 where there is none."""
         return self.total[node] / self.visits[node] if self.visits[node] else 0.0
+
+    def unseen(self, node: int) -> float:
+        """The chance that one more draw here brings a new action: the share of those drawn once, smoothed. 1 at first.
+
+        Good and Turing's estimate is once / drawn; one more draw, of an action never seen, is added to both, so that it
+        is never 0.
+        """
+        return (self.once[node] + 1) / (self.drawn[node] + 1)
 
     def start(self, node: int) -> None:
         """An evaluation of `node` is under way: count it here and above."""
@@ -183,7 +208,7 @@ class Tree:
                 places.append(place)
             if merge:
                 known[parent, text, calls, end] = place
-            for name in ("visits", "failures", "tokens", "total"):
+            for name in ("visits", "failures", "tokens", "drawn", "once", "total"):
                 getattr(self, name)[place] += getattr(part, name)[node]
             self.best[place] = max(self.best[place], part.best[node])
             if self.score[place] != self.score[place]:

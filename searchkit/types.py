@@ -374,10 +374,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A sample with its verdict; an abstaining one if it was never verified."""
+    """A sample with its verdict; an abstaining one if it was never verified.
+
+    weight: how many samples it stands for. A vote counts it so: what a search over steps finds is not drawn as samples
+    are, and unlikely steps would have too many votes.
+    """
 
     sample: Sample[Any]
     verdict: Verdict = Verdict()
+    weight: float = 1.0
 
     @property
     def score(self) -> float | None:

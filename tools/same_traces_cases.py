@@ -865,7 +865,7 @@ ROWS: Sequence[Row] = (
     Row("mcts, to a threshold", SOME, lambda w: mcts(w, UCT(2.0, "max"), "rollout", threshold=0.9, pick="value")),
     Row("mcts, trees to a threshold", SOME, lambda w: mcts(w, None, "children", trees=3, threshold=0.9)),
     Row("mcts, branches", SOME, lambda w: mcts(w, None, "children", width=5, branch=2, pick="value", select=Soft(0.2))),
-    Row("mcts, retries", INNER, lambda w: mcts(w, None, "rollout", expansions=2, retries=3, pick="visits")),
+    Row("mcts, twice", INNER, lambda w: mcts(w, None, "rollout", expansions=2, pick="visits")),
     Row("puct, uniform", SOME, lambda w: mcts(w, PUCT(1.0, "max"), prior="uniform")),
     Row("puct, log-probabilities", INNER, lambda w: mcts(w, PUCT(1.25), prior="logprob")),
     Row("puct, long", PAIR, lambda w: mcts(w, PUCT(0.6), "rollout", iterations=30, in_flight=2, expansions=2)),

@@ -245,6 +245,10 @@ class Run(Metered):
     def worst_case(self, prompt: Prompt, params: Params) -> Usage:
         return worst_case(prompt, params, self.role, self.ledger)
 
+    def remaining(self) -> Budget:
+        seconds = None if self.deadline is None else max(0.0, self.deadline - asyncio.get_running_loop().time())
+        return rest(self.ledger, Budget(seconds=seconds))
+
     def children_budget(self, n: int, least: Usage) -> Budget | None:
         return children_budget(self.ledger, n, least)
 

@@ -10,7 +10,7 @@ from searchkit.environments.protocols import Environment, Listing, Proposing
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import identity
-from searchkit.types import Sample
+from searchkit.types import Params, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,25 @@ async def propose(
 ) -> tuple[list[Proposal], bool]:
     """What `width` samples propose, equal ones merged, the more frequent first, of equals the first drawn.
 
-    drawn: how many samples were drawn in this state before. The second value is True if no other action exists: then
-    they were listed, and nobody was asked.
+    drawn: how many samples were drawn in this state before. The second value is True if no other action exists: they
+    were listed, and nobody was asked; or the generator would say the same again, and a single sample was drawn.
     """
-    legal = listed(environment, state)
+    legal, alone = listed(environment, state), False
     if legal is not None:
         samples = [Sample(value) for value in legal]
     else:
         place, params = environment.prompt(state), environment.step_params(run)
         source = proposer(environment, generator, state)
-        samples = await run.sample(source, place, width, params=params, start=drawn, partial=True)
+        alone = deterministic(source, params)
+        samples = await run.sample(source, place, 1 if alone else width, params=params, start=drawn, partial=True)
     equals: dict[Hashable, list[Sample[Any]]] = {}
     for sample in samples:
         equals.setdefault(identity(sample), []).append(sample)
     ranked = sorted(equals.items(), key=lambda item: -len(item[1]))
-    return [Proposal(which, same[0], len(same)) for which, same in ranked], legal is not None
+    return [Proposal(which, same[0], len(same)) for which, same in ranked], legal is not None or alone
+
+
+def deterministic(generator: Generator | None, params: Params | None) -> bool:
+    """Whether all samples of one prompt are equal: at temperature 0, or where the generator says so itself, by an
+    attribute `deterministic`."""
+    return (params is not None and params.temperature == 0) or getattr(generator, "deterministic", False) is True

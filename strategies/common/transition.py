@@ -1,4 +1,4 @@
-"""Taking a step: what an action leads to, judged, and offered as an answer where it is one."""
+"""Taking a step, or all that are left: what it leads to, judged, and offered as an answer where it is one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.calls import CallError
-from searchkit.environments.protocols import Environment, Learning, is_complete, taken
+from searchkit.environments.protocols import Completing, Environment, Learning, is_complete, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import one
@@ -85,3 +85,21 @@ class Stepper:
         if isinstance(environment, Learning):
             state = environment.judged(state, scored.verdict)
         return Reached(action, state, scored, answer, step.terminal, reward is not None and reward <= low, spent)
+
+
+async def finish(
+    prompt: Prompt, state: Any, horizon: int, stepper: Stepper, generator: Generator | None, run: Run
+) -> Reached:
+    """One way in which the episode may go on from `state` to its end: in a single sample where the environment can
+    (`Completing`), else in at most `horizon` steps, of which only the last is judged."""
+    environment, end = stepper.environment, Transition(state)
+    if isinstance(environment, Completing):
+        params, place = environment.finish_params(run), environment.prompt(state)
+        [rest] = await run.sample(generator, place, params=params, partial=True)
+        end = Transition(await environment.finish(state, rest, run), terminal=True)
+    for _ in range(horizon):
+        action = None if end.terminal else await one(environment, generator, end.state, run)
+        if action is None:
+            break
+        end = await taken(environment, end.state, action, run)
+    return await stepper.judge(prompt, None, end, run)

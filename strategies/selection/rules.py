@@ -52,7 +52,8 @@ class Vote:
     """The answer class with the most votes, or with the greatest sum of scores if `weighted`.
 
     key: value -> canonical answer, None abstains; a key that raises abstains too, and its error is recorded. Truncated
-    samples never vote, nor do unscored ones if weighted. Scores must then be >= 0. Ties go to the class seen first; the
+    samples never vote, nor do unscored ones if weighted. Scores must then be >= 0. A candidate counts as many times as
+    the samples that it stands for (`Scored.weight`). Ties go to the class seen first; the
     winner is represented by its first sample, if weighted by its best scored one. `Choice.score` is its share.
     """
 
@@ -70,7 +71,7 @@ class Vote:
                 raise VerifierError(
                     f"a weighted vote needs scores >= 0, got {weight}: use Argmax() or shift the scores"
                 )
-            totals[answer] = totals.get(answer, 0.0) + weight
+            totals[answer] = totals.get(answer, 0.0) + weight * candidate.weight
             held = scored[member[answer]].score if answer in member else None
             if answer not in member or (self.weighted and held is not None and weight > held):
                 member[answer] = i

@@ -7,12 +7,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from searchkit.environments.protocols import Anytime, Completing, Environment, is_complete, taken
+from searchkit.environments.protocols import Anytime, Completing, Environment, is_complete
 from searchkit.protocols import Generator, Run
-from searchkit.strategies.common.actions import one
 from searchkit.strategies.common.checks import check_counts
-from searchkit.strategies.common.transition import Reached, Stepper
-from searchkit.types import Prompt, Scored, Transition, Verdict
+from searchkit.strategies.common.transition import Stepper, finish
+from searchkit.types import Prompt, Scored, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +98,13 @@ class Rollout(Evaluation):
         if not known and is_complete(stepper.environment, state):
             _, itself = await _own(prompt, state, known, stepper, run)
         outcomes = await run.map(
-            lambda _, child: self._rollout(prompt, state, stepper, generator, child), range(self.n)
+            lambda _, child: finish(prompt, state, self.horizon, stepper, generator, child), range(self.n)
         )
         ends = run.survivors(outcomes)
         scores = [end.score for end in ends if end.score is not None]
         answers = tuple(end.scored for end in ends if end.answer)
         verdict = None if itself is None else itself.verdict
         return Evaluated(math.fsum(scores) / len(scores) if scores else None, verdict, itself, answers)
-
-    async def _rollout(
-        self, prompt: Prompt, state: Any, stepper: Stepper, generator: Generator | None, run: Run
-    ) -> Reached:
-        """One way in which the episode may go on to its end."""
-        environment, end = stepper.environment, Transition(state)
-        if isinstance(environment, Completing):
-            params, place = environment.finish_params(run), environment.prompt(state)
-            [rest] = await run.sample(generator, place, params=params, partial=True)
-            end = Transition(await environment.finish(state, rest, run), terminal=True)
-        for _ in range(self.horizon):
-            action = None if end.terminal else await one(environment, generator, end.state, run)
-            if action is None:
-                break
-            end = await taken(environment, end.state, action, run)
-        return await stepper.judge(prompt, None, end, run)
 
     def draws(self, environment: Environment[Any]) -> int:
         return self.n * (1 if isinstance(environment, Completing) else self.horizon)

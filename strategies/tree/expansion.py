@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategies.common.actions import Proposal, propose
 from searchkit.strategies.common.transition import Stepper
-from searchkit.strategies.tree.evaluation import Evaluated, Evaluation
+from searchkit.strategies.tree.evaluation import Children, Evaluated, Evaluation, Value
 from searchkit.types import Prompt, Sample, Scored, first_failure
 
 Prior = Literal["frequency", "uniform", "logprob"]
@@ -21,13 +22,14 @@ Prior = Literal["frequency", "uniform", "logprob"]
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What to expand: a node and its state. known: the actions that it has children for; drawn: how many samples were
-    drawn there before; evaluated: its value is known."""
+    drawn there before; evaluated: its value is known; cheap: no verdict so far has taken a model call."""
 
     node: int
     state: Any
     known: frozenset[Hashable] = frozenset()
     drawn: int = 0
     evaluated: bool = False
+    cheap: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Child:
 class Expansion:
     """What expanding a node brought. counts: how often each action was drawn, those known before included.
 
-    whole: no other action exists. failure: what kept something from being done; that the budget is spent comes first.
+    whole: no other action exists. judging: model calls that verdicts have taken. failure: what kept something from
+    being done; that the budget is spent comes first.
     """
 
     evaluated: Evaluated
@@ -58,21 +61,23 @@ class Expansion:
     children: tuple[Child, ...] = ()
     counts: Mapping[Hashable, int] = field(default_factory=dict)
     whole: bool = False
+    judging: int = 0
     failure: Exception | None = None
 
 
-NOT_EVALUATED = Evaluated()
+NOT_EVALUATED, CHILDREN, VALUE = Evaluated(), Children(), Value()
 
 
 @dataclass(frozen=True, slots=True)
 class Expander:
-    """How a tree search expands; the fields are those of `TreeSearch`."""
+    """How a tree search expands; the fields are those of `TreeSearch`. evaluation None: of the children, as long as
+    their verdicts take no model calls."""
 
     stepper: Stepper
     generator: Generator | None
     width: int
     branch: int | None
-    evaluation: Evaluation
+    evaluation: Evaluation | None
     prior: Prior | Verifier
 
     async def expand(self, prompt: Prompt, ask: Ask, run: Run) -> Expansion:
@@ -80,14 +85,13 @@ class Expander:
 
         What one of the two brought survives the other; raises if both failed, or the only one that was asked for.
         """
-        if not self.evaluation.wants(self.stepper.environment, ask.state, ask.evaluated):
+        evaluation = self.evaluation or (CHILDREN if ask.cheap else VALUE)
+        if not evaluation.wants(self.stepper.environment, ask.state, ask.evaluated):
             return await self._draw(prompt, ask, ask.state, run)
 
         async def half(evaluating: bool, child: Run) -> Any:
             if evaluating:
-                return await self.evaluation.evaluate(
-                    prompt, ask.state, ask.evaluated, self.stepper, self.generator, child
-                )
+                return await evaluation.evaluate(prompt, ask.state, ask.evaluated, self.stepper, self.generator, child)
             return await self._draw(prompt, ask, state, child)
 
         state = ask.state
@@ -114,23 +118,28 @@ class Expander:
         """Actions that are new here, the more frequent first, each with where it leads."""
         proposals, whole = await propose(self.stepper.environment, self.generator, state, self.width, ask.drawn, run)
         new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
-        outcomes = await run.map(lambda each, child: self._follow(prompt, state, each, child), new, name="child")
+        judged = (self.evaluation or (CHILDREN if ask.cheap else VALUE)).of_children
+        follow = functools.partial(self._follow, prompt, state, judged)
+        outcomes = await run.map(follow, new, name="child")
         found = run.survivors(outcomes)
-        failure = _worst(first_failure(outcomes), *(spent for _, spent in found))
-        children = await self._weighted(prompt, [child for child, _ in found], run)
+        failure = _worst(first_failure(outcomes), *(spent for _, _, spent in found))
+        children = await self._weighted(prompt, [child for child, _, _ in found], run)
         counts = {proposal.identity: proposal.count for proposal in proposals}
-        return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, failure)
+        judging = sum(calls for _, calls, _ in found)
+        return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, judging, failure)
 
     async def _follow(
-        self, prompt: Prompt, state: Any, proposal: Proposal, run: Run
-    ) -> tuple[Child, BudgetExhausted | None]:
+        self, prompt: Prompt, state: Any, judged: bool, proposal: Proposal, run: Run
+    ) -> tuple[Child, int, BudgetExhausted | None]:
+        """The child, how many model calls its verdict took, and whether the budget ended before it."""
         step = await taken(self.stepper.environment, state, proposal.action, run)
         identity, action = proposal.identity, proposal.action
-        if not step.terminal and not self.evaluation.of_children:
-            return Child(identity, action, step.state, None, False, False), None
+        if not step.terminal and not judged:
+            return Child(identity, action, step.state, None, False, False), 0, None
+        before = run.used.model_calls
         found = await self.stepper.judge(prompt, action, step, run)
         child = Child(identity, action, found.state, found.scored, found.answer, found.terminal, found.dead)
-        return child, found.spent
+        return child, run.used.model_calls - before, found.spent
 
     async def _weighted(self, prompt: Prompt, children: list[Child], run: Run) -> list[Child]:
         """The children with their priors. Frequencies are the search's business: it knows all draws."""

@@ -9,36 +9,56 @@ from searchkit.errors import BudgetExhausted
 from searchkit.strategies.tree.expansion import Ask, Expansion
 from searchkit.strategies.tree.pick import End
 from searchkit.tool_calls import called, label
-from searchkit.tree import Tree, TreePolicy
+from searchkit.tree import NO_PARENT, ROOT, Tree, TreePolicy
+
+CLOSED = 0.05  # no action that is at least as likely as this is given up
+SURE = 3.0  # none seen in n draws: with 95 % confidence it comes in fewer than 3 / n of them
+FAILURES = 2  # in a row, and a node gets no more
 
 
 class Growth:
     """A tree while it grows. ends: the complete answers found so far, each with the node where it lies.
 
-    expansions, retries, frequency: see `TreeSearch` (frequency: priors are shares of the draws).
+    expansions, frequency: see `TreeSearch` (frequency: priors are shares of the draws). bounded: a budget ends the
+    search, so that no node has to be given up for good.
+
+    A node is exhausted by evidence: it gets no more children when hardly a draw can bring a new one. `once` of its
+    `drawn` actions came once, so that an unseen one comes with a chance of (once + 3) / drawn at most (95 %). Until
+    then a rule that walks down by visits (not an `adaptive` one, which ranks nodes by this chance itself) is kept from
+    nodes that repeat themselves: each is set aside once that chance is small, and taken up again when all are.
     """
 
-    def __init__(self, tree: Tree, policy: TreePolicy, expansions: int, retries: int, *, frequency: bool) -> None:
+    def __init__(
+        self, tree: Tree, policy: TreePolicy, expansions: int | None, *, frequency: bool, bounded: bool
+    ) -> None:
         self.tree: Tree = tree
         self.policy: TreePolicy = policy
         self.ends: list[End] = []
-        self._expansions, self._retries, self._frequency = expansions, retries, frequency
+        self.judged_by_models: int = 0  # model calls that verdicts have taken
+        self._expansions, self._frequency, self._bounded = expansions, frequency, bounded
         self._asked: Counter[int] = Counter()  # expansions of a node that brought something
-        self._vain: Counter[int] = Counter()  # expansions since then that brought nothing
-        self._drawn: Counter[int] = Counter()  # samples drawn in a node
+        self._failed: Counter[int] = Counter()  # expansions since then that failed
         self._known: dict[int, dict[Hashable, int]] = {}  # the children of a node by their actions
         self._counts: Counter[int] = Counter()  # how often a child was drawn
+        self._aside: list[int] = []
+        self._least: float = 0.0 if getattr(policy, "adaptive", False) else 0.25  # chance of a new action to go on
 
     def ask(self, node: int) -> Ask:
         """What is known of `node` before it is expanded."""
         tree, known = self.tree, self._known.get(node, {})
-        score = tree.score[node]
-        return Ask(node, tree.state[node], frozenset(known), self._drawn[node], score == score)
+        evaluated, cheap = tree.score[node] == tree.score[node], not self.judged_by_models
+        return Ask(node, tree.state[node], frozenset(known), tree.drawn[node], evaluated, cheap)
+
+    def newest(self) -> int | None:
+        """The node that was made last, if it can be expanded and no answer was found yet."""
+        node = len(self.tree) - 1
+        return None if self.ends or self.tree.expanded[node] or self.tree.closed[node] else node
 
     def take(self, node: int, expansion: Expansion) -> list[End]:
         """Add the children, back everything up, close what has ended; returns the answers that were found."""
         tree, found = self.tree, len(self.ends)
         tree.state[node] = expansion.state
+        self.judged_by_models += expansion.judging
         if expansion.evaluated.itself is not None:
             self.ends.append(End(node, expansion.evaluated.itself))
         self.ends += [End(node, answer, "rollout") for answer in expansion.evaluated.rollouts]
@@ -63,34 +83,57 @@ class Growth:
         self._weigh(node, expansion)
         if expansion.children:
             self._asked[node] += 1
-            self._vain[node] = 0
-        if expansion.whole or self._asked[node] >= self._expansions:
+            self._failed[node] = 0
+        if expansion.whole or (self._expansions is not None and self._asked[node] >= self._expansions):
             tree.fill(node)
         elif not expansion.children and expansion.failure is not None:
             self.failed(node, expansion.failure)
-        elif not expansion.children:
-            self._in_vain(node)
+        else:
+            self._weary(node)
         return self.ends[found:]
 
     def _weigh(self, node: int, expansion: Expansion) -> None:
         """Count the draws; a prior is a share of all draws in its parent so far."""
-        known = self._known[node]
+        tree, known = self.tree, self._known[node]
         for identity, count in expansion.counts.items():
-            self._drawn[node] += count
+            tree.drawn[node] += count
             if identity in known:
-                self._counts[known[identity]] += count
+                child = known[identity]
+                before = self._counts[child]
+                self._counts[child] = before + count
+                tree.once[node] += (before + count == 1) - (before == 1)
         if self._frequency:
             for child in known.values():
-                self.tree.prior[child] = self._counts[child] / self._drawn[node]
+                tree.prior[child] = self._counts[child] / tree.drawn[node]
 
     def failed(self, node: int, error: Exception | None) -> None:
         """An expansion failed. A spent budget says nothing about the node."""
         if not isinstance(error, BudgetExhausted):
             self.tree.failures[node] += 1
-            self._in_vain(node)
+            self._failed[node] += 1
+            if self._failed[node] >= FAILURES:
+                self.tree.fill(node)
 
-    def _in_vain(self, node: int) -> None:
-        """An expansion brought nothing: too often, and the node gets no more."""
-        self._vain[node] += 1
-        if self._vain[node] > self._retries:
-            self.tree.fill(node)
+    # ---------------------------------------------------------------- exhaustion
+
+    def _weary(self, node: int) -> None:
+        """Close a node that is exhausted, set one aside that repeats itself."""
+        tree = self.tree
+        if not self._bounded and (tree.once[node] + SURE) / tree.drawn[node] < CLOSED:
+            tree.fill(node)
+        elif tree.unseen(node) <= self._least:
+            tree.fill(node)
+            self._aside.append(node)
+
+    def reopen(self) -> None:
+        """Where all nodes are closed, take up those that were set aside, the more promising first."""
+        tree = self.tree
+        while tree.closed[ROOT] and self._aside:
+            self._least /= 2
+            back = [node for node in self._aside if tree.unseen(node) > self._least]
+            self._aside = [node for node in self._aside if tree.unseen(node) <= self._least]
+            for node in back:
+                tree.full[node] = False
+                while node != NO_PARENT:
+                    tree.closed[node] = False
+                    node = tree.parent[node]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from searchkit.strategies.tree.policies.adaptive_uct import AdaptiveUCT
+from searchkit.strategies.tree.policies.descent import Widening
+from searchkit.strategies.tree.policies.uct import UCT
 from searchkit.strategies.tree.tree_search import TreeSearch
+from searchkit.tree import TreePolicy
 
 
 @dataclass(frozen=True)
 class MCTS(TreeSearch):
-    """`TreeSearch` from the root down: ``policy=UCT(c)`` (the default) or another rule; their scale of values sets c.
+    """`TreeSearch` from the root down. Without a `policy` it takes `AdaptiveUCT`, whose constants come from the tree;
+    where scores are chances of success, which should be averaged, ``UCT(0.3, widening=Widening())``.
 
     The search part of many published methods is a setting, with a rule that names its source:
 
@@ -22,6 +28,9 @@ class MCTS(TreeSearch):
     - R-MCTS: ``policy=PUCT(1.0), iterations=20, width=20, branch=5, threshold=1.0,
       pick="visits"`` inside ``RecedingHorizon(..., commit="action")``.
 
-    With ``expansions`` above 1 and ``UCT(widening=Widening(1, 0.5))`` a node gets more children as it is visited more
-    (progressive widening): without, a search ends when everything drawn so far is exhausted.
+    Rules with a `Widening` give a node more children as it is visited more; others draw `width` of them once, and the
+    search ends when everything drawn so far is exhausted.
     """
+
+    for_scores: ClassVar[TreePolicy] = AdaptiveUCT()
+    for_chances: ClassVar[TreePolicy] = UCT(0.3, widening=Widening())

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
-from searchkit.environments.protocols import Anytime, Environment, Listing, is_complete
+from searchkit.environments.protocols import Anytime, Completing, Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.mistakes import check_environment, check_generator
-from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
+from searchkit.protocols import LATER, Generator, Run, Selector, Verifier, calls_of, scale_of
 from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
 from searchkit.strategies.common.choosing import choose
-from searchkit.strategies.common.transition import Stepper
+from searchkit.strategies.common.transition import Stepper, finish
 from searchkit.strategies.selection.rules import Argmax
-from searchkit.strategies.tree.evaluation import Evaluation, Value
+from searchkit.strategies.tree.evaluation import Children, Evaluation, Value
 from searchkit.strategies.tree.expansion import Ask, Expander, Expansion, Prior
 from searchkit.strategies.tree.growth import Growth
-from searchkit.strategies.tree.pick import End, Pick, pick, walk
+from searchkit.strategies.tree.limits import HORIZON, ITERATIONS, Limits, less, to_finish
+from searchkit.strategies.tree.pick import End, Pick, likelihoods, pick, walk
 from searchkit.strategies.tree.policies.uct import UCT
 from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import ROOT, Tree, TreePolicy
 from searchkit.types import Prompt, Sample, Scored
 
+WIDTH = 4
 CHOICES = {
     "prior": ("frequency", "uniform", "logprob"),
     "pick": ("answer", "visits", "value"),
@@ -43,46 +45,64 @@ class Found:
 class TreeSearch(Strategy):
     """Grows a tree over the states of `environment`; `policy` says which node comes next, and how values are backed up.
 
+    for_scores, for_chances: the rules that stand for a policy of None, the second where the verifier declares that its
+    scores are chances of success (``scale = "chance"``, see `Verifier`).
+
     - verifier: scores states, and episodes whose end has no reward.
-    - policy: the rule by which nodes are chosen and values backed up, such as `UCT`, `PUCT` or `BestFirstRule`.
+    - policy: the rule by which nodes are chosen and values backed up, such as `UCT`, `PUCT` or `BestFirstRule`. An
+      adaptive one (`AdaptiveUCT`, `Reservation`) decides itself when a node gets more children, and no constant is to
+      be set for it. None: what the class takes for this verifier.
     - environment: what a state and an action are.
-    - iterations: nodes that are expanded, at most.
-    - width: actions drawn at an expansion. Where the environment lists them, all are taken instead.
+    - iterations: nodes that are expanded, at most. None: under a budget of generations, calls, tokens or seconds as
+      many as it pays for, else 64.
+    - width: actions drawn at an expansion. Where the environment lists them, all are taken instead. None: 1 under a
+      rule that decides itself when a node gets more children (an adaptive one, or one with a `Widening`), else 4.
     - branch: of the actions drawn at once only so many, the more frequent, become children (None: all).
     - evaluation: what is backed up from a node that is expanded: `Value()`, `Rollout(n, horizon)` or `Children()`.
+      None: under an adaptive rule `Children()`, until a verdict takes a model call, then `Value()`, as always
+      elsewhere.
     - prior: of a child, its share of the draws ("frequency"), the same for all ("uniform"), the exponential of its mean
       token log-probability ("logprob"), or the score that a verifier (a critic, perhaps one that ranks siblings) gives
       it.
-    - expansions: how often a node may be expanded; more than once draws more children, when the policy says so (see
-      `Widening`).
-    - retries: how often in a row a node whose expansion failed, or brought nothing new, is tried again before it gets
-      no more.
+    - expansions: how often a node may be expanded; more than once draws more children, when the policy says so. None:
+      once, or under a rule that decides itself until the node is exhausted: see below.
     - in_flight: nodes expanded at once (tree parallel). Selection j knows the outcomes 0 ... j - in_flight, whatever
       the latencies.
     - trees: so many independent trees share the iterations and are merged at the end, visits added up (root parallel).
     - threshold: stop as soon as an answer scores that high.
     - pick: from which part of the tree the answer comes, see `pick`.
-    - select: chooses among the answers there. Without any the best unfinished path is returned, marked as truncated.
+    - select: chooses among the answers there. Of equal ones it sees that first whose node and children have the better
+      mean. Without any the best unfinished path is returned, marked as truncated.
     - generator: what proposes actions; None is the one given to `solve`.
 
     Each iteration expands one node: its actions are drawn, equal ones merged, the more frequent first. Finished
     episodes are scored by the environment's reward, else by the verifier, and are candidates for the answer; so are
     states that the environment calls complete.
 
+    A node is exhausted when, by what its draws have repeated, a new action is less likely than 0.05 (see `Growth`);
+    under a budget none is given up for good. One draw exhausts it at temperature 0, and where the generator has an
+    attribute ``deterministic`` that is True. A node fails for good when two expansions in a row do.
+
+    Under a budget a finished answer comes before a better one. Where the environment cannot complete a path in one
+    sample, the first draws follow one path to its end. What completing the best unfinished path may cost is held back,
+    and spent when the rest is. In money, prompt tokens and seconds that is an estimate.
+
     Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
     finished episode, and for each child if it is evaluated or judged for its prior.
     """
 
+    for_scores: ClassVar[TreePolicy] = UCT()
+    for_chances: ClassVar[TreePolicy] = UCT()
+
     verifier: Verifier
-    policy: TreePolicy = field(default_factory=UCT)
+    policy: TreePolicy | None = None
     environment: Environment[Any] = field(default_factory=TextSteps)
-    iterations: int = 64
-    width: int = 4
+    iterations: int | None = None
+    width: int | None = None
     branch: int | None = None
-    evaluation: Evaluation = field(default_factory=Value)
+    evaluation: Evaluation | None = None
     prior: Prior | Verifier = "frequency"
-    expansions: int = 1
-    retries: int = 1
+    expansions: int | None = None
     in_flight: int = 1
     trees: int = 1
     threshold: float | None = None
@@ -92,18 +112,19 @@ class TreeSearch(Strategy):
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        check_counts(self, iterations=1, width=1, expansions=1, retries=0, in_flight=1, trees=1)
-        if self.branch is not None:
-            check_counts(self, branch=1)
-        if self.trees > self.iterations:
+        optional = ("iterations", "width", "expansions", "branch")
+        check_counts(self, in_flight=1, trees=1, **{name: 1 for name in optional if getattr(self, name) is not None})
+        if self.trees > (self.iterations or self.trees):
             raise ConfigError(f"{self.trees} trees cannot share {self.iterations} iterations")
         check_verifier(name, self.verifier, self.threshold)
         check_environment(name, self.environment)
-        check_method("policy", self.policy, "backup", "UCT(1.0)")
+        if self.policy is not None:
+            check_method("policy", self.policy, "backup", "UCT(1.0)")
+        scale_of(self.verifier)
         check_method("select", self.select, "select", "Argmax() or Vote()")
         if self.generator is not None:
             check_generator(f"generator= of {name}", self.generator)
-        if not isinstance(self.evaluation, Evaluation):
+        if not isinstance(self.evaluation, Evaluation | None):
             raise ConfigError(f"evaluation is Value(), Rollout(n, horizon) or Children(), got {self.evaluation!r}")
         for what, choices in CHOICES.items():
             value = getattr(self, what)
@@ -115,13 +136,37 @@ class TreeSearch(Strategy):
         """Where `pick` walks down the tree, only what lies at the end of the walk may be the answer."""
         return self.ANSWER if self.pick == "answer" else "own"
 
+    @property
+    def rule(self) -> TreePolicy:
+        """`policy`, or what stands for None: `for_chances` where scores are chances of success, else `for_scores`."""
+        return self.policy or (self.for_chances if scale_of(self.verifier) == "chance" else self.for_scores)
+
+    @property
+    def _widens(self) -> bool:
+        """Whether the rule decides when a node gets more children."""
+        return getattr(self.rule, "widens", False) or getattr(self.rule, "widening", None) is not None
+
+    @property
+    def _drawn_at_once(self) -> int:
+        return self.width or (1 if self._widens else WIDTH)
+
+    @property
+    def _evaluation(self) -> Evaluation | None:
+        adaptive, calls = getattr(self.rule, "adaptive", False), calls_of(self.verifier)
+        return self.evaluation or (Value() if not adaptive or calls else None)
+
+    @property
+    def _expansions(self) -> int | None:
+        return self.expansions or (None if self._widens else 1)
+
     def counts(self) -> tuple[int, int] | None:
-        """None where the environment lists the actions: as many as there are."""
+        """None where the environment lists the actions: as many as there are. Without `iterations`: of 64."""
         if isinstance(self.environment, Listing):
             return None
-        draws = self.width + self.evaluation.draws(self.environment)
-        checks = self.width * (1 if isinstance(self.prior, str) else 2) + self.evaluation.checks(self.environment)
-        return self.iterations * draws, self.iterations * checks
+        evaluation, width, times = self._evaluation or Children(), self._drawn_at_once, self.iterations or ITERATIONS
+        draws = width + evaluation.draws(self.environment)
+        checks = width * (1 if isinstance(self.prior, str) else 2) + evaluation.checks(self.environment)
+        return times * draws, times * checks
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         return (await self.explore(prompt, run)).end.answer.sample
@@ -131,14 +176,42 @@ class TreeSearch(Strategy):
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
         tree = Tree(await self.environment.start(prompt, run) if state is None else state)
         run.show_tree(tree)
+        limits = Limits.of(run, self.environment, self.iterations)
+        growth = self._growth(tree, limits)
+        if not limits.bounded:
+            ends, failure = await self._search(prompt, growth, limits, run)
+            return await self._answer(prompt, tree, ends, failure, run)
+        first = None
+        if not isinstance(self.environment, Anytime | Completing):
+            with run.child("first", less(to_finish(self.environment, tree, [], run), run)) as inner:
+                inner.params = run.params
+                first = await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
+        kept = to_finish(self.environment, tree, [end.node for end in growth.ends], run)
+        with run.child("grow", less(kept, run)) as inner:
+            inner.params = run.params
+            ends, failure = await self._search(prompt, growth, limits, inner)
+        if self._reached(ends) is None and not (ends and tree.closed[ROOT]):
+            ends += await self._completed(prompt, tree, run)
+        return await self._answer(prompt, tree, ends, first or failure, run)
+
+    def _growth(self, tree: Tree, limits: Limits) -> Growth:
+        tree.draws = limits.draws(self._drawn_at_once)
+        frequency = self.prior == "frequency"
+        return Growth(tree, self.rule, self._expansions, frequency=frequency, bounded=limits.bounded)
+
+    async def _search(
+        self, prompt: Prompt, growth: Growth, limits: Limits, run: Run
+    ) -> tuple[list[End], Exception | None]:
+        """Grow the tree, or several that are merged into it; the answers, and the first failure."""
+        tree, ends, most = growth.tree, growth.ends, limits.most
         if self.trees == 1:
-            growth, failure = await self._grow(prompt, tree, self.iterations, run)
-            return await self._answer(prompt, tree, growth.ends, failure, run)
-        ends, failure = list[End](), None
+            return ends, await self._grow(prompt, growth, limits, run)
+        failure: Exception | None = None
 
         async def grow(index: int, child: Run) -> tuple[Growth, Exception | None]:
-            share = self.iterations // self.trees + (index < self.iterations % self.trees)
-            return await self._grow(prompt, Tree(tree.state[ROOT]), share, child)
+            share = replace(limits, most=most // self.trees + (index < most % self.trees))
+            part = self._growth(Tree(tree.state[ROOT]), share)
+            return part, await self._grow(prompt, part, share, child)
 
         async with run.stream(grow, range(self.trees), window=self.trees, name="tree") as stream:
             async for outcome in stream:
@@ -146,18 +219,23 @@ class TreeSearch(Strategy):
                     run.note_failure(outcome.error)
                     failure = failure or outcome.error
                     continue
-                growth, failed = outcome.value
-                places, failure = tree.graft(growth.tree, merge=True), failure or failed
-                ends += [end._replace(node=places[end.node]) for end in growth.ends]
-                if self._reached(growth.ends) is not None:
+                part, failed = outcome.value
+                places, failure = tree.graft(part.tree, merge=True), failure or failed
+                ends += [end._replace(node=places[end.node]) for end in part.ends]
+                if self._reached(part.ends) is not None:
                     break
-        return await self._answer(prompt, tree, ends, failure, run)
+        return ends, failure
 
-    async def _grow(self, prompt: Prompt, tree: Tree, most: int, run: Run) -> tuple[Growth, Exception | None]:
-        """Grow `tree` by at most `most` expansions; with it the first failure."""
-        growth = Growth(tree, self.policy, self.expansions, self.retries, frequency=self.prior == "frequency")
-        stepper = Stepper(self.environment, self.verifier)
-        expander = Expander(stepper, self.generator, self.width, self.branch, self.evaluation, self.prior)
+    async def _grow(
+        self, prompt: Prompt, growth: Growth, limits: Limits, run: Run, *, straight: bool = False
+    ) -> Exception | None:
+        """Grow a tree by at most `limits.most` expansions; returns the first failure.
+
+        straight: only down one path, until there is an answer.
+        """
+        tree = growth.tree
+        stepper, width = Stepper(self.environment, self.verifier), 1 if straight else self._drawn_at_once
+        expander = Expander(stepper, self.generator, width, self.branch, self._evaluation, self.prior)
         under_way: deque[int] = deque()
         first: Exception | None = None
         spent = False
@@ -165,19 +243,24 @@ class TreeSearch(Strategy):
         def asks() -> Iterator[Any]:
             """Asked for a node just when its expansion is to start; waits where all open ones are in flight."""
             expanded = 0
-            while expanded < most and not tree.closed[ROOT] and not spent:
-                node = self.policy.select(tree, run.rng)
+            growth.reopen()
+            while expanded < limits.most and not tree.closed[ROOT] and not spent:
+                node = growth.newest() if straight else growth.policy.select(tree, run.rng)
+                if node is None and straight:
+                    return
                 if node is not None:
                     expanded += 1
                     tree.start(node)
                     under_way.append(node)
                 yield LATER if node is None else growth.ask(node)
+                growth.reopen()
 
         async def expand(ask: Ask, child: Run) -> Expansion:
             return await expander.expand(prompt, ask, child)
 
+        window = 1 if straight else self.in_flight
         try:
-            async with run.stream(expand, asks(), window=self.in_flight, most=most, name="expand") as stream:
+            async with run.stream(expand, asks(), window=window, most=limits.most, name="expand") as stream:
                 async for outcome in stream:
                     node = under_way.popleft()
                     tree.finish(node)
@@ -193,7 +276,25 @@ class TreeSearch(Strategy):
         finally:
             for node in under_way:
                 tree.finish(node)
-        return growth, first
+        return first
+
+    async def _completed(self, prompt: Prompt, tree: Tree, run: Run) -> list[End]:
+        """The answer to which the most promising unfinished path leads, with what was held back for it."""
+        node = self._open_one(tree)
+        if tree.terminal[node] or is_complete(self.environment, tree.state[node]):
+            return []
+        stepper = Stepper(self.environment, self.verifier)
+        try:
+            with run.child("finish") as inner:
+                inner.params = run.params
+                found = await finish(prompt, tree.state[node], HORIZON, stepper, self.generator, inner)
+        except ConfigError:
+            raise
+        except Exception as error:  # what was found before is not lost for it
+            run.note_failure(error)
+            run.fail(error)
+            return []
+        return [End(node, found.scored, "rollout")] if found.answer else []
 
     def _reached(self, ends: Sequence[End]) -> End | None:
         """The first answer that reaches the threshold."""
@@ -213,8 +314,9 @@ class TreeSearch(Strategy):
         alive, open_one = [end for end in ends if end.at != "dead"], self._open_one(tree)
         least = self.verifier.range[0]
         if alive or (ends and not tree.score[open_one] > least):
-            among = pick(tree, alive or ends, self.pick)
-            answers = [end.answer for end in among]
+            among = pick(tree, _better_first(tree, alive or ends), self.pick)
+            likely = likelihoods(tree) if self.prior == "frequency" else [1.0] * len(tree)
+            answers = [replace(end.answer, weight=likely[end.node]) for end in among]
             return Found(tree, among[await choose(self.select, prompt, answers, run)])
         if len(tree) == 1 and failure is not None:
             raise failure
@@ -231,3 +333,15 @@ class TreeSearch(Strategy):
         if scored:
             return max(scored, key=lambda n: tree.score[n])
         return 1 if isinstance(self.environment, Anytime) and len(tree) > 1 else len(tree) - 1
+
+
+def _better_first(tree: Tree, ends: list[End]) -> list[End]:
+    """The answers, of equal scores that first around which the tree is better: scores may be wrong, their mean less so.
+
+    A node's mean is over what was backed up at and below it.
+    """
+
+    first = dict[float | None, int]()
+    for place, end in enumerate(ends):
+        first.setdefault(end.answer.score, place)
+    return sorted(ends, key=lambda end: (first[end.answer.score], -tree.mean(end.node)))

@@ -90,6 +90,10 @@ class Judge(Independent):
             raise ConfigError(f"Judge(range={self.range}): give two finite numbers, the worst score and the best")
 
     @property
+    def calls(self) -> int:
+        return self.samples
+
+    @property
     def key(self) -> str:
         asked = f"{name_of(self.generator)}:{self.samples}:{self.retries}:{self.params}"
         return f"judge:{asked}:{self.range}:{self.rubric!r}:{self.template!r}:{self._shown!r}"

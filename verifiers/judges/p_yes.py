@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.protocols import Generator, Run
+from searchkit.protocols import Generator, Run, Scale
 from searchkit.templates import check, worded
 from searchkit.types import Params, Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent
@@ -68,6 +68,14 @@ class PYes(Independent):
     @property
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0)
+
+    @property
+    def scale(self) -> Scale:
+        return "chance"
+
+    @property
+    def calls(self) -> int:
+        return self.chains or 1
 
     def __post_init__(self) -> None:
         check_generator(self, self.generator)

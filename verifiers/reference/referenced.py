@@ -35,6 +35,10 @@ class Referenced(Independent, ABC, Generic[A]):
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0)
 
+    @property
+    def calls(self) -> int:
+        return 0
+
     def __post_init__(self) -> None:
         if not callable(self.answer):
             name = type(self).__name__

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.protocols import Backend, Run
+from searchkit.protocols import Backend, Run, Scale
 from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.reward_models.reading import identity_of, read, reward_model
@@ -60,6 +60,15 @@ class ProcessReward(Independent):
         reward_model(self.model, self.name, "steps")
 
     @property
+    def scale(self) -> Scale:
+        """The chance of a right answer, where scores lie in [0, 1]."""
+        return "chance" if tuple(self.range) == (0.0, 1.0) else "quality"
+
+    @property
+    def calls(self) -> int:
+        return 1
+
+    @property
     def key(self) -> str:
         model = identity_of(self.model, self.name)
         return f"process:{model}:{self.aggregate}:{self.separator!r}:{self.range}"
@@ -108,6 +117,15 @@ class OutcomeReward(Independent):
             object.__setattr__(self, "range", (0.0, 1.0))
         _checked(self.range)
         reward_model(self.model, self.name, "whole")
+
+    @property
+    def scale(self) -> Scale:
+        """The chance of a right answer, where scores lie in [0, 1]."""
+        return "chance" if tuple(self.range) == (0.0, 1.0) else "quality"
+
+    @property
+    def calls(self) -> int:
+        return 1
 
     @property
     def key(self) -> str:

@@ -22,6 +22,7 @@ from searchkit.strategies import (
     AStar,
     BeamSearch,
     BestFirst,
+    BestFirstRule,
     Children,
     Judged,
     ParticleFilter,
@@ -111,7 +112,7 @@ def test_pops_never_exceed_the_iterations(pops: int) -> None:
 
 def test_a_constant_value_pops_what_was_proposed_most_often() -> None:
     """Nothing to choose by: rank 0 of the root, rank 0 below it, then rank 1 of the root (the older of two)."""
-    strategy = BestFirst(Worth(constant=0.5), iterations=4, width=20, **E)
+    strategy = BestFirst(Worth(constant=0.5), BestFirstRule(), iterations=4, width=20, **E)
     tree = write(strategy).tree
     assert tree is not None
     first = tree.children(ROOT)

@@ -141,7 +141,7 @@ def test_visits_of_the_root_are_evaluations_and_ended_episodes() -> None:
 
 def test_a_verifier_may_give_the_priors() -> None:
     """Each child's prior is the critic's score of the path to it; the values are the other verifier's."""
-    tree = parts(write(MCTS(Worth(), environment=STEPS, prior=Worth(0.5), iterations=4, width=6)))
+    tree = parts(write(MCTS(Worth(), environment=STEPS, prior=Worth(0.5), evaluation=Value(), iterations=4, width=6)))
     for node in range(1, len(tree)):
         assert tree.prior[node] == pytest.approx(0.5 * worth(tree.state[node].text))
     assert tree.score[ROOT] == worth("")
@@ -201,35 +201,39 @@ def test_frequencies_are_shares_of_all_draws_in_a_node() -> None:
 
 @pytest.mark.parametrize(("c", "alpha"), [(1.0, 0.5), (1.5, 0.3), (3.0, 0.25)])
 def test_a_node_has_as_many_children_as_its_visits_allow(c: float, alpha: float) -> None:
-    """One child an expansion in a world that never ends: children < c * N**alpha + 1 everywhere, and it is reached."""
+    """One child an expansion in a world that never ends: children < c * N**alpha + 1 everywhere.
+
+    The root reaches it, unless it was set aside because its draws repeat themselves.
+    """
     policy = UCT(0.3, widening=Widening(c, alpha))
     strategy = MCTS(Worth(), policy=policy, environment=STEPS, evaluation=Children(), iterations=80, width=1,
-                    expansions=99, retries=99)  # fmt: skip
+                    expansions=99)  # fmt: skip
     tree = parts(write(strategy, WIDE))
     for node in range(len(tree)):
         if (children := len(tree.children(node))) > 1:
             assert children < c * tree.visits[node] ** alpha + 1
-    assert len(tree.children(ROOT)) == min(16, math.ceil(c * (tree.visits[ROOT] - 1) ** alpha)) > 1
+    most = min(16, math.ceil(c * (tree.visits[ROOT] - 1) ** alpha))
+    assert len(tree.children(ROOT)) == most or (tree.full[ROOT] and tree.unseen(ROOT) <= 0.25)
 
 
 def test_what_was_exhausted_is_asked_again() -> None:
     """Two draws a node exhaust their tree; with more expansions a node gives more, until it brings nothing new."""
-    once = MCTS(Worth(), environment=STEPS, iterations=400, width=2)
-    more = replace(once, expansions=50, retries=12)
+    once = MCTS(Worth(), UCT(), STEPS, iterations=2000, width=2)
+    more = replace(once, expansions=1000)
     few, all_ = write(once), write(more)
     assert len(few.candidates) < len(LEAVES)
     assert sorted(c.sample.text for c in all_.candidates) == LEAVES
     assert parts(few).closed[ROOT]
     assert parts(all_).closed[ROOT]
-    assert all_.usage.generations < 400 * 2
+    assert all_.usage.generations < 2000 * 2
 
 
 def test_a_node_that_brings_nothing_new_is_not_asked_for_ever() -> None:
-    """One letter only: two draws of each node are duplicates, and the search ends by itself."""
-    strategy = MCTS(Worth(), environment=STEPS, iterations=1000, width=1, expansions=10**6, retries=1)
+    """One letter only: after 61 draws of each node another one is less likely than 0.05, and the search ends."""
+    strategy = MCTS(Worth(), environment=STEPS, iterations=1000)
     result = write(strategy, Letters("a"))
     assert result.answer == "a/a/a"
-    assert result.usage.generations == 3 * (1 + 2)
+    assert result.usage.generations == 3 * 61
 
 
 def test_draws_of_a_node_go_on_where_the_last_ended() -> None:
@@ -407,7 +411,7 @@ class Improver:
 @pytest.mark.parametrize("evaluation", [Value(), Children()], ids=repr)
 def test_drafts_are_answers_and_learn_what_was_thought_of_them(evaluation: Any) -> None:
     """Nothing ever ends, yet every judged draft is a candidate, and the next is drawn from one that knows its score."""
-    verifier = Predicate(lambda text: min(1.0, text.count("b") / 9), name="b's")
+    verifier = Predicate(lambda text: text.count("b") / 99, name="b's")
     strategy = MCTS(verifier, environment=Drafts(), evaluation=evaluation, iterations=12, width=2)
     result = asyncio.run(solve("x", strategy, generator=Improver()))
     assert result.answer.count("b") == max(c.sample.text.count("b") for c in result.candidates) >= 2

@@ -135,7 +135,7 @@ class FailsOnce:
 
 def test_a_spent_budget_ends_the_search_after_an_earlier_failure_too() -> None:
     """One failure, one step, and no more calls: a few expansions are tried, not five hundred."""
-    strategy = MCTS(Worth(), environment=STEPS, iterations=500, width=1, retries=5)
+    strategy = MCTS(Worth(), environment=STEPS, iterations=500, width=1)
     backend = Counting(FailsOnce([]))
     result = write(strategy, backend, params=Params(max_tokens=3), budget=Budget(generations=2))
     assert result.stopped == "budget"

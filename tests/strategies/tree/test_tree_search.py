@@ -19,7 +19,7 @@ from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown, Puzzle, check, replay
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Verifier
-from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, Rollout, Vote
+from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, BestFirstRule, Rollout, Vote
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Shuffled
 from searchkit.testing.worlds import LEVELS
@@ -69,7 +69,7 @@ def test_best_first_pops_in_the_order_of_a_reference_search() -> None:
     """The order of evaluations equals that of a textbook best-first search with a heap over the same 40 nodes."""
     import heapq
 
-    result = write(BestFirst(Worth(), environment=STEPS, iterations=13, width=40))
+    result = write(BestFirst(Worth(), BestFirstRule(), STEPS, iterations=13, width=40))
     heap: list[tuple[float, int, int, str]] = [(-0.5, 0, 0, "")]
     order, made = [], 0
     ranks = {node: [result.tree.text[c] for c in result.tree.children(node)] for node in range(len(result.tree))}
@@ -201,7 +201,7 @@ class Failing:
 def test_a_leaf_that_cannot_be_expanded_is_tried_again_so_often_and_then_closed() -> None:
     """All calls below "a" fail: that branch is closed after two tries, the rest of the tree is searched, counts fit."""
     backend = Counting(Failing("a/"))
-    result = write(MCTS(Worth(), environment=STEPS, iterations=60, width=40, retries=1), backend)
+    result = write(MCTS(Worth(), UCT(), STEPS, iterations=60, width=40), backend)
     tree = result.tree
     assert tree is not None
     assert result.answer == max((leaf for leaf in LEAVES if leaf[0] != "a"), key=worth)
@@ -230,14 +230,27 @@ def test_out_of_budget_the_best_finished_answer_comes_back() -> None:
 
 def test_without_a_finished_answer_the_best_path_is_returned_and_marked() -> None:
     """One expansion of a three-step task: the best scored path, flagged as truncated."""
-    result = write(MCTS(Worth(), environment=STEPS, iterations=3, width=3))
+    result = write(MCTS(Worth(), UCT(), STEPS, iterations=3, width=3))
     assert result.sample.truncated
     assert result.answer.count("/") < DEPTH
 
 
 def test_a_vote_may_choose_the_answer() -> None:
-    result = write(MCTS(Worth(), environment=STEPS, iterations=13, width=40, select=Vote(key=str.upper, weighted=True)))
+    vote = Vote(key=str.upper, weighted=True)
+    result = write(MCTS(Worth(), UCT(), STEPS, iterations=13, width=40, prior="uniform", select=vote))
     assert result.answer == BEST
+
+
+def test_votes_are_weighed_by_how_likely_sampling_alone_comes_there() -> None:
+    """Each leaf of the whole tree, its score times the product of the shares of the draws on its path: by hand."""
+    result = write(MCTS(Worth(), UCT(), STEPS, iterations=13, width=40, select=Vote(key=str.upper, weighted=True)))
+    tree = result.tree
+    assert tree is not None
+    ends = [node for node in range(len(tree)) if tree.terminal[node]]
+    assert len(ends) == len(LEAVES)
+    weight = {n: tree.score[n] * math.prod(tree.prior[m] for m in tree.path(n)[1:]) for n in ends}
+    best = max(ends, key=lambda node: weight[node])
+    assert result.answer == "/".join(tree.text[n].strip("/") for n in tree.path(best)[1:]) != BEST
 
 
 @pytest.mark.slow
@@ -280,7 +293,7 @@ def test_mistakes_are_named() -> None:
         ({"evaluation": "rollout"}, "evaluation"),
         ({"prior": "guess"}, "prior"),
         ({"pick": "guess"}, "pick"),
-        ({"trees": 100}, "100 trees"),
+        ({"trees": 100, "iterations": 64}, "100 trees"),
         ({"verifier": worth}, "Predicate"),
     ):
         with pytest.raises(ConfigError, match=said):

@@ -1,0 +1,175 @@
+"""What the scores in a tree have shown: what children gain, how far that is taken back, and what a draw costs."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+
+from searchkit.tree import NO_PARENT, ROOT, Tree
+
+PRIOR, WEIGHT = 0.2, 4.0  # gains are taken back by so much, until more than this many have been seen
+SURE, UNSURE = 2.0, 0.2  # a draw is worth this many shares of the spread, where no gain or every gain is taken back
+POOLED = 2.0  # weight of the whole tree beside each child of a node itself
+DIFFERENCES = 30.0  # gains as many as which the differences of the root's children count
+UNKNOWN = 64  # draws that a search may make whose end nobody knows, at least
+
+
+class Evidence:
+    """Read off the tree again and again; `update` looks at what is new only.
+
+    The first state is no step, and what it scores, an empty text say, has no say here. gains: by how much the other
+    nodes score higher than their parents, ascending. differences: by how much the root's children score higher than
+    their mean: what gains may be while few are known. low, high: the least and the greatest score; scored: how many
+    there are.
+    """
+
+    __slots__ = (
+        "_above",
+        "_alike",
+        "_seen",
+        "_sums",
+        "_waiting",
+        "differences",
+        "gains",
+        "high",
+        "low",
+        "scored",
+        "squares",
+    )
+
+    def __init__(self) -> None:
+        self.gains: list[float] = []
+        self.differences: list[float] = []
+        self.low: float = math.inf
+        self.high: float = -math.inf
+        self.scored: int = 0
+        self.squares: float = 0.0  # of the gains
+        self._above: float = 0.0  # squares of the gains before those, where both are known
+        self._alike: float = 0.0  # products of the two
+        self._seen: int = 0
+        self._waiting: list[int] = []  # nodes whose score is not known yet
+        self._sums: list[float] | None = None  # of the greatest gains, so many
+
+    def update(self, tree: Tree) -> None:
+        """Take in the scores that have come since."""
+        nodes, self._waiting = [*self._waiting, *range(self._seen, len(tree))], []
+        self._seen = len(tree)
+        for node in nodes:
+            score, parent = tree.score[node], tree.parent[node]
+            if score != score:
+                if not tree.closed[node]:
+                    self._waiting.append(node)
+                continue
+            if parent != NO_PARENT:
+                self.scored += 1
+                self.low, self.high = min(self.low, score), max(self.high, score)
+                self._gain(tree, score, parent)
+        first = [tree.score[child] for child in tree.children(ROOT) if tree.score[child] == tree.score[child]]
+        if len(first) != len(self.differences):
+            mean = math.fsum(first) / len(first)
+            self.differences = [score - mean for score in first]
+
+    def _gain(self, tree: Tree, score: float, parent: int) -> None:
+        before, above = tree.score[parent], tree.parent[parent]
+        if before != before or parent == ROOT:
+            return
+        gain = score - before
+        insort(self.gains, gain)
+        self._sums = None
+        self.squares += gain * gain
+        if above != ROOT and tree.score[above] == tree.score[above]:
+            last = before - tree.score[above]
+            self._above += last * last
+            self._alike += last * gain
+
+    @property
+    def spread(self) -> float:
+        """The greatest less the least score so far."""
+        return max(0.0, self.high - self.low)
+
+    @property
+    def reversion(self) -> float:
+        """The share of a node's gain that its children lose again, from 0 to 1: the slope of gains on gains before.
+
+        Scores that are true keep what they gained; noise is taken back. Steps each of which may fail take back, too,
+        and there as well the score of a node says less about what can be had below it.
+        """
+        if not self.squares:
+            return PRIOR
+        prior = WEIGHT * self.squares / len(self.gains)
+        return min(1.0, max(0.0, (PRIOR * prior - self._alike) / (prior + self._above)))
+
+    def cost(self, tree: Tree, reversion: float | None = None) -> float:
+        """What one more draw must bring to be worth it: a share of the spread of scores, one for each draw there is.
+
+        A search of a hundred draws that spends ten on a gain of less than a tenth of the spread has spent them badly.
+        The share falls where gains are taken back: then scores must not be followed too closely. 0 while all scores are
+        equal. reversion: None is what the tree shows.
+        """
+        share: float = SURE * (UNSURE / SURE) ** (self.reversion if reversion is None else reversion)
+        return share * self.spread / self.expected(tree)
+
+    def expected(self, tree: Tree) -> float:
+        """How many draws the whole search will make: what its limits allow, else more than it has made so far."""
+        made = sum(tree.drawn)
+        most = tree.draws.most
+        if tree.draws.tokens < math.inf and made:
+            most = min(most, made * tree.draws.tokens / max(1, sum(tree.tokens)))
+        return max(1.0, most) if most < math.inf else max(UNKNOWN, 2.0 * made)
+
+    # ---------------------------------------------------------------- reservation values
+
+    def reservation(self, local: Sequence[float], cost: float) -> float:
+        """The level z at which one more draw stops paying: E max(0, gain - z) = cost.
+
+        local: the gains seen at the node itself, each with weight 1. All others in the tree weigh `POOLED` together,
+        and among them the differences of the root's children as much as `DIFFERENCES` gains. With none at all every
+        gain is 0. By Newton's method from the left, where the convex function is above `cost`: so never beyond z.
+        """
+        parts = [(1.0, local)] if local else []
+        if self.differences:
+            parts.append((POOLED / (1 + len(self.gains) / DIFFERENCES) / len(self.differences), self.differences))
+        pooled = POOLED / (len(self.gains) + (DIFFERENCES if self.differences else 0)) if self.gains else 0.0
+        total = math.fsum(weight * len(part) for weight, part in parts) + pooled * len(self.gains)
+        if not total:
+            return -cost
+        mean = math.fsum(weight * math.fsum(part) for weight, part in parts) + pooled * self._top(len(self.gains))
+        z = mean / total - cost  # E max(0, gain - z) >= mean - z
+        for _ in range(64):
+            k = len(self.gains) - bisect_right(self.gains, z)
+            above, count = pooled * (self._top(k) - k * z), pooled * k
+            for weight, part in parts:
+                more = [gain - z for gain in part if gain > z]
+                above, count = above + weight * math.fsum(more), count + weight * len(more)
+            rest = above / total - cost
+            if rest <= 1e-12 * (1.0 + abs(z)) or not count:
+                break
+            z += rest * total / count
+        return z
+
+    def _top(self, k: int) -> float:
+        """The sum of the `k` greatest gains."""
+        if self._sums is None:
+            total, self._sums = 0.0, [0.0]
+            for gain in reversed(self.gains):
+                total += gain
+                self._sums.append(total)
+        return self._sums[k]
+
+
+def normal_reservation(values: Sequence[float], cost: float) -> float:
+    """The same for draws from a normal distribution with the mean and the spread of `values`, of which there are two.
+
+    Where a state has no score of its own, what its draws are worth is all that is known of them.
+    """
+    mean = math.fsum(values) / len(values)
+    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    if spread <= 0:
+        return mean - cost
+    low, high = -1.0 - cost / spread, 40.0  # E max(0, Z - z) = pdf(z) - z (1 - cdf(z)) falls from above cost to 0
+    for _ in range(60):
+        z = (low + high) / 2
+        above = math.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * math.erfc(z / math.sqrt(2)) / 2
+        low, high = (z, high) if above > cost / spread else (low, z)
+    return mean + spread * low

@@ -1,0 +1,153 @@
+"""Reservation values: draw where one more draw is worth most, at what it costs."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import ClassVar
+
+from searchkit.strategies.tree.policies.descent import busy
+from searchkit.strategies.tree.policies.evidence import Evidence, normal_reservation
+from searchkit.tree import ROOT, Tree
+
+LEAST = 1e-4  # share of the cost below which nothing is lowered any more
+FIRST = 4  # children of the first state, before any other node gets one
+GROWN = 1.125  # values are reckoned anew when so many times as many scores are known
+DOWN, UP = 5.0, 2.0  # a level counts as so many halvings of the chance of a new action, from the top and from below
+Entry = tuple[float, float, int, int]
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The node, anywhere in the tree, with the greatest reservation value (Weitzman's index for search with recall).
+
+    One more draw at a node with score s brings a child with score s + gain. Its reservation value is s + z, where
+    E max(0, gain - z) = cost / unseen: were something worth that much in hand already, the draw would just not pay. The
+    distribution of gains is what the node's own children have gained, and, weighing as much as two of them, what all
+    others in the tree have (`Evidence.reservation`). unseen: the chance that a draw brings anything new
+    (`Tree.unseen`), so that a node that repeats itself is passed over long before it is exhausted. cost: see
+    `Evidence.cost`; it falls as the budget grows, and where scores turn out to be noise. Nothing is to be tuned: scores
+    may have any scale.
+
+    Where nothing is worth as much as the best score so far, Weitzman's rule stops. Here budget is left that is of no
+    other use, so the cost is halved until something is.
+
+    The first state gets four children before anything else; then its value is that of a normal distribution with the
+    mean and the spread of what its children score. A node without a score counts as its parent. Of equal values every
+    other draw goes to the highest node in the tree, and to the deepest, so that a search whose scores say nothing both
+    spreads and comes to an end.
+
+    It decides when a node gets more children, and wants each of them judged (`adaptive`). Source: Weitzman 1979,
+    Optimal Search for the Best Alternative; the pooled gains and the cost are ours.
+    """
+
+    adaptive: ClassVar[bool] = True
+    widens: ClassVar[bool] = True
+
+    def select(self, tree: Tree, rng: random.Random) -> int | None:
+        known = _known(tree)
+        known.update(tree)
+        return known.best(tree)
+
+    def backup(self, tree: Tree, node: int, value: float) -> None:
+        tree.backup(node, value)
+
+
+def _known(tree: Tree) -> _Values:
+    if not tree.frontier:
+        tree.frontier.append((_Values(),))
+    found: _Values = tree.frontier[0][0]
+    return found
+
+
+@dataclass(slots=True)
+class _Values:
+    """What all nodes are worth, and two heaps of them: of equals the highest or the deepest first, then the one drawn
+    from less often. An entry counts as long as it says what its node is worth."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    base: list[float] = field(default_factory=list)  # a node's score, or what it counts as
+    value: list[float] = field(default_factory=list)
+    high: list[Entry] = field(default_factory=list)
+    deep: list[Entry] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)  # nodes that were chosen, and may have changed since
+    reckoned: int = -1  # scores that were known, when all values were reckoned
+    spread: float = 0.0  # of the scores, then
+    high_score: float = -math.inf
+    price: float = 1.0  # share of the cost that is reckoned with
+    cost: float = 0.0
+    first: float = 0.0  # the cost of a draw in a first state without a score
+    fresh: float = 0.0  # what a node is worth above its score while nothing was drawn from it
+
+    def update(self, tree: Tree) -> None:
+        """Take in what has been drawn since."""
+        self.evidence.update(tree)
+        new = range(len(self.base), len(tree))
+        self.base += [0.0] * len(new)
+        self.value += [0.0] * len(new)
+        changed = [node for node in self.asked if not busy(tree, node)]
+        self.asked = [node for node in self.asked if busy(tree, node)]
+        spread, high = self.evidence.spread, self.evidence.high
+        if high > self.high_score:
+            self.high_score, self.price = high, 1.0
+        if self.evidence.scored > GROWN * self.reckoned or spread != self.spread:
+            self.reckoned, self.spread = self.evidence.scored, spread
+            self._reckon_all(tree)
+        else:
+            self._enter(tree, (*sorted(changed), *new))
+
+    def best(self, tree: Tree) -> int | None:
+        """The node of greatest value that may get a child and is not getting one; None where there is none."""
+        side = sum(tree.drawn) % 2
+        while True:
+            node = self._top(tree, -1 if side else 1)
+            if node is None or self.value[node] >= self.high_score or not self.cost or self.price < LEAST:
+                break
+            heappush(self.deep if side else self.high, self._entry(tree, node, -1 if side else 1))
+            self.price /= 2
+            self._reckon_all(tree)
+        if node is not None:
+            self.asked.append(node)
+        return node
+
+    def _top(self, tree: Tree, side: int) -> int | None:
+        heap = self.high if side > 0 else self.deep
+        while heap:
+            entry = heappop(heap)
+            node = entry[-1]
+            free = not (tree.closed[node] or tree.full[node]) and not (tree.in_flight[node] and busy(tree, node))
+            if free and entry == self._entry(tree, node, side):
+                return node
+        return None
+
+    def _reckon_all(self, tree: Tree) -> None:
+        self.cost = self.price * self.evidence.cost(tree)
+        self.first = self.price * self.evidence.cost(tree, reversion=0.0)
+        self.fresh = self.evidence.reservation((), self.cost)
+        self.high, self.deep = [], []
+        self._enter(tree, range(len(tree)))
+
+    def _enter(self, tree: Tree, nodes: Iterable[int]) -> None:
+        for node in nodes:
+            self._reckon(tree, node)
+            heappush(self.high, self._entry(tree, node, 1))
+            heappush(self.deep, self._entry(tree, node, -1))
+
+    def _entry(self, tree: Tree, node: int, side: int) -> Entry:
+        level = DOWN if side > 0 else -UP
+        return -self.value[node], level * tree.depth[node] - math.log2(tree.unseen(node)), tree.drawn[node], node
+
+    def _reckon(self, tree: Tree, node: int) -> None:
+        known = [tree.score[child] for child in tree.children(node) if tree.score[child] == tree.score[child]]
+        if node == ROOT:
+            self.base[ROOT] = math.fsum(known) / len(known) if known else 0.0
+            cost, few = self.first / tree.unseen(ROOT), tree.drawn[ROOT] < FIRST
+            self.value[ROOT] = math.inf if few else normal_reservation(known, cost) if len(known) > 1 else -cost
+            return
+        score = tree.score[node]
+        self.base[node] = base = score if score == score else self.base[tree.parent[node]]
+        gains, cost = [s - base for s in known], self.cost / tree.unseen(node)
+        self.value[node] = base + (self.evidence.reservation(gains, cost) if tree.drawn[node] else self.fresh)
