@@ -13,7 +13,7 @@ its_hub 1.2.0: BeamSearch and ParticleFiltering, whose budget is beams or partic
 as the world's budget allows. They need answers that end, and are told the number of steps. They run once, whatever is
 left.
 
-Draws are those of our own runs: `world.draw` and `world.after`, seeded by the seed.
+All draw with the same `world.draw`, from the same seeds.
 """
 
 from __future__ import annotations

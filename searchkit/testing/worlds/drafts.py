@@ -17,7 +17,7 @@ from searchkit.types import Budget
 
 @dataclass(frozen=True)
 class Drafts(World):
-    """The first draft has a quality ~ Beta(*first); a draw from a draft revises it. Nothing ends, so a budget must.
+    """The first draft has a quality ~ Beta(first); a draw from a draft revises it. Nothing ends, so a budget must.
 
     There is no draft at the start, and so no score. goal: the quality that a draft must have to be a right answer.
     """
@@ -118,7 +118,7 @@ class UnitTests(Drift):
 class Basins(Drafts):
     """Each first draft lies in a basin, whose ceiling its revisions never pass: a bad one has to be left.
 
-    The ceiling c is ~ Beta(*first), the first quality c U(*share). A revision adds (c - quality) U(0, gain) with
+    The ceiling c is ~ Beta(first), the first quality c U(share). A revision adds (c - quality) U(0, gain) with
     probability `chance`, else it takes `loss` off. The score is the quality, and so is what an answer is worth.
     """
 
