@@ -21,7 +21,7 @@ from searchkit.strategies import (
     TreeOfThoughts,
 )
 from searchkit.strategy import Strategy
-from searchkit.testing.worlds import LEVELS
+from searchkit.testing.law_worlds import LEVELS
 from tests.helpers.steps import STEPS, OnLetters, Worth
 
 W = Worth()

@@ -26,7 +26,7 @@ from searchkit.solve import solve
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategy import Strategy
 from searchkit.testing.doubles import Counting, Shuffled
-from searchkit.testing.worlds import LEVELS, WORTH, Acting, Caller, Drafting, Listening, Marks
+from searchkit.testing.law_worlds import LEVELS, WORTH, Acting, Caller, Drafting, Listening, Marks
 from searchkit.trace import Span
 from searchkit.types import Budget, Params, Problem, Prompt, Sample, Scored, Verdict
 

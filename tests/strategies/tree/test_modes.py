@@ -33,7 +33,7 @@ from searchkit.strategies import (
 from searchkit.strategies.tree.pick import End, pick
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting
-from searchkit.testing.worlds import LEVELS
+from searchkit.testing.law_worlds import LEVELS
 from searchkit.tree import NO_PARENT, ROOT, Tree
 from searchkit.types import Params, Problem, Prompt, Sample, Scored, Transition, Verdict
 from searchkit.verifiers import Predicate

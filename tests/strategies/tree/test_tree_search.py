@@ -22,7 +22,7 @@ from searchkit.protocols import Verifier
 from searchkit.strategies import MCTS, PUCT, UCT, BestFirst, BestFirstRule, Rollout, Vote
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Shuffled
-from searchkit.testing.worlds import LEVELS
+from searchkit.testing.law_worlds import LEVELS
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Usage
 from tests.helpers.steps import BEST, DEPTH, LEAVES, LETTERS, STEPS, Letters, OnLetters, Worth, worth, write

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# A virtual environment with the libraries that searchkit is compared with, and searchkit itself:
+#
+#   tools/peers_env.sh DIR           creates DIR, or completes and updates it; safe to run again
+#   DIR/bin/python benchmarks/worlds_peers.py > peers.jsonl
+#
+# Python 3.11 or later (PYTHON names the interpreter, default python3). Takes 400 MB of disk and a minute.
+set -euo pipefail
+
+peers=(treequest==0.3.3 its_hub==1.2.0)
+
+[[ $# -eq 1 && $1 != -* ]] || {
+    echo "usage: $0 DIR   (the folder of the virtual environment, e.g. ~/peers)" >&2
+    exit 2
+}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+dir=$1
+python=${PYTHON:-python3}
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+
+fail() {
+    echo "peers_env: $*" >&2
+    exit 1
+}
+step() { echo "== $*"; }
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "searchkit needs Python 3.11 or later: set PYTHON to one"
+[[ ! -e $dir || -f $dir/pyvenv.cfg || -z $(ls -A "$dir") ]] || fail "$dir exists and is no virtual environment: name another folder"
+
+if [[ ! -x $dir/bin/pip ]]; then
+    step "virtual environment in $dir"
+    "$python" -m venv "$dir"
+fi
+step "${peers[*]}"
+"$dir/bin/pip" install --quiet "${peers[@]}"
+step "searchkit from $root"
+# Without what it needs elsewhere: worlds need the standard library alone, and peers may want other versions.
+"$dir/bin/pip" install --quiet --no-deps -e "$root"
+step "import"
+"$dir/bin/python" -c 'import treequest, its_hub, searchkit.testing.worlds' ||
+    fail "the packages are installed but do not import: remove $dir and run this again"
+echo "ready: $dir/bin/python benchmarks/worlds_peers.py > peers.jsonl"
