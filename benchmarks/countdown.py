@@ -39,11 +39,10 @@ def strategies(tokens: int) -> dict[str, Strategy]:
         "sampling": BestOfN(1000, CHECKER, first_pass=True, window=4),
         "beam": BeamSearch(beams, 4, CHECKER, environment=steps),
         "dvts": DVTS(beams, 4, CHECKER, environment=steps),
-        "mcts-uct": MCTS(CHECKER, evaluation=Rollout(), **tree),
-        "mcts-wide": MCTS(
-            CHECKER, policy=UCT(widening=Widening()), evaluation=Rollout(), width=1, expansions=1000, retries=3, **tree
-        ),
-        "best-first": BestFirst(CHECKER, expansions=1000, retries=3, **tree),
+        "mcts-uct": MCTS(CHECKER, policy=UCT(), evaluation=Rollout(), **tree),
+        "mcts-wide": MCTS(CHECKER, policy=UCT(widening=Widening()), evaluation=Rollout(), **tree),
+        "mcts-default": MCTS(CHECKER, environment=steps, threshold=1.0),
+        "best-first": BestFirst(CHECKER, environment=steps, threshold=1.0),
         "particles": ParticleFilter(max(1, tokens // SOLUTION), CHECKER, environment=steps),
     }
 

@@ -21,11 +21,12 @@ from searchkit.lab.arithmetic import answer
 from searchkit.lab.evaluate_reward import Judged, judge
 from searchkit.lab.reward import EmbeddedReward
 from searchkit.lab.rollouts import TASKS, Rollouts, draw, problem
-from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, ParticleFilter, Vote, Widening
+from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, ParticleFilter, Vote, Widening
 from searchkit.verifiers import ProcessReward
 
 KEYS: dict[str, Callable[[str], Any]] = {"countdown": checker.operations, "arithmetic": answer}  # what a vote counts
-SEARCHES = ("beam", "dvts", "particles", "mcts")
+SEARCHES = ("beam", "dvts", "particles", "mcts", "mcts by default", "best-first")
+ENDLESS = SEARCHES[3:]  # tree searches know no end but their budget's
 STEP = 32  # tokens a step may have; a call is refused where that many are no longer free
 AT_ONCE = 8  # problems in flight: their steps share the engine's batches
 
@@ -116,9 +117,11 @@ def strategy(job: Job) -> Strategy:
         case "particles":
             return ParticleFilter(job.k, verifier, steps, select=vote)
         case "mcts":
-            wide = UCT(0.3, widening=Widening())
-            most = {"iterations": 100_000, "expansions": 100_000, "retries": 3}
-            return MCTS(verifier, policy=wide, environment=steps, width=1, select=vote, **most)
+            return MCTS(verifier, UCT(0.3, widening=Widening()), steps, select=vote)  # what it was tuned to at first
+        case "mcts by default":
+            return MCTS(verifier, environment=steps, select=vote)
+        case "best-first":
+            return BestFirst(verifier, environment=steps, select=vote)
     raise ValueError(job.method)
 
 
@@ -129,7 +132,7 @@ async def _searches(job: Job) -> list[dict[str, Any]]:
     async def one(number: int, tokens: int) -> dict[str, Any]:
         asked, _ = problem(job.task, number, job.split)
         # Only a tree search knows no end. The others end when their `k` texts do: a ceiling would cut the last steps.
-        budget = Budget(generated_tokens=tokens + STEP // 2 if job.method == "mcts" else None)
+        budget = Budget(generated_tokens=tokens + STEP // 2 if job.method in ENDLESS else None)
         async with slots:
             result = await solve(checker.problem(asked), search, generator=model, budget=budget, seed=number)
         return {

@@ -102,6 +102,6 @@ def test_a_small_run(tmp_path: Path) -> None:
     table = json.loads(run.stdout)["tasks"]["countdown"]["table"]
     methods = {row["method"]: row for row in table}
     assert {"coverage", "random", "majority", "weighted", "process", "outcome"} < set(methods)
-    assert {"beam", "dvts", "particles", "mcts"} < set(methods)
+    assert {"beam", "dvts", "particles", "mcts", "mcts by default", "best-first"} < set(methods)
     assert methods["coverage"]["accuracy"][0] >= max(methods[m]["accuracy"][0] for m in ("majority", "outcome"))
     assert all(row["sequential_tokens"] <= row["total_tokens"] for row in table)
