@@ -23,26 +23,29 @@ def sources_of(generators: Sequence[Generator | None], generator: Generator | No
 
 
 def check_rewards(owner: str, verifier: Verifier, threshold: float | None) -> None:
-    """Raises `ConfigError` unless each score of `verifier` can be made a reward in [0, 1]."""
+    """Raises `ConfigError` unless `verifier` scores each sample by itself, and `threshold` is a score of its."""
     check_verifier(owner, verifier)
     if verifier.joint:
         raise ConfigError(f"a joint verifier scores all samples together: {owner} needs one that scores each")
     low, high = verifier.range
-    if not -math.inf < low < high < math.inf:
-        raise ConfigError(
-            f"{owner} rescales scores to [0, 1], which needs a finite range, got [{low}, {high}]: clip the scores, or "
-            "map them, and declare their range"
-        )
     if threshold is not None and not low <= threshold <= high:
         raise ConfigError(f"the threshold {threshold} is outside the verifier's range [{low}, {high}]")
 
 
 def reward_of(score: float, verifier: Verifier) -> float:
-    """`score` rescaled from the range of `verifier` to [0, 1]."""
+    """`score` in [0, 1]: rescaled from the range of `verifier`, or bent where that has no end.
+
+    A score x above a range's only end becomes x / (1 + x), one x below it 1 / (1 + x), and where there is neither end
+    the score counts as the logarithm of odds.
+    """
     low, high = verifier.range
     if not low <= score <= high:
         raise ConfigError(
             f"the environment's reward {score} is outside the verifier's range [{low}, {high}]: give the verifier a "
             "range that holds both"
         )
-    return (score - low) / (high - low)
+    if low == -math.inf and high == math.inf:
+        return 1 / (1 + math.exp(-score)) if score > -700 else 0.0  # exp would overflow
+    if high == math.inf:
+        return 1.0 if score == math.inf else (score - low) / (1 + score - low)
+    return 1 / (1 + high - score) if low == -math.inf else (score - low) / (high - low)

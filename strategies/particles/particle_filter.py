@@ -13,7 +13,7 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.particles.population import Particle, Sweep, drawn, owners, resampled, weighed
-from searchkit.strategies.particles.potentials import PROBABILITIES, Form, Potential
+from searchkit.strategies.particles.potentials import Form, Potential
 from searchkit.strategies.particles.resampling import SCHEMES, Resampling
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over
@@ -73,19 +73,17 @@ class ParticleFilter(Strategy):
             raise ConfigError(f"ess is a share of the particles, in [0, 1] (1: draw in every round), got {self.ess}")
         if self.final not in ("score", "weight", "draw"):
             raise ConfigError(f'final is "score", "weight" or "draw", got {self.final!r}')
-        Potential(self.weights, self.strength)
         self._steps()
-        low, high = self.verifier.range
-        if self.weights in PROBABILITIES and not 0 <= low < high <= 1:
-            raise ConfigError(
-                f'weights="{self.weights}" needs scores in [0, 1], but the range is ({low}, {high}): '
-                'use weights="softmax" or "diff"'
-            )
+        self._potential()
 
     @property
     def answers_by(self) -> AnswerRule:
         """Weights are those of the last population: by them, an answer that has died out is none."""
         return self.ANSWER if self.final == "score" else "own"
+
+    def _potential(self) -> Potential:
+        low, high = self.verifier.range
+        return Potential(self.weights, self.strength, low, high)
 
     def _steps(self) -> Steps:
         return Steps(self.environment, self.verifier, self.generator)
@@ -111,7 +109,7 @@ class ParticleFilter(Strategy):
             grown, failure = await steps.grow(prompt, tree, [particles[i].node for i in moving], run, start)
             seen += grown
             made = owners(tree, particles, moving, grown) | ({0: kept[t]} if t < len(kept) else {})
-            particles = weighed(particles, made, Potential(self.weights, self.strength))
+            particles = weighed(particles, made, self._potential())
             if all(p.terminal for p in particles) or (over(grown, failure) if moving else not made):
                 break
             particles = resampled(particles, SCHEMES[self.resampling], self.ess, run.rng, held)

@@ -10,7 +10,6 @@ from searchkit.errors import ConfigError
 
 Form = Literal["odds", "softmax", "prod", "diff", "max", "add", "rt"]
 FORMS: tuple[Form, ...] = ("odds", "softmax", "prod", "diff", "max", "add", "rt")
-PROBABILITIES = ("odds", "prod")  # these need scores in [0, 1]
 REPEATED = ("odds", "softmax")  # these weigh a path anew in every round, also where it did not move
 CLIP = 1e-7  # scores of 0 and 1 would have no odds
 
@@ -30,6 +29,10 @@ FRESH = Past()
 class Potential:
     """The logarithm of the factor, for a path with score r (higher is better) and ``strength`` l, 0 for no steering.
 
+    low, high: the range of the scores. "odds" and "prod" are made for chances: where the range is finite and not within
+    [0, 1], they take r from there to [0, 1] first. Of scores without bounds "odds" takes r for the logarithm of the
+    odds itself, which is "softmax"; "prod" refuses them.
+
     "odds": l * log(r / (1 - r)), r clipped to [1e-7, 1 - 1e-7]. "softmax": l * r. Both judge the whole path anew in
     every round, one that is finished too. "prod": l * log(r), once a step. The others also count once a step, and along
     a finished path they add up to l * r of its last state: "diff": l * (r - the r before, at first 0). "max", "add" and
@@ -44,12 +47,23 @@ class Potential:
 
     form: Form
     strength: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise ConfigError(f"weights is one of {', '.join(map(repr, FORMS))}, got {self.form!r}")
+        if self.form == "prod" and not self._finite:
+            raise ConfigError(
+                f'weights="prod" needs scores of a finite range, but it is ({self.low}, {self.high}): '
+                'use weights="softmax" or "diff"'
+            )
         if not 0 <= self.strength < math.inf:
             raise ConfigError(f"strength must be a finite number >= 0 (0: no steering), got {self.strength}")
+
+    @property
+    def _finite(self) -> bool:
+        return -math.inf < self.low < self.high < math.inf
 
     def moved(self, score: float, past: Past, *, terminal: bool) -> tuple[float, Past]:
         """For a step to a state with `score`: the logarithm of its factor, and the past with it."""
@@ -76,8 +90,10 @@ class Potential:
     def _of(self, score: float) -> float:
         if not self.strength:
             return 0.0
-        if self.form == "softmax":
+        if self.form == "softmax" or not self._finite:
             return self.strength * score
+        if not 0 <= self.low < self.high <= 1:
+            score = (score - self.low) / (self.high - self.low)
         if self.form == "odds":
             score = min(max(score, CLIP), 1 - CLIP)
             return self.strength * math.log(score / (1 - score))

@@ -38,7 +38,7 @@ class Trial:
 class ABMCTS(Strategy):
     """Adaptive branching Monte Carlo tree search, variant A: any node may get one more child at any time.
 
-    - verifier: scores each child; its range is finite, as the score, rescaled from there to [0, 1], is the reward.
+    - verifier: scores each child; the score, rescaled from its range to [0, 1], is the reward, see `reward_of`.
     - environment: by default whole drafts that are rewritten (`Rewrite`); any other does, and in one whose states are
       not complete answers, such as `TextSteps`, unfinished paths are scored as they are. Terminal states are not
       continued.

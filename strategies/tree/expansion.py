@@ -53,7 +53,7 @@ class Expansion:
     """What expanding a node brought. counts: how often each action was drawn, those known before included.
 
     whole: no other action exists. judging: model calls that verdicts have taken. failure: what kept something from
-    being done; that the budget is spent comes first.
+    being done; that the budget is spent comes first. free: it cost nothing of what the budget limits.
     """
 
     evaluated: Evaluated
@@ -63,6 +63,7 @@ class Expansion:
     whole: bool = False
     judging: int = 0
     failure: Exception | None = None
+    free: bool = False
 
 
 NOT_EVALUATED, CHILDREN, VALUE = Evaluated(), Children(), Value()

@@ -8,8 +8,8 @@ from typing import Any
 
 from searchkit.environments.protocols import Anytime, Completing, Environment, Listing
 from searchkit.protocols import Run
-from searchkit.tree import Draws, Tree
-from searchkit.types import Budget, Params, Usage
+from searchkit.tree import Draws
+from searchkit.types import Budget, Usage
 
 ITERATIONS = 64  # expansions, where neither the user nor a budget says how many
 MANY = 1_000_000  # expansions, where a budget does
@@ -37,6 +37,10 @@ class Limits:
         bounded = any(getattr(left, name) is not None for name in counted)
         return cls(iterations or (MANY if bounded else ITERATIONS), left, bounded)
 
+    def charged(self, usage: Usage) -> bool:
+        """Whether `usage` brings the end of the budget nearer. Draws that cost nothing would go on for ever."""
+        return self.left.seconds is not None or any(getattr(usage, name) for name, _ in self.left.ceilings())
+
     def draws(self, width: int) -> Draws:
         """What is known of how many samples there will be: for rules that explore by it."""
         left = self.left
@@ -45,24 +49,20 @@ class Limits:
         return Draws(min(most, *counted), math.inf if left.generated_tokens is None else left.generated_tokens)
 
 
-def to_finish(environment: Environment[Any], tree: Tree, ends: list[int], run: Run) -> Usage:
-    """The worst case of completing a path. ends: nodes where an answer was found, whose depth is a guess at how long
-    paths are; without any, or where each state is an answer, only what a last verdict takes.
+def to_finish(environment: Environment[Any], state: Any, run: Run) -> Usage:
+    """The worst case of completing a path: one sample and its verdict, where the environment can complete in one.
+
+    Elsewhere the verdict alone: there the first draws have led to an answer, and what is left is better searched with
+    than drawn down one path. Nothing where each state is an answer.
     """
-    verdict, state = Usage(verifications=1), tree.state[0]
     if isinstance(environment, Anytime):
         return Usage()
-    if isinstance(environment, Completing):
-        return verdict + _one(environment, state, environment.finish_params(run), run)
-    if isinstance(environment, Listing) or not ends:
-        return verdict
-    return verdict + _one(environment, state, environment.step_params(run), run).times(min(tree.depth[n] for n in ends))
-
-
-def _one(environment: Environment[Any], state: Any, params: Params | None, run: Run) -> Usage:
+    if not isinstance(environment, Completing):
+        return Usage(verifications=1)
+    params = environment.finish_params(run)
     if params is None:  # whoever proposes has none: an agent, say
-        return Usage(generations=1, model_calls=1)
-    return run.worst_case(environment.prompt(state), params)
+        return Usage(generations=1, model_calls=1, verifications=1)
+    return run.worst_case(environment.prompt(state), params) + Usage(verifications=1)
 
 
 def less(kept: Usage, run: Run) -> Budget:

@@ -83,9 +83,10 @@ class TreeSearch(Strategy):
     under a budget none is given up for good. One draw exhausts it at temperature 0, and where the generator has an
     attribute ``deterministic`` that is True. A node fails for good when two expansions in a row do.
 
-    Under a budget a finished answer comes before a better one. Where the environment cannot complete a path in one
-    sample, the first draws follow one path to its end. What completing the best unfinished path may cost is held back,
-    and spent when the rest is. In money, prompt tokens and seconds that is an estimate.
+    Under a budget of generations, calls, tokens or seconds a finished answer comes before a better one. Where the
+    environment can complete a path in one sample (`Completing`), what that may cost is held back, and spent on the best
+    unfinished path when the rest is; of seconds and money a tenth, which is an estimate, as are prompt tokens.
+    Elsewhere the first draws follow one path to its end.
 
     Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
     finished episode, and for each child if it is evaluated or judged for its prior.
@@ -181,17 +182,18 @@ class TreeSearch(Strategy):
         if not limits.bounded:
             ends, failure = await self._search(prompt, growth, limits, run)
             return await self._answer(prompt, tree, ends, failure, run)
-        first = None
+        first, kept = None, less(to_finish(self.environment, tree.state[ROOT], run), run)
         if not isinstance(self.environment, Anytime | Completing):
-            with run.child("first", less(to_finish(self.environment, tree, [], run), run)) as inner:
+            with run.child("first", kept) as inner:
                 inner.params = run.params
                 first = await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
-        kept = to_finish(self.environment, tree, [end.node for end in growth.ends], run)
-        with run.child("grow", less(kept, run)) as inner:
+            kept = less(to_finish(self.environment, tree.state[ROOT], run), run)
+        with run.child("grow", kept) as inner:
             inner.params = run.params
             ends, failure = await self._search(prompt, growth, limits, inner)
         if self._reached(ends) is None and not (ends and tree.closed[ROOT]):
-            ends += await self._completed(prompt, tree, run)
+            newest = not ends and not isinstance(self.environment, Completing)
+            ends += await self._completed(prompt, tree, len(tree) - 1 if newest else self._open_one(tree), run)
         return await self._answer(prompt, tree, ends, first or failure, run)
 
     def _growth(self, tree: Tree, limits: Limits) -> Growth:
@@ -238,13 +240,13 @@ class TreeSearch(Strategy):
         expander = Expander(stepper, self.generator, width, self.branch, self._evaluation, self.prior)
         under_way: deque[int] = deque()
         first: Exception | None = None
-        spent = False
+        spent, idle = False, 0
 
         def asks() -> Iterator[Any]:
             """Asked for a node just when its expansion is to start; waits where all open ones are in flight."""
             expanded = 0
             growth.reopen()
-            while expanded < limits.most and not tree.closed[ROOT] and not spent:
+            while expanded < limits.most and not tree.closed[ROOT] and not spent and idle < ITERATIONS:
                 node = growth.newest() if straight else growth.policy.select(tree, run.rng)
                 if node is None and straight:
                     return
@@ -256,7 +258,8 @@ class TreeSearch(Strategy):
                 growth.reopen()
 
         async def expand(ask: Ask, child: Run) -> Expansion:
-            return await expander.expand(prompt, ask, child)
+            brought = await expander.expand(prompt, ask, child)
+            return brought if not limits.bounded or limits.charged(child.used) else replace(brought, free=True)
 
         window = 1 if straight else self.in_flight
         try:
@@ -270,7 +273,9 @@ class TreeSearch(Strategy):
                     spent = spent or isinstance(failure, BudgetExhausted)
                     if outcome.value is None:
                         growth.failed(node, outcome.error)
-                    elif self._reached(growth.take(node, outcome.value)) is not None:
+                        continue
+                    idle = idle + 1 if outcome.value.free else 0
+                    if self._reached(growth.take(node, outcome.value)) is not None:
                         run.stop("threshold")
                         break
         finally:
@@ -278,9 +283,9 @@ class TreeSearch(Strategy):
                 tree.finish(node)
         return first
 
-    async def _completed(self, prompt: Prompt, tree: Tree, run: Run) -> list[End]:
-        """The answer to which the most promising unfinished path leads, with what was held back for it."""
-        node = self._open_one(tree)
+    async def _completed(self, prompt: Prompt, tree: Tree, node: int, run: Run) -> list[End]:
+        """The answer to which the path to `node` leads, with what was held back for it: of the most promising node, or
+        of the newest where the path that was begun first has not come to its end."""
         if tree.terminal[node] or is_complete(self.environment, tree.state[node]):
             return []
         stepper = Stepper(self.environment, self.verifier)

@@ -180,7 +180,7 @@ def test_a_search_finds_an_edit(project):
     judge_states = Predicate(judge, range=(-9, 1))
     search = BestFirst(judge_states, environment=environment, width=3, evaluation=Children(), threshold=1.0)
     result = solve_sync("q", search, generator=Function(propose))
-    assert (result.answer, result.stopped, result.usage.generations) == ("cab", "threshold", 3 * 3)
+    assert (result.answer, result.stopped, result.usage.generations) == ("cab", "threshold", 3 * 4)
 
 
 # -------------------------------------------------------------------- patches

@@ -22,6 +22,7 @@ from searchkit.strategies import (
     ABMCTS,
     DVTS,
     MCTS,
+    UCT,
     AStar,
     BeamSearch,
     BestFirst,
@@ -122,7 +123,7 @@ def climb(parent: float | None, seed: int) -> tuple[float, float, bool]:
 
 SEARCHES = {
     "MCTS": lambda world: MCTS(world.verifier, environment=world, iterations=12),
-    "Rollout": lambda world: MCTS(world.verifier, environment=world, iterations=6, evaluation=Rollout()),
+    "Rollout": lambda world: MCTS(world.verifier, environment=world, iterations=24, evaluation=Rollout()),
     "BestFirst": lambda world: BestFirst(world.verifier, environment=world, iterations=12, evaluation=Children()),
     "ABMCTS": lambda world: ABMCTS(world.verifier, environment=world, iterations=60),
     "BeamSearch": lambda world: BeamSearch(16, 4, world.verifier, environment=world, rounds=2),
@@ -180,7 +181,7 @@ def test_a_dead_end_is_the_least_score_at_an_end() -> None:
         return index, -1.0, index > 0
 
     world = FunctionEnvironment(dead, range=(-1.0, 1.0))
-    search = MCTS(world.verifier, environment=world, iterations=1, evaluation=Children())
+    search = MCTS(world.verifier, environment=world, iterations=1, width=4, evaluation=Children())
     result = solve_sync("go", search)
     assert result.tree is not None
     assert sum(result.tree.terminal) == 3
@@ -301,7 +302,7 @@ def test_a_function_without_a_lasting_name_needs_one_with_a_journal(tmp_path: An
 
 def searched(fn: Any, **options: Any) -> Any:
     world = FunctionEnvironment(fn, **options)
-    return asyncio.run(solve("q", MCTS(world.verifier, environment=world, iterations=2, width=2)))
+    return asyncio.run(solve("q", MCTS(world.verifier, UCT(), world, iterations=2, width=2)))
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,8 @@ class _Values:
         if node == ROOT:
             self.base[ROOT] = math.fsum(known) / len(known) if known else 0.0
             cost, few = self.first / tree.unseen(ROOT), tree.drawn[ROOT] < FIRST
-            self.value[ROOT] = math.inf if few else normal_reservation(known, cost) if len(known) > 1 else -cost
+            one = self.base[ROOT] - cost
+            self.value[ROOT] = math.inf if few else normal_reservation(known, cost) if len(known) > 1 else one
             return
         score = tree.score[node]
         self.base[node] = base = score if score == score else self.base[tree.parent[node]]

@@ -344,7 +344,6 @@ def test_mistakes_are_named() -> None:
         (lambda: Bandit([None], Worth(), 3, threshold=-1.0), "threshold"),
         (lambda: Bandit([None], Worth(joint=True), 3), "joint"),
         (lambda: Bandit([None], len, 3), "Predicate"),  # type: ignore[arg-type]
-        (lambda: Bandit([None], Predicate(len, range=(-math.inf, 0)), 3), "finite range"),
         (lambda: Bandit([Paying(())], Worth(), 3, generator=Paying(())), "no None"),
         (lambda: asyncio.run(solve("q", Bandit([None], Worth(), 3))), "there is no generator"),
     ):

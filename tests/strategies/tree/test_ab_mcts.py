@@ -731,7 +731,6 @@ def test_mistakes_are_named() -> None:
         (lambda: ABMCTS(Worth(), threshold=2.0), "threshold 2.0 is outside"),
         (lambda: ABMCTS(Worth(joint=True)), "joint"),
         (lambda: ABMCTS(len), "Predicate"),  # type: ignore[arg-type]
-        (lambda: ABMCTS(Predicate(len, range=(0, math.inf))), "finite range"),
         (lambda: ABMCTS(Worth(), generators=[len]), "Function"),  # type: ignore[list-item]
         (lambda: ABMCTS(Worth(), generators=[Numbered()], generator=Numbered()), "no None"),
         (lambda: Gaussian(tau2=0.0), "tau2 > 0"),
