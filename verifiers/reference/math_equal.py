@@ -9,6 +9,7 @@ from numbers import Number
 from typing import Any, ClassVar
 
 from searchkit.answers import keys
+from searchkit.answers.boxes import Several
 from searchkit.answers.canonical import canonical
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
@@ -68,7 +69,7 @@ class MathEqual(Referenced[Answer]):
         parsed = wanted.node is not None and found.node is not None
         if outcome.equal is None and (parsed or (self.math_verify and unread(wanted, found))):
             queue = WITH_MATH_VERIFY if self.math_verify else QUEUE
-            outcome = await queue.compare(wanted.text, found.text)
+            outcome = await queue.compare(wanted.found, found.found)
         return _verdict(outcome)
 
     def read(self, value: Any) -> Answer | None:
@@ -80,14 +81,18 @@ class MathEqual(Referenced[Answer]):
     def spelt(self, wanted: Answer) -> str:
         return wanted.text
 
+    def divided(self, found: Several) -> bool:
+        answer = read(found)
+        return answer is None or isinstance(answer.found, Several)
+
 
 def _read(found: Any) -> Answer | None:
     """An agent's number is read as its digits, a tuple or list as a tuple; other values have no maths in them."""
     if isinstance(found, Number):
         found = canonical(found)
-    elif isinstance(found, tuple | list):
+    elif isinstance(found, tuple | list) and not isinstance(found, Several):
         found = f"({', '.join(str(canonical(part)) for part in found)})"
-    return read(found) if isinstance(found, str) else None
+    return read(found) if isinstance(found, str | Several) else None
 
 
 def _math_verify() -> str:

@@ -56,9 +56,9 @@ def test_every_answer_of_the_table_equals_itself():
 
 
 def test_a_key_for_votes_never_joins_what_is_different():
-    """`math_key` proves equality: equal keys only where pairs are equal, but for units, which votes drop."""
+    """`math_key` proves equality: equal keys only where pairs are equal."""
     joined = [pair for pair in DIFFERENT + UNKNOWN if math_key(pair[0]) == math_key(pair[1])]
-    assert joined == [("36 cents", r"\$36"), ("5 miles", "5 km")]
+    assert joined == []
 
 
 def test_a_key_for_votes_joins_most_of_what_is_equal():
@@ -74,7 +74,7 @@ def test_a_key_for_votes_joins_most_of_what_is_equal():
         assert len({math_key(rf"so \boxed{{{text}}}") for text in spellings}) == 1
 
 
-@pytest.mark.parametrize("text", ["", "a long story\nof many lines", "{", "9" * 2000, None, "4:30", r"\int x"])
+@pytest.mark.parametrize("text", ["", "a long story\nof many lines", "{", "9" * 2000, None, "4:30", r"\foo x"])
 def test_a_key_for_votes_is_the_canonical_form_where_maths_cannot_be_read(text):
     """No answer has no key; text that is no maths votes as it always did."""
     assert math_key(text) == keys.default(text)

@@ -6,15 +6,19 @@ import re
 from abc import ABC, abstractmethod
 from fractions import Fraction
 
-from searchkit.verifiers.reference.maths.reader import MINUS_ONE, Reader, over, signed
+from searchkit.verifiers.reference.maths.reader import AND, MINUS_ONE, over, signed
+from searchkit.verifiers.reference.maths.rows import Rows
 from searchkit.verifiers.reference.maths.tokens import (
     BIG,
+    BOUND,
     CONSTANTS,
-    ENVIRONMENTS,
+    DECORATED,
+    DOTS,
     FUNCTIONS,
     GREEK,
     INVERSE,
     Node,
+    Unknown,
     Unreadable,
     is_number,
     number,
@@ -26,16 +30,12 @@ _MIXED = re.compile(r"\\frac (?:[0-9]{2}(?![0-9])|\{ [0-9]+ \} \{ [0-9]+ \})")
 _MINUS_ONES = (MINUS_ONE, Node("product", (MINUS_ONE, Node("number", value=Fraction(1)))))
 
 
-class Atoms(Reader, ABC):
+class Atoms(Rows, ABC):
     """The lower half of the parser."""
 
     @abstractmethod
-    def _sum(self) -> Node:
-        """An expression."""
-
-    @abstractmethod
-    def _relation(self) -> Node:
-        """An expression, equation or inequality."""
+    def _product(self) -> Node:
+        """A term of a sum."""
 
     @abstractmethod
     def _power(self) -> Node:
@@ -64,15 +64,17 @@ class Atoms(Reader, ABC):
         if word in ("\\frac", "\\binom", "\\dbinom", "\\tbinom"):
             above, below = self._argument(), self._argument()
             if _starts_with_d(above) and below.kind == "product" and _starts_with_d(below):
-                raise Unreadable("a derivative, or a fraction with the symbol d above and below")
+                return _derivative(above, below)
             return over(above, below) if word == "\\frac" else Node("function", (above, below), "binomial")
         if word in ("\\sqrt", "sqrt"):
             return self._root()
         if word == "\\begin":
-            return self._matrix()
+            return self._environment_of_rows()
         if word in FUNCTIONS:
             return self._function(FUNCTIONS[word])
-        return self._name(word)
+        if word in BOUND:
+            return self._bound(word)
+        return Node("function", (), "\\dots") if word in DOTS else self._name(word)
 
     def _number(self, word: str, mixed: bool) -> Node:
         if self.peek() == "_":
@@ -95,22 +97,34 @@ class Atoms(Reader, ABC):
 
     def _bracket(self, opening: str) -> Node:
         """A group, tuple, interval or set; `value` is its pair of brackets."""
-        bars, self._bars = self._bars, 0
+        outer, self._bars, self._builder = (self._bars, self._builder), 0, opening == "\\{"
         parts = []
         if not (opening == "\\{" and self.peek() == "\\}"):
             parts.append(self._relation())
+            if self._builder and self._take("|", "\\mid", ":"):
+                self._builder = False
+                parts = [Node("builder", (parts[0], self._condition()))]
             while self._take(",", ";"):
                 parts.append(self._relation())
         closing = self._take("\\}") if opening == "\\{" else self._take(")", "]")
         if closing is None:
             raise Unreadable(f"{opening!r} is not closed before {self.peek()!r}")
-        self._bars = bars
+        self._bars, self._builder = outer
         pair = opening[-1] + closing[-1]
-        if len(parts) == 1 and pair in ("()", "[]"):
+        if len(parts) == 1 and (pair in ("()", "[]") or parts[0].kind == "builder"):
             return parts[0]
         if len(parts) != 2 and pair in ("(]", "[)"):
             raise Unreadable("an interval has two ends")
         return Node("group", tuple(parts), pair)
+
+    def _condition(self) -> Node:
+        """What members of a set fulfil, all of it."""
+        found = [self._relation()]
+        while (sign := self._take(*AND, "or")) is not None:
+            if sign == "or":
+                return Node("union", (found[0], self._relation()))
+            found.append(self._relation())
+        return found[0] if len(found) == 1 else Node("statements", tuple(found))
 
     def _braces(self) -> Node:
         """TeX's braces, which are not seen; with a comma inside, a set in plain notation."""
@@ -153,40 +167,21 @@ class Atoms(Reader, ABC):
             return Node("root", (self._until(")"), degree))
         return Node("root", (self._argument(), degree))
 
-    def _matrix(self) -> Node:
-        """Rows of cells; the kind of brackets around them says nothing."""
-        kind = self._environment()
-        if kind not in ENVIRONMENTS:
-            raise Unreadable(f"the environment {kind!r}")
-        rows, row = [], [self._sum()]
-        while not self._take("\\end"):
-            if self._take("&"):
-                row.append(self._sum())
-                continue
-            self._need("\\\\")
-            rows.append(Node("row", tuple(row)))
-            row = [] if self.peek() == "\\end" else [self._sum()]
-        if self._environment() != kind:
-            raise Unreadable(f"the environment {kind!r} is not closed")
-        rows += [Node("row", tuple(row))] if row else []
-        if len({len(one.parts) for one in rows}) != 1:
-            raise Unreadable("the rows of a matrix have different lengths")
-        return Node("matrix", tuple(rows))
-
-    def _environment(self) -> str:
-        self._need("{")
-        return self._word_in_braces(str.isalpha)
-
     def _function(self, name: str) -> Node:
         base = None
         if name == "log" and self._take("_"):
             base = self._argument()
         power = self._exponent() if self._take("^") else None
-        inside = self._until(")") if self._take("(") else self._plain_argument()
+        if self._take("("):
+            inside = self._until(")")
+        else:
+            inside = self._bars_around() if self._take("|", "\\lvert") else self._plain_argument()
         if power in _MINUS_ONES:
             name, power = INVERSE.get(name, ""), None
             if not name:
                 raise Unreadable("an inverse of this function")
+        if name == "cis":
+            return cis(inside) if power is None else Node("power", (cis(inside), power))
         found = Node("function", (inside,) if base is None else (inside, base), name)
         return found if power is None else Node("power", (found, power))
 
@@ -206,26 +201,93 @@ class Atoms(Reader, ABC):
         if word in BIG:
             self._at += 1 if word == "\\mathbb" else 0
             return self._field(word)
+        if word in DECORATED:
+            return self._decorated()
         if word not in GREEK and not (len(word) == 1 and word.isalpha()):
-            raise Unreadable(f"{word!r} is not known")
+            raise (Unknown if word[0] == "\\" else Unreadable)(f"{word!r} is not known")
         if not self._take("_"):
-            return Node("symbol", value=word)
+            return Node("symbol", value=word + self._primes())
         if self._take("{"):
-            name = self._word_in_braces(str.isalnum)
+            name = self._word_in_braces(_in_subscript)
         else:
             name, self._at = self.peek() or "", self._at + 1
-        if not name.isalnum():
+        if not name or not _in_subscript(name[0]):
             raise Unreadable("an empty subscript")
-        return Node("symbol", value=f"{word}_{name}")
+        return Node("symbol", value=f"{word}_{name}{self._primes()}")
+
+    def _primes(self) -> str:
+        r"""Primes behind a name, as characters or as `^{\prime}`."""
+        found = ""
+        while self._take("'"):
+            found += "'"
+        if self.peek() == "^" and "\\prime" in (self.peek(1), self.peek(2)):
+            self._at += 1
+            braced = self._take("{")
+            while self._take("\\prime"):
+                found += "'"
+            if braced:
+                self._need("}")
+        return found
+
+    def _bound(self, word: str) -> Node:
+        r"""A sum, integral or limit over what stands behind it: its bounds belong to its name."""
+        name = word
+        while (sign := self._take("_", "^", "\\limits")) is not None:
+            name += sign + (self._raw() if sign != "\\limits" else "")
+        with self._deeper():
+            return Node("function", (self._product(),), name)
+
+    def _raw(self) -> str:
+        """The tokens of an argument, as they stand."""
+        begin, depth = self._at, 0
+        while (word := self.peek()) is not None:
+            self._at += 1
+            depth += (word == "{") - (word == "}")
+            if depth <= 0:
+                break
+        return "".join(self._words[begin : self._at]).removeprefix("{").removesuffix("}")
+
+    def _decorated(self) -> Node:
+        r"""A letter with an arrow, hat or bar: a symbol of its own."""
+        braced = self._take("{") is not None
+        word = self.peek() or ""
+        if word not in GREEK and not (len(word) == 1 and word.isalpha()):
+            raise Unreadable("an arrow, hat or bar over more than a letter")
+        self._at += 1
+        if braced:
+            self._need("}")
+        below = self._name("x").value.removeprefix("x") if self.peek() == "_" else ""
+        return Node("symbol", value=f"\\vec {word}{below}")
 
     def _field(self, word: str) -> Node:
-        if word in ("\\emptyset", "\\varnothing"):
+        if word in ("\\emptyset", "\\varnothing", "\\oslash"):
             return Node("group", (), "{}")
-        if self.peek() != "R" or self.peek(1) != "}":
-            raise Unreadable("a number field other than the reals")
+        letter = self.peek() or ""
+        if letter not in tuple("RNZQC") or self.peek(1) != "}":
+            raise Unknown("a number field that is not known")
         self._at += 2
+        if letter != "R":
+            return Node("field", value=letter)
         infinity = Node("constant", value="oo")
         return Node("group", (signed(infinity, "-"), infinity), "()")
+
+
+def _derivative(above: Node, below: Node) -> Node:
+    """dy/dx of two letters, whole; other fractions with the symbol d above and below may be derivatives or not."""
+    names = [part.value for node in (above, below) for part in node.parts]
+    if len(names) != 4 or not all(isinstance(name, str) and len(name) > 0 for name in names):
+        raise Unknown("a derivative, or a fraction with the symbol d above and below")
+    return Node("function", (), f"\\frac{''.join(names[:2])}/{''.join(names[2:])}")
+
+
+def _in_subscript(word: str) -> bool:
+    return word.isalnum() or word in "+-,/" or word in GREEK or word == "\\odot"
+
+
+def cis(angle: Node) -> Node:
+    """cos + i sin."""
+    turned = Node("product", (Node("constant", value="i"), Node("function", (angle,), "sin")))
+    return Node("sum", (Node("function", (angle,), "cos"), turned))
 
 
 def _starts_with_d(node: Node) -> bool:

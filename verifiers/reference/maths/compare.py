@@ -1,7 +1,8 @@
 r"""Whether two answers are the same, part by part: three-valued, and the same rules for every way to compare numbers.
 
 Lists and sets have no order, tuples and intervals have one. A single solution is the same in and out of set braces.
-A name in front of a value ("x = 5") says nothing; several named values are told apart by their names.
+A name in front of a value ("x = 5") says nothing; several named values are told apart by their names. What stands
+whole (a ratio, a condition, a rounded value) is the same as its like, and rarely known to differ.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
+from searchkit.verifiers.reference.maths.matrices import bound, composite
+from searchkit.verifiers.reference.maths.numeric import far
 from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region
 from searchkit.verifiers.reference.maths.terms import Work
 from searchkit.verifiers.reference.maths.tokens import Node
@@ -33,6 +36,11 @@ class Algebra(ABC):
     def __init__(self) -> None:
         self.work: Work = Work()
 
+    def known(self, a: Node, b: Node) -> bool:
+        """Whether two expressions are surely equal; lists and relations are not asked about."""
+        kinds = {"relation", "list", "group", "union", "matrix", "about"}
+        return not kinds & {a.kind, b.kind} and self.same(a, b).equal is True
+
     @abstractmethod
     def same(self, a: Node, b: Node) -> Outcome:
         """Whether two expressions are equal wherever both are defined."""
@@ -43,22 +51,34 @@ class Algebra(ABC):
 
 
 def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
-    """Cost: for lists of n, up to n * n comparisons of the algebra; else one a part. Raises `TooBig` for too many."""
+    """Cost: for lists of n, up to n * n comparisons of the algebra; else one a part.
+
+    Raises `TooBig` for too many, and `Unreadable` for what says nothing.
+    """
     algebra.work.spend(1)
-    a, b = settled(a), settled(b)
+    a, b = (settled(node, algebra.known, algebra.work) for node in (a, b))
+    if a.kind in _WHOLE or b.kind in _WHOLE:
+        return _wholes(a, b, algebra)
     if a.kind == b.kind == "relation":
         return _relations(a, b, algebra)
-    a, b = named_value(a), named_value(b)
+    a, b = (named_value(node, algebra.known, algebra.work) for node in (a, b))
     if "relation" in (a.kind, b.kind):
         return Outcome(None, "one is an equation or inequality, the other is none")
+    if a.kind in _WHOLE or b.kind in _WHOLE:
+        return _wholes(a, b, algebra)
     if "union" in (a.kind, b.kind) and (outcome := _points(a, b, algebra.work)) is not None:
         return outcome
+    return _shaped(a, b, algebra)
+
+
+def _shaped(a: Node, b: Node, algebra: Algebra) -> Outcome:
     shapes = shape(a), shape(b)
     match shapes:
         case ("one", "one"):
             return _numbers(a, b, algebra)
         case ("bag", "bag"):
-            return _matched(a.parts, b.parts, algebra)
+            outcome = _matched(a.parts, b.parts, algebra)
+            return _meant(outcome) if len(a.parts) != len(b.parts) and "or" in (a.value, b.value) else outcome
         case ("row", "row"):
             return _rows(a, b, algebra)
         case ("bag", "row") | ("row", "bag"):
@@ -69,7 +89,77 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
             return _vector(a, b, algebra)
         case ("union", _) | (_, "union"):
             return _unions(a, b, algebra)
-    return Outcome(False, f"it is {_SHAPES[shapes[1]]} and should be something else")
+    one = a if shapes[0] == "one" else b
+    if composite(one) or _has_units(one) or bound(one):
+        return Outcome(None, "arithmetic with what is no single value")
+    outcome = Outcome(False, f"it is {_SHAPES[shapes[1]]} and should be something else")
+    return _meant(outcome) if "or" in (a.value, b.value) else outcome
+
+
+def _meant(outcome: Outcome) -> Outcome:
+    """Of several values that an answer gives side by side only one may be meant."""
+    return Outcome(None, "it says several values of which one may be meant") if outcome.equal is False else outcome
+
+
+_WHOLE = frozenset(("about", "ratio", "builder", "congruence", "statements", "cases", "field", "row"))
+"""Kinds that are compared part by part and are never proved to differ by their parts."""
+
+
+def _wholes(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    if "about" in (a.kind, b.kind):
+        return _rounded(a, b, algebra)
+    if a.kind != b.kind or a.value != b.value or len(a.parts) != len(b.parts):
+        return Outcome(None, "two kinds of answers that were not compared")
+    if a.kind == "ratio":
+        return _ratios(a, b, algebra)
+    parts = _in_order(a.parts, b.parts, algebra)
+    if a.kind == "congruence" and parts.equal is False and len(a.parts) == 3:
+        return _congruences(a, b, algebra)
+    return parts if parts.equal else Outcome(None, "other conditions, which may say the same")
+
+
+def _rounded(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """A rounded value is the same if it has the same digits; what is near may be meant, what is far is not."""
+    one, other = (named_value(node, algebra.known, algebra.work) for node in (a, b))
+    one, other = (node.parts[0] if node.kind == "about" else node for node in (one, other))
+    if shape(one) == shape(other) == "one" and "relation" not in (one.kind, other.kind):
+        if algebra.known(one, other):
+            return Outcome(True, "the same digits")
+        if far(one, other):
+            return Outcome(False, "another value")
+    return Outcome(None, "one is rounded")
+
+
+def _ratios(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """Proportional ones are the same, unless they may be times of day."""
+    if (same := _in_order(a.parts, b.parts, algebra)).equal:
+        return same
+    if any(len(node.parts) == 2 and _may_be_minutes(node.parts[1]) for node in (a, b)):
+        return Outcome(None, "two ratios or times of day")
+    crossed = [
+        algebra.same(Node("product", (a.parts[0], y)), Node("product", (b.parts[0], x)))
+        for x, y in zip(a.parts[1:], b.parts[1:], strict=True)
+    ]
+    return _all(crossed)
+
+
+def _may_be_minutes(node: Node) -> bool:
+    return node.kind == "number" and node.value.denominator == 1 and 10 <= node.value < 60
+
+
+def _congruences(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    """Two residues of one modulus: the same if that divides their difference."""
+    values = [part.value for node in (a, b) for part in node.parts[1:] if part.kind == "number"]
+    if not algebra.known(a.parts[0], b.parts[0]) or len(values) < 4 or values[1] != values[3] or values[1] == 0:
+        return Outcome(None, "congruences that were not solved")
+    same = ((values[0] - values[2]) / values[1]).denominator == 1
+    return Outcome(same, "the same residue" if same else "another residue")
+
+
+def _has_units(node: Node) -> bool:
+    """Whether an expression may be a vector in terms of unit vectors."""
+    named = node.kind == "symbol" and node.value in ("j", "k", "\\vec i", "\\vec j", "\\vec k")
+    return named or any(map(_has_units, node.parts))
 
 
 _SHAPES = {
@@ -117,22 +207,34 @@ def _in_order(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome
 
 
 def _matched(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:
-    """Members in any order. Equality is transitive, so the first equal partner will do."""
+    """Members in any order, each as often in one as in the other."""
     if len(a) != len(b):
-        return Outcome(False, "another number of members")
+        return _unequal(a, b, algebra, "another number of members")
     left, last = list(b), Outcome(True, "both are empty")
     unknown = None
     for one in a:
-        outcomes = [compare(one, other, algebra) for other in left]
+        outcomes = [compare(one, other, algebra) for other in left]  # equality is transitive: the first partner will do
         partner = next((at for at, outcome in enumerate(outcomes) if outcome.equal), None)
         if partner is not None:
             last = outcomes[partner]
             del left[partner]
         elif all(outcome.equal is False for outcome in outcomes):
-            return Outcome(False, "a member has no equal")
+            return _unequal(a, b, algebra, "a member has no equal")
         else:
             unknown = next(outcome for outcome in outcomes if outcome.equal is None)
     return unknown or last
+
+
+def _unequal(a: Sequence[Node], b: Sequence[Node], algebra: Algebra, reason: str) -> Outcome:
+    """Different, but for two systems of equations, and for members that are only repeated."""
+    if any(part.kind == "relation" or bound(part) for part in (*a, *b)):
+        return Outcome(None, "equations that were not solved together")
+    repeated = len(a) + len(b) > 2 and all(
+        any(compare(one, other, algebra).equal for other in others)
+        for these, others in ((a, b), (b, a))
+        for one in these
+    )
+    return Outcome(None, "a member is repeated") if repeated and a and b else Outcome(False, reason)
 
 
 def _rows(a: Node, b: Node, algebra: Algebra) -> Outcome:
@@ -186,15 +288,28 @@ def _unions(a: Node, b: Node, algebra: Algebra) -> Outcome:
 
 
 def _relations(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    if a == b:
+        return Outcome(True, "the same text")
     if a.value == b.value == ("=",):
-        if name_of(a) is not None and name_of(b) is not None:
-            values = compare(named_value(a), named_value(b), algebra)
-            if values.equal is not False or name_of(a) == name_of(b):
-                return values
+        if None not in (names := [name_of(a), name_of(b)]):
+            return _named(a, b, names, algebra)
         return algebra.same_equation(difference(a), difference(b))
-    if "=" in (*a.value, *b.value) or len(a.parts) != len(b.parts):
-        return Outcome(None, "relations of different kinds")
+    if {"=", "in", "==", "~"} & {*a.value, *b.value} or len(a.parts) != len(b.parts):
+        same = a.value == b.value and len(a.parts) == len(b.parts) and _in_order(a.parts, b.parts, algebra).equal
+        return Outcome(True, "the same parts") if same else Outcome(None, "relations that were not solved")
     return _chains(a, b, algebra)
+
+
+def _named(a: Node, b: Node, names: list[str | None], algebra: Algebra) -> Outcome:
+    """Two values with names. Names of one letter say nothing; "f(2)" and "f(3)" ask for two things."""
+    one, other = (named_value(node, algebra.known, algebra.work) for node in (a, b))
+    values = compare(one, other, algebra)
+    first, second = map(str, names)
+    if first == second:
+        return values
+    if any(character.isdigit() or character == "(" for character in first + second):
+        return values if values.equal and not any(map(str.isdigit, first + second)) else Outcome(None, "other names")
+    return values if values.equal is not False else algebra.same_equation(difference(a), difference(b))
 
 
 def _chains(a: Node, b: Node, algebra: Algebra) -> Outcome:
@@ -207,4 +322,4 @@ def _chains(a: Node, b: Node, algebra: Algebra) -> Outcome:
     return Outcome(None, "inequalities that were not solved")
 
 
-_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
+_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}

@@ -118,6 +118,8 @@ def _function(name: str, arguments: list[Any], log_base: Any) -> Any:
         if any(argument.is_number and not argument <= MAX_ARGUMENT for argument in arguments):
             raise TooBig("a factorial is too large")
         return getattr(sympy, name)(*arguments)
+    if name not in _FUNCTIONS:
+        raise Unreadable("a sum, integral or limit was not computed")
     return _FUNCTIONS[name](*arguments)
 
 
