@@ -22,6 +22,7 @@ from searchkit.answers.phrases import reduced
 
 _HASHES = re.compile(r"####([^\n]*)")
 _TAG = re.compile(r"<(/?)(answer|final_answer|final|solution|response|output|result)>|\[(/?)(answer)\]", re.IGNORECASE)
+_TAG_HINTS = ("<", "[ANSWER]", "[answer]")  # looked for first, because most texts have none
 
 Found = str | Several | None
 
@@ -84,7 +85,7 @@ def marked(text: str, markers: Sequence[str] = ()) -> Found:
 def _tagged(text: str) -> list[str]:
     """What stands inside of answer tags; the last may lack its end."""
     found, begin = [], None
-    for tag in _TAG.finditer(text) if "<" in text or "[" in text else ():
+    for tag in _TAG.finditer(text) if any(hint in text for hint in _TAG_HINTS) else ():
         if "/" not in (tag[1], tag[3]):
             begin = tag.end()
         elif begin is not None:

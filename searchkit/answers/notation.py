@@ -8,38 +8,46 @@ from searchkit.answers.characters import plain
 
 _RUNS = re.compile(r"\\+")
 _COMMAND = re.compile(
-    r"\\\\(?:d?frac|sqrt|pi|text|left|right|begin|cdot|times|le|ge|infty|in|cup|boxed|mathrm|pm|circ|theta|ne|neq|log|sin|cos|tan)(?![A-Za-z])"
+    r"\\\\(?:[dt]?frac|sqrt|pi|text|left|right|begin|cdot|times|leq?|geq?|infty|in|cup|boxed|mathrm|pm|circ|theta|neq?"
+    r"|log|ln|sin|cos|tan|quad|alpha|beta)(?![A-Za-z])"
 )
-_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\\\\\s*\[-?[0-9.]+\s*(?:pt|em|ex|mm|cm)\]"), r"\\\\"),
-    (re.compile(r"(?<!\\)\\[()\[\]]"), "$"),
-    (re.compile(r"\\textcolor\s*\{[^{}]*\}\s*(?=\{)|\\color\s*(?:\[[^\[\]]*\])?\{[^{}]*\}\s*"), ""),
-    (
-        re.compile(
-            r"\\(?:[bB]ig{1,2}[lrm]?|limits|nolimits|displaystyle|textstyle|middle|mathstrut|strut|hfill)(?![A-Za-z])"
-        ),
-        "",
-    ),
-    (re.compile(r"\\(?:bm|boldsymbol|mathit|mathsf|mathtt|phantom)\s*\{\s*([-+]?[0-9.,]+)\s*\}"), r"\1"),
-    (re.compile(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}"), r"\\frac{\1}{\2}"),
-    (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
-    (re.compile(r"\\rbrace(?![A-Za-z])"), r"\\}"),
-    (re.compile(r"\b(?:np|numpy|math|sympy)\.(?=[a-z])"), ""),
-    (re.compile(r"百分之\s*([0-9.]+)"), r"\1%"),
-    (
-        re.compile(
-            r"(?<=[0-9])\s*(?:\^\s*\{?\s*)?(?:\\(?:text|mathrm|textrm|mbox)\s*\{\s*)?(?:st|nd|rd|th)\s*\}{0,2}\s*$"
-        ),
-        "",
-    ),
+_END = r"(?![A-Za-z])"
+_TEXT = r"\\(?:text|mathrm|textrm|mbox)"
+# In order: what is matched, and what is read instead. Each is linear.
+_REWRITES = (
+    # layout: line spacing, display maths, colours, sizes
+    (r"\\\\\s*\[-?[0-9.]+\s*(?:pt|em|ex|mm|cm)\]", r"\\\\"),
+    (r"(?<!\\)\\[()\[\]]", "$"),
+    (r"\\textcolor\s*\{[^{}]*\}\s*(?=\{)|\\color\s*(?:\[[^\[\]]*\])?\{[^{}]*\}\s*", ""),
+    (rf"\\(?:[bB]ig{{1,2}}[lrm]?|(?:no)?limits|displaystyle|textstyle|middle|mathstrut|strut|hfill){_END}", ""),
+    (r"\\(?:bm|boldsymbol|mathbf|mathit|mathsf|mathtt)\s*\{\s*([-+]?[0-9.,]+)\s*\}", r"\1"),
+    (r"\\(?:bm|boldsymbol|mathbf)\s*\{\s*([a-z])\s*\}", r"\\vec{\1}"),
+    # brackets and fractions in other commands
+    (r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+    (rf"\\lbrace{_END}", r"\\{"),
+    (rf"\\rbrace{_END}", r"\\}"),
+    (rf"(?:\\left\s*)?\\langle{_END}", "("),
+    (rf"(?:\\right\s*)?\\rangle{_END}", ")"),
+    # a system of equations behind one brace
+    (r"\\left\s*\\\{\s*\\begin\{(?:array|aligned|matrix)\}\s*(?:\{[lcr ]*\})?", r"\\begin{cases}"),
+    (r"\\end\{(?:array|aligned|matrix)\}\s*\\right\s*\.", r"\\end{cases}"),
+    (r"\\(?:left|right)\s*\.(?![0-9])", ""),
+    # repeating decimals
+    (r"([0-9]*\.[0-9]*?)\\dot\s*\{?([0-9])\}?([0-9]*)\\dot\s*\{?([0-9])\}?", r"\1\\overline{\2\3\4}"),
+    (r"([0-9]*\.[0-9]*?)\\dot\s*\{?([0-9])\}?(?![0-9])", r"\1\\overline{\2}"),
+    (r"(?<![0-9.])([0-9]+\.)\(([0-9]+)\)", r"\1\\overline{\2}"),
+    # words and prefixes
+    (r"(?i:(?<=[0-9}])\s*(?:pct\b\.?|percentage\b(?! points)|per ?cent\b|prozent\b|pour ?cent\b|por ?ciento\b))", "%"),
+    (r"百分之\s*([0-9.]+)", r"\1%"),
+    (r"\b(?:np|numpy|math|sympy)\.(?=[a-z])", ""),
+    (rf"(?<=[0-9])\s*(?:\^\s*\{{?\s*)?(?:{_TEXT}\s*\{{\s*)?(?:st|nd|rd|th)\s*\}}{{0,2}}\s*$", ""),
 )
+_RULES = tuple((re.compile(pattern), replacement) for pattern, replacement in _REWRITES)
 
 
 def usual(text: str) -> str:
     """`text` in the usual notation. Linear time."""
     text = _halved(plain(text))
-    if "\\" not in text and text.isalnum() and not text[-1:].isalpha():
-        return text
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text

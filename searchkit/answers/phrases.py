@@ -39,7 +39,7 @@ _LINKS_WORDS = (
     "made pays paid pay costs cost needs need needed left with takes take took earns earned spends spent sells "
     "sold buys bought eats ate owes saves saved there by for in at that received receives ist sind est sont es "
     "son хватит равен равно равна lautet beträgt the runs ran walks walked drives drove reads read ends will "
-    "holds weighs contains gives give gave leaves becomes became value answer result sum difference product "
+    "holds weighs contains gives give gave leaves becomes became donc also alors entonces hence value answer result sum difference product "
     "therefore thus"
 )
 _LINKS = frozenset(_LINKS_WORDS.split())
@@ -51,6 +51,9 @@ _NUMBER = re.compile(
     r"[-+]?\s*\$?(?:\\[dt]?frac\{[0-9]+\}\{[0-9]+\}|\\[dt]?frac[0-9][0-9]|[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+|[0-9]+/[0-9]+)"
 )
 _PREAMBLE = re.compile(r"^\s*(?:the )?(?:solutions?|answers?|results?) (?:is|are|set is)\s*:?\s*", re.IGNORECASE)
+_LONG_WORD = re.compile(r"(?<!\\)\b[^\W\d_]{3,}")
+_LONGEST_REASON = 80
+_SENTENCE = re.compile(r"[a-z)$}][.;:]\s")
 _LETTER_IS = re.compile(r"^\s*\$?([A-Za-z])\$?\s+(?:is|equals|=|ist|est|es)\s+(?=[-0-9.\\$])")
 
 
@@ -65,9 +68,11 @@ def reduced(text: str) -> str:
     text = _PREAMBLE.sub("", text)
     text = _LETTER_IS.sub(r"\1 = ", text)
     reason = _REASON.search(text)
-    if reason and re.search("[0-9]", text[: reason.start()]):
-        text = text[: reason.start()]
-        text = result(text) or text
+    if reason and len(text) - reason.end() <= _LONGEST_REASON and not _SENTENCE.search(text) and re.search("[0-9]", text[: reason.start()]):
+        head = text[: reason.start()]
+        head = result(head) or _without_words(head)
+        if not _LONG_WORD.search(head) and "," not in head:
+            return head
     bare = _ENDING.sub("", text.strip("*_ "))
     if (whole := number_in_words(bare)) is not None:
         return str(whole)
@@ -95,7 +100,8 @@ def _without_words(text: str) -> str:
     counted = _follows(after.casefold() if aside else after, core)
     if changes(said) or _counts(said) or not _leads(before) or not counted:
         return text
-    return " ".join(filter(None, (core, factor, _unit(after))))
+    unit = _unit(after)
+    return " ".join(filter(None, (core, factor, f"\\text{{{unit}}}" if unit else "")))
 
 
 def _signed(before: str, core: str) -> tuple[str, str]:
@@ -164,5 +170,6 @@ def _follows(after: str, core: str) -> bool:
     """Whether these words count what the number before them says: "18 eggs", but not "10 Downing Street"."""
     if not after:
         return True
-    counted = after[0].islower() and (_NUMBER.fullmatch(core.strip(" $(")) is not None or core.count("$") >= 2)
+    capitals = sum(word[0].isupper() for word in after.split())
+    counted = capitals < (1 if after[0].islower() else 2) and (_NUMBER.fullmatch(core.strip(" $(")) is not None or core.count("$") >= 2)
     return counted or bool(_unit(after))

@@ -10,10 +10,15 @@ _TAG = re.compile(
     r"|<\|(?P<token>begin|start|end)_(?:of_)?(?:thought|think|thinking|reasoning)\|>",
     re.IGNORECASE,
 )
+_TAG_HINTS = ("<", "◁", "[THINK]", "[/THINK]", "[think]", "[/think]")  # looked for first: most texts have none
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]{0,80}<\|message\|>")
 _MESSAGE_ENDS = re.compile(r"<\|(?:channel|start|end|return|call)\|>")
 _OPENED = re.compile(r"<[|｜](?:begin|start)[\w▁]{0,40}[|｜]>|<(?:bos|s)>", re.IGNORECASE)
 _ENDED = re.compile(r"<[|｜]/?[A-Za-z][\w▁]{2,40}[|｜]>|</s>|<(?:eos|end_of_turn|EOT|\|EOT\|)>|\[(?:EOS|/INST)\]")
+_TURN_HINTS = (
+    "question", "problem", "exerci", "example", "q:", "human", "user", "instruction", "input", "frage", "aufgabe",
+    "pregunta", "вопрос", "задача", "问题", "题", "問題", "質問", "q1", "q2",
+)  # fmt: skip
 _ANSWERED = re.compile(
     r"####|\\boxed|\\fbox|\banswer\b|</answer>|答案|答え|ответ|réponse|antwort|respuesta", re.IGNORECASE
 )
@@ -29,6 +34,8 @@ def without_thoughts(text: str) -> str:
     """`text` without its thoughts, whatever the tags: unclosed ones too, and ones that were opened in the prompt."""
     if "<|channel|>" in text:
         text = _final_channel(text)
+    if not any(hint in text for hint in _TAG_HINTS):
+        return text
     kept: list[str] = []
     start, thinking = 0, False
     for tag in _TAG.finditer(text):
@@ -45,7 +52,7 @@ def without_thoughts(text: str) -> str:
 def reply(text: str) -> str:
     """`text` without thoughts, up to its end token and up to the next question that a base model makes up."""
     text = without_thoughts(text)
-    if "<" in text or "[" in text:
+    if "<" in text or "[EOS]" in text or "[/INST]" in text:
         text = _OPENED.sub("\n", text)
         end = next((token for token in _ENDED.finditer(text) if text[: token.start()].strip()), None)
         text = text if end is None else text[: end.start()]
@@ -68,6 +75,9 @@ def _final_channel(text: str) -> str:
 
 def _without_run_on(text: str) -> str:
     """Up to the first next question behind an answer. A question in front of all answers is the one that was asked."""
+    lowered = text.casefold()
+    if not any(hint in lowered for hint in _TURN_HINTS):
+        return text
     first = None
     for turn in _NEXT_TURN.finditer(text):
         if first is None:

@@ -92,7 +92,8 @@ def _base(word: str) -> str | None:
 def _tail(pieces: list[re.Match[str]]) -> tuple[int, list[str], bool]:
     """Where the unit at the end begins, its words in order, and whether all of them are surely units."""
     words: list[str] = []
-    start, certain, at = len(pieces), True, len(pieces)
+    start, sure, at = len(pieces), False, len(pieces)
+    doubtful = False
     while at:
         at -= 1
         wrapped, letters, power, sign = _kinds(pieces[at])
@@ -101,19 +102,20 @@ def _tail(pieces: list[re.Match[str]]) -> tuple[int, list[str], bool]:
             braced = pieces[at][3] is not None and not (_base(wrapped) and _after_number(pieces, at))
             if braced or re.search(r"[0-9=()]", re.sub(r"\^[0-9]", "", wrapped)) or not found or changes(wrapped):
                 break
-            words[:0], start = found, at
+            words[:0], start, sure = found, at, True
         elif letters is not None:
             single = len(letters) == 1 and letters.lower() in _SINGLE
             if not single and not (letters in _SQUARE or letters == "per" or _base(letters)):
                 break
-            words[:0], start, certain = [letters], at, certain and not single
+            words[:0], start = [letters], at
+            sure, doubtful = sure or not single, doubtful or single
         elif power or sign:
             words[:0] = [power or sign]
         elif pieces[at][7] is None and pieces[at][0] not in ".,":
             break
     lost = words[: max(0, len(words) - _counted(pieces, start))]
     factor = any(not word.lstrip("^-").isdigit() and word not in "²³" for word in lost)  # "4 \\cdot t"
-    return (len(pieces), [], True) if factor else (start, words[len(lost) :], certain)
+    return (len(pieces), [], True) if factor else (start, words[len(lost) :], sure or not doubtful)
 
 
 def _after_number(pieces: list[re.Match[str]], at: int) -> bool:

@@ -56,6 +56,8 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
     Raises `TooBig` for too many, and `Unreadable` for what says nothing.
     """
     algebra.work.spend(1)
+    if _other_names(a, b):
+        return Outcome(None, "values with other names")
     a, b = (settled(node, algebra.known, algebra.work) for node in (a, b))
     if a.kind in _WHOLE or b.kind in _WHOLE:
         return _wholes(a, b, algebra)
@@ -69,6 +71,16 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
     if "union" in (a.kind, b.kind) and (outcome := _points(a, b, algebra.work)) is not None:
         return outcome
     return _shaped(a, b, algebra)
+
+
+def _other_names(a: Node, b: Node) -> bool:
+    """Whether two lists of named values share some names, or number them, and differ in others."""
+    first, second = (
+        {name_of(part) for part in node.parts} if node.kind in ("list", "group") else set[str | None]() for node in (a, b)
+    )
+    if None in first | second or not first or not second or first == second or len(first | second) < 2:
+        return False
+    return bool(first & second) or any(map(str.isdigit, "".join(map(str, first ^ second))))
 
 
 def _shaped(a: Node, b: Node, algebra: Algebra) -> Outcome:

@@ -12,7 +12,7 @@ from searchkit.answers.units import DROPPED
 from searchkit.verifiers.reference.maths.answer import Answer, Exact, answer_key, read
 from searchkit.verifiers.reference.maths.exact import expand
 from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
-from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region, spelled
+from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region, spelled, symbols
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig, Work, rational, render
 from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
 
@@ -49,7 +49,7 @@ def _form(node: Node, algebra: Exact) -> str:
     node = settled(node, known, work)
     if node.kind == "relation":
         name = name_of(node)
-        if name is None and node.value == ("=",):
+        if name is None and node.value == ("=",) and symbols(node):
             return f"{render(_scaled(expand(difference(node), work)))}=0"
         if name is None:
             raise ValueError("a relation that is not solved")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from searchkit.verifiers.reference.maths.reader import MINUS_ONE
 from searchkit.verifiers.reference.maths.tokens import Node
 
 _CONSTANTS = {"pi": math.pi, "e": math.e, "degree": math.pi / 180}
@@ -13,8 +14,7 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
     "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh, "ln": math.log, "exp": math.exp, "abs": abs,
     "cot": lambda x: 1 / math.tan(x), "sec": lambda x: 1 / math.cos(x), "csc": lambda x: 1 / math.sin(x),
 }  # fmt: skip
-_ROUNDED = 0.02
-_FAR = 0.1
+_FAR, _MOST_PLACES = 0.1, 30
 
 
 def roughly(node: Node) -> float | None:
@@ -27,9 +27,21 @@ def roughly(node: Node) -> float | None:
 
 
 def fits(exact: Node, rounded: Node) -> bool:
-    """Whether the second may be the first, rounded."""
-    one, other = roughly(exact), roughly(rounded)
-    return one is not None and other is not None and abs(one - other) <= _ROUNDED * max(abs(one), abs(other))
+    """Whether the second is a decimal to which the first rounds."""
+    one, places = roughly(exact), _places(rounded)
+    if one is None or places is None:
+        return False
+    other = roughly(rounded)
+    return other is not None and abs(one - other) <= 0.5000001 * 10.0**-places
+
+
+def _places(node: Node) -> int | None:
+    """How many decimal places a number has."""
+    sign = node.kind == "product" and len(node.parts) == 2 and node.parts[0] == MINUS_ONE
+    number = node.parts[1] if sign else node
+    if number.kind != "number":
+        return None
+    return next((places for places in range(_MOST_PLACES) if (number.value * 10**places).denominator == 1), None)
 
 
 def far(a: Node, b: Node) -> bool:

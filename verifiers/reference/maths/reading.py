@@ -19,6 +19,7 @@ from searchkit.verifiers.reference.maths.parser import parse
 from searchkit.verifiers.reference.maths.tokens import CONSTANTS, GREEK, MAX_RUN, Node, Unknown, Unreadable
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_GROUPED = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|boxed)(?![A-Za-z])\s*\{([^{}]*)\}")
 _PERCENT = re.compile(r"(?:%|\bpercent\b)[\s$.})\\]*$", re.IGNORECASE)
 _ANGLE = re.compile(r"(?:sin|cos|tan|cot|sec|csc|cis)(?![A-Za-z])")
@@ -52,11 +53,13 @@ class Reading(NamedTuple):
 
 def plainly(text: str) -> Reading | None:
     """What a text says; None if it is empty, cut off or too long."""
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) and not _GROUPED.fullmatch(text):
         return Reading(text, Node("number", value=Fraction(text)))
     if len(text) > MAX_ANSWER or not balanced(text):
         return None
     said = reduced(usual(text))
+    if (worded := name_of(said)) is not None and len(worded[0]) > 3 and worded[0][-1] in "}abcdefghijklmnopqrstuvwxyz":
+        said = worded[1]
     angles = _ANGLE.search(said) is not None
     bare, times = multiplied(_DEGREES.sub(r"\\deg ", said) if angles else said)
     measure = Measured(bare) if angles else measured(bare)
@@ -69,7 +72,7 @@ def plainly(text: str) -> Reading | None:
         return Reading(spelling, None, word=word)
     try:
         node = _times(_tree(plain, said), times)
-        others = tuple(_others(plain, measure, times)) if not _PLAIN.fullmatch(plain) else ()
+        others = tuple(_others(plain, measure, times)) if not _PLAIN.fullmatch(plain) or _GROUPED.fullmatch(plain) else ()
     except Unreadable as error:
         trouble = f"{NOTATION if isinstance(error, Unknown) else ''}{error}"
         return Reading(spelling, None, unit=measure.unit, trouble=trouble, percent=percent)

@@ -29,32 +29,30 @@ def interval(node: Node, work: Work) -> Node:
     parts, signs = node.parts, node.value
     if signs == ("!=",) and parts[0].kind == "symbol":
         below, above = Node("group", (MINUS_INFINITY, parts[1]), "()"), Node("group", (parts[1], INFINITY), "()")
-        return Node("union", (below, above)) if not _symbols(parts[1]) else node
+        return Node("union", (below, above)) if not symbols(parts[1]) else node
     if all(sign[0] == ">" for sign in signs):
         parts, signs = parts[::-1], tuple("<" + sign[1:] for sign in signs[::-1])
     if not all(sign[0] == "<" for sign in signs) or len(parts) > 3:
         return node
-    symbols = [at for at, part in enumerate(parts) if part.kind == "symbol"]
-    if len(symbols) == 1 and (len(parts), *symbols) != (3, 0):
-        return _alone(parts, signs, symbols[0]) or node
+    named = [at for at, part in enumerate(parts) if part.kind == "symbol"]
+    if len(named) == 1 and (len(parts), *named) != (3, 0):
+        return _alone(parts, signs, named[0]) or node
     return _solved(parts, signs, work) or node
 
 
 def _of_builder(node: Node, work: Work) -> Node:
     """The set of all x for which an inequality in x holds."""
     element, condition = node.parts
-    if element.kind == "list" or element.kind == "relation":
-        return node
     found = interval(condition, work)
-    return (
-        found
-        if element.kind in ("symbol", "group") and found != condition and _symbols(condition) == _symbols(element)
-        else node
-    )
+    about = symbols(condition)
+    alone = element.kind == "symbol" and about == {element.value}
+    real = element == Node("group", (MINUS_INFINITY, INFINITY), "()") and len(about) == 1  # "x in R" is read as R
+    return found if found != condition and (alone or real) else node
 
 
-def _symbols(node: Node) -> set[str]:
-    return {node.value} if node.kind == "symbol" else set[str]().union(*map(_symbols, node.parts))
+def symbols(node: Node) -> set[str]:
+    """The names that an expression is about."""
+    return {node.value} if node.kind == "symbol" else set[str]().union(*map(symbols, node.parts))
 
 
 def _alone(parts: tuple[Node, ...], signs: tuple[str, ...], at: int) -> Node | None:
@@ -70,10 +68,10 @@ def _alone(parts: tuple[Node, ...], signs: tuple[str, ...], at: int) -> Node | N
 
 def _solved(parts: tuple[Node, ...], signs: tuple[str, ...], work: Work) -> Node | None:
     """A linear inequality with rational coefficients, or one of an absolute value of something linear and a number."""
-    if len(parts) == 2 and _is_abs(parts[0]) and not _symbols(parts[1]):
+    if len(parts) == 2 and _is_abs(parts[0]) and not symbols(parts[1]):
         inside, end = parts[0].parts[0], parts[1]
         return _solved((_negative(end), inside, end), signs * 2, work)
-    if len(parts) == 2 and _is_abs(parts[1]) and not _symbols(parts[0]):
+    if len(parts) == 2 and _is_abs(parts[1]) and not symbols(parts[0]):
         end, inside = parts[0], parts[1].parts[0]
         outside = [_solved((inside, _negative(end)), signs, work), _solved((end, inside), signs, work)]
         value = _end(end, work)
@@ -82,7 +80,7 @@ def _solved(parts: tuple[Node, ...], signs: tuple[str, ...], work: Work) -> Node
         return Node("union", tuple(part for part in outside if part is not None))
     low, high = (MINUS_INFINITY, False), (INFINITY, False)
     found = [_half(left, right, work) for left, right in pairwise(parts)]
-    if None in found or len(set[str]().union(*map(_symbols, parts))) != 1:
+    if None in found or len(set[str]().union(*map(symbols, parts))) != 1:
         return None
     for half, sign in zip(found, signs, strict=True):
         if half is None:
@@ -111,7 +109,7 @@ def _half(left: Node, right: Node, work: Work) -> tuple[bool, Fraction] | None:
 
 
 def _is_abs(node: Node) -> bool:
-    return node.kind == "function" and node.value == "abs" and bool(_symbols(node))
+    return node.kind == "function" and node.value == "abs" and bool(symbols(node))
 
 
 def _negative(node: Node) -> Node:

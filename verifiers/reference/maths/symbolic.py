@@ -95,6 +95,8 @@ def convert(node: Node, log_base: Any = sympy.E) -> Any:
 
 
 def _power(base: Any, exponent: Any) -> Any:
+    if base.is_zero and not exponent.is_positive:
+        raise Unreadable("zero to a power that is not positive")
     if base.is_Rational and exponent.is_Rational:
         bits = max(int(base.p).bit_length(), int(base.q).bit_length())
         if bits * abs(exponent) > MAX_BITS:
@@ -184,5 +186,6 @@ def _same_equation(a: Any, b: Any) -> Outcome:
         return Outcome(True, "the same equation up to a factor")
     if not all(polynomial.domain.is_QQ or polynomial.domain.is_ZZ for polynomial in (first, second)):
         return Outcome(None, "equations that were not solved")
-    same = first.sqf_part().monic() == second.sqf_part().monic()
-    return Outcome(same, "the same solutions" if same else "other solutions")
+    if first.sqf_part().monic() == second.sqf_part().monic():
+        return Outcome(None, "the same solutions, but not as often")
+    return Outcome(False, "other solutions")
