@@ -118,7 +118,7 @@ def mutants(where: str, reference: str) -> Iterator[tuple[str, str]]:
             yield kind, spoilt
 
 
-def verdict(reference: str, spoilt: str) -> bool | None | str:
+def verdict(reference: str, spoilt: str) -> bool | str | None:
     """True, False, None, or "no answer"; the worker decides what exact arithmetic does not."""
     left, right = read(reference), read(spoilt)
     if left is None or right is None:

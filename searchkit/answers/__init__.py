@@ -6,5 +6,5 @@ multiple choice, `structured.py` those for JSON objects and tool calls.
 
 What it says: `canonical.py` is one spelling for equal answers. `characters.py` and `notation.py` rewrite what is drawn
 or typed in other ways; `phrases.py` takes words off, with `qualifiers.py` (words that forbid it), `number_words.py`,
-`units.py`, `names.py` and `arithmetic.py`.
+`units.py`, `names.py` and `arithmetic.py`. `published.py` spells as the graders of GSM8K and MATH do.
 """

@@ -9,8 +9,11 @@ from string import ascii_uppercase
 
 from searchkit.answers.boxes import boxes
 from searchkit.answers.canonical import canonical
+from searchkit.answers.characters import plain
 from searchkit.answers.extractor import Extractor
+from searchkit.answers.ladder import tagged
 from searchkit.answers.markers import marks
+from searchkit.answers.phrases import spoken
 from searchkit.errors import ConfigError
 
 MAX_LINE = 200
@@ -42,6 +45,7 @@ class Choice(Extractor):
         """The last place that says an option: a box, what follows a marker, the last line, or the whole short text."""
         places = [(mark.begin, mark.content) for mark in marks(text, self.markers, choices=True)]
         places += [(box.start, box.content) for box in boxes(text) if box.content is not None]
+        places += [(text.rfind(inside), inside) for inside in tagged(text) if len(inside) <= MAX_LINE]
         lines = [line for line in text.strip().split("\n") if line.strip()]
         for _, content in sorted(places, reverse=True):
             said = self._said(content)
@@ -51,7 +55,7 @@ class Choice(Extractor):
 
     def _said(self, content: str) -> str | None:
         """The letter that a text says, "" where it says several, None where it says none."""
-        text = _WRAPPED.sub(r"\1", content.replace("$", "")).strip(" *_`\"'.\n\t")
+        text = spoken(_WRAPPED.sub(r"\1", plain(content).replace("$", ""))).strip(" *_`\"'.\n\t")
         if (by_text := self._by_text(text)) is not None:
             return by_text
         found = re.match(r"\(?\s*([A-Za-z])\s*(\)|[.:]|\]|\b)", bare := _LEAD.sub("", text, count=1).lstrip("*_ ([\"'"))

@@ -23,5 +23,9 @@ class Extractor(ABC):
         """The answer as it stands in `value`; a value that is no text is the answer itself."""
         return self.extract(reply(value)) if isinstance(value, str) else value
 
+    def settle(self, found: Any) -> Hashable | None:
+        """What was found, or a bare reference, in the form in which it is compared."""
+        return canonical(found)
+
     def __call__(self, value: Any) -> Hashable | None:
-        return canonical(self.written(value))
+        return self.settle(self.written(value))

@@ -29,9 +29,9 @@ Found = str | Several | None
 
 def find(text: str, markers: Sequence[str] = ()) -> Found:
     """The answer that a reply marks as such. Linear time."""
-    tagged = _tagged(text)
-    if tagged:
-        found = [(find(inside, markers) or _short(inside)) for inside in tagged]
+    inside_tags = tagged(text)
+    if inside_tags:
+        found = [(find(inside, markers) or _short(inside)) for inside in inside_tags]
         answers = [one for one in found if isinstance(one, str)]
         if answers and len(answers) == len(found):
             return together([*answers], canonical)
@@ -82,7 +82,7 @@ def marked(text: str, markers: Sequence[str] = ()) -> Found:
     return together([box.content for box in inside], canonical) if inside else mark.content
 
 
-def _tagged(text: str) -> list[str]:
+def tagged(text: str) -> list[str]:
     """What stands inside of answer tags; the last may lack its end."""
     found, begin = [], None
     for tag in _TAG.finditer(text) if any(hint in text for hint in _TAG_HINTS) else ():

@@ -23,7 +23,8 @@ _SIMPLE = rf"{_LETTER}{_BELOW}{_PRIMES}{_ARGUMENTS}"
 _DERIVATIVE = (
     r"\\[dt]?frac\s*\{\s*d(?:\^\{?[2-9]\}?)?\s*[A-Za-z]?\s*\}\s*\{\s*d\s*[A-Za-z](?:\^\{?[2-9]\}?)?\s*\}|dy\s*/\s*dx"
 )
-_WORDS = r"\\(?:text|mathrm|textrm|textbf|operatorname|mbox)\s*\{[^{}=<>0-9]{2,60}\}(?:\s*\([^()=<>]{0,30}\))?|(?!arc|sinh|cosh|tanh|sqrt)[A-Za-z]{4,20}(?: [a-z]+){0,3}(?=\s*=)"
+_WORDS = r"\\(?:text|mathrm|textrm|textbf|operatorname|mbox)\s*\{[^{}=<>0-9]{2,60}\}(?:\s*\([^()=<>]{0,30}\))?"
+_WORDS += r"|(?!arc|sinh|cosh|tanh|sqrt)[A-Za-z]{4,20}(?: [a-z]+){0,3}(?=\s*=)"
 _FIGURE = (
     r"(?:m\s*)?\\?(?:angle|triangle)\s*[A-Z]{1,4}|\\?\|\s*(?:\\overline\s*\{)?[A-Z]{2}\}?\s*\\?\||[A-Z]{2,4}"
     r"|\\over(?:line|rightarrow|leftarrow)\s*\{[A-Z]{1,3}\}|[SAVPC]_\s*\{?\s*\\(?:triangle|text)[^{}=]{0,20}(?:\{[^{}=]{0,20}\})?\s*\}?"

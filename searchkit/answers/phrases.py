@@ -39,7 +39,8 @@ _LINKS_WORDS = (
     "made pays paid pay costs cost needs need needed left with takes take took earns earned spends spent sells "
     "sold buys bought eats ate owes saves saved there by for in at that received receives ist sind est sont es "
     "son хватит равен равно равна lautet beträgt the runs ran walks walked drives drove reads read ends will "
-    "holds weighs contains gives give gave leaves becomes became donc also alors entonces hence value answer result sum difference product "
+    "holds weighs contains gives give gave leaves becomes became donc also alors entonces hence "
+    "value answer result sum difference product "
     "therefore thus"
 )
 _LINKS = frozenset(_LINKS_WORDS.split())
@@ -59,7 +60,7 @@ _LETTER_IS = re.compile(r"^\s*\$?([A-Za-z])\$?\s+(?:is|equals|=|ist|est|es)\s+(?
 
 def reduced(text: str) -> str:
     """The answer of a phrase, or the phrase where it has no single one. Linear time."""
-    text = _SPOKEN.sub("", plain(text))
+    text = spoken(plain(text))
     if len(text) > MAX_PHRASE or not re.search(r"[^\W\d_]{2}|=|\)", text):
         return text
     if (total := result(text)) is not None:
@@ -68,7 +69,12 @@ def reduced(text: str) -> str:
     text = _PREAMBLE.sub("", text)
     text = _LETTER_IS.sub(r"\1 = ", text)
     reason = _REASON.search(text)
-    if reason and len(text) - reason.end() <= _LONGEST_REASON and not _SENTENCE.search(text) and re.search("[0-9]", text[: reason.start()]):
+    if (
+        reason
+        and len(text) - reason.end() <= _LONGEST_REASON
+        and not _SENTENCE.search(text)
+        and re.search("[0-9]", text[: reason.start()])
+    ):
         head = text[: reason.start()]
         head = result(head) or _without_words(head)
         if not _LONG_WORD.search(head) and "," not in head:
@@ -79,6 +85,11 @@ def reduced(text: str) -> str:
     if (twice := _TWICE.fullmatch(bare)) and str(number_in_words(twice[1])) == twice[2].replace(",", ""):
         return twice[2]
     return _without_words(text)
+
+
+def spoken(text: str) -> str:
+    """`text` without the copula that ends a sentence in Japanese."""
+    return text if text.isascii() else _SPOKEN.sub("", text)
 
 
 def _without_words(text: str) -> str:
@@ -171,5 +182,7 @@ def _follows(after: str, core: str) -> bool:
     if not after:
         return True
     capitals = sum(word[0].isupper() for word in after.split())
-    counted = capitals < (1 if after[0].islower() else 2) and (_NUMBER.fullmatch(core.strip(" $(")) is not None or core.count("$") >= 2)
+    counted = capitals < (1 if after[0].islower() else 2) and (
+        _NUMBER.fullmatch(core.strip(" $(")) is not None or core.count("$") >= 2
+    )
     return counted or bool(_unit(after))

@@ -13,6 +13,7 @@ from searchkit.verifiers.reference.maths.reading import NOTATION, Reading, plain
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig
 from searchkit.verifiers.reference.maths.terms import rational as value_of
 from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+from searchkit.verifiers.reference.maths.tolerances import Tolerance, number
 
 _COMPARISON = 2  # the work of comparing two numbers, in products of monomials
 
@@ -112,6 +113,14 @@ def unread(a: Answer, b: Answer) -> bool:
     """Whether another parser may help: one is in notation that ours lacks, none is words, no unit is another."""
     known = a.word is b.word is None and not _other_units(a, b)
     return known and any(one.trouble.startswith(NOTATION) for one in (a, b)) and all(_sound(one) for one in (a, b))
+
+
+def near(wanted: Answer, found: Answer, tolerance: Tolerance) -> bool:
+    """Whether both are real numbers in no other units, and the second is near enough to the first."""
+    if wanted.node is None or found.node is None or wanted.percent != found.percent or _other_units(wanted, found):
+        return False
+    reference, value = number(wanted.node), number(found.node)
+    return reference is not None and value is not None and tolerance.accepts(value, reference)
 
 
 def _sound(one: Answer) -> bool:

@@ -76,7 +76,8 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
 def _other_names(a: Node, b: Node) -> bool:
     """Whether two lists of named values share some names, or number them, and differ in others."""
     first, second = (
-        {name_of(part) for part in node.parts} if node.kind in ("list", "group") else set[str | None]() for node in (a, b)
+        {name_of(part) for part in node.parts} if node.kind in ("list", "group") else set[str | None]()
+        for node in (a, b)
     )
     if None in first | second or not first or not second or first == second or len(first | second) < 2:
         return False

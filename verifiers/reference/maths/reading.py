@@ -72,7 +72,9 @@ def plainly(text: str) -> Reading | None:
         return Reading(spelling, None, word=word)
     try:
         node = _times(_tree(plain, said), times)
-        others = tuple(_others(plain, measure, times)) if not _PLAIN.fullmatch(plain) or _GROUPED.fullmatch(plain) else ()
+        others = (
+            tuple(_others(plain, measure, times)) if not _PLAIN.fullmatch(plain) or _GROUPED.fullmatch(plain) else ()
+        )
     except Unreadable as error:
         trouble = f"{NOTATION if isinstance(error, Unknown) else ''}{error}"
         return Reading(spelling, None, unit=measure.unit, trouble=trouble, percent=percent)

@@ -20,7 +20,7 @@ from searchkit.answers import keys
 from searchkit.answers.canonical import MAX_ANSWER, canonical
 from searchkit.errors import ConfigError
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 # Every spelling on a line is the same answer, and its canonical form is the first.
 SAME = [
