@@ -13,7 +13,7 @@ import pytest
 import sympy
 
 from searchkit.answers import keys
-from searchkit.answers.canonical import rational, unpacked
+from searchkit.answers.canonical import rational, valued
 from searchkit.verifiers import MathEqual, math_key
 from searchkit.verifiers.reference.maths.answer import judge, read
 from searchkit.verifiers.reference.maths.symbolic import convert
@@ -39,7 +39,7 @@ def math500():
 
 def _number(answer):
     """The rational number that an answer is, without its unit; None if it is none."""
-    return rational(unpacked(answer))
+    return rational(valued(answer))
 
 
 def _swapped(old, new):
@@ -388,6 +388,8 @@ def _near_equation(answer):
 def near_misses(answer):
     """Five wrong answers, in the ways of its kind."""
     node = read(answer).node
+    if node is not None and node.kind == "relation" and "\\in" in answer:
+        node = node.parts[1]
     if "(" in answer and re.fullmatch(r"\\text\{\([A-Z]\)\}", answer):
         return _near_letter(answer)
     if read(answer).word is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from searchkit.answers.boxes import Several
+from searchkit.answers.units import DROPPED
 from searchkit.verifiers.reference.maths.compare import Algebra, Outcome, compare
 from searchkit.verifiers.reference.maths.exact import expand, independent
 from searchkit.verifiers.reference.maths.reading import NOTATION, Reading, plainly
@@ -128,7 +129,8 @@ def _sound(one: Answer) -> bool:
 
 
 def _other_units(a: Answer, b: Answer) -> bool:
-    return bool(a.unit and b.unit) and a.unit != b.unit
+    """Of units that keys for votes drop, none is another."""
+    return bool(a.unit and b.unit) and a.unit != b.unit and not {a.unit, b.unit} <= set(DROPPED)
 
 
 def _judged(a: Answer, b: Answer, algebra: Algebra) -> Outcome:

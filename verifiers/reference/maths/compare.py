@@ -59,8 +59,6 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
     if _other_names(a, b):
         return Outcome(None, "values with other names")
     a, b = (settled(node, algebra.known, algebra.work) for node in (a, b))
-    if a.kind in _WHOLE or b.kind in _WHOLE:
-        return _wholes(a, b, algebra)
     if a.kind == b.kind == "relation":
         return _relations(a, b, algebra)
     a, b = (named_value(node, algebra.known, algebra.work) for node in (a, b))
@@ -114,7 +112,7 @@ def _meant(outcome: Outcome) -> Outcome:
     return Outcome(None, "it says several values of which one may be meant") if outcome.equal is False else outcome
 
 
-_WHOLE = frozenset(("about", "ratio", "builder", "congruence", "statements", "cases", "field", "row"))
+_WHOLE = frozenset(("about", "ratio", "builder", "congruence", "statements", "cases", "field", "row", "prose", "raw"))
 """Kinds that are compared part by part and are never proved to differ by their parts."""
 
 
@@ -240,7 +238,7 @@ def _matched(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:
 
 def _unequal(a: Sequence[Node], b: Sequence[Node], algebra: Algebra, reason: str) -> Outcome:
     """Different, but for two systems of equations, and for members that are only repeated."""
-    if any(part.kind == "relation" or bound(part) for part in (*a, *b)):
+    if any((part.kind == "relation" and name_of(part) is None) or bound(part) for part in (*a, *b)):
         return Outcome(None, "equations that were not solved together")
     repeated = len(a) + len(b) > 2 and all(
         any(compare(one, other, algebra).equal for other in others)

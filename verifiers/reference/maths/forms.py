@@ -56,8 +56,7 @@ def _settled_list(node: Node, same: Same, work: Work) -> Node:
     if None not in names and len({*names}) == len(names) > 1:
         ordered = sorted(parts, key=lambda part: str(name_of(part)))
         return Node("group", tuple(named_value(part, same, work) for part in ordered), "()")
-    found = tuple(named_value(part, same, work) for part in parts)
-    return found[0] if len(found) == 1 else Node("list", found, node.value)
+    return parts[0] if len(parts) == 1 else Node("list", parts, node.value)
 
 
 def _settled_relation(node: Node, same: Same, work: Work) -> Node:

@@ -3,6 +3,7 @@ r"""The class in which a maths answer votes: `1/2`, `0.5` and `\frac12` are one,
 from __future__ import annotations
 
 from collections.abc import Hashable
+from hashlib import blake2b
 from typing import Any
 
 from searchkit.answers import keys
@@ -39,7 +40,8 @@ def _key(answer: Answer) -> Hashable:
     try:
         return _form(answer.node, Exact()) + unit
     except (TooBig, Unreadable, ValueError):
-        return answer.spelling
+        digest = blake2b(repr(answer.node).encode(), digest_size=4).hexdigest()  # spelled alike is not read alike
+        return f"{answer.spelling} #{digest}"
 
 
 def _form(node: Node, algebra: Exact) -> str:
@@ -80,6 +82,8 @@ def _value(node: Node, algebra: Exact) -> str:
             return " \\cup ".join(
                 sorted(_form(part, algebra) for part in node.parts) if points is None else map(spelled, points)
             )
+    if node.kind == "ratio":
+        return ":".join(_form(part, algebra) for part in node.parts)
     return _number(node, algebra.work)
 
 

@@ -16,6 +16,7 @@ from searchkit.answers.phrases import reduced
 from searchkit.answers.units import Measured, measured
 from searchkit.verifiers.reference.maths.matrices import bound
 from searchkit.verifiers.reference.maths.parser import parse
+from searchkit.verifiers.reference.maths.prose import prose
 from searchkit.verifiers.reference.maths.tokens import CONSTANTS, GREEK, MAX_RUN, Node, Unknown, Unreadable
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
@@ -76,6 +77,8 @@ def plainly(text: str) -> Reading | None:
             tuple(_others(plain, measure, times)) if not _PLAIN.fullmatch(plain) or _GROUPED.fullmatch(plain) else ()
         )
     except Unreadable as error:
+        if (note := prose(said)) is not None:
+            return Reading(spelling, note, unit=measure.unit, percent=percent)
         trouble = f"{NOTATION if isinstance(error, Unknown) else ''}{error}"
         return Reading(spelling, None, unit=measure.unit, trouble=trouble, percent=percent)
     trouble = f"{NOTATION}{bound(node)!r} is not known" if "\\" in plain and bound(node) else ""

@@ -27,7 +27,7 @@ class Node:
     -1 for `\\mp`), group (its two brackets), list ("or" if its members are alternatives), union, relation (its signs),
     matrix (rows), row, ratio, about (a rounded value), builder (element, condition), congruence (two sides, modulus),
     restated (one set in two notations), statements (equations with conditions), cases (rows of a function), field (its
-    letter).
+    letter), prose (its words), raw (text).
     """
 
     kind: str
@@ -95,6 +95,7 @@ _REFUSED = (
     (_BETWEEN_WORDS, "a word stands between two values"),
     (_RANGE, "a dash between numbers may be a range or a difference"),
     (_DATE, "it may be a date"),
+    (re.compile(r"[0-9]\s*:\s*[0-9]{2}\s*[APap]\.?\s*[Mm]"), "a time of day"),
     (_DOTS, "dots stand for what is not said"),
     (re.compile(r"!=(?<![\s]!=)|!=(?!\s)"), "'!=' may be a factorial or not equal"),
     (re.compile(r"[0-9]\s+\([-+*/=0-9. ]+\)"), "a calculation in brackets may explain or multiply"),
