@@ -261,6 +261,8 @@ def _bag_and_row(a: Node, b: Node, algebra: Algebra) -> Outcome:
     if bag.kind == "list" and ordered.equal is not False:
         return ordered
     outcome = _matched(bag.parts, row.parts, algebra)
+    if bag.value == "or":
+        return _meant(outcome)
     return outcome if outcome.equal is False else Outcome(None, "the same members, but only one of them has an order")
 
 
