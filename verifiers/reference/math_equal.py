@@ -15,7 +15,7 @@ from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
 from searchkit.verifiers.reference.maths.answer import Answer, judge, near, read, unread
-from searchkit.verifiers.reference.maths.compare import Outcome
+from searchkit.verifiers.reference.maths.outcome import Outcome
 from searchkit.verifiers.reference.maths.tolerances import Tolerance
 from searchkit.verifiers.reference.maths.worker import QUEUE, WITH_MATH_VERIFY
 from searchkit.verifiers.reference.referenced import Referenced

@@ -8,8 +8,9 @@ from fractions import Fraction
 
 from searchkit.answers.boxes import Several
 from searchkit.answers.units import DROPPED
-from searchkit.verifiers.reference.maths.compare import Algebra, Outcome, compare
+from searchkit.verifiers.reference.maths.compare import compare
 from searchkit.verifiers.reference.maths.exact import expand, independent
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.reading import NOTATION, Reading, plainly
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig
 from searchkit.verifiers.reference.maths.terms import rational as value_of

@@ -6,16 +6,12 @@ import re
 from abc import ABC, abstractmethod
 from fractions import Fraction
 
-from searchkit.verifiers.reference.maths.reader import AND, MINUS_ONE, over, signed
-from searchkit.verifiers.reference.maths.rows import Rows
+from searchkit.verifiers.reference.maths.reader import AND, MINUS_ONE, over
+from searchkit.verifiers.reference.maths.symbols import Symbols
 from searchkit.verifiers.reference.maths.tokens import (
-    BIG,
     BOUND,
-    CONSTANTS,
-    DECORATED,
     DOTS,
     FUNCTIONS,
-    GREEK,
     INVERSE,
     Node,
     Unknown,
@@ -30,12 +26,8 @@ _MIXED = re.compile(r"\\frac (?:[0-9]{2}(?![0-9])|\{ [0-9]+ \} \{ [0-9]+ \})")
 _MINUS_ONES = (MINUS_ONE, Node("product", (MINUS_ONE, Node("number", value=Fraction(1)))))
 
 
-class Atoms(Rows, ABC):
+class Atoms(Symbols, ABC):
     """The lower half of the parser."""
-
-    @abstractmethod
-    def _product(self) -> Node:
-        """A term of a sum."""
 
     @abstractmethod
     def _power(self) -> Node:
@@ -195,82 +187,6 @@ class Atoms(Rows, ABC):
             raise Unreadable("sin a/b may be sin(a/b) or (sin a)/b")
         return factors[0] if len(factors) == 1 else Node("product", tuple(factors))
 
-    def _name(self, word: str) -> Node:
-        if word in CONSTANTS:
-            return Node("constant", value=CONSTANTS[word])
-        if word in BIG:
-            self._at += 1 if word == "\\mathbb" else 0
-            return self._field(word)
-        if word in DECORATED:
-            return self._decorated()
-        if word not in GREEK and not (len(word) == 1 and word.isalpha()):
-            raise (Unknown if word[0] == "\\" else Unreadable)(f"{word!r} is not known")
-        if not self._take("_"):
-            return Node("symbol", value=word + self._primes())
-        if self._take("{"):
-            name = self._word_in_braces(_in_subscript)
-        else:
-            name, self._at = self.peek() or "", self._at + 1
-        if not name or not _in_subscript(name[0]):
-            raise Unreadable("an empty subscript")
-        return Node("symbol", value=f"{word}_{name}{self._primes()}")
-
-    def _primes(self) -> str:
-        r"""Primes behind a name, as characters or as `^{\prime}`."""
-        found = ""
-        while self._take("'"):
-            found += "'"
-        if self.peek() == "^" and "\\prime" in (self.peek(1), self.peek(2)):
-            self._at += 1
-            braced = self._take("{")
-            while self._take("\\prime"):
-                found += "'"
-            if braced:
-                self._need("}")
-        return found
-
-    def _bound(self, word: str) -> Node:
-        r"""A sum, integral or limit over what stands behind it: its bounds belong to its name."""
-        name = word
-        while (sign := self._take("_", "^", "\\limits")) is not None:
-            name += sign + (self._raw() if sign != "\\limits" else "")
-        with self._deeper():
-            return Node("function", (self._product(),), name)
-
-    def _raw(self) -> str:
-        """The tokens of an argument, as they stand."""
-        begin, depth = self._at, 0
-        while (word := self.peek()) is not None:
-            self._at += 1
-            depth += (word == "{") - (word == "}")
-            if depth <= 0:
-                break
-        return "".join(self._words[begin : self._at]).removeprefix("{").removesuffix("}")
-
-    def _decorated(self) -> Node:
-        r"""A letter with an arrow, hat or bar: a symbol of its own."""
-        braced = self._take("{") is not None
-        word = self.peek() or ""
-        if word not in GREEK and not (len(word) == 1 and word.isalpha()):
-            raise Unreadable("an arrow, hat or bar over more than a letter")
-        self._at += 1
-        if braced:
-            self._need("}")
-        below = self._name("x").value.removeprefix("x") if self.peek() == "_" else ""
-        return Node("symbol", value=f"\\vec {word}{below}")
-
-    def _field(self, word: str) -> Node:
-        if word in ("\\emptyset", "\\varnothing", "\\oslash"):
-            return Node("group", (), "{}")
-        letter = self.peek() or ""
-        if letter not in tuple("RNZQC") or self.peek(1) != "}":
-            raise Unknown("a number field that is not known")
-        self._at += 2
-        if letter != "R":
-            return Node("field", value=letter)
-        infinity = Node("constant", value="oo")
-        return Node("group", (signed(infinity, "-"), infinity), "()")
-
 
 def _derivative(above: Node, below: Node) -> Node:
     """dy/dx of two letters, whole; other fractions with the symbol d above and below may be derivatives or not."""
@@ -278,10 +194,6 @@ def _derivative(above: Node, below: Node) -> Node:
     if len(names) != 4 or not all(isinstance(name, str) and len(name) > 0 for name in names):
         raise Unknown("a derivative, or a fraction with the symbol d above and below")
     return Node("function", (), f"\\frac{''.join(names[:2])}/{''.join(names[2:])}")
-
-
-def _in_subscript(word: str) -> bool:
-    return word.isalnum() or word in "+-,/" or word in GREEK or word == "\\odot"
 
 
 def cis(angle: Node) -> Node:

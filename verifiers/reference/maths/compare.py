@@ -7,47 +7,16 @@ whole (a ratio, a condition, a rounded value) is the same as its like, and rarel
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
 from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
 from searchkit.verifiers.reference.maths.matrices import bound, composite
-from searchkit.verifiers.reference.maths.numeric import far
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome, all_of
 from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region
 from searchkit.verifiers.reference.maths.terms import Work
 from searchkit.verifiers.reference.maths.tokens import Node
-
-
-class Outcome(NamedTuple):
-    """equal: True and False are proven, None is unknown.
-
-    reason: half a sentence. A model may see it, so it never quotes the first answer, which is the reference.
-    """
-
-    equal: bool | None
-    reason: str
-
-
-class Algebra(ABC):
-    """How two expressions without lists and signs of comparison are compared. One for each pair of answers."""
-
-    def __init__(self) -> None:
-        self.work: Work = Work()
-
-    def known(self, a: Node, b: Node) -> bool:
-        """Whether two expressions are surely equal; lists and relations are not asked about."""
-        kinds = {"relation", "list", "group", "union", "matrix", "about"}
-        return not kinds & {a.kind, b.kind} and self.same(a, b).equal is True
-
-    @abstractmethod
-    def same(self, a: Node, b: Node) -> Outcome:
-        """Whether two expressions are equal wherever both are defined."""
-
-    @abstractmethod
-    def same_equation(self, a: Node, b: Node) -> Outcome:
-        """Whether a = 0 and b = 0 are the same equation up to a constant factor."""
+from searchkit.verifiers.reference.maths.wholes import WHOLE, wholes
 
 
 def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
@@ -64,8 +33,8 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
     a, b = (named_value(node, algebra.known, algebra.work) for node in (a, b))
     if "relation" in (a.kind, b.kind):
         return Outcome(None, "one is an equation or inequality, the other is none")
-    if a.kind in _WHOLE or b.kind in _WHOLE:
-        return _wholes(a, b, algebra)
+    if a.kind in WHOLE or b.kind in WHOLE:
+        return wholes(a, b, algebra, lambda these, others: _in_order(these, others, algebra))
     if "union" in (a.kind, b.kind) and (outcome := _points(a, b, algebra.work)) is not None:
         return outcome
     return _shaped(a, b, algebra)
@@ -112,61 +81,6 @@ def _meant(outcome: Outcome) -> Outcome:
     return Outcome(None, "it says several values of which one may be meant") if outcome.equal is False else outcome
 
 
-_WHOLE = frozenset(("about", "ratio", "builder", "congruence", "statements", "cases", "field", "row", "prose", "raw"))
-"""Kinds that are compared part by part and are never proved to differ by their parts."""
-
-
-def _wholes(a: Node, b: Node, algebra: Algebra) -> Outcome:
-    if "about" in (a.kind, b.kind):
-        return _rounded(a, b, algebra)
-    if a.kind != b.kind or a.value != b.value or len(a.parts) != len(b.parts):
-        return Outcome(None, "two kinds of answers that were not compared")
-    if a.kind == "ratio":
-        return _ratios(a, b, algebra)
-    parts = _in_order(a.parts, b.parts, algebra)
-    if a.kind == "congruence" and parts.equal is False and len(a.parts) == 3:
-        return _congruences(a, b, algebra)
-    return parts if parts.equal else Outcome(None, "other conditions, which may say the same")
-
-
-def _rounded(a: Node, b: Node, algebra: Algebra) -> Outcome:
-    """A rounded value is the same if it has the same digits; what is near may be meant, what is far is not."""
-    one, other = (named_value(node, algebra.known, algebra.work) for node in (a, b))
-    one, other = (node.parts[0] if node.kind == "about" else node for node in (one, other))
-    if shape(one) == shape(other) == "one" and "relation" not in (one.kind, other.kind):
-        if algebra.known(one, other):
-            return Outcome(True, "the same digits")
-        if far(one, other):
-            return Outcome(False, "another value")
-    return Outcome(None, "one is rounded")
-
-
-def _ratios(a: Node, b: Node, algebra: Algebra) -> Outcome:
-    """Proportional ones are the same, unless they may be times of day."""
-    if (same := _in_order(a.parts, b.parts, algebra)).equal:
-        return same
-    if any(len(node.parts) == 2 and _may_be_minutes(node.parts[1]) for node in (a, b)):
-        return Outcome(None, "two ratios or times of day")
-    crossed = [
-        algebra.same(Node("product", (a.parts[0], y)), Node("product", (b.parts[0], x)))
-        for x, y in zip(a.parts[1:], b.parts[1:], strict=True)
-    ]
-    return _all(crossed)
-
-
-def _may_be_minutes(node: Node) -> bool:
-    return node.kind == "number" and node.value.denominator == 1 and 10 <= node.value < 60
-
-
-def _congruences(a: Node, b: Node, algebra: Algebra) -> Outcome:
-    """Two residues of one modulus: the same if that divides their difference."""
-    values = [part.value for node in (a, b) for part in node.parts[1:] if part.kind == "number"]
-    if not algebra.known(a.parts[0], b.parts[0]) or len(values) < 4 or values[1] != values[3] or values[1] == 0:
-        return Outcome(None, "congruences that were not solved")
-    same = ((values[0] - values[2]) / values[1]).denominator == 1
-    return Outcome(same, "the same residue" if same else "another residue")
-
-
 def _has_units(node: Node) -> bool:
     """Whether an expression may be a vector in terms of unit vectors."""
     named = node.kind == "symbol" and node.value in ("j", "k", "\\vec i", "\\vec j", "\\vec k")
@@ -177,15 +91,6 @@ _SHAPES = {
     "one": "a single value", "bag": "a list or set", "row": "a tuple or interval", "matrix": "a matrix",
     "union": "a union",
 }  # fmt: skip
-
-
-def _all(outcomes: Sequence[Outcome]) -> Outcome:
-    """Different if one part is, unknown if one is unknown, equal if all are."""
-    for wanted in (False, None):
-        for outcome in outcomes:
-            if outcome.equal is wanted:
-                return outcome
-    return outcomes[-1] if outcomes else Outcome(True, "both are empty")
 
 
 def _numbers(a: Node, b: Node, algebra: Algebra) -> Outcome:
@@ -214,7 +119,7 @@ def _infinite(node: Node) -> int:
 def _in_order(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:
     if len(a) != len(b):
         return Outcome(False, "another number of parts")
-    return _all([compare(x, y, algebra) for x, y in zip(a, b, strict=True)])
+    return all_of([compare(x, y, algebra) for x, y in zip(a, b, strict=True)])
 
 
 def _matched(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:

@@ -17,8 +17,8 @@ from typing import IO, Any
 
 from searchkit.answers.boxes import Several
 from searchkit.verifiers.reference.maths.answer import judge, read, unread
-from searchkit.verifiers.reference.maths.compare import Algebra, Outcome
 from searchkit.verifiers.reference.maths.other import MathVerify
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.tokens import Unreadable
 
 HEADER = struct.Struct(">I")

@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 
 from searchkit.verifiers.reference.maths.answer import Exact
-from searchkit.verifiers.reference.maths.compare import Algebra, Outcome
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.terms import MAX_BITS, TooBig
 from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
 

@@ -21,7 +21,7 @@ from typing import IO, Any
 from searchkit import errors
 from searchkit.answers.boxes import Several
 from searchkit.errors import VerifierError
-from searchkit.verifiers.reference.maths.compare import Outcome
+from searchkit.verifiers.reference.maths.outcome import Outcome
 from searchkit.verifiers.reference.maths.server import receive, send
 
 LIMIT = 2.0
