@@ -98,7 +98,7 @@ _STEMS = ("answer", "réponse", "antwort", "respuesta", "ответ", "答")
 @lru_cache(maxsize=64)
 def _patterns(more: tuple[str, ...], choices: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
     flags = re.IGNORECASE | re.MULTILINE
-    known = [rf"\b{word}" if word[0].isascii() else word for word in (*WORDS, *(CHOICES if choices else ()))]
+    known = [rf"(?<![^\W_]){word}" if word[0].isascii() else word for word in (*WORDS, *(CHOICES if choices else ()))]
     sentence = rf"(?:{'|'.join(known)}){_BETWEEN}{_DETOUR}{_BETWEEN}{_LINK}"
     own = "".join(rf"|{re.escape(word)}(?:[*_ \t]{{0,4}}[:：])?" for word in more)
     headings = "|".join([*known, *map(re.escape, more)])

@@ -52,6 +52,9 @@ _ENDS_VALUE = re.compile(r"[0-9})\]A-Za-z|!.]\s*$")
 _SQUARE = {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cu": "^3", "cubed": "^3"}
 
 
+_POWERS = ("squared", "cubed")
+
+
 class Measured(NamedTuple):
     """value: the text without its unit. unit: its name, "" if there is none. certain: no letter may be a variable."""
 
@@ -115,7 +118,8 @@ def _tail(pieces: list[re.Match[str]]) -> tuple[int, list[str], bool]:
             break
     lost = words[: max(0, len(words) - _counted(pieces, start))]
     factor = any(not word.lstrip("^-").isdigit() and word not in "²³" for word in lost)  # "4 \\cdot t"
-    return (len(pieces), [], True) if factor else (start, words[len(lost) :], sure or not doubtful)
+    alone = all(word.casefold() in _SQUARE for word in words[len(lost) :]) or words[len(lost)].casefold() in _POWERS
+    return (len(pieces), [], True) if factor or alone else (start, words[len(lost) :], sure or not doubtful)
 
 
 def _after_number(pieces: list[re.Match[str]], at: int) -> bool:

@@ -27,6 +27,16 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
     algebra.work.spend(1)
     if _other_names(a, b):
         return Outcome(None, "values with other names")
+    outcome = _compared(a, b, algebra)
+    either = any(node.kind == "list" and node.value == "or" for node in (a, b))
+    return _meant(outcome) if either and _size(a) != _size(b) else outcome
+
+
+def _size(node: Node) -> int:
+    return len(node.parts) if node.kind in ("list", "group") else 1
+
+
+def _compared(a: Node, b: Node, algebra: Algebra) -> Outcome:
     a, b = (settled(node, algebra.known, algebra.work) for node in (a, b))
     if a.kind == b.kind == "relation":
         return _relations(a, b, algebra)
@@ -57,8 +67,7 @@ def _shaped(a: Node, b: Node, algebra: Algebra) -> Outcome:
         case ("one", "one"):
             return _numbers(a, b, algebra)
         case ("bag", "bag"):
-            outcome = _matched(a.parts, b.parts, algebra)
-            return _meant(outcome) if len(a.parts) != len(b.parts) and "or" in (a.value, b.value) else outcome
+            return _matched(a.parts, b.parts, algebra)
         case ("row", "row"):
             return _rows(a, b, algebra)
         case ("bag", "row") | ("row", "bag"):
@@ -72,8 +81,7 @@ def _shaped(a: Node, b: Node, algebra: Algebra) -> Outcome:
     one = a if shapes[0] == "one" else b
     if composite(one) or _has_units(one) or bound(one):
         return Outcome(None, "arithmetic with what is no single value")
-    outcome = Outcome(False, f"it is {_SHAPES[shapes[1]]} and should be something else")
-    return _meant(outcome) if "or" in (a.value, b.value) else outcome
+    return Outcome(False, f"it is {_SHAPES[shapes[1]]} and should be something else")
 
 
 def _meant(outcome: Outcome) -> Outcome:
@@ -166,8 +174,8 @@ def _bag_and_row(a: Node, b: Node, algebra: Algebra) -> Outcome:
     if bag.kind == "list" and ordered.equal is not False:
         return ordered
     outcome = _matched(bag.parts, row.parts, algebra)
-    if bag.value == "or":
-        return _meant(outcome)
+    if bag.value == "or" and any(len(part.parts) > 1 for part in bag.parts):
+        return _meant(outcome)  # one of several points may be meant
     return outcome if outcome.equal is False else Outcome(None, "the same members, but only one of them has an order")
 
 

@@ -28,7 +28,7 @@ _DEGREES = re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?
 _THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
 _LINES = re.compile(r"(?:\s*(?:\\\\(?=\s|$)|\n))+\s*")
 _SEPARATORS = re.compile(r"\s*(?:,|;|\\quad(?![A-Za-z])|\band\b)\s*")
-_DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]+)|(-?[0-9]{1,3})((?:\.[0-9]{3})+)")
+_DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]+)|(-?[0-9]{1,3})((?:\.[0-9]{3})+)(?:,([0-9]+))?")
 _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*-\s*([0-9]+(?:\.[0-9]+)?)")
 _TRAILING = re.compile(r"\.\.|…")
 _ELLIPSIS = re.compile(r"\.\.|…|\\[lc]?dots(?![A-Za-z])")
@@ -64,6 +64,8 @@ def plainly(text: str) -> Reading | None:
     angles = _ANGLE.search(said) is not None
     bare, times = multiplied(_DEGREES.sub(r"\\deg ", said) if angles else said)
     measure = Measured(bare) if angles else measured(bare)
+    if not angles and not measure.unit and _DEGREES.search(bare):
+        measure = measure._replace(unit="deg")
     percent = _PERCENT.search(bare) is not None
     plain = unpacked(_THOUSANDS.sub("", measure.value if measure.certain else bare))
     if not plain.strip():
@@ -73,9 +75,8 @@ def plainly(text: str) -> Reading | None:
         return Reading(spelling, None, word=word)
     try:
         node = _times(_tree(plain, said), times)
-        others = (
-            tuple(_others(plain, measure, times)) if not _PLAIN.fullmatch(plain) or _GROUPED.fullmatch(plain) else ()
-        )
+        single = _PLAIN.fullmatch(plain) and not _GROUPED.fullmatch(plain) and not measure.unit
+        others = () if single else tuple(_others(node, plain, measure, times))
     except Unreadable as error:
         if (note := prose(said)) is not None:
             return Reading(spelling, note, unit=measure.unit, percent=percent)
@@ -136,10 +137,18 @@ def _times(node: Node, times: Fraction) -> Node:
     return node if times == 1 else Node("product", (Node("number", value=times), node))
 
 
-def _others(plain: str, measure: Measured, times: Fraction) -> Iterator[Node]:
-    """Other readings: a decimal comma, a point between thousands, a letter that is a unit, letters with arrows."""
+def _others(node: Node, plain: str, measure: Measured, times: Fraction) -> Iterator[Node]:
+    """Other readings: a decimal comma, a point between thousands, a letter that is a unit, letters with arrows,
+
+    degrees as parts of pi, and what is behind a sign of approximation.
+    """
+    if measure.unit == "deg":
+        yield Node("product", (node, Node("constant", value="degree")))
+    if node.kind == "relation" and node.value[-1] == "~" and len(node.parts) > 1:
+        yield Node("about", node.parts[-1:])
     if decimal := _DECIMAL_COMMA.fullmatch(plain.strip()):
-        text = f"{decimal[1]}.{decimal[2]}" if decimal[1] else (decimal[3] + decimal[4].replace(".", ""))
+        grouped = f"{decimal[3]}{decimal[4]}".replace(".", "") + f".{decimal[5] or 0}"
+        text = f"{decimal[1]}.{decimal[2]}" if decimal[1] else grouped
         yield _times(Node("number", value=Fraction(text)), times)
     if not measure.certain:
         with contextlib.suppress(Unreadable):

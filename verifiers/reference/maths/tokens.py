@@ -66,7 +66,7 @@ BOUND = frozenset("\\" + name for name in ("sum", "prod", "int", "iint", "oint",
 DOTS = frozenset("\\" + name for name in ("dots", "cdots", "ldots"))
 DECORATED = frozenset("\\" + name for name in ("vec", "hat", "bar", "mathbf", "tilde", "widehat", "dot", "ddot"))
 """What makes another symbol of a letter."""
-_NOT_A_PRODUCT_WORDS = "gcd lcm det max min mod arg Re Im sgn erf adj rem lim sup dim ker tr of is to"
+_NOT_A_PRODUCT_WORDS = "gcd lcm det max min mod arg Re Im sgn erf adj rem lim sup dim ker tr of is to ish"
 _NOT_A_PRODUCT = frozenset(_NOT_A_PRODUCT_WORDS.split())
 _WORDS = frozenset({*FUNCTIONS, *CONSTANTS, "sqrt", "and", "or"})
 
