@@ -9,6 +9,9 @@ from typing import NamedTuple
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
 _OPENING, _TOKEN, _BRACE = re.compile(r"\s*\{"), re.compile(r"\s*([^\s{}$\\.,;]+)"), re.compile(r"\\.|[{}]", re.DOTALL)
 _BLANK = re.compile(r"\\[hv]?phantom\s*\{[^{}]*\}|\\(?:quad|qquad|square|Box|hspace\s*\{[^{}]*\}|[,;:! ])|[\s_~?{}$]")
+_PLACEHOLDER = re.compile(
+    r"(?:\\text)?\(?(?:(?:your|the)?(?:final)?answer(?:here)?|ans|\.{2,}|\\[lc]?dots)?\)?", re.IGNORECASE
+)
 
 
 class Several(tuple[str, ...]):
@@ -26,12 +29,12 @@ class Box(NamedTuple):
 
 
 def boxes(text: str) -> list[Box]:
-    r"""The outermost boxes that hold something. Linear time."""
+    r"""The outermost boxes that hold something, and not just the word "answer". Linear time."""
     found: list[Box] = []
     at = 0
     while (command := _BOX.search(text, at)) is not None:
         content, at = _content(text, command.end())
-        if content is None or _BLANK.sub("", content):
+        if content is None or not _PLACEHOLDER.fullmatch(_BLANK.sub("", content)):
             found.append(Box(content, command.start(), at))
     return found
 

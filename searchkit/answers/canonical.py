@@ -209,7 +209,8 @@ def rational(text: str) -> Fraction | None:
         sign, whole, top, bottom = (a or b for a, b in zip(match.groups()[:4], match.groups()[4:], strict=True))
         above, below = (Fraction(re.sub(r"[,\s]", "", part)) for part in (top, bottom))
         mixed = 0 < above < below and not top.startswith("0")  # else 1 000/3 and 2 5/3 have two readings
-        if below and (mixed or not whole):
+        dated = re.match("0[0-9]", top) or re.match("0[0-9]", bottom)
+        if below and (mixed or not whole) and not dated:
             value = int(whole or 0) + above / below
             return -value if sign == "-" else value
     return None

@@ -33,7 +33,7 @@ _PART = re.compile(
 )  # fmt: skip
 _WRAPPED = re.compile(r"\s*\\(?:text|textbf|textrm|textit|mbox)\s*\{([^{}]*)\}[\s.]*")
 _TWICE = re.compile(r"([A-Za-z -]+?)\s*\(\s*([0-9][0-9,]*)\s*\)")
-_ASIDE = re.compile(r"\s*\(\s*((?:[A-Za-z][A-Za-z.'’-]*[\s-]*)+)\)\s*$")
+_ASIDE = re.compile(r"\s*\(\s*([A-Za-z][A-Za-z.'’\s-]+)\)\s*$")
 _LINKS_WORDS = (
     "is are was were be has have had gets got get equals equal to of number total exactly only just makes make "
     "made pays paid pay costs cost needs need needed left with takes take took earns earned spends spent sells "

@@ -176,3 +176,15 @@ def test_a_letter_may_be_a_unit_or_a_variable(text, certain):
 def test_canonical_form_drops_nothing_that_is_said(text, other):
     """Keys for votes are as careful as verdicts."""
     assert canonical(text) != canonical(other)
+
+
+@pytest.mark.parametrize("end", ["", "!", ")", "5", "=", "}"])
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "ab ", "a-", "a.", "(a", "5 a", "a' ", "{a}", "$a", "cm ", "cm/", " ", "\\text{a", "x=", "one ", "1,", "a, "],
+)
+def test_phrases_of_one_piece_cost_no_more_than_others(piece, end):
+    """An exponential step would never end on these."""
+    for text in ("5 (" + (piece * 400)[:390] + end, (piece * 400)[:390] + end, "5" + (piece * 400)[:390] + end):
+        assert isinstance(reduced(text), str)
+        assert isinstance(measured(text).value, str)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from searchkit.answers.boxes import Several
+from searchkit.answers.number_words import number_in_words
 from searchkit.answers.units import DROPPED
 from searchkit.verifiers.reference.maths.compare import compare
 from searchkit.verifiers.reference.maths.exact import expand, independent
@@ -17,6 +18,20 @@ from searchkit.verifiers.reference.maths.terms import rational as value_of
 from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
 from searchkit.verifiers.reference.maths.tolerances import Tolerance, number
 
+_QUANTITIES = (
+    "half",
+    "halves",
+    "third",
+    "quarter",
+    "dozen",
+    "hundred",
+    "thousand",
+    "million",
+    "infinit",
+    "none",
+    "nothing",
+    "nil",
+)
 _COMPARISON = 2  # the work of comparing two numbers, in products of monomials
 
 
@@ -174,6 +189,10 @@ def _unread(a: Answer, b: Answer) -> Outcome:
     return Outcome(None, "what it is compared with could not be read")
 
 
+def _is_quantity(word: str) -> bool:
+    return number_in_words(word) is not None or word.startswith(_QUANTITIES)
+
+
 def _words(a: Answer, b: Answer) -> Outcome:
     if a.word is None or b.word is None:
         other = a if a.word is None else b
@@ -181,6 +200,8 @@ def _words(a: Answer, b: Answer) -> Outcome:
             return _unread(a, b)
         if other.node.kind == "group" and not other.node.parts:
             return Outcome(None, "one is a word, the other the empty set")
+        if any(_is_quantity(word) for word in str(a.word or b.word).split()):
+            return Outcome(None, "one is a number in words")
         return Outcome(False, "one is a word, the other is maths")
     if a.word == b.word:
         return Outcome(True, "the same words")

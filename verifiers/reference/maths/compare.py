@@ -170,6 +170,9 @@ def _rows(a: Node, b: Node, algebra: Algebra) -> Outcome:
 
 def _bag_and_row(a: Node, b: Node, algebra: Algebra) -> Outcome:
     bag, row = (a, b) if shape(a) == "bag" else (b, a)
+    if len(row.parts) == 2 and row.value != "()":
+        same = _matched(bag.parts, row.parts, algebra).equal is not False and row.value == "[]"
+        return Outcome(None if same else False, "one is an interval, the other a list or set")
     ordered = _in_order(a.parts, b.parts, algebra)
     if bag.kind == "list" and ordered.equal is not False:
         return ordered

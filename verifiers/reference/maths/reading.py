@@ -29,6 +29,7 @@ _THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
 _LINES = re.compile(r"(?:\s*(?:\\\\(?=\s|$)|\n))+\s*")
 _SEPARATORS = re.compile(r"\s*(?:,|;|\\quad(?![A-Za-z])|\band\b)\s*")
 _DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]+)|(-?[0-9]{1,3})((?:\.[0-9]{3})+)(?:,([0-9]+))?")
+_LAKHS = re.compile(r"\s*[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}\s*")
 _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*-\s*([0-9]+(?:\.[0-9]+)?)")
 _TRAILING = re.compile(r"\.\.|…")
 _ELLIPSIS = re.compile(r"\.\.|…|\\[lc]?dots(?![A-Za-z])")
@@ -150,6 +151,8 @@ def _others(node: Node, plain: str, measure: Measured, times: Fraction) -> Itera
         grouped = f"{decimal[3]}{decimal[4]}".replace(".", "") + f".{decimal[5] or 0}"
         text = f"{decimal[1]}.{decimal[2]}" if decimal[1] else grouped
         yield _times(Node("number", value=Fraction(text)), times)
+    if _LAKHS.fullmatch(plain.strip()):
+        yield _times(Node("number", value=Fraction(plain.replace(",", ""))), times)
     if not measure.certain:
         with contextlib.suppress(Unreadable):
             bare = _times(_tree(unpacked(_THOUSANDS.sub("", measure.value)), ""), times)

@@ -96,6 +96,7 @@ _REFUSED = (
     (_RANGE, "a dash between numbers may be a range or a difference"),
     (_DATE, "it may be a date"),
     (re.compile(r"[0-9]\s*:\s*[0-9]{2}\s*[APap]\.?\s*[Mm]"), "a time of day"),
+    (re.compile(r"(?<![0-9.])0[0-9]+\s*/|/\s*0[0-9]"), "it may be a date"),
     (_DOTS, "dots stand for what is not said"),
     (re.compile(r"!=(?<![\s]!=)|!=(?!\s)"), "'!=' may be a factorial or not equal"),
     (re.compile(r"[0-9]\s+\([-+*/=0-9. ]+\)"), "a calculation in brackets may explain or multiply"),
