@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -212,5 +213,7 @@ def _words(a: Answer, b: Answer) -> Outcome:
 
 
 def answer_key(found: Answer) -> Hashable:
-    """What answers that could not be read vote by."""
-    return found.word if found.word is not None else found.spelling
+    """What answers that could not be read vote by: nothing that looks like the form of one that could."""
+    if found.word is not None:
+        return found.word
+    return found.spelling if re.search(r"[A-Za-z\\]", found.spelling) else f"{found.spelling} (unread)"

@@ -83,7 +83,8 @@ def _value(node: Node, algebra: Exact) -> str:
                 sorted(_form(part, algebra) for part in node.parts) if points is None else map(spelled, points)
             )
     if node.kind == "ratio":
-        return ":".join(_form(part, algebra) for part in node.parts)
+        parts = ((part.kind, _form(part, algebra)) for part in node.parts)
+        return ":".join(f"({form})" if kind == "ratio" else form for kind, form in parts)
     return _number(node, algebra.work)
 
 

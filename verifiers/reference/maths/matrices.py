@@ -59,6 +59,8 @@ def _product(factors: tuple[Node, ...]) -> Node:
     """Numbers in front of and behind matrices, which are multiplied in their order."""
     scalars = [factor for factor in factors if not (factor.kind in _COMPOSITE or composite(factor))]
     matrices = [evaluated(factor) for factor in factors if factor.kind in _COMPOSITE or composite(factor)]
+    if not matrices:
+        raise Unreadable("a sum of a matrix and a number")
     found = matrices[0]
     for other in matrices[1:]:
         found = _times(found, other)
