@@ -240,6 +240,18 @@ HOSTILE = {
     "boxed braces": r"\boxed{" + "{" * 50_000 + "}" * 50_000 + "}",
     "ten thousand fractions": r"\frac{1}{" * 10_000 + "2" + "}" * 10_000,
     "zero bytes": "\x00" * 500,
+    "names": "x_1=" * 240 + "1",
+    "systems": r"\begin{cases}" + r"x=1\\" * 180 + r"\end{cases}",
+    "powers of matrices": r"\begin{pmatrix}a&b\\c&d\end{pmatrix}^6+" * 20 + r"\begin{pmatrix}a&b\\c&d\end{pmatrix}^6",
+    "a chain": "=".join(["(a+b+c)^{12}"] * 60),
+    "ratios": ":".join(["(a+b+c)^{9}"] * 70),
+    "sets by conditions": r"\{x \mid " * 30 + "x>1" + r"\}" * 30,
+    "an inequality": r"|(a+b)^{30}| \le 5",
+    "a congruence": r"x \equiv 9^{9^9} \pmod{9^{9^9}}",
+    "sums": r"\sum_{k=1}^{9^9}" * 20 + "k",
+    "a note": "min at $9^{9^9}$ " * 50,
+    "rounded": r"9^{9^9} \approx 5",
+    "restated": r"x>1:(1,\infty)" * 40,
     "scripts": "٣²½𝟙ⅷ",
 }
 
