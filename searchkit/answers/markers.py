@@ -27,7 +27,17 @@ _BETWEEN = (
     r"|(?<=[ \t])(?:finale?|correct[ae]|choice|value)\b){0,12}"
 )
 _DETOUR = r"(?:(?<=[ \t])(?:to|for|of|in|we|that|à|de|auf|zu|на|der|a)\b[^.:=\n]{0,80}?)?"
-_LEAD = re.compile(r"(?:[\s*_:：=…]|\.{2,}|—)*")
+_LEAD = re.compile(
+    r"(?:[\s*_:：=…]|\.{2,}|—"
+    r"|(?:therefore|thus|then|hence|simply|clearly|exactly|just|indeed|equal to|given by|as follows)\b)*"
+)
+_OPENING = re.compile(
+    r"[\s*_#>(\[-]*(?:(?:so|thus|hence|therefore|the|my|our|your|a|final|correct|right|best|short|la|le|die|el|最终|正确|所以)"
+    r"[\s,*_]*)*",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"[0-9]{1,2}[.)]\s+\S")
+_QUOTES = {"'": "'", '"': '"', "“": "”", "‘": "’", "«": "»", "「": "」"}
 _HEADING = (
     r"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]{{0,4}})?(?:\*\*|__)?(?:the |my |la |die )?(?:final |correct )?(?:{words})"
     r"[ \t]{{0,4}}(?:\*\*|__)?[ \t]{{0,4}}(?:\*\*|__)?[ \t]{{0,4}}$"
@@ -60,7 +70,8 @@ _MAX_LOOK, _LONGEST_STRONG = 2000, 100
 class Mark(NamedTuple):
     """One marker. start, begin, end: where it, its answer and that answer's end stand. colon: "Answer:", a heading.
 
-    doubted: whether words before it ("let us check that the answer is") make it no statement.
+    doubted: whether words before it ("let us check that the answer is") make it no statement. opens: whether it begins
+    its line.
     """
 
     start: int
@@ -69,6 +80,7 @@ class Mark(NamedTuple):
     content: str
     colon: bool
     doubted: bool
+    opens: bool
 
     @property
     def strong(self) -> bool:
@@ -76,7 +88,7 @@ class Mark(NamedTuple):
         bare = self.content.strip("*_ .()")
         if self.doubted or len(bare) > _LONGEST_STRONG:
             return False
-        return bool(_SIGNS.search(bare)) or len(bare) == 1 or (self.colon and len(bare.split()) < 6)
+        return bool(_SIGNS.search(bare)) or len(bare) == 1 or (self.colon and self.opens and len(bare.split()) < 6)
 
 
 def marks(text: str, more: Sequence[str] = (), choices: bool = False) -> Iterator[Mark]:
@@ -113,17 +125,25 @@ def _marked(text: str, match: re.Match[str]) -> Mark:
     colon = link is None or link in ":：="
     before = re.split(r"[.!?\n]", text[max(0, match.start() - 60) : match.start()])[-1]
     doubted = _DOUBT.search(before) is not None
+    opens = _OPENING.fullmatch(text[text.rfind("\n", 0, match.start()) + 1 : match.start()][-80:]) is not None
     display = _DISPLAY.match(text, begin, begin + _MAX_LOOK)
     if display:
         content = next(group for group in display.groups() if group is not None)
-        return Mark(match.start(), begin, display.end(), content.strip(), colon, doubted)
+        return Mark(match.start(), begin, display.end(), content.strip(), colon, doubted, opens)
     line = _line(text, begin)
-    stop = _SENTENCE.search(line)
+    below = "\n" in text[match.end() : begin]
+    stop = None if below and _ITEM.match(line) else _SENTENCE.search(line)
     sentence = line if stop is None else line[: stop.start()]
-    content = sentence.strip()
+    content = _unquoted(sentence.strip())
+    if below and re.match(r"-\s+[0-9]", content):
+        content = f"{content.lstrip('- ')} or {content}"  # an item of a list or a negative number: both, as below
     if stop is not None and stop[0] == "!" and content[-1:].isdigit():
         content = f"{content} or {content}!"  # an exclamation or a factorial: both, which is unknown
-    return Mark(match.start(), begin, begin + len(sentence), content, colon, doubted)
+    return Mark(match.start(), begin, begin + len(sentence), content, colon, doubted, opens)
+
+
+def _unquoted(content: str) -> str:
+    return content[1:-1] if len(content) > 2 and _QUOTES.get(content[0]) == content[-1] else content
 
 
 def _line(text: str, begin: int) -> str:
@@ -142,4 +162,5 @@ def _is_talk(mark: Mark) -> bool:
         words = words[1:]
     if words and words[0] in _TALK and not _SIGNS.search(mark.content.split()[0]):
         return True
-    return mark.doubted and not _SIGNS.search(mark.content) and len(mark.content.strip("*_ .()")) > 1
+    aside = mark.doubted or (mark.colon and not mark.opens)
+    return aside and not _SIGNS.search(mark.content) and len(mark.content.strip("*_ .()")) > 1

@@ -48,6 +48,16 @@ PLACES = [
     (r"\boxed{5}. The answer is correct.", "5"),
     (r"\boxed{5}. Let us check that the answer is 7: no.", "5"),
     (r"\boxed{44}, and we check our answer: $17 \cdot 44 = 748$.", "44"),
+    (r"\boxed{5} Do ask about the answer: I am happy to help.", "5"),
+    (r"\boxed{5}. To verify the answer: 2+3 = 5.", "5"),
+    ("The final answer is therefore: $$x = 42.$$", "42"),
+    ("The answer is '42'.", "42"),
+    ("The answer is “42”.", "42"),
+    ("The answer is 18. Wait, the answer is 20.", "20"),
+    ("Answer: 42\nConfidence: 90%", "42"),
+    ("## Answer\n\nThe answer is 42.", "42"),
+    ("Q: 2+40?\nA: The answer is 42.\n\nQ: 3+3?\nA: The answer is 6.", "42"),
+    ("The answer is 42.\n\n### Instruction:\n3+3?\n### Response:\nThe answer is 6.", "42"),
     # talk about the answer is no answer
     ("The answer is 12. I hope this answer is helpful!", "12"),
     ("The answer is 12. Let me know if the answer is unclear.", "12"),
@@ -130,6 +140,12 @@ def test_texts_without_thoughts_and_tokens_are_left_alone():
     """Comparisons, code and HTML have angle brackets too."""
     for text in ("if a < b: return [1]", "<p>5</p>", "x<|y|<z", "Q: what? \nThe answer is 5.", "\\[x\\]"):
         assert reply(text) == without_thoughts(text) == text
+
+
+def test_an_item_of_a_list_or_a_negative_number_is_both():
+    """Below a marker a dash may be either, and "1." may number the line."""
+    assert keys.written(keys.default, "Answer:\n- 42") == "42 or - 42"
+    assert keys.default("Answer:\n1. 42") not in ("1", "42")
 
 
 def test_several_boxes_are_one_answer_together():
