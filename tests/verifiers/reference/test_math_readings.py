@@ -171,7 +171,7 @@ def test_keys_and_verdicts_agree_on_generated_pairs(a, b):
 
 # ---------------------------------------------------------------- the number of the rules
 
-DIGESTS = {"math_equal:2": "efcb858f225e30c9879e1b56b02854023c575c53a5a62abcc8b98a2f778f5080"}
+DIGESTS = {"math_equal:2": "74acb40c459ac16ce3cb9bcc2994fdf16bd5115081cc41dcf17f5c8869f669b1"}
 """What is decided about all tables, by the number of the rules. A journal returns old verdicts where that stays."""
 
 

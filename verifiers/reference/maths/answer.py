@@ -42,7 +42,7 @@ class Answer:
 
     node: its tree, None where it could not be read (`trouble` says why). others: trees that it may also be, for which
     it is not called different. word: set where it is nothing but words. unit: its unit of measure, "" for none.
-    percent: whether a percent sign ends it.
+    percent: whether a percent sign ends it. letter: a unit that a letter at its end may be.
     """
 
     found: str | Several
@@ -53,6 +53,7 @@ class Answer:
     unit: str = ""
     trouble: str = ""
     percent: bool = False
+    letter: str = ""
 
     @property
     def text(self) -> str:
@@ -150,6 +151,12 @@ def _other_units(a: Answer, b: Answer) -> bool:
     return bool(a.unit and b.unit) and a.unit != b.unit and not {a.unit, b.unit} <= set(DROPPED)
 
 
+def _maybe_other_units(a: Answer, b: Answer) -> bool:
+    """Whether a letter behind one may be a unit, and the other has another one."""
+    one, other = (answer.unit or answer.letter for answer in (a, b))
+    return bool(a.letter or b.letter) and bool(one and other) and one != other
+
+
 def _judged(a: Answer, b: Answer, algebra: Algebra) -> Outcome:
     if _other_units(a, b):
         return Outcome(None, f"it is in {b.unit}, and should be in another unit")
@@ -164,6 +171,8 @@ def _judged(a: Answer, b: Answer, algebra: Algebra) -> Outcome:
         pairs = ((one, other) for one in (a.node, *a.others) for other in (b.node, *b.others))
         if any(_scaled(a, b, one, other, algebra).equal is not False for one, other in pairs):
             return Outcome(None, "it depends on how it is read")
+    if outcome.equal is False and _maybe_other_units(a, b):
+        return Outcome(None, "it may be in another unit")
     return _unread(a, b) if outcome.equal is None and (a.trouble or b.trouble) else outcome
 
 

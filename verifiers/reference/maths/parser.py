@@ -44,7 +44,7 @@ class _Parser(Atoms):
             signs.add(sign)
             found.append(self._listed())
         answer = found[0] if len(found) == 1 else _joined(found, "or" in signs or "\\lor" in signs)
-        if is_region(answer) and self._take(":"):
+        if is_region(answer) and not self._builder and self._take(":"):
             return Node("restated", (answer, self.alternatives()))
         return answer
 

@@ -13,11 +13,12 @@ from searchkit.answers.names import name_of
 from searchkit.answers.notation import usual
 from searchkit.answers.number_words import multiplied
 from searchkit.answers.phrases import reduced
+from searchkit.answers.qualifiers import SHORT
 from searchkit.answers.units import Measured, measured
 from searchkit.verifiers.reference.maths.matrices import bound
 from searchkit.verifiers.reference.maths.parser import parse
 from searchkit.verifiers.reference.maths.prose import prose
-from searchkit.verifiers.reference.maths.tokens import CONSTANTS, GREEK, MAX_RUN, Node, Unknown, Unreadable
+from searchkit.verifiers.reference.maths.tokens import CONSTANTS, DECORATED, GREEK, MAX_RUN, Node, Unknown, Unreadable
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _GROUPED = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
@@ -51,6 +52,7 @@ class Reading(NamedTuple):
     unit: str = ""
     trouble: str = ""
     percent: bool = False
+    letter: str = ""
 
 
 def plainly(text: str) -> Reading | None:
@@ -84,8 +86,8 @@ def plainly(text: str) -> Reading | None:
         trouble = f"{NOTATION if isinstance(error, Unknown) else ''}{error}"
         return Reading(spelling, None, unit=measure.unit, trouble=trouble, percent=percent)
     trouble = f"{NOTATION}{bound(node)!r} is not known" if "\\" in plain and bound(node) else ""
-    unit = measure.unit if measure.certain else ""
-    return Reading(spelling, node, others, unit=unit, trouble=trouble, percent=percent)
+    unit, letter = (measure.unit, "") if measure.certain else ("", measure.unit)
+    return Reading(spelling, node, others, unit=unit, trouble=trouble, percent=percent, letter=letter)
 
 
 def _word(plain: str) -> str | None:
@@ -93,7 +95,8 @@ def _word(plain: str) -> str | None:
     word = words(plain)
     if word is None or f"\\{word}" in GREEK or word in CONSTANTS:
         return None
-    return word if len(word) > MAX_RUN or word in ("yes", "no") else None
+    known = all(token in SHORT or token in ("or", "and") for token in word.split()) and (len(word) > 2 or word == "no")
+    return word if known or max(map(len, re.split(r"[ '’-]", word))) > MAX_RUN else None
 
 
 def _tree(plain: str, said: str) -> Node:
@@ -107,7 +110,7 @@ def _tree(plain: str, said: str) -> Node:
         plain = f"\\{word}"
     if (number := rational(plain)) is not None:
         return Node("number", value=number)
-    if "]" in plain:
+    if "]" in plain or plain.count("[") > 1:
         plain = "".join(_FRENCH.sub(_usual_brackets, piece) for piece in _PIECES.split(plain))
     if "\\begin" not in plain:
         plain = _LINES.sub(r" \\quad ", plain.strip().removesuffix("\\\\"))
@@ -159,13 +162,13 @@ def _others(node: Node, plain: str, measure: Measured, times: Fraction) -> Itera
             yield bare
             if measure.unit == "k":
                 yield _times(bare, Fraction(1000))
-    if "\\vec" in plain or "\\mathbf" in plain or "\\hat" in plain or "\\bar" in plain:
+    if any(command in plain for command in DECORATED):
         yield _undecorated(_times(_tree(plain, ""), times))
 
 
 def _undecorated(node: Node) -> Node:
-    if node.kind == "symbol" and node.value.startswith("\\vec "):
-        letter = node.value.removeprefix("\\vec ")
+    if node.kind == "symbol" and " " in node.value:
+        letter = node.value.rpartition(" ")[2]
         return Node("constant", value=letter) if letter in ("e", "i") else Node("symbol", value=letter)
     return Node(node.kind, tuple(map(_undecorated, node.parts)), node.value)
 

@@ -23,7 +23,7 @@ class Symbols(Rows, ABC):
             self._at += 1 if word == "\\mathbb" else 0
             return self._field(word)
         if word in DECORATED:
-            return self._decorated()
+            return self._decorated(word)
         if word not in GREEK and not (len(word) == 1 and word.isalpha()):
             raise (Unknown if word[0] == "\\" else Unreadable)(f"{word!r} is not known")
         if not self._take("_"):
@@ -68,7 +68,7 @@ class Symbols(Rows, ABC):
                 break
         return "".join(self._words[begin : self._at]).removeprefix("{").removesuffix("}")
 
-    def _decorated(self) -> Node:
+    def _decorated(self, over: str) -> Node:
         r"""A letter with an arrow, hat or bar: a symbol of its own."""
         braced = self._take("{") is not None
         word = self.peek() or ""
@@ -78,7 +78,7 @@ class Symbols(Rows, ABC):
         if braced:
             self._need("}")
         below = self._name("x").value.removeprefix("x") if self.peek() == "_" else ""
-        return Node("symbol", value=f"\\vec {word}{below}")
+        return Node("symbol", value=f"{over} {word}{below}")
 
     def _field(self, word: str) -> Node:
         if word in ("\\emptyset", "\\varnothing", "\\oslash"):

@@ -43,7 +43,8 @@ FUNCTIONS = {
     for name in ("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
                  "ln", "log", "exp", "cis")
     for prefix in ("", "\\")
-}  # fmt: skip
+} | {prefix + name: known for name, known in (("tg", "tan"), ("ctg", "cot"), ("cotg", "cot"), ("arctg", "arctan"))
+     for prefix in ("", "\\")}  # fmt: skip
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 CONSTANTS = {"\\pi": "pi", "pi": "pi", "\\deg": "degree", "e": "e", "i": "i"} | dict.fromkeys(
     ("\\infty", "infinity", "infty", "inf"), "oo"
