@@ -25,10 +25,22 @@ from searchkit.verifiers.combining import (
 from searchkit.verifiers.consensus import Agreement, DeepConf, LogProb, MinimumBayesRisk, SelfCertainty
 from searchkit.verifiers.judges import Debate, Judge, PairwiseJudge, PYes, UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
-from searchkit.verifiers.reference import Exact, MathEqual, math_key
+from searchkit.verifiers.reference import (
+    GSM8K_GRADER,
+    MATH_GRADER,
+    Absolute,
+    Exact,
+    MathEqual,
+    Places,
+    Relative,
+    math_key,
+)
 from searchkit.verifiers.reward_models import OutcomeReward, ProcessReward
 
 __all__ = [
+    "GSM8K_GRADER",
+    "MATH_GRADER",
+    "Absolute",
     "Agreement",
     "AllOf",
     "Calibrated",
@@ -47,9 +59,11 @@ __all__ = [
     "OutcomeReward",
     "PYes",
     "PairwiseJudge",
+    "Places",
     "Platt",
     "Predicate",
     "ProcessReward",
+    "Relative",
     "SelfCertainty",
     "Temperature",
     "UnitTests",

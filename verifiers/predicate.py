@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from numbers import Real
 from typing import Any
 
 from searchkit.errors import ConfigError, SearchkitError, VerifierError
 from searchkit.protocols import Run
-from searchkit.types import Prompt, Sample, Verdict
+from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent, identity, label
 
 Judgement = bool | float | Verdict
@@ -20,6 +21,10 @@ Judgement = bool | float | Verdict
 @dataclass(frozen=True)
 class Predicate(Independent):
     """Judges by `fn(value)` or `fn(prompt, value)`, sync or async, chosen by how many arguments `fn` requires.
+
+    A function with an argument called "reference" is given the right answer too, by that name: `fn(value, reference)`.
+    It needs a problem with a reference, or the parameter reference; the problem's wins. Raises `ConfigError` when bound
+    to a problem without one.
 
     value: the sample's value (its text, for a model). `fn` returns True or False (passed), a number within `range`
     (a score, higher is better) or a `Verdict`; `Verdict()` abstains. Anything else, NaN, and an exception raise
@@ -32,7 +37,9 @@ class Predicate(Independent):
     name: str | None = None
     range: tuple[float, float] = (0.0, 1.0)
     version: str = ""
+    reference: Any = None
     takes_prompt: bool = field(init=False, repr=False, compare=False)
+    takes_reference: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -40,18 +47,30 @@ class Predicate(Independent):
         low, high = self.range
         if not low < high:
             raise ConfigError(f"Predicate(range={self.range}): the first number must be less than the second")
-        object.__setattr__(self, "takes_prompt", _required(self.fn) == 2)
+        needed, takes_reference = _required(self.fn)
+        object.__setattr__(self, "takes_prompt", needed == 2)
+        object.__setattr__(self, "takes_reference", takes_reference)
 
     @property
     def key(self) -> str:
-        return f"predicate:{self.name or identity(self.fn)}:{self.version}:{self.range}"
+        known = f":{blake2b(repr(self.reference).encode(), digest_size=16).hexdigest()}" if self.takes_reference else ""
+        return f"predicate:{self.name or identity(self.fn)}:{self.version}:{self.range}{known}"
+
+    def bind(self, problem: Problem) -> Predicate:
+        """The same judgement against `problem.reference`, for a function that takes one."""
+        if self.takes_reference and problem.reference is not None:
+            return replace(self, reference=problem.reference)
+        if self.takes_reference and self.reference is None:
+            raise ConfigError(f"the predicate {self._label} takes a reference: pass Problem(id, prompt, reference=...)")
+        return self
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         return [await self._judge(prompt, sample.value) for sample in samples]
 
     async def _judge(self, prompt: Prompt, value: Any) -> Verdict:
         try:
-            judgement = self.fn(prompt, value) if self.takes_prompt else self.fn(value)
+            known = {"reference": self.reference} if self.takes_reference else {}
+            judgement = self.fn(prompt, value, **known) if self.takes_prompt else self.fn(value, **known)
             if inspect.isawaitable(judgement):
                 judgement = await judgement
         except SearchkitError:
@@ -87,19 +106,24 @@ class Predicate(Independent):
         return self.name or label(self.fn)
 
 
-def _required(fn: Callable[..., Any]) -> int:
-    """How many positional arguments `fn` must be given; 1 for built-ins that do not say. Raises unless 1 or 2."""
+def _required(fn: Callable[..., Any]) -> tuple[int, bool]:
+    """How many arguments `fn` must be given, 1 for built-ins that do not say, and whether it takes a reference.
+
+    Raises unless the number is 1 or 2, the reference aside.
+    """
     try:
-        parameters = inspect.signature(fn).parameters.values()
+        parameters = list(inspect.signature(fn).parameters.values())
     except ValueError:
-        return 1
+        return 1, False
+    known = [p for p in parameters if p.name == "reference" and p.kind != p.POSITIONAL_ONLY and p.default is p.empty]
+    parameters = [p for p in parameters if p not in known]
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p for p in positional if p.default is p.empty]
     unnamed = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if len(needed) > 2 or keywords or not (positional or unnamed):
         raise ConfigError(
-            f"Predicate calls its function as fn(value) or fn(prompt, value), but {label(fn)} takes other arguments: "
-            "wrap it in a function of one or two"
+            "Predicate calls its function as fn(value) or fn(prompt, value), perhaps with reference=..., but "
+            f"{label(fn)} takes other arguments: wrap it in a function of one or two"
         )
-    return max(1, len(needed))
+    return max(1, len(needed)), bool(known)

@@ -24,19 +24,21 @@ from fractions import Fraction
 from numbers import Rational, Real
 from typing import Any
 
+from searchkit.answers.boxes import Several
+from searchkit.answers.names import name_of
+from searchkit.answers.notation import usual
+from searchkit.answers.number_words import multiplied
+from searchkit.answers.phrases import reduced
+from searchkit.answers.units import measured
+
 MAX_ANSWER = 1000
 """Longest answer in characters; a longer text is no answer and has no key."""
 
 _MAX_ROUNDS = 8
 _MAX_DEPTH = 5
 
-_CHARACTERS = str.maketrans({"−": "-", "–": "-", "π": "\\pi ", "∞": "\\infty ", "×": "\\cdot ", "°": "", "\u00a0": " "})
+_CHARACTERS = str.maketrans({"π": "\\pi ", "∞": "\\infty ", "×": "\\cdot ", "°": ""})
 _TEXT = r"\\(?:text|textbf|textit|textrm|mbox|mathrm|mathbf|operatorname|boxed|fbox)(?![A-Za-z])\s*"
-_UNITS = (
-    "degrees?|percent|dollars?|cents?|euros?|pounds?|units?|points?|ways|people|times|"
-    "inch(?:es)?|feet|foot|ft|yards?|miles?|mph|meters?|metres?|mm|cm|km|grams?|kg|ounces?|lbs?|liters?|litres?|"
-    "seconds?|minutes?|hours?|days?|weeks?|months?|years?|square|cubic|per"
-)
 _ARGUMENT = r"\s*(?:\{([^{}]*)\}|([0-9A-Za-z]))"
 
 Rewrite = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
@@ -52,25 +54,23 @@ _PACKAGING: tuple[Rewrite, ...] = (
     (re.compile(r",\\!\s*|\{,\}"), ","),
     (re.compile(r"\\!"), ""),
     (re.compile(r"(?<=[0-9])\\,(?=[0-9]{3})"), ""),
-    (re.compile(r"(?<!\\)\\[,;: ]|\\q?quad(?![A-Za-z])|~"), " "),
+    (re.compile(r"(?<!\\)\\[,;: ]|~"), " "),
+    (re.compile(r"(?:\\q?quad(?![A-Za-z])\s*)+"), r"\\quad "),
+    (re.compile(r"^\s*\\quad |\\quad \s*$|(?<=[,;])\s*\\quad |\\quad (?=[,;]|\\text|and\b|or\b|\\cup)"), " "),
     (re.compile(r"(?<!\\)\\[()\[\]]|\\(?:left|right|displaystyle)(?![A-Za-z])"), ""),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\times(?![A-Za-z])"), r"\\cdot"),
     (re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])"), ""),
     (re.compile(r"\\?[%$]"), ""),
-    # Text after a number is its unit: "864 \mbox{ inches}^2".
-    (re.compile(r"(?<=[0-9}])\s*" + _TEXT + r"\{[^{}0-9]*\}(?:\^\{?[0-9]\}?)?\s*$"), ""),
     (re.compile(_TEXT + r"\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"(?<=[0-9}])\s*\b(?:(?:" + _UNITS + r")\b\s*)+(?:\^\{?[0-9]\}?)?\s*$", re.IGNORECASE), ""),
     (re.compile(r"\\frac" + _ARGUMENT + _ARGUMENT), _fraction),
     (re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
     (re.compile(r"([_^])\s*\{([0-9A-Za-z])\}"), r"\1\2"),
 )
-_NAMES: tuple[Rewrite, ...] = (
-    # "x = 5", "f(x) = 2x" and "x \in [0, 1]" name their answer; an equation with more on the left is the answer.
-    (re.compile(r"^\s*(?:[A-Za-z]|\\[a-z]+)(?:_[0-9A-Za-z])?(?:\([a-z]\))?\s*(?:=|\\in(?![A-Za-z]))\s*(?=[^=]+$)"), ""),
-    (re.compile(r"^\s*\(([A-Z])\)\s*$"), r"\1"),
-)
+_LETTER = re.compile(r"\s*\(([A-Z])\)\s*")
+_ELLIPSIS = re.compile(r"(?:\.\.|…|\\[lc]?dots)[\s.$)\]}]*$")
+_EDGES = ' \t\r\n*`$.,;:"\\'
+_SIMPLE = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _NUMBER = r"(?:(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
 _POWER = r"(?:[eE]([-+]?[0-9]{1,3})|\s*\\cdot\s*10\s*\^\s*\{?\s*([-+]?[0-9]{1,3})\s*\}?)?"
 _DECIMAL = re.compile(rf"([-+]?)\s*({_NUMBER}){_POWER}")
@@ -78,7 +78,7 @@ _FRACTION = re.compile(
     rf"([-+]?)\s*(?:([0-9]+)\s*)?\\frac\{{\s*([-+]?\s*{_NUMBER})\s*\}}\{{\s*([-+]?\s*{_NUMBER})\s*\}}"
     rf"|([-+]?)\s*(?:([0-9]+)\s+)?({_NUMBER})\s*/\s*({_NUMBER})"
 )
-_WORDS = re.compile(r"[^\W\d_]{2,}(?:[ '\-][^\W\d_]+)*")
+_WORDS = re.compile(r"[^\W\d_]{2,}(?:[.,;:!?]? ?[ '’\-][^\W\d_]+)*")
 
 
 def canonical(value: Any) -> Hashable | None:
@@ -93,7 +93,10 @@ def canonical(value: Any) -> Hashable | None:
 
 def _canonical(value: Any, depth: int) -> Hashable | None:
     if isinstance(value, str):
-        return _settled(value) if len(value) <= MAX_ANSWER and _balanced(value) else None
+        return _text(value)
+    if isinstance(value, Several):
+        parts = [_text(part) for part in value]
+        return None if None in parts else ", ".join(map(str, parts))
     if value is None or depth > _MAX_DEPTH:
         return None
     if isinstance(value, bool):
@@ -105,6 +108,12 @@ def _canonical(value: Any, depth: int) -> Hashable | None:
         finite = abs(float(value)) < math.inf
         return _settled(str(value) if isinstance(value, Decimal) else repr(float(value))) if finite else None
     return _container(value, depth + 1)
+
+
+def _text(value: str) -> str | None:
+    if _SIMPLE.fullmatch(value):
+        return str(Fraction(value))
+    return _settled(value) if len(value) <= MAX_ANSWER and balanced(value) else None
 
 
 def _container(value: Any, depth: int) -> Hashable | None:
@@ -120,7 +129,8 @@ def _container(value: Any, depth: int) -> Hashable | None:
     return value if isinstance(value, Hashable) and value == value else None
 
 
-def _balanced(text: str) -> bool:
+def balanced(text: str) -> bool:
+    """Whether each brace is closed: a text that was cut off is not."""
     depth = 0
     for token in re.finditer(r"\\.|[{}]", text, re.DOTALL):
         depth += {"{": 1, "}": -1}.get(token[0], 0)
@@ -132,9 +142,9 @@ def _balanced(text: str) -> bool:
 def _settled(text: str) -> str | None:
     """Rewrites until nothing changes, which makes the result a fixed point; None if that takes suspiciously long."""
     for _ in range(_MAX_ROUNDS):
-        rewritten = _once(text, 0)
+        rewritten = _once(reduced(usual(text)), 0)
         if rewritten == text:
-            return text if 0 < len(text) <= MAX_ANSWER and _balanced(text) else None
+            return text if 0 < len(text) <= MAX_ANSWER and balanced(text) else None
         text = rewritten
     return None
 
@@ -149,27 +159,44 @@ def unpacked(text: str) -> str:
     return text
 
 
+def valued(text: str) -> str:
+    """`text` without its unit, its packaging, its name and the word that multiplies it, which is carried out."""
+    bare, times = multiplied(text)
+    measure = measured(bare)
+    text = _rewritten(measure.value if measure.certain else bare, _PACKAGING)
+    if (named := name_of(text)) is not None:
+        text = named[1]
+    number = rational(text) if times != 1 else None
+    if letter := _LETTER.fullmatch(text):
+        return letter[1]
+    return text if times == 1 else str(number * times) if number is not None else f"{text} {times}"
+
+
 def words(text: str) -> str | None:
     """`text` in small letters if it is nothing but words."""
-    return text.casefold() if _WORDS.fullmatch(text) else None
+    return re.sub(r"\s+", " ", text.casefold()) if _WORDS.fullmatch(text) else None
 
 
 def _rewritten(text: str, rules: tuple[Rewrite, ...]) -> str:
-    text = text.translate(_CHARACTERS).lstrip(' \t\r\n*`$:"').rstrip(' \t\r\n*`$.,;:"\\')
+    text = (
+        text.translate(_CHARACTERS)
+        .lstrip(' \t\r\n*`:"')
+        .rstrip(_EDGES.replace("$", "") if not _ELLIPSIS.search(text) else " \t\r\n*`")
+    )
     for pattern, replacement in rules:
         text = pattern.sub(replacement, text)
     return text
 
 
 def _once(text: str, depth: int) -> str:
-    text = _rewritten(text, _PACKAGING + _NAMES)
+    text = valued(text)
     number = rational(text)
     if number is not None:
         return str(number)
     word = words(text)
     if word is not None:
         return word
-    return _listed(text, depth) if depth < _MAX_DEPTH else _squeezed(text)
+    return _listed(text, depth) if depth < _MAX_DEPTH else squeezed(text)
 
 
 def rational(text: str) -> Fraction | None:
@@ -181,7 +208,9 @@ def rational(text: str) -> Fraction | None:
     if match := _FRACTION.fullmatch(text):
         sign, whole, top, bottom = (a or b for a, b in zip(match.groups()[:4], match.groups()[4:], strict=True))
         above, below = (Fraction(re.sub(r"[,\s]", "", part)) for part in (top, bottom))
-        if below and not (whole and above / below < 0):
+        mixed = 0 < above < below and not top.startswith("0")  # else 1 000/3 and 2 5/3 have two readings
+        dated = re.match("0[0-9]", top) or re.match("0[0-9]", bottom)
+        if below and (mixed or not whole) and not dated:
             value = int(whole or 0) + above / below
             return -value if sign == "-" else value
     return None
@@ -192,7 +221,7 @@ def _listed(text: str, depth: int) -> str:
     left, inner, right = _unwrapped(text)
     parts = _split(inner)
     if len(parts) == 1 and not left:
-        return _squeezed(text)
+        return squeezed(text)
     members = [_once(part, depth + 1) for part in parts]
     return left + ", ".join(sorted(members) if left == "\\{" else members) + right
 
@@ -221,7 +250,7 @@ def _split(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
     """Without white space, but for one space between two words or two numbers."""
     return re.sub(r"\s+", _space, text.strip())
 

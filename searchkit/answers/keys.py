@@ -1,9 +1,10 @@
 r"""Answer keys: pure callables from a sample's value to a hashable key, or None.
 
 Two samples have the same answer if their keys are equal; a sample whose key is None has no answer and never votes. Any
-callable is a key; the ones here find the answer in a text and give it `canonical` form. Blocks of <think>...</think>
-are removed first, also unclosed ones (a truncated thought) and ones whose opening tag stood in the prompt. Values that
-are no text (an agent's number or dataclass) are not searched but brought into canonical form as they are.
+callable is a key; the ones here find the answer in a text and give it `canonical` form. Thoughts are removed first,
+also unclosed ones (cut off) and ones whose opening tag stood in the prompt, and so is what stands behind an end token
+or runs on with another question. Values that are no text (an agent's number or dataclass) are not searched but brought
+into canonical form as they are. Where in a text the answer stands is decided in `ladder.py`.
 
 All take linear time on any text, raise on none, pickle, and have a `repr` that is their source.
 """
@@ -12,28 +13,25 @@ from __future__ import annotations
 
 import json
 import re
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from searchkit.answers.canonical import MAX_ANSWER, canonical, rational
+from searchkit.answers import ladder as rungs
+from searchkit.answers.canonical import MAX_ANSWER
+from searchkit.answers.choices import choice
+from searchkit.answers.extractor import Extractor, Key
 from searchkit.errors import ConfigError
 
-__all__ = ["answer_is", "bare", "boxed", "default", "first_of", "hashes", "json_field", "number", "regex"]
-
-Key = Callable[[Any], Hashable | None]
+__all__ = [
+    "Extractor", "FirstOf", "Key",
+    "answer_is", "bare", "boxed", "choice", "default", "first_of", "hashes", "json_field", "ladder", "number", "regex",
+]  # fmt: skip
 
 MAX_BARE = 200
 """Longest text in characters that `bare` takes for nothing but an answer."""
 
-_THINK = re.compile(r"</?think>")
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
-_OPENING, _TOKEN, _BRACE = re.compile(r"\s*\{"), re.compile(r"\s*([^\s{}$\\.,;]+)"), re.compile(r"\\.|[{}]", re.DOTALL)
-_HASHES = re.compile(r"####([^\n]*)")
-_ANSWER = re.compile(r"\banswer\b[*_ \t]*(?:is\b|[:=])[*_:]*\s*", re.IGNORECASE)
-_SENTENCE = re.compile(r"(?<!\\)[.!?](?=\s|$)")
 _LAST_NUMBER = re.compile(
     r"(?:(?<![\w)}])[-+])?\$?(?:"
     r"\\[dtc]?frac\{[-+]?[0-9]+\}\{[0-9]+\}|\\[dtc]?frac[0-9][0-9]"
@@ -47,46 +45,16 @@ def _last(matches: Iterable[re.Match[str]]) -> re.Match[str] | None:
     return next(iter(deque(matches, maxlen=1)), None)
 
 
-def without_thoughts(text: str) -> str:
-    """`text` without its <think> blocks."""
-    kept: list[str] = []
-    start, thinking = 0, False
-    for tag in _THINK.finditer(text):
-        if tag[0] == "</think>":
-            if not thinking:
-                kept.clear()  # the opening tag stood in the prompt: all before this was thought
-            start, thinking = tag.end(), False
-        elif not thinking:
-            kept.append(text[start : tag.start()])
-            thinking = True
-    return "".join(kept) + ("" if thinking else text[start:])
-
-
-class Extractor(ABC):
-    """The part that all keys share: `extract` finds the answer's text, which is then brought into canonical form."""
-
-    @abstractmethod
-    def extract(self, text: str) -> Any:
-        """The answer as it stands in `text`, or None."""
-
-    def written(self, value: Any) -> Any:
-        """The answer as it stands in `value`; a value that is no text is the answer itself."""
-        return self.extract(without_thoughts(value)) if isinstance(value, str) else value
-
-    def __call__(self, value: Any) -> Hashable | None:
-        return canonical(self.written(value))
-
-
 @dataclass(frozen=True, repr=False)
 class Named(Extractor):
     """A key without parameters: its name is its `repr`, and what it is pickled as."""
 
-    function: Callable[[str], str | None]
+    function: Callable[[str], rungs.Found]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", self.function.__doc__)
 
-    def extract(self, text: str) -> str | None:
+    def extract(self, text: str) -> rungs.Found:
         return self.function(text)
 
     def __repr__(self) -> str:
@@ -97,42 +65,21 @@ class Named(Extractor):
 
 
 @Named
-def boxed(text: str) -> str | None:
-    r"""The last `\boxed{...}` or `\fbox{...}`, braces nested at will; None if it is empty or never closed."""
-    command = _last(_BOX.finditer(text))
-    if command is None:
-        return None
-    opening = _OPENING.match(text, command.end())
-    if opening is None:  # TeX allows \boxed 5
-        token = _TOKEN.match(text, command.end())
-        return token[1] if token else None
-    depth = 1
-    for brace in _BRACE.finditer(text, opening.end()):
-        depth += {"{": 1, "}": -1}.get(brace[0], 0)
-        if depth == 0:
-            return text[opening.end() : brace.start()]
-    return None
+def boxed(text: str) -> rungs.Found:
+    r"""The `\\boxed{...}` or `\\fbox{...}`, several as one answer unless they are equal; None if it is never closed."""
+    return rungs.boxed(text)
 
 
 @Named
-def hashes(text: str) -> str | None:
+def hashes(text: str) -> rungs.Found:
     """The last "#### x" (GSM8K). x is a number or ends the text, because "#### Step 2" is a Markdown heading."""
-    found, end = None, len(text.rstrip())
-    for match in _HASHES.finditer(text):
-        line = match[1].strip()
-        if line and (match.end() >= end or (len(line) <= MAX_ANSWER and rational(line.removeprefix("$")) is not None)):
-            found = line
-    return found
+    return rungs.hashed(text)
 
 
 @Named
-def answer_is(text: str) -> str | None:
-    """What follows the last "answer is" or "answer:", to the end of the sentence or line."""
-    marker = _last(_ANSWER.finditer(text))
-    if marker is None:
-        return None
-    line = text[marker.end() :].partition("\n")[0]
-    return boxed.extract(line) or _SENTENCE.split(line, maxsplit=1)[0]
+def answer_is(text: str) -> rungs.Found:
+    """What follows the last "answer is", "Answer:" or heading that is no talk, to the end of the sentence or line."""
+    return rungs.marked(text)
 
 
 @Named
@@ -204,6 +151,22 @@ class Regex(Extractor):
 
 
 @dataclass(frozen=True)
+class Ladder(Extractor):
+    """What a reply marks as its answer, in whichever way (`ladder.py`); else what `otherwise` finds.
+
+    markers: words of your own that stand before an answer, beside those that are known. otherwise: the key for texts
+    that mark nothing.
+    """
+
+    markers: tuple[str, ...] = ()
+    otherwise: Extractor = bare
+
+    def extract(self, text: str) -> Any:
+        found = rungs.find(text, self.markers)
+        return self.otherwise.extract(text) if found is None or found == "" else found
+
+
+@dataclass(frozen=True)
 class FirstOf:
     """The first of several keys that finds an answer."""
 
@@ -241,5 +204,14 @@ def first_of(*keys: Key) -> FirstOf:
     return FirstOf(keys)
 
 
-default: FirstOf = first_of(boxed, hashes, answer_is, bare)
+def ladder(markers: Sequence[str] = (), otherwise: Extractor = bare) -> Ladder:
+    """The key `Ladder`: `default` with markers of your own, or with another key for texts that mark nothing."""
+    if isinstance(markers, str) or not all(isinstance(word, str) and word.strip() for word in markers):
+        raise ConfigError(f'ladder(markers=...) takes a list of words such as ["Risposta:"], got {markers!r:.80}')
+    if not isinstance(otherwise, Extractor):
+        raise ConfigError(f"ladder(otherwise=...) takes a key such as keys.number, got {otherwise!r:.80}")
+    return Ladder(tuple(markers), otherwise)
+
+
+default: Ladder = ladder()
 """What verifiers and votes use unless told otherwise. A long text without any marker has no answer: it abstains."""

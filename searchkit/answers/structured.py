@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from searchkit.answers.keys import without_thoughts
+from searchkit.answers.thoughts import without_thoughts
 from searchkit.types import Message, ToolCall
 
 LONGEST = 100_000

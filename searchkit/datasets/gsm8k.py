@@ -12,7 +12,7 @@ from searchkit.verifiers.reference.math_equal import MathEqual
 SHA256 = "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"
 """Of ``test.jsonl``, 1,319 problems, as in the repository openai/grade-school-math."""
 
-NUMBER = keys.first_of(keys.boxed, keys.hashes, keys.answer_is, keys.number)
+NUMBER = keys.ladder(otherwise=keys.number)
 """What counts as the answer: what is marked as such, else the last number of the text."""
 
 
@@ -29,6 +29,6 @@ def gsm8k(source: Source, *, checksum: str | None = SHA256, template: str = TEMP
 
 def _answer(row: Row) -> str:
     found = keys.hashes.extract(row.text("answer"))
-    if found is None:
+    if not isinstance(found, str):
         raise ConfigError(f"{row.where}: the answer has no number after '####'")
     return found

@@ -7,7 +7,7 @@ import asyncio
 from searchkit.engine.run import Run, Search
 from searchkit.types import Budget, Problem, Prompt, Sample
 from searchkit.verifiers.reference.maths.answer import judge, read
-from searchkit.verifiers.reference.maths.compare import Outcome
+from searchkit.verifiers.reference.maths.outcome import Outcome
 from searchkit.verifiers.reference.maths.worker import QUEUE
 
 PROMPT = Prompt.of("How much is it?")

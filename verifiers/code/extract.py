@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from searchkit.answers.keys import without_thoughts
+from searchkit.answers.thoughts import without_thoughts
 
 FENCE = re.compile(r"( *)(`{3,}|~{3,}) *([\w+-]*)[^`]*")
 LONGEST = 100_000

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from searchkit import mistakes
-from searchkit.answers.keys import without_thoughts
+from searchkit.answers.thoughts import without_thoughts
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample, Usage

@@ -9,12 +9,14 @@ from numbers import Number
 from typing import Any, ClassVar
 
 from searchkit.answers import keys
+from searchkit.answers.boxes import Several
 from searchkit.answers.canonical import canonical
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
-from searchkit.verifiers.reference.maths.answer import Answer, judge, read, unread
-from searchkit.verifiers.reference.maths.compare import Outcome
+from searchkit.verifiers.reference.maths.answer import Answer, judge, near, read, unread
+from searchkit.verifiers.reference.maths.outcome import Outcome
+from searchkit.verifiers.reference.maths.tolerances import Tolerance
 from searchkit.verifiers.reference.maths.worker import QUEUE, WITH_MATH_VERIFY
 from searchkit.verifiers.reference.referenced import Referenced
 
@@ -41,20 +43,34 @@ class MathEqual(Referenced[Answer]):
     the parser here cannot read. What it finds equal passes, and the feedback says that it decided: it rounds to six
     decimals and reads ambiguous notation in one way, so this is no proof. What it does not find equal stays unknown.
     Raises `ConfigError` where it is not installed.
+
+    tolerance: how far a number may be from the reference: `Relative(1e-4)`, `Absolute(0.5)` or `Places(2)`; None for
+    not at all. It is asked about two real numbers that are not equal, never about lists, and its verdict names it.
+    Keys for votes know nothing of it.
     """
 
     math_verify: bool = False
+    tolerance: Tolerance | None = None
 
-    rules: ClassVar[str] = "math_equal:1"  # another number when verdicts change, or journals return old ones
+    rules: ClassVar[str] = "math_equal:2"  # another number when verdicts change, or journals return old ones
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.math_verify:
             _math_verify()
+        if not isinstance(self.tolerance, Tolerance | None):
+            raise ConfigError(
+                f"MathEqual(tolerance=...) is Relative(1e-4), Absolute(0.5) or Places(2), got {self.tolerance!r:.80}"
+            )
 
     @property
     def key(self) -> str:
-        return f"{super().key}:{_math_verify()}" if self.math_verify else super().key
+        parts = [
+            super().key,
+            _math_verify() if self.math_verify else "",
+            repr(self.tolerance) if self.tolerance else "",
+        ]
+        return ":".join(filter(None, parts))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         if self.wanted is None:
@@ -68,7 +84,9 @@ class MathEqual(Referenced[Answer]):
         parsed = wanted.node is not None and found.node is not None
         if outcome.equal is None and (parsed or (self.math_verify and unread(wanted, found))):
             queue = WITH_MATH_VERIFY if self.math_verify else QUEUE
-            outcome = await queue.compare(wanted.text, found.text)
+            outcome = await queue.compare(wanted.found, found.found)
+        if self.tolerance is not None and not outcome.equal and near(wanted, found, self.tolerance):
+            outcome = Outcome(True, f"another number, within {self.tolerance!r}")
         return _verdict(outcome)
 
     def read(self, value: Any) -> Answer | None:
@@ -80,14 +98,18 @@ class MathEqual(Referenced[Answer]):
     def spelt(self, wanted: Answer) -> str:
         return wanted.text
 
+    def divided(self, found: Several) -> bool:
+        answer = read(found)
+        return answer is None or isinstance(answer.found, Several)
+
 
 def _read(found: Any) -> Answer | None:
     """An agent's number is read as its digits, a tuple or list as a tuple; other values have no maths in them."""
     if isinstance(found, Number):
         found = canonical(found)
-    elif isinstance(found, tuple | list):
+    elif isinstance(found, tuple | list) and not isinstance(found, Several):
         found = f"({', '.join(str(canonical(part)) for part in found)})"
-    return read(found) if isinstance(found, str) else None
+    return read(found) if isinstance(found, str | Several) else None
 
 
 def _math_verify() -> str:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from searchkit.answers import keys
+from searchkit.answers.boxes import Several
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.types import Problem
 from searchkit.verifiers.base import Independent, identity, label
@@ -77,6 +78,10 @@ class Referenced(Independent, ABC, Generic[A]):
     def spelt(self, wanted: A) -> Any:
         """What the identity of an answer is made of."""
 
+    def divided(self, found: Several) -> bool:
+        """Whether the several answers of a reference differ, so that it is unclear which one is right."""
+        return True
+
     def find(self, value: Any) -> A | None:
         """The answer of a sample, or None. Raises `VerifierError`, naming the key, if that raises."""
         try:
@@ -87,6 +92,12 @@ class Referenced(Independent, ABC, Generic[A]):
 
     def _wanted(self) -> A:
         """A bare reference such as "42" need not carry the marker that samples must carry."""
+        extracted = isinstance(self.answer, keys.Extractor | keys.FirstOf)
+        found = keys.written(self.answer, self.reference) if extracted else None
+        if isinstance(found, Several) and self.divided(found):
+            raise ConfigError(
+                f"the reference gives several answers, {' and '.join(found)!r:.120}: pass the bare answer"
+            )
         wanted = self.find(self.reference)
         if wanted is None and isinstance(self.answer, keys.Extractor | keys.FirstOf):
             wanted = self.bare(self.reference)

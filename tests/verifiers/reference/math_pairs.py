@@ -51,6 +51,7 @@ EQUAL = [
     ("5x-7y+11z+4=0", "-5x+7y-11z-4=0"), ("x^2+y^2=4", r"\frac{x^2}{4}+\frac{y^2}{4}=1"), ("xy=1", r"y=\frac1x"),
     ("x > 3", r"(3, \infty)"), (r"x \ge 3", r"[3,\infty)"), ("3 < x", "x > 3"), (r"0 \le x < 1", "[0,1)"),
     (r"x < 2 \text{ or } x > 3", r"(-\infty,2)\cup(3,\infty)"), (r"x \in [0,1]", "[0,1]"), ("1 > x > 0", "(0,1)"),
+    (r"\{x \mid x > 3\}", r"(3,\infty)"),
     (r"x < \sqrt2", r"(-\infty, \sqrt2)"), ("x = 10/4 = 2.5", "2.5"),
     # lists, sets, tuples, intervals, matrices
     ("1,2,3", "3, 2, 1"), ("1, 2", r"\{1,2\}"), (r"\{1,2\}", "{2, 1}"), ("x=1, x=-2", "-2, 1"), ("x=1 or x=2", "1,2"),
@@ -143,7 +144,7 @@ UNKNOWN = [
     ("4:30", "5:30"), (r"\int x dx", "x"), (r"\frac{d}{dx}x^2", "2x"),
     (r"9^{9^{9^9}}", "5"), ("1000000!", "5"), ("x^2=1", "1"),
     (r"x \ne 3", "3"), ("x^2-1>0", "x>1"),
-    (r"\{x \mid x > 3\}", r"(3,\infty)"), (r"\vec{v}", "v"), (r"\overline{AB}", "AB"), ("1/0", "5"),
+    (r"\vec{v}", "v"), (r"\overline{AB}", "AB"), ("1/0", "5"),
     (r"\infty-\infty", "0"),
     (r"(-\infty,\sqrt2)\cup(\sqrt2,\infty)", r"(-\infty,\infty)"),
 ]  # fmt: skip

@@ -56,9 +56,9 @@ def test_every_answer_of_the_table_equals_itself():
 
 
 def test_a_key_for_votes_never_joins_what_is_different():
-    """`math_key` proves equality: equal keys only where pairs are equal, but for units, which votes drop."""
+    """`math_key` proves equality: equal keys only where pairs are equal."""
     joined = [pair for pair in DIFFERENT + UNKNOWN if math_key(pair[0]) == math_key(pair[1])]
-    assert joined == [("36 cents", r"\$36"), ("5 miles", "5 km")]
+    assert joined == []
 
 
 def test_a_key_for_votes_joins_most_of_what_is_equal():
@@ -74,7 +74,7 @@ def test_a_key_for_votes_joins_most_of_what_is_equal():
         assert len({math_key(rf"so \boxed{{{text}}}") for text in spellings}) == 1
 
 
-@pytest.mark.parametrize("text", ["", "a long story\nof many lines", "{", "9" * 2000, None, "4:30", r"\int x"])
+@pytest.mark.parametrize("text", ["", "a long story\nof many lines", "{", "9" * 2000, None, "4:30", r"\foo x"])
 def test_a_key_for_votes_is_the_canonical_form_where_maths_cannot_be_read(text):
     """No answer has no key; text that is no maths votes as it always did."""
     assert math_key(text) == keys.default(text)
@@ -240,6 +240,18 @@ HOSTILE = {
     "boxed braces": r"\boxed{" + "{" * 50_000 + "}" * 50_000 + "}",
     "ten thousand fractions": r"\frac{1}{" * 10_000 + "2" + "}" * 10_000,
     "zero bytes": "\x00" * 500,
+    "names": "x_1=" * 240 + "1",
+    "systems": r"\begin{cases}" + r"x=1\\" * 180 + r"\end{cases}",
+    "powers of matrices": r"\begin{pmatrix}a&b\\c&d\end{pmatrix}^6+" * 20 + r"\begin{pmatrix}a&b\\c&d\end{pmatrix}^6",
+    "a chain": "=".join(["(a+b+c)^{12}"] * 60),
+    "ratios": ":".join(["(a+b+c)^{9}"] * 70),
+    "sets by conditions": r"\{x \mid " * 30 + "x>1" + r"\}" * 30,
+    "an inequality": r"|(a+b)^{30}| \le 5",
+    "a congruence": r"x \equiv 9^{9^9} \pmod{9^{9^9}}",
+    "sums": r"\sum_{k=1}^{9^9}" * 20 + "k",
+    "a note": "min at $9^{9^9}$ " * 50,
+    "rounded": r"9^{9^9} \approx 5",
+    "restated": r"x>1:(1,\infty)" * 40,
     "scripts": "٣²½𝟙ⅷ",
 }
 

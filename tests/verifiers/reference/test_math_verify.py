@@ -83,6 +83,18 @@ def test_it_is_not_asked_where_we_can_read_both_and_doubt_the_meaning(a, b):
 
 
 @installed
+@pytest.mark.parametrize(
+    "text",
+    ["3 4", "1 000", "12/25/2020", "3 to 4", "1,2,...", "x!=3", "18 (12+6)", "0=1", "10–20", "5 or so", r"x=1 \quad 5"],
+)
+def test_it_is_not_asked_about_what_may_be_read_in_two_ways(text):
+    """It would read each in one way: a product, a quotient, a list."""
+    for verdict in (judge("12", text), judge("1000", text), judge(text, "12")):
+        assert verdict.passed is None
+        assert "math-verify" not in verdict.feedback
+
+
+@installed
 def test_units_and_words_are_kept_from_it():
     """It drops units, and to it a word is a product of letters in any order."""
     assert judge(r"\gcd(5,10) miles", "5 km").feedback == "unknown: it is in km, and should be in another unit"

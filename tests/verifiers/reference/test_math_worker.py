@@ -18,7 +18,7 @@ import pytest
 from searchkit.errors import VerifierError
 from searchkit.verifiers.reference.maths import server
 from searchkit.verifiers.reference.maths import worker as workers
-from searchkit.verifiers.reference.maths.compare import Algebra, Outcome
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.server import receive, send
 from searchkit.verifiers.reference.maths.tokens import Unreadable
 from searchkit.verifiers.reference.maths.worker import QUEUE, Worker

@@ -7,91 +7,87 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from searchkit.answers.canonical import canonical, rational, unpacked, words
-from searchkit.verifiers.reference.maths.compare import Algebra, Outcome, compare
+from searchkit.answers.boxes import Several
+from searchkit.answers.number_words import number_in_words
+from searchkit.answers.units import DROPPED
+from searchkit.verifiers.reference.maths.compare import compare
 from searchkit.verifiers.reference.maths.exact import expand, independent
-from searchkit.verifiers.reference.maths.parser import parse
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
+from searchkit.verifiers.reference.maths.reading import NOTATION, Reading, plainly
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig
 from searchkit.verifiers.reference.maths.terms import rational as value_of
-from searchkit.verifiers.reference.maths.tokens import CONSTANTS, GREEK, MAX_RUN, Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+from searchkit.verifiers.reference.maths.tolerances import Tolerance, number
 
-_TEXT = re.compile(r"\\(?:text|textbf|textrm|mbox|mathrm)(?![A-Za-z])")
-_NAMED = re.compile(r"^\s*((?:[A-Za-z]|\\[a-z]+)(?:_[0-9A-Za-z])?)(?:\([a-z]\))?\s*=\s*(?=[^=]+$)")
-_PERCENT = re.compile(r"(?:%|\bpercent\b|\bper cent\b)[\s$.})\\]*$", re.IGNORECASE)
-_ANGLE = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
-_DEGREES = re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])|°|\bdegrees?\b")
-_THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
-_TRIMMED = re.compile(r"[\s$.{}()^\\]+")
-_UNIT = re.compile(r"(?<![A-Za-z])([A-Za-z]+) ?([23])? ?$")
-_UNITS = {
-    name: names[0]
-    for names in (
-        ("mm",), ("cm",), ("m", "meter", "meters", "metre", "metres"), ("km",), ("inches", "inch", "in"),
-        ("feet", "foot", "ft"), ("yards", "yard"), ("miles", "mile"), ("grams", "gram", "g"), ("kg",), ("mph",),
-        ("seconds", "second"), ("minutes", "minute"), ("hours", "hour"), ("days", "day"), ("weeks", "week"),
-        ("cents", "cent"), ("dollars", "dollar"), ("degrees", "degree"), ("liters", "liter", "litres", "litre"),
-    )
-    for name in names
-}  # fmt: skip
+_QUANTITIES = (
+    "half",
+    "halves",
+    "third",
+    "quarter",
+    "dozen",
+    "hundred",
+    "thousand",
+    "million",
+    "infinit",
+    "none",
+    "nothing",
+    "nil",
+)
 _COMPARISON = 2  # the work of comparing two numbers, in products of monomials
-_SMALL = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-)  # fmt: skip
-_NUMBER_WORDS = {word: str(value) for value, word in enumerate(_SMALL)}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an answer says. text: as written. key: its canonical form. word: set where it is nothing but words.
+    """What an answer says. found: as written. spelling: what two unreadable texts are compared by.
 
-    node: its tree, None where it could not be read (`trouble` says why). percent: whether a percent sign ends it.
+    node: its tree, None where it could not be read (`trouble` says why). others: trees that it may also be, for which
+    it is not called different. word: set where it is nothing but words. unit: its unit of measure, "" for none.
+    percent: whether a percent sign ends it. letter: a unit that a letter at its end may be.
     """
 
-    text: str
-    key: Hashable
+    found: str | Several
+    spelling: str
     node: Node | None
+    others: tuple[Node, ...] = ()
     word: str | None = None
+    unit: str = ""
     trouble: str = ""
     percent: bool = False
+    letter: str = ""
+
+    @property
+    def text(self) -> str:
+        """As written, several answers with commas between."""
+        return ", ".join(self.found) if isinstance(self.found, Several) else self.found
 
 
-def read(text: str) -> Answer | None:
-    """The answer that `text` is, None if it is empty, cut off or too long. Linear time; raises on no text."""
-    key = canonical(text)
-    if key is None:
-        return None
-    plain = unpacked(_DEGREES.sub(r"\\deg ", text) if _ANGLE.search(text) else _THOUSANDS.sub("", text))
-    word = words(plain)
-    if word is not None:
-        plain = _NUMBER_WORDS.get(word, f"\\{word}" if f"\\{word}" in GREEK else word)
-        if plain == word and word not in CONSTANTS and (len(word) > MAX_RUN or word in ("yes", "no")):
-            return Answer(text, key, None, word)
-    percent = _PERCENT.search(text) is not None
-    try:
-        return Answer(text, key, _tree(plain), percent=percent)
-    except Unreadable as error:
-        return Answer(text, key, None, trouble=str(error), percent=percent)
+def read(found: str | Several) -> Answer | None:
+    """The answer that a text is, None if it is empty, cut off or too long. Linear time; raises on no text."""
+    if isinstance(found, Several):
+        return _together(found)
+    reading: Reading | None = plainly(found)
+    return None if reading is None else Answer(found, *reading)
 
 
-def unit(text: str) -> str | None:
-    """The unit of measure that ends an answer, with its power: "cm", "cm2"; None where there is none that we know."""
-    if text.lstrip("$ ").startswith("\\$"):
-        return "dollars"
-    found = _UNIT.search(_TRIMMED.sub(" ", text))
-    name = None if found is None else _UNITS.get(found[1].lower())
-    return None if found is None or name is None else name + (found[2] or "")
-
-
-def _tree(text: str) -> Node:
-    """The parsed text. A number that is the whole answer may have commas: 12,345 is no list."""
-    body = _NAMED.sub("", text)
-    number = rational(body)
-    if number is None:
-        return parse(_NAMED.sub(r"\1=", text))
-    value = Node("number", value=number)
-    named = _NAMED.match(text)
-    return value if named is None else Node("relation", (parse(named[1]), value), ("=",))
+def _together(found: Several) -> Answer | None:
+    """The answers of several boxes: one if they are equal, else a list of all of them, of which one may be meant."""
+    parts: list[Answer] = []
+    for text in found:
+        part = read(text)
+        if part is None:
+            return None
+        if not any(judge(part, other).equal for other in parts):
+            parts.append(part)
+    if len(parts) == 1:
+        return parts[0]
+    nodes = [part.node for part in parts]
+    spelling = "; ".join(part.spelling for part in parts)
+    if len({part.unit for part in parts}) > 1 or len({part.percent for part in parts}) > 1:
+        return Answer(found, spelling, None, trouble="several boxes with several units")
+    if any(node is None for node in nodes):
+        return Answer(found, spelling, None, trouble="several boxes")
+    together = Node("list", tuple(node for node in nodes if node is not None), "or")
+    return Answer(found, spelling, together, unit=parts[0].unit, percent=parts[0].percent)
 
 
 class Exact(Algebra):
@@ -112,7 +108,9 @@ class Exact(Algebra):
     def same_equation(self, a: Node, b: Node) -> Outcome:
         left, right = self._expanded(a), self._expanded(b)
         if left and right and left.keys() == right.keys() and len({left[one] / right[one] for one in left}) == 1:
-            return Outcome(True, "the same equation up to a factor")
+            if value_of(left) is None:
+                return Outcome(True, "the same equation up to a factor")
+            return Outcome(None, "equations that are true or false, whatever they are about")
         return Outcome(None, "not decided by exact arithmetic")
 
     def _expanded(self, node: Node) -> Terms | None:
@@ -126,33 +124,64 @@ def judge(a: Answer, b: Answer, algebra: Algebra | None = None) -> Outcome:
     """Whether answer b is the reference a: symmetric, by their texts, else by `algebra`, by default `Exact`."""
     try:
         return _judged(a, b, Exact() if algebra is None else algebra)
-    except TooBig as error:
-        return Outcome(None, str(error))
+    except (TooBig, Unreadable) as error:
+        return _unread(a, b) if a.trouble or b.trouble else Outcome(None, str(error))
 
 
 def unread(a: Answer, b: Answer) -> bool:
-    """Whether another parser may help: one is maths that ours cannot read, none is a word, and no unit is another."""
-    return bool(a.trouble or b.trouble) and a.word is b.word is None and not _other_units(a, b)
+    """Whether another parser may help: one is in notation that ours lacks, none is words, no unit is another."""
+    known = a.word is b.word is None and not _other_units(a, b)
+    return known and any(one.trouble.startswith(NOTATION) for one in (a, b)) and all(_sound(one) for one in (a, b))
+
+
+def near(wanted: Answer, found: Answer, tolerance: Tolerance) -> bool:
+    """Whether both are real numbers in no other units, and the second is near enough to the first."""
+    if wanted.node is None or found.node is None or wanted.percent != found.percent or _other_units(wanted, found):
+        return False
+    reference, value = number(wanted.node), number(found.node)
+    return reference is not None and value is not None and tolerance.accepts(value, reference)
+
+
+def _sound(one: Answer) -> bool:
+    return not one.trouble or one.trouble.startswith(NOTATION)
 
 
 def _other_units(a: Answer, b: Answer) -> bool:
-    units = unit(a.text), unit(b.text)
-    return None not in units and units[0] != units[1]
+    """Of units that keys for votes drop, none is another."""
+    return bool(a.unit and b.unit) and a.unit != b.unit and not {a.unit, b.unit} <= set(DROPPED)
+
+
+def _maybe_other_units(a: Answer, b: Answer) -> bool:
+    """Whether a letter behind one may be a unit, and the other has another one."""
+    one, other = (answer.unit or answer.letter for answer in (a, b))
+    return bool(a.letter or b.letter) and bool(one and other) and one != other
 
 
 def _judged(a: Answer, b: Answer, algebra: Algebra) -> Outcome:
     if _other_units(a, b):
-        return Outcome(None, f"it is in {unit(b.text)}, and should be in another unit")
-    if a.key == b.key and a.percent == b.percent and (a.node == b.node or None in (a.node, b.node)):
-        return Outcome(True, "the same text")
+        return Outcome(None, f"it is in {b.unit}, and should be in another unit")
     if a.word is not None or b.word is not None:
         return _words(a, b)
     if a.node is None or b.node is None:
         return _unread(a, b)
-    outcome = compare(a.node, b.node, algebra)
+    if a.node == b.node and a.percent == b.percent:
+        return Outcome(True, "the same text")
+    outcome = _scaled(a, b, a.node, b.node, algebra)
+    if outcome.equal is False and (a.others or b.others):
+        pairs = ((one, other) for one in (a.node, *a.others) for other in (b.node, *b.others))
+        if any(_scaled(a, b, one, other, algebra).equal is not False for one, other in pairs):
+            return Outcome(None, "it depends on how it is read")
+    if outcome.equal is False and _maybe_other_units(a, b):
+        return Outcome(None, "it may be in another unit")
+    return _unread(a, b) if outcome.equal is None and (a.trouble or b.trouble) else outcome
+
+
+def _scaled(a: Answer, b: Answer, left: Node, right: Node, algebra: Algebra) -> Outcome:
+    """As they are written, and with a percent sign on one side as a factor."""
+    outcome = compare(left, right, algebra)
     if a.percent == b.percent or outcome.equal:
         return outcome
-    left, right = (_hundredth(node) if one.percent else node for one, node in ((a, a.node), (b, b.node)))
+    left, right = (_hundredth(node) if one.percent else node for one, node in ((a, left), (b, right)))
     as_factor = compare(left, right, algebra)
     return as_factor if as_factor.equal or outcome.equal is False else outcome
 
@@ -163,18 +192,15 @@ def _hundredth(node: Node) -> Node:
 
 def _unread(a: Answer, b: Answer) -> Outcome:
     """Texts outside of the grammar, such as times of day: equal if they are so letter by letter."""
-    left, right = _letters(a.text), _letters(b.text)
-    if left is not None and left == right:
+    if a.node is b.node is None and a.spelling == b.spelling and a.percent == b.percent:
         return Outcome(True, "the same text")
     if b.trouble:
-        return Outcome(None, f"{b.text[:40]!r} could not be read: {b.trouble}")
+        return Outcome(None, f"{b.text[:40]!r} could not be read: {b.trouble.removeprefix(NOTATION)}")
     return Outcome(None, "what it is compared with could not be read")
 
 
-def _letters(text: str) -> str | None:
-    """The characters of a text without maths, in small letters, without spaces, dots and text commands."""
-    plain = _TEXT.sub("", text)
-    return None if "\\" in plain else re.sub(r"[\s.${}]", "", plain).casefold()
+def _is_quantity(word: str) -> bool:
+    return number_in_words(word) is not None or word.startswith(_QUANTITIES)
 
 
 def _words(a: Answer, b: Answer) -> Outcome:
@@ -184,6 +210,8 @@ def _words(a: Answer, b: Answer) -> Outcome:
             return _unread(a, b)
         if other.node.kind == "group" and not other.node.parts:
             return Outcome(None, "one is a word, the other the empty set")
+        if any(_is_quantity(word) for word in str(a.word or b.word).split()):
+            return Outcome(None, "one is a number in words")
         return Outcome(False, "one is a word, the other is maths")
     if a.word == b.word:
         return Outcome(True, "the same words")
@@ -191,3 +219,10 @@ def _words(a: Answer, b: Answer) -> Outcome:
     if left <= right or right <= left:
         return Outcome(None, "one says more than the other")
     return Outcome(False, "other words")
+
+
+def answer_key(found: Answer) -> Hashable:
+    """What answers that could not be read vote by: nothing that looks like the form of one that could."""
+    if found.word is not None:
+        return found.word
+    return found.spelling if re.search(r"[A-Za-z\\]", found.spelling) else f"{found.spelling} (unread)"

@@ -6,15 +6,15 @@ import re
 from abc import ABC, abstractmethod
 from fractions import Fraction
 
-from searchkit.verifiers.reference.maths.reader import MINUS_ONE, Reader, over, signed
+from searchkit.verifiers.reference.maths.reader import AND, MINUS_ONE, over
+from searchkit.verifiers.reference.maths.symbols import Symbols
 from searchkit.verifiers.reference.maths.tokens import (
-    BIG,
-    CONSTANTS,
-    ENVIRONMENTS,
+    BOUND,
+    DOTS,
     FUNCTIONS,
-    GREEK,
     INVERSE,
     Node,
+    Unknown,
     Unreadable,
     is_number,
     number,
@@ -26,16 +26,8 @@ _MIXED = re.compile(r"\\frac (?:[0-9]{2}(?![0-9])|\{ [0-9]+ \} \{ [0-9]+ \})")
 _MINUS_ONES = (MINUS_ONE, Node("product", (MINUS_ONE, Node("number", value=Fraction(1)))))
 
 
-class Atoms(Reader, ABC):
+class Atoms(Symbols, ABC):
     """The lower half of the parser."""
-
-    @abstractmethod
-    def _sum(self) -> Node:
-        """An expression."""
-
-    @abstractmethod
-    def _relation(self) -> Node:
-        """An expression, equation or inequality."""
 
     @abstractmethod
     def _power(self) -> Node:
@@ -64,15 +56,17 @@ class Atoms(Reader, ABC):
         if word in ("\\frac", "\\binom", "\\dbinom", "\\tbinom"):
             above, below = self._argument(), self._argument()
             if _starts_with_d(above) and below.kind == "product" and _starts_with_d(below):
-                raise Unreadable("a derivative, or a fraction with the symbol d above and below")
+                return _derivative(above, below)
             return over(above, below) if word == "\\frac" else Node("function", (above, below), "binomial")
         if word in ("\\sqrt", "sqrt"):
             return self._root()
         if word == "\\begin":
-            return self._matrix()
+            return self._environment_of_rows()
         if word in FUNCTIONS:
             return self._function(FUNCTIONS[word])
-        return self._name(word)
+        if word in BOUND:
+            return self._bound(word)
+        return Node("function", (), "\\dots") if word in DOTS else self._name(word)
 
     def _number(self, word: str, mixed: bool) -> Node:
         if self.peek() == "_":
@@ -95,22 +89,34 @@ class Atoms(Reader, ABC):
 
     def _bracket(self, opening: str) -> Node:
         """A group, tuple, interval or set; `value` is its pair of brackets."""
-        bars, self._bars = self._bars, 0
+        outer, self._bars, self._builder = (self._bars, self._builder), 0, opening == "\\{"
         parts = []
         if not (opening == "\\{" and self.peek() == "\\}"):
             parts.append(self._relation())
+            if self._builder and self._take("|", "\\mid", ":"):
+                self._builder = False
+                parts = [Node("builder", (parts[0], self._condition()))]
             while self._take(",", ";"):
                 parts.append(self._relation())
         closing = self._take("\\}") if opening == "\\{" else self._take(")", "]")
         if closing is None:
             raise Unreadable(f"{opening!r} is not closed before {self.peek()!r}")
-        self._bars = bars
+        self._bars, self._builder = outer
         pair = opening[-1] + closing[-1]
-        if len(parts) == 1 and pair in ("()", "[]"):
+        if len(parts) == 1 and (pair in ("()", "[]") or parts[0].kind == "builder"):
             return parts[0]
         if len(parts) != 2 and pair in ("(]", "[)"):
             raise Unreadable("an interval has two ends")
         return Node("group", tuple(parts), pair)
+
+    def _condition(self) -> Node:
+        """What members of a set fulfil, all of it."""
+        found = [self._relation()]
+        while (sign := self._take(*AND, "or")) is not None:
+            if sign == "or":
+                return Node("union", (found[0], self._relation()))
+            found.append(self._relation())
+        return found[0] if len(found) == 1 else Node("statements", tuple(found))
 
     def _braces(self) -> Node:
         """TeX's braces, which are not seen; with a comma inside, a set in plain notation."""
@@ -153,40 +159,21 @@ class Atoms(Reader, ABC):
             return Node("root", (self._until(")"), degree))
         return Node("root", (self._argument(), degree))
 
-    def _matrix(self) -> Node:
-        """Rows of cells; the kind of brackets around them says nothing."""
-        kind = self._environment()
-        if kind not in ENVIRONMENTS:
-            raise Unreadable(f"the environment {kind!r}")
-        rows, row = [], [self._sum()]
-        while not self._take("\\end"):
-            if self._take("&"):
-                row.append(self._sum())
-                continue
-            self._need("\\\\")
-            rows.append(Node("row", tuple(row)))
-            row = [] if self.peek() == "\\end" else [self._sum()]
-        if self._environment() != kind:
-            raise Unreadable(f"the environment {kind!r} is not closed")
-        rows += [Node("row", tuple(row))] if row else []
-        if len({len(one.parts) for one in rows}) != 1:
-            raise Unreadable("the rows of a matrix have different lengths")
-        return Node("matrix", tuple(rows))
-
-    def _environment(self) -> str:
-        self._need("{")
-        return self._word_in_braces(str.isalpha)
-
     def _function(self, name: str) -> Node:
         base = None
         if name == "log" and self._take("_"):
             base = self._argument()
         power = self._exponent() if self._take("^") else None
-        inside = self._until(")") if self._take("(") else self._plain_argument()
+        if self._take("("):
+            inside = self._until(")")
+        else:
+            inside = self._bars_around() if self._take("|", "\\lvert") else self._plain_argument()
         if power in _MINUS_ONES:
             name, power = INVERSE.get(name, ""), None
             if not name:
                 raise Unreadable("an inverse of this function")
+        if name == "cis":
+            return cis(inside) if power is None else Node("power", (cis(inside), power))
         found = Node("function", (inside,) if base is None else (inside, base), name)
         return found if power is None else Node("power", (found, power))
 
@@ -200,32 +187,19 @@ class Atoms(Reader, ABC):
             raise Unreadable("sin a/b may be sin(a/b) or (sin a)/b")
         return factors[0] if len(factors) == 1 else Node("product", tuple(factors))
 
-    def _name(self, word: str) -> Node:
-        if word in CONSTANTS:
-            return Node("constant", value=CONSTANTS[word])
-        if word in BIG:
-            self._at += 1 if word == "\\mathbb" else 0
-            return self._field(word)
-        if word not in GREEK and not (len(word) == 1 and word.isalpha()):
-            raise Unreadable(f"{word!r} is not known")
-        if not self._take("_"):
-            return Node("symbol", value=word)
-        if self._take("{"):
-            name = self._word_in_braces(str.isalnum)
-        else:
-            name, self._at = self.peek() or "", self._at + 1
-        if not name.isalnum():
-            raise Unreadable("an empty subscript")
-        return Node("symbol", value=f"{word}_{name}")
 
-    def _field(self, word: str) -> Node:
-        if word in ("\\emptyset", "\\varnothing"):
-            return Node("group", (), "{}")
-        if self.peek() != "R" or self.peek(1) != "}":
-            raise Unreadable("a number field other than the reals")
-        self._at += 2
-        infinity = Node("constant", value="oo")
-        return Node("group", (signed(infinity, "-"), infinity), "()")
+def _derivative(above: Node, below: Node) -> Node:
+    """dy/dx of two letters, whole; other fractions with the symbol d above and below may be derivatives or not."""
+    names = [part.value for node in (above, below) for part in node.parts]
+    if len(names) != 4 or not all(isinstance(name, str) and len(name) > 0 for name in names):
+        raise Unknown("a derivative, or a fraction with the symbol d above and below")
+    return Node("function", (), f"\\frac{''.join(names[:2])}/{''.join(names[2:])}")
+
+
+def cis(angle: Node) -> Node:
+    """cos + i sin."""
+    turned = Node("product", (Node("constant", value="i"), Node("function", (angle,), "sin")))
+    return Node("sum", (Node("function", (angle,), "cos"), turned))
 
 
 def _starts_with_d(node: Node) -> bool:

@@ -1,58 +1,67 @@
 r"""Whether two answers are the same, part by part: three-valued, and the same rules for every way to compare numbers.
 
 Lists and sets have no order, tuples and intervals have one. A single solution is the same in and out of set braces.
-A name in front of a value ("x = 5") says nothing; several named values are told apart by their names.
+A name in front of a value ("x = 5") says nothing; several named values are told apart by their names. What stands
+whole (a ratio, a condition, a rounded value) is the same as its like, and rarely known to differ.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
 from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
+from searchkit.verifiers.reference.maths.matrices import bound, composite
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome, all_of
 from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region
 from searchkit.verifiers.reference.maths.terms import Work
 from searchkit.verifiers.reference.maths.tokens import Node
-
-
-class Outcome(NamedTuple):
-    """equal: True and False are proven, None is unknown.
-
-    reason: half a sentence. A model may see it, so it never quotes the first answer, which is the reference.
-    """
-
-    equal: bool | None
-    reason: str
-
-
-class Algebra(ABC):
-    """How two expressions without lists and signs of comparison are compared. One for each pair of answers."""
-
-    def __init__(self) -> None:
-        self.work: Work = Work()
-
-    @abstractmethod
-    def same(self, a: Node, b: Node) -> Outcome:
-        """Whether two expressions are equal wherever both are defined."""
-
-    @abstractmethod
-    def same_equation(self, a: Node, b: Node) -> Outcome:
-        """Whether a = 0 and b = 0 are the same equation up to a constant factor."""
+from searchkit.verifiers.reference.maths.wholes import WHOLE, wholes
 
 
 def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
-    """Cost: for lists of n, up to n * n comparisons of the algebra; else one a part. Raises `TooBig` for too many."""
+    """Cost: for lists of n, up to n * n comparisons of the algebra; else one a part.
+
+    Raises `TooBig` for too many, and `Unreadable` for what says nothing.
+    """
     algebra.work.spend(1)
-    a, b = settled(a), settled(b)
+    if _other_names(a, b):
+        return Outcome(None, "values with other names")
+    outcome = _compared(a, b, algebra)
+    either = any(node.kind == "list" and node.value == "or" for node in (a, b))
+    return _meant(outcome) if either and _size(a) != _size(b) else outcome
+
+
+def _size(node: Node) -> int:
+    return len(node.parts) if node.kind in ("list", "group") else 1
+
+
+def _compared(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    a, b = (settled(node, algebra.known, algebra.work) for node in (a, b))
     if a.kind == b.kind == "relation":
         return _relations(a, b, algebra)
-    a, b = named_value(a), named_value(b)
+    a, b = (named_value(node, algebra.known, algebra.work) for node in (a, b))
     if "relation" in (a.kind, b.kind):
         return Outcome(None, "one is an equation or inequality, the other is none")
+    if a.kind in WHOLE or b.kind in WHOLE:
+        return wholes(a, b, algebra, lambda these, others: _in_order(these, others, algebra))
     if "union" in (a.kind, b.kind) and (outcome := _points(a, b, algebra.work)) is not None:
         return outcome
+    return _shaped(a, b, algebra)
+
+
+def _other_names(a: Node, b: Node) -> bool:
+    """Whether two lists of named values share some names, or number them, and differ in others."""
+    first, second = (
+        {name_of(part) for part in node.parts} if node.kind in ("list", "group") else set[str | None]()
+        for node in (a, b)
+    )
+    if None in first | second or not first or not second or first == second or len(first | second) < 2:
+        return False
+    return bool(first & second) or any(map(str.isdigit, "".join(map(str, first ^ second))))
+
+
+def _shaped(a: Node, b: Node, algebra: Algebra) -> Outcome:
     shapes = shape(a), shape(b)
     match shapes:
         case ("one", "one"):
@@ -69,22 +78,27 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
             return _vector(a, b, algebra)
         case ("union", _) | (_, "union"):
             return _unions(a, b, algebra)
+    one = a if shapes[0] == "one" else b
+    if composite(one) or _has_units(one) or bound(one):
+        return Outcome(None, "arithmetic with what is no single value")
     return Outcome(False, f"it is {_SHAPES[shapes[1]]} and should be something else")
+
+
+def _meant(outcome: Outcome) -> Outcome:
+    """Of several values that an answer gives side by side only one may be meant."""
+    return Outcome(None, "it says several values of which one may be meant") if outcome.equal is False else outcome
+
+
+def _has_units(node: Node) -> bool:
+    """Whether an expression may be a vector in terms of unit vectors."""
+    named = node.kind == "symbol" and node.value in ("j", "k", "\\vec i", "\\vec j", "\\vec k")
+    return named or any(map(_has_units, node.parts))
 
 
 _SHAPES = {
     "one": "a single value", "bag": "a list or set", "row": "a tuple or interval", "matrix": "a matrix",
     "union": "a union",
 }  # fmt: skip
-
-
-def _all(outcomes: Sequence[Outcome]) -> Outcome:
-    """Different if one part is, unknown if one is unknown, equal if all are."""
-    for wanted in (False, None):
-        for outcome in outcomes:
-            if outcome.equal is wanted:
-                return outcome
-    return outcomes[-1] if outcomes else Outcome(True, "both are empty")
 
 
 def _numbers(a: Node, b: Node, algebra: Algebra) -> Outcome:
@@ -113,26 +127,38 @@ def _infinite(node: Node) -> int:
 def _in_order(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:
     if len(a) != len(b):
         return Outcome(False, "another number of parts")
-    return _all([compare(x, y, algebra) for x, y in zip(a, b, strict=True)])
+    return all_of([compare(x, y, algebra) for x, y in zip(a, b, strict=True)])
 
 
 def _matched(a: Sequence[Node], b: Sequence[Node], algebra: Algebra) -> Outcome:
-    """Members in any order. Equality is transitive, so the first equal partner will do."""
+    """Members in any order, each as often in one as in the other."""
     if len(a) != len(b):
-        return Outcome(False, "another number of members")
+        return _unequal(a, b, algebra, "another number of members")
     left, last = list(b), Outcome(True, "both are empty")
     unknown = None
     for one in a:
-        outcomes = [compare(one, other, algebra) for other in left]
+        outcomes = [compare(one, other, algebra) for other in left]  # equality is transitive: the first partner will do
         partner = next((at for at, outcome in enumerate(outcomes) if outcome.equal), None)
         if partner is not None:
             last = outcomes[partner]
             del left[partner]
         elif all(outcome.equal is False for outcome in outcomes):
-            return Outcome(False, "a member has no equal")
+            return _unequal(a, b, algebra, "a member has no equal")
         else:
             unknown = next(outcome for outcome in outcomes if outcome.equal is None)
     return unknown or last
+
+
+def _unequal(a: Sequence[Node], b: Sequence[Node], algebra: Algebra, reason: str) -> Outcome:
+    """Different, but for two systems of equations, and for members that are only repeated."""
+    if any((part.kind == "relation" and name_of(part) is None) or bound(part) for part in (*a, *b)):
+        return Outcome(None, "equations that were not solved together")
+    repeated = len(a) + len(b) > 2 and all(
+        any(compare(one, other, algebra).equal for other in others)
+        for these, others in ((a, b), (b, a))
+        for one in these
+    )
+    return Outcome(None, "a member is repeated") if repeated and a and b else Outcome(False, reason)
 
 
 def _rows(a: Node, b: Node, algebra: Algebra) -> Outcome:
@@ -144,10 +170,15 @@ def _rows(a: Node, b: Node, algebra: Algebra) -> Outcome:
 
 def _bag_and_row(a: Node, b: Node, algebra: Algebra) -> Outcome:
     bag, row = (a, b) if shape(a) == "bag" else (b, a)
+    if len(row.parts) == 2 and row.value != "()":
+        same = _matched(bag.parts, row.parts, algebra).equal is not False and row.value == "[]"
+        return Outcome(None if same else False, "one is an interval, the other a list or set")
     ordered = _in_order(a.parts, b.parts, algebra)
     if bag.kind == "list" and ordered.equal is not False:
         return ordered
     outcome = _matched(bag.parts, row.parts, algebra)
+    if bag.value == "or" and any(len(part.parts) > 1 for part in bag.parts):
+        return _meant(outcome)  # one of several points may be meant
     return outcome if outcome.equal is False else Outcome(None, "the same members, but only one of them has an order")
 
 
@@ -186,15 +217,28 @@ def _unions(a: Node, b: Node, algebra: Algebra) -> Outcome:
 
 
 def _relations(a: Node, b: Node, algebra: Algebra) -> Outcome:
+    if a == b:
+        return Outcome(True, "the same text")
     if a.value == b.value == ("=",):
-        if name_of(a) is not None and name_of(b) is not None:
-            values = compare(named_value(a), named_value(b), algebra)
-            if values.equal is not False or name_of(a) == name_of(b):
-                return values
+        if None not in (names := [name_of(a), name_of(b)]):
+            return _named(a, b, names, algebra)
         return algebra.same_equation(difference(a), difference(b))
-    if "=" in (*a.value, *b.value) or len(a.parts) != len(b.parts):
-        return Outcome(None, "relations of different kinds")
+    if {"=", "in", "==", "~"} & {*a.value, *b.value} or len(a.parts) != len(b.parts):
+        same = a.value == b.value and len(a.parts) == len(b.parts) and _in_order(a.parts, b.parts, algebra).equal
+        return Outcome(True, "the same parts") if same else Outcome(None, "relations that were not solved")
     return _chains(a, b, algebra)
+
+
+def _named(a: Node, b: Node, names: list[str | None], algebra: Algebra) -> Outcome:
+    """Two values with names. Names of one letter say nothing; "f(2)" and "f(3)" ask for two things."""
+    one, other = (named_value(node, algebra.known, algebra.work) for node in (a, b))
+    values = compare(one, other, algebra)
+    first, second = map(str, names)
+    if first == second:
+        return values
+    if any(character.isdigit() or character == "(" for character in first + second):
+        return values if values.equal and not any(map(str.isdigit, first + second)) else Outcome(None, "other names")
+    return values if values.equal is not False else algebra.same_equation(difference(a), difference(b))
 
 
 def _chains(a: Node, b: Node, algebra: Algebra) -> Outcome:
@@ -207,4 +251,4 @@ def _chains(a: Node, b: Node, algebra: Algebra) -> Outcome:
     return Outcome(None, "inequalities that were not solved")
 
 
-_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
+_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 
-from searchkit.verifiers.reference.maths.regions import interval
-from searchkit.verifiers.reference.maths.tokens import Node
+from searchkit.verifiers.reference.maths.matrices import composite, evaluated
+from searchkit.verifiers.reference.maths.numeric import fits
+from searchkit.verifiers.reference.maths.regions import interval, region
+from searchkit.verifiers.reference.maths.terms import Work
+from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+
+Same = Callable[[Node, Node], bool | None]
+"""Whether two expressions are equal, as far as it is known."""
 
 
 def shape(node: Node) -> str:
@@ -15,37 +23,77 @@ def shape(node: Node) -> str:
     return {"group": "row", "matrix": "matrix", "union": "union"}.get(node.kind, "one")
 
 
-def settled(node: Node) -> Node:
-    """Plus-minus split into its two cases, named values without their names, lists of one without the list."""
-    if node.kind == "list":
-        parts = tuple(case for part in node.parts for case in _cases(part))
-        names = [name_of(part) for part in parts]
-        if None not in names and len({*names}) == len(names):
-            ordered = sorted(parts, key=lambda part: str(name_of(part)))
-            return Node("group", tuple(map(named_value, ordered)), "()")
-        node = Node("list", tuple(map(named_value, parts)))
-    elif node.kind == "group" and node.value == "{}":
-        node = Node("group", tuple(case for part in node.parts for case in _cases(part)), "{}")
-    elif node.kind == "relation" and len(node.parts) > 2 and {*node.value} == {"="}:
-        node = Node("relation", (node.parts[0], node.parts[-1]), ("=",))
-    elif node.kind in ("relation", "union") and node.value != ("=",):
-        node = interval(node)
-    elif name_of(node) is not None:
+def settled(node: Node, same: Same, work: Work) -> Node:
+    """Plus-minus split into its two cases, lists of one without the list, true calculations as their results.
+
+    Raises `Unreadable` for what contradicts itself, and for arithmetic with lists.
+    """
+    if node.kind == "group" and node.value in ("()", "[]") and node.parts and all(map(name_of, node.parts)):
+        node = Node("list", node.parts)
+    match node.kind:
+        case "list":
+            return _settled_list(node, same, work)
+        case "group":
+            if node.value == "{}":
+                node = Node("group", tuple(case for part in node.parts for case in _cases(part)), "{}")
+        case "relation":
+            return _settled_relation(node, same, work)
+        case "union" | "builder":
+            return interval(node, work)
+        case "restated":
+            return _restated(node, work)
+        case "sum" | "product" | "power" if composite(node):
+            return evaluated(node)
+        case "sum" | "product" | "power" | "function" | "root" | "either":
+            cases = _cases(node)
+            node = node if len(cases) == 1 else Node("list", cases)
+    return node.parts[0] if shape(node) == "bag" and len(node.parts) == 1 and node.parts[0].kind != "relation" else node
+
+
+def _settled_list(node: Node, same: Same, work: Work) -> Node:
+    parts = tuple(case for part in node.parts for case in _cases(_true(part, same)))
+    names = [name_of(part) for part in parts]
+    if None not in names and len({*names}) == len(names) > 1:
+        ordered = sorted(parts, key=lambda part: str(name_of(part)))
+        return Node("group", tuple(named_value(part, same, work) for part in ordered), "()")
+    return parts[0] if len(parts) == 1 else Node("list", parts, node.value)
+
+
+def _settled_relation(node: Node, same: Same, work: Work) -> Node:
+    node = _true(node, same)
+    if node.kind == "relation" and "~" in node.value:
+        return _rounded(node)
+    if node.kind != "relation" or name_of(node) is not None:
         return node  # its value is settled when it is asked for
-    elif node.kind == "product" and [part.kind for part in node.parts].count("matrix") == 1:
-        node = _scaled(node)
-    elif node.kind != "matrix":
-        cases = _cases(node)
-        node = node if len(cases) == 1 else Node("list", tuple(map(named_value, cases)))
-    return node.parts[0] if shape(node) == "bag" and len(node.parts) == 1 else node
+    return interval(node, work) if "=" not in node.value else node
 
 
-def _scaled(product: Node) -> Node:
-    """A matrix with numbers before or behind it: each cell is multiplied."""
-    [matrix] = (part for part in product.parts if part.kind == "matrix")
-    factors = tuple(part for part in product.parts if part.kind != "matrix")
-    rows = (tuple(Node("product", (*factors, cell)) for cell in row.parts) for row in matrix.parts)
-    return Node("matrix", tuple(Node("row", row) for row in rows))
+def _true(node: Node, same: Same) -> Node:
+    """A chain of equal expressions as its last one, with its name; one that is not known to be true stays whole."""
+    if node.kind != "relation" or {*node.value} != {"="} or (len(node.parts) == 2 and name_of(node) is not None):
+        return node
+    named = node.parts[0].kind == "symbol"
+    sides = node.parts[1:] if named else node.parts
+    if any(map(_has_either, sides)) or not all(same(a, b) for a, b in pairwise(sides)):
+        return node
+    return Node("relation", (node.parts[0], sides[-1]), ("=",)) if named else sides[-1]
+
+
+def _rounded(node: Node) -> Node:
+    """What stands in front of a sign of approximation, if it is a value that rounds so; else about what is behind."""
+    if node.value == ("~",) and node.parts[0].kind == "symbol":
+        return Node("about", node.parts[1:])
+    if node.value not in (("~",), ("=", "~")) or not fits(node.parts[-2], node.parts[-1]):
+        raise Unreadable("a rounded value that does not fit, or of which that is not known")
+    return node.parts[0] if len(node.parts) == 2 else Node("relation", node.parts[:2], ("=",))
+
+
+def _restated(node: Node, work: Work) -> Node:
+    first, second = (interval(part, work) for part in node.parts)
+    one, other = region(first, work), region(second, work)
+    if first != second and (one is None or one != other):
+        raise Unreadable("two sets that may not be the same")
+    return second
 
 
 def _cases(node: Node) -> tuple[Node, ...]:
@@ -66,18 +114,17 @@ def _with_sign(node: Node, sign: int) -> Node:
 
 def name_of(node: Node) -> str | None:
     """The x of "x = 5" and "5 = x"."""
-    if node.kind != "relation" or node.value != ("=",):
+    if node.kind != "relation" or node.value != ("=",) or len(node.parts) != 2:
         return None
     return next((str(part.value) for part in node.parts if part.kind == "symbol"), None)
 
 
-def named_value(node: Node) -> Node:
+def named_value(node: Node, same: Same, work: Work) -> Node:
     """The 5 of "x = 5"; whatever has no name is its own value."""
     if name_of(node) is None:
         return node
     left, right = node.parts
-    value = right if left.kind == "symbol" else left
-    return settled(value)
+    return settled(right if left.kind == "symbol" else left, same, work)
 
 
 def difference(equation: Node) -> Node:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from searchkit.verifiers.reference.maths.compare import Outcome
+from searchkit.verifiers.reference.maths.outcome import Outcome
 
 _HARMLESS = re.compile(r"[A-Za-z]+|Integer \([0-9]+ \)|(?:Float|Symbol) \('[0-9A-Za-z.]+' \)")
 """One name or one literal: all that math-verify needs to have evaluated, for it hands the text of a number to sympy."""

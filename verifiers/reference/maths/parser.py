@@ -8,8 +8,16 @@ the exponent 12, as everybody but TeX reads it; `2\frac{1}{3}` is a mixed number
 from __future__ import annotations
 
 from searchkit.verifiers.reference.maths.atoms import Atoms
-from searchkit.verifiers.reference.maths.reader import AND, OR, SIGNS, TIMES, is_region, reciprocal, signed
-from searchkit.verifiers.reference.maths.tokens import COMPARISONS, Node, Unreadable, tokens
+from searchkit.verifiers.reference.maths.reader import AND, OR, SIGNS, TIMES, is_region, reciprocal, signed, spans
+from searchkit.verifiers.reference.maths.tokens import (
+    COMPARISONS,
+    ROUNDED,
+    Node,
+    Unknown,
+    Unreadable,
+    is_number,
+    tokens,
+)
 
 
 def parse(text: str) -> Node:
@@ -19,8 +27,8 @@ def parse(text: str) -> Node:
     """
     parser = _Parser(tokens(text))
     answer = parser.alternatives()
-    if parser.peek() is not None:
-        raise Unreadable(f"{parser.peek()!r} was not expected")
+    if (rest := parser.peek()) is not None:
+        raise (Unknown if rest[0] == "\\" else Unreadable)(f"{rest!r} was not expected")
     return answer
 
 
@@ -30,35 +38,59 @@ class _Parser(Atoms):
     # ---------------------------------------------------------------- answers
 
     def alternatives(self) -> Node:
-        """Answers joined by "or" or a union sign: a union of intervals, else a list."""
-        found = [self._listed()]
-        while self._take(*OR):
+        """Answers joined by "or" or a union sign: a union of intervals, else a list. "x > 3: (3, oo)" says it twice."""
+        found, signs = [self._listed()], set[str]()
+        while (sign := self._take(*OR)) is not None:
+            signs.add(sign)
             found.append(self._listed())
-        if len(found) == 1:
-            return found[0]
-        if all(map(is_region, found)):
-            return Node("union", tuple(found))
-        return Node("list", tuple(part for one in found for part in (one.parts if one.kind == "list" else (one,))))
+        answer = found[0] if len(found) == 1 else _joined(found, "or" in signs or "\\lor" in signs)
+        if is_region(answer) and not self._builder and self._take(":"):
+            return Node("restated", (answer, self.alternatives()))
+        return answer
 
     def _listed(self) -> Node:
-        found = [self._relation()]
-        while self._take(*AND):
-            self._take("and")
+        found, layout = [self._relation()], False
+        while (sign := self._take(*AND)) is not None:
+            layout = layout or sign == "\\quad"
+            self._take("and", "\\quad")
             found.append(self._relation())
-        if len(found) > 1 and any(part.kind == "relation" and part.value != ("=",) for part in found):
-            raise Unreadable("inequalities one after the other may be joined by and or by or")
-        return found[0] if len(found) == 1 else Node("list", tuple(found))
+        if layout and any(part.kind != "relation" for part in found):
+            raise Unreadable("layout between what is no equation")
+        return found[0] if len(found) == 1 else _list(found)
 
     def _relation(self) -> Node:
-        parts, signs = [self._operand()], []
+        if self._take(*ROUNDED):
+            return Node("about", (self._ratio(),))
+        parts, signs = [self._ratio()], []
         while (word := self.peek()) in COMPARISONS or word == "\\in":
             self._at += 1
             if word == "\\in":
-                with self._deeper():
-                    return self.alternatives()  # "x \in [0, 1]" names its answer
+                return self._member(parts[-1])
             signs.append(COMPARISONS[str(word)])
-            parts.append(self._operand())
+            parts.append(self._ratio())
+        if signs and (modulus := self._modulus()) is not None:
+            return Node("congruence", (*parts, modulus), tuple(signs))
         return Node("relation", tuple(parts), tuple(signs)) if signs else parts[0]
+
+    def _member(self, element: Node) -> Node:
+        r"""What stands behind \\in: "x \\in [0, 1]" names its answer, "k \\in \\mathbb{Z}" does not."""
+        with self._deeper():
+            found = self.alternatives()
+        return Node("relation", (element, found), ("in",)) if found.kind == "field" else found
+
+    def _modulus(self) -> Node | None:
+        if self._take("\\pmod"):
+            return self._argument()
+        if self.peek() == "(" and self.peek(1) in ("\\bmod", "\\mod"):
+            self._at += 2
+            return self._until(")")
+        return self._product() if self._take("\\bmod", "\\mod") else None
+
+    def _ratio(self) -> Node:
+        parts = [self._operand()]
+        while not is_region(parts[0]) and not self._builder and self._take(":"):
+            parts.append(self._operand())
+        return parts[0] if len(parts) == 1 else Node("ratio", tuple(parts))
 
     def _operand(self) -> Node:
         """A side of an equation: an expression, or a union of intervals that has a name."""
@@ -84,6 +116,8 @@ class _Parser(Atoms):
             elif self._take("/", "\\div"):
                 factors.append(reciprocal(self._denominator()))
             elif self._starts_factor():
+                if is_number(self.peek() or " "):
+                    raise Unreadable("two numbers side by side are no product")
                 factors.append(self._power())
             else:
                 return factors[0] if len(factors) == 1 else Node("product", tuple(factors))
@@ -123,3 +157,24 @@ class _Parser(Atoms):
             if self._take("^"):
                 power = Node("power", (power, self._exponent()))
         return signed(power, sign or "+")
+
+
+def _joined(found: list[Node], by_word: bool) -> Node:
+    """Answers joined by a word are points unless one of them surely is an interval; by a sign, intervals."""
+    if all(map(is_region, found)) and (not by_word or any(map(spans, found))):
+        return Node("union", tuple(found))
+    parts = tuple(part for one in found for part in (one.parts if one.kind == "list" else (one,)))
+    return Node("list", parts, "or" if by_word else None)
+
+
+def _list(found: list[Node]) -> Node:
+    """Answers one after the other. What is not equal goes on behind a comma: "x != 1, 4"."""
+    signs = {sign for part in found if part.kind == "relation" for sign in part.value}
+    if found[0].kind == "relation" and found[0].value == ("!=",):
+        left = found[0].parts[0]
+        found = [one if one.kind == "relation" else Node("relation", (left, one), ("!=",)) for one in found]
+    elif signs & {"<", "<=", ">", ">=", "!=", "in"}:
+        if "=" not in signs and "~" not in signs:
+            raise Unreadable("inequalities one after the other may be joined by and or by or")
+        return Node("statements", tuple(found))
+    return Node("list", tuple(found))

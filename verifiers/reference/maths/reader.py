@@ -11,10 +11,10 @@ from searchkit.verifiers.reference.maths.tokens import CLOSING, COMPARISONS, Nod
 MAX_DEPTH = 40
 """Deepest nesting of brackets, arguments and exponents; keeps the recursion far from Python's limit."""
 
-OR, AND = ("or", "\\cup", "\\lor"), (",", ";", "and")
+OR, AND = ("or", "\\cup", "\\lor", "\\bigcup"), (",", ";", "and", "\\quad", "\\land", "\\wedge")
 SIGNS = ("+", "-", "\\pm", "\\mp")
 TIMES = ("*", "\\cdot", "\\times")
-_BETWEEN = ("/", "\\div", "\\in", "^", "_", "!", "'", ":", "&", "\\\\")
+_BETWEEN = ("/", "\\div", "\\in", "^", "_", "!", "'", ":", "&", "\\\\", "\\mid", "\\pmod", "\\bmod", "\\setminus")
 _NO_FACTOR = frozenset({*CLOSING, *COMPARISONS, *SIGNS, *OR, *AND, *TIMES, *_BETWEEN})
 
 
@@ -23,6 +23,7 @@ class Reader:
 
     def __init__(self, words: list[str]) -> None:
         self._words, self._at, self._depth, self._bars = words, 0, 0, 0
+        self._builder: bool = False  # in a set, where a bar may stand before its condition
 
     def peek(self, ahead: int = 0) -> str | None:
         return self._words[self._at + ahead] if self._at + ahead < len(self._words) else None
@@ -51,7 +52,7 @@ class Reader:
     def _starts_factor(self) -> bool:
         """Whether a factor follows without a sign between; a bar closes an absolute value where one is open."""
         word = self.peek()
-        return word is not None and word not in _NO_FACTOR and not (word == "|" and self._bars)
+        return word is not None and word not in _NO_FACTOR and not (word == "|" and (self._bars or self._builder))
 
     def _word_in_braces(self, allowed: Callable[[str], bool]) -> str:
         """Letters and numbers up to a closing brace: the name of an environment, a subscript."""
@@ -86,5 +87,16 @@ def over(above: Node, below: Node) -> Node:
 def is_region(node: Node) -> bool:
     """Whether it is a part of the number line: an interval, a finite set, an inequality, or a union of such."""
     if node.kind == "relation":
-        return bool(node.value != ("=",))
+        return bool({*node.value} <= {"<", "<=", ">", ">=", "!="})
     return node.kind == "union" or (node.kind == "group" and (node.value == "{}" or len(node.parts) == 2))
+
+
+def spans(node: Node) -> bool:
+    """Whether it is surely no point: an inequality, an interval without an end, or with one that belongs to it."""
+    if node.kind == "group":
+        return node.value in ("(]", "[)") or any(_infinite(part) for part in node.parts)
+    return node.kind in ("relation", "union")
+
+
+def _infinite(node: Node) -> bool:
+    return node == Node("constant", value="oo") or (node.kind == "product" and _infinite(node.parts[-1]))

@@ -3,10 +3,11 @@ r"""Parts of the number line: inequalities as intervals, and unions with rationa
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeAlias
 
 from searchkit.verifiers.reference.maths.exact import expand
-from searchkit.verifiers.reference.maths.terms import TooBig, Work, rational
+from searchkit.verifiers.reference.maths.terms import TooBig, Work, is_symbol, rational
 from searchkit.verifiers.reference.maths.tokens import Node
 
 End: TypeAlias = tuple[float | Fraction, int]
@@ -17,28 +18,102 @@ INFINITY = Node("constant", value="oo")
 MINUS_INFINITY = Node("product", (Node("number", value=Fraction(-1)), INFINITY))
 
 
-def interval(node: Node) -> Node:
-    r"""An inequality in one symbol as an interval: `x > 3`, `3 < x`, `0 < x \le 1`; anything else as it is."""
+def interval(node: Node, work: Work) -> Node:
+    r"""An inequality in one symbol as intervals: `x > 3`, `0 < 2x \le 1`, `|x| < 2`, `x \ne 3`; else what it is."""
     if node.kind == "union":
-        return Node("union", tuple(map(interval, node.parts)))
+        return Node("union", tuple(interval(part, work) for part in node.parts))
+    if node.kind == "builder":
+        return _of_builder(node, work)
     if node.kind != "relation":
         return node
     parts, signs = node.parts, node.value
+    if signs == ("!=",) and parts[0].kind == "symbol":
+        below, above = Node("group", (MINUS_INFINITY, parts[1]), "()"), Node("group", (parts[1], INFINITY), "()")
+        return Node("union", (below, above)) if not symbols(parts[1]) else node
     if all(sign[0] == ">" for sign in signs):
         parts, signs = parts[::-1], tuple("<" + sign[1:] for sign in signs[::-1])
-    symbols = [at for at, part in enumerate(parts) if part.kind == "symbol"]
-    if not all(sign[0] == "<" for sign in signs) or len(symbols) != 1 or (len(parts), *symbols) == (3, 0):
+    if not all(sign[0] == "<" for sign in signs) or len(parts) > 3:
         return node
-    match len(parts), symbols[0]:
+    named = [at for at, part in enumerate(parts) if part.kind == "symbol"]
+    if len(named) == 1 and (len(parts), *named) != (3, 0):
+        return _alone(parts, signs, named[0]) or node
+    return _solved(parts, signs, work) or node
+
+
+def _of_builder(node: Node, work: Work) -> Node:
+    """The set of all x for which an inequality in x holds."""
+    element, condition = node.parts
+    found = interval(condition, work)
+    about = symbols(condition)
+    alone = element.kind == "symbol" and about == {element.value}
+    real = element == Node("group", (MINUS_INFINITY, INFINITY), "()") and len(about) == 1  # "x in R" is read as R
+    return found if found != condition and (alone or real) else node
+
+
+def symbols(node: Node) -> set[str]:
+    """The names that an expression is about."""
+    return {node.value} if node.kind == "symbol" else set[str]().union(*map(symbols, node.parts))
+
+
+def _alone(parts: tuple[Node, ...], signs: tuple[str, ...], at: int) -> Node | None:
+    match len(parts), at:
         case 2, 0:
-            ends, brackets = (MINUS_INFINITY, parts[1]), "(" + _closing(signs[0])
+            return Node("group", (MINUS_INFINITY, parts[1]), "(" + _closing(signs[0]))
         case 2, 1:
-            ends, brackets = (parts[0], INFINITY), _opening(signs[0]) + ")"
+            return Node("group", (parts[0], INFINITY), _opening(signs[0]) + ")")
         case 3, 1:
-            ends, brackets = (parts[0], parts[2]), _opening(signs[0]) + _closing(signs[1])
-        case _:
-            return node
-    return Node("group", ends, brackets)
+            return Node("group", (parts[0], parts[2]), _opening(signs[0]) + _closing(signs[1]))
+    return None
+
+
+def _solved(parts: tuple[Node, ...], signs: tuple[str, ...], work: Work) -> Node | None:
+    """A linear inequality with rational coefficients, or one of an absolute value of something linear and a number."""
+    if len(parts) == 2 and _is_abs(parts[0]) and not symbols(parts[1]):
+        inside, end = parts[0].parts[0], parts[1]
+        return _solved((_negative(end), inside, end), signs * 2, work)
+    if len(parts) == 2 and _is_abs(parts[1]) and not symbols(parts[0]):
+        end, inside = parts[0], parts[1].parts[0]
+        outside = [_solved((inside, _negative(end)), signs, work), _solved((end, inside), signs, work)]
+        value = _end(end, work)
+        if None in outside or not isinstance(value, Fraction) or value < 0:
+            return None
+        return Node("union", tuple(part for part in outside if part is not None))
+    low, high = (MINUS_INFINITY, False), (INFINITY, False)
+    found = [_half(left, right, work) for left, right in pairwise(parts)]
+    if None in found or len(set[str]().union(*map(symbols, parts))) != 1:
+        return None
+    for half, sign in zip(found, signs, strict=True):
+        if half is None:
+            return None
+        end = Node("number", value=half[1])
+        if half[0]:
+            low = (end, sign == "<=")
+        else:
+            high = (end, sign == "<=")
+    if len(found) == 2 and found[0] is not None and found[1] is not None and found[0][0] == found[1][0]:
+        return None  # both bound it on the same side
+    return Node("group", (low[0], high[0]), ("[" if low[1] else "(") + ("]" if high[1] else ")"))
+
+
+def _half(left: Node, right: Node, work: Work) -> tuple[bool, Fraction] | None:
+    """left < right, solved: (whether the value is the lower end, the value)."""
+    try:
+        terms = expand(Node("sum", (right, _negative(left))), work)
+    except (TooBig, ValueError):
+        return None
+    linear = [one for one in terms if one]
+    if len(linear) != 1 or len(linear[0]) != 1 or linear[0][0][1] != 1 or not is_symbol(linear[0][0][0]):
+        return None
+    slope = terms[linear[0]]
+    return slope > 0, -terms.get((), Fraction(0)) / slope
+
+
+def _is_abs(node: Node) -> bool:
+    return node.kind == "function" and node.value == "abs" and bool(symbols(node))
+
+
+def _negative(node: Node) -> Node:
+    return Node("product", (Node("number", value=Fraction(-1)), node))
 
 
 def _opening(sign: str) -> str:

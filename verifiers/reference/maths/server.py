@@ -15,9 +15,10 @@ import sys
 import time
 from typing import IO, Any
 
+from searchkit.answers.boxes import Several
 from searchkit.verifiers.reference.maths.answer import judge, read, unread
-from searchkit.verifiers.reference.maths.compare import Algebra, Outcome
 from searchkit.verifiers.reference.maths.other import MathVerify
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.tokens import Unreadable
 
 HEADER = struct.Struct(">I")
@@ -57,11 +58,11 @@ def serve(math_verify: bool) -> None:
     send(replies, "ready")
     while (pair := receive(requests)) is not None:
         limit_cpu()
-        a, b = pair
+        a, b = (Several(one) if isinstance(one, list) else one for one in pair)
         send(replies, judge_pair(a, b, Symbolic(), other))
 
 
-def judge_pair(a: str, b: str, algebra: Algebra, other: MathVerify | None = None) -> Outcome:
+def judge_pair(a: str | Several, b: str | Several, algebra: Algebra, other: MathVerify | None = None) -> Outcome:
     """The outcome for the reference a and an answer b; unknown if something goes wrong."""
     left, right = read(a), read(b)
     if left is None or right is None:
@@ -69,7 +70,7 @@ def judge_pair(a: str, b: str, algebra: Algebra, other: MathVerify | None = None
     try:
         outcome = judge(left, right, algebra)
         if outcome.equal is None and other is not None and unread(left, right):
-            return other.compare(a, b, outcome.reason)
+            return other.compare(left.text, right.text, outcome.reason)
         return outcome
     except Unreadable as error:
         return Outcome(None, str(error))

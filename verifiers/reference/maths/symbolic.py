@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 
 from searchkit.verifiers.reference.maths.answer import Exact
-from searchkit.verifiers.reference.maths.compare import Algebra, Outcome
+from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.terms import MAX_BITS, TooBig
 from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
 
@@ -95,6 +95,8 @@ def convert(node: Node, log_base: Any = sympy.E) -> Any:
 
 
 def _power(base: Any, exponent: Any) -> Any:
+    if base.is_zero and not exponent.is_positive:
+        raise Unreadable("zero to a power that is not positive")
     if base.is_Rational and exponent.is_Rational:
         bits = max(int(base.p).bit_length(), int(base.q).bit_length())
         if bits * abs(exponent) > MAX_BITS:
@@ -118,6 +120,8 @@ def _function(name: str, arguments: list[Any], log_base: Any) -> Any:
         if any(argument.is_number and not argument <= MAX_ARGUMENT for argument in arguments):
             raise TooBig("a factorial is too large")
         return getattr(sympy, name)(*arguments)
+    if name not in _FUNCTIONS:
+        raise Unreadable("a sum, integral or limit was not computed")
     return _FUNCTIONS[name](*arguments)
 
 
@@ -182,5 +186,6 @@ def _same_equation(a: Any, b: Any) -> Outcome:
         return Outcome(True, "the same equation up to a factor")
     if not all(polynomial.domain.is_QQ or polynomial.domain.is_ZZ for polynomial in (first, second)):
         return Outcome(None, "equations that were not solved")
-    same = first.sqf_part().monic() == second.sqf_part().monic()
-    return Outcome(same, "the same solutions" if same else "other solutions")
+    if first.sqf_part().monic() == second.sqf_part().monic():
+        return Outcome(None, "the same solutions, but not as often")
+    return Outcome(False, "other solutions")

@@ -118,6 +118,11 @@ def render(terms: Terms) -> str:
     return "+".join(texts).replace("+-", "-") or "0"
 
 
+def is_symbol(atom: str) -> bool:
+    """Whether an atom is a symbol: neither a constant, nor a number, nor something left whole."""
+    return not atom.isdigit() and atom not in (PI, IMAGINARY) and not atom.startswith("(")
+
+
 # ---------------------------------------------------------------- monomials
 
 

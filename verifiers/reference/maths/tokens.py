@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from searchkit.answers.names import GREEK as _GREEK
+
 
 class Unreadable(ValueError):
     """The text is outside of the grammar, may mean two things, or is too deep; the message says which."""
+
+
+class Unknown(Unreadable):
+    """Notation that the grammar lacks, and that another parser may know: no nonsense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +24,10 @@ class Node:
 
     number (a Fraction), symbol (its name), constant ("pi", "e", "i", "oo", "degree"), numeral (its value and base),
     sum, product, power (base, exponent), root (radicand, degree), function (its name), either (plus or minus its part;
-    -1 for `\\mp`), group (its two brackets), list, union, relation (its signs), matrix (rows), row.
+    -1 for `\\mp`), group (its two brackets), list ("or" if its members are alternatives), union, relation (its signs),
+    matrix (rows), row, ratio, about (a rounded value), builder (element, condition), congruence (two sides, modulus),
+    restated (one set in two notations), statements (equations with conditions), cases (rows of a function), field (its
+    letter), prose (its words), raw (text).
     """
 
     kind: str
@@ -32,28 +41,34 @@ MAX_RUN = 3
 FUNCTIONS = {
     prefix + name: name
     for name in ("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
-                 "ln", "log", "exp")
+                 "ln", "log", "exp", "cis")
     for prefix in ("", "\\")
-}  # fmt: skip
+} | {prefix + name: known for name, known in (("tg", "tan"), ("ctg", "cot"), ("cotg", "cot"), ("arctg", "arctan"))
+     for prefix in ("", "\\")}  # fmt: skip
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 CONSTANTS = {"\\pi": "pi", "pi": "pi", "\\deg": "degree", "e": "e", "i": "i"} | dict.fromkeys(
     ("\\infty", "infinity", "infty", "inf"), "oo"
 )
-_GREEK = (
-    "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "kappa",
-    "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega", "Gamma",
-    "Delta", "Theta", "Lambda", "Xi", "Sigma", "Phi", "Psi", "Omega",
-)  # fmt: skip
 GREEK = frozenset("\\" + name for name in _GREEK)
-BIG = frozenset({"\\mathbb", "\\emptyset", "\\varnothing"})
+BIG = frozenset({"\\mathbb", "\\emptyset", "\\varnothing", "\\oslash"})
 COMPARISONS = {"=": "=", "<": "<", ">": ">", "\\lt": "<", "\\gt": ">"}
 COMPARISONS |= dict.fromkeys(("\\le", "\\leq", "\\leqslant", "<="), "<=")
+COMPARISONS |= dict.fromkeys(("\\ne", "\\neq", "!="), "!=") | {"\\equiv": "=="}
+ROUNDED = ("\\approx", "\\simeq", "\\doteq", "\\thickapprox")
+COMPARISONS |= dict.fromkeys(ROUNDED, "~")
 COMPARISONS |= dict.fromkeys(("\\ge", "\\geq", "\\geqslant", ">="), ">=")
 CLOSING = frozenset({")", "]", "}", "\\}", "\\rfloor", "\\rceil", "\\rvert", "\\end"})
-ENVIRONMENTS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array"}) - {
-    "vmatrix",  # a determinant
-    "array",  # its argument says how columns are aligned
-}
+ENVIRONMENTS = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array"})
+"""Of matrices; not vmatrix, a determinant."""
+SYSTEMS = frozenset({"cases", "aligned", "align", "align*", "gathered", "split"})
+"""Of statements one below the other."""
+BOUND = frozenset("\\" + name for name in ("sum", "prod", "int", "iint", "oint", "lim", "bigcup", "bigcap"))
+"""Operators with a bound variable: only the same ones are the same."""
+DOTS = frozenset("\\" + name for name in ("dots", "cdots", "ldots"))
+DECORATED = frozenset("\\" + name for name in ("vec", "hat", "bar", "mathbf", "tilde", "widehat", "dot", "ddot"))
+"""What makes another symbol of a letter."""
+_NOT_A_PRODUCT_WORDS = "gcd lcm det max min mod arg Re Im sgn erf adj rem lim sup dim ker tr of is to ish"
+_NOT_A_PRODUCT = frozenset(_NOT_A_PRODUCT_WORDS.split())
 _WORDS = frozenset({*FUNCTIONS, *CONSTANTS, "sqrt", "and", "or"})
 
 _SIGNS = {
@@ -61,12 +76,32 @@ _SIGNS = {
     "÷": "\\div ",
     "∈": "\\in ", "ℝ": "\\mathbb{R}", "∅": "\\emptyset ", "²": "^2", "³": "^3", "θ": "\\theta ", "α": "\\alpha ",
     "β": "\\beta ", "λ": "\\lambda ", "φ": "\\phi ", "½": "\\frac12", "∛": "\\sqrt[3]",
-    "π": "\\pi ", "∞": "\\infty ", "×": "\\cdot ", "−": "-", "–": "-",
+    "π": "\\pi ", "∞": "\\infty ", "×": "\\cdot ", "≠": "\\ne ", "≈": "\\approx ", "≡": "\\equiv ", "∣": "\\mid ",
+    "∖": "\\setminus ", "ℤ": "\\mathbb{Z}", "¼": "\\frac14", "¾": "\\frac34", "⟨": "(", "⟩": ")", "≅": "\\cong ",
 }  # fmt: skip
 _PLAIN = str.maketrans(_SIGNS)
 _TOKEN = re.compile(
     r"\s*([0-9]*\.[0-9]*\\overline\{[0-9]+\}|[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
-    r"|\\[A-Za-z]+|\\.|[A-Za-z]+|<=|>=|\*\*|\S)"
+    r"|\\[A-Za-z]+\*?|\\.|[A-Za-z]+|<=|>=|(?<=\s)!=(?=\s)|\*\*|\S)"
+)
+_BETWEEN_WORDS = re.compile(
+    r"(?<=[0-9A-Za-z})])\s+(?:to|of|by|in|is|at|on|if|no|not|per|for|the|as|so|vs|via|from|than)\s+(?=[0-9A-Za-z\\({])"
+)
+_RANGE = re.compile(r"[0-9]\s*[–—]\s*[0-9]")
+_DATE = re.compile(
+    r"(?<![0-9])[0-9]{1,2}([/.-])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})(?![0-9])|(?<![0-9])[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+)
+_DOTS = re.compile(r"\.\s*\.|…|(?:[0-9A-Za-z)}]|^)\s*\\[lc]?dots(?![A-Za-z])")
+_REFUSED = (
+    (_BETWEEN_WORDS, "a word stands between two values"),
+    (_RANGE, "a dash between numbers may be a range or a difference"),
+    (_DATE, "it may be a date"),
+    (re.compile(r"[0-9]\s*:\s*[0-9]{2}\s*[APap]\.?\s*[Mm]"), "a time of day"),
+    (re.compile(r"(?<![0-9.])0[0-9]+\s*/|/\s*0[0-9]"), "it may be a date"),
+    (_DOTS, "dots stand for what is not said"),
+    (re.compile(r"!=(?<![\s]!=)|!=(?!\s)"), "'!=' may be a factorial or not equal"),
+    (re.compile(r"[0-9]\s+\([-+*/=0-9. ]+\)"), "a calculation in brackets may explain or multiply"),
+    (re.compile(r"[0-9]\.[0-9]+\s?\([0-9]+\)"), "digits in brackets may repeat or multiply"),
 )
 _REPEATING = re.compile(r"([0-9]*)\.([0-9]*)\\overline\{([0-9]+)\}")
 
@@ -74,8 +109,13 @@ _REPEATING = re.compile(r"([0-9]*)\.([0-9]*)\\overline\{([0-9]+)\}")
 def tokens(text: str) -> list[str]:
     """The words and signs of `text`, short runs of letters cut into single ones, unless they are words."""
     found: list[str] = []
+    for pattern, reason in _REFUSED:
+        if pattern.search(text):
+            raise Unreadable(reason)
     for match in _TOKEN.finditer(text.translate(_PLAIN)):
         word = match[1]
+        if word in _NOT_A_PRODUCT:
+            raise Unknown(f"{word!r} is not known")
         if word.isalpha() and word not in _WORDS and len(word) <= MAX_RUN:
             found.extend(word)
         else:

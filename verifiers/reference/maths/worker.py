@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from searchkit import errors
+from searchkit.answers.boxes import Several
 from searchkit.errors import VerifierError
-from searchkit.verifiers.reference.maths.compare import Outcome
+from searchkit.verifiers.reference.maths.outcome import Outcome
 from searchkit.verifiers.reference.maths.server import receive, send
 
 LIMIT = 2.0
@@ -46,7 +47,7 @@ class Worker:
         """The process that serves now."""
         return None if self._process is None else self._process.pid
 
-    def compare(self, a: str, b: str) -> Outcome:
+    def compare(self, a: str | Several, b: str | Several) -> Outcome:
         """The outcome for two answers, unknown after `limit` seconds. Blocks.
 
         Raises `VerifierError` if no worker can be started.
@@ -159,7 +160,7 @@ class Queue:
         self.worker: Worker = worker
         self._thread: ThreadPoolExecutor = ThreadPoolExecutor(1, "searchkit-maths")
 
-    async def compare(self, a: str, b: str) -> Outcome:
+    async def compare(self, a: str | Several, b: str | Several) -> Outcome:
         """As `Worker.compare`, without blocking the loop; first come, first served."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self.worker.compare, a, b)
 

@@ -1,0 +1,66 @@
+"""Words beside a number that change what it says, so that the number alone is not the answer."""
+
+from __future__ import annotations
+
+import re
+
+_MULTIPLY = (
+    "dozen dozens score scores hundred hundreds thousand thousands million millions billion billions trillion "
+    "trillions gross half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh "
+    "eighth eighths ninth tenth tenths hundredth hundredths thousandth thousandths twice double triple bn mn lakh "
+    "lakhs crore crores couple dutzend mille millier milliers millón millones tausend millionen docena docenas "
+    "douzaine тысяч миллион"
+)
+_OPERATE = (
+    "plus minus over divided multiplied squared cubed root roots factorial mod modulo choose pi power raised "
+    "logarithm log sine cosine tangent negative positive opposite reciprocal inverse sqrt theta infinity base binary "
+    "hex hexadecimal octal decimal digits"
+)
+_DENY = (
+    "not no never neither nor isn't aren't wasn't cannot can't don't doesn't without except instead rather nicht kein "
+    "keine pas non ни не нет ningún sino"
+)
+_DOUBT = (
+    "or either maybe perhaps possibly probably might could may unless if whether unknown undefined impossible wrong "
+    "incorrect unclear depending depends oder ou o или"
+)
+_COMPARE = (
+    "than least most under above below beyond between around about approximately approx roughly nearly almost circa "
+    "exceeding exceeds from to until through up within range ranges maximal minimal etwa ungefähr environ около "
+    "approximate estimated close zero"
+)
+_DATE = (
+    "january february march april june july august september october november december monday tuesday wednesday "
+    "thursday friday saturday sunday jan feb apr jun jul aug sept oct nov dec am pm a.m p.m a.m. p.m. o'clock noon "
+    "midnight bc ad bce ce past"
+)
+_CHANGERS = frozenset(" ".join((_MULTIPLY, _OPERATE, _DENY, _DOUBT, _COMPARE, _DATE)).split())
+_LABELS_WORDS = (
+    "chapter page room route type grade level step part day week month year phase stage section figure table "
+    "equation option choice case version highway apollo problem question number-line item line class player "
+    "exercise team group vendor brand box door base row column column"
+)
+_LABELS = frozenset(_LABELS_WORDS.split())
+_SHORT_WORDS = (
+    "a an as at be by do for had has he her him his if in is it its me my of on our per she so the to us was we "
+    "who you and are can did get got not now off one out own put say see two too use via way all any few new old "
+    "men man day dog cat boy egg pen cup car bag hat cow pig hen bus box yes no nor but toy fox bat ant bee pie "
+    "nut cap jar can tin kid set job key bed cab leg arm eye ear oz lb ft cm mm km kg mg ml hr hrs min sec yd mi "
+    "mph am pm mr ms vs est ist les des der die das und von le la de du en el los por ein una un et es son que il "
+    "mes año más less was won saw ran ate sum cos"
+)
+SHORT = frozenset(_SHORT_WORDS.split()) - {"cos"}
+"""Words of two or three letters; other runs of so few letters are products of symbols."""
+
+_WORD = re.compile(r"[^\W\d_]+(?:[.'’-][^\W\d_]+)*\.?", re.UNICODE)
+
+
+def changes(text: str) -> bool:
+    """Whether a word of `text` multiplies, negates, doubts, compares or dates the number beside it."""
+    return any(word in _CHANGERS or word.rstrip(".") in _CHANGERS for word in _WORD.findall(text.casefold()))
+
+
+def labels(text: str) -> bool:
+    """Whether `text` ends in a word that a number belongs to as a name: "room" in "room 12"."""
+    words = _WORD.findall(text.casefold())
+    return bool(words) and words[-1].rstrip(".") in _LABELS
