@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.protocols import Run, Verifier
+from searchkit.protocols import Run, Verifier, calls_of, scale_of
 from searchkit.solve import solve
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 
@@ -40,6 +40,14 @@ class VerifierTests:
         low, high = self.verifier().range
         assert low < high
         assert all(v.value is None or low <= v.value <= high for v in self.judge(self.samples))
+
+    def test_what_is_declared_is_so(self) -> None:
+        """`scale` is one of the three words, a chance lies within [0, 1], and `calls` says whether models are asked."""
+        verifier = self.verifier()
+        assert scale_of(verifier) in ("chance", "progress", "quality")
+        calls, probe = calls_of(verifier), _Judge(verifier, tuple(self.samples))
+        counted = asyncio.run(solve(self.problem, probe)).usage.model_calls
+        assert calls is None or calls > 0 or (calls == 0 and counted == 0)
 
     def test_pickles_with_the_same_key_and_verdicts(self) -> None:
         """A pickled verifier has the same key, before and after binding, and judges alike."""

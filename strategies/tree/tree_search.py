@@ -188,9 +188,11 @@ class TreeSearch(Strategy):
                 inner.params = run.params
                 first = await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
             kept = less(to_finish(self.environment, tree.state[ROOT], run), run)
-        with run.child("grow", kept) as inner:
-            inner.params = run.params
-            ends, failure = await self._search(prompt, growth, limits, inner)
+        ends, failure = growth.ends, first
+        if ends or not isinstance(first, BudgetExhausted):  # else what is left is for the path that was begun
+            with run.child("grow", kept) as inner:
+                inner.params = run.params
+                ends, failure = await self._search(prompt, growth, limits, inner)
         if self._reached(ends) is None and not (ends and tree.closed[ROOT]):
             newest = not ends and not isinstance(self.environment, Completing)
             ends += await self._completed(prompt, tree, len(tree) - 1 if newest else self._open_one(tree), run)
