@@ -67,10 +67,8 @@ class FunctionEnvironment:
     - codec: stores states that are not JSON in a journal.
     - threads: a synchronous `fn` runs in one, at most so many at once in a search.
 
-    `verifier` repeats the score that `fn` gave: ``MCTS(world.verifier, environment=world, evaluation=Children())``.
-    Tree searches judge a state when they expand it, unless they are told to judge each new one, and as its score is
-    known by then, that is the better choice here. Any other verifier does, too; it is asked for the states that `fn`
-    did not finish with a score. As a generator, ``BestOfN(8, world.verifier, generator=world)``, a sample is a path
+    `verifier` repeats the score that `fn` gave: ``BestFirst(world.verifier, environment=world)``. Any other verifier
+    does, too; it is asked for the states that `fn` did not finish with a score. As a generator, ``BestOfN(8, world.verifier, generator=world)``, a sample is a path
     from the start to its first answer.
 
     Cost: one generation and one model call a new state. A look at its score counts as a verification.
