@@ -68,8 +68,8 @@ class FunctionEnvironment:
     - threads: a synchronous `fn` runs in one, at most so many at once in a search.
 
     `verifier` repeats the score that `fn` gave: ``BestFirst(world.verifier, environment=world)``. Any other verifier
-    does, too; it is asked for the states that `fn` did not finish with a score. As a generator, ``BestOfN(8, world.verifier, generator=world)``, a sample is a path
-    from the start to its first answer.
+    does, too; it is asked for the states that `fn` did not finish with a score. As a generator, ``BestOfN(8,
+    world.verifier, generator=world)``, a sample is a path from the start to its first answer.
 
     Cost: one generation and one model call a new state. A look at its score counts as a verification.
     """

@@ -51,7 +51,7 @@ SCORES = st.floats(-5, 5).map(lambda score: round(score, 3))
 def test_reservation_values_are_those_of_bisection(
     first: list[float], below: list[list[float]], local: list[float], cost: float
 ) -> None:
-    """E max(0, gain - z) = cost, where the node's own gains, the tree's, and the first differences are mixed as said."""
+    """E max(0, gain - z) = cost, where the node's own gains, the tree's, and the first differences are mixed."""
     evidence = Evidence()
     evidence.update(tree_of(first, below))
     mean = math.fsum(first) / len(first)
