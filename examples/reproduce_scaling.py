@@ -172,7 +172,6 @@ def searches(task: Task, k: int, each: Mapping[str, float]) -> dict[str, Strateg
     """Every search with the tokens of `k` samples: some end when their `k` texts do, others have a ceiling."""
     vote, steps = strategies.Vote(task.key, weighted=True), TextSteps(params=Params(max_tokens=STEP), max_steps=8)
     how: dict[str, Any] = {"verifier": checker.process_reward(task.name), "environment": steps, "select": vote}
-    tree = how | {"iterations": ENDLESS, "expansions": ENDLESS, "retries": 3}
     widening, root = strategies.Widening(), round(k**0.5)
     sweeps = max(2, root // 2)
     sized: dict[str, Strategy] = {
@@ -187,9 +186,9 @@ def searches(task: Task, k: int, each: Mapping[str, float]) -> dict[str, Strateg
         ),
     }
     endless: dict[str, Strategy] = {
-        "MCTS, UCT": strategies.MCTS(policy=strategies.UCT(0.3, widening=widening), width=1, **tree),
-        "MCTS, PUCT": strategies.MCTS(policy=strategies.PUCT(0.3, widening=widening), width=1, **tree),
-        "best-first": strategies.BestFirst(width=4, **tree),
+        "MCTS, UCT": strategies.MCTS(policy=strategies.UCT(0.3, widening=widening), **how),
+        "MCTS, PUCT": strategies.MCTS(policy=strategies.PUCT(0.3, widening=widening), **how),
+        "best-first": strategies.BestFirst(**how),
         "AB-MCTS": strategies.ABMCTS(iterations=ENDLESS, prior="beta", **how),
         "ToT, depth-first": strategies.TreeOfThoughts(root // 2, root, order="dfs", expansions=ENDLESS, **how),
     }
