@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from searchkit.errors import ConfigError
+from searchkit.kinds import is_whole
 from searchkit.types import (
     Budget,
     Choice,
@@ -404,4 +405,6 @@ def scale_of(verifier: Verifier) -> Scale:
 def calls_of(verifier: Verifier) -> int | None:
     """How many model calls a verdict of `verifier` takes; None: nobody knows before they were counted."""
     calls: int | None = getattr(verifier, "calls", None)
+    if calls is not None and (not is_whole(calls) or calls < 0):
+        raise ConfigError(f"calls of a verifier is a whole number of model calls, or None, got {calls!r}")
     return calls

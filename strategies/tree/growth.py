@@ -13,7 +13,7 @@ from searchkit.tree import NO_PARENT, ROOT, Tree, TreePolicy
 
 CLOSED = 0.05  # no action that is at least as likely as this is given up
 SURE = 3.0  # none seen in n draws: with 95 % confidence it comes in fewer than 3 / n of them
-FAILURES = 2  # in a row, and a node gets no more
+FAILURES = 6  # in a row, and a node gets no more
 
 
 class Growth:
@@ -50,12 +50,18 @@ class Growth:
         return Ask(node, tree.state[node], frozenset(known), tree.drawn[node], evaluated, cheap)
 
     def newest(self) -> int | None:
-        """The node that was made last, if it can be expanded and no answer was found yet."""
-        node = len(self.tree) - 1
-        return None if self.ends or self.tree.expanded[node] or self.tree.closed[node] else node
+        """The node that was made last of those that can be expanded; None once there is an answer, dead ends aside."""
+        tree = self.tree
+        if any(end.at != "dead" for end in self.ends):
+            return None
+        open_ones = (node for node in reversed(range(len(tree))) if not (tree.closed[node] or tree.full[node]))
+        return next(open_ones, None)
 
-    def take(self, node: int, expansion: Expansion) -> list[End]:
-        """Add the children, back everything up, close what has ended; returns the answers that were found."""
+    def take(self, node: int, expansion: Expansion, *, counts: bool = True) -> list[End]:
+        """Add the children, back everything up, close what has ended; returns the answers that were found.
+
+        counts: it is one of the `expansions` that a node may have.
+        """
         tree, found = self.tree, len(self.ends)
         tree.state[node] = expansion.state
         self.judged_by_models += expansion.judging
@@ -81,8 +87,8 @@ class Growth:
             if child.terminal:
                 tree.close(place)
         self._weigh(node, expansion)
-        if expansion.children:
-            self._asked[node] += 1
+        self._asked[node] += bool(expansion.children) and counts
+        if expansion.counts:
             self._failed[node] = 0
         if expansion.whole or (self._expansions is not None and self._asked[node] >= self._expansions):
             tree.fill(node)

@@ -7,11 +7,12 @@ import random
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from searchkit.strategies.tree.policies.descent import busy
+from searchkit.strategies.tree.policies.descent import busy, onward
 from searchkit.strategies.tree.policies.evidence import Evidence
 from searchkit.tree import NO_PARENT, ROOT, Tree
 
 SURE, UNSURE = 0.2, 0.4  # exploration, in shares of the spread, where no gain or every gain is taken back
+GROWN = 1.125  # values are reckoned anew when the spread is so many times as great
 FLAT = 1.5  # where scores say nothing: visits of a node for each draw from it
 
 
@@ -60,7 +61,8 @@ class _Worths:
     drawn: list[int] = field(default_factory=list)  # samples drawn at a node, when last looked at
     visits: list[int] = field(default_factory=list)  # those drawn at and below it, and itself
     asked: list[int] = field(default_factory=list)  # nodes that were chosen, and may have changed since
-    spread: float = -1.0
+    path: int | None = None  # the last node that was chosen
+    spread: float = 0.0
     cost: float = 0.0
     c: float = 0.0
 
@@ -78,7 +80,7 @@ class _Worths:
             self._count(tree, node)
         self.asked = [node for node in self.asked if busy(tree, node)]
         self.c = SURE + (UNSURE - SURE) * evidence.reversion
-        if evidence.spread != self.spread:
+        if evidence.spread > GROWN * self.spread or begun == 0:
             self.spread, changed = evidence.spread, list(range(len(tree)))
             self.cost = evidence.cost(tree)
         for node in sorted(changed):
@@ -95,7 +97,7 @@ class _Worths:
     def _reckon(self, tree: Tree, node: int) -> None:
         score, parent = tree.score[node], tree.parent[node]
         if score != score:
-            known = [tree.score[child] for child in tree.children(node) if tree.score[child] == tree.score[child]]
+            known = [tree.score[child] for child in tree.children(node) if math.isfinite(tree.score[child])]
             mean = math.fsum(known) / len(known) if known else 0.0
             score = mean if parent == NO_PARENT else self.base[parent]
         self.base[node] = score
@@ -115,6 +117,10 @@ class _Worths:
 
     def walk(self, tree: Tree) -> int | None:
         """Down from the root to where another child is the best arm; None where all that is open is in flight."""
+        if self.spread <= 0 and (followed := onward(tree, self.path)) is not None:
+            self.path = followed
+            self.asked.append(followed)
+            return followed
         passed: set[int] = set()
         while ROOT not in passed and not tree.closed[ROOT]:
             node = ROOT
@@ -126,6 +132,7 @@ class _Worths:
                     break
                 child = self._choose(tree, node, open_ones, free) if open_ones else None
                 if child is None:
+                    self.path = node
                     self.asked.append(node)
                     return node
                 node = child
@@ -135,8 +142,6 @@ class _Worths:
         """The best of the open children; None for one more, where that is free."""
         visits, drawn = self._started(tree, node), tree.drawn[node]
         if self.spread <= 0:
-            if free and not tree.expanded[open_ones[-1]] and not tree.in_flight[open_ones[-1]]:
-                return open_ones[-1]
             if free and FLAT * drawn <= visits * math.cbrt(tree.unseen(node)):
                 return None
             return min(open_ones, key=lambda c: (self._started(tree, c), -c))

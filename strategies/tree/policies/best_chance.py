@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import ClassVar
 
-from searchkit.strategies.tree.policies.descent import busy
+from searchkit.strategies.tree.policies.descent import busy, is_free
 from searchkit.tree import NO_PARENT, Tree
 
 
@@ -18,7 +18,8 @@ class BestChance:
     Were p the mean of a Beta distribution of strength 1, this would be the chance that is left after n draws that came
     to nothing. So a good node is drawn from more often, never for ever, and a search whose scores know little spreads
     as sampling does. A node without a score counts as its parent, and 0.5 where that has none: once drawn it is
-    followed to its end, and judged on the way. Of equal nodes the newest comes first.
+    followed to its end, and judged on the way. Of equal nodes those drawn from least come
+    first, and of these the newest.
     """
 
     widens: ClassVar[bool] = True
@@ -36,7 +37,7 @@ class BestChance:
 @dataclass(slots=True)
 class _Chances:
     base: list[float] = field(default_factory=list)  # a node's score, or what it counts as
-    heap: list[tuple[float, int]] = field(default_factory=list)
+    heap: list[tuple[float, int, int]] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)  # nodes that were chosen, and may have changed since
 
     def best(self, tree: Tree) -> int | None:
@@ -44,22 +45,29 @@ class _Chances:
         self.base += [0.5] * len(new)
         changed = [node for node in self.asked if not busy(tree, node)]
         self.asked = [node for node in self.asked if busy(tree, node)]
-        aside = [node for node in range(len(tree)) if self._reopened(tree, node)] if not self.heap else []
-        for node in (*sorted(changed), *new, *aside):
-            score, parent = tree.score[node], tree.parent[node]
-            self.base[node] = score if score == score else 0.5 if parent == NO_PARENT else self.base[parent]
-            heappush(self.heap, self._entry(tree, node))
+        for node in (*sorted(changed), *new):
+            self._enter(tree, node)
+        found = self._top(tree)
+        if found is None:  # nodes that were set aside may have been taken up again
+            for node in range(len(tree)):
+                self._enter(tree, node)
+            found = self._top(tree)
+        if found is not None:
+            self.asked.append(found)
+        return found
+
+    def _enter(self, tree: Tree, node: int) -> None:
+        score, parent = tree.score[node], tree.parent[node]
+        self.base[node] = score if score == score else 0.5 if parent == NO_PARENT else self.base[parent]
+        heappush(self.heap, self._entry(tree, node))
+
+    def _top(self, tree: Tree) -> int | None:
         while self.heap:
             entry = heappop(self.heap)
-            node = -entry[1]
-            free = not (tree.closed[node] or tree.full[node]) and not (tree.in_flight[node] and busy(tree, node))
-            if free and entry == self._entry(tree, node):
-                self.asked.append(node)
+            node = -entry[-1]
+            if is_free(tree, node) and entry == self._entry(tree, node):
                 return node
         return None
 
-    def _reopened(self, tree: Tree, node: int) -> bool:
-        return not (tree.closed[node] or tree.full[node]) and node not in self.asked
-
-    def _entry(self, tree: Tree, node: int) -> tuple[float, int]:
-        return -self.base[node] / (1 + tree.drawn[node]), -node
+    def _entry(self, tree: Tree, node: int) -> tuple[float, int, int]:
+        return -self.base[node] / (1 + tree.drawn[node]), tree.drawn[node], -node

@@ -110,6 +110,17 @@ def busy(tree: Tree, node: int) -> bool:
     return tree.in_flight[node] > sum(tree.in_flight[child] for child in tree.children(node))
 
 
+def is_free(tree: Tree, node: int) -> bool:
+    """Whether `node` may get a child and is not getting one now."""
+    return not (tree.closed[node] or tree.full[node] or (tree.in_flight[node] and busy(tree, node)))
+
+
+def onward(tree: Tree, node: int | None) -> int | None:
+    """The newest child of `node` that nothing was drawn from yet, to follow a path to its end; None at its end."""
+    children = [] if node is None else tree.children(node)
+    return next((child for child in reversed(children) if not tree.drawn[child] and is_free(tree, child)), None)
+
+
 def _free(tree: Tree, node: int) -> bool:
     return bool(tree.expanded[node]) or not tree.in_flight[node]
 

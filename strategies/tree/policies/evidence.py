@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right, insort
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from searchkit.tree import NO_PARENT, ROOT, Tree
 
@@ -13,6 +14,15 @@ SURE, UNSURE = 2.0, 0.2  # a draw is worth this many shares of the spread, where
 POOLED = 2.0  # weight of the whole tree beside each child of a node itself
 DIFFERENCES = 30.0  # gains as many as which the differences of the root's children count
 UNKNOWN = 64  # draws that a search may make whose end nobody knows, at least
+
+
+class _Mixture(NamedTuple):
+    """Gains with weights: `parts` each with its own, the pooled ones with one; the sum of all weights, and the mean."""
+
+    parts: list[tuple[float, Sequence[float]]]
+    pooled: float
+    total: float
+    mean: float
 
 
 class Evidence:
@@ -61,24 +71,24 @@ class Evidence:
                 if not tree.closed[node]:
                     self._waiting.append(node)
                 continue
-            if parent != NO_PARENT:
+            if parent != NO_PARENT and math.isfinite(score):
                 self.scored += 1
                 self.low, self.high = min(self.low, score), max(self.high, score)
                 self._gain(tree, score, parent)
-        first = [tree.score[child] for child in tree.children(ROOT) if tree.score[child] == tree.score[child]]
+        first = [tree.score[child] for child in tree.children(ROOT) if math.isfinite(tree.score[child])]
         if len(first) != len(self.differences):
             mean = math.fsum(first) / len(first)
             self.differences = [score - mean for score in first]
 
     def _gain(self, tree: Tree, score: float, parent: int) -> None:
         before, above = tree.score[parent], tree.parent[parent]
-        if before != before or parent == ROOT:
+        if not math.isfinite(before) or parent == ROOT:
             return
         gain = score - before
         insort(self.gains, gain)
         self._sums = None
         self.squares += gain * gain
-        if above != ROOT and tree.score[above] == tree.score[above]:
+        if above != ROOT and math.isfinite(tree.score[above]):
             last = before - tree.score[above]
             self._above += last * last
             self._alike += last * gain
@@ -127,26 +137,39 @@ class Evidence:
         and among them the differences of the root's children as much as `DIFFERENCES` gains. With none at all every
         gain is 0. By Newton's method from the left, where the convex function is above `cost`: so never beyond z.
         """
+        mixed = self._mixed(local)
+        if not mixed.total:
+            return -cost
+        z = mixed.mean - cost  # E max(0, gain - z) >= mean - z
+        for _ in range(64):
+            above, share = self._above_level(mixed, z)
+            if above - cost <= 1e-9 * cost or not share:
+                break
+            z += (above - cost) / share
+        return z
+
+    def improvement(self, local: Sequence[float], level: float) -> float:
+        """E max(0, gain - level) for the same mixture."""
+        mixed = self._mixed(local)
+        return self._above_level(mixed, level)[0] if mixed.total else max(0.0, -level)
+
+    def _mixed(self, local: Sequence[float]) -> _Mixture:
         parts = [(1.0, local)] if local else []
         if self.differences:
             parts.append((POOLED / (1 + len(self.gains) / DIFFERENCES) / len(self.differences), self.differences))
         pooled = POOLED / (len(self.gains) + (DIFFERENCES if self.differences else 0)) if self.gains else 0.0
         total = math.fsum(weight * len(part) for weight, part in parts) + pooled * len(self.gains)
-        if not total:
-            return -cost
         mean = math.fsum(weight * math.fsum(part) for weight, part in parts) + pooled * self._top(len(self.gains))
-        z = mean / total - cost  # E max(0, gain - z) >= mean - z
-        for _ in range(64):
-            k = len(self.gains) - bisect_right(self.gains, z)
-            above, count = pooled * (self._top(k) - k * z), pooled * k
-            for weight, part in parts:
-                more = [gain - z for gain in part if gain > z]
-                above, count = above + weight * math.fsum(more), count + weight * len(more)
-            rest = above / total - cost
-            if rest <= 1e-12 * (1.0 + abs(z)) or not count:
-                break
-            z += rest * total / count
-        return z
+        return _Mixture(parts, pooled, total, mean / total if total else 0.0)
+
+    def _above_level(self, mixed: _Mixture, z: float) -> tuple[float, float]:
+        """E max(0, gain - z), and the chance of a gain above z."""
+        k = len(self.gains) - bisect_right(self.gains, z)
+        above, count = mixed.pooled * (self._top(k) - k * z), mixed.pooled * k
+        for weight, part in mixed.parts:
+            more = [gain - z for gain in part if gain > z]
+            above, count = above + weight * math.fsum(more), count + weight * len(more)
+        return above / mixed.total, count / mixed.total
 
     def _top(self, k: int) -> float:
         """The sum of the `k` greatest gains."""
@@ -163,13 +186,27 @@ def normal_reservation(values: Sequence[float], cost: float) -> float:
 
     Where a state has no score of its own, what its draws are worth is all that is known of them.
     """
-    mean = math.fsum(values) / len(values)
-    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    mean, spread = _normal(values)
     if spread <= 0:
         return mean - cost
-    low, high = -1.0 - cost / spread, 40.0  # E max(0, Z - z) = pdf(z) - z (1 - cdf(z)) falls from above cost to 0
+    low, high = -1.0 - cost / spread, 40.0  # what is above z falls from more than cost to 0
     for _ in range(60):
         z = (low + high) / 2
-        above = math.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * math.erfc(z / math.sqrt(2)) / 2
-        low, high = (z, high) if above > cost / spread else (low, z)
+        low, high = (z, high) if _above_normal(z) > cost / spread else (low, z)
     return mean + spread * low
+
+
+def normal_improvement(values: Sequence[float], level: float) -> float:
+    """E max(0, X - level) for the same normal X."""
+    mean, spread = _normal(values)
+    return spread * _above_normal((level - mean) / spread) if spread > 0 else max(0.0, mean - level)
+
+
+def _normal(values: Sequence[float]) -> tuple[float, float]:
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+
+
+def _above_normal(z: float) -> float:
+    """E max(0, Z - z) = pdf(z) - z (1 - cdf(z)) for a standard normal Z."""
+    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) - z * math.erfc(z / math.sqrt(2)) / 2

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import ClassVar
 
-from searchkit.strategies.tree.policies.descent import busy
-from searchkit.strategies.tree.policies.evidence import Evidence, normal_reservation
+from searchkit.strategies.tree.policies.descent import busy, is_free, onward
+from searchkit.strategies.tree.policies.evidence import Evidence, normal_improvement, normal_reservation
 from searchkit.tree import ROOT, Tree
 
-LEAST = 1e-4  # share of the cost below which nothing is lowered any more
+REPEATING = 0.125  # chance of a new action below which a node is no place to begin
 FIRST = 4  # children of the first state, before any other node gets one
 GROWN = 1.125  # values are reckoned anew when so many times as many scores are known
 DOWN, UP = 5.0, 2.0  # a level counts as so many halvings of the chance of a new action, from the top and from below
-Entry = tuple[float, float, int, int]
+Value = tuple[int, float]  # which of the three kinds below, and how little it is worth among its like
+Entry = tuple[Value, float, int, int]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Reservation:
     may have any scale.
 
     Where nothing is worth as much as the best score so far, Weitzman's rule stops. Here budget is left that is of no
-    other use, so the cost is halved until something is.
+    other use: the draw that improves on the best by most, on average, comes next.
 
     The first state gets four children before anything else; then its value is that of a normal distribution with the
     mean and the spread of what its children score. A node without a score counts as its parent. Of equal values every
@@ -70,14 +71,14 @@ class _Values:
 
     evidence: Evidence = field(default_factory=Evidence)
     base: list[float] = field(default_factory=list)  # a node's score, or what it counts as
-    value: list[float] = field(default_factory=list)
+    value: list[Value] = field(default_factory=list)
     high: list[Entry] = field(default_factory=list)
     deep: list[Entry] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)  # nodes that were chosen, and may have changed since
+    path: int | None = None  # the last node of the path that is followed while scores say nothing
     reckoned: int = -1  # scores that were known, when all values were reckoned
     spread: float = 0.0  # of the scores, then
     high_score: float = -math.inf
-    price: float = 1.0  # share of the cost that is reckoned with
     cost: float = 0.0
     first: float = 0.0  # the cost of a draw in a first state without a score
     fresh: float = 0.0  # what a node is worth above its score while nothing was drawn from it
@@ -87,13 +88,13 @@ class _Values:
         self.evidence.update(tree)
         new = range(len(self.base), len(tree))
         self.base += [0.0] * len(new)
-        self.value += [0.0] * len(new)
+        self.value += [(0, 0.0)] * len(new)
         changed = [node for node in self.asked if not busy(tree, node)]
         self.asked = [node for node in self.asked if busy(tree, node)]
         spread, high = self.evidence.spread, self.evidence.high
-        if high > self.high_score:
-            self.high_score, self.price = high, 1.0
-        if self.evidence.scored > GROWN * self.reckoned or spread != self.spread:
+        record = high > self.high_score
+        self.high_score = high
+        if record or self.evidence.scored > GROWN * self.reckoned:
             self.reckoned, self.spread = self.evidence.scored, spread
             self._reckon_all(tree)
         else:
@@ -102,30 +103,38 @@ class _Values:
     def best(self, tree: Tree) -> int | None:
         """The node of greatest value that may get a child and is not getting one; None where there is none."""
         side = sum(tree.drawn) % 2
-        while True:
+        node = self._followed(tree, bool(side)) if self.spread <= 0 else None
+        if node is None:
             node = self._top(tree, -1 if side else 1)
-            if node is None or self.value[node] >= self.high_score or not self.cost or self.price < LEAST:
-                break
-            heappush(self.deep if side else self.high, self._entry(tree, node, -1 if side else 1))
-            self.price /= 2
-            self._reckon_all(tree)
         if node is not None:
             self.asked.append(node)
         return node
+
+    def _followed(self, tree: Tree, turn: bool) -> int | None:
+        """Where scores say nothing: every other turn, and always where the highest node hardly brings anything new,
+        the next node of the path that was begun, or of another that nobody has followed yet."""
+        high = self._top(tree, 1)
+        if high is not None:
+            heappush(self.high, self._entry(tree, high, 1))
+            if not turn and tree.unseen(high) > REPEATING:
+                return None
+        self.path = onward(tree, self.path)
+        if self.path is None:
+            fresh = (n for n in range(1, len(tree)) if not tree.drawn[n] and is_free(tree, n))
+            self.path = min(fresh, key=lambda n: (tree.depth[n], n), default=None)
+        return self.path
 
     def _top(self, tree: Tree, side: int) -> int | None:
         heap = self.high if side > 0 else self.deep
         while heap:
             entry = heappop(heap)
             node = entry[-1]
-            free = not (tree.closed[node] or tree.full[node]) and not (tree.in_flight[node] and busy(tree, node))
-            if free and entry == self._entry(tree, node, side):
+            if is_free(tree, node) and entry == self._entry(tree, node, side):
                 return node
         return None
 
     def _reckon_all(self, tree: Tree) -> None:
-        self.cost = self.price * self.evidence.cost(tree)
-        self.first = self.price * self.evidence.cost(tree, reversion=0.0)
+        self.cost, self.first = self.evidence.cost(tree), self.evidence.cost(tree, reversion=0.0)
         self.fresh = self.evidence.reservation((), self.cost)
         self.high, self.deep = [], []
         self._enter(tree, range(len(tree)))
@@ -138,17 +147,31 @@ class _Values:
 
     def _entry(self, tree: Tree, node: int, side: int) -> Entry:
         level = DOWN if side > 0 else -UP
-        return -self.value[node], level * tree.depth[node] - math.log2(tree.unseen(node)), tree.drawn[node], node
+        return self.value[node], level * tree.depth[node] - math.log2(tree.unseen(node)), tree.drawn[node], node
 
     def _reckon(self, tree: Tree, node: int) -> None:
-        known = [tree.score[child] for child in tree.children(node) if tree.score[child] == tree.score[child]]
+        known = [tree.score[child] for child in tree.children(node) if math.isfinite(tree.score[child])]
+        unseen, best = tree.unseen(node), self.high_score
         if node == ROOT:
             self.base[ROOT] = math.fsum(known) / len(known) if known else 0.0
-            cost, few = self.first / tree.unseen(ROOT), tree.drawn[ROOT] < FIRST
-            one = self.base[ROOT] - cost
-            self.value[ROOT] = math.inf if few else normal_reservation(known, cost) if len(known) > 1 else one
+            if tree.drawn[ROOT] < FIRST:
+                self.value[ROOT] = (0, -math.inf)
+            elif len(known) < 2:
+                self.value[ROOT] = (0, self.first / unseen - self.base[ROOT])
+            else:
+                worth = normal_reservation(known, self.first / unseen)
+                self.value[ROOT] = _value(worth, best, unseen * normal_improvement(known, best))
             return
         score = tree.score[node]
         self.base[node] = base = score if score == score else self.base[tree.parent[node]]
-        gains, cost = [s - base for s in known], self.cost / tree.unseen(node)
-        self.value[node] = base + (self.evidence.reservation(gains, cost) if tree.drawn[node] else self.fresh)
+        gains = [s - base for s in known] if math.isfinite(base) else []
+        worth = base + (self.evidence.reservation(gains, self.cost / unseen) if tree.drawn[node] else self.fresh)
+        better = unseen * self.evidence.improvement(gains, best - base) if worth < best else 0.0
+        self.value[node] = _value(worth, best, better)
+
+
+def _value(worth: float, best: float, better: float) -> Value:
+    """First what is worth as much as the best score there is; then what may still be better, by how much on average."""
+    if worth >= best:
+        return 0, -worth
+    return (1, -better) if better > 0 else (2, -worth)
