@@ -64,6 +64,19 @@ class Value(Evaluation):
 
 
 @dataclass(frozen=True)
+class Unjudged(Evaluation):
+    """Nothing: only ends are judged. For a path on which every verdict would take a step from the budget."""
+
+    def wants(self, environment: Environment[Any], state: Any, known: bool) -> bool:
+        return False
+
+    async def evaluate(
+        self, prompt: Prompt, state: Any, known: bool, stepper: Stepper, generator: Generator | None, run: Run
+    ) -> Evaluated:
+        return Evaluated()
+
+
+@dataclass(frozen=True)
 class Children(Value):
     """The verifier's score of each new child, backed up from there. Cost: one verification a child."""
 

@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.environments.protocols import Anytime, Completing, Environment, Listing
+from searchkit.environments.protocols import Completing, Environment
 from searchkit.protocols import Run
+from searchkit.strategies.common.actions import listed
 from searchkit.tree import Draws
 from searchkit.types import Budget, Usage
 
 ITERATIONS = 64  # expansions, where neither the user nor a budget says how many
 MANY = 1_000_000  # expansions, where a budget does
-HORIZON = 64  # steps of the path that is followed to its end
+HORIZON = 256  # steps of the path that is followed to its end
 DRAWING = ("generations", "model_calls", "generated_tokens", "total_tokens", "seconds")  # what draws use up
 LISTED = ("verifications", "seconds")  # where actions are listed nobody draws them
 ESTIMATED = 0.1  # share of the money and seconds that is kept back: nobody knows what a call will take
@@ -23,7 +24,7 @@ ESTIMATED = 0.1  # share of the money and seconds that is kept back: nobody know
 class Limits:
     """most: expansions. left: what was left of the budget at the start. bounded: it ends the search, whatever is drawn.
 
-    Money alone does not: some calls cost nothing.
+    Money alone does not: some calls cost nothing. Nor do verdicts: equal actions are judged once.
     """
 
     most: int
@@ -31,11 +32,21 @@ class Limits:
     bounded: bool
 
     @classmethod
-    def of(cls, run: Run, environment: Environment[Any], iterations: int | None) -> Limits:
+    def of(cls, run: Run, environment: Environment[Any], state: Any, iterations: int | None) -> Limits:
         left = run.remaining()
-        counted = LISTED if isinstance(environment, Listing) else DRAWING
+        counted = DRAWING if listed(environment, state) is None else LISTED
         bounded = any(getattr(left, name) is not None for name in counted)
         return cls(iterations or (MANY if bounded else ITERATIONS), left, bounded)
+
+    def judges(self, calls: int | None) -> bool:
+        """Whether verdicts on unfinished states take nothing from the first path. calls: see `calls_of`."""
+        asked = () if calls == 0 else ("model_calls", "generated_tokens", "total_tokens", "usd")
+        return all(getattr(self.left, name) is None for name in ("verifications", *asked))
+
+    @property
+    def timed(self) -> bool:
+        """Whether nobody can say beforehand what a sample takes."""
+        return self.left.seconds is not None or self.left.usd is not None
 
     def charged(self, usage: Usage) -> bool:
         """Whether `usage` brings the end of the budget nearer. Draws that cost nothing would go on for ever."""
@@ -49,20 +60,19 @@ class Limits:
         return Draws(min(most, *counted), math.inf if left.generated_tokens is None else left.generated_tokens)
 
 
-def to_finish(environment: Environment[Any], state: Any, run: Run) -> Usage:
+def to_finish(environment: Environment[Any], state: Any, calls: int, run: Run) -> Usage:
     """The worst case of completing a path: one sample and its verdict, where the environment can complete in one.
 
     Elsewhere the verdict alone: there the first draws have led to an answer, and what is left is better searched with
-    than drawn down one path. Nothing where each state is an answer.
+    than drawn down one path. calls: what a verdict takes.
     """
-    if isinstance(environment, Anytime):
-        return Usage()
+    verdict = Usage(verifications=1, model_calls=calls)
     if not isinstance(environment, Completing):
-        return Usage(verifications=1)
+        return verdict
     params = environment.finish_params(run)
     if params is None:  # whoever proposes has none: an agent, say
-        return Usage(generations=1, model_calls=1, verifications=1)
-    return run.worst_case(environment.prompt(state), params) + Usage(verifications=1)
+        return verdict + Usage(generations=1, model_calls=1)
+    return run.worst_case(environment.prompt(state), params) + verdict
 
 
 def less(kept: Usage, run: Run) -> Budget:
@@ -72,3 +82,12 @@ def less(kept: Usage, run: Run) -> Budget:
         estimated = name in ("usd", "seconds")
         parts[name] = amount * (1 - ESTIMATED) if estimated else max(0, amount - getattr(kept, name))
     return Budget(**parts)
+
+
+def part(run: Run, n: int) -> Budget | None:
+    """An `n`-th of what is left of the budget, at least 1 of what is counted; None where there is no budget."""
+    shares = {
+        name: amount / n if name in ("usd", "seconds") else min(amount, max(1, amount // n))
+        for name, amount in run.remaining().ceilings()
+    }
+    return Budget(**shares) if shares else None  # type: ignore[arg-type]

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from searchkit.environments.protocols import Committing
-from searchkit.errors import ConfigError
+from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.checks import check_counts
+from searchkit.strategies.tree.limits import part
 from searchkit.strategies.tree.tree_search import Found, TreeSearch
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
@@ -25,8 +26,9 @@ class RecedingHorizon(Strategy):
     answer is the best of all rounds. Ends when the episode does, when a search finds nothing better than where things
     stand, or when what was carried out reached the planner's `threshold`. `Result.tree` is the last round's.
 
-    Cost: at most `rounds` searches. Source: Koh et al., Tree Search for Language Model Agents, released ``agent.py``
-    ("path", 5 rounds of 20 pops); R-MCTS's released code commits to one action at a time.
+    Cost: at most `rounds` searches, each with an equal part of what is left of a budget. Source: Koh et al., Tree
+    Search for Language Model Agents, released ``agent.py`` ("path", 5 rounds of 20 pops); R-MCTS's released code
+    commits to one action at a time.
     """
 
     planner: TreeSearch
@@ -51,9 +53,9 @@ class RecedingHorizon(Strategy):
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         planner, state, answers = self._planner(), None, list[Scored]()
-        for _ in range(self.rounds):
+        for done in range(self.rounds):
             try:
-                found = await planner.explore(prompt, run.child("round"), state)
+                found = await self._plan(planner, prompt, state, self.rounds - done, run)
             except ConfigError:
                 raise
             except Exception as error:  # what failed later takes nothing from an answer
@@ -72,6 +74,15 @@ class RecedingHorizon(Strategy):
             if step.terminal or not goes_on:
                 break
         return (answers[-1] if isinstance(planner.environment, Committing) else _best(answers)).sample
+
+    async def _plan(self, planner: TreeSearch, prompt: Prompt, state: Any, left: int, run: Run) -> Found:
+        """A round's search, with an equal part of what is left for so many; with all of it where that pays nothing."""
+        try:
+            return await planner.explore(prompt, run.child("round", part(run, left)), state)
+        except BudgetExhausted:
+            if left == 1:
+                raise
+            return await planner.explore(prompt, run.child("round"), state)
 
     def _next(self, found: Found) -> tuple[int | None, bool]:
         """Where to go, None for nowhere, and whether to search on from there.

@@ -16,7 +16,7 @@ from searchkit.strategies.common.checks import check_counts, check_method, check
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Stepper, finish
 from searchkit.strategies.selection.rules import Argmax
-from searchkit.strategies.tree.evaluation import Children, Evaluation, Value
+from searchkit.strategies.tree.evaluation import Children, Evaluation, Unjudged, Value
 from searchkit.strategies.tree.expansion import Ask, Expander, Expansion, Prior
 from searchkit.strategies.tree.growth import Growth
 from searchkit.strategies.tree.limits import HORIZON, ITERATIONS, Limits, less, to_finish
@@ -24,7 +24,7 @@ from searchkit.strategies.tree.pick import End, Pick, likelihoods, pick, walk
 from searchkit.strategies.tree.policies.uct import UCT
 from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import ROOT, Tree, TreePolicy
-from searchkit.types import Prompt, Sample, Scored
+from searchkit.types import Budget, Prompt, Sample, Scored
 
 WIDTH = 4
 CHOICES = {
@@ -83,10 +83,10 @@ class TreeSearch(Strategy):
     under a budget none is given up for good. One draw exhausts it at temperature 0, and where the generator has an
     attribute ``deterministic`` that is True. A node fails for good when two expansions in a row do.
 
-    Under a budget of generations, calls, tokens or seconds a finished answer comes before a better one. Where the
-    environment can complete a path in one sample (`Completing`), what that may cost is held back, and spent on the best
-    unfinished path when the rest is; of seconds and money a tenth, which is an estimate, as are prompt tokens.
-    Elsewhere the first draws follow one path to its end.
+    Under a budget a finished answer comes before a better one. Where the environment can complete a path in one sample
+    (`Completing`), what that may cost is held back, and spent on the best unfinished path when the rest is. Elsewhere,
+    and where seconds or money are limited, of which a tenth is held back as an estimate, the first draws follow one
+    path to its end, at most 256 steps. Not with `iterations`: then only what one sample completes is completed.
 
     Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
     finished episode, and for each child if it is evaluated or judged for its prior.
@@ -177,26 +177,36 @@ class TreeSearch(Strategy):
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
         tree = Tree(await self.environment.start(prompt, run) if state is None else state)
         run.show_tree(tree)
-        limits = Limits.of(run, self.environment, self.iterations)
+        limits = Limits.of(run, self.environment, tree.state[ROOT], self.iterations)
         growth = self._growth(tree, limits)
-        if not limits.bounded:
+        if limits.left == Budget():
             ends, failure = await self._search(prompt, growth, limits, run)
             return await self._answer(prompt, tree, ends, failure, run)
-        first, kept = None, less(to_finish(self.environment, tree.state[ROOT], run), run)
-        if not isinstance(self.environment, Anytime | Completing):
-            with run.child("first", kept) as inner:
-                inner.params = run.params
-                first = await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
-            kept = less(to_finish(self.environment, tree.state[ROOT], run), run)
-        ends, failure = growth.ends, first
+        first = await self._first_path(prompt, growth, limits, run)
+        ends, failure, whole = growth.ends, first, isinstance(self.environment, Completing)
         if ends or not isinstance(first, BudgetExhausted):  # else what is left is for the path that was begun
-            with run.child("grow", kept) as inner:
+            with run.child("grow", self._kept(growth, run)) as inner:
                 inner.params = run.params
                 ends, failure = await self._search(prompt, growth, limits, inner)
-        if self._reached(ends) is None and not (ends and tree.closed[ROOT]):
-            newest = not ends and not isinstance(self.environment, Completing)
-            ends += await self._completed(prompt, tree, len(tree) - 1 if newest else self._open_one(tree), run)
+        if self._reached(ends) is None and not (ends and tree.closed[ROOT]) and (whole or self.iterations is None):
+            node = self._open_one(tree) if whole or ends else len(tree) - 1
+            ends += await self._completed(prompt, tree, node, run)
         return await self._answer(prompt, tree, ends, first or failure, run)
+
+    def _kept(self, growth: Growth, run: Run) -> Budget:
+        """The budget but for what completing a path may cost."""
+        calls = calls_of(self.verifier)
+        known = calls if calls is not None else int(growth.judged_by_models > 0)
+        return less(to_finish(self.environment, growth.tree.state[ROOT], known, run), run)
+
+    async def _first_path(self, prompt: Prompt, growth: Growth, limits: Limits, run: Run) -> Exception | None:
+        """Draw one path to its end; not where one sample completes it and what that costs is known, nor where the user
+        said how many expansions there are. Returns the first failure."""
+        if self.iterations is not None or (isinstance(self.environment, Completing) and not limits.timed):
+            return None
+        with run.child("first", self._kept(growth, run)) as inner:
+            inner.params = run.params
+            return await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
 
     def _growth(self, tree: Tree, limits: Limits) -> Growth:
         tree.draws = limits.draws(self._drawn_at_once)
@@ -238,8 +248,15 @@ class TreeSearch(Strategy):
         straight: only down one path, until there is an answer.
         """
         tree = growth.tree
-        stepper, width = Stepper(self.environment, self.verifier), 1 if straight else self._drawn_at_once
+        stepper, width = Stepper(self.environment, self.verifier), self._drawn_at_once
         expander = Expander(stepper, self.generator, width, self.branch, self._evaluation, self.prior)
+        if straight:
+            way = (
+                (None if self._evaluation is None else Value())
+                if limits.judges(calls_of(self.verifier))
+                else Unjudged()
+            )
+            expander = replace(expander, width=1, evaluation=way)
         under_way: deque[int] = deque()
         first: Exception | None = None
         spent, idle = False, 0
@@ -277,7 +294,7 @@ class TreeSearch(Strategy):
                         growth.failed(node, outcome.error)
                         continue
                     idle = idle + 1 if outcome.value.free else 0
-                    if self._reached(growth.take(node, outcome.value)) is not None:
+                    if self._reached(growth.take(node, outcome.value, counts=not straight)) is not None:
                         run.stop("threshold")
                         break
         finally:
@@ -322,7 +339,8 @@ class TreeSearch(Strategy):
         least = self.verifier.range[0]
         if alive or (ends and not tree.score[open_one] > least):
             among = pick(tree, _better_first(tree, alive or ends), self.pick)
-            likely = likelihoods(tree) if self.prior == "frequency" else [1.0] * len(tree)
+            known = self.prior == "frequency" and self.trees == 1  # merged trees keep the shares of the first
+            likely = likelihoods(tree) if known else [1.0] * len(tree)
             answers = [replace(end.answer, weight=likely[end.node]) for end in among]
             return Found(tree, among[await choose(self.select, prompt, answers, run)])
         if len(tree) == 1 and failure is not None:

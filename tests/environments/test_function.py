@@ -124,7 +124,7 @@ def climb(parent: float | None, seed: int) -> tuple[float, float, bool]:
 SEARCHES = {
     "MCTS": lambda world: MCTS(world.verifier, environment=world, iterations=12),
     "Rollout": lambda world: MCTS(world.verifier, environment=world, iterations=24, evaluation=Rollout()),
-    "BestFirst": lambda world: BestFirst(world.verifier, environment=world, iterations=12, evaluation=Children()),
+    "BestFirst": lambda world: BestFirst(world.verifier, environment=world, iterations=60),
     "ABMCTS": lambda world: ABMCTS(world.verifier, environment=world, iterations=60),
     "BeamSearch": lambda world: BeamSearch(16, 4, world.verifier, environment=world, rounds=2),
     "DVTS": lambda world: DVTS(16, 4, world.verifier, environment=world, rounds=2),

@@ -12,6 +12,7 @@ from searchkit.tree import NO_PARENT, ROOT, Tree
 PRIOR, WEIGHT = 0.2, 4.0  # gains are taken back by so much, until more than this many have been seen
 SURE, UNSURE = 2.0, 0.2  # a draw is worth this many shares of the spread, where no gain or every gain is taken back
 POOLED = 2.0  # weight of the whole tree beside each child of a node itself
+UNSEEN = 0.01  # weight of a gain as great as the spread, which nobody has seen
 DIFFERENCES = 30.0  # gains as many as which the differences of the root's children count
 UNKNOWN = 64  # draws that a search may make whose end nobody knows, at least
 
@@ -148,13 +149,18 @@ class Evidence:
             z += (above - cost) / share
         return z
 
-    def improvement(self, local: Sequence[float], level: float) -> float:
-        """E max(0, gain - level) for the same mixture."""
-        mixed = self._mixed(local)
-        return self._above_level(mixed, level)[0] if mixed.total else max(0.0, -level)
+    def improvement(self, local: Sequence[float], level: float, draws: int) -> float:
+        """E max(0, gain - level) for the same mixture, and a gain of the whole spread that nobody has seen: `UNSEEN`.
 
-    def _mixed(self, local: Sequence[float]) -> _Mixture:
-        parts = [(1.0, local)] if local else []
+        draws: that brought the `local` gains; a gain that was drawn again counts again.
+        """
+        mixed = self._mixed(local, draws / len(local) if local else 1.0)
+        above = self._above_level(mixed, level)[0] if mixed.total else max(0.0, -level)
+        share = UNSEEN / (UNSEEN + mixed.total)
+        return (1 - share) * above + share * max(0.0, self.spread - level)
+
+    def _mixed(self, local: Sequence[float], weight: float = 1.0) -> _Mixture:
+        parts = [(weight, local)] if local else []
         if self.differences:
             parts.append((POOLED / (1 + len(self.gains) / DIFFERENCES) / len(self.differences), self.differences))
         pooled = POOLED / (len(self.gains) + (DIFFERENCES if self.differences else 0)) if self.gains else 0.0

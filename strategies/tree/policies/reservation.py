@@ -14,6 +14,7 @@ from searchkit.strategies.tree.policies.evidence import Evidence, normal_improve
 from searchkit.tree import ROOT, Tree
 
 REPEATING = 0.125  # chance of a new action below which a node is no place to begin
+LITTLE = 0.01  # of the cost of a draw, and what it may improve is not worth speaking of
 FIRST = 4  # children of the first state, before any other node gets one
 GROWN = 1.125  # values are reckoned anew when so many times as many scores are known
 DOWN, UP = 5.0, 2.0  # a level counts as so many halvings of the chance of a new action, from the top and from below
@@ -157,21 +158,21 @@ class _Values:
             if tree.drawn[ROOT] < FIRST:
                 self.value[ROOT] = (0, -math.inf)
             elif len(known) < 2:
-                self.value[ROOT] = (0, self.first / unseen - self.base[ROOT])
+                self.value[ROOT] = self._value(self.base[ROOT] - self.first / unseen, 0.0)
             else:
                 worth = normal_reservation(known, self.first / unseen)
-                self.value[ROOT] = _value(worth, best, unseen * normal_improvement(known, best))
+                self.value[ROOT] = self._value(worth, unseen * normal_improvement(known, best))
             return
         score = tree.score[node]
         self.base[node] = base = score if score == score else self.base[tree.parent[node]]
         gains = [s - base for s in known] if math.isfinite(base) else []
         worth = base + (self.evidence.reservation(gains, self.cost / unseen) if tree.drawn[node] else self.fresh)
-        better = unseen * self.evidence.improvement(gains, best - base) if worth < best else 0.0
-        self.value[node] = _value(worth, best, better)
+        better = unseen * self.evidence.improvement(gains, best - base, tree.drawn[node]) if worth < best else 0.0
+        self.value[node] = self._value(worth, better)
 
-
-def _value(worth: float, best: float, better: float) -> Value:
-    """First what is worth as much as the best score there is; then what may still be better, by how much on average."""
-    if worth >= best:
-        return 0, -worth
-    return (1, -better) if better > 0 else (2, -worth)
+    def _value(self, worth: float, better: float) -> Value:
+        """First what is worth as much as the best score there is; then what may still improve on it, by how much on
+        average: not by next to nothing, as what is exhausted does."""
+        if worth >= self.high_score:
+            return 0, -worth
+        return (1, -better) if better > LITTLE * self.cost else (2, -worth)

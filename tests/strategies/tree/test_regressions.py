@@ -197,7 +197,8 @@ def test_what_was_judged_counts_though_the_next_draw_fails() -> None:
 
     result = go(drafts({"d1": 0.1, "d2": 1.0}, iterations=9, threshold=1.0), writer)
     assert (result.answer, result.stopped) == ("d2", "threshold")
-    result = go(drafts({"d1": 0.1, "d2": 1.0}, iterations=9), writer)
+    with pytest.warns(SearchWarning, match="attempts failed"):
+        result = go(drafts({"d1": 0.1, "d2": 1.0}, iterations=9), writer)
     assert result.answer == "d2"
 
 

@@ -199,16 +199,16 @@ class Failing:
 
 
 def test_a_leaf_that_cannot_be_expanded_is_tried_again_so_often_and_then_closed() -> None:
-    """All calls below "a" fail: that branch is closed after two tries, the rest of the tree is searched, counts fit."""
+    """All calls below "a" fail: that branch is closed after six tries, the rest of the tree is searched, counts fit."""
     backend = Counting(Failing("a/"))
     result = write(MCTS(Worth(), UCT(), STEPS, iterations=60, width=40), backend)
     tree = result.tree
     assert tree is not None
     assert result.answer == max((leaf for leaf in LEAVES if leaf[0] != "a"), key=worth)
     [a] = [c for c in tree.children(ROOT) if tree.text[c] == "a"]
-    assert tree.failures[a] == 2
+    assert tree.failures[a] == 6
     assert tree.closed[ROOT]
-    assert result.paid.model_calls == backend.calls == 9 * 40 + 2 * 40
+    assert result.paid.model_calls == backend.calls == 9 * 40 + 6 * 40
     assert not any(tree.in_flight)
     assert result.errors
 
