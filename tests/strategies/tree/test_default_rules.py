@@ -166,7 +166,8 @@ def test_the_verifier_says_which_rule_and_how_children_are_judged() -> None:
 
 
 def test_verdicts_that_take_calls_are_counted() -> None:
-    """Undeclared: the first child is judged, and then only what is expanded and what ends."""
+    """Undeclared: the first child is judged, and then only what is expanded (or was to be, when the budget ended) and
+    what ends."""
 
     async def asking(prompt: Any, text: str) -> float:
         return worth(text)
@@ -176,11 +177,11 @@ def test_verdicts_that_take_calls_are_counted() -> None:
             await run.sample(None, prompt)
             return await super().verify(prompt, samples, run)
 
-    counted = write(BestFirst(Dear(asking, name="dear"), environment=STEPS), budget=Budget(generations=30))
+    counted = write(BestFirst(Dear(asking, name="dear"), environment=STEPS), budget=Budget(generations=9))
     tree = counted.tree
     assert tree is not None
     judged = [n for n in range(1, len(tree)) if tree.score[n] == tree.score[n]]
-    assert all(tree.drawn[n] or tree.terminal[n] for n in judged if n != 1)
+    assert sum(not (tree.drawn[n] or tree.terminal[n]) for n in judged if n != 1) <= 1
     assert any(tree.score[n] != tree.score[n] for n in range(1, len(tree)))
 
 
