@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.protocols import Scale
 from searchkit.types import Problem
 
 
@@ -17,16 +16,6 @@ class Independent:
     @property
     def joint(self) -> bool:
         return False
-
-    @property
-    def scale(self) -> Scale:
-        """What a score means: how good a sample is, and no more."""
-        return "quality"
-
-    @property
-    def calls(self) -> int | None:
-        """Model calls that a verdict on one sample takes; None: nobody knows before they were counted."""
-        return None
 
     def bind(self, problem: Problem) -> Any:
         return self

@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from searchkit.errors import ConfigError, SearchkitError, VerifierError
-from searchkit.protocols import Run
+from searchkit.protocols import Run, Scale, calls_of, scale_of
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent, identity, label
 
@@ -30,7 +30,8 @@ class Predicate(Independent):
     (a score, higher is better) or a `Verdict`; `Verdict()` abstains. Anything else, NaN, and an exception raise
     `VerifierError`. A sync `fn` is called directly, on the event loop: give an async one for what takes more than a few
     milliseconds (``await asyncio.to_thread(...)``). name, version: what a journal knows `fn` by; name is needed for
-    lambdas and inner functions, and version is to be changed when `fn` changes. Cost: `fn`'s own.
+    lambdas and inner functions, and version is to be changed when `fn` changes. scale, calls: what its scores mean, and
+    how many model calls it takes, see `Verifier`. Cost: `fn`'s own.
     """
 
     fn: Callable[..., Judgement | Awaitable[Judgement]]
@@ -38,6 +39,8 @@ class Predicate(Independent):
     range: tuple[float, float] = (0.0, 1.0)
     version: str = ""
     reference: Any = None
+    scale: Scale = "quality"
+    calls: int | None = None
     takes_prompt: bool = field(init=False, repr=False, compare=False)
     takes_reference: bool = field(init=False, repr=False, compare=False)
 
@@ -47,6 +50,8 @@ class Predicate(Independent):
         low, high = self.range
         if not low < high:
             raise ConfigError(f"Predicate(range={self.range}): the first number must be less than the second")
+        scale_of(self)
+        calls_of(self)
         needed, takes_reference = _required(self.fn)
         object.__setattr__(self, "takes_prompt", needed == 2)
         object.__setattr__(self, "takes_reference", takes_reference)
