@@ -22,16 +22,20 @@ Judgement = bool | float | Verdict
 class Predicate(Independent):
     """Judges by `fn(value)` or `fn(prompt, value)`, sync or async, chosen by how many arguments `fn` requires.
 
-    A function with an argument called "reference" is given the right answer too, by that name: `fn(value, reference)`.
-    It needs a problem with a reference, or the parameter reference; the problem's wins. Raises `ConfigError` when bound
-    to a problem without one.
+    - fn: returns True or False (passed), a number within `range` (a score, higher is better) or a `Verdict`;
+      `Verdict()` abstains. Anything else, NaN, and an exception raise `VerifierError`. It is given the sample's value
+      (its text, for a model), and where it has an argument called "reference" the right answer by that name. A sync
+      `fn` is called directly, on the event loop: give an async one for what takes more than a few milliseconds
+      (``await asyncio.to_thread(...)``).
+    - name: what a journal knows `fn` by; needed for lambdas and inner functions.
+    - range: the least and the greatest score.
+    - version: to be changed when `fn` changes.
+    - reference: the right answer, for an `fn` that takes one; the problem's wins. Raises `ConfigError` when bound to a
+      problem without one, where this is None too.
+    - scale: what its scores mean: "chance", "progress" or "quality", see `Verifier`.
+    - calls: how many model calls it takes; None: the search counts them.
 
-    value: the sample's value (its text, for a model). `fn` returns True or False (passed), a number within `range`
-    (a score, higher is better) or a `Verdict`; `Verdict()` abstains. Anything else, NaN, and an exception raise
-    `VerifierError`. A sync `fn` is called directly, on the event loop: give an async one for what takes more than a few
-    milliseconds (``await asyncio.to_thread(...)``). name, version: what a journal knows `fn` by; name is needed for
-    lambdas and inner functions, and version is to be changed when `fn` changes. scale, calls: what its scores mean, and
-    how many model calls it takes, see `Verifier`. Cost: `fn`'s own.
+    Cost: `fn`'s own.
     """
 
     fn: Callable[..., Judgement | Awaitable[Judgement]]
