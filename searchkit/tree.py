@@ -187,6 +187,13 @@ class Tree:
         if all(self.closed[child] for child in self.children(node)):
             self.close(node)
 
+    def reopen(self, node: int) -> None:
+        """Take back that `node` will get no more children: it and all above it are open again."""
+        self.full[node] = False
+        while node != NO_PARENT:
+            self.closed[node] = False
+            node = self.parent[node]
+
     def graft(self, part: Tree, *, merge: bool = False) -> list[int]:
         """Add `part` to this tree, root to root; returns where each of its nodes now is.
 

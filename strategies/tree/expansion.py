@@ -86,7 +86,7 @@ class Expander:
 
         What one of the two brought survives the other; raises if both failed, or the only one that was asked for.
         """
-        evaluation = self.evaluation or (CHILDREN if ask.cheap else VALUE)
+        evaluation = self._evaluation(ask)
         if not evaluation.wants(self.stepper.environment, ask.state, ask.evaluated):
             return await self._draw(prompt, ask, ask.state, run)
 
@@ -113,14 +113,16 @@ class Expander:
         failure = _worst(evaluated.error, drawn.error, brought.failure)
         return replace(brought, evaluated=evaluated.value or NOT_EVALUATED, failure=failure)
 
+    def _evaluation(self, ask: Ask) -> Evaluation:
+        return self.evaluation or (CHILDREN if ask.cheap else VALUE)
+
     # ---------------------------------------------------------------- children
 
     async def _draw(self, prompt: Prompt, ask: Ask, state: Any, run: Run) -> Expansion:
         """Actions that are new here, the more frequent first, each with where it leads."""
         proposals, whole = await propose(self.stepper.environment, self.generator, state, self.width, ask.drawn, run)
         new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
-        judged = (self.evaluation or (CHILDREN if ask.cheap else VALUE)).of_children
-        follow = functools.partial(self._follow, prompt, state, judged)
+        follow = functools.partial(self._follow, prompt, state, self._evaluation(ask).of_children)
         outcomes = await run.map(follow, new, name="child")
         found = run.survivors(outcomes)
         failure = _worst(first_failure(outcomes), *(spent for _, _, spent in found))

@@ -9,7 +9,7 @@ from searchkit.errors import BudgetExhausted
 from searchkit.strategies.tree.expansion import Ask, Expansion
 from searchkit.strategies.tree.pick import End
 from searchkit.tool_calls import called, label
-from searchkit.tree import NO_PARENT, ROOT, Tree, TreePolicy
+from searchkit.tree import ROOT, Tree, TreePolicy
 
 CLOSED = 0.05  # no action that is at least as likely as this is given up
 SURE = 3.0  # none seen in n draws: with 95 % confidence it comes in fewer than 3 / n of them
@@ -139,7 +139,4 @@ class Growth:
             back = [node for node in self._aside if tree.unseen(node) > self._least]
             self._aside = [node for node in self._aside if tree.unseen(node) <= self._least]
             for node in back:
-                tree.full[node] = False
-                while node != NO_PARENT:
-                    tree.closed[node] = False
-                    node = tree.parent[node]
+                tree.reopen(node)

@@ -17,7 +17,8 @@ MANY = 1_000_000  # expansions, where a budget does
 HORIZON = 256  # steps of the path that is followed to its end
 DRAWING = ("generations", "model_calls", "generated_tokens", "total_tokens", "seconds")  # what draws use up
 LISTED = ("verifications", "seconds")  # where actions are listed nobody draws them
-ESTIMATED = 0.1  # share of the money and seconds that is kept back: nobody knows what a call will take
+GUESSED = ("usd", "seconds")  # nobody knows them before a call
+ESTIMATED = 0.1  # share of these that is kept back
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Limits:
     @property
     def timed(self) -> bool:
         """Whether nobody can say beforehand what a sample takes."""
-        return self.left.seconds is not None or self.left.usd is not None
+        return any(getattr(self.left, name) is not None for name in GUESSED)
 
     def charged(self, usage: Usage) -> bool:
         """Whether `usage` brings the end of the budget nearer. Draws that cost nothing would go on for ever."""
@@ -79,15 +80,14 @@ def less(kept: Usage, run: Run) -> Budget:
     """What is left of the budget, without what is to be kept."""
     left, parts = run.remaining(), dict[str, Any]()
     for name, amount in left.ceilings():
-        estimated = name in ("usd", "seconds")
-        parts[name] = amount * (1 - ESTIMATED) if estimated else max(0, amount - getattr(kept, name))
+        parts[name] = amount * (1 - ESTIMATED) if name in GUESSED else max(0, amount - getattr(kept, name))
     return Budget(**parts)
 
 
 def part(run: Run, n: int) -> Budget | None:
     """An `n`-th of what is left of the budget, at least 1 of what is counted; None where there is no budget."""
     shares = {
-        name: amount / n if name in ("usd", "seconds") else min(amount, max(1, amount // n))
+        name: amount / n if name in GUESSED else min(amount, max(1, amount // n))
         for name, amount in run.remaining().ceilings()
     }
     return Budget(**shares) if shares else None  # type: ignore[arg-type]

@@ -81,7 +81,7 @@ class TreeSearch(Strategy):
 
     A node is exhausted when, by what its draws have repeated, a new action is less likely than 0.05 (see `Growth`);
     under a budget none is given up for good. One draw exhausts it at temperature 0, and where the generator has an
-    attribute ``deterministic`` that is True. A node fails for good when two expansions in a row do.
+    attribute ``deterministic`` that is True. A node fails for good when six expansions in a row do.
 
     Under a budget a finished answer comes before a better one. Where the environment can complete a path in one sample
     (`Completing`), what that may cost is held back, and spent on the best unfinished path when the rest is. Elsewhere,
@@ -248,15 +248,7 @@ class TreeSearch(Strategy):
         straight: only down one path, until there is an answer.
         """
         tree = growth.tree
-        stepper, width = Stepper(self.environment, self.verifier), self._drawn_at_once
-        expander = Expander(stepper, self.generator, width, self.branch, self._evaluation, self.prior)
-        if straight:
-            way = (
-                (None if self._evaluation is None else Value())
-                if limits.judges(calls_of(self.verifier))
-                else Unjudged()
-            )
-            expander = replace(expander, width=1, evaluation=way)
+        expander = self._expander(limits, straight)
         under_way: deque[int] = deque()
         first: Exception | None = None
         spent, idle = False, 0
@@ -301,6 +293,19 @@ class TreeSearch(Strategy):
             for node in under_way:
                 tree.finish(node)
         return first
+
+    def _expander(self, limits: Limits, straight: bool) -> Expander:
+        """Down a single path one action is drawn at a time, nothing is played out to its end, and unfinished states are
+        judged only where that takes nothing from the path."""
+        width, evaluation = self._drawn_at_once, self._evaluation
+        if straight:
+            width = 1
+            if not limits.judges(calls_of(self.verifier)):
+                evaluation = Unjudged()
+            elif evaluation is not None:
+                evaluation = Value()
+        stepper = Stepper(self.environment, self.verifier)
+        return Expander(stepper, self.generator, width, self.branch, evaluation, self.prior)
 
     async def _completed(self, prompt: Prompt, tree: Tree, node: int, run: Run) -> list[End]:
         """The answer to which the path to `node` leads, with what was held back for it: of the most promising node, or
@@ -365,7 +370,6 @@ def _better_first(tree: Tree, ends: list[End]) -> list[End]:
 
     A node's mean is over what was backed up at and below it.
     """
-
     first = dict[float | None, int]()
     for place, end in enumerate(ends):
         first.setdefault(end.answer.score, place)

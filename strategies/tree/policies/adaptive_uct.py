@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from searchkit.strategies.tree.policies.descent import busy, onward
-from searchkit.strategies.tree.policies.evidence import Evidence
+from searchkit.strategies.tree.policies.descent import busy, is_free, onward, remembered
+from searchkit.strategies.tree.policies.evidence import Evidence, scores_below
 from searchkit.tree import NO_PARENT, ROOT, Tree
 
 SURE, UNSURE = 0.2, 0.4  # exploration, in shares of the spread, where no gain or every gain is taken back
@@ -40,9 +40,7 @@ class AdaptiveUCT:
     widens: ClassVar[bool] = True
 
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        if not tree.frontier:
-            tree.frontier.append((_Worths(),))
-        known: _Worths = tree.frontier[0][0]
+        known = remembered(tree, _Worths)
         known.update(tree)
         return known.walk(tree)
 
@@ -97,7 +95,7 @@ class _Worths:
     def _reckon(self, tree: Tree, node: int) -> None:
         score, parent = tree.score[node], tree.parent[node]
         if score != score:
-            known = [tree.score[child] for child in tree.children(node) if math.isfinite(tree.score[child])]
+            known = scores_below(tree, node)
             mean = math.fsum(known) / len(known) if known else 0.0
             score = mean if parent == NO_PARENT else self.base[parent]
         self.base[node] = score
@@ -126,7 +124,7 @@ class _Worths:
             node = ROOT
             while True:
                 open_ones = [c for c in tree.children(node) if not tree.closed[c] and c not in passed]
-                free = not tree.full[node] and not (tree.in_flight[node] and busy(tree, node))
+                free = is_free(tree, node)
                 if not open_ones and not free:
                     passed.add(node)
                     break

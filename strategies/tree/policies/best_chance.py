@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import ClassVar
 
-from searchkit.strategies.tree.policies.descent import busy, is_free
+from searchkit.strategies.tree.policies.descent import is_free, remembered, settled
 from searchkit.tree import NO_PARENT, Tree
 
 
@@ -25,10 +25,7 @@ class BestChance:
     widens: ClassVar[bool] = True
 
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        if not tree.frontier:
-            tree.frontier.append((_Chances(),))
-        known: _Chances = tree.frontier[0][0]
-        return known.best(tree)
+        return remembered(tree, _Chances).best(tree)
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         tree.backup(node, value)
@@ -43,9 +40,8 @@ class _Chances:
     def best(self, tree: Tree) -> int | None:
         new = range(len(self.base), len(tree))
         self.base += [0.5] * len(new)
-        changed = [node for node in self.asked if not busy(tree, node)]
-        self.asked = [node for node in self.asked if busy(tree, node)]
-        for node in (*sorted(changed), *new):
+        changed, self.asked = settled(tree, self.asked)
+        for node in (*changed, *new):
             self._enter(tree, node)
         found = self._top(tree)
         if found is None:  # nodes that were set aside may have been taken up again

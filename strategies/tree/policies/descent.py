@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from searchkit.errors import ConfigError
 from searchkit.tree import ROOT, Tree
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,19 @@ def onward(tree: Tree, node: int | None) -> int | None:
     """The newest child of `node` that nothing was drawn from yet, to follow a path to its end; None at its end."""
     children = [] if node is None else tree.children(node)
     return next((child for child in reversed(children) if not tree.drawn[child] and is_free(tree, child)), None)
+
+
+def remembered(tree: Tree, make: Callable[[], T]) -> T:
+    """What a rule knows of `tree` beside its columns: made at the first look, and kept with it."""
+    if not tree.frontier:
+        tree.frontier.append((make(),))
+    found: T = tree.frontier[0][0]
+    return found
+
+
+def settled(tree: Tree, asked: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Of the nodes that were chosen, those that are expanded no more, in order, and those that still are."""
+    return sorted(node for node in asked if not busy(tree, node)), [node for node in asked if busy(tree, node)]
 
 
 def _free(tree: Tree, node: int) -> bool:

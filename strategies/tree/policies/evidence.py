@@ -65,7 +65,7 @@ class Evidence:
     def update(self, tree: Tree) -> None:
         """Take in the scores that have come since."""
         nodes, self._waiting = [*self._waiting, *range(self._seen, len(tree))], []
-        self._seen = len(tree)
+        self._seen, first = len(tree), False
         for node in nodes:
             score, parent = tree.score[node], tree.parent[node]
             if score != score:
@@ -76,10 +76,11 @@ class Evidence:
                 self.scored += 1
                 self.low, self.high = min(self.low, score), max(self.high, score)
                 self._gain(tree, score, parent)
-        first = [tree.score[child] for child in tree.children(ROOT) if math.isfinite(tree.score[child])]
-        if len(first) != len(self.differences):
-            mean = math.fsum(first) / len(first)
-            self.differences = [score - mean for score in first]
+                first = first or parent == ROOT
+        if first:
+            scores = scores_below(tree, ROOT)
+            mean = math.fsum(scores) / len(scores)
+            self.differences = [score - mean for score in scores]
 
     def _gain(self, tree: Tree, score: float, parent: int) -> None:
         before, above = tree.score[parent], tree.parent[parent]
@@ -185,6 +186,11 @@ class Evidence:
                 total += gain
                 self._sums.append(total)
         return self._sums[k]
+
+
+def scores_below(tree: Tree, node: int) -> list[float]:
+    """The scores of the children of `node` that have one, and a finite one."""
+    return [tree.score[child] for child in tree.children(node) if math.isfinite(tree.score[child])]
 
 
 def normal_reservation(values: Sequence[float], cost: float) -> float:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import ClassVar
 
-from searchkit.strategies.tree.policies.descent import busy, is_free, onward
-from searchkit.strategies.tree.policies.evidence import Evidence, normal_improvement, normal_reservation
+from searchkit.strategies.tree.policies.descent import is_free, onward, remembered, settled
+from searchkit.strategies.tree.policies.evidence import Evidence, normal_improvement, normal_reservation, scores_below
 from searchkit.tree import ROOT, Tree
 
 REPEATING = 0.125  # chance of a new action below which a node is no place to begin
@@ -50,19 +50,12 @@ class Reservation:
     widens: ClassVar[bool] = True
 
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        known = _known(tree)
+        known = remembered(tree, _Values)
         known.update(tree)
         return known.best(tree)
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         tree.backup(node, value)
-
-
-def _known(tree: Tree) -> _Values:
-    if not tree.frontier:
-        tree.frontier.append((_Values(),))
-    found: _Values = tree.frontier[0][0]
-    return found
 
 
 @dataclass(slots=True)
@@ -90,16 +83,14 @@ class _Values:
         new = range(len(self.base), len(tree))
         self.base += [0.0] * len(new)
         self.value += [(0, 0.0)] * len(new)
-        changed = [node for node in self.asked if not busy(tree, node)]
-        self.asked = [node for node in self.asked if busy(tree, node)]
-        spread, high = self.evidence.spread, self.evidence.high
-        record = high > self.high_score
-        self.high_score = high
+        changed, self.asked = settled(tree, self.asked)
+        record = self.evidence.high > self.high_score
+        self.high_score = self.evidence.high
         if record or self.evidence.scored > GROWN * self.reckoned:
-            self.reckoned, self.spread = self.evidence.scored, spread
+            self.reckoned, self.spread = self.evidence.scored, self.evidence.spread
             self._reckon_all(tree)
         else:
-            self._enter(tree, (*sorted(changed), *new))
+            self._enter(tree, (*changed, *new))
 
     def best(self, tree: Tree) -> int | None:
         """The node of greatest value that may get a child and is not getting one; None where there is none."""
@@ -151,7 +142,7 @@ class _Values:
         return self.value[node], level * tree.depth[node] - math.log2(tree.unseen(node)), tree.drawn[node], node
 
     def _reckon(self, tree: Tree, node: int) -> None:
-        known = [tree.score[child] for child in tree.children(node) if math.isfinite(tree.score[child])]
+        known = scores_below(tree, node)
         unseen, best = tree.unseen(node), self.high_score
         if node == ROOT:
             self.base[ROOT] = math.fsum(known) / len(known) if known else 0.0
