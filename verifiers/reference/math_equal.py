@@ -14,8 +14,9 @@ from searchkit.answers.canonical import canonical
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
-from searchkit.verifiers.reference.maths.answer import Answer, judge, near, read, unread
+from searchkit.verifiers.reference.maths.answer import judge, near, read, unread
 from searchkit.verifiers.reference.maths.outcome import Outcome
+from searchkit.verifiers.reference.maths.reading import Answer
 from searchkit.verifiers.reference.maths.tolerances import Tolerance
 from searchkit.verifiers.reference.maths.worker import QUEUE, WITH_MATH_VERIFY
 from searchkit.verifiers.reference.referenced import Referenced

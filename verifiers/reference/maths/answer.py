@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from searchkit.answers.boxes import Several
@@ -13,7 +12,7 @@ from searchkit.answers.units import DROPPED
 from searchkit.verifiers.reference.maths.compare import compare
 from searchkit.verifiers.reference.maths.exact import expand, independent
 from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
-from searchkit.verifiers.reference.maths.reading import NOTATION, Reading, plainly
+from searchkit.verifiers.reference.maths.reading import NOTATION, Answer, plainly
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig
 from searchkit.verifiers.reference.maths.terms import rational as value_of
 from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
@@ -36,37 +35,11 @@ _QUANTITIES = (
 _COMPARISON = 2  # the work of comparing two numbers, in products of monomials
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What an answer says. found: as written. spelling: what two unreadable texts are compared by.
-
-    node: its tree, None where it could not be read (`trouble` says why). others: trees that it may also be, for which
-    it is not called different. word: set where it is nothing but words. unit: its unit of measure, "" for none.
-    percent: whether a percent sign ends it. letter: a unit that a letter at its end may be.
-    """
-
-    found: str | Several
-    spelling: str
-    node: Node | None
-    others: tuple[Node, ...] = ()
-    word: str | None = None
-    unit: str = ""
-    trouble: str = ""
-    percent: bool = False
-    letter: str = ""
-
-    @property
-    def text(self) -> str:
-        """As written, several answers with commas between."""
-        return ", ".join(self.found) if isinstance(self.found, Several) else self.found
-
-
 def read(found: str | Several) -> Answer | None:
     """The answer that a text is, None if it is empty, cut off or too long. Linear time; raises on no text."""
     if isinstance(found, Several):
         return _together(found)
-    reading: Reading | None = plainly(found)
-    return None if reading is None else Answer(found, *reading)
+    return plainly(found)
 
 
 def _together(found: Several) -> Answer | None:

@@ -10,9 +10,10 @@ from searchkit.answers import keys
 from searchkit.answers.boxes import Several
 from searchkit.answers.canonical import canonical
 from searchkit.answers.units import DROPPED
-from searchkit.verifiers.reference.maths.answer import Answer, Exact, answer_key, read
+from searchkit.verifiers.reference.maths.answer import Exact, answer_key, read
 from searchkit.verifiers.reference.maths.exact import expand
 from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
+from searchkit.verifiers.reference.maths.reading import Answer
 from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region, spelled, symbols
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig, Work, rational, render
 from searchkit.verifiers.reference.maths.tokens import Node, Unreadable

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
+from searchkit.answers.boxes import Several
 from searchkit.answers.canonical import MAX_ANSWER, balanced, rational, squeezed, unpacked, words
 from searchkit.answers.names import name_of
 from searchkit.answers.notation import usual
@@ -42,9 +43,16 @@ NOTATION = "notation: "
 """Begins the trouble with what the parser does not know, as opposed to what it refuses as nonsense."""
 
 
-class Reading(NamedTuple):
-    """The fields of an `Answer` behind its text."""
+@dataclass(frozen=True)
+class Answer:
+    """What an answer says. found: as written. spelling: what two unreadable texts are compared by.
 
+    node: its tree, None where it could not be read (`trouble` says why). others: trees that it may also be, for which
+    it is not called different. word: set where it is nothing but words. unit: its unit of measure, "" for none.
+    percent: whether a percent sign ends it. letter: a unit that a letter at its end may be.
+    """
+
+    found: str | Several
     spelling: str
     node: Node | None
     others: tuple[Node, ...] = ()
@@ -54,11 +62,16 @@ class Reading(NamedTuple):
     percent: bool = False
     letter: str = ""
 
+    @property
+    def text(self) -> str:
+        """As written, several answers with commas between."""
+        return ", ".join(self.found) if isinstance(self.found, Several) else self.found
 
-def plainly(text: str) -> Reading | None:
+
+def plainly(text: str) -> Answer | None:
     """What a text says; None if it is empty, cut off or too long."""
     if _PLAIN.fullmatch(text) and not _GROUPED.fullmatch(text):
-        return Reading(text, Node("number", value=Fraction(text)))
+        return Answer(text, text, Node("number", value=Fraction(text)))
     if len(text) > MAX_ANSWER or not balanced(text):
         return None
     said = reduced(usual(text))
@@ -75,19 +88,19 @@ def plainly(text: str) -> Reading | None:
         return None
     spelling = _spelling(said)
     if (word := _word(plain)) is not None:
-        return Reading(spelling, None, word=word)
+        return Answer(text, spelling, None, word=word)
     try:
         node = _times(_tree(plain, said), times)
         single = _PLAIN.fullmatch(plain) and not _GROUPED.fullmatch(plain) and not measure.unit
         others = () if single else tuple(_others(node, plain, measure, times))
     except Unreadable as error:
         if (note := prose(said)) is not None:
-            return Reading(spelling, note, unit=measure.unit, percent=percent)
+            return Answer(text, spelling, note, unit=measure.unit, percent=percent)
         trouble = f"{NOTATION if isinstance(error, Unknown) else ''}{error}"
-        return Reading(spelling, None, unit=measure.unit, trouble=trouble, percent=percent)
+        return Answer(text, spelling, None, unit=measure.unit, trouble=trouble, percent=percent)
     trouble = f"{NOTATION}{bound(node)!r} is not known" if "\\" in plain and bound(node) else ""
     unit, letter = (measure.unit, "") if measure.certain else ("", measure.unit)
-    return Reading(spelling, node, others, unit=unit, trouble=trouble, percent=percent, letter=letter)
+    return Answer(text, spelling, node, others, unit=unit, trouble=trouble, percent=percent, letter=letter)
 
 
 def _word(plain: str) -> str | None:
