@@ -24,7 +24,7 @@ class Exact(Referenced[Hashable]):
     is found. Cost: microseconds of CPU, no model call.
     """
 
-    rules: ClassVar[str] = "exact:2"  # another number when keys find other answers, or journals return old verdicts
+    rules: ClassVar[str] = "exact:3"  # another number when keys find other answers, or journals return old verdicts
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         if self.wanted is None:

@@ -53,7 +53,7 @@ class MathEqual(Referenced[Answer]):
     math_verify: bool = False
     tolerance: Tolerance | None = None
 
-    rules: ClassVar[str] = "math_equal:2"  # another number when verdicts change, or journals return old ones
+    rules: ClassVar[str] = "math_equal:3"  # another number when verdicts change, or journals return old ones
 
     def __post_init__(self) -> None:
         super().__post_init__()
