@@ -19,7 +19,7 @@ _REJECTED = re.compile(
     re.IGNORECASE,
 )
 _REJECTING = re.compile(
-    r"(?:\bnot|n['’]t|\bnever|\bthan|\binstead of|\bexcept|\bwithout|\beliminat\w+|\bexclud\w+|\brul\w+ out|\breject\w*"
+    r"(?:\bnot|\bcannot|n['’]t|\bnever|\bthan|\binstead of|\bexcept|\bwithout|\beliminat\w+|\bexclud\w+|\brul\w+ out|\breject\w*"
     r"|\bneither|\bnor|\bnicht|\bpas|\bno es)\s+(?:be\s+)?(?:the\s+)?(?:options?|choices?|answers?|letters?)?\s*\(?$",
     re.IGNORECASE,
 )

@@ -55,6 +55,7 @@ KEY = keys.choice(CITIES)
         "A is incorrect, so the answer is B",
         "Choice A is out, B it is",
         "It can't be A, so B.",
+        "It cannot be A, so B.",
         "Not A. B.",
         "B, not A",
         "B (not A)",
