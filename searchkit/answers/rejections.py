@@ -19,8 +19,9 @@ _REJECTED = re.compile(
     re.IGNORECASE,
 )
 _REJECTING = re.compile(
-    r"(?:\bnot|\bcannot|n['’]t|\bnever|\bthan|\binstead of|\bexcept|\bwithout|\beliminat\w+|\bexclud\w+|\brul\w+ out|\breject\w*"
-    r"|\bneither|\bnor|\bnicht|\bpas|\bno es)\s+(?:be\s+)?(?:the\s+)?(?:options?|choices?|answers?|letters?)?\s*\(?$",
+    r"(?:\bnot|\bcannot|n['’]t|\bnever|\bthan|\binstead of|\bexcept|\bwithout|\beliminat\w+|\bexclud\w+|\brul\w+ out"
+    r"|\breject\w*|\bneither|\bnor|\bnicht|\bpas|\bno es)"
+    r"\s+(?:be\s+)?(?:the\s+)?(?:options?|choices?|answers?|letters?)?\s*\(?$",
     re.IGNORECASE,
 )
 _SECOND_THOUGHTS = re.compile(r"\?|\b(?:wait|actually|sorry|oops|correction|scratch|hmm)\b", re.IGNORECASE)
