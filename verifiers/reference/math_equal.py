@@ -86,8 +86,8 @@ class MathEqual(Referenced[Answer]):
         if outcome.equal is None and (parsed or (self.math_verify and unread(wanted, found))):
             queue = WITH_MATH_VERIFY if self.math_verify else QUEUE
             outcome = await queue.compare(wanted.found, found.found)
-        if self.tolerance is not None and not outcome.equal and near(wanted, found, self.tolerance):
-            outcome = Outcome(True, f"another number, within {self.tolerance!r}")
+        if self.tolerance is not None and not outcome.equal:
+            outcome = near(wanted, found, self.tolerance) or outcome
         return _verdict(outcome)
 
     def read(self, value: Any) -> Answer | None:
