@@ -68,8 +68,8 @@ class Entry:
 
     def same_sample(self, other: Entry) -> bool:
         """Whether the two differ in nothing but their scores and how their verdicts are worded."""
-        bare = {"score": None, "scores": {}, "feedback": ""}
-        return replace(self, **bare) == replace(other, **bare)
+        mine, others = (replace(one, score=None, scores={}, feedback="") for one in (self, other))
+        return mine == others
 
 
 class Sampled(Protocol):

@@ -84,13 +84,19 @@ def diagnosis(unknown: Iterable[Unknown], of: int) -> str:
 
 
 def _unread(unread: Sequence[Unknown], of: int) -> Iterable[str]:
-    if unread:
-        cut = sum(one.cut for one in unread)
-        yield f"no answer could be read in {len(unread):,} of {of:,} replies, for example {_example(unread[0])}"
-        if cut:
-            yield f"{cut:,} of them were cut off: raise max_tokens"
-        if 2 * cut < len(unread):
-            yield _advice([one.value for one in unread if not one.cut][:TRIED])
+    if not unread:
+        return
+    cut = sum(one.cut for one in unread)
+    whole = [one for one in unread if not one.cut and not _blank(one)]
+    empty = sum(not one.cut and _blank(one) for one in unread)
+    example = f", for example {_example((whole or unread)[0])}" if empty < len(unread) else ""
+    yield f"no answer could be read in {len(unread):,} of {of:,} replies{example}"
+    if cut:
+        yield f"{cut:,} of them were cut off: raise max_tokens"
+    if empty:
+        yield f"{empty:,} of them are empty"
+    if whole:
+        yield _advice([one.value for one in whole[:TRIED]])
 
 
 def _others(others: Sequence[Unknown], of: int) -> Iterable[str]:
@@ -102,6 +108,10 @@ def _others(others: Sequence[Unknown], of: int) -> Iterable[str]:
         yield f"unknown in {len(others):,} of {of:,} replies, for example {_example(first)}: {reason}{often}"
 
 
+def _blank(one: Unknown) -> bool:
+    return one.value is None or (isinstance(one.value, str) and not one.value.strip())
+
+
 def _example(one: Unknown) -> str:
     """The end of the reply, where an answer would stand."""
     text = one.value if isinstance(one.value, str) else repr(one.value)
@@ -111,10 +121,9 @@ def _example(one: Unknown) -> str:
 
 
 def _advice(values: Sequence[Any]) -> str:
-    """The key that reads the most of these replies, if it reads more than half."""
+    """The surest key that reads more than half of these replies."""
     tried = [value for value in values if not isinstance(value, str) or len(value) <= LONGEST_TRIED]
-    found = {key: sum(key(value) is not None for value in tried) for key in KEYS}
-    best = max(KEYS, key=lambda key: found[key])
-    if 2 * found[best] > len(tried):
-        return f"try MathEqual({'' if best is keys.default else best})"
+    for key in KEYS:
+        if 2 * sum(key(value) is not None for value in tried) > len(tried):
+            return f"try MathEqual({'' if key is keys.default else key})"
     return "have the prompt ask for \\boxed{...}, or give a key of your own: MathEqual(key)"

@@ -32,7 +32,8 @@ class Draw(Strategy):
 
     verifier: says what is correct (`Verdict.passed`), or leaves it unknown. scorer: gives the score; None takes the
     verifier's. scorers: give further scores by name. All must judge each sample by itself, since the verdicts have to
-    hold in every subset of the pool. Samples that carry log-probabilities have the scores "logprob_mean" and "logprob_sum" too. key: the canonical
+    hold in every subset of the pool. Samples that carry log-probabilities have the scores "logprob_mean" and
+    "logprob_sum" too. key: the canonical
     answer of a value. known: by `name_of(prompt)`, how many samples an earlier drawing has: only those after them are
     drawn. Cost: n generations, n verifications by each verifier.
     """
