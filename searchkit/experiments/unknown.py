@@ -80,7 +80,7 @@ def diagnosis(unknown: Iterable[Unknown], of: int) -> str:
     unread, others = list[Unknown](), list[Unknown]()
     for one in unknown:
         (unread if one.feedback == UNREAD else others).append(one)
-    return "; ".join([*_unread(unread, of), *_others(others, of)])
+    return ". ".join(filter(None, ("; ".join(_unread(unread, of)), _others(others, of))))
 
 
 def _unread(unread: Sequence[Unknown], of: int) -> Iterable[str]:
@@ -99,13 +99,14 @@ def _unread(unread: Sequence[Unknown], of: int) -> Iterable[str]:
         yield _advice([one.value for one in whole[:TRIED]])
 
 
-def _others(others: Sequence[Unknown], of: int) -> Iterable[str]:
-    if others:
-        why, times = Counter(one.feedback for one in others).most_common(1)[0]
-        first = next(one for one in others if one.feedback == why)
-        often = "" if times == len(others) else f" ({times:,} times)"
-        reason = one_line(why, REASON) or "the truth abstains without a reason"
-        yield f"unknown in {len(others):,} of {of:,} replies, for example {_example(first)}: {reason}{often}"
+def _others(others: Sequence[Unknown], of: int) -> str:
+    if not others:
+        return ""
+    why, times = Counter(one.feedback for one in others).most_common(1)[0]
+    first = next(one for one in others if one.feedback == why)
+    often = "" if times == len(others) else f" ({times:,} times)"
+    reason = one_line(why, REASON) or "the truth abstains without a reason"
+    return f"{len(others):,} of {of:,} verdicts are unknown, for example on {_example(first)}: {reason}{often}"
 
 
 def _blank(one: Unknown) -> bool:

@@ -183,7 +183,7 @@ function plot() {
                draw("text", {x: at, y: box.bottom + 20, "text-anchor": "middle"}, tick(2 ** power)));
   }
   const unit = byId("against").selectedOptions[0].textContent;
-  parts.push(draw("text", {x: (box.left + box.right) / 2, y: box.bottom + 44, "text-anchor": "middle"}, `${unit}, mean, log scale`),
+  parts.push(draw("text", {x: (box.left + box.right) / 2, y: box.bottom + 44, "text-anchor": "middle"}, `${unit}, mean, log scale${bounded ? "; dotted: unknown counts as right" : ""}`),
              draw("text", {x: 0, y: 0, transform: `translate(14 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle"},
                   `accuracy (%), ${100 * data.level} % intervals`));
   const bands = [], curves = [];
@@ -277,7 +277,7 @@ const FILTERS = {
 function marks(problem) {
   return shares(problem).map((share, i) => {
     const kind = !share.of ? "" : share.right === share.of ? "all" : share.right ? "some"
-      : share.unknown === share.of ? "unknown" : share.failed === share.of ? "failed" : "none";
+      : share.unknown ? "unknown" : share.failed === share.of ? "failed" : "none";
     const mark = make("span", `mark ${kind}`, {all: "✓", some: "◐", none: "✗", unknown: "?", failed: "!", "": "·"}[kind]);
     if (i && cells[i].strategy !== cells[i - 1].strategy) mark.classList.add("next");
     mark.title = visible(`${cells[i].strategy}, ${cells[i].budget}: ${share.right} of ${share.of} right${share.unknown ? `, ${share.unknown} unknown` : ""}${share.failed ? `, ${share.failed} failed` : ""}`);
