@@ -19,11 +19,12 @@ from searchkit.experiments.entry import Sampled
 from searchkit.markup.words import one_line
 from searchkit.protocols import Verifier
 from searchkit.types import Verdict
+from searchkit.verifiers.reference.referenced import NO_ANSWER
 
 LONGEST = 400  # characters of a feedback that is kept
 EXAMPLE, REASON = 60, 120  # columns of what is shown
 TRIED, LONGEST_TRIED = 50, 20_000  # replies that other keys are tried on, and characters of each
-UNREAD = "no answer was found"  # what verifiers with a reference say of such a sample
+UNREAD = NO_ANSWER.feedback  # what verifiers with a reference say where they find nothing to compare
 NOT_JUDGED = "not judged: "  # how the feedback begins where the truth failed
 KEYS: tuple[keys.Extractor, ...] = (keys.default, keys.boxed, keys.hashes, keys.number)  # the surest first
 

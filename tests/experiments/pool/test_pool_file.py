@@ -228,7 +228,7 @@ def test_a_saved_pool_is_plain_json_lines(tmp_path):
     assert header == {"searchkit_pool": 2}
     assert first == {
         "problem": "p", "value": "4", "key": "4", "score": 0.5, "correct": True, "generated_tokens": 7,
-        "prompt_tokens": 3, "finish": "stop", "usd": 0.0, "scores": {},
+        "prompt_tokens": 3, "finish": "stop", "usd": 0.0, "scores": {}, "unknown": False, "feedback": "",
     }  # fmt: skip
     assert rest[3:] == [
         {"saved": 4},

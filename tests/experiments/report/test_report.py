@@ -78,7 +78,8 @@ def test_hostile_texts_add_no_element_and_are_cut(tmp_path):
     trees = [told["tree"]["text"] for told in data["traces"].values() if told["tree"]]
     assert 0 < max(len(words) for texts in trees for words in texts) <= 2000
     assert set(re.findall(r"https?://[^\s\"'\\]+", page.text)) == {"http://www.w3.org/2000/svg"}
-    assert {tag for tag, _ in Page(results._repr_html_()).elements} == {"table", "tr", "th", "td"}
+    assert {tag for tag, _ in Page(results._repr_html_()).elements} == {"table", "tr", "th", "td", "p"}
+    assert results.diagnosis.isprintable()  # it quotes a hostile text
 
 
 def test_only_our_scripts_and_styles_may_run(tmp_path):
