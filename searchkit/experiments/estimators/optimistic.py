@@ -1,7 +1,8 @@
 """A pool in which everything that is unknown turns out right: what bounds an estimate from above.
 
 The estimators count what is unknown as not right. Had it been right, a vote would have counted it for the right answer,
-and a choice by score would have preferred it; so it is given the key and the score that such a sample would have.
+and a choice by score would have preferred it; so it is given the key and the score that such a sample would have. The
+estimate itself is no bound from below where a method chooses: read, the sample might have outvoted the right answer.
 """
 
 from __future__ import annotations

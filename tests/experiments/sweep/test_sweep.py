@@ -145,7 +145,7 @@ def test_the_search_sees_no_reference(tmp_path):
 
 
 def test_a_truth_that_fails_counts_as_wrong(tmp_path):
-    """What the truth cannot judge stays in the denominator, unknown, with the reason; one that only scores is refused."""
+    """What the truth cannot judge stays in the denominator, unknown, with the reason; scores alone are refused."""
 
     def moody(text):
         if text == "5":
