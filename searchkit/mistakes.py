@@ -121,13 +121,19 @@ def verifiers_of(plug_in: Any) -> list[Any]:
     return [part for _, _, check, part in _parts(plug_in, whole=False) if check is check_verifier]
 
 
-def check_references(verifiers: Iterable[Any], problem: Problem) -> None:
-    """Raises `ConfigError`, naming the problem, if a verifier cannot use its reference. Cost: each is bound once."""
-    for verifier in verifiers:
-        try:
-            verifier.bind(problem)
-        except SearchkitError as error:
-            raise ConfigError(f"problem {problem.id!r:.200}: {error}") from error
+def bound(verifier: Any, problem: Problem) -> Any:
+    """The verifier for this problem. Raises `ConfigError` if what its `bind` returns is none."""
+    found = verifier.bind(problem)
+    check_verifier(f"bind of {type(verifier).__name__} must return what judges; it", found)
+    return found
+
+
+def check_references(verifiers: Iterable[Any], problem: Problem) -> list[tuple[Any, Any]]:
+    """Each verifier with itself for this problem. Raises `ConfigError`, naming the problem, if one cannot use it."""
+    try:
+        return [(verifier, bound(verifier, problem)) for verifier in verifiers]
+    except SearchkitError as error:
+        raise ConfigError(f"problem {problem.id!r:.200}: {error}") from error
 
 
 def _parts(plug_in: Any, *, whole: bool = True) -> Iterator[tuple[Any, str, Check, Any]]:

@@ -77,10 +77,11 @@ async def solve(
     check_callback("watch", watch)
     problem, source = Problem.of(problem), None if generator is None else as_generator(generator)
     check_parts(source)
-    check_references(verifiers_of(strategy), problem)
+    bound = check_references(verifiers_of(strategy), problem)
     _warn(strategy, source, budget)
     with ExitStack() as stack:
         search = Search(problem, source, _open(journal, stack), listen, watch)
+        search.bound.update({id(pair[0]): pair for pair in bound})
         return await _closing(search, _solve(search, strategy, Run.root(search, seed, budget), params, budget))
 
 

@@ -1,7 +1,7 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals.
 
 `entry.py` is one sample and its scores, `pool/` holds them, `estimators/` make curves of them, `statistics/` compare,
-`sweep/` runs searches, `report/` and `plots.py` show what came of it.
+`sweep/` runs searches, `report/` and `plots.py` show what came of it. `unknown.py` says which verdicts are unknown.
 """
 
 from searchkit.experiments.estimators import (
