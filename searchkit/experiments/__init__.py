@@ -61,7 +61,16 @@ from searchkit.experiments.statistics import (
     reward_bench,
     self_correction,
 )
-from searchkit.experiments.sweep import Finished, Lost, Row, Summary, Sweep, SweepResults, difference
+from searchkit.experiments.sweep import (
+    Finished,
+    Lost,
+    Row,
+    Summary,
+    Sweep,
+    SweepResults,
+    difference,
+    difference_bounds,
+)
 
 __all__ = [
     "Adaptive",
@@ -105,6 +114,7 @@ __all__ = [
     "cost",
     "coverage_law",
     "difference",
+    "difference_bounds",
     "difficulty",
     "draw",
     "estimate",
