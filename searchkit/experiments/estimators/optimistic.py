@@ -26,8 +26,9 @@ class Optimistic:
 def optimistic(pool: Sampled) -> Optimistic | None:
     """The pool with every unknown sample right; None if it has none.
 
-    Such a sample keeps its score and its key. Without a score it scores above all others of its problem; without a key
-    it votes for the answer that most of the right and unknown ones have. One that was cut off never votes.
+    Such a sample keeps its score and its key. Without a score, or with 0, which is what a truth gives where it finds no
+    answer, it scores above all others of its problem; without a key it votes for the answer that most of the right and
+    unknown ones have. One that was cut off never votes.
     """
     if not any(entry.unknown for column in pool.entries.values() for entry in column):
         return None
@@ -45,7 +46,7 @@ def _column(entries: Sequence[Entry]) -> list[Entry]:
 
 def _right(entry: Entry, above: float, key: Hashable) -> Entry:
     changed: dict[str, Any] = {"correct": True, "unknown": False}
-    if entry.score is None:
+    if not entry.score:
         changed["score"] = above
     if entry.key is None and entry.finish != "length":
         changed["key"] = key

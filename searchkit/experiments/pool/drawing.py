@@ -82,7 +82,7 @@ class Draw(Strategy):
             return Entry(str(error), None, None, False, *tokens, "error", usage.usd)
         verdict, *others = verdicts
         known = truth(verdict, self.verifier, "verifier", "pass it as scorer=, and as verifier=")
-        score = others.pop(0).value if self.scorer is not None else None if known.unknown else verdict.value
+        score = verdict.value if self.scorer is None else others.pop(0).value
         value = sample.value if is_json(sample.value) else sample.text
         key = None if sample.truncated else self._key(sample, run)
         tokens = usage.generated_tokens, usage.prompt_tokens

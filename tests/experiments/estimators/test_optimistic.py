@@ -35,7 +35,7 @@ def readings(entry, answer):
     """All that an unknown sample may turn out to be where `answer` is right: with any key and score that it lacks."""
     if not entry.unknown:
         return [entry]
-    scores = [entry.score] if entry.score is not None else [None, 0.0, 9.0]
+    scores = [entry.score] if entry.score else [None, 0.0, 9.0]  # a truth that reads it scores it anew
     keys = [entry.key] if entry.key is not None else ["b", answer, None]
     pairs = product(keys, scores)
     return [replace(entry, key=key, score=score, correct=key == answer, unknown=False) for key, score in pairs]

@@ -281,11 +281,11 @@ def recorded(texts, **options):
 
 
 def test_unknown_verdicts_are_kept_apart_with_their_feedback():
-    """Right, wrong, unreadable notation, nothing to read: what is unknown has no score, and the pool says how many."""
+    """Right, wrong, unreadable notation, nothing to read: scored as in a search, and the pool says how many."""
     pool = recorded(SAID)
     column = pool.entries["0"]
     assert [(e.correct, e.unknown, e.score) for e in column] == [
-        (True, False, 1.0), (False, False, 0.0), (False, True, None), (False, True, None)
+        (True, False, 1.0), (False, False, 0.0), (False, True, None), (False, True, 0.0)
     ]  # fmt: skip
     assert [e.feedback.split(":")[0] for e in column] == ["equal", "different", "unknown", "no answer was found"]
     first, said = repr(pool).split("\n")
@@ -294,6 +294,8 @@ def test_unknown_verdicts_are_kept_apart_with_their_feedback():
     assert said.startswith("no answer could be read in 1 of 4 replies, for example 'a story\\nwithout an end'")
     assert "<p>no answer could be read in 1 of 4" in pool._repr_html_()
     assert pool.curve("pass@k").note == said
+    for name in ("pass@k", "best@k"):
+        assert pool.curve(name).at_most == pytest.approx((0.75, 1.0, 1.0))
 
 
 def test_a_pool_of_which_nothing_could_be_read_says_so_first():
