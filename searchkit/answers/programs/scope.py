@@ -1,0 +1,134 @@
+"""What a piece of Python defines and what it needs from elsewhere; parsed, never compiled, never run.
+
+A parser is the one exact judge of what is Python. It takes linear time and refuses deep nesting by itself; compiling
+would not be safe here (nested `finally` blocks double the code).
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import symtable
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LONGEST = 100_000
+"""Characters of a program; a longer one is neither parsed nor run."""
+
+_LOCK = threading.Lock()
+_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_INERT = (ast.Name, ast.Constant, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp,
+          ast.Compare, ast.BoolOp, ast.Subscript)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names of one piece.
+
+    - made: names that it binds by `def`, `class` or an assignment.
+    - functions: those of them that are functions and classes.
+    - imported: names that it imports; "*" where it imports all of a module.
+    - changed: names into which it stores (`memo[0] = 1`) without binding them.
+    - needed: names that it uses and neither binds nor imports.
+    - used: all global names that its functions use, its own too.
+    - acts: some statement does more than bind names.
+    - says: it is more than a name, a number or a display of some, as what a program printed is.
+    """
+
+    made: frozenset[str]
+    functions: frozenset[str]
+    imported: frozenset[str]
+    changed: frozenset[str]
+    needed: frozenset[str]
+    used: frozenset[str]
+    acts: bool
+    says: bool
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without Python's warnings about a text that is only looked at; one thread at a time, since filters are global."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def parsed(text: str) -> ast.Module | None:
+    """The tree of a text; None if it is no Python or too long."""
+    if len(text) > LONGEST:
+        return None
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def scope(text: str, tree: ast.Module) -> Scope | None:
+    """What the text, whose tree this is, binds and needs; None if Python finds its scopes at fault."""
+    try:
+        table = symtable.symtable(text, "program.py", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    symbols = table.get_symbols()
+    imported = {one.get_name() for one in symbols if one.is_imported()}
+    made = {one.get_name() for one in symbols if one.is_assigned() and not one.is_imported()}
+    functions = {one.get_name() for one in symbols if one.is_namespace()}
+    used = set(_used_inside(table))
+    loose = {one.get_name() for one in symbols if one.is_referenced()}
+    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
+        imported.add("*")
+    made |= functions
+    return Scope(
+        *map(frozenset, (made, functions, imported, set(_changed(tree)) - made, (used | loose) - made - imported, used)),
+        acts=any(_acts(node) for node in tree.body),
+        says=any(says(node) for node in tree.body),
+    )
+
+
+def says(node: ast.stmt) -> bool:
+    """Whether a statement can be meant as one: a word, a number or a list of them may be prose or output."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is not None
+    if not isinstance(node, ast.Expr):
+        return True
+    return not all(isinstance(one, (*_INERT, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop))
+                   for one in ast.walk(node.value))  # fmt: skip
+
+
+def returns_outside(tree: ast.Module) -> bool:
+    """Whether there is a `return` in no function: what the parser lets pass and Python does not."""
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Return):
+            return True
+        if not isinstance(node, ast.expr | ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def _used_inside(table: symtable.SymbolTable) -> Iterator[str]:
+    """The global names that functions and classes use."""
+    waiting = list(table.get_children())
+    while waiting:
+        inner = waiting.pop()
+        waiting.extend(inner.get_children())
+        yield from (one.get_name() for one in inner.get_symbols() if one.is_global() and one.is_referenced())
+
+
+def _changed(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+        for target in targets:
+            while isinstance(target, ast.Attribute | ast.Subscript):
+                target = target.value
+            if isinstance(target, ast.Name):
+                yield target.id
+
+
+def _acts(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Expr):
+        return says(node)
+    return isinstance(node, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Assert | ast.Raise | ast.Match)
