@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.engine.run import Run, Search
+from searchkit.sandbox.levels import Level, choose
+from searchkit.sandbox.pool import POOL, cores
 from searchkit.types import Budget, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.code.pool import POOL, cores
-from searchkit.verifiers.code.sandbox import Level, choose
 from searchkit.verifiers.code.unit_tests import UnitTests
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "human_eval"

@@ -12,14 +12,14 @@ from typing import Any
 from searchkit import templates as wording
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
+from searchkit.sandbox.levels import Level, check, choose
+from searchkit.sandbox.limits import DEFAULT, Limits
+from searchkit.sandbox.pool import POOL
+from searchkit.sandbox.process import Broken
+from searchkit.sandbox.report import Case
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.code.extract import LONGEST, program
 from searchkit.verifiers.code.generated import assertions
-from searchkit.verifiers.code.limits import DEFAULT, Limits
-from searchkit.verifiers.code.pool import POOL
-from searchkit.verifiers.code.process import Broken
-from searchkit.verifiers.code.report import Case
-from searchkit.verifiers.code.sandbox import Level, check, choose
 from searchkit.verifiers.code.suite import read
 from searchkit.verifiers.judges.asking import check_generator, name_of
 

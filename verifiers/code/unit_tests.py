@@ -10,14 +10,14 @@ from typing import Any
 
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
+from searchkit.sandbox.levels import Level, check, choose
+from searchkit.sandbox.limits import DEFAULT, Limits
+from searchkit.sandbox.pool import POOL
+from searchkit.sandbox.process import Broken
+from searchkit.sandbox.report import Case
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.code.extract import LONGEST, program
-from searchkit.verifiers.code.limits import DEFAULT, Limits
-from searchkit.verifiers.code.pool import POOL
-from searchkit.verifiers.code.process import Broken
-from searchkit.verifiers.code.report import Case
-from searchkit.verifiers.code.sandbox import Level, check, choose
 from searchkit.verifiers.code.suite import Suite, read
 
 UNBOUND = "UnitTests needs tests: pass Problem(id, prompt, reference=...) or UnitTests(tests)"

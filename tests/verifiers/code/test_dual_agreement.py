@@ -12,17 +12,17 @@ from searchkit import Model, Problem, Prompt, solve_sync
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError
 from searchkit.generators import Recorded
+from searchkit.sandbox import levels
+from searchkit.sandbox.limits import Limits
 from searchkit.strategies import BestOfN
 from searchkit.testing import Scripted
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample
-from searchkit.verifiers.code import sandbox
 from searchkit.verifiers.code.dual_agreement import DualAgreement, _verdicts
 from searchkit.verifiers.code.generated import MOST, assertions
-from searchkit.verifiers.code.limits import Limits
 
 PROMPT = Prompt.of("Write f(x), the square of x.")
-LEVEL = next((level for level in sandbox.LEVELS if not sandbox.trouble(level)), "none")
+LEVEL = next((level for level in levels.LEVELS if not levels.trouble(level)), "none")
 SLOW = Limits(cpu=30, wall=120.0)
 TESTS = ("assert f(2) == 4", "assert f(3) == 9", "assert f(0) == 0", "assert f(3) == 6")  # the last one is wrong
 SQUARE, POWER, DOUBLE, NOTHING = (

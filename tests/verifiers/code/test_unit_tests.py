@@ -16,20 +16,20 @@ from searchkit import Problem, Prompt, solve_sync
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators import Recorded
+from searchkit.sandbox import levels
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.pool import POOL, Pool
+from searchkit.sandbox.report import Case, Report
 from searchkit.strategies import BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample, Verdict
-from searchkit.verifiers.code import sandbox
 from searchkit.verifiers.code.extract import program
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.pool import POOL, Pool
-from searchkit.verifiers.code.report import Case, Report
 from searchkit.verifiers.code.suite import Suite, read
 from searchkit.verifiers.code.unit_tests import UnitTests
 
 PROMPT = Prompt.of("Write a function that squares.")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "human_eval" / "HumanEval.jsonl.gz"
-LEVEL = next((level for level in sandbox.LEVELS if not sandbox.trouble(level)), "none")  # the tests below need none
+LEVEL = next((level for level in levels.LEVELS if not levels.trouble(level)), "none")  # the tests below need none
 SLOW = Limits(cpu=30, wall=120.0)  # the machine may be busy
 SQUARE = "def square(x): return x * x"
 ASSERTIONS = ("assert square(2) == 4", "assert square(3) == 9", "assert square(-1) == 1")
@@ -300,7 +300,7 @@ def test_a_prompt_that_cannot_be_executed_says_so():
 
 def test_a_sandbox_that_breaks_abstains(monkeypatch):
     """No verdict; nothing is held against the program."""
-    monkeypatch.setattr("searchkit.verifiers.code.process._command", lambda level, scratch: ["/nowhere/python"])
+    monkeypatch.setattr("searchkit.sandbox.process._command", lambda level, scratch: ["/nowhere/python"])
     monkeypatch.setattr("searchkit.verifiers.code.unit_tests.POOL", Pool(1))
     [verdict] = judge(of(ASSERTIONS), SQUARE)
     assert (verdict.value, verdict.passed) == (None, None)
@@ -344,9 +344,9 @@ def test_a_forked_process_has_interpreters_of_its_own():
     """And the parent's go on; at exit both kill theirs."""
     code = f"""
 import asyncio, os
-from searchkit.verifiers.code.pool import POOL
-from searchkit.verifiers.code.report import Case
-from searchkit.verifiers.code.limits import Limits
+from searchkit.sandbox.pool import POOL
+from searchkit.sandbox.report import Case
+from searchkit.sandbox.limits import Limits
 def run():
     report = asyncio.run(POOL.run({LEVEL!r}, Case({SQUARE!r}, {ASSERTIONS!r}), Limits(30, 120.0)))
     [pair] = POOL._idle[{LEVEL!r}]

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from searchkit.verifiers.code import bubblewrap
-from searchkit.verifiers.code.limits import Limits
+from searchkit.sandbox import bubblewrap
+from searchkit.sandbox.limits import Limits
 
 START = 60.0
 """Seconds for an interpreter to start; ordinarily a tenth of one."""
@@ -27,12 +27,12 @@ HERE = Path(__file__).resolve().parent
 _BOOT = """
 import sys, types
 name = ""
-for part in ("searchkit", "verifiers", "code"):
+for part in ("searchkit", "sandbox"):
     name = (name + "." + part).lstrip(".")
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = []
 sys.modules[name].__path__ = [sys.argv.pop(1)]
-from searchkit.verifiers.code.zygote import main
+from searchkit.sandbox.zygote import main
 main()
 """
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache")

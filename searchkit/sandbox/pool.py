@@ -12,10 +12,10 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.pair import Pair
-from searchkit.verifiers.code.process import Broken
-from searchkit.verifiers.code.report import Case, Report
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.pair import Pair
+from searchkit.sandbox.process import Broken
+from searchkit.sandbox.report import Case, Report
 
 
 def cores() -> int:

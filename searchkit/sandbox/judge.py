@@ -14,9 +14,9 @@ import sys
 import traceback
 from typing import Any
 
-from searchkit.verifiers.code.channel import Channel, Gone, Opaque, Remote
-from searchkit.verifiers.code.player import preamble
-from searchkit.verifiers.code.wire import send
+from searchkit.sandbox.channel import Channel, Gone, Opaque, Remote
+from searchkit.sandbox.player import preamble
+from searchkit.sandbox.wire import send
 
 LONGEST_REASON = 300  # characters
 

@@ -19,8 +19,8 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from searchkit.verifiers.code import judge, landlock, limits, player, seccomp
-from searchkit.verifiers.code.wire import receive
+from searchkit.sandbox import judge, landlock, limits, player, seccomp
+from searchkit.sandbox.wire import receive
 
 COMMON = (
     "abc", "array", "bisect", "calendar", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",

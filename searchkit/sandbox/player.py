@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from searchkit.verifiers.code.wire import FUNCTION, OBJECT, pack, receive, send, unpack
+from searchkit.sandbox.wire import FUNCTION, OBJECT, pack, receive, send, unpack
 
 LONGEST_MESSAGE = 200  # characters of an exception's text
 MUTABLE = (list, dict, set, bytearray, deque)

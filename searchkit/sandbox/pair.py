@@ -14,10 +14,10 @@ import threading
 import time
 from typing import IO, Any
 
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.process import Broken, Interpreter
-from searchkit.verifiers.code.report import Case, Report, death, lines, overtime
-from searchkit.verifiers.code.wire import receive, send
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.process import Broken, Interpreter
+from searchkit.sandbox.report import Case, Report, death, lines, overtime
+from searchkit.sandbox.wire import receive, send
 
 LONGEST_REPORT = 2**20  # bytes of a message of the tests' process
 

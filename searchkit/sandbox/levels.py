@@ -7,11 +7,11 @@ import os
 from typing import Literal
 
 from searchkit.errors import ConfigError
-from searchkit.verifiers.code import landlock, seccomp
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.pair import Pair
-from searchkit.verifiers.code.process import Broken
-from searchkit.verifiers.code.report import Case
+from searchkit.sandbox import landlock, seccomp
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.pair import Pair
+from searchkit.sandbox.process import Broken
+from searchkit.sandbox.report import Case
 
 Level = Literal["auto", "bubblewrap", "landlock", "none"]
 LEVELS = ("bubblewrap", "landlock")

@@ -11,8 +11,8 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from searchkit.verifiers.code.player import MUTABLE, described
-from searchkit.verifiers.code.wire import FUNCTION, OBJECT, pack, receive, send, unpack
+from searchkit.sandbox.player import MUTABLE, described
+from searchkit.sandbox.wire import FUNCTION, OBJECT, pack, receive, send, unpack
 
 GONE = "the program ended"
 FORBIDDEN = (StopIteration, StopAsyncIteration)  # raised into a loop of a test they would silently end it

@@ -6,8 +6,8 @@ import os
 import signal
 from dataclasses import dataclass
 
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.process import Ended
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.process import Ended
 
 
 @dataclass(frozen=True)
