@@ -1,7 +1,7 @@
 """Programs run against tests: untrusted Python, confined and killed.
 
-Read `unit_tests.py` first, then `extract.py` (the program, found in the reply), `suite.py` (the tests), and
-`searchkit.sandbox`, where they run. `dual_agreement.py` and `generated.py` score programs by tests that a model wrote.
+Read `unit_tests.py` first, then `suite.py` (the tests), `taken.py` (what they take from a program; the program is found
+in the reply by `searchkit.answers.programs`), and `searchkit.sandbox`, where they run. `dual_agreement.py` and `generated.py` score programs by tests that a model wrote.
 """
 
 from searchkit.verifiers.code.dual_agreement import DualAgreement

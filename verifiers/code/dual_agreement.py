@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit import templates as wording
+from searchkit.answers.programs import LONGEST, program
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.sandbox.levels import Level, check, choose
@@ -18,9 +19,9 @@ from searchkit.sandbox.pool import POOL
 from searchkit.sandbox.process import Broken
 from searchkit.sandbox.report import Case
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.code.extract import LONGEST, program
 from searchkit.verifiers.code.generated import assertions
-from searchkit.verifiers.code.suite import read
+from searchkit.verifiers.code.suite import Suite, read
+from searchkit.verifiers.code.taken import taken
 from searchkit.verifiers.judges.asking import check_generator, name_of
 
 WRITE_TESTS = """{task}
@@ -100,7 +101,8 @@ class DualAgreement:
         tests = Counter(self.tests if self.tests is not None else await self._written(prompt, run))
         if not tests:
             return [Verdict(feedback="there are no tests")] * len(samples)
-        texts = [None if sample.truncated else program(sample.text) for sample in samples]
+        names = taken(Suite(tuple(tests), entry_point=self.entry_point))
+        texts = [None if sample.truncated else program(sample.text, names, self.prompt) for sample in samples]
         distinct = [text for text in dict.fromkeys(texts) if text is not None]
 
         async def passed(text: str, child: Run) -> Passed | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
+from searchkit.answers.programs import LONGEST, program
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.sandbox.levels import Level, check, choose
@@ -17,8 +18,8 @@ from searchkit.sandbox.process import Broken
 from searchkit.sandbox.report import Case
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
-from searchkit.verifiers.code.extract import LONGEST, program
 from searchkit.verifiers.code.suite import Suite, read
+from searchkit.verifiers.code.taken import taken
 
 UNBOUND = "UnitTests needs tests: pass Problem(id, prompt, reference=...) or UnitTests(tests)"
 
@@ -33,8 +34,9 @@ class UnitTests(Independent):
     is the beginning of the program, which a sample may continue or repeat, and "setup" stands in front of each test:
     HumanEval's records are such mappings. None takes the problem's reference, which wins where both are given.
 
-    The program is the last fenced block of Python in the sample's text, else all of it. It runs in a process of its
-    own, the tests in another one, and what passes between the two is plain data: a program can answer and nothing else.
+    The program is what of the sample's text the tests need: the last definitions of the names that they use, with the
+    blocks that those need; see `searchkit.answers.programs.program`. It runs in a process of its own, the tests in
+    another one, and what passes between the two is plain data: a program can answer and nothing else.
     sandbox: "bubblewrap", "landlock", or "auto" for the first of these that works; the verdict's feedback names it.
     "none" runs programs as you, held by nothing but `limits`. What ends the program (a limit, a crash) fails the test
     that was running and those after it; a sandbox that breaks makes the sample abstain.
@@ -76,7 +78,10 @@ class UnitTests(Independent):
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         if self.suite is None:
             raise VerifierError(UNBOUND)
-        return [await self._judge(self.suite, program(sample.text)) for sample in samples]
+        suite, names = self.suite, taken(self.suite)
+        reads = not isinstance(suite.tests[0], str)
+        texts = (program(sample.text, names, suite.prompt, reads=reads) for sample in samples)
+        return [await self._judge(suite, text) for text in texts]
 
     async def _judge(self, suite: Suite, text: str) -> Verdict:
         if len(text) > LONGEST:

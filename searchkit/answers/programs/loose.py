@@ -10,6 +10,9 @@ from searchkit.answers.programs.scope import parsed, says
 
 _TOKEN = re.compile(r'"""|\'\'\'|"(?:\\.|[^"\\])*+"?|\'(?:\\.|[^\'\\])*+\'?|\#.*|[(\[{]|[)\]}]|\\.')
 _STARTS = re.compile(r"(?:async[ \t]+def|def|class)[ \t]+\w+[ \t]*[(:]|(?:import|from)[ \t]+[\w.]+|@\w")
+_CODE = re.compile(
+    r"(?:async|def|class|if|elif|else|for|while|with|try|except|finally|match|case|return|assert|lambda)\b|[@#()\[\]{}]"
+)
 _GOES_ON = re.compile(r"(?:else|elif|except|finally|case)\b.*:|[)\]}]")
 
 
@@ -35,7 +38,7 @@ def _code(chunk: str) -> Iterator[tuple[bool, str]]:
     first, _, rest = chunk.partition("\n")
     yield False, first
     body = textwrap.dedent(rest)
-    if rest.strip() and parsed(body) is not None:
+    if rest.strip() and not _CODE.match(first) and parsed(body) is not None:  # a broken statement keeps its body
         yield True, rest
         yield False, ""
 

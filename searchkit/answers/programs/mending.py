@@ -158,5 +158,3 @@ def _first_line_in(text: str) -> str:
     if len(lines) < 2 or lines[0][:1] in " \t" or lines[1][:1] not in " \t":
         return text
     return lines[1][: len(lines[1]) - len(lines[1].lstrip())] + text.lstrip("\n")
-
-

@@ -9,9 +9,13 @@ from itertools import islice
 
 from searchkit.answers.programs.mending import mended
 
-_FENCE = re.compile(r"(?:\\?`){3,}|~{3,}|´{3,}|'{3,}(?=[ \t]*py)|``(?=[ \t]*(?:python|py)[ \t]*$)")
-_LABEL = re.compile(r"[\s{.(:=\[]{0,9}(?:language-|lang=)?(?:i?python|py|pycon|sage)[\d.]{0,6}(?![\w])[})\]]?", re.IGNORECASE)
-_CODE = re.compile(r"[ \t]*(?:def|class|import|from|async|return|for|while|if|with|try|print|assert)(?=[ \t(:])|[ \t]*@\w")
+_FENCE = re.compile(r"(?:\\?`){3,}|~{3,}|´{3,}|(?<!')'{3,}+(?=[ \t]*py)|(?<!`)``(?=[ \t]*(?:python|py)[ \t]*$)")
+_LABEL = re.compile(
+    r"[\s{.(:=\[]{0,9}(?:language-|lang=)?(?:i?python|py|pycon|sage)[\d.]{0,6}(?![\w])[})\]]?", re.IGNORECASE
+)
+_CODE = re.compile(
+    r"[ \t]*(?:def|class|import|from|async|return|for|while|if|with|try|print|assert)(?=[ \t(:])|[ \t]*@\w"
+)
 _INLINE = re.compile(r"[ \t]*(?:python[\d.]*|py3?)(?=[ \t])[ \t:]*", re.IGNORECASE)
 _QUOTE = re.compile(r"(?: {0,3}> ?)+")
 _TAG = re.compile(
@@ -20,7 +24,7 @@ _TAG = re.compile(
     r"|\\(?:begin|end)\{(?:lstlisting|verbatim|minted|python|code)\}(?:\[[^\]\n]{0,80}\]|\{[^}\n]{0,80}\}){0,2}"
 )
 _MARKS = 8  # places where one block may end
-_TRIES = 10 * 100_000  # characters that are parsed to find the ends of the blocks of one text
+_TRIES = 4 * 100_000  # characters that are parsed to find the ends of the blocks of one text
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,13 @@ def pieces(text: str) -> list[Piece]:
         if inline is not None:
             found.append(inline)
         elif opening is not None:
-            body, at, left = _body(lines, at, opening, left)
-            found.append(Piece(opening.label, body))
+            piece, at, left = _block(lines, at, opening, left)
+            found.append(piece)
     return [*found, *_between_tags(loose)]
 
 
 def label_of(info: str) -> str:
-    """"python", "" for none, else the first word."""
+    """ "python", "" for none, else the first word."""
     if _LABEL.match(info):
         return "python"
     return next(iter(info.split()), "").lower()
@@ -104,24 +108,28 @@ def _on_one_line(line: str) -> Piece | None:
     return Piece("python" if label else "inline", inside[label.end() if label else 0 :].strip())
 
 
-def _body(lines: list[str], start: int, opening: _Opening, left: int) -> tuple[str, int, int]:
-    """A block's text, the number of the line after it, and how many characters may yet be parsed.
+def _block(lines: list[str], start: int, opening: _Opening, left: int) -> tuple[Piece, int, int]:
+    """The block, the number of the line after it, and how many characters may yet be parsed to find ends.
 
     It ends where Markdown says, if what stands before that is Python; else at the first sign of an end before which it
-    is, a fence that is shorter, or stands behind code; else where Markdown says.
+    is: a fence that is shorter, or stands behind code. Where none is Python, Markdown is right. A block that nothing
+    closes before the next one begins may hold prose: it is searched like a text.
     """
     marks = list(islice(_marks(lines, start, opening), _MARKS))
     ends = sorted(marks, key=lambda mark: (not mark[0], mark[1]))
-    bodies = [(_joined(lines[start:at], opening, tail), after) for _, at, tail, after in ends]
-    whole = (_joined(lines[start:], opening, ""), len(lines)) if not any(strong for strong, *_ in marks) else None
-    for body, after in [*bodies, *([whole] if whole else [])]:
-        left -= len(body)
-        if left < 0:
+    if not any(closed for closed, *_ in marks):
+        ends.insert(0, (False, len(lines), "", len(lines)))
+    for _, at, tail, after in ends:
+        if left <= 0:
             break
+        body = _joined(lines, start, at, opening, tail)
+        left -= len(body) + at - start
         if mended(body) is not None:
-            return body, after, left
-    body, after = bodies[0] if bodies else whole or ("", len(lines))
-    return body, after, left
+            return Piece(opening.label, body), after, left
+    begins_another = bool(marks) and marks[0][1] == marks[0][3]
+    _, at, tail, after = marks[0] if begins_another else ends[0]
+    label = "loose" if begins_another else opening.label
+    return Piece(label, _joined(lines, start, at, opening, tail)), after, left
 
 
 def _marks(lines: list[str], start: int, opening: _Opening) -> Iterator[tuple[bool, int, str, int]]:
@@ -142,13 +150,14 @@ def _marks(lines: list[str], start: int, opening: _Opening) -> Iterator[tuple[bo
             yield False, at, line[:run], at + 1
 
 
-def _joined(body: list[str], opening: _Opening, tail: str) -> str:
-    lines = [*([opening.first] if opening.first else []), *body, *([tail] if tail else [])]
+def _joined(lines: list[str], start: int, end: int, opening: _Opening, tail: str) -> str:
+    """The lines from `start` to `end` without the margin of their fence."""
+    body = [*([opening.first] if opening.first else []), *lines[start:end], *([tail] if tail else [])]
     if opening.quoted:
-        lines = [_QUOTE.sub("", line, count=1) for line in lines]
+        body = [_QUOTE.sub("", line, count=1) for line in body]
     else:
-        lines = [line[: opening.indent].lstrip(" ") + line[opening.indent :] for line in lines]
-    return "\n".join([*lines, ""])
+        body = [line[: opening.indent].lstrip(" ") + line[opening.indent :] for line in body]
+    return "\n".join(body if end == len(lines) else [*body, ""])
 
 
 def _between_tags(lines: list[str]) -> Iterator[Piece]:

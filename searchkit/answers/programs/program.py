@@ -16,6 +16,7 @@ from searchkit.answers.thoughts import without_thoughts
 
 _READS = re.compile(r"\binput\b|\bstdin\b|\bopen\(0|\bfileinput\b|\bos\.read\b")
 GENERIC = ("code", "text", "txt", "plaintext", "plain", "none", "program", "solution")
+_SPAN = re.compile(r"(?<!`)`((?:async )?def [^`]{1,2000})`(?!`)")
 _FUTURE = re.compile(r"^from __future__ import[^\n]*\n", re.MULTILINE)
 
 
@@ -75,7 +76,8 @@ def _codes(found: Sequence[Piece]) -> Iterator[Code]:
         if code is not None:
             yield code
         elif piece.label == "loose":
-            parts = (_read(Piece("loose", run)) for run in runs(scrubbed(piece.text)))
+            text = scrubbed(piece.text)
+            parts = (_read(Piece("loose", run)) for run in [*_SPAN.findall(text), *runs(text)])
             yield from (part for part in parts if part is not None)
 
 

@@ -81,7 +81,9 @@ def scope(text: str, tree: ast.Module) -> Scope | None:
         imported.add("*")
     made |= functions
     return Scope(
-        *map(frozenset, (made, functions, imported, set(_changed(tree)) - made, (used | loose) - made - imported, used)),
+        *map(
+            frozenset, (made, functions, imported, set(_changed(tree)) - made, (used | loose) - made - imported, used)
+        ),
         acts=any(_acts(node) for node in tree.body),
         says=any(says(node) for node in tree.body),
     )
@@ -120,7 +122,9 @@ def _used_inside(table: symtable.SymbolTable) -> Iterator[str]:
 
 def _changed(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+        )
         for target in targets:
             while isinstance(target, ast.Attribute | ast.Subscript):
                 target = target.value

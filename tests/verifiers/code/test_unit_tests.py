@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from searchkit import Problem, Prompt, solve_sync
+from searchkit.answers.programs import program
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators import Recorded
@@ -23,7 +24,6 @@ from searchkit.sandbox.report import Case, Report
 from searchkit.strategies import BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample, Verdict
-from searchkit.verifiers.code.extract import program
 from searchkit.verifiers.code.suite import Suite, read
 from searchkit.verifiers.code.unit_tests import UnitTests
 
