@@ -7,19 +7,22 @@ from collections.abc import Iterator, Sequence
 
 from searchkit.answers.programs.scope import parsed, returns_outside
 
+MOST = 20  # texts that are tried, the last of each kind
 
-def continuing(prompt: str, texts: Sequence[str]) -> str | None:
-    """What of `texts`, made to fit, goes on from `prompt`; None if nothing does.
+
+def continuing(prompt: str, texts: Sequence[str], codes: Sequence[str]) -> str | None:
+    """What of `texts`, and then of the `codes` found in them, goes on from `prompt`, made to fit; None if nothing does.
 
     The last that looks like the body of a function, by its margin or by a `return` in no function, else the last.
     """
-    bodies = [text for text in texts if _is_body(text)]
-    others = [text for text in texts if text not in bodies]
+    bodies, others = list[str](), list[str]()
+    for text in [*codes[-MOST:], *texts[-MOST:]]:
+        (bodies if _is_body(text) else others).append(text)
     for text in [*reversed(bodies), *reversed(others)]:
-        for one in _fitted(text, prompt):
-            tree = parsed(prompt + one)
+        for fitted in _fitted(text, prompt):
+            tree = parsed(prompt + fitted)
             if tree is not None and not returns_outside(tree):
-                return one
+                return fitted
     return None
 
 

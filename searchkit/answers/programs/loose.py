@@ -36,9 +36,11 @@ def _code(chunk: str) -> Iterator[tuple[bool, str]]:
         yield True, chunk
         return
     first, _, rest = chunk.partition("\n")
+    if first[:1] in (" ", "\t"):
+        first, rest = "", chunk
     yield False, first
-    body = textwrap.dedent(rest)
-    if rest.strip() and not _CODE.match(first) and parsed(body) is not None:  # a broken statement keeps its body
+    # What stands below a broken statement is its body, and stays with it.
+    if rest.strip() and not _CODE.match(first) and parsed(textwrap.dedent(rest)) is not None:
         yield True, rest
         yield False, ""
 

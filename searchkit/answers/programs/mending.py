@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import html
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -58,7 +59,11 @@ def mended(text: str) -> tuple[str, ast.Module] | None:
     What is indented as a whole stays so, since it may continue something: its tree is that of the text without it.
     """
     text = bare(text)
-    for one in [text, *_repaired(text)]:
+    tried = set[str]()
+    for one in itertools.chain([text], _repaired(text)):
+        if one in tried:
+            continue
+        tried.add(one)
         tree = parsed(one) or parsed(textwrap.dedent(one) if one[:1] in " \t\n\r" else "?")
         if tree is not None:
             return one, tree
@@ -67,40 +72,26 @@ def mended(text: str) -> tuple[str, ast.Module] | None:
 
 def scrubbed(text: str) -> str:
     """The text with plain blanks, without tokens and entities."""
-    for repair in (cut, plain, entities):
-        text = repair(text)
-    return text
+    return entities(plain(ended(text)))
 
 
 def _repaired(text: str) -> Iterator[str]:
     """The text after one repair more each time, and then after each of those that only one kind of text needs."""
-    for repair in (cut, plain, entities, at_last_token):
-        changed = repair(text)
-        if changed != text:
-            yield changed
-        if repair is not at_last_token:
-            text = changed
-    for last in (_session, _without_magic, _after, _unnumbered, _first_line_in):
-        changed = last(text)
-        if changed not in (text, ""):
-            yield changed
+    for whole in (ended(text), ended(text, last=True)):  # a token may stand in a string of the program
+        yield from (whole, plain(whole), entities(plain(whole)))
+    text = scrubbed(text)
+    yield from (last(text) for last in (_session, _without_magic, _after, _unnumbered, _first_line_in))
 
 
-def cut(text: str) -> str:
-    """Up to the first token that ends a text, without those that open it."""
+def ended(text: str, last: bool = False) -> str:
+    """Without the tokens that open a text, up to the first that ends it, or up to its last token."""
     if "<" not in text and "[" not in text:
         return text
     opened = _OPENED.match(text)
     if opened is not None and opened[0].strip():
         text = text[opened.end() :]
-    end = TOKEN.search(text)
-    return text if end is None else text[: end.start()]
-
-
-def at_last_token(text: str) -> str:
-    """Up to the token at its end: the one before may stand in a string of the program."""
-    *_, last = [None, *TOKEN.finditer(text)]
-    return text if last is None else text[: last.start()]
+    tokens = list(TOKEN.finditer(text))
+    return text[: tokens[-1 if last else 0].start()] if tokens else text
 
 
 def plain(text: str) -> str:

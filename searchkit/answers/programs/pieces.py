@@ -128,7 +128,7 @@ def _block(lines: list[str], start: int, opening: _Opening, left: int) -> tuple[
             return Piece(opening.label, body), after, left
     begins_another = bool(marks) and marks[0][1] == marks[0][3]
     _, at, tail, after = marks[0] if begins_another else ends[0]
-    label = "loose" if begins_another else opening.label
+    label = opening.label if any(closed for closed, *_ in marks) and not begins_another else "loose"
     return Piece(label, _joined(lines, start, at, opening, tail)), after, left
 
 

@@ -52,7 +52,7 @@ def program(text: str, names: Collection[str] = (), prompt: str = "", *, reads: 
         codes = list(_codes(found))
         if made := _defining(codes, names):
             return made
-        if prompt and (made := continuing(prompt, [*_raw(found), *(code.text for code in codes)])):
+        if prompt and (made := continuing(prompt, list(_raw(found)), [code.text for code in codes])):
             return made
         return _doing(codes, found, reads) or _as_it_is(text, found)
 
@@ -73,12 +73,12 @@ def _codes(found: Sequence[Piece]) -> Iterator[Code]:
     """All pieces that are Python, and the runs of statements in those that are not marked as code."""
     for piece in found:
         code = _read(piece)
-        if code is not None:
-            yield code
-        elif piece.label == "loose":
-            text = scrubbed(piece.text)
-            parts = (_read(Piece("loose", run)) for run in [*_SPAN.findall(text), *runs(text)])
-            yield from (part for part in parts if part is not None)
+        if piece.label != "loose" or (code is not None and code.scope.clean):
+            yield from [] if code is None else [code]
+            continue
+        text = scrubbed(piece.text)
+        parts = (_read(Piece("loose", run)) for run in [*_SPAN.findall(text), *runs(text)])
+        yield from (part for part in parts if part is not None)
 
 
 def _raw(found: Sequence[Piece]) -> Iterator[str]:

@@ -18,9 +18,10 @@ LONGEST = 100_000
 """Characters of a program; a longer one is neither parsed nor run."""
 
 _LOCK = threading.Lock()
-_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_INERT = (ast.Name, ast.Constant, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp,
-          ast.Compare, ast.BoolOp, ast.Subscript)  # fmt: skip
+_INERT = (
+    ast.Name, ast.Constant, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp, ast.Compare,
+    ast.BoolOp, ast.Subscript, ast.Slice, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Scope:
     - needed: names that it uses and neither binds nor imports.
     - used: all global names that its functions use, its own too.
     - acts: some statement does more than bind names.
-    - says: it is more than a name, a number or a display of some, as what a program printed is.
+    - says: some statement is more than a name, a number or a display of some, as what a program printed is.
+    - clean: all are, but for texts.
     """
 
     made: frozenset[str]
@@ -45,6 +47,7 @@ class Scope:
     used: frozenset[str]
     acts: bool
     says: bool
+    clean: bool
 
 
 @contextlib.contextmanager
@@ -75,17 +78,21 @@ def scope(text: str, tree: ast.Module) -> Scope | None:
     imported = {one.get_name() for one in symbols if one.is_imported()}
     made = {one.get_name() for one in symbols if one.is_assigned() and not one.is_imported()}
     functions = {one.get_name() for one in symbols if one.is_namespace()}
-    used = set(_used_inside(table))
+    used = frozenset(_used_inside(table))
     loose = {one.get_name() for one in symbols if one.is_referenced()}
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
         imported.add("*")
     made |= functions
     return Scope(
-        *map(
-            frozenset, (made, functions, imported, set(_changed(tree)) - made, (used | loose) - made - imported, used)
-        ),
+        made=frozenset(made),
+        functions=frozenset(functions),
+        imported=frozenset(imported),
+        changed=frozenset(_changed(tree)) - made,
+        needed=(used | loose) - made - imported,
+        used=used,
         acts=any(_acts(node) for node in tree.body),
         says=any(says(node) for node in tree.body),
+        clean=all(says(node) or _is_text(node) for node in tree.body),
     )
 
 
@@ -95,8 +102,11 @@ def says(node: ast.stmt) -> bool:
         return node.value is not None
     if not isinstance(node, ast.Expr):
         return True
-    return not all(isinstance(one, (*_INERT, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop))
-                   for one in ast.walk(node.value))  # fmt: skip
+    return not all(isinstance(one, _INERT) for one in ast.walk(node.value))
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def returns_outside(tree: ast.Module) -> bool:
@@ -122,9 +132,9 @@ def _used_inside(table: symtable.SymbolTable) -> Iterator[str]:
 
 def _changed(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
-        )
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AugAssign):
+            targets = [node.target]
         for target in targets:
             while isinstance(target, ast.Attribute | ast.Subscript):
                 target = target.value
