@@ -78,6 +78,7 @@ _FRACTION = re.compile(
     rf"([-+]?)\s*(?:([0-9]+)\s*)?\\frac\{{\s*([-+]?\s*{_NUMBER})\s*\}}\{{\s*([-+]?\s*{_NUMBER})\s*\}}"
     rf"|([-+]?)\s*(?:([0-9]+)\s+)?({_NUMBER})\s*/\s*({_NUMBER})"
 )
+_GROUP = re.compile(r"\s*0[0-9]+\s*")  # part of a number between commas, as in 1,00,000: no member with the value 0
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[.,;:!?]? ?[ '’\-][^\W\d_]+)*")
 
 
@@ -222,7 +223,7 @@ def _listed(text: str, depth: int) -> str:
     parts = _split(inner)
     if len(parts) == 1 and not left:
         return squeezed(text)
-    members = [_once(part, depth + 1) for part in parts]
+    members = [part.strip() if _GROUP.fullmatch(part) else _once(part, depth + 1) for part in parts]
     return left + ", ".join(sorted(members) if left == "\\{" else members) + right
 
 

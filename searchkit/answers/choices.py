@@ -14,6 +14,7 @@ from searchkit.answers.extractor import Extractor
 from searchkit.answers.ladder import tagged
 from searchkit.answers.markers import marks
 from searchkit.answers.phrases import spoken
+from searchkit.answers.rejections import not_rejected
 from searchkit.errors import ConfigError
 
 MAX_LINE = 200
@@ -46,18 +47,22 @@ class Choice(Extractor):
         places = [(mark.begin, mark.content) for mark in marks(text, self.markers, choices=True)]
         places += [(box.start, box.content) for box in boxes(text) if box.content is not None]
         places += [(text.rfind(inside), inside) for inside in tagged(text) if len(inside) <= MAX_LINE]
-        lines = [line for line in text.strip().split("\n") if line.strip()]
+        lines = [line for line in text.strip().split("\n") if line.strip()][-2:]
         for _, content in sorted(places, reverse=True):
             said = self._said(content)
             if said is not None:
                 return said or None
-        return (self._said(lines[-1]) or None) if lines and len(lines[-1]) <= MAX_LINE else None
+        answers = [self._said(line) if len(line) <= MAX_LINE else None for line in lines]
+        listed = len({answer for answer in answers if answer}) > 1  # two lines with two letters list the options
+        return None if listed or not answers else answers[-1] or None
 
     def _said(self, content: str) -> str | None:
         """The letter that a text says, "" where it says several, None where it says none."""
         text = spoken(_WRAPPED.sub(r"\1", plain(content).replace("$", ""))).strip(" *_`\"'.\n\t")
         if (by_text := self._by_text(text)) is not None:
             return by_text
+        if (left := not_rejected(text, dict(self.options))) is not None:
+            return left
         found = re.match(r"\(?\s*([A-Za-z])\s*(\)|[.:]|\]|\b)", bare := _LEAD.sub("", text, count=1).lstrip("*_ ([\"'"))
         if found is None or found[1].upper() not in dict(self.options):
             return None

@@ -22,6 +22,7 @@ from searchkit.answers import ladder as rungs
 from searchkit.answers.canonical import MAX_ANSWER
 from searchkit.answers.choices import choice
 from searchkit.answers.extractor import Extractor, Key
+from searchkit.answers.retractions import retracted
 from searchkit.errors import ConfigError
 
 __all__ = [
@@ -98,9 +99,9 @@ def number(text: str) -> str | None:
 
 @Named
 def bare(text: str) -> str | None:
-    """The whole text, if it is one line of at most `MAX_BARE` characters; None for anything longer."""
+    """The whole text, if it is one line of at most `MAX_BARE` characters that takes nothing back; else None."""
     text = text.strip()
-    return text if len(text) <= MAX_BARE and "\n" not in text else None
+    return text if len(text) <= MAX_BARE and "\n" not in text and not retracted(text, 1) else None
 
 
 @dataclass(frozen=True)

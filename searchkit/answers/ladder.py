@@ -7,6 +7,7 @@
 4. "#### x".
 5. What follows the last marker (`markers.py`) that is no talk.
 
+An answer that is taken back ("Wait, that is wrong") is none (`retractions.py`), and neither is an earlier one.
 What none of them finds may still be a text that is nothing but an answer: that is up to the key (`keys.py`).
 """
 
@@ -19,6 +20,7 @@ from searchkit.answers.boxes import Several, boxes, together
 from searchkit.answers.canonical import MAX_ANSWER, canonical, rational
 from searchkit.answers.markers import Mark, marks
 from searchkit.answers.phrases import reduced
+from searchkit.answers.retractions import retracted
 
 _HASHES = re.compile(r"####([^\n]*)")
 _TAG = re.compile(r"<(/?)(answer|final_answer|final|solution|response|output|result)>|\[(/?)(answer)\]", re.IGNORECASE)
@@ -43,7 +45,7 @@ def find(text: str, markers: Sequence[str] = ()) -> Found:
 def boxed(text: str, markers: Sequence[str] = ()) -> Found:
     """Rung 3."""
     found = boxes(text) if "boxed" in text or "fbox" in text else []
-    if not found:
+    if not found or retracted(text, found[-1].end):
         return None
     for mark in marks(text, markers):
         if found[-1].start < mark.start < found[-1].end:

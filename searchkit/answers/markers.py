@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from searchkit.answers.retractions import retracted
+
 WORDS = ("answers?", "réponses?", "antwort(?:en)?", "respuestas?", "ответ", "答案", "答え", "解答", "答")
 """The word "answer" in English, French, German, Spanish, Russian, Chinese and Japanese, as regular expressions."""
 CHOICES = ("options?", "choices?", "选择?", "選択肢", "вариант", "opción", "alternative", "正解")
@@ -49,6 +51,7 @@ _DISPLAY = re.compile(
 )
 _SENTENCE = re.compile(
     r"(?<!\\)(?<!Mr)(?<!Mrs)(?<!Ms)(?<!Dr)(?<!St)(?<!vs)(?<!sq)(?<!approx)(?<!\.[A-Za-z])[.!?](?=\s|\*|$)"
+    r"(?!(?<=\b(?i:ca|no|nr)\.)\s+[0-9])(?!(?<=[0-9]\.)\s+(?:Jan|Feb|Apr|Aug|Sept|Nov|Dez|Mai|März|Ju[nl]i|Okt))"
     r"|[。！？](?![0-9])|(?<=[a-z]\.[a-z])\.(?=\s+[A-Z]|\s*$)"
 )
 _DOUBT = re.compile(
@@ -92,7 +95,10 @@ class Mark(NamedTuple):
 
 
 def marks(text: str, more: Sequence[str] = (), choices: bool = False) -> Iterator[Mark]:
-    """The markers that are followed by an answer, from the last of `text` on. more: markers of your own, as written."""
+    """The markers that are followed by an answer, from the last of `text` on; none before one that was taken back.
+
+    more: markers of your own, as written.
+    """
     lowered = text.casefold()
     if not more and not choices and not any(stem in lowered for stem in _STEMS):
         return
@@ -101,6 +107,8 @@ def marks(text: str, more: Sequence[str] = (), choices: bool = False) -> Iterato
     for match in found[: -MAX_MARKS - 1 : -1]:
         mark = _marked(text, match)
         if mark.content and not _is_talk(mark):
+            if retracted(text, mark.end):
+                return
             yield mark
 
 
@@ -134,6 +142,8 @@ def _marked(text: str, match: re.Match[str]) -> Mark:
     below = "\n" in text[match.end() : begin]
     stop = None if below and _ITEM.match(line) else _SENTENCE.search(line)
     sentence = line if stop is None else line[: stop.start()]
+    if stop is not None and stop[0] in "?？":
+        sentence = ""  # a question is no answer
     content = _unquoted(sentence.strip())
     if below and re.match(r"-\s+[0-9]", content):
         content = f"{content.lstrip('- ')} or {content}"  # an item of a list or a negative number: both, as below

@@ -15,6 +15,8 @@ _END = r"(?![A-Za-z])"
 _TEXT = r"\\(?:text|mathrm|textrm|mbox)"
 # In order: what is matched, and what is read instead. Each is linear.
 _REWRITES = (
+    # about a number, not a space of TeX
+    (r"^([\s$]*)~(?=\s*[-+$]?[0-9.])", r"\1\\sim "),
     # layout: line spacing, display maths, colours, sizes
     (r"\\\\\s*\[-?[0-9.]+\s*(?:pt|em|ex|mm|cm)\]", r"\\\\"),
     (r"(?<!\\)\\[()\[\]]", "$"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from searchkit.answers.foreign_words import changes_abroad
+
 _MULTIPLY = (
     "dozen dozens score scores hundred hundreds thousand thousands million millions billion billions trillion "
     "trillions gross half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh "
     "eighth eighths ninth tenth tenths hundredth hundredths thousandth thousandths twice double triple bn mn lakh "
-    "lakhs crore crores couple dutzend mille millier milliers millón millones tausend millionen docena docenas "
-    "douzaine тысяч миллион"
+    "lakhs crore crores couple"
 )
 _OPERATE = (
     "plus minus over divided multiplied squared cubed root roots factorial mod modulo choose pi power raised "
@@ -17,23 +18,24 @@ _OPERATE = (
     "hex hexadecimal octal decimal digits"
 )
 _DENY = (
-    "not no never neither nor isn't aren't wasn't cannot can't don't doesn't without except instead rather nicht kein "
-    "keine pas non ни не нет ningún sino"
+    "not no never neither nor isn't aren't wasn't cannot can't don't doesn't without except instead rather nicht "
+    "pas non ни не нет ningún sino"
 )
 _DOUBT = (
     "or either maybe perhaps possibly probably might could may unless if whether unknown undefined impossible wrong "
     "incorrect unclear depending depends oder ou o или"
 )
 _COMPARE = (
-    "than least most under above below beyond between around about approximately approx roughly nearly almost circa "
-    "exceeding exceeds from to until through up within range ranges maximal minimal etwa ungefähr environ около "
-    "approximate estimated close zero"
+    "than least most under above below beyond between around about approximately approx roughly nearly almost "
+    "circa exceeding exceeds from to until through up within range ranges maximal minimal environ около approximate "
+    "estimated close zero less fewer loss losses deficit debt decrease drop decline reduction down behind short"
 )
 _DATE = (
     "january february march april june july august september october november december monday tuesday wednesday "
     "thursday friday saturday sunday jan feb apr jun jul aug sept oct nov dec am pm a.m p.m a.m. p.m. o'clock noon "
     "midnight bc ad bce ce past"
 )
+_COMPARED = frozenset(("more", "mehr", "más", "plus", "meer", "mais", "più", "extra", "additional"))
 _CHANGERS = frozenset(" ".join((_MULTIPLY, _OPERATE, _DENY, _DOUBT, _COMPARE, _DATE)).split())
 _LABELS_WORDS = (
     "chapter page room route type grade level step part day week month year phase stage section figure table "
@@ -57,7 +59,10 @@ _WORD = re.compile(r"[^\W\d_]+(?:[.'’-][^\W\d_]+)*\.?", re.UNICODE)
 
 def changes(text: str) -> bool:
     """Whether a word of `text` multiplies, negates, doubts, compares or dates the number beside it."""
-    return any(word in _CHANGERS or word.rstrip(".") in _CHANGERS for word in _WORD.findall(text.casefold()))
+    words = _WORD.findall(text.casefold())
+    if words and words[-1] in _COMPARED:
+        return True  # "4 more": than something that was not said
+    return any(word in _CHANGERS or word.rstrip(".") in _CHANGERS or changes_abroad(word) for word in words)
 
 
 def labels(text: str) -> bool:

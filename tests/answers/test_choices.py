@@ -50,6 +50,29 @@ KEY = keys.choice(CITIES)
         "### Answer\nB",
         "<answer>B</answer>",
         r"The correct answer is: $\textbf{(B)}$ Paris",
+        # beside options that are rejected
+        "A is wrong. B is right.",
+        "A is incorrect, so the answer is B",
+        "Choice A is out, B it is",
+        "It can't be A, so B.",
+        "It cannot be A, so B.",
+        "Not A. B.",
+        "B, not A",
+        "B (not A)",
+        "B rather than A",
+        "The answer is B and not A.",
+        "The answer is B because A is wrong.",
+        "The answer is B, since C and D are wrong.",
+        "B. A is wrong.",
+        "A and C are wrong, so B.",
+        "Neither A nor C; B.",
+        "Eliminate A. Eliminate C. B remains.",
+        "(A) is false; (B) is true",
+        "**B** is correct; A, C and D are not.",
+        "A: wrong\nB: right",
+        "A ist falsch. B ist richtig.",
+        "Antwort: B, nicht A",
+        "A 不对，B",
     ],
 )
 def test_the_letter_is_found(text):
@@ -73,10 +96,25 @@ def test_the_letter_is_found(text):
         "London or Paris",
         "The answer is A/B.",
         "It may be anything\nor nothing at all",
+        # rejected, taken back, asked
+        "B is wrong",
+        "B is not correct",
+        "B isn't right",
+        "Not B",
+        "The answer is not B.",
+        "B? No. C.",
+        "Is it A? No, it is B.",
+        "A. No, B.",
+        "A was my first guess, but B",
+        "The answer is B?",
+        "The answer is A. No, wait, B.",
+        "The answer is B. Wait, that is wrong.",
+        "A\nB",
+        "A) London\nB) Paris\nC) Rome\nD) 42",
     ],
 )
 def test_two_letters_a_contradiction_or_none_are_no_answer(text):
-    """Also an article at the beginning of a sentence, and a letter that is no option."""
+    """Also an article at the beginning of a sentence, a letter that is no option, and one that is rejected."""
     assert KEY(text) is None
 
 

@@ -156,7 +156,7 @@ def test_two_notations_of_one_expression(one, other):
         (r"\oint", "ends too early"),
         ("hello", "'hello' is not known"),
         ("3 4", "side by side"),
-        ("1 000", "side by side"),
+        ("1 000", "begins with 0"),
         ("x2", "side by side"),
         (r"\frac{1}{2}3", "side by side"),
         (r"\frac314", "side by side"),  # three over one, times four, says TeX; or three fourteenths

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit.answers import keys
-from searchkit.verifiers import MathEqual, math_key
+from searchkit.verifiers import Exact, MathEqual, math_key
 from searchkit.verifiers.reference.maths.answer import judge, read
 from searchkit.verifiers.reference.maths.worker import QUEUE
 from tests.helpers.math_checks import verify
+from tests.verifiers.reference.math_languages import COUNTED, OPEN
 from tests.verifiers.reference.math_pairs import DIFFERENT, EQUAL, UNKNOWN
 from tests.verifiers.reference.math_replies import NEVER_DIFFERENT, NEVER_EQUAL, SAME
 from tests.verifiers.reference.test_reported_faults import REPORTS
@@ -39,9 +40,25 @@ def test_never_different(reference, text):
     assert verify(MathEqual(reference=reference), text)[0].passed is not False
 
 
+@pytest.mark.parametrize(("reference", "text"), COUNTED)
+def test_nouns_of_other_languages_count(reference, text):
+    """By itself and in a sentence, by verdict and by key."""
+    for said in (text, f"The answer is {text}.", rf"\boxed{{{text}}}"):
+        assert verify(MathEqual(reference=reference), said)[0].passed is True
+        assert verify(Exact(reference=reference), said)[0].passed is True
+
+
+@pytest.mark.parametrize(("reference", "text"), OPEN)
+def test_other_words_leave_it_open(reference, text):
+    """Never equal, never different, and never the key of the reference."""
+    for said in (text, f"The answer is {text}.", rf"\boxed{{{text}}}"):
+        assert verify(MathEqual(reference=reference), said)[0].passed is None
+        assert verify(Exact(reference=reference), said)[0].passed is False
+
+
 def test_each_table_is_large():
     """Pairs of our own making, all different."""
-    pairs = [*SAME, *NEVER_EQUAL, *NEVER_DIFFERENT]
+    pairs = [*SAME, *NEVER_EQUAL, *NEVER_DIFFERENT, *COUNTED, *OPEN]
     assert len({*pairs}) == len(pairs) > 300
 
 
@@ -59,7 +76,8 @@ def _equal(a, b):
 
 def test_equal_keys_are_equal_answers_in_all_tables():
     """Within each class of `math_key` of everything that these tests hold, all pairs."""
-    pairs = [*EQUAL, *DIFFERENT, *UNKNOWN, *SAME, *NEVER_EQUAL, *NEVER_DIFFERENT, *(row[1:3] for row in REPORTS)]
+    tables = (EQUAL, DIFFERENT, UNKNOWN, SAME, NEVER_EQUAL, NEVER_DIFFERENT, COUNTED, OPEN)
+    pairs = [*(pair for table in tables for pair in table), *(row[1:3] for row in REPORTS)]
     classes: dict[object, set[str]] = defaultdict(set)
     for text in {text for pair in pairs for text in pair}:
         classes[math_key(text)].add(text)
@@ -171,7 +189,7 @@ def test_keys_and_verdicts_agree_on_generated_pairs(a, b):
 
 # ---------------------------------------------------------------- the number of the rules
 
-DIGESTS = {"math_equal:2": "74acb40c459ac16ce3cb9bcc2994fdf16bd5115081cc41dcf17f5c8869f669b1"}
+DIGESTS = {"math_equal:3": "c551bec69eabf42a1875def0b07ed81f9718d4a891f26ecf8c43b73a1986f42e"}
 """What is decided about all tables, by the number of the rules. A journal returns old verdicts where that stays."""
 
 

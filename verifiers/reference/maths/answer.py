@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from fractions import Fraction
 
 from searchkit.answers.boxes import Several
+from searchkit.answers.foreign_words import AFFIRMATIONS, is_number_abroad
 from searchkit.answers.number_words import number_in_words
 from searchkit.answers.units import DROPPED
 from searchkit.verifiers.reference.maths.compare import compare
@@ -32,6 +33,8 @@ _QUANTITIES = (
     "nothing",
     "nil",
 )
+_ENGLISH = frozenset(("yes", "no", "true", "false"))
+_OPPOSITES = ({"yes", "no"}, {"true", "false"})
 _COMPARISON = 2  # the work of comparing two numbers, in products of monomials
 
 
@@ -173,7 +176,12 @@ def _unread(a: Answer, b: Answer) -> Outcome:
 
 
 def _is_quantity(word: str) -> bool:
-    return number_in_words(word) is not None or word.startswith(_QUANTITIES)
+    return number_in_words(word) is not None or word.startswith(_QUANTITIES) or is_number_abroad(word)
+
+
+def _other_language(word: str) -> bool:
+    """Whether the words may say in another language what other words, or a sign, say in one."""
+    return not word.isascii() or word in AFFIRMATIONS
 
 
 def _words(a: Answer, b: Answer) -> Outcome:
@@ -183,11 +191,16 @@ def _words(a: Answer, b: Answer) -> Outcome:
             return _unread(a, b)
         if other.node.kind == "group" and not other.node.parts:
             return Outcome(None, "one is a word, the other the empty set")
-        if any(_is_quantity(word) for word in str(a.word or b.word).split()):
-            return Outcome(None, "one is a number in words")
+        word = str(a.word or b.word)
+        if not word.isascii() or word in AFFIRMATIONS - _ENGLISH or any(map(_is_quantity, re.split("[ -]", word))):
+            return Outcome(None, "one may be a number in words")
         return Outcome(False, "one is a word, the other is maths")
     if a.word == b.word:
         return Outcome(True, "the same words")
+    if any(_other_language(one) for one in (a.word, b.word)) and {a.word, b.word} not in _OPPOSITES:
+        return Outcome(None, "words that may be of two languages")
+    if any(_is_quantity(word) for one in (a.word, b.word) for word in re.split("[ -]", one)):
+        return Outcome(None, "one may be a number in words")
     left, right = set(a.word.split()), set(b.word.split())
     if left <= right or right <= left:
         return Outcome(None, "one says more than the other")

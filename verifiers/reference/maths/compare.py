@@ -109,6 +109,8 @@ def _numbers(a: Node, b: Node, algebra: Algebra) -> Outcome:
         return Outcome(a.value == b.value, "the same numeral" if a.value == b.value else "another numeral")
     if "numeral" in (a.kind, b.kind):
         return _numerals(a, b, algebra)
+    if a.kind == b.kind == "symbol" and a != b and str(a.value).casefold() == str(b.value).casefold():
+        return Outcome(None, "one letter in two cases may be two symbols or one option")
     return algebra.same(a, b)
 
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from searchkit.answers.boxes import Several
 from searchkit.answers.canonical import MAX_ANSWER, balanced, rational, squeezed, unpacked, words
+from searchkit.answers.foreign_words import AFFIRMATIONS, is_number_abroad
 from searchkit.answers.names import name_of
 from searchkit.answers.notation import usual
 from searchkit.answers.number_words import multiplied
@@ -31,6 +32,8 @@ _THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
 _LINES = re.compile(r"(?:\s*(?:\\\\(?=\s|$)|\n))+\s*")
 _SEPARATORS = re.compile(r"\s*(?:,|;|\\quad(?![A-Za-z])|\band\b)\s*")
 _DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]+)|(-?[0-9]{1,3})((?:\.[0-9]{3})+)(?:,([0-9]+))?")
+_DECIMAL_COMMA_IN_LIST = re.compile(r"(?<=[0-9]),(?=[0-9])")
+_ABBREVIATED = re.compile(r"(.*[0-9}])(?:\s|\\,|\\ )+[A-Za-z]{2,3}\.?\s*")
 _LAKHS = re.compile(r"\s*[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}\s*")
 _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*-\s*([0-9]+(?:\.[0-9]+)?)")
 _TRAILING = re.compile(r"\.\.|…")
@@ -104,11 +107,12 @@ def plainly(text: str) -> Answer | None:
 
 
 def _word(plain: str) -> str | None:
-    """Words that are no maths: longer than a product of symbols, or yes and no."""
+    """Words that are no maths: longer than a product of symbols, yes and no, and numbers in words."""
     word = words(plain)
     if word is None or f"\\{word}" in GREEK or word in CONSTANTS:
         return None
     known = all(token in SHORT or token in ("or", "and") for token in word.split()) and (len(word) > 2 or word == "no")
+    known = known or word in AFFIRMATIONS or (len(word) > 2 and is_number_abroad(word))
     return word if known or max(map(len, re.split(r"[ '’-]", word))) > MAX_RUN else None
 
 
@@ -155,9 +159,9 @@ def _times(node: Node, times: Fraction) -> Node:
 
 
 def _others(node: Node, plain: str, measure: Measured, times: Fraction) -> Iterator[Node]:
-    """Other readings: a decimal comma, a point between thousands, a letter that is a unit, letters with arrows,
+    """Other readings: a decimal comma, also in a list, a point between thousands, a letter that is a unit, letters that
 
-    degrees as parts of pi, and what is behind a sign of approximation.
+    are an abbreviation, letters with arrows, degrees as parts of pi, and what is behind a sign of approximation.
     """
     if measure.unit == "deg":
         yield Node("product", (node, Node("constant", value="degree")))
@@ -167,6 +171,11 @@ def _others(node: Node, plain: str, measure: Measured, times: Fraction) -> Itera
         grouped = f"{decimal[3]}{decimal[4]}".replace(".", "") + f".{decimal[5] or 0}"
         text = f"{decimal[1]}.{decimal[2]}" if decimal[1] else grouped
         yield _times(Node("number", value=Fraction(text)), times)
+    if ";" in plain and _DECIMAL_COMMA_IN_LIST.search(plain):
+        with contextlib.suppress(Unreadable):
+            yield _tree(_DECIMAL_COMMA_IN_LIST.sub(".", plain).replace(";", ","), "")
+    if (abbreviated := _ABBREVIATED.fullmatch(plain)) and (number := rational(abbreviated[1])) is not None:
+        yield _times(Node("number", value=number), times)
     if _LAKHS.fullmatch(plain.strip()):
         yield _times(Node("number", value=Fraction(plain.replace(",", ""))), times)
     if not measure.certain:

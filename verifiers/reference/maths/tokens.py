@@ -68,6 +68,8 @@ DOTS = frozenset("\\" + name for name in ("dots", "cdots", "ldots"))
 DECORATED = frozenset("\\" + name for name in ("vec", "hat", "bar", "mathbf", "tilde", "widehat", "dot", "ddot"))
 """What makes another symbol of a letter."""
 _NOT_A_PRODUCT_WORDS = "gcd lcm det max min mod arg Re Im sgn erf adj rem lim sup dim ker tr of is to ish"
+_MULTIPLES = frozenset(("mil", "mln", "mio", "mrd", "tsd", "bln", "tys", "lac"))
+"""Thousands and millions in other languages."""
 _NOT_A_PRODUCT = frozenset(_NOT_A_PRODUCT_WORDS.split())
 _WORDS = frozenset({*FUNCTIONS, *CONSTANTS, "sqrt", "and", "or"})
 
@@ -101,6 +103,10 @@ _REFUSED = (
     (_DOTS, "dots stand for what is not said"),
     (re.compile(r"!=(?<![\s]!=)|!=(?!\s)"), "'!=' may be a factorial or not equal"),
     (re.compile(r"[0-9]\s+\([-+*/=0-9. ]+\)"), "a calculation in brackets may explain or multiply"),
+    (
+        re.compile(r"(?<![A-Za-z\\])(?!sin|cos|tan|cot|sec|csc|log|exp|ln|lg)[A-Za-z]{2,3}\.\s*[0-9]"),
+        "an abbreviation stands before a number",
+    ),
     (re.compile(r"[0-9]\.[0-9]+\s?\([0-9]+\)"), "digits in brackets may repeat or multiply"),
 )
 _REPEATING = re.compile(r"([0-9]*)\.([0-9]*)\\overline\{([0-9]+)\}")
@@ -114,7 +120,11 @@ def tokens(text: str) -> list[str]:
             raise Unreadable(reason)
     for match in _TOKEN.finditer(text.translate(_PLAIN)):
         word = match[1]
-        if word in _NOT_A_PRODUCT:
+        if not word.isascii() and word.isalpha() and not "\u0370" <= word <= "\u03ff":
+            raise Unknown(f"the letter {word!r} is not known")
+        if len(word) > 1 and word[0] == "0" and word.isdigit():
+            raise Unreadable("a number that begins with 0 may be part of another")
+        if word in _NOT_A_PRODUCT or word.casefold() in _MULTIPLES:
             raise Unknown(f"{word!r} is not known")
         if word.isalpha() and word not in _WORDS and len(word) <= MAX_RUN:
             found.extend(word)
