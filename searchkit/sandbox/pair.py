@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Broken, Interpreter
-from searchkit.sandbox.report import Case, Report, death, lines, overtime
+from searchkit.sandbox.report import Case, Report, death, overtime
 from searchkit.sandbox.wire import receive, send
 
 LONGEST_REPORT = 2**20  # bytes of a message of the tests' process
@@ -130,7 +130,7 @@ class Pair:
                 return f"the program ended: {death(ended, size, limits)}"
             printed.seek(0)
             said = printed.read(limits.output).decode(errors="replace")
-            return "" if lines(said) == lines(expected) else "it printed something else"
+            return "" if case.accept(typed, said, expected) else "it printed something else"
 
 
 def _sockets(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
