@@ -197,9 +197,8 @@ def test_what_is_refused():
 
 def test_any_generator_writes():
     """A callable, an agent or a strategy, whose bound it has; it pickles."""
-    assert (
-        solve_sync("q", BestOfN(1, MathEqual(reference="2")), generator=of(lambda text: "print(1 + 1)")).answer == "2"
-    )
+    two = BestOfN(1, MathEqual(reference="2"))
+    assert solve_sync("q", two, generator=of(lambda text: "print(1 + 1)")).answer == "2"
     nested = of(BestOfN(3, MathEqual(reference="42"), generator=Recorded({"q": ["print(1)", "print(2)", "#### 42"]})))
     result = solve_sync("q", two, generator=nested)
     assert (result.usage.generations, result.usage.model_calls) == (3, 3)
@@ -236,7 +235,6 @@ def test_a_resumed_search_pays_for_no_reply_twice(tmp_path):
         assert len(journal) == 5
 
 
-@pytest.mark.slow
 class TestLaws(StrategyTests):
     """The laws of strategies hold over programs."""
 
