@@ -51,7 +51,7 @@ SCORE_BY_REFERENCE: str = SCORE.replace(
 
 _AMOUNT = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _NUMBER = re.compile(rf"\s*(-?{_AMOUNT})(?:\s{{0,9}}(?:/|out of)\s{{0,9}}({_AMOUNT}))?\s*")
-_SCORE = re.compile(r"(?:\W{0,9}(?:final |my |overall )?score\W{1,9})?", re.IGNORECASE)
+_SCORE = re.compile(r"(?:\W{0,9}(?:final |my |overall )?(?:score|rating|grade)\W{1,9})?", re.IGNORECASE)
 
 Judgement = tuple[float, str]  # a score and why
 

@@ -13,16 +13,23 @@ _STARTS = re.compile(r"(?:async[ \t]+def|def|class)[ \t]+\w+[ \t]*[(:]|(?:import
 _CODE = re.compile(
     r"(?:async|def|class|if|elif|else|for|while|with|try|except|finally|match|case|return|assert|lambda)\b|[@#()\[\]{}]"
 )
+_PROSE = re.compile(r"(?!(?:print|exec|raise|del|import|from|yield|global)\b)[^\W\d_][^\n=(){}\[\]]{0,500}(?:\n|$)|$")
+_TITLE = re.compile(r"\A[A-Z][\w ]{0,30}:[ \t]*(?=(?:(?:async )?def|class|import|from)[ \t]+\w)")
 _GOES_ON = re.compile(r"(?:else|elif|except|finally|case)\b.*:|[)\]}]")
 
 
-def runs(text: str) -> list[str]:
-    """The stretches of `text` that are Python, as long as they can be, in their order."""
+def runs(text: str, broken: bool = True) -> list[str]:
+    """The stretches of `text` that are Python, as long as they can be, in their order.
+
+    broken: also in a text that holds broken code beside them, and not only prose.
+    """
     found, current = list[str](), list[str]()
     for chunk in _chunks(text.split("\n")):
         for code, part in _code(chunk):
             if code:
                 current.append(part)
+            elif not broken and not _PROSE.match(part):
+                return []
             elif current:
                 found.append("\n".join(current))
                 current = []
@@ -31,6 +38,7 @@ def runs(text: str) -> list[str]:
 
 def _code(chunk: str) -> Iterator[tuple[bool, str]]:
     """(whether it is code, text) of a chunk, or of its first line and of what is indented below."""
+    chunk = _TITLE.sub("", chunk)
     tree = parsed(chunk)
     if tree is not None and (not tree.body or all(says(node) for node in tree.body)):
         yield True, chunk

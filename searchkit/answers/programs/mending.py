@@ -33,8 +33,12 @@ _STRINGS = (
     r'"""(?:\\.|[^\\])*?(?:"""|\Z)' r"|'''(?:\\.|[^\\])*?(?:'''|\Z)" r'|"(?:\\.|[^"\\\n])*+"?' r"|'(?:\\.|[^'\\\n])*+'?"
 )
 _ODD = re.compile(
-    rf"(?P<kept>{_STRINGS}|\#[^\n]*)|(?P<blank>[{_BLANKS}])|[{_UNSEEN}]|(?P<line>[\u2028\u2029\x85\x0b\x0c])", re.DOTALL
+    rf"(?P<kept>{_STRINGS}|\#[^\n]*)|(?P<blank>[{_BLANKS}])|[{_UNSEEN}]|(?P<line>[\u2028\u2029\x85\x0b\x0c])"
+    r"|(?P<typed>[\uff01-\uff5e“”‘’])",
+    re.DOTALL,
 )
+_QUOTED = re.compile(r"\A\s*(\"\"\"|''')\w{0,10}[ \t]*\n(.*?)\1\s*\Z", re.DOTALL)
+_TYPED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict(zip(map(ord, "“”‘’"), "\"\"''", strict=True))
 _MARGIN = re.compile(rf"^[ \t{_BLANKS}{_UNSEEN}]+", re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d{0,6}\]:|\.\.\.:)(?: |$)")
 _MAGIC = re.compile(r"^[ \t]*(?:[%!$?]|pip3? install|conda install)[^\n]*$", re.MULTILINE)
@@ -50,7 +54,8 @@ def bare(text: str) -> str:
     if tail is not None and (tail[1] is None or text.count(tail[1]) == 1):
         cut = max(len(text) - 100, 0) + tail.start()
         text = text[:cut] if text[:cut].strip() else text
-    return text
+    quoted = _QUOTED.match(text)
+    return text if quoted is None else quoted[2]
 
 
 def mended(text: str) -> tuple[str, ast.Module] | None:
@@ -72,15 +77,15 @@ def mended(text: str) -> tuple[str, ast.Module] | None:
 
 def scrubbed(text: str) -> str:
     """The text with plain blanks, without tokens and entities."""
-    return entities(plain(ended(text)))
+    return plain(entities(ended(text)))
 
 
 def _repaired(text: str) -> Iterator[str]:
     """The text after one repair more each time, and then after each of those that only one kind of text needs."""
     for whole in (ended(text), ended(text, last=True)):  # a token may stand in a string of the program
-        yield from (whole, plain(whole), entities(plain(whole)))
+        yield from (whole, plain(whole), plain(entities(whole)))
     text = scrubbed(text)
-    yield from (last(text) for last in (_session, _without_magic, _after, _unnumbered, _first_line_in))
+    yield from (last(text) for last in _LAST)
 
 
 def ended(text: str, last: bool = False) -> str:
@@ -102,11 +107,14 @@ def plain(text: str) -> str:
 
 
 def _plain(found: re.Match[str]) -> str:
+    if found["typed"]:
+        return found["typed"].translate(_TYPED)
     return found["kept"] or ("\n" if found["line"] else " " if found["blank"] else "")
 
 
 def entities(text: str) -> str:
-    """`&lt;` and its like as the characters that they are in a page."""
+    """`&lt;` and its like as the characters that they are in a page, `<br>` as the end of a line."""
+    text = re.sub(r"<br ?/?>\n?", "\n", text)
     return html.unescape(text) if re.search(r"&(?:lt|gt|amp|quot|nbsp|#\d{1,4});", text) else text
 
 
@@ -149,3 +157,19 @@ def _first_line_in(text: str) -> str:
     if len(lines) < 2 or lines[0][:1] in " \t" or lines[1][:1] not in " \t":
         return text
     return lines[1][: len(lines[1]) - len(lines[1].lstrip())] + text.lstrip("\n")
+
+
+def _unquoted(text: str) -> str:
+    """Without the marks of a quotation."""
+    lines = text.split("\n")
+    return "\n".join(re.sub(r"^ {0,3}> ?", "", line) for line in lines) if text.lstrip().startswith(">") else text
+
+
+def _unescaped(text: str) -> str:
+    """With the line breaks of a text that was written as one line."""
+    if "\n" in text.strip() or "\\n" not in text:
+        return text
+    return text.replace('\\"', '"').replace("\\t", "\t").replace("\\n", "\n")
+
+
+_LAST = (_session, _without_magic, _after, _unnumbered, _first_line_in, _unquoted, _unescaped)

@@ -11,7 +11,9 @@ from searchkit.answers.programs.mending import mended
 
 _FENCE = re.compile(r"(?:\\?`){3,}|~{3,}|´{3,}|(?<!')'{3,}+(?=[ \t]*py)|(?<!`)``(?=[ \t]*(?:python|py)[ \t]*$)")
 _LABEL = re.compile(
-    r"[\s{.(:=\[]{0,9}(?:language-|lang=)?(?:i?python|py|pycon|sage)[\d.]{0,6}(?![\w])[})\]]?", re.IGNORECASE
+    r"[\s{.(:=\[]{0,9}(?:language-|lang=)?(?:i?python|py|pycon|sage)[\d.]{0,6}"
+    r"(?:(?!\w)|(?=(?:def|class|import|from)\s))[})\]]?",
+    re.IGNORECASE,
 )
 _CODE = re.compile(
     r"[ \t]*(?:def|class|import|from|async|return|for|while|if|with|try|print|assert)(?=[ \t(:])|[ \t]*@\w"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from searchkit.answers.programs.continuation import continuing
 from searchkit.answers.programs.loose import runs
@@ -70,14 +70,16 @@ def _read(piece: Piece) -> Code | None:
 
 
 def _codes(found: Sequence[Piece]) -> Iterator[Code]:
-    """All pieces that are Python, and the runs of statements in those that are not marked as code."""
+    """All pieces that are Python, and the runs of statements in the others."""
     for piece in found:
         code = _read(piece)
-        if piece.label != "loose" or (code is not None and code.scope.clean):
-            yield from [] if code is None else [code]
+        loose = piece.label == "loose"
+        if code is not None and (not loose or code.scope.clean):
+            yield code
             continue
         text = scrubbed(piece.text)
-        parts = (_read(Piece("loose", run)) for run in [*_SPAN.findall(text), *runs(text)])
+        spans = _SPAN.findall(text) if loose else []
+        parts = (_read(replace(piece, text=run)) for run in [*spans, *runs(text, broken=loose)])
         yield from (part for part in parts if part is not None)
 
 
@@ -116,12 +118,16 @@ def _closure(codes: Sequence[Code], chosen: set[int]) -> set[int]:
             if found is not None and found not in chosen:
                 waiting.append(found)
     mine = known | {name for at in chosen for name in codes[at].scope.made}
-    return chosen | {at for at, code in enumerate(codes) if code.scope.changed & mine and not code.scope.acts}
+    for at, code in enumerate(codes):
+        if code.scope.sets or (code.scope.changed & mine and not code.scope.acts):
+            chosen.add(at)
+    return chosen
 
 
 def _last(codes: Sequence[Code], kind: str) -> Mapping[str, int]:
-    """For each name the number of the last code that has it."""
-    return {name: at for at, code in enumerate(codes) for name in getattr(code.scope, kind)}
+    """For each name the number of the last code that has it, and more than a stub of it if any has."""
+    stubs = {name: at for at, code in enumerate(codes) for name in code.scope.stubs & getattr(code.scope, kind)}
+    return stubs | {name: at for at, code in enumerate(codes) for name in getattr(code.scope, kind) - code.scope.stubs}
 
 
 def _joined(codes: Sequence[Code], chosen: Collection[int]) -> str:

@@ -30,10 +30,12 @@ class Scope:
 
     - made: names that it binds by `def`, `class` or an assignment.
     - functions: those of them that are functions and classes.
+    - stubs: those of them that only stand for a body: a signature that is shown, not a version.
     - imported: names that it imports; "*" where it imports all of a module.
     - changed: names into which it stores (`memo[0] = 1`) without binding them.
     - needed: names that it uses and neither binds nor imports.
     - used: all global names that its functions use, its own too.
+    - sets: it imports, and sets a limit of the interpreter, and does nothing else.
     - acts: some statement does more than bind names.
     - says: some statement is more than a name, a number or a display of some, as what a program printed is.
     - clean: all are, but for texts.
@@ -41,10 +43,12 @@ class Scope:
 
     made: frozenset[str]
     functions: frozenset[str]
+    stubs: frozenset[str]
     imported: frozenset[str]
     changed: frozenset[str]
     needed: frozenset[str]
     used: frozenset[str]
+    sets: bool
     acts: bool
     says: bool
     clean: bool
@@ -86,10 +90,12 @@ def scope(text: str, tree: ast.Module) -> Scope | None:
     return Scope(
         made=frozenset(made),
         functions=frozenset(functions),
+        stubs=frozenset(_stubs(tree)),
         imported=frozenset(imported),
         changed=frozenset(_changed(tree)) - made,
         needed=(used | loose) - made - imported,
         used=used,
+        sets=_sets(tree),
         acts=any(_acts(node) for node in tree.body),
         says=any(says(node) for node in tree.body),
         clean=all(says(node) or _is_text(node) for node in tree.body),
@@ -127,7 +133,9 @@ def _used_inside(table: symtable.SymbolTable) -> Iterator[str]:
     while waiting:
         inner = waiting.pop()
         waiting.extend(inner.get_children())
-        yield from (one.get_name() for one in inner.get_symbols() if one.is_global() and one.is_referenced())
+        for one in inner.get_symbols():
+            if one.is_declared_global() or (one.is_global() and one.is_referenced()):
+                yield one.get_name()
 
 
 def _changed(tree: ast.Module) -> Iterator[str]:
@@ -140,6 +148,30 @@ def _changed(tree: ast.Module) -> Iterator[str]:
                 target = target.value
             if isinstance(target, ast.Name):
                 yield target.id
+
+
+def _stubs(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and all(map(_is_nothing, node.body)):
+            yield node.name
+
+
+def _is_nothing(node: ast.stmt) -> bool:
+    """`pass`, `...`, a docstring, `raise NotImplementedError`."""
+    if isinstance(node, ast.Raise):
+        return isinstance(node.exc, ast.Name | ast.Call) and "NotImplemented" in ast.unparse(node.exc)[:40]
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _sets(tree: ast.Module) -> bool:
+    others = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return bool(others) and all(
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+        and node.value.func.attr in ("setrecursionlimit", "stack_size", "set_int_max_str_digits")
+        for node in others
+    )
 
 
 def _acts(node: ast.stmt) -> bool:
