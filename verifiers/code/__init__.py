@@ -1,7 +1,9 @@
 """Programs run against tests: untrusted Python, confined and killed.
 
-Read `unit_tests.py` first, then `extract.py` (the program, found in the reply), `suite.py` (the tests), and
-`searchkit.sandbox`, where they run. `dual_agreement.py` and `generated.py` score programs by tests that a model wrote.
+Read `unit_tests.py` first, then `extract.py` (the program, found in the reply), `suite.py` (the tests: `records.py` of
+data sets, `collect.py` and `checks.py` what of a text is run, and whether that checks anything), `printed.py` (what is
+printed, with a tolerance), and `searchkit.sandbox`, where they run. `dual_agreement.py` and `generated.py` score
+programs by tests that a model wrote.
 """
 
 from searchkit.verifiers.code.dual_agreement import DualAgreement
