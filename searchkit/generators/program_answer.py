@@ -12,7 +12,8 @@ from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.function import as_generator
 from searchkit.protocols import Generator, Run
-from searchkit.sandbox.levels import Level, check, choose
+from searchkit.sandbox.levels import Level, check, choose, installed
+from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import DEFAULT, Limits
 from searchkit.sandbox.pool import POOL
 from searchkit.sandbox.process import Broken
@@ -22,6 +23,7 @@ from searchkit.types import Message, Params, Prompt, Sample, Text
 NAMES = ("solution", "answer", "ans")
 LONGEST_ANSWER = 10_000  # characters
 NO_ANSWER = "it printed nothing and has none of the names {names}"
+_LACKING = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
 _OBJECT = re.compile(r"<.* at 0x[0-9a-f]+>")
 
 # Runs in the sandbox in front of a program, and executes it. What it says stands behind all that was printed. Whatever
@@ -67,6 +69,7 @@ class ProgramAnswer:
       needs no arguments is called, anything else is the answer itself, unless it is None. Where there is none of them
       it is what the program printed, all of it: print nothing but the answer.
     - sandbox, limits: as in `UnitTests`.
+    - libraries: packages that a program may import beside the standard library, such as ("sympy",); loaded once.
 
     The program is the last block of Python in the reply with all blocks that it needs, as
     `searchkit.answers.programs.program` finds it; it is run as a script, with nothing to read. The value is a text
@@ -85,6 +88,7 @@ class ProgramAnswer:
     names: tuple[str, ...] = NAMES
     sandbox: Level = "auto"
     limits: Limits = DEFAULT
+    libraries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "generator", as_generator(self.generator))
@@ -93,6 +97,7 @@ class ProgramAnswer:
             raise ConfigError(f'names are a tuple of names in a program, such as ("answer",), got {self.names!r:.80}')
         check(self.limits)
         choose(self.sandbox)
+        installed(self.libraries, "ProgramAnswer(libraries=...) names")
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         sample = await as_generator(self.generator).generate(prompt, run, params=params)
@@ -118,7 +123,9 @@ class ProgramAnswer:
             printed.append(said)
             return True
 
-        case = Case(f"{_HARNESS}_answer({text!r}, {self.names!r})\n", (("", ""),), accept=keep)
+        case = Case(
+            f"{_HARNESS}_answer({text!r}, {self.names!r})\n", (("", ""),), libraries=self.libraries, accept=keep
+        )
         level = choose(self.sandbox)
         try:
             async with run.until_deadline():
@@ -132,6 +139,8 @@ class ProgramAnswer:
     def _read(self, said: str) -> tuple[str, str]:
         before, kind, text = said.rsplit("\0", 2) if said.count("\0") >= 2 else (said, "printed", "")
         answer = (before if kind == "printed" else text).strip()
+        if kind == "error" and (lacking := _LACKING.match(answer)):
+            return "", unnamed(lacking[1])
         if kind == "error":
             return "", "".join(c if c.isprintable() else " " for c in answer[:300])
         if not answer or _OBJECT.fullmatch(answer):

@@ -6,134 +6,153 @@ and its answers are plain data that is compared elsewhere; so there is nothing t
 
 from __future__ import annotations
 
-import ast
 import builtins
-import itertools
-import operator
+import functools
+import io
 import socket
 import sys
 import types
-from collections import deque
-from collections.abc import Callable
 from typing import Any
 
-from searchkit.sandbox.wire import FUNCTION, OBJECT, pack, receive, send, unpack
-
-LONGEST_MESSAGE = 200  # characters of an exception's text
-MUTABLE = (list, dict, set, bytearray, deque)
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "get": getattr, "item": operator.getitem, "len": len, "str": str, "repr": repr, "iter": iter,
-    "following": lambda iterator: list(itertools.islice(iterator, 1)),  # empty at the end
-}  # fmt: skip
+from searchkit.sandbox import arrays, errors, libraries
+from searchkit.sandbox.operations import COMPARISONS, OPERATIONS, builtin_name, traits
+from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
+from searchkit.sandbox.program import execute, module, run
+from searchkit.sandbox.remote import PLAIN
+from searchkit.sandbox.wire import FUNCTION, OBJECT, STARTED, Seen, pack, receive, send, shallow, unpack
 
 
-def sources(text: str, prompt: str, entry_point: str) -> list[str]:
-    """What is executed, in this order: the prompt and a whole program, or the prompt as the program continues it."""
-    if not prompt:
-        return [text]
-    try:
-        found = {name for node in ast.parse(text).body for name in _defined(node)}
-    except (SyntaxError, ValueError):
-        found = set()
-    return [preamble(prompt), text] if entry_point in found else [prompt + text]
-
-
-def preamble(prompt: str) -> str:
-    """The beginning of a program as a program: a function whose body is missing does nothing."""
-    try:
-        ast.parse(prompt)
-    except SyntaxError:
-        return prompt.rstrip() + "\n    pass\n"
-    return prompt
-
-
-def _defined(node: ast.stmt) -> list[str]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return [node.name]
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-def execute(job: dict[str, Any], name: str) -> types.ModuleType:
-    """The program as a module of that name. Raises what it raises."""
-    module = sys.modules[name] = types.ModuleType(name)
-    for source in sources(job["text"], job["prompt"], job["entry_point"]):
-        exec(compile(source, "program.py", "exec"), module.__dict__)
-    return module
-
-
-def script(job: dict[str, Any]) -> None:
-    """Run the program as `python program.py` would; leaves by what it raises."""
+def script(desk: socket.socket, job: dict[str, Any]) -> None:
+    """Run the program as `python program.py` would; leaves by what it raises, and says which library it lacked."""
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
-    execute(job, "__main__")
+    try:
+        run(job, "__main__")
+    except BaseException as error:
+        if lacking := libraries.lacking(error):
+            send(desk, lacking)
+        raise
 
 
 def play(channel: socket.socket, job: dict[str, Any]) -> None:
     """Execute the program, say how that went, and answer requests until the channel ends."""
-    player = Player(channel, job["most"])
-    try:
-        player.objects.append(execute(job, "program"))
-    except BaseException as error:
-        send(channel, described(error))
-        return
-    send(channel, ["value", None, []])
+    player = Player(channel, module("program"))
+    sys.modules["__main__"] = player.module  # where a program looks for itself
+    trouble = execute(job, player.module)
+    send(channel, [STARTED, None if trouble is None else player.told(trouble)])
     while True:
         player.answer(receive(channel, sys.maxsize))
-
-
-def described(error: BaseException) -> list[str]:
-    """An exception as a message: its name, the nearest kind that Python itself has, and the beginning of its text."""
-    kinds = [kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind]
-    try:
-        text = str(error)[:LONGEST_MESSAGE]
-    except BaseException:
-        text = ""
-    return ["error", type(error).__name__[:LONGEST_MESSAGE], kinds[0], text]
 
 
 class Player:
     """Answers requests of the tests' process, which knows the objects of this one by number."""
 
-    def __init__(self, channel: socket.socket, most: int) -> None:
+    def __init__(self, channel: socket.socket, program: types.ModuleType) -> None:
         self.channel: socket.socket = channel
-        self.most: int = most
+        self.module: types.ModuleType = program
         self.objects: list[Any] = []
+        self.numbers: dict[int, int] = {}
+        self.printed: list[io.StringIO] = []
+        self.operations: dict[str, Any] = {**OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain}
 
     def answer(self, request: list[Any]) -> None:
+        seen = Seen()
         try:
-            operation, *packed = request
-            arguments = [unpack(item, self.known) for item in packed]
-            if operation == "call":
-                function, positional, named = arguments
-                reply = ["value", self.pack(function(*positional, **named)), self.changes(packed[1], positional)]
-            else:
-                reply = ["value", self.pack(OPERATIONS[operation](*arguments)), []]
+            operation, packed = request
+            positional, named = unpack(packed, self.known, seen)
+            given = list(seen.objects)
+            before = [shallow(one, self.number, seen) for one in given]
+            value = self.operations[operation](*positional, **dict(named))
+            reply = ["value", pack(value, self.number, seen), self.changes(given, before, seen), self.said()]
         except BaseException as error:
-            reply = described(error)
+            reply = ["error", self.told(error)]
         send(self.channel, reply)
 
-    def changes(self, before: list[Any], arguments: list[Any]) -> list[Any]:
-        """What the call made of its mutable arguments, as [position, value]: the caller sees it, as in one process."""
-        after = [[i, self.pack(one)] for i, one in enumerate(arguments) if isinstance(one, MUTABLE)]
+    def changes(self, given: list[Any], before: list[Any], seen: Seen) -> list[Any]:
+        """What the call made of its mutable arguments, as [place, value]: the caller sees it, as in one process."""
+        after = [[i, shallow(one, self.number, seen)] for i, one in enumerate(given)]
         return [[i, packed] for i, packed in after if packed != before[i]]
 
-    def pack(self, value: Any) -> Any:
-        return pack(value, self.number)
+    # ---------------------------------------------------------------- requests of their own
 
-    def number(self, value: Any) -> dict[str, int]:
-        self.objects.append(value)
-        return {OBJECT: len(self.objects) - 1}
+    def entry(self, name: str) -> Any:
+        """What the program calls so; else the method of that name of a class Solution, as some sites want it."""
+        if not hasattr(self.module, name) and hasattr(getattr(self.module, "Solution", None), name):
+            return getattr(self.module.Solution(), name)
+        return getattr(self.module, name)
 
-    def known(self, tag: str, number: int) -> Any:
-        """An object of this process, or a function of the tests' that calls back."""
-        return self.objects[number] if tag == OBJECT else lambda *args, **kwargs: self.call_back(number, args, kwargs)
+    def listen(self) -> None:
+        """From now on, answer with what a call prints, too."""
+        sys.stdout, sys.stderr = self.printed = [io.StringIO(), io.StringIO()]
+
+    def said(self) -> list[str]:
+        texts = [stream.getvalue() for stream in self.printed]
+        for stream in self.printed:
+            stream.seek(0)
+            stream.truncate()
+        return texts or ["", ""]
+
+    # ---------------------------------------------------------------- what is no plain data
+
+    def number(self, value: Any) -> dict[str, Any]:
+        kind: Any = type(value)
+        if issubclass(kind, type) and issubclass(value, BaseException) and not errors.is_own(value):
+            return {"raises": errors.lineage(value, self.place)}
+        if name := builtin_name(value):
+            return {"builtin": name}
+        if arrays.is_scalar(value):
+            return {"scalar": [pack(arrays.parts(value), self.number), pack(value.item(), self.number)]}
+        base = base_of(value)
+        own_ones = _traits(kind, base or object)
+        if base is None or COMPARISONS.intersection(own_ones):
+            return {OBJECT: [self.place(value), own_ones if base is None else _traits(kind, object)]}
+        if base not in IMMUTABLE:
+            return {OBJECT: [self.place(value), [*_traits(kind, object), PLAIN]]}
+        fields = [str(name) for name in getattr(kind, "_fields", ())] if base is tuple else []
+        packed = pack(BASES[base](value), self.number)
+        return {"like": [packed, kind.__name__, fields, self.place(value), own_ones]}
+
+    def place(self, value: Any) -> int:
+        """The number of an object: always the same one for the same object."""
+        if id(value) not in self.numbers:
+            self.numbers[id(value)] = len(self.objects)
+            self.objects.append(value)
+        return self.numbers[id(value)]
+
+    def known(self, tag: str, body: Any) -> Any:
+        """An object of this process, or what the tests gave: plain data, a function that calls back."""
+        if tag == OBJECT:
+            return self.objects[body]
+        if tag == "builtin":
+            return getattr(builtins, body)
+        if tag == "scalar":
+            return arrays.scalar(unpack(body[0], self.known), unpack(body[1], self.known))
+        if tag == "like":
+            return unpack(body, self.known)
+        return lambda *args, **kwargs: self.call_back(body, args, kwargs)
+
+    def told(self, error: BaseException) -> dict[str, Any]:
+        """An exception, described for the tests' process."""
+        chain = errors.lineage(type(error), self.place)
+        number = self.place(error) if chain else -1
+        return {**errors.described(error), "chain": chain, "number": number, "library": libraries.lacking(error)}
 
     def call_back(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        send(self.channel, [FUNCTION, number, self.pack(list(args)), self.pack(kwargs)])
+        send(self.channel, [FUNCTION, number, pack((args, tuple(kwargs.items())), self.number)])
         while True:
             message = receive(self.channel, sys.maxsize)
             if message[0] == "value":
                 return unpack(message[1], self.known)
             if message[0] == "error":
-                raise getattr(builtins, message[2])(message[3])
+                raise getattr(builtins, message[1]["kind"])(*message[1]["args"])
             self.answer(message)  # the function called the program in turn
+
+
+@functools.cache
+def _traits(kind: Any, base: Any) -> list[str]:
+    return traits(kind, base)
+
+
+def plain(value: Any) -> Any:
+    """The contents of a container of a class of the program's own."""
+    base = base_of(value)
+    return BASES[base](value) if base else value

@@ -27,23 +27,30 @@ class Case:
 
     text: the program, or what continues `prompt`. prompt: the beginning of the program, which is trusted. tests: Python
     texts, or pairs of what is typed and what must be printed. entry_point: the one name that the tests
-    take from the program; "" lets them take any that is neither the prompt's nor Python's own. accept: of what was
-    typed, printed and expected, whether that is right.
+    take from the program; "" lets them take any that is neither the prompt's nor Python's own. cases: for each text the
+    function or "Class.method" that is run after it, "" for none. libraries: what may be imported beside the standard
+    library. accept: of what was typed, printed and expected, whether that is right.
     """
 
     text: str
     tests: tuple[str, ...] | tuple[tuple[str, str], ...]
     prompt: str = ""
     entry_point: str = ""
+    cases: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
     accept: Callable[[str, str, str], bool] = field(default=same_lines, compare=False)
 
 
 @dataclass(frozen=True)
 class Report:
-    """passed: of each test. reason: why the first failed one did, in at most some hundred characters."""
+    """passed: of each test, None where that cannot be known. reason: why the first one that did not pass did not.
 
-    passed: tuple[bool, ...]
+    started: whether the program was executed to its end, and could then be called.
+    """
+
+    passed: tuple[bool | None, ...]
     reason: str = ""
+    started: bool = field(default=True, compare=False)
 
 
 def overtime(limits: Limits) -> str:

@@ -140,6 +140,17 @@ def test_blocks_are_one_notebook():
     assert [sample.value for sample in drawn(corrected)[0]] == ["42"]
 
 
+def test_libraries_are_named():
+    """Whatever is installed; the reason says what to name."""
+    body = fenced("import sympy\nx = sympy.Symbol('x')\nans = sympy.solve(x - 42)[0]")
+    [sample], result = drawn(body)
+    assert sample.value == ""
+    assert "name it, libraries=('sympy',)" in str(result.errors[0])
+    assert [sample.value for sample in drawn(body, libraries=("sympy",))[0]] == ["42"]
+    with pytest.raises(ConfigError, match=r"ProgramAnswer\(libraries=...\) names 'nowhere', which is not installed"):
+        of(Model(Scripted(str)), libraries=("nowhere",))
+
+
 def test_names_say_where_else_to_look():
     """In their order; none leaves what is printed."""
     body = fenced("result = 5\nanswer = 6\nprint(7)")

@@ -40,6 +40,8 @@ REASONS = {
     "syntax": "the program raised SyntaxError",
     "finds_the_tests": "AssertionError",
 }
+# Whose objects say that they are equal to the right answer, which nobody can know.
+LIARS = ("equals_everything", "equals_everything_as_an_int", "lies_about_its_class")
 MISTAKES = ("SyntaxError", "NameError", "AttributeError", "TypeError", "IndexError", "KeyError")
 SECRET = "sk-canary-4711"
 
@@ -164,7 +166,7 @@ def test_no_hostile_program_passes_gets_out_or_breaks_the_sandbox(name, world):
     """A verdict for each, and that is "failed"; what is outside is as it was; the next program runs as ever."""
     limits = replace(TIGHT, wall=1.0) if name in IDLE else TIGHT
     report = world.pair.run(Case(world.program({**ESCAPES, **FORGERIES}[name]), TESTS), limits)
-    assert report.passed == (False, False)
+    assert report.passed == ((None, None) if name in LIARS else (False, False))
     assert 0 < len(report.reason) <= 400
     assert world.outside() == world.seen
     assert REASONS.get(name, "") in report.reason
@@ -177,7 +179,7 @@ def test_no_hostile_program_passes_gets_out_or_breaks_the_sandbox(name, world):
 @pytest.mark.parametrize("name", FORGERIES)
 def test_no_forgery_passes_where_there_is_no_sandbox(name, bare):
     """What a verdict is worth does not depend on the sandbox: the tests are in another process."""
-    assert bare.run(Case(FORGERIES[name], TESTS), TIGHT).passed == (False, False)
+    assert bare.run(Case(FORGERIES[name], TESTS), TIGHT).passed == ((None, None) if name in LIARS else (False, False))
 
 
 @pytest.mark.parametrize("name", ["fork", "subprocess", "new_process_group", "list_the_folder", "memory_file", "tcp"])
@@ -267,7 +269,11 @@ def test_auto_takes_the_best_level_that_works(monkeypatch):
 
 def test_a_level_that_does_not_hold_is_not_used(monkeypatch):
     """The probe is a program that tries to get out: where it can, or there is no filter, there is no such level."""
-    monkeypatch.setattr(process, "_command", lambda level, scratch, make=process._command: make("none", scratch))
+    monkeypatch.setattr(process, "_command", lambda level, make=process._command: make("none"))
+    configure = process.Interpreter._configure
+    monkeypatch.setattr(
+        process.Interpreter, "_configure", lambda self, level, packages: configure(self, "none", packages)
+    )
     assert "a program could get out of it" in levels.trouble.__wrapped__("landlock")
     monkeypatch.setattr(landlock, "version", lambda: 2)
     assert "version 2 of Landlock, and 3 is needed" in levels.trouble.__wrapped__("landlock")
@@ -295,7 +301,10 @@ def test_the_filter_is_one_that_the_kernel_can_read(machine, monkeypatch):
 
 def test_inside_runs_nothing_but_the_standard_library():
     """Fast to start, and nothing to attack: modules that run in the sandbox import only one another."""
-    inside = ("channel", "judge", "landlock", "limits", "player", "seccomp", "wire", "zygote")
+    inside = (
+        "arrays", "cases", "channel", "errors", "judge", "landlock", "libraries", "limits", "operations",
+        "plain", "player", "program", "remote", "seccomp", "wire", "zygote",
+    )  # fmt: skip
     for name in inside:
         tree = ast.parse((process.HERE / f"{name}.py").read_text())
         found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

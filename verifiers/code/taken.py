@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
-import symtable
-from collections.abc import Iterable, Iterator
+import ast
 
+from searchkit.sandbox.names import names_of, wanted
+from searchkit.sandbox.program import preamble
 from searchkit.verifiers.code.suite import Suite
 
 
@@ -13,26 +13,6 @@ def taken(suite: Suite) -> frozenset[str]:
     """The entry point (or the class that holds it, as some sites want it), else the names that the tests leave open."""
     if suite.entry_point:
         return frozenset((suite.entry_point.partition(".")[0].partition("(")[0], "Solution"))
-    texts = [test for test in suite.tests if isinstance(test, str)]
-    return frozenset(name for text in texts for name in _open(text) if not hasattr(builtins, name))
-
-
-def _open(test: str) -> Iterable[str]:
-    """The global names that a test uses and never stores."""
-    used, stored = set[str](), set[str]()
-    for table in _tables(symtable.symtable(test, "<test>", "exec")):
-        whole = table.get_type() == "module"
-        for symbol in table.get_symbols():
-            if not (whole or symbol.is_global()):
-                continue
-            if symbol.is_assigned() or symbol.is_imported() or (whole and symbol.is_namespace()):
-                stored.add(symbol.get_name())
-            if symbol.is_referenced():
-                used.add(symbol.get_name())
-    return used - stored
-
-
-def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    yield table
-    for child in table.get_children():
-        yield from _tables(child)
+    texts = dict.fromkeys(test for test in suite.tests if isinstance(test, str))
+    found = {name for text in texts for name in wanted(text, list(ast.walk(ast.parse(text))))[0]}
+    return frozenset(found - names_of(preamble(suite.prompt)).stored)

@@ -68,7 +68,15 @@ def test_several_names_come_from_several_blocks():
     text = many("class Stack(list): pass", "def top(stack): return stack[-1]", "print(top(Stack('ab')))")
     assert passed(["s = Stack([1, 2])\nassert top(s) == 2"], text) == [True]
     assert taken(read("for s in [f()]:\n    import os\n    assert len(g(s)), h")) == {"f", "g", "h"}
-    assert taken(read({"tests": "assert candidate(1)", "entry_point": "Solution().two"})) == {"Solution"}
+    assert taken(read({"tests": "assert f(helper) == x", "prompt": "helper = x = 1\n"})) == {"f"}
+    assert taken(read({"tests": "assert two(1)", "entry_point": "two"})) == {"two", "Solution"}
+
+
+def test_a_method_may_be_the_entry_point():
+    """As some sites want it: the class that holds it is the program."""
+    tests = {"tests": "assert sq(3) == 9", "entry_point": "sq"}
+    text = many("class Solution:\n    def sq(self, x): return x * x", "print(Solution().sq(4))")
+    assert passed(tests, text) == [True]
 
 
 def test_agreement_reads_the_same_programs():
