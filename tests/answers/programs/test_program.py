@@ -17,12 +17,14 @@ ROOT = Path(__file__).parents[3]
 
 def works(text, prompt=""):
     """Whether the text, all of it written in these tests, defines a right function."""
-    names = {}
+    names, limit = {}, sys.getrecursionlimit()
     try:
         exec(prompt + text, names)
         return names["sq"](3) == 9 if not prompt else names["total"]([1, 2, 3]) == 6
     except (Exception, SystemExit):
         return False
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 @pytest.mark.parametrize("name", RIGHT)
