@@ -43,8 +43,9 @@ def _fitted(text: str, prompt: str) -> Iterator[str]:
         inside = inside if prompt.endswith("\n") else "\n" + inside
         yield from (part, inside) if begins_inside else (inside, part)
         first, _, rest = part.partition("\n")
-        if rest.strip():
-            yield "\n" * (not prompt.endswith("\n")) + _margin(prompt) + first.strip() + "\n" + rest
+        if rest.strip():  # a margin that only the first line has lost, or kept
+            first = "\n" * (not prompt.endswith("\n")) + _margin(prompt) + first.strip() + "\n"
+            yield from (first + rest, first + textwrap.indent(textwrap.dedent(rest), _margin(prompt)))
 
 
 def _beginning(text: str) -> str:

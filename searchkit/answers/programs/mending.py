@@ -42,6 +42,7 @@ _TYPED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict(zip(map(
 _MARGIN = re.compile(rf"^[ \t{_BLANKS}{_UNSEEN}]+", re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d{0,6}\]:|\.\.\.:)(?: |$)")
 _MAGIC = re.compile(r"^[ \t]*(?:[%!$?]|pip3? install|conda install)[^\n]*$", re.MULTILINE)
+_FLUSH = re.compile(r"^(?:async )?def [^\n]{1,500}:[ \t]*\n(?=\S)", re.MULTILINE)
 _NUMBER = re.compile(r"[ \t]*\d{1,6}(?:[ \t]?[:.|)│]|(?=[ \t]|$))[ \t]?")
 
 
@@ -159,6 +160,12 @@ def _first_line_in(text: str) -> str:
     return lines[1][: len(lines[1]) - len(lines[1].lstrip())] + text.lstrip("\n")
 
 
+def _body_in(text: str) -> str:
+    """With a margin for the body of the first function that has none, which goes to the end."""
+    found = _FLUSH.search(text)
+    return text if found is None else text[: found.end()] + textwrap.indent(text[found.end() :], "    ")
+
+
 def _unquoted(text: str) -> str:
     """Without the marks of a quotation."""
     lines = text.split("\n")
@@ -172,4 +179,4 @@ def _unescaped(text: str) -> str:
     return text.replace('\\"', '"').replace("\\t", "\t").replace("\\n", "\n")
 
 
-_LAST = (_session, _without_magic, _after, _unnumbered, _first_line_in, _unquoted, _unescaped)
+_LAST = (_session, _without_magic, _after, _unnumbered, _first_line_in, _body_in, _unquoted, _unescaped)
