@@ -76,8 +76,8 @@ class Channel:
 
     def watch(self, operation: str, arguments: tuple[Any, ...], answer: Any, seen: Seen) -> None:
         """Remember what the program's objects may hold, too: a change on one side is not seen on the other."""
-        if operation == "entry" and is_remote(answer):
-            self.plain.append(answer)
+        if operation == "entry":
+            self.plain += [answer] if is_remote(answer) and not arguments[0][0].isupper() else []
         elif operation == "get":
             for one in seen.objects:
                 self.held.add(one, functools.partial(self.ask, "get", *arguments) if one is answer else None)
