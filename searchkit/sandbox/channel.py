@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from searchkit.sandbox import arrays, errors
+from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.operations import builtin_name
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
@@ -43,6 +44,8 @@ class Channel:
         self.trouble: str = ""
         self.unknown: str = ""
         self.asked: int = 0
+        self.held: Held = Held()  # containers that objects of the program may hold
+        self.plain: list[Remote] = []  # functions that the program defines
         self._lock: threading.RLock = threading.RLock()  # tests may have threads
         self._remotes: dict[int, Remote] = {}
         self._errors: dict[int, type] = {}
@@ -67,7 +70,20 @@ class Channel:
                     send(self.stream, [operation, packed])
                 except OSError:
                     self.trouble = GONE
-            return self.reply(seen)
+            answer = self.reply(seen)
+            self.watch(operation, arguments, answer, seen)
+            return answer
+
+    def watch(self, operation: str, arguments: tuple[Any, ...], answer: Any, seen: Seen) -> None:
+        """Remember what the program's objects may hold, too: a change on one side is not seen on the other."""
+        if operation == "entry":
+            self.plain += [answer] if is_remote(answer) and not arguments[0][0].isupper() else []
+        elif operation == "get":
+            for one in seen.objects:
+                self.held.add(one, functools.partial(self.ask, "get", *arguments) if one is answer else None)
+        elif operation == "__call__" and not any(one is arguments[0] for one in self.plain):
+            for one in seen.objects:
+                self.held.add(one)
 
     def started(self) -> dict[str, Any] | None:
         """What the program raised while it was executed; None if nothing. Raises `Gone`."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from searchkit.sandbox import cases
 from searchkit.sandbox.channel import Channel, Gone
+from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.program import preamble
 from searchkit.sandbox.remote import Opaque, is_remote
@@ -22,6 +23,7 @@ from searchkit.sandbox.wire import END, STARTED, send
 
 LONGEST_REASON = 300  # characters
 FILE = "<test>"
+HELD = "an object of the program holds a list or the like that the test has too, and one of them changed it"
 NOTHING_ASKED = "the test asked nothing of the program"
 
 
@@ -74,7 +76,7 @@ class Court:
 
         None: it can be neither passed nor failed.
         """
-        self.channel.unknown, self.channel.asked = "", 0
+        self.channel.unknown, self.channel.asked, self.channel.held = "", 0, Held()
         try:
             reason = self._run(test)
         except BaseException as error:
@@ -87,6 +89,8 @@ class Court:
             return (True, "") if self.channel.asked else (None, NOTHING_ASKED)
         if self.raised is not None and self.raised["library"]:
             return None, unnamed(self.raised["library"])
+        if self.channel.held.changed():
+            return None, f"{HELD}, and the test failed ({reason})"
         return (None, f"{test['apart']}, and the test failed ({reason})") if test["apart"] else (False, reason)
 
     def _run(self, test: dict[str, Any]) -> str:

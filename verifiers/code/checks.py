@@ -12,6 +12,9 @@ CHECKING = re.compile(
 )
 
 
+ASSERTIONS = re.compile(r"\b(AssertionError|Exception|BaseException)\b")  # classes that catch a failed assertion
+
+
 def running(body: Iterable[ast.stmt], called: Iterable[str] = ()) -> Iterator[ast.AST]:
     """The nodes of what runs: statements, and the bodies of functions and classes that these or `called` name."""
     defined: dict[str, list[ast.AST]] = {}
@@ -22,7 +25,7 @@ def running(body: Iterable[ast.stmt], called: Iterable[str] = ()) -> Iterator[as
     while waiting or seeds:
         nodes = list(_walk(waiting.pop())) if waiting else []
         yield from nodes
-        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        names = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node, _Caught)}
         names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
         for name in {*names, *seeds} - reached:
             reached.add(name)
@@ -62,8 +65,10 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
         elif isinstance(one, ast.If | ast.While) and _is_false(one.test):
             waiting += one.orelse
         elif isinstance(one, ast.Try | ast.TryStar) and any(map(_swallows, one.handlers)):
-            waiting += [part for inner in one.body for part in _harmless(inner)]
+            waiting += [name for inner in one.body for name in _caught(inner)]
             waiting += [*one.handlers, *one.orelse, *one.finalbody]
+        elif isinstance(one, ast.With) and any(map(_suppresses, one.items)):
+            waiting += [name for inner in one.body for name in _caught(inner)]
         else:
             waiting += ast.iter_child_nodes(one)
 
@@ -72,12 +77,20 @@ def _swallows(handler: ast.ExceptHandler) -> bool:
     """Whether an assertion that failed ends there."""
     caught = ast.unparse(handler.type) if handler.type else "BaseException"
     goes_on = any(isinstance(one, ast.Raise | ast.Assert) or CHECKING.search(_called(one)) for one in ast.walk(handler))
-    return bool(re.search(r"\b(AssertionError|Exception|BaseException)\b", caught)) and not goes_on
+    return bool(ASSERTIONS.search(caught)) and not goes_on
 
 
-def _harmless(node: ast.stmt) -> list[ast.AST]:
-    """What runs of a statement whose failure is caught."""
-    return [one for one in _walk(node) if isinstance(one, ast.Name)]
+def _suppresses(item: ast.withitem) -> bool:
+    return _called(item.context_expr) == "suppress" and bool(ASSERTIONS.search(ast.unparse(item.context_expr)))
+
+
+class _Caught(ast.Name):
+    """A name that is used where a failure is caught: what it stands for checks nothing there."""
+
+
+def _caught(node: ast.stmt) -> list[ast.AST]:
+    """What remains of a statement whose failure is caught."""
+    return [_Caught(one.id, one.ctx) for one in _walk(node) if isinstance(one, ast.Name)]
 
 
 def _is_false(test: ast.expr) -> bool:
@@ -86,9 +99,12 @@ def _is_false(test: ast.expr) -> bool:
     )
 
 
-def can_fail(nodes: Iterable[ast.AST], program: Iterable[str]) -> bool:
-    """Whether what runs checks something: an assertion, a `raise`, a call of a helper that checks by its name."""
-    own = set(program)
+def can_fail(nodes: Iterable[ast.AST], known: Iterable[str]) -> bool:
+    """Whether what runs checks something: an assertion, a `raise`, a call of a helper that checks by its name.
+
+    known: names that say nothing, the program's and those of functions whose bodies are looked at.
+    """
+    own = set(known)
     for node in nodes:
         if isinstance(node, ast.Raise) or (isinstance(node, ast.Assert) and not is_vacuous(node.test)):
             return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import sys
 from collections import Counter
@@ -48,9 +47,10 @@ class DualAgreement:
     - params: for its replies; None takes its own.
     - entry_point, prompt: as in `UnitTests`; a problem's reference that is a mapping gives them, and nothing else of it
       is used.
-    - sandbox, libraries: as in `UnitTests`; here None allows the standard library alone.
+    - sandbox: as in `UnitTests`.
     - limits: of a program with one test. Each test is run in processes of its own, so that one that runs away, fills
       the memory or ends the program fails itself alone, wherever it stands.
+    - libraries: as in `UnitTests`; by default there is the standard library alone.
 
     Joint. Truncated samples, those whose sandbox broke and those whose every test could not be judged abstain and
     belong to no group; all do if there are no tests. A program that passes no test scores 0. Groups with equal scores
@@ -134,7 +134,7 @@ class DualAgreement:
             return frozenset()
         try:
             first = await self._run(text, tests[0])  # where that does not even get to the test, the others do not
-            others = await asyncio.gather(*(self._run(text, test) for test in tests[1:])) if first.started else []
+            others = [await self._run(text, test) for test in tests[1:] if first.started]
         except Broken as error:
             return f"the sandbox broke: {error}"
         reports = [first, *others]

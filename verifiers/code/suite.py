@@ -112,7 +112,8 @@ def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> li
     if not using:
         of = f"calls {entry_point}" if entry_point else "uses anything of the program"
         raise ConfigError(f"the tests check nothing: nothing that runs {of}: {test!r:.80}")
-    if not any(can_fail(run, taken) for run in using.values()):
+    defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if not any(can_fail(run, [*taken, *defined]) for run in using.values()):
         raise ConfigError(f"the tests check nothing: nothing that runs asserts anything: {test!r:.80}")
     return [(text, case) for case in using]
 

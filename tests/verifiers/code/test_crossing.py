@@ -220,6 +220,32 @@ def test_wrong_programs_fail(test, text):
     assert passed(test, text) is False
 
 
+STACK = """
+class Stack:
+    def __init__(self, x=()): self.items = x if isinstance(x, list) else []
+    def push(self, one): self.items.append(one)
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "s = Stack()\ns.items.append(3)\nassert s.items == [3]",
+        "s = Stack()\nitems = s.items\ns.push(3)\nassert items == [3]",
+        "x = [1]\ns = Stack(x)\nx.append(2)\nassert s.items == [1, 2]",
+        "x = [[1]]\ns = Stack(x)\nx[0].append(2)\nassert s.items == [[1, 2]]",
+    ],
+)
+def test_a_container_that_both_hold_and_one_changes_is_unknown(test):
+    """Each side has its own: a right program must not fail for it. Where nothing of the kind happened, it fails."""
+    found = verdict(test, STACK)
+    assert found.passed is None
+    assert "holds a list or the like that the test has too" in found.feedback
+    assert passed("x = [1]\ns = Stack(x)\ns.push(2)\nassert s.items == [2, 1]", STACK) is False
+    assert passed("s = Stack()\ns.push(2)\nitems = s.items\nassert items == [1]", STACK) is False
+    assert passed("x = [1]\ns = Stack(x)\ns.push(2)\nassert s.items == [1, 2]", STACK) is True
+
+
 @pytest.mark.parametrize(
     ("test", "text", "said"),
     [

@@ -174,10 +174,29 @@ INERT = [
     "async def main():\n    assert sq(3) == 9",
     "def sq(x): return x * x\nassert sq(3) == 9",
     "sq = lambda x: x * x\ndef test_a(): assert sq(3) == 9",
+    "import contextlib\nwith contextlib.suppress(AssertionError):\n    assert sq(3) == 9",
+    "def compare():\n    assert sq(3) == 9\ntry:\n    compare()\nexcept AssertionError:\n    print('no')",
+    "def check_it():\n    return sq(3) == 9\ncheck_it()",
     "lambda: sq(3) == 9",
     "results = [sq(3) == 9]",
     "def outer():\n    def test_a():\n        assert sq(3) == 9",
 ]
+
+
+INERT_CHECKS = [
+    "return candidate(3) == 9",
+    "print(candidate(3) == 9)",
+    "pass",
+    "assert True",
+    "candidate(3)",
+    "def inner():\n        assert candidate(3) == 9",
+    "try:\n        assert candidate(3) == 9\n    except AssertionError:\n        return False",
+]
+
+
+@pytest.mark.parametrize("body", INERT_CHECKS)
+def test_a_check_that_cannot_fail_is_refused(body):
+    refused({"test": f"def check(candidate):\n    {body}\n", "entry_point": "sq"}, "the tests check nothing")
 
 
 @pytest.mark.parametrize("tests", INERT)
