@@ -40,6 +40,7 @@ LAYERS = {
     "protocols": ("protocols", "mistakes", "ambient"),
     "engine": ("engine",),
     "models": ("strategy", "model", "arguments", "annotated", "function"),
+    "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
     "doors": ("solve", "wrap", "views", ""),
