@@ -1,7 +1,7 @@
 """The program in a model's text: found wherever it stands, and mended where a chat has damaged it.
 
 Read `program.py` first (which of the pieces are the program), then `pieces.py` (blocks and tags), `loose.py` (code in
-prose), `mending.py` (repairs), `scope.py` (what a piece defines and needs) and `continuation.py` (text that goes on
+prose), `lines.py` (strings and brackets over lines), `mending.py` (repairs), `scope.py` (what a piece defines and needs) and `continuation.py` (text that goes on
 where a prompt ends).
 """
 
