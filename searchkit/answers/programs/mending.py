@@ -11,10 +11,10 @@ import html
 import itertools
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from searchkit.answers.programs.lines import with_strings
 from searchkit.answers.programs.scope import parsed
+from searchkit.answers.programs.sessions import without_prompts
 
 _HEAD = re.compile(
     r"\s*(?:(?:\[(?:PYTHON|BEGIN|CODE|ANSWER|SOLUTION)\]|<\|python_tag\|>"
@@ -41,14 +41,6 @@ _ODD = re.compile(
 _QUOTED = re.compile(r"\A\s*(\"\"\"|''')\w{0,10}[ \t]*\n(.*?)\1\s*\Z", re.DOTALL)
 _TYPED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict(zip(map(ord, "“”‘’"), "\"\"''", strict=True))
 _MARGIN = re.compile(rf"^[ \t{_BLANKS}{_UNSEEN}]+", re.MULTILINE)
-_PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d{0,6}\]:|\.\.\.:)(?: |$)")
-_TYPED_AT = re.compile(
-    r"[ \t]*(?:>>>(?: |$)|In ?\[\d{0,6}\]:)"
-)  # where a session begins: `...` alone is a body left out
-_WRITTEN = re.compile(
-    r"[ \t]*(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]|class[ \t]+\w+[ \t]*[(:\[]"
-    r"|import[ \t]+[\w.]+[ \t]*(?:as[ \t]+\w+[ \t]*)?(?:,|$)|from[ \t]+[\w.]+[ \t]+import\b)"
-)
 _MAGIC = re.compile(r"^[ \t]*(?:[%!$?]|pip3? install|conda install)[^\n]*$", re.MULTILINE)
 _FLUSH = re.compile(r"^(?:async )?def [^\n]{1,500}:[ \t]*\n(?=\S)", re.MULTILINE)
 _NUMBER = re.compile(r"[ \t]*\d{1,6}(?:[ \t]?[:.|)│]|(?=[ \t]|$))[ \t]?")
@@ -127,28 +119,6 @@ def entities(text: str) -> str:
     return html.unescape(text) if re.search(r"&(?:lt|gt|amp|quot|nbsp|#\d{1,4});", text) else text
 
 
-def _session(text: str) -> str:
-    """What was typed at Python's prompt; of a program with a session beside it, the program."""
-    lines = text.split("\n")
-    if not any(_PROMPT.match(line) for line in lines):
-        return text
-    shown = [line for line, inside in with_strings(lines) if not inside]
-    if not any(_TYPED_AT.match(line) for line in shown):
-        return text
-    if any(_WRITTEN.match(line) for line in shown):
-        return "\n".join(_without_session(lines))
-    return "\n".join(line[found.end() :] for line in lines if (found := _PROMPT.match(line)))
-
-
-def _without_session(lines: Sequence[str]) -> Iterator[str]:
-    """The lines that are in no session: one goes from a prompt to an empty line. In a docstring it is the program's."""
-    session = False
-    for line, inside in with_strings(lines):
-        session = not inside and bool(line.strip()) and (session or bool(_TYPED_AT.match(line)))
-        if not session:
-            yield line
-
-
 def _without_magic(text: str) -> str:
     """Without the lines of a notebook that are no Python."""
     return _MAGIC.sub("", text)
@@ -201,4 +171,4 @@ def _unescaped(text: str) -> str:
     return text.replace('\\"', '"').replace("\\t", "\t").replace("\\n", "\n")
 
 
-_LAST = (_session, _without_magic, _after, _unnumbered, _first_line_in, _body_in, _unquoted, _unescaped)
+_LAST = (without_prompts, _without_magic, _after, _unnumbered, _first_line_in, _body_in, _unquoted, _unescaped)

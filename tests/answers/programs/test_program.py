@@ -70,7 +70,7 @@ MORE = {
     + "\n".join("    " + line for line in DOC.split("\n"))
     + "\n\n\nsq = Tool.sq",
     "below the function": "def sq(x):\n    return x * x\n\n>>> sq(3)\n9",
-    "below it, with prose": "def sq(x):\n    return x * x\n\nFor example:\n\n>>> sq(3)\n9\n>>> [sq(i)\n...  for i in (1, 2)]",
+    "below it, with prose": "def sq(x):\n    return x * x\n\nSo:\n\n>>> sq(3)\n9\n>>> [sq(i)\n...  for i in (1, 2)]",
     "above the function": ">>> sq(3)\n9\n\nThe function:\n\ndef sq(x):\n    return x * x",
     "a body left out": "class Shape(Protocol):\n    def area(self):\n        ...\n\ndef sq(x):\n    return x * x",
     "asynchronous": 'def sq(x):\n    return x * x\n\nasync def other(x):\n    """\n    >>> 1\n    """',
