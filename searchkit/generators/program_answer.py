@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.answers.programs import LONGEST, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, is_program, program
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.function import as_generator
@@ -139,6 +139,8 @@ class ProgramAnswer:
         """The answer, and why there is none."""
         if len(text) > LONGEST:
             return "", f"a program of more than {LONGEST:,} characters is not run"
+        if not is_program(text):
+            return "", NO_PROGRAM
         printed = list[str]()
 
         def keep(typed: str, said: str, expected: str) -> bool:

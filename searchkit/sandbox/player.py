@@ -35,7 +35,7 @@ def script(desk: socket.socket, job: dict[str, Any]) -> None:
 
 def play(channel: socket.socket, job: dict[str, Any]) -> None:
     """Execute the program, say how that went, and answer requests until the channel ends."""
-    player = Player(channel, module("program"))
+    player = Player(channel, module("program", job["prelude"]))
     sys.modules["__main__"] = player.module  # where a program looks for itself
     trouble = execute(job, player.module)
     send(channel, [STARTED, None if trouble is None else player.told(trouble)])

@@ -134,9 +134,12 @@ def test_floats_of_numpy_have_as_many():
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        ("I cannot do that.", "SyntaxError"),
-        ("", "it printed nothing and has none of the names solution, answer, ans"),
-        ("42", "it printed nothing"),  # no program, and not taken for one
+        ("I cannot do that.", "no program was found in the reply"),
+        ("", "no program was found in the reply"),
+        ("42", "no program was found in the reply"),
+        ("So the answer is 42", "no program was found in the reply"),
+        ('{"answer": 42}', "no program was found in the reply"),
+        ("def solution(: return 42", "SyntaxError"),
         (fenced("x = 42"), "it printed nothing"),
         (fenced("print(1 / 0)"), "ZeroDivisionError: division by zero"),
         (fenced("print(42)\nraise ValueError('42')"), "ValueError: 42"),  # whatever it had printed

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit import templates as wording
-from searchkit.answers.programs import LONGEST, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, is_program, program
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.sandbox.levels import Level, check, choose, installed
