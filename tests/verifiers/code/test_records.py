@@ -149,7 +149,7 @@ REPLIES = {
     "the body, its first margin lost": textwrap.indent(BODY, " " * 8).lstrip(),
     "the body without a margin": BODY,
     "the body in a fence": f"```python\n{BODY}\n```",
-    "other modules": METHOD.replace("seen = {}", "seen = defaultdict(lambda: inf); heapq.heapify([]); bisect_left([1], 1)")
+    "other modules": METHOD.replace("seen = {}", "seen = defaultdict(lambda: inf); heapq.heapify([])")
     .replace("in seen:", "in seen and gcd(2, 4) == reduce(max, [1, 2]):"),
     "its own imports": f"from typing import *\nimport collections\n{METHOD}",
     "a future import": f"from __future__ import annotations\n{METHOD}",

@@ -66,7 +66,8 @@ PROSE = (
 )  # fmt: skip
 BROKEN = (
     "def total(xs) return sum(xs)", "def total(xs):", "```python\ndef total(xs:\n```", "import\nfrom x import y z",
-    "Here it is:\n\ndef total(xs)\n    return sum(xs", "for x in xs:\nreturn x", "x = 6", "print(6)", "lambda xs: sum(xs",
+    "Here it is:\n\ndef total(xs)\n    return sum(xs", "for x in xs:\nreturn x", "x = 6", "print(6)",
+    "lambda xs: sum(xs",
     "total(xs)", "@cache\nde total(xs)", "def other(xs):\n    return 6", "```python\nx = = 6\n```",
 )  # fmt: skip
 
