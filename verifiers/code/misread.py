@@ -37,8 +37,8 @@ def unknown_names(tests: Iterable[str], programs: Sequence[str], prompt: str, en
     first = next((test for test, names in lacking.items() if names), "")
     if not first:
         return ""
-    names = list(dict.fromkeys(name for names in lacking.values() for name in names))
-    listed = ", ".join(one_line(name, SHOWN) for name in names[:MOST]) + (", ..." if len(names) > MOST else "")
+    used = list(dict.fromkeys(name for names in lacking.values() for name in names))
+    listed = ", ".join(one_line(name, SHOWN) for name in used[:MOST]) + (", ..." if len(used) > MOST else "")
     of = f"is not the entry point {entry_point}" if entry_point else "no program defines"
     using = f"{sum(map(bool, lacking.values())):,} of {len(lacking):,} tests use {listed}, which {of}"
     return f"{using}: {FORM}; one is '{one_line(first, SHOWN)}'"
