@@ -39,12 +39,14 @@ class Signature:
     """What a callable declares, as far as a search cares.
 
     places: its positional parameters in order, with what the search supplies there. named: those by keyword alone.
-    whole: its first parameter is a `Prompt`, not the prompt's text.
+    whole: its first parameter is a `Prompt`, not the prompt's text. required: the parameters, in order, that have no
+    default and that the search does not supply.
     """
 
     places: tuple[tuple[str, Asked | None], ...] = ()
     named: tuple[tuple[str, Asked], ...] = ()
     whole: bool = False
+    required: tuple[str, ...] = ()
 
     def asks(self, what: str) -> bool:
         """Whether the search is asked for `what`: "run", "seed", "index" or "params"."""
@@ -85,7 +87,9 @@ def signature_of(fn: Callable[..., Any]) -> Signature:
         tuple((p.name, asked[p.name]) for p in places),
         tuple((n, a) for p in parameters if p not in places and (a := asked[n := p.name]) is not None),
         first is not None and _is(Prompt, resolved(first.annotation, names)),
-    )
+        tuple(p.name for p in parameters if asked[p.name] is None and p.kind in (*POSITIONAL, *NAMED)
+              and p.default is inspect.Parameter.empty),
+    )  # fmt: skip
 
 
 def _asked(parameter: inspect.Parameter, annotation: Any) -> Asked | None:

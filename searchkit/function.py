@@ -133,8 +133,22 @@ class Function:
     ) -> tuple[list[Any], dict[str, Any]]:
         declared = signature_of(agent) if self.factory else self.signature
         args = self.args if self.args is not None else (prompt if declared.whole else prompt.text,)
+        if self.args is None:
+            _check_supplied(agent, declared, self.kwargs or {})
         offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}
         return declared.bind(args, self.kwargs or {}, offered)
+
+
+def _check_supplied(agent: Callable[..., Any], declared: Signature, given: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` for a callable that wants more than a prompt and what a search supplies."""
+    places = [name for name, asked in declared.places if asked is None]
+    missing = [name for name in declared.required if name not in given and name not in places[:1]]
+    if missing:
+        raise ConfigError(
+            f"{label(agent)} has the parameter {missing[0]!r}, which a search does not supply: a generator is called "
+            "with the prompt, and with what it asks for by the names seed, index, run and params, such as "
+            "`lambda text, index: ...`; give the parameter one of these names, or a default"
+        )
 
 
 def original(error: Exception) -> Exception:

@@ -650,3 +650,45 @@ def test_solve_raises_as_before() -> None:
     with pytest.raises(CallError, match="no answer 1") as caught:
         solve_sync("x", BestOfN(2, GOOD, window=1), generator=failing(2))
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+# ---------------------------------------------------------------- callables that want what nobody supplies
+
+
+class Agent:
+    def __call__(self, text: str, context: str) -> str:
+        return text
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (lambda t, i: t, "i"),
+        (lambda text, idx, run: text, "idx"),
+        (lambda text, index, extra: text, "extra"),
+        (lambda text, *, style: text, "style"),
+        (Function(lambda text, style, tone: text, kwargs={"tone": "dry"}), "style"),
+        (Function(Agent, factory=True), "context"),
+        (Agent(), "context"),
+    ],
+)
+def test_a_parameter_that_nobody_supplies_is_named(agent: Any, name: str) -> None:
+    """With the names of what is supplied."""
+    with pytest.raises(ConfigError, match=rf"has the parameter '{name}', .* names seed, index, run and params"):
+        solve_sync("q", BestOfN(1, GOOD), generator=agent)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        lambda t, i=0: "42",
+        lambda t, *rest: "42",
+        lambda t, **rest: "42",
+        lambda text, index, seed, run, params: "42",
+        lambda t=None: "42",
+    ],
+)
+def test_what_is_supplied_is_not_refused(agent: Any) -> None:
+    """Defaults, rests, and what the search has."""
+    assert solve_sync("q", BestOfN(1, GOOD), generator=agent).answer == "42"
+    assert solve_sync("q", BestOfN(1, GOOD), generator=Function(lambda t, i: "42", kwargs={"i": 1})).answer == "42"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.answers.programs import LONGEST, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, is_program, program
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.function import as_generator
@@ -31,6 +31,24 @@ _OBJECT = re.compile(r"<.* at 0x[0-9a-f]+>")
 _HARNESS = """
 def _answer(text, names):
     import inspect, sys
+    from builtins import abs, callable, complex, dict, float, format, int, isinstance, list, map, str, tuple, type
+
+    def written(value):
+        if isinstance(value, float) and type(value).__module__ in ("builtins", "numpy"):
+            whole = value == value // 1 and abs(value) < 2**53
+            return str(int(value)) if whole else format(float(value), ".15g")
+        return str(rounded(value))
+
+    def rounded(value):
+        kind = type(value)
+        if kind is float:
+            return value if value == value // 1 and abs(value) < 2**53 else float(format(value, ".15g"))
+        if kind is complex:
+            return complex(rounded(value.real), rounded(value.imag))
+        if kind is list or kind is tuple:
+            return kind(map(rounded, value))
+        return {key: rounded(one) for key, one in value.items()} if kind is dict else value
+
     space, say = globals(), sys.stdout.write
     del space["_answer"]
     try:
@@ -48,7 +66,7 @@ def _answer(text, names):
                     continue
                 value = value()
             if value is not None:
-                said = "value", str(value)
+                said = "value", written(value)
                 break
         else:
             said = "printed", ""
@@ -71,12 +89,16 @@ class ProgramAnswer:
     - sandbox, limits: as in `UnitTests`.
     - libraries: packages that a program may import beside the standard library, such as ("sympy",); loaded once.
 
+    A float that is returned or bound is written with 15 significant digits, as many as a double holds for sure, and a
+    whole one below 2**53 as a whole number: 0.1 + 0.2 is 0.3 and 36 / 2 is 18, alone or in a list, tuple or dictionary.
+    What a program prints itself stays as it printed it.
+
     The program is the last block of Python in the reply with all blocks that it needs, as
     `searchkit.answers.programs.program` finds it; it is run as a script, with nothing to read. The value is a text
-    (`str` of what was found), for keys, votes and verifiers that compare answers; the reply with its program stays in
-    `Sample.message`. Where a program fails, does not end, or comes to nothing, and where there is none, the value is
-    "", which never votes, and the reason is in the trace and in `Result.errors`. A truncated reply stays as it is and
-    is not run.
+    (`str` of what was found, floats apart), for keys, votes and verifiers that compare answers; the reply with its
+    program stays in `Sample.message`. Where a program fails, does not end, or comes to nothing, and where there is
+    none, the value is "", which never votes, and the reason is in the trace and in `Result.errors`. A truncated reply
+    stays as it is and is not run.
 
     Cost: that of `generator`; some ten milliseconds of CPU a sample in other processes, which `Usage` lacks. Programs
     are run again when a search is resumed. Raises `ConfigError` where there is no sandbox, `CallError` for a sample
@@ -117,6 +139,8 @@ class ProgramAnswer:
         """The answer, and why there is none."""
         if len(text) > LONGEST:
             return "", f"a program of more than {LONGEST:,} characters is not run"
+        if not is_program(text):
+            return "", NO_PROGRAM
         printed = list[str]()
 
         def keep(typed: str, said: str, expected: str) -> bool:

@@ -190,11 +190,11 @@ class Channel:
     def known(self, tag: str, body: Any) -> Any:
         """What the program's process says stands there. Raises whatever it likes for nonsense."""
         if tag == OBJECT:
-            number, traits = body
+            number, traits, *library = body
             if type(number) is not int:
                 raise ValueError(number)
             if number not in self._remotes:
-                self._remotes[number] = kind_of(frozenset(traits))(self, number)
+                self._remotes[number] = kind_of(frozenset(traits))(self, number, *map(str, library[:1]))
             return self._remotes[number]
         if tag == "raises":
             return self.stand_in(body)

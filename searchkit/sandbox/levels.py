@@ -75,7 +75,10 @@ def check(limits: Limits) -> None:
 
 
 def installed(libraries: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """The same names. Raises `ConfigError` for packages that are not here, and for what are no names of packages."""
+    """The same names. Raises `ConfigError` for packages that are not here, and for what is no tuple of their names."""
+    if not isinstance(libraries, tuple):
+        one = libraries if isinstance(libraries, str) and libraries.isidentifier() else "numpy"
+        raise ConfigError(f'{what} packages in a tuple, such as libraries=("{one}",), got {libraries!r:.80}')
     for name in libraries:
         if not isinstance(name, str) or not name.isidentifier():
             raise ConfigError(f"{what} {name!r}: name a package as it is imported, such as 'numpy'")

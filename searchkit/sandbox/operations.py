@@ -51,7 +51,10 @@ TRUSTED: dict[str, Callable[..., Any]] = {
 They are asked only of objects that a test knows to be the program's.
 """
 
-ALL = (*VALUES, *TRUSTED)
+ASYNCHRONOUS = ("__await__", "__aiter__", "__anext__", "__aenter__", "__aexit__")
+"""What an event loop asks for. The tests' loop cannot drive what runs in another process."""
+
+ALL = (*VALUES, *TRUSTED, *ASYNCHRONOUS)
 COMPARISONS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 """With one of these of its own, a class that extends a plain type is not compared as that type is."""
 

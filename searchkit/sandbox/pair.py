@@ -155,6 +155,7 @@ def _job(case: Case) -> dict[str, Any]:
     return {
         "text": case.text,
         "prompt": case.prompt,
+        "prelude": case.prelude,
         "entry_point": case.entry_point,
     }
 

@@ -35,7 +35,7 @@ def script(desk: socket.socket, job: dict[str, Any]) -> None:
 
 def play(channel: socket.socket, job: dict[str, Any]) -> None:
     """Execute the program, say how that went, and answer requests until the channel ends."""
-    player = Player(channel, module("program"))
+    player = Player(channel, module("program", job["prelude"]))
     sys.modules["__main__"] = player.module  # where a program looks for itself
     trouble = execute(job, player.module)
     send(channel, [STARTED, None if trouble is None else player.told(trouble)])
@@ -104,9 +104,9 @@ class Player:
         base = base_of(value)
         own_ones = _traits(kind, base or object)
         if base is None or COMPARISONS.intersection(own_ones):
-            return {OBJECT: [self.place(value), own_ones if base is None else _traits(kind, object)]}
+            return {OBJECT: [self.place(value), own_ones if base is None else _traits(kind, object), library_of(kind)]}
         if base not in IMMUTABLE:
-            return {OBJECT: [self.place(value), [*_traits(kind, object), PLAIN]]}
+            return {OBJECT: [self.place(value), [*_traits(kind, object), PLAIN], library_of(kind)]}
         fields = [str(name) for name in getattr(kind, "_fields", ())] if base is tuple else []
         packed = pack(BASES[base](value), self.number)
         return {"like": [packed, kind.__name__, fields, self.place(value), own_ones]}
@@ -150,6 +150,13 @@ class Player:
 @functools.cache
 def _traits(kind: Any, base: Any) -> list[str]:
     return traits(kind, base)
+
+
+@functools.cache
+def library_of(kind: Any) -> str:
+    """A class of a module that the program has imported, such as "sympy.Integer"; "" for the program's and Python's."""
+    root = str(getattr(kind, "__module__", "")).partition(".")[0]
+    return "" if root in ("program", "__main__", "builtins") else f"{root}.{kind.__name__}"
 
 
 def plain(value: Any) -> Any:

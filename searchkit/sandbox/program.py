@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import builtins
 import sys
 import types
 from typing import Any
@@ -14,16 +15,24 @@ for _name in __future__.all_feature_names:
     _FUTURE |= getattr(__future__, _name).compiler_flag
 
 
-def module(name: str) -> types.ModuleType:
-    """An empty module of that name, of a file as a program has one."""
+def module(name: str, prelude: str = "") -> types.ModuleType:
+    """An empty module of that name, of a file as a program has one.
+
+    prelude: imports that the program need not make. What they bind is known as Python's own names are, and is nothing
+    that the program defines; Python's own come first.
+    """
     made = sys.modules[name] = types.ModuleType(name)
     made.__file__ = FILE
+    if prelude:
+        given: dict[str, Any] = {}
+        exec(compile(prelude, "<prelude>", "exec", dont_inherit=True), given)
+        made.__dict__["__builtins__"] = {**given, **vars(builtins)}
     return made
 
 
 def run(job: dict[str, Any], name: str) -> None:
     """Execute the program from its first line to its last. Raises what it raises."""
-    made = module(name)
+    made = module(name, job["prelude"])
     for source in sources(job["text"], job["prompt"], job["entry_point"]):
         exec(compile(source, FILE, "exec", dont_inherit=True), made.__dict__)
 

@@ -13,9 +13,16 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from searchkit.sandbox.operations import TRUSTED, VALUES, traits
+from searchkit.sandbox.operations import ASYNCHRONOUS, TRUSTED, VALUES, traits
 
 PLAIN = "plain"  # the trait of a container of a class of the program's own, whose contents can be asked for
+
+
+COROUTINE = (
+    "a coroutine, or what else an event loop drives, cannot cross from the program's process to that of the tests: the "
+    "program must define a plain function, which may call asyncio.run itself"
+)
+LONGEST_NAME = 60  # characters of the name of a class
 
 
 class Opaque(TypeError):
@@ -25,16 +32,19 @@ class Opaque(TypeError):
 class Remote:
     """An object of the program. Equals itself; what else it equals depends on who made it."""
 
-    __slots__ = ("_sk_channel", "_sk_kind", "_sk_made", "_sk_number")
+    __slots__ = ("_sk_channel", "_sk_kind", "_sk_library", "_sk_made", "_sk_number")
     _sk_channel: Any
     _sk_number: int
     _sk_kind: bool  # whether a test knows it for a class
     _sk_made: bool  # whether it came of calling such a class
+    _sk_library: str  # the class, if it is one of a library, as the program's process says
     _sk_traits: frozenset[str] = frozenset()
 
-    def __init__(self, channel: Any, number: int) -> None:
-        for name, value in (("_sk_channel", channel), ("_sk_number", number), ("_sk_kind", False), ("_sk_made", False)):
-            object.__setattr__(self, name, value)
+    def __init__(self, channel: Any, number: int, library: str = "") -> None:
+        for name, value in (("channel", channel), ("number", number), ("library", library)):
+            object.__setattr__(self, f"_sk_{name}", value)
+        for name in ("_sk_kind", "_sk_made"):
+            object.__setattr__(self, name, False)
 
     def __getattr__(self, name: str) -> Any:
         return self._sk_channel.ask("get", self, name)
@@ -61,9 +71,11 @@ class Remote:
             return plain == other if name == "__eq__" else plain != other
         if "__eq__" not in self._sk_traits and "__eq__" not in getattr(type(other), "_sk_traits", ()):
             return name == "__ne__"
-        raise self._sk_channel.opaque(
+        raise _refused(
             "whether an object of a class of the program's own is equal to something, only its own code says: "
-            "compare what it holds"
+            "compare what it holds",
+            self,
+            other,
         )
 
     def __hash__(self) -> int:
@@ -72,7 +84,7 @@ class Remote:
 
     def __bool__(self) -> bool:
         if not _known(self):
-            raise self._sk_channel.opaque("an object of the program is neither true nor false: compare what it holds")
+            raise _refused("an object of the program is neither true nor false: compare what it holds", self)
         return bool(self._sk_channel.ask("__bool__", self))
 
     def __instancecheck__(self, instance: Any) -> bool:
@@ -83,9 +95,7 @@ class Remote:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        raise self._sk_channel.opaque(
-            "of what class an object of the program is, only the program's own classes can tell"
-        )
+        raise _refused("of what class an object of the program is, only the program's own classes can tell", self)
 
     @property
     def __dict__(self) -> Any:  # type: ignore[override]
@@ -124,6 +134,24 @@ def remote_of(value: Any) -> Remote | None:
     return found if is_remote(found) else None
 
 
+def _refused(text: str, *values: Any) -> Exception:
+    """The error of what cannot be known of an object, the first of `values`: why, and what to do."""
+    remotes = [remote for value in values if (remote := remote_of(value)) is not None]
+    if any(not remote._sk_traits.isdisjoint(ASYNCHRONOUS) for remote in remotes):
+        text = COROUTINE
+    elif library := next((name for one in remotes if (name := object.__getattribute__(one, "_sk_library"))), ""):
+        text = (
+            f"an object of {library[:LONGEST_NAME]} stays in the program's process, and what it equals only its "
+            "library says: the program must return int(...), float(...) or str(...) of it"
+        )
+    error: Exception = remotes[0]._sk_channel.opaque(text)
+    return error
+
+
+def _driven(self: Remote, *args: Any) -> Any:
+    raise _refused(COROUTINE, self)
+
+
 def _value(name: str) -> Callable[..., Any]:
     return lambda self, *args: self._sk_channel.ask(name, self, *args)
 
@@ -131,9 +159,11 @@ def _value(name: str) -> Callable[..., Any]:
 def _trusted(name: str) -> Callable[..., Any]:
     def asked(self: Remote, *args: Any) -> Any:
         if not any(_known(one) for one in (self, *args)):
-            raise self._sk_channel.opaque(
+            raise _refused(
                 "what an object of a class of the program's own makes of an operator is not known to be right: "
-                "compare what it holds"
+                "compare what it holds",
+                self,
+                *args,
             )
         return self._sk_channel.ask(name, self, *args)
 
@@ -166,6 +196,7 @@ def _exit(self: Remote, kind: Any, error: Any, trace: Any) -> bool:
 _FORWARD: dict[str, Callable[..., Any]] = {
     **{name: _value(name) for name in VALUES},
     **{name: _trusted(name) for name in TRUSTED},
+    **dict.fromkeys(ASYNCHRONOUS, _driven),
     "__call__": _call, "__next__": _next, "__exit__": _exit,
 }  # fmt: skip
 for _name in ("__eq__", "__ne__", "__hash__", "__bool__"):

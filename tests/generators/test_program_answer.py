@@ -87,11 +87,59 @@ def test_the_value_is_what_the_program_computes(body, value):
 
 
 @pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("ans = 0.1 + 0.2", "0.3"),
+        ("def solution():\n    return 1.1 * 3", "3.3"),
+        ("answer = (0.1 + 0.7) * 10", "8"),
+        ("ans = 36 / 2", "18"),
+        ("ans = -0.0", "0"),
+        ("ans = 2.0 ** 60", "1.15292150460685e+18"),
+        ("ans = 1234567890123456 / 1", "1234567890123456"),  # exact, and longer than 15 digits
+        ("ans = 1 / 3", "0.333333333333333"),
+        ("ans = 1e-7 * 3", "3e-07"),
+        ("ans = float('inf')", "inf"),
+        ("ans = [0.1 + 0.2, 1, 2.0]", "[0.3, 1, 2.0]"),
+        ("ans = (1.1 * 3, [4.35 * 100])", "(3.3, [435.0])"),
+        ("ans = {'x': 0.1 + 0.2}", "{'x': 0.3}"),
+        ("ans = (0.1 + 0.2) * 1j", "0.3j"),
+        ("ans = str(0.1 + 0.2)", "0.30000000000000004"),  # a text of the program's own
+        ("print(0.1 + 0.2)", "0.30000000000000004"),
+        ("float = int = format = str = abs = 3\nans = 0.1 + 0.2", "0.3"),
+        ("ans = True", "True"),
+        ("class F(float):\n    def __str__(self):\n        return 'mine'\nans = F(2)", "mine"),
+    ],
+)
+def test_floats_have_as_many_digits_as_a_double_holds(body, value):
+    """Two ways to compute a number are one answer; what a program prints is its own."""
+    [sample], result = drawn(fenced(body))
+    assert (sample.value, result.errors) == (value, ())
+
+
+def test_equal_floats_vote_together():
+    """0.1 + 0.2, 0.3 and 3 / 10, and the reference takes them."""
+    bodies = ("ans = 0.1 + 0.2", "ans = 0.3", "def solution():\n    return 3 / 10", "ans = 0.4", "ans = 0.4")
+    model = Recorded({"q": [fenced(body) for body in bodies]})
+    assert solve_sync("q", SelfConsistency(5), generator=of(model)).answer == "0.3"
+    judged = solve_sync("q", BestOfN(5, MathEqual(reference="0.3")), generator=of(model))
+    assert [one.verdict.passed for one in judged.candidates] == [True, True, True, False, False]
+
+
+def test_floats_of_numpy_have_as_many():
+    """The elements of its arrays are doubles."""
+    body = fenced("import numpy as np\nans = np.float64(0.1) + np.float64(0.2)")
+    assert [sample.value for sample in drawn(body, libraries=("numpy",))[0]] == ["0.3"]
+
+
+@pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        ("I cannot do that.", "SyntaxError"),
-        ("", "it printed nothing and has none of the names solution, answer, ans"),
-        ("42", "it printed nothing"),  # no program, and not taken for one
+        ("I cannot do that.", "no program was found in the reply"),
+        ("", "no program was found in the reply"),
+        ("42", "no program was found in the reply"),
+        ("So the answer is 42", "no program was found in the reply"),
+        ('{"answer": 42}', "no program was found in the reply"),
+        ("def solution(: return 42", "SyntaxError"),
         (fenced("x = 42"), "it printed nothing"),
         (fenced("print(1 / 0)"), "ZeroDivisionError: division by zero"),
         (fenced("print(42)\nraise ValueError('42')"), "ValueError: 42"),  # whatever it had printed

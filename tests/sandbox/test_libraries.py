@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.programs import passed, verdict
+from searchkit.errors import ConfigError
+from searchkit.generators import ProgramAnswer
+from searchkit.verifiers import DualAgreement, UnitTests
+from tests.helpers.programs import LEVEL, passed, verdict
 
 pytest.importorskip("numpy")
 ROOT = "import numpy as np\ndef root(x): return float(np.sqrt(x))"
@@ -75,3 +78,59 @@ def test_random_numbers_are_the_same_each_time():
     first, second = (verdict("raise ValueError(f())", draw, libraries=("numpy",)).feedback for _ in range(2))
     assert first == second
     assert "ValueError" in first
+
+
+SYMPY = "import sympy\nx = sympy.Symbol('x')\ndef f(n): return {}"
+
+
+@pytest.mark.parametrize(
+    ("result", "test", "name"),
+    [
+        ("sympy.Integer(n)", "assert f(9) == 9", "sympy.Integer"),
+        ("sympy.Rational(n, 2)", "assert f(9) == 4.5", "sympy.Rational"),
+        ("sympy.Float(n)", "assert abs(f(9) - 9) < 1e-9", "sympy.Float"),
+        ("sympy.solve(x ** 2 - n)", "assert f(9) == [-3, 3]", "sympy.Integer"),
+        ("{'x': sympy.Integer(n)}", "assert f(9) == {'x': 9}", "sympy.Integer"),
+        ("x ** n", "assert str(f(9)) == 'x**9' and f(9)", "sympy.Pow"),
+        ("sympy.Matrix([[n]])", "assert f(9) == [[9]]", "sympy.MutableDenseMatrix"),
+        ("sympy.Integer(n)", "assert isinstance(f(9), int)", "sympy.Integer"),
+    ],
+)
+def test_an_object_of_a_library_is_named_with_the_way_out(result, test, name):
+    """What it equals is not known; what it is made into crosses."""
+    pytest.importorskip("sympy")
+    found = verdict(test, SYMPY.format(result), libraries=("sympy",))
+    assert (found.passed, found.score) == (None, None)
+    assert f"an object of {name} stays in the program's process" in found.feedback
+    assert "must return int(...), float(...) or str(...) of it" in found.feedback
+
+
+def test_what_is_made_of_an_object_of_a_library_crosses():
+    """By the program, or by the test."""
+    pytest.importorskip("sympy")
+    for made, expected in (
+        ("int(sympy.Integer(n))", "9"),
+        ("float(sympy.Rational(n, 2))", "4.5"),
+        ("str(x + n)", "'x + 9'"),
+    ):
+        assert passed(f"assert f(9) == {expected}", SYMPY.format(made), libraries=("sympy",)) is True
+    assert passed("assert int(f(9)) == 9", SYMPY.format("sympy.Integer(n)"), libraries=("sympy",)) is True
+
+
+def test_the_name_of_a_class_is_what_the_program_says_it_is():
+    """Of classes of its own the feedback is as ever; a forged name is cut and cannot break out of its line."""
+    kind = "class A:\n    __module__ = {!r}\n    def __eq__(self, other): return True\ndef f(): return A()"
+    own = verdict("assert f() == 9", kind.format("program")).feedback
+    assert "an object of a class of the program's own" in own
+    forged = verdict("assert f() == 9", kind.format("x\n\x1b[31m" * 1000)).feedback
+    assert forged.isprintable()
+    assert len(forged) < 500
+    assert "must return int(...)" in forged
+
+
+@pytest.mark.parametrize("libraries", ["numpy", ["numpy"], {"numpy"}, "numpy, sympy", 3])
+@pytest.mark.parametrize("kind", [UnitTests, ProgramAnswer, DualAgreement])
+def test_libraries_are_a_tuple(kind, libraries):
+    """The sentence has the right form."""
+    with pytest.raises(ConfigError, match=r'packages in a tuple, such as libraries=\("numpy",\), got '):
+        kind(**{"generator": str} if kind is ProgramAnswer else {}, sandbox=LEVEL, libraries=libraries)

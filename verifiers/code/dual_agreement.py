@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit import templates as wording
-from searchkit.answers.programs import LONGEST, program
-from searchkit.errors import ConfigError
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, is_program, program
+from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Generator, Run
 from searchkit.sandbox.levels import Level, check, choose, installed
 from searchkit.sandbox.limits import Limits
@@ -20,6 +20,7 @@ from searchkit.sandbox.process import Broken
 from searchkit.sandbox.report import Case, Report
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.code.generated import assertions
+from searchkit.verifiers.code.misread import common_function, unknown_names, without_tests
 from searchkit.verifiers.code.suite import Suite, read
 from searchkit.verifiers.code.taken import taken
 from searchkit.verifiers.judges.asking import check_generator, name_of
@@ -41,7 +42,9 @@ class DualAgreement:
 
     - tests: assertions to run, each a text of Python; None lets a model write them.
     - generator: that model, None for the one given to `solve`. Of its replies those lines are used that assert
-      something of a call to the program, and can do no more than that; one that is written twice counts twice.
+      something of a call to the program, and can do no more than that, in lists and in ``def check(candidate)`` too;
+      one that is written twice counts twice. A reply without such a line is an error that the search survives, and so
+      are names in tests that no program defines; the feedback says so, too.
     - samples: how often it is asked.
     - template: what it is asked (field: {task}).
     - params: for its replies; None takes its own.
@@ -53,7 +56,8 @@ class DualAgreement:
     - libraries: as in `UnitTests`; by default there is the standard library alone.
 
     Joint. Truncated samples, those whose sandbox broke and those whose every test could not be judged abstain and
-    belong to no group; all do if there are no tests. A program that passes no test scores 0. Groups with equal scores
+    belong to no group; all do if there are no tests. A program that passes no test scores 0, and so does a reply
+    without a program, which is unread. Groups with equal scores
     are equally good: a strategy that takes the best one takes the first of their programs, where the authors' code
     counts the mean over them. Raises `ConfigError` where there is no sandbox, and what the generator
     raises if no reply came.
@@ -98,7 +102,7 @@ class DualAgreement:
     def key(self) -> str:
         asked = f"{name_of(self.generator)}:{self.samples}:{self.params}:{self.template!r}"
         ran = f"{self.entry_point}:{self.prompt!r}:{self.sandbox}:{self.limits}:{self.libraries}:{sys.version_info[:2]}"
-        return f"dual agreement:2:{self.tests}:{asked}:{ran}"
+        return f"dual agreement:3:{self.tests}:{asked}:{ran}"
 
     def bind(self, problem: Problem) -> DualAgreement:
         """The same with the names of the problem's reference, withheld or not. Its tests are not looked at."""
@@ -109,24 +113,37 @@ class DualAgreement:
         return replace(self, **named)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        tests = Counter(self.tests if self.tests is not None else await self._written(prompt, run))
+        written, trouble = (self.tests, "") if self.tests is not None else await self._written(prompt, samples, run)
+        tests = Counter(written)
         if not tests:
-            return [Verdict(feedback="there are no tests")] * len(samples)
+            return [Verdict(feedback=f"there are no tests: {trouble}")] * len(samples)
         names = taken(Suite(tuple(tests), entry_point=self.entry_point))
         texts = [None if sample.truncated else program(sample.text, names, self.prompt) for sample in samples]
-        distinct = [text for text in dict.fromkeys(texts) if text is not None]
+        bare = {text for text in texts if text is not None and not is_program(text, self.prompt)}
+        distinct = [text for text in dict.fromkeys(texts) if text is not None and text not in bare]
+        if strange := unknown_names(tests, distinct, self.prompt, self.entry_point):
+            run.fail(VerifierError(strange))
 
         async def passed(text: str, child: Run) -> Passed | str:
             return await self._passed(text, tuple(tests))
 
         outcomes = await run.map(passed, distinct, name="program")
-        known = {text: outcome.unwrap() for text, outcome in zip(distinct, outcomes, strict=True)}
-        return _verdicts(["it was truncated" if text is None else known[text] for text in texts], tests)
+        known: dict[str, Passed | str] = dict.fromkeys(bare, frozenset())
+        known |= {text: outcome.unwrap() for text, outcome in zip(distinct, outcomes, strict=True)}
+        verdicts = _verdicts(["it was truncated" if text is None else known[text] for text in texts], tests, strange)
+        none = Verdict(0.0, feedback=NO_PROGRAM, unread=True)
+        return [none if text in bare else verdict for text, verdict in zip(texts, verdicts, strict=True)]
 
-    async def _written(self, prompt: Prompt, run: Run) -> list[str]:
+    async def _written(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> tuple[list[str], str]:
+        """The tests, and what is wrong with replies that have none."""
         question = wording.worded(prompt, self.template)
         replies = await run.sample(self.generator, question, self.samples, params=self.params, partial=True)
-        return [test for reply in replies for test in assertions(reply.text, self.entry_point)]
+        subject = self.entry_point or common_function(program(one.text) for one in samples)
+        found = [assertions(reply.text, self.entry_point, subject) for reply in replies]
+        trouble = without_tests([reply.text for reply in replies], found)
+        if trouble:
+            run.fail(VerifierError(trouble))
+        return [test for tests in found for test in tests], trouble
 
     async def _passed(self, text: str, tests: tuple[str, ...]) -> Passed | str:
         """What passes; or why that is not known."""
@@ -147,8 +164,8 @@ class DualAgreement:
         return await POOL.run(choose(self.sandbox), case, self.limits)
 
 
-def _verdicts(passed: Sequence[Passed | str], tests: Counter[str]) -> list[Verdict]:
-    """One a program; one with a reason instead of tests has no part in it."""
+def _verdicts(passed: Sequence[Passed | str], tests: Counter[str], strange: str = "") -> list[Verdict]:
+    """One a program; one with a reason instead of tests has no part in it. strange: what is wrong with the tests."""
     groups = Counter(group for group in passed if not isinstance(group, str))
     programs, most = groups.total(), tests.total()
     verdicts = []
@@ -158,7 +175,6 @@ def _verdicts(passed: Sequence[Passed | str], tests: Counter[str]) -> list[Verdi
             continue
         right = sum(tests[test] for test in group)
         score = math.sqrt(groups[group] / programs) * right / most
-        verdicts.append(
-            Verdict(score, feedback=f"{groups[group]} of {programs} programs pass these {right} of {most} tests")
-        )
+        said = f"{groups[group]} of {programs} programs pass these {right} of {most} tests"
+        verdicts.append(Verdict(score, feedback=f"{said}; {strange}" if strange else said))
     return verdicts

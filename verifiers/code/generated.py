@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
+import re
 from collections.abc import Iterator
+from itertools import islice
 
+from searchkit.answers.programs import LONGEST as LONGEST_PROGRAM
 from searchkit.answers.programs import program
+from searchkit.answers.thoughts import without_thoughts
 
 LONGEST = 500  # characters of an assertion
 MOST = 100  # assertions of one text
+# A line, an item of a list, a line at Python's prompt; in back-ticks or not.
+_LISTED = re.compile(r"(?:[-*+\u2022]|\(?\d{1,3}[.):]|>>>)?[ \t]*(?:`+(assert[^`]+)`.*|(assert.*))")
 HARMLESS = {
     "abs", "all", "any", "bool", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "int", "isinstance",
     "len", "list", "max", "min", "ord", "range", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip",
@@ -25,11 +32,59 @@ EXPRESSIONS = (
 )  # fmt: skip
 
 
-def assertions(text: str, entry_point: str = "") -> list[str]:
-    """The usable assertions of a model's text, one a line, in order, with repetitions; at most `MOST`."""
-    lines = (line.strip() for line in program(text).splitlines())
-    found = (made for line in lines if line.startswith("assert") and (made := _assertion(line, entry_point)))
-    return [made for made, _ in zip(found, range(MOST), strict=False)]
+def assertions(text: str, entry_point: str = "", subject: str = "") -> list[str]:
+    """The usable assertions of a model's text, one a line, in order, with repetitions; at most `MOST`.
+
+    They are looked for in its program, then in all of its lines, where they may be items of a list. Those of a function
+    that tests its argument (``def check(candidate)``) are of the entry point; else of what the text calls it with; else
+    of `subject`.
+    """
+    for body in (program(text), without_thoughts(text)):
+        lines = (_LISTED.fullmatch(line.strip()) for line in _of_argument(body, entry_point, subject).splitlines())
+        found = (made for line in lines if line and (made := _assertion(line[1] or line[2], entry_point)))
+        if tests := list(islice(found, MOST)):
+            return tests
+    return []
+
+
+def _of_argument(text: str, entry_point: str, subject: str) -> str:
+    """The text, where assertions of a function about its one argument are about what it would be called with."""
+    if "candidate" not in text and "check" not in text:
+        return text
+    try:
+        tree = ast.parse(text) if len(text) <= LONGEST_PROGRAM else ast.Module([], [])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return text
+    lines = text.split("\n")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and len(node.args.args) == 1:
+            argument = node.args.args[0].arg
+            target = entry_point or _called_with(tree, node.name) or subject
+            if target and (node.name == "check" or argument == "candidate"):
+                for one in ast.walk(node):
+                    if isinstance(one, ast.Assert):
+                        _rename(one, argument, target, lines)
+    return "\n".join(lines)
+
+
+def _called_with(tree: ast.Module, name: str) -> str:
+    """The name that is given to a function of the text; "" if none or several are."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and len(node.args) == 1]
+    given = {ast.unparse(one.args[0]) for one in calls if isinstance(one.func, ast.Name) and one.func.id == name
+             and isinstance(one.args[0], ast.Name)}  # fmt: skip
+    return given.pop() if len(given) == 1 else ""
+
+
+def _rename(statement: ast.Assert, argument: str, target: str, lines: list[str]) -> None:
+    """Put the assertion, about `target`, on its first line, if it is not too long to be one."""
+    first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
+    if sum(map(len, lines[first:last])) > LONGEST:
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and node.id == argument:
+            node.id = target
+    with contextlib.suppress(RecursionError):
+        lines[first:last] = [f"assert {ast.unparse(statement.test)}"] + [""] * (last - first - 1)
 
 
 def _assertion(line: str, entry_point: str) -> str | None:

@@ -16,6 +16,16 @@ from typing import Any
 from searchkit.errors import ConfigError
 
 LARGEST = 2**26  # bytes of the tests of one record, unpacked
+# What the harness of LiveCodeBench puts in front of every program, and that of APPS in good part: its programs are
+# written as the sites that they come from take them, where `List` and `inf` are there without an import.
+MODULES = (
+    "string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools",
+    "functools", "operator", "io", "sys", "json", "typing",
+)  # fmt: skip
+PRELUDE = "\n".join(
+    [f"from {name} import *" for name in MODULES] + [f"import {name}" for name in MODULES]
+    + ["import fractions", "import time", "sys.setrecursionlimit(50_000)"]
+)  # fmt: skip
 _CALL = """
 from math import inf, nan
 
@@ -28,25 +38,37 @@ assert any(_found == _plain(one) for one in {accepted!r}), "another value"
 
 
 def fields_of(given: Any) -> dict[str, Any]:
-    """tests, prompt, entry_point, setup, as far as they are given. Raises `ConfigError` for a record that is broken."""
+    """tests, prompt, entry_point, setup, as far as they are given. Raises `ConfigError` for a record that is broken.
+
+    Of records of APPS and LiveCodeBench also the prelude, and their starter code where they have any.
+    """
     if not isinstance(given, Mapping):
-        return {"tests": _cases(given, "")}
+        return {"tests": _cases(given, ""), **_around({}, _is_live(given))}
     fields = {name: given.get(name) for name in ("prompt", "entry_point", "setup")}
     for name in ("tests", "test"):
         if given.get(name) is not None:
-            return {**fields, "tests": _cases(given[name], given.get("entry_point") or "")}
+            cases = _cases(given[name], given.get("entry_point") or "")
+            return {**fields, "tests": cases, **_around(given, _is_live(given[name]))}
     if "test_list" in given:
         return _mbpp(given)
     name = _function(given)
     if "public_test_cases" in given or "private_test_cases" in given:
         pairs = [*_hidden(given.get("public_test_cases")), *_hidden(given.get("private_test_cases"))]
-        return {"tests": _cases(pairs, name), "entry_point": name}
+        return {"tests": _cases(pairs, name), "entry_point": name, **_around(given)}
+    held = given
     if "input_output" in given:
-        given = _json(given["input_output"], "input_output")
-        name = _function(given) or name
-    if isinstance(given, Mapping) and {"inputs", "outputs"} <= given.keys():
-        return _apps(given, name)
+        held = _json(given["input_output"], "input_output")
+        name = _function(held) or name
+    if isinstance(held, Mapping) and {"inputs", "outputs"} <= held.keys():
+        return {**_apps(held, name), **_around(given)}
     return fields
+
+
+def _around(given: Mapping[str, Any], site: bool = True) -> dict[str, str]:
+    """What stands in front of the programs of a record of one of the sites, and what these may continue."""
+    starter = given.get("starter_code")
+    starter = starter.rstrip() if isinstance(starter, str) else ""
+    return {"prelude": PRELUDE, "starter": starter + "\n" if starter else ""} if site else {}
 
 
 def _mbpp(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,9 +124,7 @@ def _text(lines: Any) -> str:
 
 def _cases(tests: Any, name: str) -> Any:
     """Tests of LiveCodeBench, mappings with input, output and testtype, as pairs or calls; all else as it is."""
-    if not isinstance(tests, Sequence) or isinstance(tests, str) or not tests:
-        return tests
-    if not all(isinstance(one, Mapping) and {"input", "output"} <= one.keys() for one in tests):
+    if not _is_live(tests):
         return tests
     kinds = {one.get("testtype", "stdin") for one in tests}
     if kinds == {"stdin"}:
@@ -115,6 +135,13 @@ def _cases(tests: Any, name: str) -> Any:
         )
     return [_call(name, [_json(line, "input") for line in _text(one["input"]).split("\n") if line.strip()],
                   [_json(_text(one["output"]), "output")]) for one in tests]  # fmt: skip
+
+
+def _is_live(tests: Any) -> bool:
+    """Whether they are tests as LiveCodeBench has them."""
+    if not isinstance(tests, Sequence) or isinstance(tests, str) or not tests:
+        return False
+    return all(isinstance(one, Mapping) and {"input", "output"} <= one.keys() for one in tests)
 
 
 def _json(text: Any, what: str) -> Any:

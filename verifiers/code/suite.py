@@ -6,7 +6,7 @@ import ast
 import functools
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit.errors import ConfigError
@@ -31,13 +31,18 @@ FIXTURES = ("setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "a
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests of a program; the fields are those of `report.Case`. libraries: what the tests themselves import."""
+    """Tests of a program; the fields are those of `report.Case`. libraries: what the tests themselves import.
+
+    starter: the beginning of a program that a sample may continue or repeat; nothing of it is the tests'.
+    """
 
     tests: tuple[str, ...] | tuple[tuple[str, str], ...]
     prompt: str = ""
     entry_point: str = ""
     cases: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    prelude: str = ""
+    starter: str = ""
 
     @property
     def scripts(self) -> bool:
@@ -54,6 +59,7 @@ def read(given: Any) -> Suite:
     if isinstance(given, Suite):
         return given
     fields = fields_of(given)
+    around = {name: fields[name] for name in ("prelude", "starter") if name in fields}
     tests = fields.get("tests")
     prompt, entry_point, setup = (fields.get(name) or "" for name in ("prompt", "entry_point", "setup"))
     if not all(isinstance(text, str) for text in (prompt, entry_point, setup)):
@@ -63,9 +69,9 @@ def read(given: Any) -> Suite:
     if not isinstance(tests, Sequence) or not tests:
         raise ConfigError(f"tests are {FORMS}, got {given!r:.80}")
     if all(isinstance(test, str) for test in tests):
-        return _texts(tuple(tests), prompt, entry_point, setup)
+        return replace(_texts(tuple(tests), prompt, entry_point, setup), **around)
     if all(_is_pair(test) for test in tests) and not setup:
-        return Suite(tuple((typed, printed) for typed, printed in tests), prompt, entry_point)
+        return Suite(tuple((typed, printed) for typed, printed in tests), prompt, entry_point, **around)
     raise ConfigError(f"tests are {FORMS}, got {given!r:.80}")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
-from searchkit.answers.programs import LONGEST, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, goes_on, is_program, program
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.sandbox.levels import Level, check, choose, installed
@@ -34,7 +34,8 @@ class UnitTests(Independent):
     each a test; a list of (stdin, stdout) pairs, for programs that read and print; or a mapping that has one of these
     as "tests" or "test". In a mapping, "entry_point" is the one name that the tests take from the program, "prompt"
     is the beginning of the program, which a sample may continue or repeat, and "setup" stands in front of each test.
-    Records of HumanEval, MBPP, APPS and LiveCodeBench are such mappings. Functions and methods of `unittest.TestCase`
+    Records of HumanEval, MBPP, APPS and LiveCodeBench are such mappings; in the two last programs have the imports that
+    their sites make for them, and may continue "starter_code". Functions and methods of `unittest.TestCase`
     called test... are run one by one, each a test of its own. None takes the problem's reference, which wins where both
     are given.
     libraries: packages that a program may import beside the standard library, as they are imported. None: those that
@@ -52,7 +53,7 @@ class UnitTests(Independent):
     that was running and those after it. The sample abstains where the sandbox breaks; where a program was stopped by an
     import that is not named; and where a test does something with the program or its surroundings that cannot be known
     from outside: the feedback says what. One that fails another test is failed, and a test that could not be judged is
-    not passed in its score.
+    not passed in its score. A sample without anything that could be a program is failed and unread.
 
     Range: [0, 1]. Cost: one verification a sample and no model call; some milliseconds of CPU beyond the program's own,
     in other processes: `Usage` lacks them. Programs run on as many cores as there are. Raises `ConfigError` where there
@@ -91,7 +92,7 @@ class UnitTests(Independent):
         """Identity: a digest of the tests, the limits, the sandbox and the version of Python."""
         digest = blake2b(repr(self.suite).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         judged = f"{self.libraries}:{self.tolerance}:{identity(self.checker) if self.checker else None}"
-        return f"unit tests:2:{digest}:{self.limits}:{self.sandbox}:{judged}:{sys.version_info[:2]}"
+        return f"unit tests:3:{digest}:{self.limits}:{self.sandbox}:{judged}:{sys.version_info[:2]}"
 
     def bind(self, problem: Problem) -> UnitTests:
         """The same limits with the tests that `problem.reference` is."""
@@ -105,12 +106,17 @@ class UnitTests(Independent):
         if self.suite is None:
             raise VerifierError(UNBOUND)
         suite, names = self.suite, taken(self.suite)
-        texts = (program(sample.text, names, suite.prompt, reads=suite.scripts) for sample in samples)
+        begun = suite.prompt or suite.starter
+        texts = (program(sample.text, names, begun, reads=suite.scripts) for sample in samples)
         return [await self._judge(suite, text) for text in texts]
 
     async def _judge(self, suite: Suite, text: str) -> Verdict:
         if len(text) > LONGEST:
             return Verdict(0.0, False, feedback=f"a program of more than {LONGEST:,} characters is not run")
+        if not is_program(text, suite.prompt or suite.starter):
+            return Verdict(passed=False, feedback=NO_PROGRAM, unread=True)
+        if suite.starter and goes_on(suite.starter, text):
+            text = suite.starter + text
         level = choose(self.sandbox)
         try:
             report = await POOL.run(level, self._case(suite, text), self.limits)
@@ -127,6 +133,7 @@ class UnitTests(Independent):
         libraries = suite.libraries if self.libraries is None else (*self.libraries, *suite.libraries)
         case = Case(
             text, suite.tests, suite.prompt, suite.entry_point, suite.cases, tuple(sorted(set(libraries))),
+            suite.prelude,
         )  # fmt: skip
         accept = self.checker or (within(self.tolerance) if self.tolerance else None)
         return replace(case, accept=accept) if accept else case

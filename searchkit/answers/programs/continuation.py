@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from searchkit.answers.programs.scope import parsed, returns_outside
+from searchkit.answers.programs.scope import parsed, quiet, returns_outside, says
 
 MOST = 20  # texts that are tried, the last of each kind
 
@@ -21,9 +21,23 @@ def continuing(prompt: str, texts: Sequence[str], codes: Sequence[str]) -> str |
     for text in [*reversed(bodies), *reversed(others)]:
         for fitted in _fitted(text, prompt):
             tree = parsed(prompt + fitted)
-            if tree is not None and not returns_outside(tree):
+            if tree is not None and not returns_outside(tree) and _does(fitted, prompt):
                 return fitted
     return None
+
+
+def goes_on(prompt: str, text: str) -> bool:
+    """Whether a text is Python only behind a prompt, which it then continues."""
+    with quiet():
+        return parsed(text) is None and parsed(prompt + text) is not None
+
+
+def _does(fitted: str, prompt: str) -> bool:
+    """Whether it is more than a word or data, such as a JSON object, on lines of its own."""
+    if prompt[-1:] not in ("", "\n") and fitted[:1] != "\n":
+        return True  # it ends a line that the prompt begins
+    tree = parsed(textwrap.dedent(fitted))
+    return tree is None or any(map(says, tree.body))
 
 
 def _is_body(text: str) -> bool:

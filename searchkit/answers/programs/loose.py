@@ -6,9 +6,9 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from searchkit.answers.programs.lines import after
 from searchkit.answers.programs.scope import parsed, says
 
-_TOKEN = re.compile(r'"""|\'\'\'|"(?:\\.|[^"\\])*+"?|\'(?:\\.|[^\'\\])*+\'?|\#.*|[(\[{]|[)\]}]|\\.')
 _STARTS = re.compile(r"(?:async[ \t]+def|def|class)[ \t]+\w+[ \t]*[(:]|(?:import|from)[ \t]+[\w.]+|@\w")
 _CODE = re.compile(
     r"(?:async|def|class|if|elif|else|for|while|with|try|except|finally|match|case|return|assert|lambda)\b|[@#()\[\]{}]"
@@ -65,27 +65,6 @@ def _chunks(lines: list[str]) -> Iterator[str]:
             yield "\n".join(chunk)
             chunk = []
         chunk.append(line)
-        string, depth = _after(line, string, depth)
+        string, depth = after(line, string, depth)
     if chunk:
         yield "\n".join(chunk)
-
-
-def _after(line: str, string: str, depth: int) -> tuple[str, int]:
-    """Whether the next line begins inside a string of several lines, and in how many brackets."""
-    at = 0
-    while True:
-        if string:
-            end = line.find(string, at)
-            if end < 0:
-                return string, depth
-            at, string = end + 3, ""
-        found = _TOKEN.search(line, at)
-        if found is None:
-            return "", depth
-        at, token = found.end(), found[0]
-        if token in ('"""', "'''"):
-            string = token
-        elif token in "([{":
-            depth += 1
-        elif token in ")]}":
-            depth = max(depth - 1, 0)

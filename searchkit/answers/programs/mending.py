@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Iterator
 
 from searchkit.answers.programs.scope import parsed
+from searchkit.answers.programs.sessions import without_prompts
 
 _HEAD = re.compile(
     r"\s*(?:(?:\[(?:PYTHON|BEGIN|CODE|ANSWER|SOLUTION)\]|<\|python_tag\|>"
@@ -40,7 +41,6 @@ _ODD = re.compile(
 _QUOTED = re.compile(r"\A\s*(\"\"\"|''')\w{0,10}[ \t]*\n(.*?)\1\s*\Z", re.DOTALL)
 _TYPED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict(zip(map(ord, "“”‘’"), "\"\"''", strict=True))
 _MARGIN = re.compile(rf"^[ \t{_BLANKS}{_UNSEEN}]+", re.MULTILINE)
-_PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d{0,6}\]:|\.\.\.:)(?: |$)")
 _MAGIC = re.compile(r"^[ \t]*(?:[%!$?]|pip3? install|conda install)[^\n]*$", re.MULTILINE)
 _FLUSH = re.compile(r"^(?:async )?def [^\n]{1,500}:[ \t]*\n(?=\S)", re.MULTILINE)
 _NUMBER = re.compile(r"[ \t]*\d{1,6}(?:[ \t]?[:.|)│]|(?=[ \t]|$))[ \t]?")
@@ -119,14 +119,6 @@ def entities(text: str) -> str:
     return html.unescape(text) if re.search(r"&(?:lt|gt|amp|quot|nbsp|#\d{1,4});", text) else text
 
 
-def _session(text: str) -> str:
-    """What was typed at Python's prompt."""
-    lines = text.split("\n")
-    if not any(_PROMPT.match(line) for line in lines):
-        return text
-    return "\n".join(line[found.end() :] for line in lines if (found := _PROMPT.match(line)))
-
-
 def _without_magic(text: str) -> str:
     """Without the lines of a notebook that are no Python."""
     return _MAGIC.sub("", text)
@@ -179,4 +171,4 @@ def _unescaped(text: str) -> str:
     return text.replace('\\"', '"').replace("\\t", "\t").replace("\\n", "\n")
 
 
-_LAST = (_session, _without_magic, _after, _unnumbered, _first_line_in, _body_in, _unquoted, _unescaped)
+_LAST = (without_prompts, _without_magic, _after, _unnumbered, _first_line_in, _body_in, _unquoted, _unescaped)

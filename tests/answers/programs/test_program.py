@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import subprocess
 import sys
 import warnings
@@ -13,6 +15,7 @@ from searchkit.answers.programs import LONGEST, program
 from tests.answers.programs.replies import CONTINUING, NOT_CONTINUING, PROMPT, RIGHT, WRONG, many
 
 ROOT = Path(__file__).parents[3]
+HUMAN_EVAL = ROOT.parent / "shared" / "data" / "human_eval" / "HumanEval.jsonl.gz"
 
 
 def works(text, prompt=""):
@@ -50,6 +53,77 @@ def test_a_body_goes_on_from_the_prompt(name):
 def test_no_body_is_made_up(name):
     """What does not compute the sum does not do so afterwards."""
     assert not works(program(NOT_CONTINUING[name], ("total",), PROMPT), PROMPT)
+
+
+# ---------------------------------------------------------------- doctests beside and inside of a program
+
+
+DOC = 'def sq(x):\n    """The square.\n\n    >>> sq(2)\n    4\n    >>> sq(3)\n    9\n    """\n    return x * x'
+SINGLE = DOC.replace('"""', "'''")
+PROSE = ("Here it is:\n\n", "Here's what you asked for (it's short):\n", "Sure! See below.\n\nimport math\n\n")
+MORE = {
+    "in the docstring": DOC,
+    "in a docstring of single quotes": SINGLE,
+    "in a raw docstring": DOC.replace('"""The', 'r"""The'),
+    "with lines that go on": DOC.replace("    9\n", "    9\n    >>> for i in range(2):\n    ...     sq(i)\n"),
+    "in a method": "class Tool:\n    @staticmethod\n"
+    + "\n".join("    " + line for line in DOC.split("\n"))
+    + "\n\n\nsq = Tool.sq",
+    "below the function": "def sq(x):\n    return x * x\n\n>>> sq(3)\n9",
+    "below it, with prose": "def sq(x):\n    return x * x\n\nSo:\n\n>>> sq(3)\n9\n>>> [sq(i)\n...  for i in (1, 2)]",
+    "above the function": ">>> sq(3)\n9\n\nThe function:\n\ndef sq(x):\n    return x * x",
+    "a body left out": "class Shape(Protocol):\n    def area(self):\n        ...\n\ndef sq(x):\n    return x * x",
+    "asynchronous": 'def sq(x):\n    return x * x\n\nasync def other(x):\n    """\n    >>> 1\n    """',
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_an_example_is_not_the_program(name):
+    """Unfenced, with prose before, behind and on both sides, and in fences that prose has got into."""
+    prefix = "Protocol = object\n" if "Protocol" in MORE[name] else ""
+    text = MORE[name]
+    for before in ("", *PROSE):
+        for behind in ("", "\n\nThis returns the square; it's linear.\n", "\nDone.", "<|im_end|>"):
+            reply = before + text + behind
+            assert works(prefix + program(reply, ("sq",))), reply
+            assert works(prefix + program(f"So:\n```python\n{text}{behind}", ("sq",))), reply
+            if name not in ("below it, with prose", "above the function"):  # prose in a fence that is closed
+                assert works(prefix + program(f"So:\n```python\n{text}\n```{behind}", ("sq",))), reply
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ">>> def sq(x):\n...     return x * x\n...\n>>> sq(3)\n9",
+        '>>> def sq(x):\n...     """\n...     >>> sq(2)\n...     """\n...     return x * x\n>>> sq(3)\n9',
+        "Type this:\n\n>>> import math\n>>> def sq(x):\n...     return math.prod((x, x))\n\nand then sq(3).",
+        "In [1]: def sq(x):\n   ...:     return x * x\n\nOut[2]: 9",
+    ],
+)
+def test_a_session_is_what_was_typed(text):
+    """A program that stands at Python's own prompt."""
+    assert works(program(text, ("sq",)))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HUMAN_EVAL.exists(), reason="HumanEval is not here")
+@pytest.mark.parametrize(
+    "framed", ["Here it is:\n\n{}\n\nIt's linear.\n", "Here it is:\n\n{}", "{}\nDone.", "{}\n\n>>> 1\n1\n"]
+)
+def test_human_eval_in_prose(framed):
+    """164 of 164 solutions, unfenced between sentences, with the record's prompt and without."""
+    with gzip.open(HUMAN_EVAL, "rt") as lines:
+        records = [json.loads(line) for line in lines]
+    for record in records:
+        whole = record["prompt"] + record["canonical_solution"]
+        for prompt in ("", record["prompt"]):
+            found = program(framed.format(whole), (record["entry_point"], "Solution"), prompt)
+            # the text of the data set: no model wrote it
+            names = {}
+            exec(found, names)
+            exec(record["test"], names)
+            names["check"](names[record["entry_point"]])
+    assert len(records) == 164
 
 
 # ---------------------------------------------------------------- which blocks, where nothing is named

@@ -308,3 +308,46 @@ def test_what_cannot_be_known_abstains_and_says_why(test, text, said):
     found = verdict(test, text)
     assert (found.passed, found.value) == (None, None), found.feedback
     assert said in found.feedback
+
+
+# ---------------------------------------------------------------- what an event loop drives
+
+
+ASYNC = "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x * x"
+LOOP = "import asyncio\n"
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        LOOP + "assert asyncio.run(f(3)) == 9",
+        LOOP + "async def main():\n    assert await f(3) == 9\nasyncio.run(main())",
+        LOOP + "async def main():\n    assert await asyncio.gather(f(1), f(3)) == [1, 9]\nasyncio.run(main())",
+        LOOP + "async def main():\n    assert await asyncio.wait_for(f(3), 9) == 9\nasyncio.run(main())",
+        LOOP + "assert asyncio.new_event_loop().run_until_complete(f(3)) == 9",
+        "import unittest\nclass T(unittest.IsolatedAsyncioTestCase):\n"
+        "    async def test_f(self):\n        self.assertEqual(await f(3), 9)",
+    ],
+)
+def test_a_coroutine_cannot_cross(tests):
+    """The sample abstains, and the feedback says what the matter is; a plain function can do the same."""
+    found = verdict(tests, ASYNC)
+    assert (found.passed, found.score) == (None, None)
+    assert "a coroutine, or what else an event loop drives, cannot cross" in found.feedback
+    plain = ASYNC.replace("def f", "def g") + "\ndef f(x): return asyncio.run(g(x))"
+    assert passed("assert f(3) == 9", plain) is True
+
+
+def test_other_things_that_a_loop_drives_cannot_cross():
+    """Asynchronous generators, contexts and awaitable objects; one that is forgotten is wrong as ever."""
+    go = LOOP + "async def main():\n    {}\nasyncio.run(main())"
+    programs = {
+        "assert [x async for x in f()] == [1]": "async def f():\n    yield 1",
+        "async with f() as one: assert one == 1":
+            "class f:\n    async def __aenter__(self): return 1\n    async def __aexit__(self, *_): pass",
+        "assert await f() == 1": "class f:\n    def __await__(self):\n        yield\n        return 1",
+    }  # fmt: skip
+    for test, program in programs.items():
+        found = verdict(go.format(test), program)
+        assert (found.passed, "cannot cross" in found.feedback) == (None, True), found.feedback
+    assert passed("assert f(3) == 9", ASYNC) is False

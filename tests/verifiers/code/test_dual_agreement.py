@@ -169,7 +169,113 @@ def test_several_replies_are_asked_for_and_repetitions_count():
     assert len(asked) == 3
     assert asked[0].startswith("Write f(x), the square of x.\n\nDo not solve")
     silent = of(None, generator=Model(Scripted(lambda request: "None come to mind.")))
-    assert [v.feedback for v in judge(silent, SQUARE, DOUBLE)] == ["there are no tests"] * 2
+    found = judge(silent, SQUARE, DOUBLE)
+    assert all(v.feedback.startswith("there are no tests: ") and v.value is None for v in found)
+
+
+CLASS = "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(2), 4)"
+UNREAD = {
+    "unittest": CLASS,
+    "unittest in a fence": f"Here are tests:\n\n```python\n{CLASS}\n```",
+    "doctest": ">>> f(2)\n4\n>>> f(3)\n9",
+    "a table": "| x | f(x) |\n|---|---|\n| 2 | 4 |",
+    "prose": "f(2) should be 4.",
+    "controls": "No\x1b[31m tests\u202e " * 1000,
+    "nothing": "",
+}
+
+
+def errors_of(tests_text, *programs):
+    """The candidates of a search whose test writer says so, and its errors."""
+
+    def writes(request):
+        return tests_text if "Write tests" in request.prompt.text else programs[request.index]
+
+    result = solve_sync(PROMPT, BestOfN(len(programs), of(None)), generator=Model(Scripted(writes)))
+    return [one.verdict for one in result.candidates], [str(error) for error in result.errors]
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_form_that_is_not_read_is_named(name):
+    """In the feedback and among the errors, with what came, on one line."""
+    verdicts, [error] = errors_of(UNREAD[name], SQUARE, DOUBLE)
+    shown = {"controls": r"No\x1b[31m tests\u202e", "nothing": "came an empty text"}.get(name, UNREAD[name][:8])
+    for said in (error, *(verdict.feedback for verdict in verdicts)):
+        assert "only lines such as `assert function(arguments) == result` are read" in said
+        assert shown in said
+        assert said.isprintable()
+        assert len(said) < 400
+    assert [verdict.value for verdict in verdicts] == [None, None]
+
+
+PAIR = ["assert f(2) == 4", "assert f(3) == 9"]
+LISTED = {
+    "dashes": "- assert f(2) == 4\n- assert f(3) == 9",
+    "stars and back-ticks": "Tests:\n\n* `assert f(2) == 4`\n* `assert f(3) == 9` (small)",
+    "numbers": "1. assert f(2) == 4\n2. assert f(3) == 9",
+    "numbers and back-ticks": "1) `assert f(2) == 4`: the basis\n2) `assert f(3) == 9`: more",
+    "bullets": "\u2022 assert f(2) == 4\n\u2022 assert f(3) == 9",
+    "with other code in prose": "Use `def g(x): return x`.\n\n- assert f(2) == 4\n- assert f(3) == 9",
+    "at a prompt": ">>> assert f(2) == 4\n>>> assert f(3) == 9",
+    "thoughts": "<think>- assert f(1) == 2</think>\n- assert f(2) == 4\n- assert f(3) == 9",
+    "check": "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9\n",
+    "check, called": "def check(g):\n    assert g(2) == 4\n    assert g(3) == 9, 'odd'\n\ncheck(f)",
+    "another name": "```\ndef run(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9\n```",
+    "over lines": "def check(candidate):\n    assert candidate(\n        2\n    ) == 4\n    assert candidate(3) == 9",
+    "pytest": "def test_two():\n    assert f(2) == 4\n\ndef test_three():\n    assert f(3) == 9",
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_tests_in_lists_and_in_check_are_read(name):
+    """As they would be in lines of their own; what `check` is about is known by the programs, if by nothing else."""
+    assert assertions(LISTED[name], "f") == PAIR
+    assert assertions(LISTED[name], "", "f") == PAIR
+    verdicts, errors = errors_of(LISTED[name], SQUARE, f"```python\n{DOUBLE}\n```", POWER)
+    assert errors == []
+    assert [v.score for v in verdicts] == pytest.approx([math.sqrt(2 / 3), math.sqrt(1 / 3) / 2, math.sqrt(2 / 3)])
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("@pytest.mark.parametrize('x, y', [(2, 4)])\ndef test_f(x, y):\n    assert f(x) == y", "x, y"),
+        ("data = 3\nassert f(data) == 9\nassert f(2) == 4", "data"),
+        ("assert square(2) == 4\nassert square(3) == 9", "square"),
+        ("def check(candidate, more):\n    assert candidate(2) == 4", "candidate"),
+        ("for n in range(3):\n    assert f(n) == n * n", "n"),
+        ("\n".join(f"assert f(a{i}) == 1" for i in range(50)), "a0, a1, a2, a3, a4, ..."),
+    ],
+)
+def test_names_that_no_program_defines_are_reported(text, names):
+    """Such a test fails for all programs alike, and that must not be silent."""
+    verdicts, [error] = errors_of(text, SQUARE, "def f(x): return x * (", DOUBLE)
+    for said in (error, *(verdict.feedback for verdict in verdicts)):
+        assert f"use {names}, which no program defines: only lines such as" in said
+        assert said.isprintable()
+        assert len(said) < 500
+    assert max(verdict.score for verdict in verdicts) < 1
+
+
+def test_names_that_a_program_or_the_prompt_defines_are_not_reported():
+    """Helpers, methods, what is imported, modules of the standard library; with an entry point that alone."""
+    text = "assert f(TWO) == 4\nassert math.isclose(g(2), 4)\nassert f(len('ab')) == 4"
+    program = "TWO = 2\ndef f(x): return x * x\nclass Solution:\n    def g(self, x): return x * x"
+    assert errors_of(text, program, SQUARE)[1] == []
+    assert errors_of(text, "from nowhere import *", SQUARE)[1] == []
+    assert errors_of(text, "def f(x", "I cannot help.")[1] == []  # nothing is known
+    given = of(("assert f(g(2)) == 16",), entry_point="f")
+    [verdict] = judge(given, "def f(x): return x * x\ndef g(x): return x * x")
+    assert "use g, which is not the entry point f" in verdict.feedback
+    [verdict] = judge(of(("assert f(two) == 4",), entry_point="f", prompt="two = 2\n"), "def f(x): return x * x")
+    assert (verdict.score, "which" in verdict.feedback) == (1.0, False)
+
+
+def test_a_reply_without_a_program_scores_nothing_and_is_unread():
+    """It is run against no test, and is a program among the others."""
+    none, right = judge(of(), "I cannot help.", SQUARE)
+    assert (none.score, none.unread, none.feedback) == (0.0, True, "no program was found in the reply")
+    assert (right.score, right.unread) == (pytest.approx(math.sqrt(1 / 2) * 3 / 4), False)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pickle
+import textwrap
 import zlib
 
 import pytest
@@ -113,6 +114,85 @@ def test_records_for_functions(name):
     record, right, wrong = CALLED[name]
     assert passed(record, right) is True, verdict(record, right).feedback
     assert passed(record, wrong) is False
+
+
+# ---------------------------------------------------------------- what the sites put in front of a program
+
+
+STARTER = "class Solution:\n    def pair(self, nums: List[int], target: int) -> Optional[List[int]]:\n        "
+PAIRS = {"fn_name": "pair", "inputs": [[[2, 7, 11], 9], [[3, 2, 4], 6]], "outputs": [[0, 1], [1, 2]]}
+SITES = {
+    "APPS": {"input_output": json.dumps(PAIRS), "starter_code": STARTER},
+    "LiveCodeBench": {
+        "public_test_cases": json.dumps(
+            [{"input": "[2, 7, 11]\n9", "output": "[0, 1]", "testtype": "functional"},
+             {"input": "[3, 2, 4]\n6", "output": "[1, 2]", "testtype": "functional"}]
+        ),
+        "metadata": json.dumps({"func_name": "pair"}),
+        "starter_code": STARTER,
+    },
+}  # fmt: skip
+BODY = """seen = {}
+for i, n in enumerate(nums):
+    if target - n in seen:
+        return [seen[target - n], i]
+    seen[n] = i
+return None"""
+METHOD = STARTER.rstrip() + "\n" + textwrap.indent(BODY, " " * 8)
+PROSE = "This is linear."
+REPLIES = {
+    "the class": METHOD,
+    "in a fence": f"Here:\n```python\n{METHOD}\n```\n{PROSE}",
+    "with prose": f"Here it is:\n\n{METHOD}\n\n{PROSE}",
+    "a function": "def pair(nums: List[int], target: int) -> Optional[List[int]]:\n" + textwrap.indent(BODY, "    "),
+    "the body": textwrap.indent(BODY, " " * 8),
+    "the body, its first margin lost": textwrap.indent(BODY, " " * 8).lstrip(),
+    "the body without a margin": BODY,
+    "the body in a fence": f"```python\n{BODY}\n```",
+    "other modules": METHOD.replace("seen = {}", "seen = defaultdict(lambda: inf); heapq.heapify([])")
+    .replace("in seen:", "in seen and gcd(2, 4) == reduce(max, [1, 2]):"),
+    "its own imports": f"from typing import *\nimport collections\n{METHOD}",
+    "a future import": f"from __future__ import annotations\n{METHOD}",
+    "Python's own names stay": METHOD.replace("seen = {}", "seen = {}; assert pow(3, 2, 5) == 4 and sum([1]) == 1"),
+    "JSON": json.dumps({"code": METHOD, "explanation": PROSE}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("name", REPLIES)
+def test_programs_of_the_sites_need_no_imports(site, name):
+    """`List` is there, and a body continues the starter code; a wrong one does not pass."""
+    found = verdict(SITES[site], REPLIES[name])
+    assert found.passed is True, found.feedback
+    wrong = REPLIES[name].replace("[seen[target - n], i]", "[i, seen[target - n]]")
+    assert verdict(SITES[site], wrong).passed is False
+
+
+def test_scripts_of_the_sites_need_no_imports():
+    """Those that read and print, too."""
+    program = "def double(xs: List[int]) -> int:\n    return Counter(xs)[2]\nprint(int(sys.stdin.readline()) ** 2)"
+    for name in ("APPS", "APPS, a whole record", "LiveCodeBench", "LiveCodeBench, a whole record"):
+        assert passed(STDIN[name], program) is True
+    assert passed([("3", "9")], program) is False  # tests of one's own: Python as it is
+
+
+@pytest.mark.parametrize("name", ["gcd", "count", "search", "List", "math"])
+def test_what_a_site_imports_is_not_the_program(name):
+    """An entry point that a module has, too, is the program's or is missing."""
+    record = {"fn_name": name, "inputs": [[4, 6]], "outputs": [2]}
+    method = f"class Solution:\n    def {name}(self, a, b):\n        return {{}}"
+    assert passed(record, method.format("min(a, b) - 2")) is True
+    assert passed(record, method.format("a")) is False
+    assert passed(record, "x = 2") is False
+
+
+def test_a_starter_that_needs_other_names():
+    """A class that only the site has: the program must define it, and the tests do not care."""
+    starter = "# class Node:\n#     pass\nclass Solution:\n    def f(self, root: Node) -> int:\n        "
+    record = {"fn_name": "f", "inputs": [[1]], "outputs": [1], "starter_code": starter}
+    assert passed(record, "class Solution:\n    def f(self, root): return root") is True
+    assert passed(record, f"class Node: pass\n{starter}return root") is True
+    assert "Node" in verdict(record, "        return root").feedback
 
 
 class Evil:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -54,6 +55,49 @@ def test_bodies_go_on_from_the_prompt():
     """Whatever margin they have."""
     assert passed(HUMAN_EVAL, *CONTINUING.values()) == [True] * len(CONTINUING)
     assert passed(HUMAN_EVAL, *NOT_CONTINUING.values()) == [False] * len(NOT_CONTINUING)
+
+
+PROSE = (
+    "I cannot help.", "I'm sorry, but I can't do that.", "", "   \n", "Sorry", "None", "42", "-1.5", "[1, 2]", "'text'",
+    "Not possible", "The answer: 6", "if you want, I can try again", "return to the first step\nand try again".title(),
+    "```\nI cannot help.\n```", "```json\n{}\n```", "```text\n42\n```", '{"code": "I cannot help."}', "{}",
+    '{"result": {"value": [6]}}', "# nothing yet", "<think>def total(xs): return sum(xs)</think>No.",
+    "First, we add them up. Then we are done.\n\n- one\n- two", "x \u2264 y, so z", "\\boxed{6}",
+)  # fmt: skip
+BROKEN = (
+    "def total(xs) return sum(xs)", "def total(xs):", "```python\ndef total(xs:\n```", "import\nfrom x import y z",
+    "Here it is:\n\ndef total(xs)\n    return sum(xs", "for x in xs:\nreturn x", "x = 6", "print(6)",
+    "lambda xs: sum(xs",
+    "total(xs)", "@cache\nde total(xs)", "def other(xs):\n    return 6", "```python\nx = = 6\n```",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tests", [["assert total([1, 2, 3]) == 6"], HUMAN_EVAL, [("1 2 3", "6")]])
+def test_a_reply_without_a_program_is_unread(tests):
+    """It fails, and an experiment can tell it from a wrong program."""
+    for text, found in zip(PROSE, judge(UnitTests(tests, LEVEL, SLOW), *PROSE), strict=True):
+        assert (found.passed, found.unread, found.value) == (False, True, 0.0), text
+        assert found.feedback == "no program was found in the reply"
+    for text, found in zip(BROKEN, judge(UnitTests(tests, LEVEL, SLOW), *BROKEN), strict=True):
+        if (tests, text) != ([("1 2 3", "6")], "print(6)"):
+            assert (found.passed, found.unread) == (False, False), text
+
+
+def test_a_program_in_json_is_read():
+    """One field of a name that says code; two of them are none."""
+    code = "def total(xs):\n    return sum(xs)"
+    for field in ("code", "program", "solution", "Code", "python"):
+        whole = json.dumps({"thought": "add them", field: code, "confidence": 0.9}, indent=1)
+        fenced = json.dumps({field: f"```python\n{code}\n```"})
+        texts = (whole, f"```json\n{whole}\n```", f"```\n{whole}\n```", fenced, f"<think>hm</think>\n{whole}")
+        for tests in (["assert total([1, 2, 3]) == 6"], HUMAN_EVAL):
+            assert passed(tests, *texts) == [True] * len(texts)
+    body = json.dumps({"completion": "    return sum(xs)\n"})
+    assert passed(HUMAN_EVAL, body) == [True]
+    twice = [f'{{"code": {json.dumps(code)}, "{other}": "def total(xs): return 0"}}' for other in ("code", "solution")]
+    assert passed(HUMAN_EVAL, *twice) == [False, False]
+    data = many(f"DATA = {json.dumps({'code': 'def total(xs): return 0'})}", code)
+    assert passed(HUMAN_EVAL, data) == [True]
 
 
 def test_scripts_with_usage_behind_them():
