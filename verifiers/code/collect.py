@@ -32,7 +32,9 @@ class Found:
 def collect(tree: ast.Module, entry_point: str) -> Found:
     """Raises `ConfigError`, which names what cannot be run."""
     _refuse_frameworks(tree)
-    used = {node.id for node in running(tree.body) if isinstance(node, ast.Name)}
+    run = [name for name, _ in _functions(tree.body) if name.startswith("test")]
+    run += [one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith(("test", "setUp"))]
+    used = {node.id for node in running(tree.body, run) if isinstance(node, ast.Name)}
     found = Found()
     classes = {node.name: node for node in _statements(tree.body) if isinstance(node, ast.ClassDef)}
     for name, function in _functions(tree.body):
