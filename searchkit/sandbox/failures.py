@@ -55,7 +55,9 @@ class Failures:
 
     def trouble(self) -> str:
         """Why a test that ended without an exception has not passed; "" if it has."""
-        own = [one for one in threading.enumerate() if one not in self.threads and one is not threading.current_thread()]
+        own = [
+            one for one in threading.enumerate() if one not in self.threads and one is not threading.current_thread()
+        ]
         waiting = [one for one in own if one not in _workers()]
         for thread in waiting:
             thread.join(PATIENCE)

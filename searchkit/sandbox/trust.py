@@ -74,7 +74,12 @@ def _makes(node: ast.AST, aliases: set[str]) -> bool:
         return _called(node) in ("sum", "max", "min", "sorted", "abs", "next", "iter", "list", "reversed") and any(
             _makes(one, aliases) for one in node.args
         )
-    parts = {ast.BinOp: ("left", "right"), ast.UnaryOp: ("operand",), ast.Subscript: ("value",), ast.NamedExpr: ("value",)}
+    parts = {
+        ast.BinOp: ("left", "right"),
+        ast.UnaryOp: ("operand",),
+        ast.Subscript: ("value",),
+        ast.NamedExpr: ("value",),
+    }
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         return any(_makes(one, aliases) for one in node.elts)
     if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp):
@@ -105,8 +110,16 @@ def _text(node: ast.AST) -> str:
     """A name, or an attribute of one as `self.x`; "" for all else."""
     if isinstance(node, ast.Name):
         return node.id
-    return f"{node.value.id}.{node.attr}" if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+    return (
+        f"{node.value.id}.{node.attr}" if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""
+    )
 
 
 def _called(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+    return (
+        node.func.attr
+        if isinstance(node.func, ast.Attribute)
+        else node.func.id
+        if isinstance(node.func, ast.Name)
+        else ""
+    )

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from searchkit.sandbox.failures import CHECKED, HELD, LATER
 
 EXPECTING = {"raises", "warns", "deprecated_call"}  # of pytest: they check where they are called
-SILENT = {"fail", "exit", "_exit", "quit", "abort", "skipTest", "skip", "throw"}  # a test that passes does not reach them
+SILENT = {
+    "fail",
+    "exit",
+    "_exit",
+    "quit",
+    "abort",
+    "skipTest",
+    "skip",
+    "throw",
+}  # a test that passes does not reach them
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,9 @@ def _is_due(node: ast.AST) -> bool:
     """Whether it has assertions, and checks in no other way, such as that an exception comes."""
     parts = list(ast.walk(node))
     asserts = any(isinstance(one, ast.Assert) or checks(_name(one)) for one in parts)
-    return asserts and not any(isinstance(one, ast.Raise | ast.Try) or _name(one) in SILENT or _is_end(one) for one in parts)
+    return asserts and not any(
+        isinstance(one, ast.Raise | ast.Try) or _name(one) in SILENT or _is_end(one) for one in parts
+    )
 
 
 def _is_end(node: ast.AST) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from searchkit.errors import ConfigError
-from searchkit.verifiers.code.checks import is_vacuous, running
+from searchkit.verifiers.code.checks import running
+from searchkit.verifiers.code.vacuous import is_no_message, is_vacuous, is_vacuous_call
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 HOOKS = {
@@ -33,7 +34,11 @@ def collect(tree: ast.Module, entry_point: str) -> Found:
     """Raises `ConfigError`, which names what cannot be run."""
     _refuse_frameworks(tree)
     run = [name for name, _ in _functions(tree.body) if name.startswith("test")]
-    run += [one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith(("test", "setUp"))]
+    run += [
+        one.name
+        for one in ast.walk(tree)
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith(("test", "setUp"))
+    ]
     used = {node.id for node in running(tree.body, run) if isinstance(node, ast.Name)}
     found = Found()
     classes = {node.name: node for node in _statements(tree.body) if isinstance(node, ast.ClassDef)}
@@ -207,6 +212,10 @@ def _refuse_frameworks(tree: ast.Module) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert) and is_vacuous(node.test) and ast.unparse(node.test) not in ("True", "1"):
             raise ConfigError(f"an assertion of the tests cannot fail: {ast.unparse(node):.80}")
+        if is_vacuous_call(node):
+            raise ConfigError(f"an assertion of the tests cannot fail as it is meant: {ast.unparse(node):.80}")
+        if isinstance(node, ast.Assert) and is_no_message(node.msg):
+            raise ConfigError(f"an assertion of the tests compares nothing: {ast.unparse(node):.80}")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for one in node.decorator_list:
                 name = ast.unparse(one).partition("(")[0]

@@ -129,7 +129,7 @@ class DualAgreement:
         """The tests that were given. Raises `ConfigError`, as `UnitTests` does."""
         if self.tests is None:
             return []
-        suite = read({"tests": list(self.tests), "entry_point": self.entry_point, "prompt": self.prompt})
+        suite = read({"tests": self.tests, "entry_point": self.entry_point, "prompt": self.prompt})
         cases = suite.cases or [""] * len(suite.tests)
         found = [(text, case) for text, case in zip(suite.tests, cases, strict=True) if isinstance(text, str)]
         if len(found) < len(suite.tests):

@@ -174,7 +174,8 @@ def test_what_shows_a_class(shows):
 
 
 @pytest.mark.parametrize(
-    "shows", ["assert A(3).real == 3", "a = A(3)\nassert a.copy() == 3", "assert A.__name__", "x = B(3)\nassert x.x == 3"]
+    "shows",
+    ["assert A(3).real == 3", "a = A(3)\nassert a.copy() == 3", "assert A.__name__", "x = B(3)\nassert x.x == 3"],
 )
 def test_what_shows_none(shows):
     """What a plain value or a function has, too."""

@@ -58,7 +58,10 @@ def test_what_a_method_returns_is_not_what_was_made(tests):
 
 @pytest.mark.parametrize("tests", RETURNED)
 def test_nor_a_singleton(tests):
-    single = ITSELF + "    one = None\n    def __new__(c, *a):\n        c.one = c.one or object.__new__(c)\n        return c.one\n"
+    single = (
+        ITSELF
+        + "    one = None\n    def __new__(c, *a):\n        c.one = c.one or object.__new__(c)\n        return c.one\n"
+    )
     assert judged(tests, single) is not True
 
 
@@ -291,4 +294,6 @@ def test_marks_by_other_names_are_not_passed_over(tests):
 def test_helpers_are_no_cases():
     """Nor are classes that were imported, or the program's."""
     text = "from unittest import *\nimport unittest\ndef test_of(n): assert sq(n) == n * n\ntest_of(3)\ntest_data = [1]\nTestData = dict\n"
-    assert passed(text, RIGHT + "\ndef test_me(): assert False\nclass TestMe:\n    def test_a(self): assert False") is True
+    assert (
+        passed(text, RIGHT + "\ndef test_me(): assert False\nclass TestMe:\n    def test_a(self): assert False") is True
+    )
