@@ -4,7 +4,8 @@ Whatever answers with a value is passed on; the value is judged by the tests' ow
 truth (is it equal, is it less, is it true) is asked only of objects that a test itself made by calling a name with a
 capital letter, and is unknown of others: a program that was to return a number must not decide what equals it.
 What was made so is compared with its like. With plain data it is compared only if the test shows that the name is a
-class (see `trust.py`), and as long as the object has come from nowhere else: what a method returns is not what was made.
+class (see `trust.py`), and as long as the object has come from nowhere else: what a method returns is not what was
+made.
 Runs inside the sandbox.
 """
 

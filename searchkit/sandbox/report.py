@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Ended
 
-
 BLANK = " \t\r"  # a carriage return ends a line together with a line feed
 
 

@@ -82,17 +82,22 @@ def _marks(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
         waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Assert):
             yield HELD, node.test
-        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
-            if checks(_name(node)) or _name(node) in LATER or _name(node) == "fail":
-                yield CHECKED, node
+        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load) and _is_watched(_name(node)):
+            yield CHECKED, node
+
+
+def _is_watched(name: str) -> bool:
+    return checks(name) or name in LATER or name == "fail"
 
 
 def _inserted(text: str, marks: list[tuple[str, ast.expr]]) -> str:
     """With a name and brackets around each place. Columns of the syntax tree are bytes."""
     lines = text.encode("utf-8", "surrogatepass").split(b"\n")
-    # Where several begin, the outermost comes first; where several end, the innermost.
-    places = [(node.lineno, node.col_offset, 1, -node.end_lineno, -node.end_col_offset, f"{name}((") for name, node in marks]  # type: ignore[operator]  # fmt: skip
-    places += [(node.end_lineno, node.end_col_offset, 0, -node.lineno, -node.col_offset, "))") for _, node in marks]  # type: ignore[misc]  # fmt: skip
+    places = list[tuple[int, int, int, int, int, str]]()
+    for name, node in marks:  # where several begin, the outermost comes first; where several end, the innermost
+        end, last = node.end_lineno or 0, node.end_col_offset or 0
+        places.append((node.lineno, node.col_offset, 1, -end, -last, f"{name}(("))
+        places.append((end, last, 0, -node.lineno, -node.col_offset, "))"))
     for line, column, *_, added in sorted(places, reverse=True):
         old = lines[line - 1]
         lines[line - 1] = old[:column] + added.encode() + old[column:]

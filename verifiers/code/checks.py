@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from searchkit.verifiers.code.vacuous import is_no_message, is_vacuous, is_vacuous_call
 
-# Calls that fail where a value is wrong, by their names; what only looks (isclose, array_equal) or tells (warn) is none.
+# Calls that fail where a value is wrong, by their names; what only looks (isclose) or tells (warn) is none.
 CHECKING = re.compile(
     r"_?assert\w*|fail\w*|raises|warns|deprecated_call|throw|exit|_exit|quit|abort|expect\w*|should\w*"
 )

@@ -19,6 +19,7 @@ HOOKS = {
     "setup_module", "teardown_module", "setup_function", "teardown_function", "setup_class", "teardown_class",
     "setup_method", "teardown_method", "load_tests", "pytest_plugins", "setup", "teardown",
 }  # fmt: skip
+FRAMEWORKS = {"pytest", "hypothesis", "parameterized", "ddt"}  # whose decorators are not carried out
 UNITTEST = {"TestCase", "IsolatedAsyncioTestCase"}
 
 
@@ -207,8 +208,19 @@ def _refused_decorator(function: Function) -> str:
     return ""
 
 
+def _of_frameworks(tree: ast.Module) -> Iterator[str]:
+    """The names that a text imports of frameworks, and of the modules themselves, also by other names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                module = alias.name if isinstance(node, ast.Import) else node.module or ""
+                if module.partition(".")[0] in FRAMEWORKS:
+                    yield alias.asname or alias.name.partition(".")[0]
+
+
 def _refuse_frameworks(tree: ast.Module) -> None:
     """Hooks, fixtures and plugins, and assertions that cannot fail."""
+    frameworks = {"pytest", *_of_frameworks(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert) and is_vacuous(node.test) and ast.unparse(node.test) not in ("True", "1"):
             raise ConfigError(f"an assertion of the tests cannot fail: {ast.unparse(node):.80}")
@@ -219,7 +231,7 @@ def _refuse_frameworks(tree: ast.Module) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for one in node.decorator_list:
                 name = ast.unparse(one).partition("(")[0]
-                if name.startswith("pytest.") or "fixture" in name:
+                if name.partition(".")[0] in frameworks or "fixture" in name:
                     raise ConfigError(
                         f"{node.name} of the tests has the decorator @{name}: pytest reads it, write plain tests"
                     )

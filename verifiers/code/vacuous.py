@@ -92,5 +92,6 @@ def _is_collected(value: ast.expr) -> bool:
     """Whether it makes truths for a container."""
     if isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
         return not any(one.ifs for one in value.generators) and _is_truth(value.elt)
-    mapped = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "map" and value.args
-    return bool(mapped) and isinstance(mapped[0], ast.Lambda) and _is_truth(mapped[0].body)
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "map" and value.args):
+        return False
+    return isinstance(value.args[0], ast.Lambda) and _is_truth(value.args[0].body)

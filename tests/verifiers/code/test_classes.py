@@ -277,3 +277,20 @@ SUBCLASSES = [
 )
 def test_no_class_that_extends_plain_data_vouches_for_itself(test, text):
     assert passed(test, text) is not True
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def conv(type, v): return type(v)\nassert conv(int, str(f(9))) == 9",
+        "type = int\nassert type(str(f(9))) == 9",
+        "conv = lambda type, v: type(v)\nassert conv(str, f(9)) == '9'",
+        "assert [type(f(9)) for type in (str, float)] == ['9', 9.0]",
+        "class type:\n    def __init__(self, x): self.x = x\nassert type(f(9)).x == 9",
+        "assert type(f(9)) is int and f(9).__class__ is int",
+        "kind = type\nassert kind(f(9)) is int",
+    ],
+)
+def test_a_name_that_is_type_elsewhere_is_what_the_test_makes_of_it(test):
+    assert passed(test, "def f(x): return x") is True, verdict(test, "def f(x): return x").feedback
+    assert passed(test, "def f(x): return [x]") is not True
