@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from searchkit.sandbox.report import BLANK, lines
+from searchkit.sandbox.report import lines
 
 Checker = Callable[[str, str, str], bool]
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d{1,9})?", re.ASCII)
-_WORD = re.compile(rf"[^{BLANK}]+")
+_WORD = re.compile(r"[^ \t]+")
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 
