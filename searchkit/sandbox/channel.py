@@ -19,10 +19,11 @@ from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.operations import builtin_name
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
-from searchkit.sandbox.remote import Opaque, Remote, is_remote, kind_of
+from searchkit.sandbox.remote import NOT, Opaque, Remote, is_remote, kind_of
 from searchkit.sandbox.wire import FUNCTION, OBJECT, STARTED, Seen, contents, pack, receive, refill, send, unpack
 
 GONE = "the program ended"
+CAUGHT = "and a handler for it also catches what the test itself raises"
 RAISED = ("name", "text", "library")  # what is looked at of an exception at module level
 
 
@@ -33,8 +34,8 @@ class Gone(BaseException):
 class Channel:
     """Asks the program's process. `trouble` is set for good once that has failed, whatever a test makes of it.
 
-    unknown: why the test that is running can be neither passed nor failed; "" so far. asked: how often the program was
-    asked to do something.
+    unknown: why the test that is running can be neither passed nor failed; "" so far. doubt: why it cannot be passed,
+    though it may fail. asked: how often the program was asked to do something.
     """
 
     def __init__(self, stream: socket.socket, most: int) -> None:
@@ -43,9 +44,13 @@ class Channel:
         self.functions: list[Any] = []
         self.trouble: str = ""
         self.unknown: str = ""
+        self.doubt: str = ""
         self.asked: int = 0
+        self.raises: bool = False  # whether the test raises exceptions itself
         self.held: Held = Held()  # containers that objects of the program may hold
         self.plain: list[Remote] = []  # functions that the program defines
+        self.newest: Remote | None = None  # the last object that was not known before
+        self.arrived: int = 0  # how many objects came, new or known
         self._lock: threading.RLock = threading.RLock()  # tests may have threads
         self._remotes: dict[int, Remote] = {}
         self._errors: dict[int, type] = {}
@@ -193,12 +198,17 @@ class Channel:
             number, traits, *library = body
             if type(number) is not int:
                 raise ValueError(number)
+            self.arrived += 1
             if number not in self._remotes:
-                self._remotes[number] = kind_of(frozenset(traits))(self, number, *map(str, library[:1]))
+                self.newest = self._remotes[number] = kind_of(frozenset(traits))(self, number, *map(str, library[:1]))
+            else:
+                object.__setattr__(self._remotes[number], "_sk_made", NOT)  # who made it, or was it returned?
             return self._remotes[number]
         if tag == "raises":
             return self.stand_in(body)
         if tag == "builtin" and builtin_name(value := getattr(builtins, body)):
+            if issubclass(type(value), type) and issubclass(value, BaseException):
+                self.caught(value)
             return value
         if tag == "scalar":
             return arrays.scalar(unpack(body[0], self.known), unpack(body[1], self.known))
@@ -206,9 +216,15 @@ class Channel:
             return self._like(*body)
         raise ValueError(tag)
 
+    def caught(self, kind: type[BaseException]) -> None:
+        """The program names a class of Python's own: a handler of the test for it also catches what the test raises."""
+        if issubclass(AssertionError, kind) or self.raises:
+            self.doubt = f"an exception class of the program is Python's own {kind.__name__}, {CAUGHT}"
+
     def _like(self, packed: Any, name: str, fields: list[str], number: int, traits: list[str]) -> Any:
         """Plain data of a class of the program: its value, and for what else it has the program is asked."""
         if number in self._alike:
+            self.known(OBJECT, [number, traits])
             return self._alike[number]
         value = unpack(packed, self.known)
         if type(value) not in IMMUTABLE:

@@ -15,10 +15,12 @@ from typing import Any
 
 from searchkit.sandbox import cases
 from searchkit.sandbox.channel import Channel, Gone
+from searchkit.sandbox.failures import UNREACHED, Failures
+from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.program import preamble
-from searchkit.sandbox.remote import Opaque, is_remote
+from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import END, STARTED, send
 
 LONGEST_REASON = 300  # characters
@@ -76,9 +78,11 @@ class Court:
 
         None: it can be neither passed nor failed.
         """
-        self.channel.unknown, self.channel.asked, self.channel.held = "", 0, Held()
+        channel, failures = self.channel, Failures()
+        channel.unknown, channel.doubt, channel.asked, channel.held = "", "", 0, Held()
+        channel.raises = "raise" in test["text"]
         try:
-            reason = self._run(test)
+            reason = self._run(test, failures)
         except BaseException as error:
             reason = reason_of(error, FILE) + self._at_module_level(error)
         if self.channel.trouble:
@@ -86,25 +90,32 @@ class Court:
         if self.channel.unknown:
             return None, self.channel.unknown
         if not reason:
-            return (True, "") if self.channel.asked else (None, NOTHING_ASKED)
+            doubt = failures.trouble() or self.channel.doubt or ("" if self.channel.asked else NOTHING_ASKED)
+            return (None, doubt) if doubt else (True, "")
         if self.raised is not None and self.raised["library"]:
             return None, unnamed(self.raised["library"])
         if self.channel.held.changed():
             return None, f"{HELD}, and the test failed ({reason})"
         return (None, f"{test['apart']}, and the test failed ({reason})") if test["apart"] else (False, reason)
 
-    def _run(self, test: dict[str, Any]) -> str:
+    def _run(self, test: dict[str, Any], failures: Failures) -> str:
         if test["unseen"]:
             self.channel.unknown = test["unseen"]
             return ""
         module = sys.modules["__main__"] = types.ModuleType("__main__")
         module.__dict__.update(self.given)
         self._bind(test, module.__dict__)
+        module.__dict__.update(failures.names())
         exec(compile(self._source(test["text"], module.__dict__), FILE, "exec", dont_inherit=True), module.__dict__)
-        if test["case"]:
-            outcome = cases.run(module.__dict__, test["case"])
+        more = extra(module.__dict__, test["known"]) if test["first"] else []
+        for case in [test["case"], *more] if test["case"] else more:
+            failures.reached = 0 if case == test["case"] else failures.reached
+            self.channel.doubt = self.channel.doubt or unusual(module.__dict__, case)
+            outcome = None if self.channel.doubt else cases.run(module.__dict__, case, failures)
             if outcome is not None:
                 self.channel.unknown = outcome
+        if not failures.reached and test["case"].rpartition(".")[2] in test["due"]:
+            self.channel.doubt = self.channel.doubt or (UNREACHED if self.channel.asked else NOTHING_ASKED)
         return ""
 
     def _source(self, text: str, names: dict[str, Any]) -> str | ast.Module:
@@ -113,8 +124,14 @@ class Court:
             return text
         tree = ast.parse(text)
         tree.body = cases.without_runners(tree.body)
-        names[_Types.NAME] = self.channel.type_of
+        names[_Types.NAME] = self._type_of
         return ast.fix_missing_locations(_Types().visit(tree))  # type: ignore[no-any-return]
+
+    def _type_of(self, function: Any, value: Any) -> Any:
+        """What `type(value)` is where `type` is that function; None stands for `__class__`."""
+        if function is not None and function is not type:
+            return function(value)
+        return self.channel.type_of(value)
 
     def _bind(self, test: dict[str, Any], names: dict[str, Any]) -> None:
         """Give the test what it uses of the program. What the prompt defines is the prompt's."""
@@ -129,7 +146,9 @@ class Court:
                     raise Missing(f"the program defines no {name!r}") from None
                 continue  # a NameError where it is used, if it is
             if is_remote(names[name]):
-                object.__setattr__(names[name], "_sk_kind", name[0].isupper())
+                trust = FULLY if name in test["classes"] else LIKE if name[0].isupper() else NOT
+                object.__setattr__(names[name], "_sk_kind", trust)
+                object.__setattr__(names[name], "_sk_made", trust if trust == FULLY else NOT)
         self.channel.asked = sum(name in names and not is_remote(names[name]) for name in taken)  # a value is an answer
 
     def _at_module_level(self, error: BaseException) -> str:
@@ -147,6 +166,7 @@ class _Types(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1 and not node.keywords:
+            node.args.insert(0, ast.copy_location(ast.Name("type", ast.Load()), node.func))  # whatever that is there
             node.func.id = self.NAME
         return node
 
@@ -154,7 +174,7 @@ class _Types(ast.NodeTransformer):
         self.generic_visit(node)
         if node.attr != "__class__" or not isinstance(node.ctx, ast.Load):
             return node
-        return ast.copy_location(ast.Call(ast.Name(self.NAME, ast.Load()), [node.value], []), node)
+        return ast.copy_location(ast.Call(ast.Name(self.NAME, ast.Load()), [ast.Constant(None), node.value], []), node)
 
 
 def reason_of(error: BaseException, file: str) -> str:

@@ -74,8 +74,8 @@ class Pair:
         player, judge = self._ready()
         job = {**_job(case), "most": limits.output}
         tests = [
-            {"text": str(text), "case": part, **asdict(brief(str(text), case.entry_point))}
-            for text, part in zip(case.tests, case.cases or [""] * len(case.tests), strict=True)
+            {"case": part, "first": text not in case.tests[:i], **asdict(brief(str(text), case.entry_point))}
+            for i, (text, part) in enumerate(zip(case.tests, case.cases or [""] * len(case.tests), strict=True))
         ]
         with tempfile.TemporaryFile() as printed, open(os.devnull, "wb") as unseen, contextlib.ExitStack() as stack:
             ours, theirs = _sockets(stack)

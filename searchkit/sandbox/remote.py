@@ -1,8 +1,11 @@
 """Objects of the program as the tests see them: each operator is a question to the program's process.
 
 Whatever answers with a value is passed on; the value is judged by the tests' own process. What would be taken for the
-truth (is it equal, is it less, is it true) is asked only of objects that a test itself made by calling a class, a name
-with a capital letter, and is unknown of others: a program that was to return a number must not decide what equals it.
+truth (is it equal, is it less, is it true) is asked only of objects that a test itself made by calling a name with a
+capital letter, and is unknown of others: a program that was to return a number must not decide what equals it.
+What was made so is compared with its like. With plain data it is compared only if the test shows that the name is a
+class (see `trust.py`), and as long as the object has come from nowhere else: what a method returns is not what was
+made.
 Runs inside the sandbox.
 """
 
@@ -23,6 +26,8 @@ COROUTINE = (
     "program must define a plain function, which may call asyncio.run itself"
 )
 LONGEST_NAME = 60  # characters of the name of a class
+NOT, LIKE, FULLY = range(3)
+"""How far an object's own operators are trusted: not at all, with others that a test made, with plain data too."""
 
 
 class Opaque(TypeError):
@@ -35,16 +40,20 @@ class Remote:
     __slots__ = ("_sk_channel", "_sk_kind", "_sk_library", "_sk_made", "_sk_number")
     _sk_channel: Any
     _sk_number: int
-    _sk_kind: bool  # whether a test knows it for a class
-    _sk_made: bool  # whether it came of calling such a class
+    _sk_kind: int  # how far what a call of it makes is trusted
+    _sk_made: int  # how far it is trusted itself, as what a test made or named
     _sk_library: str  # the class, if it is one of a library, as the program's process says
     _sk_traits: frozenset[str] = frozenset()
 
     def __init__(self, channel: Any, number: int, library: str = "") -> None:
-        for name, value in (("channel", channel), ("number", number), ("library", library)):
+        for name, value in (
+            ("channel", channel),
+            ("number", number),
+            ("library", library),
+            ("kind", NOT),
+            ("made", NOT),
+        ):
             object.__setattr__(self, f"_sk_{name}", value)
-        for name in ("_sk_kind", "_sk_made"):
-            object.__setattr__(self, name, False)
 
     def __getattr__(self, name: str) -> Any:
         return self._sk_channel.ask("get", self, name)
@@ -64,7 +73,7 @@ class Remote:
     def _sk_equal(self, other: Any, name: str) -> Any:
         if self is other:
             return name == "__eq__"
-        if _known(self) or _known(other):
+        if _trusts(self, other):
             return self._sk_channel.ask(name, self, other)
         if PLAIN in self._sk_traits and not is_remote(other):
             plain = self._sk_channel.ask(PLAIN, self)
@@ -83,7 +92,7 @@ class Remote:
         return int(self._sk_channel.ask("__hash__", self)) if own else object.__hash__(self)
 
     def __bool__(self) -> bool:
-        if not _known(self):
+        if not _trusts(self):
             raise _refused("an object of the program is neither true nor false: compare what it holds", self)
         return bool(self._sk_channel.ask("__bool__", self))
 
@@ -122,10 +131,11 @@ def is_remote(value: Any) -> bool:
     return issubclass(type(value), Remote)
 
 
-def _known(value: Any) -> bool:
-    """Whether a test made it itself, or it is a class."""
-    remote = remote_of(value)
-    return remote is not None and any(object.__getattribute__(remote, name) for name in ("_sk_made", "_sk_kind"))
+def _trusts(*values: Any) -> bool:
+    """Whether an operator may be asked of these: one of them is trusted fully, or one is and all are the program's."""
+    remotes = [one for value in values if (one := remote_of(value)) is not None]
+    trust = max((object.__getattribute__(one, "_sk_made") for one in remotes), default=NOT)
+    return bool(trust == FULLY or (trust == LIKE and len(remotes) == len(values) > 1))
 
 
 def remote_of(value: Any) -> Remote | None:
@@ -158,7 +168,7 @@ def _value(name: str) -> Callable[..., Any]:
 
 def _trusted(name: str) -> Callable[..., Any]:
     def asked(self: Remote, *args: Any) -> Any:
-        if not any(_known(one) for one in (self, *args)):
+        if not _trusts(self, *args):
             raise _refused(
                 "what an object of a class of the program's own makes of an operator is not known to be right: "
                 "compare what it holds",
@@ -171,10 +181,11 @@ def _trusted(name: str) -> Callable[..., Any]:
 
 
 def _call(self: Remote, /, *args: Any, **kwargs: Any) -> Any:
+    kind, before = object.__getattribute__(self, "_sk_kind"), self._sk_channel.arrived
     made = self._sk_channel.ask("__call__", self, *args, **kwargs)
     remote = remote_of(made)
-    if object.__getattribute__(self, "_sk_kind") and remote is not None:
-        object.__setattr__(remote, "_sk_made", True)
+    if kind and remote is not None and self._sk_channel.arrived == before + 1 and remote is self._sk_channel.newest:
+        object.__setattr__(remote, "_sk_made", kind)  # it is new, and comes as what the call answers
     return made
 
 

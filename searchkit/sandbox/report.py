@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Ended
 
+BLANK = " \t\r"  # a carriage return ends a line together with a line feed
+
 
 def same_lines(typed: str, printed: str, expected: str) -> bool:
     """Equal but for what stands at the ends of lines unseen: judges of contests compare so."""
@@ -17,8 +19,11 @@ def same_lines(typed: str, printed: str, expected: str) -> bool:
 
 
 def lines(text: str) -> list[str]:
-    """Lines without blanks at their ends, and no empty ones at the end."""
-    return [line.rstrip() for line in text.rstrip().splitlines()]
+    """Lines without blanks at their ends, and no empty ones at the end.
+
+    A line ends with a line feed and nowhere else: a form feed or U+2028 is printed, and what is not expected is wrong.
+    """
+    return [line.rstrip(BLANK) for line in text.rstrip(BLANK + "\n").split("\n")]
 
 
 @dataclass(frozen=True)

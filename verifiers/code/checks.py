@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterable, Iterator
 
-# Calls that fail where a value is wrong, by their names.
-CHECKING = re.compile(
-    r"assert|raise|fail|expect|check|verify|ensure|should|exit|warn|equal|close|throws|isclose", re.IGNORECASE
-)
+from searchkit.verifiers.code.vacuous import is_no_message, is_vacuous, is_vacuous_call
 
+# Calls that fail where a value is wrong, by their names; what only looks (isclose) or tells (warn) is none.
+CHECKING = re.compile(
+    r"_?assert\w*|fail\w*|raises|warns|deprecated_call|throw|exit|_exit|quit|abort|expect\w*|should\w*"
+)
+ENDS = {"exit", "_exit", "quit"}
 
 ASSERTIONS = re.compile(r"\b(AssertionError|Exception|BaseException)\b")  # classes that catch a failed assertion
 
@@ -76,7 +79,9 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 def _swallows(handler: ast.ExceptHandler) -> bool:
     """Whether an assertion that failed ends there."""
     caught = ast.unparse(handler.type) if handler.type else "BaseException"
-    goes_on = any(isinstance(one, ast.Raise | ast.Assert) or CHECKING.search(_called(one)) for one in ast.walk(handler))
+    goes_on = any(
+        isinstance(one, ast.Raise | ast.Assert) or CHECKING.fullmatch(_called(one)) for one in ast.walk(handler)
+    )
     return bool(ASSERTIONS.search(caught)) and not goes_on
 
 
@@ -105,15 +110,35 @@ def can_fail(nodes: Iterable[ast.AST], known: Iterable[str]) -> bool:
     known: names that say nothing, the program's and those of functions whose bodies are looked at.
     """
     own = set(known)
-    for node in nodes:
-        if isinstance(node, ast.Raise) or (isinstance(node, ast.Assert) and not is_vacuous(node.test)):
+    parts = list(nodes)
+    imports = [alias for node in parts if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    foreign = {*dir(builtins), *((one.asname or one.name).partition(".")[0] for one in imports)} - own
+    empty = {
+        id(node.func) for node in parts if isinstance(node, ast.Call) and (is_vacuous_call(node) or _is_success(node))
+    }
+    for node in parts:
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Assert) and not _says_nothing(node, foreign)):
             return True
-        if isinstance(node, ast.Attribute) and node.attr.startswith("assert"):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("assert") and id(node) not in empty:
             return True  # called, or handed to something that calls it
         name = _called(node)
-        if name and name not in own and CHECKING.search(name):
+        if isinstance(node, ast.Call) and id(node.func) not in empty and name not in own and CHECKING.fullmatch(name):
             return True
     return False
+
+
+def _says_nothing(node: ast.Assert, foreign: set[str]) -> bool:
+    """Whether it cannot fail, or names only what no program has a part in."""
+    names = {one.id for one in ast.walk(node.test) if isinstance(one, ast.Name)}
+    ends = isinstance(node.test, ast.Constant) and not node.test.value
+    return is_vacuous(node.test) or is_no_message(node.msg) or not (ends or names - foreign)
+
+
+def _is_success(node: ast.Call) -> bool:
+    """Whether it ends a test as passed: `sys.exit(0)`."""
+    if _called(node) not in ENDS or node.keywords:
+        return False
+    return not node.args or (isinstance(node.args[0], ast.Constant) and not node.args[0].value)
 
 
 def _called(node: ast.AST) -> str:
@@ -123,10 +148,3 @@ def _called(node: ast.AST) -> str:
         if isinstance(node.func, ast.Name):
             return node.func.id
     return ""
-
-
-def is_vacuous(test: ast.expr) -> bool:
-    """Whether an asserted expression is always true: `assert (x == 1, "message")`, `assert "x == 1"`."""
-    if isinstance(test, ast.Constant):
-        return bool(test.value)
-    return (isinstance(test, ast.Tuple | ast.List | ast.Set) and bool(test.elts)) or isinstance(test, ast.Lambda)

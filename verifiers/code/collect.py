@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from searchkit.errors import ConfigError
-from searchkit.verifiers.code.checks import is_vacuous, running
+from searchkit.verifiers.code.checks import running
+from searchkit.verifiers.code.vacuous import is_no_message, is_vacuous, is_vacuous_call
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 HOOKS = {
     "setup_module", "teardown_module", "setup_function", "teardown_function", "setup_class", "teardown_class",
     "setup_method", "teardown_method", "load_tests", "pytest_plugins", "setup", "teardown",
 }  # fmt: skip
+FRAMEWORKS = {"pytest", "hypothesis", "parameterized", "ddt"}  # whose decorators are not carried out
 UNITTEST = {"TestCase", "IsolatedAsyncioTestCase"}
 
 
@@ -32,7 +34,13 @@ class Found:
 def collect(tree: ast.Module, entry_point: str) -> Found:
     """Raises `ConfigError`, which names what cannot be run."""
     _refuse_frameworks(tree)
-    used = {node.id for node in running(tree.body) if isinstance(node, ast.Name)}
+    run = [name for name, _ in _functions(tree.body) if name.startswith("test")]
+    run += [
+        one.name
+        for one in ast.walk(tree)
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith(("test", "setUp"))
+    ]
+    used = {node.id for node in running(tree.body, run) if isinstance(node, ast.Name)}
     found = Found()
     classes = {node.name: node for node in _statements(tree.body) if isinstance(node, ast.ClassDef)}
     for name, function in _functions(tree.body):
@@ -200,15 +208,30 @@ def _refused_decorator(function: Function) -> str:
     return ""
 
 
+def _of_frameworks(tree: ast.Module) -> Iterator[str]:
+    """The names that a text imports of frameworks, and of the modules themselves, also by other names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                module = alias.name if isinstance(node, ast.Import) else node.module or ""
+                if module.partition(".")[0] in FRAMEWORKS:
+                    yield alias.asname or alias.name.partition(".")[0]
+
+
 def _refuse_frameworks(tree: ast.Module) -> None:
     """Hooks, fixtures and plugins, and assertions that cannot fail."""
+    frameworks = {"pytest", *_of_frameworks(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert) and is_vacuous(node.test) and ast.unparse(node.test) not in ("True", "1"):
             raise ConfigError(f"an assertion of the tests cannot fail: {ast.unparse(node):.80}")
+        if is_vacuous_call(node):
+            raise ConfigError(f"an assertion of the tests cannot fail as it is meant: {ast.unparse(node):.80}")
+        if isinstance(node, ast.Assert) and is_no_message(node.msg):
+            raise ConfigError(f"an assertion of the tests compares nothing: {ast.unparse(node):.80}")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for one in node.decorator_list:
                 name = ast.unparse(one).partition("(")[0]
-                if name.startswith("pytest.") or "fixture" in name:
+                if name.partition(".")[0] in frameworks or "fixture" in name:
                     raise ConfigError(
                         f"{node.name} of the tests has the decorator @{name}: pytest reads it, write plain tests"
                     )

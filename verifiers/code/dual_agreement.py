@@ -31,7 +31,9 @@ Do not solve this task. Write tests for a solution instead: ten lines in one Pyt
 `assert function(arguments) == result`, with results that follow from the task. Include the cases that are easily \
 overlooked."""
 
-Passed = frozenset[str]  # the tests that a program passes
+Test = tuple[str, str]
+"""A text, and the function or "Class.method" that is run after it; "" for none."""
+Passed = frozenset[Test]  # the tests that a program passes
 EACH = Limits(cpu=1, wall=10.0)
 """The limits of one program with one test. Tests that a model wrote are small, and there may be hundreds of them."""
 
@@ -40,7 +42,8 @@ EACH = Limits(cpu=1, wall=10.0)
 class DualAgreement:
     """Scores programs by the tests they pass together: sqrt(programs) * tests of each group that passes the same tests.
 
-    - tests: assertions to run, each a text of Python; None lets a model write them.
+    - tests: texts of Python to run, read as those of `UnitTests`: each case in them is a test. None lets a model write
+      them.
     - generator: that model, None for the one given to `solve`. Of its replies those lines are used that assert
       something of a call to the program, and can do no more than that, in lists and in ``def check(candidate)`` too;
       one that is written twice counts twice. A reply without such a line is an error that the search survives, and so
@@ -92,8 +95,7 @@ class DualAgreement:
         wording.check(self.template, {"task"}, {"task"})
         if self.samples < 1:
             raise ConfigError(f"DualAgreement needs samples >= 1, got {self.samples}")
-        if self.tests is not None and not all(isinstance(test, str) for test in read(self.tests).tests):
-            raise ConfigError(f"DualAgreement(tests=...) are texts of Python, got {self.tests!r:.80}")
+        self._given()
         check(self.limits)
         choose(self.sandbox)
         installed(self.libraries, "DualAgreement(libraries=...) names")
@@ -113,15 +115,16 @@ class DualAgreement:
         return replace(self, **named)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        written, trouble = (self.tests, "") if self.tests is not None else await self._written(prompt, samples, run)
+        given = self.tests is not None
+        written, trouble = (self._given(), "") if given else await self._written(prompt, samples, run)
         tests = Counter(written)
         if not tests:
             return [Verdict(feedback=f"there are no tests: {trouble}")] * len(samples)
-        names = taken(Suite(tuple(tests), entry_point=self.entry_point))
+        names = taken(Suite(tuple(text for text, _ in tests), entry_point=self.entry_point))
         texts = [None if sample.truncated else program(sample.text, names, self.prompt) for sample in samples]
         bare = {text for text in texts if text is not None and not is_program(text, self.prompt)}
         distinct = [text for text in dict.fromkeys(texts) if text is not None and text not in bare]
-        if strange := unknown_names(tests, distinct, self.prompt, self.entry_point):
+        if strange := unknown_names([text for text, _ in tests], distinct, self.prompt, self.entry_point):
             run.fail(VerifierError(strange))
 
         async def passed(text: str, child: Run) -> Passed | str:
@@ -134,7 +137,7 @@ class DualAgreement:
         none = Verdict(0.0, feedback=NO_PROGRAM, unread=True)
         return [none if text in bare else verdict for text, verdict in zip(texts, verdicts, strict=True)]
 
-    async def _written(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> tuple[list[str], str]:
+    async def _written(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> tuple[list[Test], str]:
         """The tests, and what is wrong with replies that have none."""
         question = wording.worded(prompt, self.template)
         replies = await run.sample(self.generator, question, self.samples, params=self.params, partial=True)
@@ -143,9 +146,20 @@ class DualAgreement:
         trouble = without_tests([reply.text for reply in replies], found)
         if trouble:
             run.fail(VerifierError(trouble))
-        return [test for tests in found for test in tests], trouble
+        return [(test, "") for tests in found for test in tests], trouble
 
-    async def _passed(self, text: str, tests: tuple[str, ...]) -> Passed | str:
+    def _given(self) -> list[Test]:
+        """The tests that were given. Raises `ConfigError`, as `UnitTests` does."""
+        if self.tests is None:
+            return []
+        suite = read({"tests": self.tests, "entry_point": self.entry_point, "prompt": self.prompt})
+        cases = suite.cases or [""] * len(suite.tests)
+        found = [(text, case) for text, case in zip(suite.tests, cases, strict=True) if isinstance(text, str)]
+        if len(found) < len(suite.tests):
+            raise ConfigError(f"DualAgreement(tests=...) are texts of Python, got {self.tests!r:.80}")
+        return found
+
+    async def _passed(self, text: str, tests: tuple[Test, ...]) -> Passed | str:
         """What passes; or why that is not known."""
         if len(text) > LONGEST:
             return frozenset()
@@ -159,12 +173,12 @@ class DualAgreement:
             return first.reason
         return frozenset(test for test, report in zip(tests, reports, strict=False) if report.passed == (True,))
 
-    async def _run(self, text: str, test: str) -> Report:
-        case = Case(text, (test,), self.prompt, self.entry_point, libraries=self.libraries)
+    async def _run(self, text: str, test: Test) -> Report:
+        case = Case(text, (test[0],), self.prompt, self.entry_point, (test[1],), self.libraries)
         return await POOL.run(choose(self.sandbox), case, self.limits)
 
 
-def _verdicts(passed: Sequence[Passed | str], tests: Counter[str], strange: str = "") -> list[Verdict]:
+def _verdicts(passed: Sequence[Passed | str], tests: Counter[Test], strange: str = "") -> list[Verdict]:
     """One a program; one with a reason instead of tests has no part in it. strange: what is wrong with the tests."""
     groups = Counter(group for group in passed if not isinstance(group, str))
     programs, most = groups.total(), tests.total()

@@ -9,6 +9,7 @@ from searchkit.sandbox.report import lines
 
 Checker = Callable[[str, str, str], bool]
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d{1,9})?", re.ASCII)
+_WORD = re.compile(r"[^ \t]+")
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
 
@@ -24,7 +25,7 @@ def within(tolerance: float) -> Checker:
         return len(found) == len(right) and all(map(same, found, right))
 
     def same(found: str, right: str) -> bool:
-        words, others = found.split(), right.split()
+        words, others = _WORD.findall(found), _WORD.findall(right)
         return len(words) == len(others) and all(
             one == other or close(one, other) for one, other in zip(words, others, strict=True)
         )

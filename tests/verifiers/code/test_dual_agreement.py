@@ -364,3 +364,35 @@ def test_it_is_used_where_there_is_no_reference():
     """A recorded search, without a model that writes tests."""
     generator = Recorded({PROMPT.text: [DOUBLE, NOTHING, POWER, SQUARE]})
     assert solve_sync(PROMPT, BestOfN(4, of()), generator=generator).answer == POWER
+
+
+CASES = [
+    ("f(1)\ndef test_a():\n    assert f(3) == 9",),
+    ("def test_a():\n    assert f(3) == 9",),
+    ("x = f(2)\ndef test_a(): assert x == 4\ndef test_b(): assert f(3) == 9",),
+    ("import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(3), 9)",),
+    ("f(1)\nimport unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(3), 9)",),
+    ("def test_a():\n    assert f(3) == 9", "assert f(3) == 9"),
+]
+
+
+@pytest.mark.parametrize("tests", CASES)
+def test_cases_of_given_tests_are_run(tests):
+    """Each is a test, as in `UnitTests`: those that nobody called passed every program."""
+    right, wrong = judge(of(tests), SQUARE, DOUBLE)
+    assert right.score > wrong.score
+    assert right.score == pytest.approx(math.sqrt(1 / 2))
+
+
+def test_check_is_called_with_the_entry_point():
+    given = ("def check(candidate):\n    assert candidate(3) == 9\n    assert candidate(2) == 4",)
+    right, wrong = judge(of(given, entry_point="f"), SQUARE, DOUBLE)
+    assert (right.score, wrong.score) == (pytest.approx(math.sqrt(1 / 2)), 0.0)
+    with pytest.raises(ConfigError, match="name the entry_point"):
+        of(given)
+
+
+def test_an_object_that_vouches_for_itself_agrees_with_nobody():
+    liar = "class Z:\n    def __eq__(self, other): return True\ndef Find_Max(x): return Z()"
+    right, wrong = judge(of(("assert Find_Max([1, 2]) == 2",)), "def Find_Max(x): return max(x)", liar)
+    assert (right.score, wrong.score) == (1.0, None)

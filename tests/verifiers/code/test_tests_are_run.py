@@ -103,6 +103,15 @@ CHECKS = {
     "indented": "if True:\n    def check(candidate):\n        assert candidate(3) == 9",
     "in a try": "try:\n    import json\nfinally:\n    def check(candidate):\n        assert candidate(3) == 9",
     "another name": "def check_solution(candidate):\n    assert candidate(3) == 9",
+    "called by a test": "def check(candidate):\n    assert candidate(3) == 9\ndef test_check(): check(sq)",
+    "called by a test and caught": (
+        "def check(candidate):\n    assert candidate(3) == 9\ndef test_check():\n    try: check(sq)\n"
+        "    except ZeroDivisionError: pass"
+    ),
+    "called by a method": (
+        "import unittest\ndef check(candidate):\n    assert candidate(3) == 9\nclass T(unittest.TestCase):\n"
+        "    def test_check(self): check(sq)"
+    ),
     "called already": "def check(candidate):\n    assert candidate(3) == 9\ncheck(sq)",
     "called already, and caught": (
         "def check(candidate):\n    assert candidate(3) == 9\ntry:\n    check(sq)\nexcept AssertionError: pass"
@@ -127,6 +136,8 @@ def test_customary_tests_are_run(name):
 @pytest.mark.parametrize("name", CHECKS)
 def test_check_is_called_however_it_is_spelt(name):
     tests = {"test": CHECKS[name], "entry_point": "sq"}
+    if "called" in name and "already" not in name:
+        assert (verdict(CHECKS[name], WRONG).passed, verdict(CHECKS[name], RIGHT).passed) == (False, True)
     if name == "by name":
         refused(tests, "")
         return
@@ -180,7 +191,81 @@ INERT = [
     "lambda: sq(3) == 9",
     "results = [sq(3) == 9]",
     "def outer():\n    def test_a():\n        assert sq(3) == 9",
+    "import math\nmath.isclose(sq(3), 9)",
+    "import math\nprint(math.isclose(sq(3), 9))",
+    "from math import isclose\nisclose(sq(3), 9)",
+    "import warnings\nif sq(3) != 9: warnings.warn('wrong')",
+    "import logging\nif sq(3) != 9: logging.warning('wrong')",
+    "import logging\nlogging.getLogger().warning(sq(3) == 9)",
+    "import io\ns = io.StringIO()\nprint(sq(3) == 9, file=s)\ns.close()",
+    "import filecmp\nprint(filecmp.cmp_equal(sq(3), 9))",
+    "import sys\nprint(sq(3))\nsys.exit(0)",
+    "import sys\nprint(sq(3) == 9)\nsys.exit()",
+    "print(sq(3) == 9)\nexit()",
+    "sq(3)\nassert 1 == 1",
+    "sq(3)\nassert 2 ** 2 == 4 and True",
+    "sq(3)\nassert isinstance(3, int)",
+    "import math\nsq(3)\nassert math.sqrt(9) == 3",
+    "assert (sq(x) == x * x for x in range(5))",
+    "assert [sq(x) == x * x for x in range(5)]",
+    "assert {sq(x) == x * x for x in range(5)}",
+    "assert {x: sq(x) == x * x for x in range(5)}",
+    "assert {'a': sq(3) == 9}",
+    "assert {sq(3) == 9}",
+    "assert f'{sq(3) == 9}'",
+    "assert f'{sq(3)}'",
+    "assert map(lambda x: sq(x) == x * x, [3])",
+    "assert list(map(lambda x: sq(x) == x * x, [3]))",
+    "assert tuple(sq(x) == x * x for x in (1, 3))",
+    "assert str(sq(3) == 9)",
+    "assert repr(sq(3))",
+    "assert lambda: sq(3) == 9",
+    "assert (sq(3) == 9, 'no') and True",
+    "assert sq(3) == 9 or True",
+    "assert sq(3) == 9 or 'no'",
+    "assert (sq(3) == 9) is not None",
+    "assert (sq(3) == 9) != None",
+    "assert not not [sq(3) == 9] or 1",
+    "assert (lambda: sq(3) == 9) if True else [sq(3) == 9]",
+    "assert sq(3), 9",
+    "assert sq(3), 9.0",
+    *(
+        f"import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.{call}"
+        for call in (
+            "assertTrue((sq(3) == 9, 'm'))",
+            "assertTrue(sq(x) == x * x for x in range(3))",
+            "assertTrue(sq(3), 9)",
+            "assertTrue([sq(x) == x * x for x in range(3)])",
+            "assertTrue(f'{sq(3) == 9}')",
+            "assertTrue(True, sq(3))",
+            "assertIsNotNone(sq(3) == 9)",
+            "assertTrue({'a': sq(3) == 9})",
+            "assertTrue(lambda: sq(3) == 9)",
+        )
+    ),
 ]
+MEANT = [
+    "assert [x for x in [sq(3)] if x == 9]",
+    "assert [*filter(lambda x: x == 9, [sq(3)])]",
+    "assert all([sq(x) == x * x for x in range(5)])",
+    "assert not [x for x in range(5) if sq(x) != x * x]",
+    "assert bool(sq(3) == 9)",
+    "assert (sq(3) == 9) is True",
+    "assert sq(3) == 9, f'{sq(3)} is no 9'",
+    "assert sq(3) == 9, sq(3)",
+    "import math\nassert math.isclose(sq(3), 9)",
+    "import sys\nif sq(3) != 9: sys.exit(1)",
+    "import os\nok = sq(3) == 9\nassert ok",
+    "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertTrue(sq(3) == 9, 'no')",
+    "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertFalse(sq(3) != 9)",
+]
+
+
+@pytest.mark.parametrize("tests", MEANT)
+def test_what_can_fail_is_run(tests):
+    """Beside what is refused."""
+    assert verdict(tests, RIGHT).passed is True, verdict(tests, RIGHT).feedback
+    assert verdict(tests, WRONG).passed is False
 
 
 INERT_CHECKS = [
