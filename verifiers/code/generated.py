@@ -55,11 +55,12 @@ def _of_argument(text: str, entry_point: str, subject: str) -> str:
         tree = ast.parse(text) if len(text) <= LONGEST_PROGRAM else ast.Module([], [])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
-    lines = text.split("\n")
-    for node in ast.walk(tree):
+    lines, nodes = text.split("\n"), list(ast.walk(tree))
+    called = _called_with(nodes)
+    for node in nodes:
         if isinstance(node, ast.FunctionDef) and len(node.args.args) == 1:
             argument = node.args.args[0].arg
-            target = entry_point or _called_with(tree, node.name) or subject
+            target = entry_point or called.get(node.name) or subject
             if target and (node.name == "check" or argument == "candidate"):
                 for one in ast.walk(node):
                     if isinstance(one, ast.Assert):
@@ -67,12 +68,14 @@ def _of_argument(text: str, entry_point: str, subject: str) -> str:
     return "\n".join(lines)
 
 
-def _called_with(tree: ast.Module, name: str) -> str:
-    """The name that is given to a function of the text; "" if none or several are."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and len(node.args) == 1]
-    given = {ast.unparse(one.args[0]) for one in calls if isinstance(one.func, ast.Name) and one.func.id == name
-             and isinstance(one.args[0], ast.Name)}  # fmt: skip
-    return given.pop() if len(given) == 1 else ""
+def _called_with(nodes: list[ast.AST]) -> dict[str, str]:
+    """For each function that is called with one name, and no other, that name."""
+    given = dict[str, set[str]]()
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1:
+            [value] = node.args
+            given.setdefault(node.func.id, set()).add(value.id if isinstance(value, ast.Name) else "")
+    return {name: max(values) for name, values in given.items() if len(values) == 1}
 
 
 def _rename(statement: ast.Assert, argument: str, target: str, lines: list[str]) -> None:

@@ -2,12 +2,13 @@
 
 Read `program.py` first (which of the pieces are the program), then `pieces.py` (blocks and tags), `loose.py` (code in
 prose), `lines.py` (strings and brackets over lines), `mending.py` (repairs), `sessions.py` (Python's prompt),
-`wrapped.py` (JSON), `scope.py` (what a piece defines and needs) and `continuation.py` (text that goes on where a prompt
-ends).
+`wrapped.py` (JSON), `meant.py` (what is no program), `scope.py` (what a piece defines and needs) and `continuation.py`
+(text that goes on where a prompt ends).
 """
 
 from searchkit.answers.programs.continuation import goes_on
-from searchkit.answers.programs.program import NO_PROGRAM, is_program, program
+from searchkit.answers.programs.meant import NO_PROGRAM, is_program
+from searchkit.answers.programs.program import program
 from searchkit.answers.programs.scope import LONGEST
 
 __all__ = [

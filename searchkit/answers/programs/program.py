@@ -11,7 +11,7 @@ from searchkit.answers.programs.continuation import continuing
 from searchkit.answers.programs.loose import runs
 from searchkit.answers.programs.mending import mended, scrubbed
 from searchkit.answers.programs.pieces import Piece, pieces
-from searchkit.answers.programs.scope import LONGEST, Scope, parsed, quiet, returns_outside, says, scope
+from searchkit.answers.programs.scope import Scope, parsed, quiet, returns_outside, scope
 from searchkit.answers.programs.wrapped import unwrapped
 from searchkit.answers.thoughts import without_thoughts
 
@@ -19,14 +19,6 @@ _READS = re.compile(r"\binput\b|\bstdin\b|\bopen\(0|\bfileinput\b|\bos\.read\b")
 GENERIC = ("code", "text", "txt", "plaintext", "plain", "none", "program", "solution")
 _SPAN = re.compile(r"(?<!`)`((?:async )?def [^`]{1,2000})`(?!`)")
 _FUTURE = re.compile(r"^from __future__ import[^\n]*\n", re.MULTILINE)
-NO_PROGRAM = "no program was found in the reply"
-# What a broken program still shows that prose does not, at the beginning of a line or of a piece of code in one.
-_MEANT = re.compile(
-    r"^[ \t>`*-]*(?:class[ \t]+\w+[ \t]*[(:]|import[ \t]+\w+[ \t]*(?:[,.;]|as\b|$)|from[ \t]+[\w.]+[ \t]+import\b"
-    r"|return\b|(?:for|while|if|elif|with|try|except|else)\b[^\n]*:[ \t]*$|\w+\([^\n]*\)[ \t]*$"
-    r"|\w[\w.\[\]]{0,100}[ \t]*[-+*/%]?=[^=]|@\w)|\bdef[ \t]+\w+[ \t]*[(:]|\blambda\b[^\n:]{0,200}:",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True)
@@ -49,8 +41,8 @@ def program(text: str, names: Collection[str] = (), prompt: str = "", *, reads: 
 
     Without names the last block that says something is the program, with what it needs. Thoughts are removed first.
     Blocks are looked for between fences and tags, then in the text itself, and what a chat did to them is undone (end
-    tokens, odd blanks, lost margins) where they are no Python as they are. A reply that is a JSON object with one field
-    such as "code" is that field. Takes time that is linear in the text; no
+    tokens, odd blanks, lost margins) where they are no Python as they are. A JSON object with one field such as "code",
+    with nothing but prose beside it, is that field. Takes time that is linear in the text; no
     piece longer than `LONGEST` is parsed, and nothing is ever run.
     """
     text = unwrapped(without_thoughts(text))
@@ -65,19 +57,6 @@ def program(text: str, names: Collection[str] = (), prompt: str = "", *, reads: 
         if prompt and (made := continuing(prompt, list(_raw(found)), [code.text for code in codes])):
             return made
         return _doing(codes, found, reads) or _as_it_is(text, found)
-
-
-def is_program(text: str, prompt: str = "") -> bool:
-    """Whether what `program` gave can be meant as a program, be it a broken one: not prose, a number, or data.
-
-    prompt: what the text may continue. Takes time that is linear in the text; what is longer than `LONGEST` may be one.
-    """
-    if len(text) > LONGEST or _MEANT.search(text):
-        return True
-    with quiet():
-        tree = parsed(textwrap.dedent(text))
-        goes_on = bool(prompt) and prompt[-1] not in "\r\n" and text[:1] not in "\r\n"  # the last line of the prompt
-        return (tree is not None and any(map(says, tree.body))) or (goes_on and parsed(prompt + text) is not None)
 
 
 def _read(piece: Piece) -> Code | None:

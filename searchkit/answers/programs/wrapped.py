@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
+from searchkit.answers.programs.meant import shows_code
 from searchkit.answers.programs.scope import LONGEST
 
 NAMES = {"answer", "code", "completion", "function", "implementation", "program", "python", "python_code", "solution"}
-_FENCED = re.compile(r"\s*```(?:json5?)?[ \t]*\n(\{.*\})\s*```\s*", re.DOTALL | re.IGNORECASE)
 
 
 def unwrapped(text: str) -> str:
-    """The one field of `NAMES` where the whole text is a JSON object that has one such text; else the text itself."""
-    if len(text) > 2 * LONGEST:
-        return text
-    fenced = _FENCED.fullmatch(text)
-    whole = (fenced[1] if fenced else text).strip()
-    if not (whole.startswith("{") and whole.endswith("}")):
+    """The one field of `NAMES` of a JSON object beside which there is nothing but prose; else the text itself."""
+    start, end = text.find("{"), text.rfind("}") + 1
+    if not 0 <= start < end <= 2 * LONGEST or shows_code(f"{text[:start]}x{text[end:]}"):
         return text
     try:
-        pairs = json.loads(whole, object_pairs_hook=list)
+        pairs = json.loads(text[start:end], object_pairs_hook=list)
     except (ValueError, RecursionError):
         return text
     found = [value for name, value in pairs if _names_code(name, value)]

@@ -197,7 +197,8 @@ def shapes(n):
         "triple": '"""\n', "thoughts": "<think>", "LaTeX": "\\begin{code}[", "lists": "- ", "sessions": "In [1]: x\n",
         "backslashes": "\\\n", "decorators": "@a\n", "elses": "else:\n", "semicolons": "x;", "Macs": "x\r",
         "returns": "return x\n", "comments": "#", "futures": "from __future__ import a\n", "Python 2": "print 'a'\n",
-        "minus": "-", "attributes": ".b", "ends": f"x{fence}\n", "line": "x", "blanks": " ", "lines": "\n",
+        "minus": "-", "attributes": ".b", "ends": f"x{fence}\n", "objects": '{"code": ', "doctests": ">>> x\n'''\n",
+        "lambdas": "lambda ", "calls": "a() ", "line": "x", "blanks": " ", "lines": "\n",
     }  # fmt: skip
     made = {name: unit * (n // len(unit)) for name, unit in units.items()}
     made["names"] = "\n".join(f"{fence}python\nv{i} = v{i - 1}\n{fence}" for i in range(n // 30))

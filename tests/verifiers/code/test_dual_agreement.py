@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -319,6 +321,19 @@ def test_tests_are_of_the_entry_point_where_there_is_one():
     text = "assert sum(1, 2) == 3\nassert f(1) == 1\nassert sum(2, 2) == f(4)"
     assert assertions(text, "sum") == ["assert sum(1, 2) == 3", "assert sum(2, 2) == f(4)"]
     assert len(assertions("assert f(1) == 1\n" * 1000)) == MOST
+
+
+@pytest.mark.slow
+def test_time_is_linear_in_a_text_of_tests():
+    """Each ends in well under the CPU seconds that it would take in quadratic time."""
+    code = """
+from searchkit.verifiers.code.generated import assertions
+checks = "def check(candidate):\\n  assert candidate(1)\\n"
+for unit in (checks, "- assert f(1)\\n", "check(f)\\n", "`assert ", ">>> assert "):
+    assertions(unit * (90_000 // len(unit)), "", "f")
+"""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (30, 30))\n"
+    assert subprocess.run([sys.executable, "-c", limit + code], check=False).returncode == 0
 
 
 def test_completions_have_the_prompt_in_front():

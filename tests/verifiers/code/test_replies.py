@@ -8,6 +8,7 @@ import json
 import pytest
 
 from searchkit import Problem, Prompt
+from searchkit.answers.programs import program
 from searchkit.engine.run import Run, Search
 from searchkit.sandbox import levels
 from searchkit.sandbox.limits import Limits
@@ -89,15 +90,20 @@ def test_a_program_in_json_is_read():
     for field in ("code", "program", "solution", "Code", "python"):
         whole = json.dumps({"thought": "add them", field: code, "confidence": 0.9}, indent=1)
         fenced = json.dumps({field: f"```python\n{code}\n```"})
-        texts = (whole, f"```json\n{whole}\n```", f"```\n{whole}\n```", fenced, f"<think>hm</think>\n{whole}")
+        texts = (
+            whole, f"```json\n{whole}\n```", f"```\n{whole}\n```", fenced, f"<think>hm</think>\n{whole}",
+            f"Here is the object: {whole}\nIt adds them.", f"So:\n\n```json\n{whole}\n```\n\nThat is it.",
+        )  # fmt: skip
         for tests in (["assert total([1, 2, 3]) == 6"], HUMAN_EVAL):
             assert passed(tests, *texts) == [True] * len(texts)
     body = json.dumps({"completion": "    return sum(xs)\n"})
     assert passed(HUMAN_EVAL, body) == [True]
     twice = [f'{{"code": {json.dumps(code)}, "{other}": "def total(xs): return 0"}}' for other in ("code", "solution")]
     assert passed(HUMAN_EVAL, *twice) == [False, False]
-    data = many(f"DATA = {json.dumps({'code': 'def total(xs): return 0'})}", code)
-    assert passed(HUMAN_EVAL, data) == [True]
+    held = json.dumps({"code": "def total(xs): return 0"})
+    for line in (f"DATA = {held}", f"print({held})", f"def load(): return {held}", f"f({held}).g()"):
+        assert program(many(line, code), ("total",)) == code + "\n"
+        assert passed(HUMAN_EVAL, many(line, code), f"{line}\n{code}", line) == [True, True, False]
 
 
 def test_scripts_with_usage_behind_them():
