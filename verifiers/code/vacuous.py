@@ -65,11 +65,11 @@ def _is_full(made: ast.ListComp | ast.SetComp | ast.DictComp, part: ast.expr) ->
 
 
 def _is_something(test: ast.Compare) -> bool:
-    """Whether it says that a truth or a full value is not None."""
+    """Whether it says that a truth is not None. That an iterator is not None may be meant, beside other assertions."""
     if len(test.ops) != 1 or not isinstance(test.ops[0], ast.IsNot | ast.NotEq):
         return False
     other = test.comparators[0]
-    return isinstance(other, ast.Constant) and other.value is None and (_is_truth(test.left) or is_vacuous(test.left))
+    return isinstance(other, ast.Constant) and other.value is None and _is_truth(test.left)
 
 
 def _is_full_call(node: ast.AST) -> bool:

@@ -253,6 +253,7 @@ MEANT = [
     "assert (sq(3) == 9) is True",
     "assert sq(3) == 9, f'{sq(3)} is no 9'",
     "assert sq(3) == 9, sq(3)",
+    "assert iter([sq(3)]) is not None\nassert sq(3) == 9",
     "import math\nassert math.isclose(sq(3), 9)",
     "import sys\nif sq(3) != 9: sys.exit(1)",
     "import os\nok = sq(3) == 9\nassert ok",
