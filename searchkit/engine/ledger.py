@@ -120,21 +120,6 @@ class Ledger:
         return {name: amount for name, amount in over.items() if amount > 1e-9}  # sums of prices are rounded
 
 
-class Held:
-    """What is set aside for a call: its worst case; nothing any more once a search inside an agent has taken over."""
-
-    __slots__ = ("over", "worst")
-
-    def __init__(self, worst: Usage) -> None:
-        self.worst: Usage = worst
-        self.over: bool = False
-
-    def hand_over(self) -> None:
-        """Nothing is set aside for the call itself any more, and it costs nothing of its own."""
-        self.worst = NO_USAGE
-        self.over = True
-
-
 class Share(Ledger):
     """The part of an owner's budget that child `index` of a wave may spend; the owner holds what it grants."""
 

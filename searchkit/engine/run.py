@@ -13,8 +13,10 @@ from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.keys import key_of, shown
-from searchkit.engine.ledger import ONE_CALL, Held, Ledger, children_budget, cost_of, rest
-from searchkit.engine.metering import Metered, Timed, worst_case
+from searchkit.engine.held import Held
+from searchkit.engine.ledger import ONE_CALL, Ledger, children_budget, cost_of, rest
+from searchkit.engine.metering import Timed, worst_case
+from searchkit.engine.relaying import Relaying
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
@@ -31,7 +33,7 @@ O = TypeVar("O")  # noqa: E741
 NO_PARAMS = Params()
 
 
-class Run(Metered):
+class Run(Relaying):
     """What a strategy, a generator or a verifier is handed."""
 
     __slots__ = ()
@@ -53,7 +55,8 @@ class Run(Metered):
         may open several searches at once in any order. alone: the loop of this run stands still meanwhile, so that
         waiting for what siblings leave over would never end: the search has what is free now.
         """
-        self.hand_over()
+        if self.held is not None:
+            self.held.hand_over()
         limits = rest(self.ledger, budget) if alone and self.ledger.bounded else budget
         ordinal, span = self.threads.searches.count(place), self.span.add(name, "search", 0, self.role)
         run = self.spawned(place, ordinal, 0, span, Ledger(limits, self.ledger))
@@ -186,7 +189,9 @@ class Run(Metered):
             return answer
 
         span = self.span.add(backend.name, "call", request.index, self.role)
-        return await self._leaf(span, Held(worst), key, perform, None)
+        if self._around is not None:
+            self._around.count_inside()
+        return await self._leaf(span, Held(worst, self.ledger, span), key, perform, None)
 
     async def call(
         self,
@@ -205,14 +210,9 @@ class Run(Metered):
         if self.role != "generate":
             worst = replace(worst, generations=0)
 
-        async def counted() -> Sample[Any]:
-            sample = await closing(self, perform())
-            if sample.usage.model_calls or held.over:
-                return sample
-            return replace(sample, usage=replace(sample.usage, model_calls=1))
-
-        held = self.hold_for(worst)
-        return await self._leaf(self.span.add(name, "call", self.index, self.role), held, key, counted, value_codec)
+        span = self.span.add(name, "call", self.index, self.role)
+        held = self.hold_for(worst, span, params)
+        return await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
 
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, Literal, TypeVar
 
 from searchkit import protocols
+from searchkit.engine.held import Held
 from searchkit.engine.ledger import CEILINGS, Ledger, Share, Wave, children_budget
 from searchkit.engine.position import Position
 from searchkit.engine.stream import Stream, _cancel
@@ -188,7 +189,7 @@ class Family(Stream[Handle[Any], Any]):
 
 
 class Searches:
-    """The searches that one agent has opened: the tasks in which they run, and how often each was asked for.
+    """What one agent has opened: the tasks in which its searches and calls run, and how often each search was asked for.
 
     turn: they draw on one share, whose leftovers only one at a time may wait for; under a budget they take turns.
     """
@@ -209,12 +210,14 @@ class Searches:
 class Threads:
     """All that one function has spawned, by the run that spawned it: it ends with the function.
 
-    So do the searches that an agent has opened. ended: "done", or "stopped" if a clock or a person ended it.
+    So do the searches that an agent has opened, and the calls that it made. ended: "done", or "stopped" if a clock or
+    a person ended it. held: what is set aside for the agent that all of it happens in, if it does.
     """
 
-    __slots__ = ("_families", "_searches", "ended")
+    __slots__ = ("_families", "_searches", "ended", "held")
 
-    def __init__(self) -> None:
+    def __init__(self, held: Held | None = None) -> None:
+        self.held: Held | None = held
         self._families: dict[Position, Family] | None = None
         self._searches: Searches | None = None
         self.ended: Literal["", "done", "stopped"] = ""
@@ -245,7 +248,7 @@ class Threads:
 
 async def closing(run: Position, work: Awaitable[O]) -> O:
     """What `work` returns, the function that was given `run`. What it spawned and did not join ends with it."""
-    run.threads = threads = Threads()
+    run.threads = threads = Threads(run.held if run.held is not None else run.threads.held)
     try:
         value = await work
     except BaseException as error:
