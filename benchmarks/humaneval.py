@@ -3,6 +3,7 @@
     python benchmarks/humaneval.py --json
 
 passed              of HumanEval's 164 canonical solutions, as completions of the prompts; anything but 164 is a mistake
+unknown             of these, how many abstain: their sandbox broke
 passed_whole        the same as whole programs in fenced blocks
 programs_per_s      warm interpreters, as many at once as there are cores; of the machine as busy as it is
 cpu_ms_per_program  CPU time of all processes together: cores / this is the rate on an idle machine
@@ -80,6 +81,7 @@ async def measure(data: Path, sandbox: Level, repeats: int) -> dict[str, Any]:
     POOL.close()
     return {
         "passed": sum(verdict.passed is True for verdict in found),
+        "unknown": sum(verdict.passed is None for verdict in found),
         "passed_whole": sum(verdict.passed is True for verdict in whole),
         "programs": len(rows),
         "programs_per_s": round(repeats * len(rows) / wall, 1),

@@ -161,12 +161,13 @@ def _is_json(value: Any) -> bool:
 
 
 def _verdict(verdict: Verdict) -> list[Any]:
-    return [verdict.score, verdict.passed, verdict.step_scores, verdict.feedback]
+    unread = [True] if verdict.unread else []
+    return [verdict.score, verdict.passed, verdict.step_scores, verdict.feedback, *unread]
 
 
 def _load_verdict(stored: list[Any]) -> Verdict:
-    score, passed, steps, feedback = stored
-    return Verdict(score, passed, None if steps is None else tuple(steps), feedback)
+    score, passed, steps, feedback, *unread = stored
+    return Verdict(score, passed, None if steps is None else tuple(steps), feedback, bool(unread))
 
 
 def dump_verdicts(verdicts: list[Verdict]) -> str:

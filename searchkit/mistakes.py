@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, SearchkitError
 from searchkit.kinds import forgotten, told
-from searchkit.types import Budget, Outcome, Params, Prompt, Sample, Scored
+from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Sample, Scored
 
 Check = Callable[[str, Any], None]
 ENVIRONMENT = ("start", "prompt", "step_params", "step", "candidate")
@@ -112,6 +112,35 @@ PARTS: dict[str, Check] = {  # by name, since an environment's protocol stands i
 
 def check_parts(plug_in: Any) -> None:
     """Raises `ConfigError` if a field of `plug_in`, or of what is in it, is not what it is declared to be."""
+    for owner, name, check, part in _parts(plug_in):
+        check(f"{name}= of {type(owner).__name__}", part)
+
+
+def verifiers_of(plug_in: Any) -> list[Any]:
+    """The verifiers that a strategy, and the plug-ins in it, judge by; not those that are a part of another one."""
+    return [part for _, _, check, part in _parts(plug_in, whole=False) if check is check_verifier]
+
+
+def bound(verifier: Any, problem: Problem) -> Any:
+    """The verifier for this problem. Raises `ConfigError` if what its `bind` returns is none."""
+    found = verifier.bind(problem)
+    check_verifier(f"bind of {type(verifier).__name__} must return what judges; it", found)
+    return found
+
+
+def check_references(verifiers: Iterable[Any], problem: Problem) -> list[tuple[Any, Any]]:
+    """Each verifier with itself for this problem. Raises `ConfigError`, naming the problem, if one cannot use it."""
+    try:
+        return [(verifier, bound(verifier, problem)) for verifier in verifiers]
+    except SearchkitError as error:
+        raise ConfigError(f"problem {problem.id!r:.200}: {error}") from error
+
+
+def _parts(plug_in: Any, *, whole: bool = True) -> Iterator[tuple[Any, str, Check, Any]]:
+    """Each plug-in in a field of another one: whose field, its name, what checks it, and the plug-in itself.
+
+    whole: also those in verifiers.
+    """
     stack, seen = [plug_in], set[int]()
     while stack:
         owner = stack.pop()
@@ -120,8 +149,8 @@ def check_parts(plug_in: Any) -> None:
             part = getattr(owner, name, None)
             if part is None and (optional or not hasattr(owner, name)):
                 continue
-            check(f"{name}= of {type(owner).__name__}", part)
-            if id(part) not in seen:
+            yield owner, name, check, part
+            if id(part) not in seen and (whole or check is not check_verifier):
                 stack.append(part)
 
 

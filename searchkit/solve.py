@@ -22,7 +22,15 @@ from searchkit.engine.sync import STOP, run_sync
 from searchkit.errors import ConfigError, SearchWarning
 from searchkit.function import Function, as_generator, warn_of_ceilings
 from searchkit.kinds import is_whole, told
-from searchkit.mistakes import check_callback, check_parts, check_search, lacking_await, no_sample
+from searchkit.mistakes import (
+    check_callback,
+    check_parts,
+    check_references,
+    check_search,
+    lacking_await,
+    no_sample,
+    verifiers_of,
+)
 from searchkit.protocols import Generator
 from searchkit.result import Result
 from searchkit.strategy import Strategy
@@ -69,9 +77,11 @@ async def solve(
     check_callback("watch", watch)
     problem, source = Problem.of(problem), None if generator is None else as_generator(generator)
     check_parts(source)
+    bound = check_references(verifiers_of(strategy), problem)
     _warn(strategy, source, budget)
     with ExitStack() as stack:
         search = Search(problem, source, _open(journal, stack), listen, watch)
+        search.bound.update({id(pair[0]): pair for pair in bound})
         return await _closing(search, _solve(search, strategy, Run.root(search, seed, budget), params, budget))
 
 
@@ -225,7 +235,8 @@ async def solve_many(
     """`solve` for every problem, at most `concurrency` at once; outcomes in the order of `problems`.
 
     What is no `Problem` yet (a text, a list of messages, a `Prompt`) gets its place in the list as id: "0", "1", ...
-    A problem that fails is an outcome with an error and stays in the list. `budget` is for each problem. `progress`
+    A problem that fails is an outcome with an error and stays in the list; one whose reference a verifier cannot use
+    is a `ConfigError` that names it, before anything is paid. `budget` is for each problem. `progress`
     shows a bar on stderr; `finished` is called as each problem ends. Resumable with a journal, like `solve`. Problem
     ids must differ, since each problem's randomness derives from its id. Stopped by Ctrl-C (under `run_sync`), it
     returns what there is by then.
@@ -235,6 +246,8 @@ async def solve_many(
     check_callback("finished", finished)
     if not is_whole(concurrency) or concurrency < 1:
         raise ConfigError(f"concurrency must be >= 1, a whole number, got {concurrency!r}")
+    for problem in problems:
+        check_references(verifiers_of(strategy), problem)
     outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)
     queue = iter(enumerate(problems))
     with ExitStack() as stack:

@@ -135,12 +135,15 @@ class Prompt:
 class Problem:
     """A prompt with an identity and, where known, a reference answer.
 
-    The reference reaches only `Verifier.bind`; strategies and generators are given the prompt alone.
+    The reference reaches only `Verifier.bind`; strategies and generators are given the prompt alone. withheld: the
+    reference, where a search must not know what is right (`Sweep`): of it a verifier takes at most what says nothing
+    of that, as `DualAgreement` takes the names of a program.
     """
 
     id: str
     prompt: Prompt
     reference: Any = None
+    withheld: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, Prompt):
@@ -355,12 +358,15 @@ class Verdict:
     """A verifier's opinion of one sample. A verdict with no score, not passed or failed, and without steps abstains.
 
     score: higher is better, within the verifier's declared range. step_scores: one a step, for process reward models.
+    unread: no answer was found in the sample. A search takes it as failed; an experiment counts it apart from wrong
+    ones, since it may be the reading that failed.
     """
 
     score: float | None = None
     passed: bool | None = None
     step_scores: tuple[float, ...] | None = None
     feedback: str = ""
+    unread: bool = False
 
     @property
     def value(self) -> float | None:

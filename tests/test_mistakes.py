@@ -284,7 +284,7 @@ MISTAKES = [
     strategy("no verifier", r"verifier= of Own", lambda b: BestOfN(2, GOOD, generator=Own(good))),
     strategy("no verifier", r"run\.score needs a verifier.*Predicate\(fn\)",
              lambda b: Doing(lambda p, r: r.score(good, p, [Sample("42")]))),
-    strategy("no verifier", "bind of Unbound must return", lambda b: BestOfN(2, Unbound(len)), 2),
+    strategy("no verifier", "bind of Unbound must return", lambda b: BestOfN(2, Unbound(len))),
     strategy("wrong verdicts", "no sample was judged.*2 verdicts for 1 samples",
              lambda b: BestOfN(2, Judging(lambda s: [Verdict(1.0)] * 2)), 2),
     strategy("wrong verdicts", r"no sample was judged.*return a list of Verdict\(score\)",

@@ -20,6 +20,8 @@ def result(text: str) -> str | None:
     if not 2 <= len(sides) <= MAX_TOKENS:
         return None
     values = {value(side) for side in sides}
+    if not re.search(r"[0-9)]\s*(?:[-+*/×·÷]|\\cdot|\\times|\\div)", text):
+        return None  # "1 = 1" is no calculation
     return None if len(values) > 1 or None in values else sides[-1].strip()
 
 

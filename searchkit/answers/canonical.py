@@ -9,8 +9,9 @@ Pure text work in linear time: no algebra, no evaluation. What is made equal:
     x = 5  5  $5$.  \(5\)                -> "5"          (0.5, 3)  \left(\frac12,3\right)      -> "(1/2, 3)"
 
 Conventions worth knowing: a percent sign is dropped as a unit (50% is "50", not "1/2"); units are dropped, not
-converted; `0.333` is not `1/3`; a set's members are sorted, a list's are not; words lose their case, single letters
-keep it. Algebraically equal but differently written answers (`2\sqrt{2}`, `\sqrt{8}`) stay different.
+converted; `0.333` is not `1/3`; `1.250` may be 1250, and stays as it is; a set's members are sorted, a list's are not;
+words lose their case, single letters keep it. Algebraically equal but differently written answers (`2\sqrt{2}`,
+`\sqrt{8}`) stay different.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ _PACKAGING: tuple[Rewrite, ...] = (
     (re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
     (re.compile(r"([_^])\s*\{([0-9A-Za-z])\}"), r"\1\2"),
 )
+_NEED_NO_TEX = (",\\\\!", "(?<!\\\\)\\\\[,;: ]|~", "\\\\?[%$]", "([_^])")
+_WITHOUT_TEX = tuple(rule for rule in _PACKAGING if rule[0].pattern.startswith(_NEED_NO_TEX))
+"""Those of `_PACKAGING` that find something in a text without a backslash."""
 _LETTER = re.compile(r"\s*\(([A-Z])\)\s*")
 _ELLIPSIS = re.compile(r"(?:\.\.|…|\\[lc]?dots)[\s.$)\]}]*$")
 _EDGES = ' \t\r\n*`$.,;:"\\'
@@ -78,6 +82,8 @@ _FRACTION = re.compile(
     rf"([-+]?)\s*(?:([0-9]+)\s*)?\\frac\{{\s*([-+]?\s*{_NUMBER})\s*\}}\{{\s*([-+]?\s*{_NUMBER})\s*\}}"
     rf"|([-+]?)\s*(?:([0-9]+)\s+)?({_NUMBER})\s*/\s*({_NUMBER})"
 )
+POINTED = re.compile(r"\s*-?[1-9][0-9]{0,2}\.[0-9]{2}0\s*")
+"""A number whose point may stand between thousands (1.250 of Berlin) or before decimals (1.250 of Boston)."""
 _GROUP = re.compile(r"\s*0[0-9]+\s*")  # part of a number between commas, as in 1,00,000: no member with the value 0
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[.,;:!?]? ?[ '’\-][^\W\d_]+)*")
 
@@ -107,12 +113,14 @@ def _canonical(value: Any, depth: int) -> Hashable | None:
         return None if wide else str(Fraction(int(value.numerator), int(value.denominator)))
     if isinstance(value, Real | Decimal):
         finite = abs(float(value)) < math.inf
-        return _settled(str(value) if isinstance(value, Decimal) else repr(float(value))) if finite else None
+        return (
+            _settled(str(value.normalize()) if isinstance(value, Decimal) else repr(float(value))) if finite else None
+        )
     return _container(value, depth + 1)
 
 
 def _text(value: str) -> str | None:
-    if _SIMPLE.fullmatch(value):
+    if _SIMPLE.fullmatch(value) and not POINTED.fullmatch(value):
         return str(Fraction(value))
     return _settled(value) if len(value) <= MAX_ANSWER and balanced(value) else None
 
@@ -153,7 +161,7 @@ def _settled(text: str) -> str | None:
 def unpacked(text: str) -> str:
     """`text` without Markdown, dollars, spacing commands and units, its fractions in one spelling, its names kept."""
     for _ in range(_MAX_ROUNDS):
-        rewritten = _rewritten(text, _PACKAGING)
+        rewritten = _rewritten(text)
         if rewritten == text:
             break
         text = rewritten
@@ -164,7 +172,7 @@ def valued(text: str) -> str:
     """`text` without its unit, its packaging, its name and the word that multiplies it, which is carried out."""
     bare, times = multiplied(text)
     measure = measured(bare)
-    text = _rewritten(measure.value if measure.certain else bare, _PACKAGING)
+    text = _rewritten(measure.value if measure.certain else bare)
     if (named := name_of(text)) is not None:
         text = named[1]
     number = rational(text) if times != 1 else None
@@ -178,20 +186,20 @@ def words(text: str) -> str | None:
     return re.sub(r"\s+", " ", text.casefold()) if _WORDS.fullmatch(text) else None
 
 
-def _rewritten(text: str, rules: tuple[Rewrite, ...]) -> str:
+def _rewritten(text: str) -> str:
     text = (
         text.translate(_CHARACTERS)
         .lstrip(' \t\r\n*`:"')
         .rstrip(_EDGES.replace("$", "") if not _ELLIPSIS.search(text) else " \t\r\n*`")
     )
-    for pattern, replacement in rules:
+    for pattern, replacement in _PACKAGING if "\\" in text else _WITHOUT_TEX:
         text = pattern.sub(replacement, text)
     return text
 
 
 def _once(text: str, depth: int) -> str:
     text = valued(text)
-    number = rational(text)
+    number = None if POINTED.fullmatch(text) else rational(text)
     if number is not None:
         return str(number)
     word = words(text)

@@ -12,9 +12,9 @@ from searchkit.answers.canonical import canonical
 from searchkit.answers.characters import plain
 from searchkit.answers.extractor import Extractor
 from searchkit.answers.ladder import tagged
-from searchkit.answers.markers import marks
+from searchkit.answers.markers import MAX_MARKS, marks
 from searchkit.answers.phrases import spoken
-from searchkit.answers.rejections import not_rejected
+from searchkit.answers.rejections import mentioned, not_rejected
 from searchkit.errors import ConfigError
 
 MAX_LINE = 200
@@ -22,14 +22,15 @@ MAX_LINE = 200
 
 _WRAPPED = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|boxed)\s*\{([^{}]*)\}")
 _LEAD = re.compile(
-    r"^(?:the\s+)?(?:correct\s+|best\s+|right\s+)?(?:options?|choices?|answer|letter|选项|вариант)?\s*", re.IGNORECASE
+    r"^(?:(?:the|la|le|die|der|das|el)\s+)?(?:correct\s+|best\s+|right\s+|richtige\s+)?"
+    r"(?:options?|choices?|answer|letter|antwort|réponse|opción|respuesta|选项|вариант)?\s*",
+    re.IGNORECASE,
 )
+_LETTER_ALONE = re.compile(r"[\s*(]*[A-Z][\s*).:]*")
 _OTHER = re.compile(
     r"\s*(?:,|/|&|;|\bor\b|\band\b|\boder\b|\bund\b|\bou\b|\bet\b|\bo\b|\by\b|或|和|или)\s*(?:[A-Za-z]+\s+)?\(?([A-Z])\b"
 )
-_REASON = re.compile(
-    r"^\s*(?:because|since|as|so|is|was|denn|weil|car|ist|est|es|因为|,|;|-|–|—)(?=\W|\b)", re.IGNORECASE
-)
+_REASON = re.compile(r"^\s*(?:because|since|as|so|is|was|denn|weil|ist|est|es|因为|,|;|-|–|—)(?=\W|\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,16 @@ class Choice(Extractor):
     def extract(self, text: str) -> str | None:
         """The last place that says an option: a box, what follows a marker, the last line, or the whole short text."""
         places = [(mark.begin, mark.content) for mark in marks(text, self.markers, choices=True)]
-        places += [(box.start, box.content) for box in boxes(text) if box.content is not None]
-        places += [(text.rfind(inside), inside) for inside in tagged(text) if len(inside) <= MAX_LINE]
-        lines = [line for line in text.strip().split("\n") if line.strip()][-2:]
+        boxed = [(box.start, box.content) for box in boxes(text) if box.content is not None]
+        inside = [(text.rfind(part), part) for part in tagged(text)[-MAX_MARKS:] if len(part) <= MAX_LINE]
+        for found in (boxed[-MAX_MARKS:], inside):
+            if len({self._said(content) for _, content in found} - {None}) > 1 and not places:
+                return None
+            places += found
+        lines = [line for line in text.strip().split("\n") if line.strip()]
+        if len(lines) > 1 and _LETTER_ALONE.fullmatch(lines[0]) and self._said(lines[-1]) is None:
+            lines = lines[:1]  # the letter, then why
+        lines = lines[-2:]
         for _, content in sorted(places, reverse=True):
             said = self._said(content)
             if said is not None:
@@ -59,11 +67,14 @@ class Choice(Extractor):
     def _said(self, content: str) -> str | None:
         """The letter that a text says, "" where it says several, None where it says none."""
         text = spoken(_WRAPPED.sub(r"\1", plain(content).replace("$", ""))).strip(" *_`\"'.\n\t")
+        if text.endswith("?"):
+            return ""
         if (by_text := self._by_text(text)) is not None:
-            return by_text
+            return by_text if mentioned(text, dict(self.options)) <= {by_text} else ""
         if (left := not_rejected(text, dict(self.options))) is not None:
             return left
-        found = re.match(r"\(?\s*([A-Za-z])\s*(\)|[.:]|\]|\b)", bare := _LEAD.sub("", text, count=1).lstrip("*_ ([\"'"))
+        bare = _LEAD.sub("", text, count=1).lstrip("*_ ([\"'")
+        found = re.match(r"\(?\s*([A-Za-z])\s*(?![+#])(\)|[.:]|\]|\b)", bare)
         if found is None or found[1].upper() not in dict(self.options):
             return None
         letter, rest = found[1].upper(), bare[found.end() :].strip(" *_")
@@ -73,14 +84,14 @@ class Choice(Extractor):
         other = _OTHER.match(rest)
         if other and other[1] in dict(self.options):
             return ""
-        return self._with_text(letter, rest.lstrip(").:*_ ]-"), closed)
+        return self._with_text(letter, rest.lstrip(").:*_ ]-,;=(").removeprefix("i.e.").strip(" )"), closed, rest)
 
-    def _with_text(self, letter: str, rest: str, closed: bool) -> str | None:
+    def _with_text(self, letter: str, rest: str, closed: bool, whole: str) -> str | None:
         """A letter with what is said behind it: its own option's text, a reason, or nothing."""
         said = self._by_text(rest) if rest else None
         if said is not None:
             return said if said == letter else ""
-        return letter if not rest or closed or _REASON.match(rest) or letter not in ("A", "I") else None
+        return letter if not rest or closed or _REASON.match(whole) or letter not in ("A", "I") else None
 
     def _by_text(self, text: str) -> str | None:
         """The letter of the option with this text."""

@@ -12,7 +12,7 @@ import re
 # Beginnings of words, of four letters or more.
 _STEMS_OF = {
     "de": "zwei drei vier fünf sech sieb acht neun zehn zwölf zwanzig halb hälfte drittel zehntel hundert tausend "
-    "milliard dutzend",
+    "milliard miliard dutzend",
     "fr": "deux trois quatr cinq huit neuf douz treiz quatorz quinz seiz vingt trent quarant cinquant soixant septant "
     "octant nonant moitié dixième centième millième dizaine centaine",
     "es": "cuatro cinco seis siete nueve diez trece catorce quince veint treinta cuarenta sesenta setenta ochenta "
@@ -50,7 +50,7 @@ _CHANGES = {
     "durch verlust schulden defizit uhr januar februar märz mai juni juli oktober dezember",
     "fr": "moins presque quasiment approximativement sous dessous entre jusqu jamais aucun aucune peut-être carré cube "
     "racine factorielle divisé perte dette janvier février avril juin juillet août septembre octobre novembre décembre",
-    "es": "menos casi aproximadamente alrededor bajo entre hasta nunca ninguno quizá quizás cuadrado cubo raíz "
+    "es": "menos casi aproximadamente alrededor bajo entre hasta falso nunca ninguno quizá quizás cuadrado cubo raíz "
     "dividido pérdida deuda enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     "it": "meno quasi sotto tra fra fino nessuno forse quadrato radice diviso perdita debito gennaio febbraio maggio "
     "giugno luglio settembre ottobre dicembre",
@@ -60,7 +60,9 @@ _CHANGES = {
     "факториал минус убыток долг января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
 }
 _CHANGERS = frozenset(word for text in _CHANGES.values() for word in text.split())
-_HAN = re.compile("[半百千万萬亿億兆打负負零〇一二三四五六七八九十]|分之|[约約多余餘几幾]|^(?:月|日|号|號|点|點|时|時)")
+_HAN = re.compile(
+    "[半百千万萬亿億兆打负負零〇一二三四五六七八九十]|分之|ではない|じゃない|不是|[约約多余餘几幾]|以上|以下|以内|左右|未満|不到|超|ダース|グロス|^(?:月|日|号|號|点|點|时|時)"
+)
 _OTHER_SCRIPT = re.compile(
     r"[^\W\d_a-zA-Z\u00aa-\u024f\u0370-\u03ff\u0400-\u04ff\u1e00-\u1eff\u3040-\u30ff\u4e00-\u9fff]"
 )

@@ -33,6 +33,7 @@ __all__ = [
 MAX_BARE = 200
 """Longest text in characters that `bare` takes for nothing but an answer."""
 
+_FENCED = re.compile(r"```[a-z]{0,10}\n([^\n`]*)\n```")
 _LAST_NUMBER = re.compile(
     r"(?:(?<![\w)}])[-+])?\$?(?:"
     r"\\[dtc]?frac\{[-+]?[0-9]+\}\{[0-9]+\}|\\[dtc]?frac[0-9][0-9]"
@@ -101,6 +102,8 @@ def number(text: str) -> str | None:
 def bare(text: str) -> str | None:
     """The whole text, if it is one line of at most `MAX_BARE` characters that takes nothing back; else None."""
     text = text.strip()
+    if fenced := _FENCED.fullmatch(text):
+        text = fenced[1]
     return text if len(text) <= MAX_BARE and "\n" not in text and not retracted(text, 1) else None
 
 

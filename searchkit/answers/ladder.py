@@ -20,7 +20,7 @@ from searchkit.answers.boxes import Several, boxes, together
 from searchkit.answers.canonical import MAX_ANSWER, canonical, rational
 from searchkit.answers.markers import Mark, marks
 from searchkit.answers.phrases import reduced
-from searchkit.answers.retractions import retracted
+from searchkit.answers.retractions import rejected, retracted
 
 _HASHES = re.compile(r"####([^\n]*)")
 _TAG = re.compile(r"<(/?)(answer|final_answer|final|solution|response|output|result)>|\[(/?)(answer)\]", re.IGNORECASE)
@@ -39,13 +39,20 @@ def find(text: str, markers: Sequence[str] = ()) -> Found:
             return together([*answers], canonical)
         if len(found) == 1 and found[0] is not None:
             return found[0]
-    return boxed(text, markers) or hashed(text) or marked(text, markers)
+    return boxed(text, markers) or (None if _said_later(text, markers) else hashed(text)) or marked(text, markers)
+
+
+def _said_later(text: str, markers: Sequence[str]) -> bool:
+    """Whether a marker with an answer stands behind the last "####"."""
+    mark = next(marks(text, markers), None) if "####" in text else None
+    return mark is not None and mark.begin > text.rfind("####") + 4 and "####" not in text[mark.begin : mark.end]
 
 
 def boxed(text: str, markers: Sequence[str] = ()) -> Found:
     """Rung 3."""
     found = boxes(text) if "boxed" in text or "fbox" in text else []
-    if not found or retracted(text, found[-1].end):
+    found = [box for box in found if not rejected(text, box.start, box.end)]
+    if not found or retracted(text, found[-1].end, found[-1].content):
         return None
     for mark in marks(text, markers):
         if found[-1].start < mark.start < found[-1].end:
@@ -71,7 +78,7 @@ def hashed(text: str) -> str | None:
         if line and (
             match.end() >= end or (len(line) <= MAX_ANSWER and rational(reduced(line).lstrip("$")) is not None)
         ):
-            found = line
+            found = None if retracted(text, match.end(), line) else line
     return found
 
 

@@ -15,7 +15,7 @@ from searchkit.answers.retractions import retracted
 
 WORDS = ("answers?", "réponses?", "antwort(?:en)?", "respuestas?", "ответ", "答案", "答え", "解答", "答")
 """The word "answer" in English, French, German, Spanish, Russian, Chinese and Japanese, as regular expressions."""
-CHOICES = ("options?", "choices?", "选择?", "選択肢", "вариант", "opción", "alternative", "正解")
+CHOICES = ("options?", "choices?", "选择?", "选项", "選択肢", "вариант", "opción", "alternative", "正解")
 """Words that stand for "answer" where it is one of several options."""
 MAX_MARKS = 30
 """How many markers are looked at, from the end."""
@@ -39,6 +39,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _ITEM = re.compile(r"[0-9]{1,2}[.)]\s+\S")
+_FORMULA = re.compile(r"[\s-]*\$[^$\n]+\$[\s.,;]*")
 _QUOTES = {"'": "'", '"': '"', "“": "”", "‘": "’", "«": "»", "「": "」"}
 _HEADING = (
     r"^[ \t]{{0,8}}(?:#{{1,6}}[ \t]{{0,4}})?(?:\*\*|__)?(?:the |my |la |die )?(?:final |correct )?(?:{words})"
@@ -50,7 +51,7 @@ _DISPLAY = re.compile(
     re.DOTALL,
 )
 _SENTENCE = re.compile(
-    r"(?<!\\)(?<!Mr)(?<!Mrs)(?<!Ms)(?<!Dr)(?<!St)(?<!vs)(?<!sq)(?<!approx)(?<!\.[A-Za-z])[.!?](?=\s|\*|$)"
+    r"(?<!\\)(?<!Mr)(?<!Mrs)(?<!Ms)(?<!Dr)(?<!St)(?<!vs)(?<!sq)(?<!approx)(?<!\bmin)(?<!\bmax)(?<!\.[A-Za-z])[.!?](?=\s|\*|$)"
     r"(?!(?<=\b(?i:ca|no|nr)\.)\s+[0-9])(?!(?<=[0-9]\.)\s+(?:Jan|Feb|Apr|Aug|Sept|Nov|Dez|Mai|März|Ju[nl]i|Okt))"
     r"|[。！？](?![0-9])|(?<=[a-z]\.[a-z])\.(?=\s+[A-Z]|\s*$)"
 )
@@ -58,6 +59,13 @@ _DOUBT = re.compile(
     r"\b(?:hope|whether|if|check|verify|confirm|sure|know|think|believe|this|your|that)\s+(?:\w+\s+){0,3}$",
     re.IGNORECASE,
 )
+_REMARK = re.compile(
+    r"\b(?:wrong|incorrect|naive|tempting|common|(?:might|may|could|would) (?:think|say|guess)|hope"
+    r"|(?:don['’]t|do not|cannot|can['’]t) (?:think|believe|say)|false that|not true|students|people|many"
+    r"|glance|(?:first|initial) (?:guess|thought))\b|\bno\s+$",
+    re.IGNORECASE,
+)
+"""Words before a marker that speak of an answer that is not the reply's."""
 _TALK_WORDS = (
     "helpful correct right wrong incorrect clear unclear useful reasonable consistent valid verified confirmed "
     "accurate complete plausible good fine satisfactory above below here boxed given shown found provided as "
@@ -107,7 +115,7 @@ def marks(text: str, more: Sequence[str] = (), choices: bool = False) -> Iterato
     for match in found[: -MAX_MARKS - 1 : -1]:
         mark = _marked(text, match)
         if mark.content and not _is_talk(mark):
-            if retracted(text, mark.end):
+            if retracted(text, mark.end, mark.content):
                 return
             yield mark
 
@@ -131,8 +139,10 @@ def _marked(text: str, match: re.Match[str]) -> Mark:
     begin = lead.end() if lead else match.end()
     link = match.groupdict().get("link")
     colon = link is None or link in ":：="
-    before = re.split(r"[.!?\n]", text[max(0, match.start() - 60) : match.start()])[-1]
+    before = re.split(r"[.!?\n]", text[max(0, match.start() - 120) : match.start()])[-1]
     doubted = _DOUBT.search(before) is not None
+    if _REMARK.search(before) or (re.search(r"\bif\b", before, re.IGNORECASE) and "would" in match[0].casefold()):
+        return Mark(match.start(), match.end(), match.end(), "", colon, doubted, False)  # about another answer
     opens = _OPENING.fullmatch(text[text.rfind("\n", 0, match.start()) + 1 : match.start()][-80:]) is not None
     display = _DISPLAY.match(text, begin, begin + _MAX_LOOK)
     if display:
@@ -157,12 +167,16 @@ def _unquoted(content: str) -> str:
 
 
 def _line(text: str, begin: int) -> str:
-    """The line that begins here, with the lines below as long as display maths or a box is open."""
+    """The line that begins here, with the lines below as long as display maths or a box is open.
+
+    Two lines with a formula each are one answer.
+    """
     rest = text[begin : begin + _MAX_LOOK]
     line = rest.partition("\n")[0]
     if re.search(r"(?:\\\[|\$\$)\s*$", line) or ("\\boxed" in line and line.count("{") > line.count("}")):
         return rest.partition("\n\n")[0]
-    return line
+    following = rest[len(line) + 1 :].partition("\n")[0]
+    return f"{line.rstrip(' .,;')}, {following}" if _FORMULA.fullmatch(line) and _FORMULA.fullmatch(following) else line
 
 
 def _is_talk(mark: Mark) -> bool:

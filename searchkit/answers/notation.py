@@ -14,9 +14,15 @@ _COMMAND = re.compile(
 _END = r"(?![A-Za-z])"
 _TEXT = r"\\(?:text|mathrm|textrm|mbox)"
 # In order: what is matched, and what is read instead. Each is linear.
-_REWRITES = (
+_SIGNS = (
+    # emphasis of Markdown, and pictures
+    (r"(?<![\w*)}])\*\*(?=[^\s*])([^*\n]{1,200})(?<=[^\s*])\*\*(?![\w*(])", r"\1"),
+    (r"(?<=[\w}])\*\*(?=\s|$)", ""),
+    ("[\u2600-\u27bf\ufe0f\U0001f1e6-\U0001faff]+", ""),
     # about a number, not a space of TeX
     (r"^([\s$]*)~(?=\s*[-+$]?[0-9.])", r"\1\\sim "),
+)
+_TEX = (  # each needs a backslash
     # layout: line spacing, display maths, colours, sizes
     (r"\\\\\s*\[-?[0-9.]+\s*(?:pt|em|ex|mm|cm)\]", r"\\\\"),
     (r"(?<!\\)\\[()\[\]]", "$"),
@@ -37,20 +43,22 @@ _REWRITES = (
     # repeating decimals
     (r"([0-9]*\.[0-9]*?)\\dot\s*\{?([0-9])\}?([0-9]*)\\dot\s*\{?([0-9])\}?", r"\1\\overline{\2\3\4}"),
     (r"([0-9]*\.[0-9]*?)\\dot\s*\{?([0-9])\}?(?![0-9])", r"\1\\overline{\2}"),
+)
+_WORDS = (
     (r"(?<![0-9.])([0-9]+\.)\(([0-9]+)\)", r"\1\\overline{\2}"),
-    # words and prefixes
     (r"(?i:(?<=[0-9}])\s*(?:pct\b\.?|percentage\b(?! points)|per ?cent\b|prozent\b|pour ?cent\b|por ?ciento\b))", "%"),
     (r"百分之\s*([0-9.]+)", r"\1%"),
     (r"\b(?:np|numpy|math|sympy)\.(?=[a-z])", ""),
     (rf"(?<=[0-9])\s*(?:\^\s*\{{?\s*)?(?:{_TEXT}\s*\{{\s*)?(?:st|nd|rd|th)\s*\}}{{0,2}}\s*$", ""),
 )
-_RULES = tuple((re.compile(pattern), replacement) for pattern, replacement in _REWRITES)
+_RULES = tuple((re.compile(pattern), replacement) for pattern, replacement in (*_SIGNS, *_TEX, *_WORDS))
+_WITHOUT_TEX = tuple((re.compile(pattern), replacement) for pattern, replacement in (*_SIGNS, *_WORDS))
 
 
 def usual(text: str) -> str:
     """`text` in the usual notation. Linear time."""
     text = _halved(plain(text))
-    for pattern, replacement in _RULES:
+    for pattern, replacement in _RULES if "\\" in text else _WITHOUT_TEX:
         text = pattern.sub(replacement, text)
     return text
 

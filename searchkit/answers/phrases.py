@@ -31,6 +31,7 @@ _PART = re.compile(
     ,
     re.DOTALL,
 )  # fmt: skip
+_LOWER = re.compile(r"(?<![\w\\{^])[a-z]{4,}(?!\w)")
 _WRAPPED = re.compile(r"\s*\\(?:text|textbf|textrm|textit|mbox)\s*\{([^{}]*)\}[\s.]*")
 _TWICE = re.compile(r"([A-Za-z -]+?)\s*\(\s*([0-9][0-9,]*)\s*\)")
 _ASIDE = re.compile(r"\s*\(\s*([A-Za-z][A-Za-z.'’\s-]+)\)\s*$")
@@ -43,7 +44,24 @@ _LINKS_WORDS = (
     "value answer result sum difference product "
     "therefore thus"
 )
-_LINKS = frozenset(_LINKS_WORDS.split())
+_LINKS = frozenset(_LINKS_WORDS.split()) - {"of", "by"}
+_AMOUNTS_TEXT = (
+    "total sum number amount value answer result cost price distance area perimeter length height width depth volume "
+    "speed weight age profit average mean count score salary balance bill rate temperature time team group set"
+)
+_AMOUNTS = frozenset(_AMOUNTS_TEXT.split())
+_PLURAL = re.compile(r"[a-z'’-]{2,}(?:[^s'’]s|[aeio])[.,;:!'’]*", re.IGNORECASE)  # in Italian without an s
+_PLURALS_TEXT = (
+    "people children men women feet teeth mice geese fish sheep deer dice oxen data money rice bread water milk juice "
+    "sugar flour sand paint gas fuel food grass snow rain cash candy fruit corn wheat hay wood paper homework "
+    "furniture luggage equipment work sleep exercise mail eur usd chf gbp euro euros kids"
+)
+_PLURALS = frozenset(_PLURALS_TEXT.split())
+"""What is counted without an s: irregular plurals, and what is measured."""
+_TAILS = frozenset(
+    ("left", "total", "altogether", "each", "overall", "apiece", "in all", "in total", "per", "remaining")
+)
+_SINGLE = re.compile(r"-?(?:1|0?\.[0-9]+|[0-9]+/[0-9]+|\\[dt]?frac.*)")
 _NAMED = "="
 """Stands behind the words that name a number: "Area = 12"."""
 _SPOKEN = re.compile(r"(です|だ|である|でした|。)+\s*$")
@@ -52,10 +70,14 @@ _NUMBER = re.compile(
     r"[-+]?\s*\$?(?:\\[dt]?frac\{[0-9]+\}\{[0-9]+\}|\\[dt]?frac[0-9][0-9]|[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+|[0-9]+/[0-9]+)"
 )
 _PREAMBLE = re.compile(r"^\s*(?:the )?(?:solutions?|answers?|results?) (?:is|are|set is)\s*:?\s*", re.IGNORECASE)
+_OPTION = re.compile(
+    r"\s*(?:the\s+)?(?:correct\s+)?(?:option|choice|answer|letter|opción|réponse|antwort|la|选项)\s*\(?([A-Z])\)?[\s.]*",
+    re.IGNORECASE,
+)
 _LONG_WORD = re.compile(r"(?<!\\)\b[^\W\d_]{3,}")
 _LONGEST_REASON = 80
 _SENTENCE = re.compile(r"[a-z)$}][.;:]\s")
-_LETTER_IS = re.compile(r"^\s*\$?([A-Za-z])\$?\s+(?:is|equals|=|ist|est|es)\s+(?=[-0-9.\\$])")
+_LETTER_IS = re.compile(r"^\s*(?:\$([A-Za-z])\$|([A-Za-z]))\s+(?:is|equals|=|ist|est|es)\s+(?=[-0-9.\\$])")
 
 
 def reduced(text: str) -> str:
@@ -67,7 +89,9 @@ def reduced(text: str) -> str:
         return total
     text = _WRAPPED.sub(r"\1", text) if _WRAPPED.fullmatch(text) else text
     text = _PREAMBLE.sub("", text)
-    text = _LETTER_IS.sub(r"\1 = ", text)
+    if option := _OPTION.fullmatch(text):
+        return option[1]
+    text = _LETTER_IS.sub(r"\1\2 = ", text)
     reason = _REASON.search(text)
     if (
         reason
@@ -108,7 +132,7 @@ def _without_words(text: str) -> str:
     before, core = _signed(before, core)
     after, factor = _factor(after)
     said = f"{before} ; {after}"
-    counted = _follows(after.casefold() if aside else after, core)
+    counted = _follows(after.casefold() if aside else after, core, aside=aside is not None)
     if changes(said) or _counts(said) or not _leads(before) or not counted:
         return text
     unit = _unit(after)
@@ -139,9 +163,10 @@ def _split(text: str) -> tuple[str, str, str]:
     before: list[str] = []
     maths: list[str] = []
     after: list[str] = []
+    amid_words = any(_is_word(word[0].casefold()) for word in _LOWER.finditer(text))
     for part in _PART.finditer(text):
         word = part["inner"] if part["text"] else part["word"]
-        if word is not None and (part["text"] or _is_word(word.rstrip(".").casefold())):
+        if word is not None and (part["text"] or _is_word(word.rstrip(".").casefold(), amid_words)):
             (after if maths else before).append(word)
         elif after and not part[0].isspace() and part[0] not in ".,;:!'\"*_~":
             return "", "", ""  # maths again, behind words
@@ -161,8 +186,9 @@ def _split(text: str) -> tuple[str, str, str]:
     )
 
 
-def _is_word(word: str) -> bool:
-    return word not in _MATHS_WORDS and (len(word) > 3 or "." in word or not word.isascii() or word in SHORT)
+def _is_word(word: str, amid_words: bool = False) -> bool:
+    known = len(word) > 3 or "." in word or not word.isascii() or word in SHORT or (amid_words and len(word) == 3)
+    return word not in _MATHS_WORDS and known
 
 
 def _factor(after: str) -> tuple[str, str]:
@@ -173,16 +199,32 @@ def _factor(after: str) -> tuple[str, str]:
 
 def _leads(before: str) -> bool:
     """Whether these words lead to a number that follows: none, or the last of them links, or a name and a sign."""
-    words = before.split()
-    return not words or (not labels(before) and words[-1].casefold().rstrip(".,:") in _LINKS | {_NAMED})
+    words = before.casefold().split()
+    if not words:
+        return True
+    last = words[-1].rstrip(".,:")
+    if last == "of":  # "a total of 5", but not "the square of 5"
+        return len(words) > 1 and words[-2] in _AMOUNTS
+    return not labels(before) and last in _LINKS | {_NAMED}
 
 
-def _follows(after: str, core: str) -> bool:
-    """Whether these words count what the number before them says: "18 eggs", but not "10 Downing Street"."""
-    if not after:
+def _follows(after: str, core: str, *, aside: bool = False) -> bool:
+    """Whether these words count what the number before them says: "18 eggs", but not "10 Downing Street", "5 fails"."""
+    if not after or _unit(after):
         return True
     capitals = sum(word[0].isupper() for word in after.split())
+    number = core.strip(" $(")
     counted = capitals < (1 if after[0].islower() else 2) and (
-        _NUMBER.fullmatch(core.strip(" $(")) is not None or core.count("$") >= 2
+        _NUMBER.fullmatch(number) is not None or core.count("$") >= 2
     )
-    return counted or bool(_unit(after))
+    return counted and (aside or _SINGLE.fullmatch(number) is not None or _counts_things(after))
+
+
+def _counts_things(after: str) -> bool:
+    """Whether one of the words is in the plural, stands for an amount, or may be a noun of another language."""
+    words = after.split()
+    if not words[0].isascii() or (words[0][0].isupper() and len(words[0]) > 2):
+        return True
+    if " ".join(words).casefold() in _TAILS or words[0].casefold() in _TAILS:
+        return True
+    return any(word.casefold().rstrip(".,;:!'’") in _PLURALS or _PLURAL.fullmatch(word) for word in words[:5])

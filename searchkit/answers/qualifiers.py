@@ -10,7 +10,7 @@ _MULTIPLY = (
     "dozen dozens score scores hundred hundreds thousand thousands million millions billion billions trillion "
     "trillions gross half halves third thirds quarter quarters fourth fourths fifth fifths sixth sixths seventh "
     "eighth eighths ninth tenth tenths hundredth hundredths thousandth thousandths twice double triple bn mn lakh "
-    "lakhs crore crores couple"
+    "lakhs crore crores couple tens ones grand basis promille"
 )
 _OPERATE = (
     "plus minus over divided multiplied squared cubed root roots factorial mod modulo choose pi power raised "
@@ -23,12 +23,17 @@ _DENY = (
 )
 _DOUBT = (
     "or either maybe perhaps possibly probably might could may unless if whether unknown undefined impossible wrong "
-    "incorrect unclear depending depends oder ou o или"
+    "false incorrect unclear depending depends oder ou o или"
 )
 _COMPARE = (
     "than least most under above below beyond between around about approximately approx roughly nearly almost "
     "circa exceeding exceeds from to until through up within range ranges maximal minimal environ около approximate "
     "estimated close zero less fewer loss losses deficit debt decrease drop decline reduction down behind short"
+)
+_CHANGED = (
+    "extraneous rejected fails fail maximum minimum otherwise average underwater removed lost gained owed older "
+    "younger earlier later taller shorter longer heavier lighter faster slower cheaper higher lower warmer colder "
+    "deeper richer poorer bigger smaller larger repeating periodic doubled tripled squared halved"
 )
 _DATE = (
     "january february march april june july august september october november december monday tuesday wednesday "
@@ -36,7 +41,7 @@ _DATE = (
     "midnight bc ad bce ce past"
 )
 _COMPARED = frozenset(("more", "mehr", "más", "plus", "meer", "mais", "più", "extra", "additional"))
-_CHANGERS = frozenset(" ".join((_MULTIPLY, _OPERATE, _DENY, _DOUBT, _COMPARE, _DATE)).split())
+_CHANGERS = frozenset(" ".join((_MULTIPLY, _OPERATE, _DENY, _DOUBT, _COMPARE, _CHANGED, _DATE)).split())
 _LABELS_WORDS = (
     "chapter page room route type grade level step part day week month year phase stage section figure table "
     "equation option choice case version highway apollo problem question number-line item line class player "
@@ -49,11 +54,15 @@ _SHORT_WORDS = (
     "men man day dog cat boy egg pen cup car bag hat cow pig hen bus box yes no nor but toy fox bat ant bee pie "
     "nut cap jar can tin kid set job key bed cab leg arm eye ear oz lb ft cm mm km kg mg ml hr hrs min sec yd mi "
     "mph am pm mr ms vs est ist les des der die das und von le la de du en el los por ein una un et es son que il "
-    "mes año más less was won saw ran ate sum cos"
+    "mes año más less was won saw ran ate odd sum cos"
 )
 SHORT = frozenset(_SHORT_WORDS.split()) - {"cos"}
 """Words of two or three letters; other runs of so few letters are products of symbols."""
 
+_PART_OR_MULTIPLE = re.compile(
+    r"(?:one-?)?(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|[a-z]+teen|[a-z]+tie|hundred|thousand|million|billion)ths?"
+    r"|[a-z]*illi(?:on|ard)(?:s|en|i|es)?|[a-z]{3,}ièmes?|[a-z]{3,}avos?|milyar|tỷ|пят\w+|\w+ных"
+)
 _WORD = re.compile(r"[^\W\d_]+(?:[.'’-][^\W\d_]+)*\.?", re.UNICODE)
 
 
@@ -62,6 +71,9 @@ def changes(text: str) -> bool:
     words = _WORD.findall(text.casefold())
     if words and words[-1] in _COMPARED:
         return True  # "4 more": than something that was not said
+    words += [part for word in words if "-" in word for part in word.split("-")]  # "half-dozens"
+    if any(_PART_OR_MULTIPLE.fullmatch(word) for word in words):
+        return True
     return any(word in _CHANGERS or word.rstrip(".") in _CHANGERS or changes_abroad(word) for word in words)
 
 

@@ -12,7 +12,7 @@ _MENTION = re.compile(
 """A letter that stands for an option, and is no article ("A cat") or pronoun ("I think")."""
 _REJECTED = re.compile(
     rf"[\s:*]*(?:\s*(?:,|and|or|nor|&|und|et|y)\s*\(?[A-Z]\)?(?!\w))*\s*(?:{_VERB}\s+)?"
-    r"(?:(?:clearly|obviously|definitely|also|therefore|both|all|simply)\s+)?"
+    r"(?:an?\s+|the\s+)?(?:(?:clearly|obviously|definitely|also|therefore|both|all|simply)\s+)?"
     r"(?:(?:(?<=is )|(?<=are )|(?<=was )|(?<=seems )|(?<=must be ))not\b|wrong|incorrect|false\b|out\b|ruled out"
     r"|eliminated|excluded|rejected|impossible|invalid|no good|too\b|can(?:not\b|['’]t)|(?:is|are|was|does|do)n['’]t"
     r"|doesn|does not|do not|fails?\b|falsch|nicht\b|faux|fausse|incorrect[ao]|falso|неверн|не\b|错|不对|不是)",
@@ -25,7 +25,12 @@ _REJECTING = re.compile(
     re.IGNORECASE,
 )
 _SECOND_THOUGHTS = re.compile(r"\?|\b(?:wait|actually|sorry|oops|correction|scratch|hmm)\b", re.IGNORECASE)
-_CONTRASTS = re.compile(r"\b(?:no|but|however|nein|non|aber|mais|pero)\b", re.IGNORECASE)
+_REASON = re.compile(r"[\s,;]*(?:because|since|as|denn|weil|car|porque|因为)\b", re.IGNORECASE)
+
+
+def mentioned(text: str, options: Container[str]) -> set[str]:
+    """The options whose letters a text names."""
+    return {letter for one in _MENTION.finditer(text) if (letter := one[1] or one[2]) in options}
 
 
 def not_rejected(text: str, options: Container[str]) -> str | None:
@@ -37,6 +42,8 @@ def not_rejected(text: str, options: Container[str]) -> str | None:
         if _REJECTED.match(text, one.end()) or _REJECTING.search(text[max(0, one.start() - 40) : one.start()])
     }
     left = mentions.keys() - rejected
-    if len(mentions) > 1 and (_SECOND_THOUGHTS.search(text) or (len(left) > 1 and _CONTRASTS.search(text))):
+    if len(mentions) > 1 and _SECOND_THOUGHTS.search(text):
+        return ""
+    if len(left) > 1 and not _REASON.match(text, min(mentions[letter].end() for letter in left)):
         return ""
     return None if not rejected else left.pop() if len(left) == 1 else ""

@@ -7,7 +7,7 @@ import re
 _NAMES = "think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad|inner_monologue|seed:think"
 _TAG = re.compile(
     rf"<(?P<xml>/?)(?:{_NAMES})(?:\s[^<>]{{0,80}})?>|\[(?P<square>/?)think\]|◁(?P<kimi>/?)think▷"
-    r"|<\|(?P<token>begin|start|end)_(?:of_)?(?:thought|think|thinking|reasoning)\|>",
+    r"|<\|(?P<bar>/?)(?:think|thinking)\|>|<\|(?P<token>begin|start|end)_(?:of_)?(?:thought|think|thinking|reasoning)\|>",
     re.IGNORECASE,
 )
 _TAG_HINTS = ("<", "◁", "[THINK]", "[/THINK]", "[think]", "[/think]")  # looked for first: most texts have none
@@ -15,6 +15,7 @@ _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]{0,80}<\|message\|>")
 _MESSAGE_ENDS = re.compile(r"<\|(?:channel|start|end|return|call)\|>")
 _OPENED = re.compile(r"<[|｜](?:begin|start)[\w▁]{0,40}[|｜]>|<(?:bos|s)>", re.IGNORECASE)
 _ENDED = re.compile(r"<[|｜]/?[A-Za-z][\w▁]{2,40}[|｜]>|</s>|<(?:eos|end_of_turn|EOT|\|EOT\|)>|\[(?:EOS|/INST)\]")
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _TURN_HINTS = (
     "question", "problem", "exerci", "example", "q:", "human", "user", "instruction", "input", "frage", "aufgabe",
     "pregunta", "вопрос", "задача", "问题", "题", "問題", "質問", "q1", "q2",
@@ -25,7 +26,7 @@ _ANSWERED = re.compile(
 _NEXT_TURN = re.compile(
     r"^[ \t]*(?:[#>*_]+[ \t]*)?(?:question|problem|exercise|example|q|human|user|instruction|input|"
     r"frage|aufgabe|pregunta|problema|exercice|вопрос|задача|问题|题目|例题|問題|質問)"
-    r"[ \t]*(?:\([0-9]{1,4}\)|[0-9]{1,4})?[*_]*[ \t]*[:：]",
+    r"(?:[ \t]*(?:\([0-9]{1,4}\)|[0-9]{1,4})?[*_]*[ \t]*[:：]|[ \t]*[0-9]{1,4}[*_]*[ \t]*(?:$|[.)](?=[ \t\n])))",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -52,6 +53,8 @@ def without_thoughts(text: str) -> str:
 def reply(text: str) -> str:
     """`text` without thoughts, up to its end token and up to the next question that a base model makes up."""
     text = without_thoughts(text)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
     if "<" in text or "[EOS]" in text or "[/INST]" in text:
         text = _OPENED.sub("\n", text)
         end = next((token for token in _ENDED.finditer(text) if text[: token.start()].strip()), None)
@@ -60,7 +63,7 @@ def reply(text: str) -> str:
 
 
 def _closes(tag: re.Match[str]) -> bool:
-    return "/" in (tag["xml"], tag["square"], tag["kimi"]) or (tag["token"] or "").lower() == "end"
+    return "/" in (tag["xml"], tag["square"], tag["kimi"], tag["bar"]) or (tag["token"] or "").lower() == "end"
 
 
 def _final_channel(text: str) -> str:

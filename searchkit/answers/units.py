@@ -42,10 +42,13 @@ _PIECE = re.compile(
     r"|([\s~$]+|\\[,;: ]|\\circ(?![A-Za-z]))|(\\[A-Za-z]+|.)",
     re.DOTALL,
 )
-_CURRENCY = re.compile(r"^\s*(-?)\s*(?:US|A|C)?(\\?\$|€|£|\\pounds|¥|₹|USD|EUR|GBP|Rs\.?)\s*(?=[-0-9.\\])")
+_CURRENCY = re.compile(
+    r"^\s*(-?)\s*(?:US|(?P<of>[AC]))?(?P<sign>\\?\$|€|£|\\pounds|¥|₹|USD|EUR|GBP|Rs\.?)\s*(?=[-0-9.\\])"
+)
 _CURRENCIES = {"$": "dollar", "\\$": "dollar", "€": "euro", "£": "gbp", "\\pounds": "gbp", "¥": "yuan", "₹": "rupee",
                "USD": "dollar", "EUR": "euro", "GBP": "gbp", "Rs": "rupee", "Rs.": "rupee"}  # fmt: skip
-_COUNTERS = re.compile(r"(?<=[0-9}])\s*[个只人本次条块名张支枚個匹冊杯台倍件岁歳棵朵页頁层間回つ位辆头座种组对]+\s*$")
+_ELSEWHERE = {"A": "aud", "C": "cad"}
+_COUNTERS = re.compile(r"(?<=[0-9}])\s*[个只人本次条块名张支枚個匹冊杯台倍件岁歳棵朵页頁层間回つ位辆头座种组]+\s*$")
 _DOLLARS = re.compile(r"(?<!\\)\$")
 _LAYOUT = re.compile(r"(?:[\s~]|\\[,;:! ]|\\$)+$")
 _ENDS_VALUE = re.compile(r"[0-9})\]A-Za-z|!.]\s*$")
@@ -70,7 +73,7 @@ def measured(text: str) -> Measured:
         text = _DOLLARS.sub("", text)
     if currency := _CURRENCY.match(text):
         rest = measured(text[currency.end() :])
-        name = _CURRENCIES[currency[2]]
+        name = _ELSEWHERE.get(currency["of"], _CURRENCIES[currency["sign"]])
         both = name if rest.unit in ("", name) else f"{name} {rest.unit}"
         return Measured(currency[1] + rest.value, both, rest.certain)
     pieces = list(_PIECE.finditer(text))
@@ -101,9 +104,11 @@ def _tail(pieces: list[re.Match[str]]) -> tuple[int, list[str], bool]:
         at -= 1
         wrapped, letters, power, sign = _kinds(pieces[at])
         if wrapped is not None:
-            found = re.findall(r"[A-Za-z°¢€£]+|\^?[0-9]|[/²³]", wrapped)
+            found = re.findall(r"[A-Za-z°¢€£\u4e00-\u9fff]+|\^?[0-9]|[/²³]", wrapped)
             braced = pieces[at][3] is not None and not (_base(wrapped) and _after_number(pieces, at))
-            if braced or re.search(r"[0-9=()]", re.sub(r"\^[0-9]", "", wrapped)) or not found or changes(wrapped):
+            letter = re.fullmatch("[A-Za-z]", wrapped.strip()) and wrapped.strip().lower() not in _SINGLE
+            odd = re.search(r"[0-9=()]", re.sub(r"\^[0-9]", "", wrapped)) or changes(wrapped)
+            if letter or braced or odd or not found:
                 break
             words[:0], start, sure = found, at, True
         elif letters is not None:
@@ -137,7 +142,7 @@ def _counted(pieces: list[re.Match[str]], start: int) -> int:
     for piece in pieces[start:]:
         wrapped, letters, power, sign = _kinds(piece)
         if wrapped is not None:
-            total += len(re.findall(r"[A-Za-z°¢€£]+|\^?[0-9]|[/²³]", wrapped))
+            total += len(re.findall(r"[A-Za-z°¢€£\u4e00-\u9fff]+|\^?[0-9]|[/²³]", wrapped))
         else:
             total += bool(letters or power or sign)
     return total

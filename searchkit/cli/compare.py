@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 def compare(options: argparse.Namespace) -> int:
     """Print accuracy of A minus that of B, with its 95 % interval, for each budget that both have."""
-    from searchkit.experiments.sweep.results import difference, interval
+    from searchkit.experiments.sweep.results import difference, difference_bounds, interval
 
     pairs = _pairs(_named(options.A), _named(options.B))
     found = [(a, b, *difference(a, b)) for a, b in pairs]
@@ -37,17 +37,28 @@ def compare(options: argparse.Namespace) -> int:
     for a, b, problems, delta in found:
         print(f"{a.strategy} minus {b.strategy}, {a.budget}, {len(problems)} problems in common:")
         for name, one in (("A", a), ("B", b)):
-            accuracy = interval(one.accuracy, one.low, one.high)
-            print(f"  {name}           {accuracy} %  {one.tokens:,.0f} tokens a search")
-        print(f"  difference  {interval(float(delta.mean), float(delta.low), float(delta.high))} points\n")
+            accuracy, unknown = interval(one.accuracy, one.low, one.high), ""
+            if one.unknown:
+                unknown = f"  {one.unknown:,} of {one.searches:,} unknown, at most {100 * one.at_most:.1f} %"
+            print(f"  {name}           {accuracy} %  {one.tokens:,.0f} tokens a search{unknown}")
+        print(f"  difference  {interval(float(delta.mean), float(delta.low), float(delta.high))} points")
+        if a.unknown or b.unknown:
+            least, most = (100 * bound for bound in difference_bounds(a, b))
+            print(f"              {least:.1f} to {most:.1f} points, however the unknown verdicts turn out")
+        print()
     print("An interval that excludes 0 is a difference at the 5 % level; it is paired, problem by problem.")
     return 0
 
 
 def _json(a: Summary, b: Summary, problems: Sequence[str], delta: Interval) -> dict[str, Any]:
+    from searchkit.experiments.sweep.results import difference_bounds
+
     low, high = (None if bound != bound else float(bound) for bound in (delta.low, delta.high))
+    least, most = difference_bounds(a, b)
     sides = {"a": summary_json(a), "b": summary_json(b), "problems": len(problems)}
-    return sides | {"difference": float(delta.mean), "low": low, "high": high}
+    return sides | {
+        "difference": float(delta.mean), "low": low, "high": high, "at_least": least, "at_most": most,
+    }  # fmt: skip
 
 
 def _named(text: str) -> list[Summary]:

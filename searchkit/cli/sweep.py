@@ -40,20 +40,21 @@ def sweep(options: argparse.Namespace, command: str) -> int:
     print(as_json(results, config.out) if options.json else results.table())
     failed = [row for row in results.rows if row.error]
     if failed:
-        print(f"{len(failed)} searches failed and count as wrong, the first: {_printable(failed[0].error)}\n"
+        print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0].error)}\n"
               "--retry-failed searches them anew", file=sys.stderr)  # fmt: skip
     if not results.complete:
         print(
             f"interrupted after {len(results.rows)} searches; the same command goes on:\n  {command}", file=sys.stderr
         )
         return 130
-    return 1 if len(failed) == len(results.rows) else 0
+    return 1 if all(row.error or row.unknown for row in results.rows) else 0
 
 
 def as_json(results: SweepResults, out: Path) -> str:
     """The table, a JSON object; bounds that are not defined are null."""
     cells = [summary_json(summary) for summary in results.summaries()]
-    return json.dumps({"complete": results.complete, "out": str(out), "cells": cells}, allow_nan=False)
+    told = {"complete": results.complete, "out": str(out), "cells": cells, "diagnosis": results.diagnosis}
+    return json.dumps(told, allow_nan=False)
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:

@@ -57,7 +57,8 @@ class Game24(Independent):
         return f"game24:{self.numbers}"
 
     def bind(self, problem: Problem) -> Game24:
-        found = re.findall(r"[0-9]+", str(problem.reference or ""))
+        known = problem.reference or problem.withheld  # the numbers, which the prompt has too: no answer
+        found = re.findall(r"[0-9]+", str(known or ""))
         if not found:
             raise ConfigError('Game24 needs the numbers as reference: Problem(id, prompt, reference="4 5 6 10")')
         return replace(self, numbers=tuple(sorted(map(int, found))))
@@ -71,7 +72,7 @@ class Game24(Independent):
         """The verdict on one sample's value."""
         text = expression(value)
         if text is None:
-            return Verdict(passed=False, feedback="no arithmetic expression was found")
+            return Verdict(passed=False, feedback="no arithmetic expression was found", unread=True)
         try:
             used = list[int]()
             result = _value(ast.parse(text, mode="eval").body, used)

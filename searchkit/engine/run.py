@@ -22,7 +22,15 @@ from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
 from searchkit.errors import BudgetExhausted, ConfigError, UncertainEffect, VerifierError
 from searchkit.kinds import is_whole
-from searchkit.mistakes import check_generator, check_prompt, check_samples, check_verifier, lacking_await, no_sample
+from searchkit.mistakes import (
+    bound,
+    check_generator,
+    check_prompt,
+    check_samples,
+    check_verifier,
+    lacking_await,
+    no_sample,
+)
 from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier
 from searchkit.trace import Span
 from searchkit.tree import Tree
@@ -284,8 +292,7 @@ class Run(Relaying):
         known = self._search.bound.get(id(verifier))
         if known is None or known[0] is not verifier:
             check_verifier("run.score", verifier)
-            known = verifier, verifier.bind(self._search.problem)
-            check_verifier(f"bind of {type(verifier).__name__} must return what judges; it", known[1])
+            known = verifier, bound(verifier, self._search.problem)
             self._search.bound[id(verifier)] = known
         return known[1]
 

@@ -1,7 +1,7 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals.
 
 `entry.py` is one sample and its scores, `pool/` holds them, `estimators/` make curves of them, `statistics/` compare,
-`sweep/` runs searches, `report/` and `plots.py` show what came of it.
+`sweep/` runs searches, `report/` and `plots.py` show what came of it. `unknown.py` says which verdicts are unknown.
 """
 
 from searchkit.experiments.estimators import (
@@ -61,7 +61,16 @@ from searchkit.experiments.statistics import (
     reward_bench,
     self_correction,
 )
-from searchkit.experiments.sweep import Finished, Lost, Row, Summary, Sweep, SweepResults, difference
+from searchkit.experiments.sweep import (
+    Finished,
+    Lost,
+    Row,
+    Summary,
+    Sweep,
+    SweepResults,
+    difference,
+    difference_bounds,
+)
 
 __all__ = [
     "Adaptive",
@@ -105,6 +114,7 @@ __all__ = [
     "cost",
     "coverage_law",
     "difference",
+    "difference_bounds",
     "difficulty",
     "draw",
     "estimate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ MARKERS = "osD^vPX"
 DASHES = ("-", "--", "-.", ":")  # a curve that lies exactly under another one stays visible
 LABEL_GAP = 0.055  # of the axes' height, between the names of two curves
 MOST_TICKS = 12
+BOUND = {"markersize": 3, "linewidth": 1.0, "alpha": 0.8, "markerfacecolor": "none"}
+NOTE = 96  # characters of a line over a figure
+DOTTED = "unknown counts as wrong; dotted: as right"
 
 
 def plot(curves: Curve | Iterable[Curve], x: Name | Axis = "samples", ax: Any = None) -> Any:
@@ -27,8 +31,9 @@ def plot(curves: Curve | Iterable[Curve], x: Name | Axis = "samples", ax: Any = 
     x: "samples"; "tokens" (generated), "total" (with those read), "sequential" (those that wait for one another),
     "seconds", "usd"; `flops(parameters)`, `cost(prices)`. `ConfigError` where a curve did not record it.
 
-    The x axis is logarithmic to base 2, each curve is named at its right end. In a notebook, show ``axes.figure`` after
-    ``%matplotlib inline``.
+    The x axis is logarithmic to base 2, each curve is named at its right end. A curve of which something is unknown has
+    a dotted line above it, its `at_most`, and its note stands over the figure. In a notebook, show ``axes.figure``
+    after ``%matplotlib inline``.
     """
     shown, along = _as_list(curves), axis(x)
     for curve in shown:
@@ -40,6 +45,8 @@ def plot(curves: Curve | Iterable[Curve], x: Name | Axis = "samples", ax: Any = 
         at = along.places(curve)
         axes.fill_between(at, *_percent(curve.low, curve.high), color=colour, alpha=0.15, linewidth=0)
         axes.plot(at, *_percent(curve.mean), color=colour, marker=marker, linestyle=dash, markersize=4, linewidth=1.8)
+        if curve.at_most:
+            axes.plot(at, *_percent(curve.at_most), color=colour, marker=marker, linestyle=":", **BOUND)
     _dress(axes, shown, along)
     return axes
 
@@ -57,6 +64,7 @@ def save(curves: Curve | Iterable[Curve], path: str | os.PathLike[str]) -> None:
         plot(shown, x, panel)
     for panel in axes[1:]:
         panel.set_ylabel("")
+        panel.set_title("", loc="left")
     axes[0].figure.savefig(target, dpi=150)
 
 
@@ -97,6 +105,10 @@ def _dress(axes: Any, curves: Sequence[Curve], x: Axis) -> None:
     axes.grid(True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    notes = list(dict.fromkeys(curve.note for curve in curves if curve.note))
+    if notes:
+        lines = [line for note in (DOTTED, *notes) for line in textwrap.wrap(note, NOTE)]
+        axes.set_title("\n".join(lines), loc="left", fontsize=8, parse_math=False)
     heights = _spread([curve.mean[-1] for curve in curves])
     for i, (curve, height) in enumerate(zip(curves, heights, strict=True)):
         end = x.places(curve)[-1]

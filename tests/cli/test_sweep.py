@@ -70,7 +70,7 @@ def test_a_sweep_is_run_compared_and_plotted(config, capsys, tmp_path):
     cells = json.loads(out)["cells"]
     assert (code, len(cells)) == (0, 4)
     by_name = {(cell["strategy"], cell["budget"]): cell for cell in cells}
-    assert f"{100 * by_name['vote', 'generations=8']['accuracy']:.1f}" == rows["vote", "generations=8"][4]
+    assert f"{100 * by_name['vote', 'generations=8']['accuracy']:.1f}" == rows["vote", "generations=8"][5]
     code, out, _ = run(capsys, "compare", tmp_path / "results:vote", tmp_path / "results:stopping", "--json")
     for one in json.loads(out):
         a, b = (by_name[name, one["a"]["budget"]]["accuracy"] for name in ("vote", "stopping"))
@@ -220,3 +220,43 @@ def test_ctrl_c_prints_what_there_is_and_the_same_command_resumes(config, tmp_pa
     again = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert again["complete"]
     assert [cell["searches"] for cell in again["cells"]] == [60, 60]
+
+
+UNREAD = BEGIN.replace("4 = 0.5, 5 = 0.3, 6 = 0.2", '"so\\nit is 4" = 0.5, "5" = 0.5')
+
+
+def test_what_is_unknown_is_told_on_the_first_screen(config, capsys, tmp_path):
+    """The table with its bounds and the diagnosis, JSON with the same, and compare with what they leave open."""
+    path = config(UNREAD + VOTES + "[[budgets]]\ngenerations = 1\n")
+    code, table, err = run(capsys, "sweep", path)
+    assert code == 0
+    assert "unknown" in err  # the bar
+    assert "at most (%)" in table.splitlines()[0]
+    said = table.splitlines()[-1]
+    assert said.startswith("no answer could be read in ")
+    assert said.endswith("replies, for example 'so\\nit is 4'; try MathEqual(number)")
+    code, out, _ = run(capsys, "sweep", path, "--json")
+    told = json.loads(out)
+    assert told["diagnosis"] == said
+    for cell in told["cells"]:
+        assert cell["at_most"] == pytest.approx(cell["accuracy"] + cell["unknown"] / cell["searches"])
+        assert cell["of_known"] == 0.0
+    code, out, _ = run(capsys, "compare", tmp_path / "results:vote", tmp_path / "results:stopping")
+    assert "unknown, at most" in out
+    assert "points, however the unknown verdicts turn out" in out
+    code, out, _ = run(capsys, "compare", tmp_path / "results:vote", tmp_path / "results:stopping", "--json")
+    [one] = json.loads(out)
+    assert one["at_least"] < one["difference"] < one["at_most"]
+    assert run(capsys, "plot", tmp_path / "results")[0] == 0
+
+
+def test_a_sweep_of_which_nothing_could_be_read_has_failed(config, capsys):
+    """Code 1, as where every search failed; the advice, taken, mends it."""
+    text = UNREAD.replace('"5" = 0.5', '"so\\nit is 5" = 0.5') + VOTES
+    code, table, _ = run(capsys, "sweep", config(text))
+    assert code == 1
+    assert "no answer could be read in 120 of 120 replies" in table
+    mended = text.replace('truth = "Exact"', 'truth = "MathEqual(number)"').replace('"results"', '"again"')
+    code, table, _ = run(capsys, "sweep", config(mended))
+    assert code == 0
+    assert "no answer" not in table

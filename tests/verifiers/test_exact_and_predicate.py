@@ -68,7 +68,7 @@ def test_exact_compares_keys_and_fails_samples_without_an_answer():
     right, spelled, wrong, none = verify(bound, r"so \boxed{42}", "The answer is 42.0.", r"\boxed{41}", "two\nlines")
     assert right == spelled == Verdict(passed=True)
     assert wrong == Verdict(passed=False, feedback="the answer is wrong")
-    assert none == Verdict(passed=False, feedback="no answer was found")
+    assert none == Verdict(passed=False, feedback="no answer was found", unread=True)
     assert [v.value for v in (right, wrong, none)] == [1.0, 0.0, 0.0]
 
 

@@ -90,10 +90,11 @@ class DualAgreement:
         return f"dual agreement:1:{self.tests}:{asked}:{ran}"
 
     def bind(self, problem: Problem) -> DualAgreement:
-        """The same with the names of the problem's reference. Its tests, where it has some, are not looked at."""
-        if not isinstance(problem.reference, Mapping):
+        """The same with the names of the problem's reference, withheld or not. Its tests are not looked at."""
+        known = problem.withheld if problem.reference is None else problem.reference
+        if not isinstance(known, Mapping):
             return self
-        named = {name: problem.reference.get(name) or getattr(self, name) for name in ("entry_point", "prompt")}
+        named = {name: known.get(name) or getattr(self, name) for name in ("entry_point", "prompt")}
         return replace(self, **named)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:

@@ -67,7 +67,8 @@ def _gated(before: Verdict, verdict: Verdict, member: str) -> Verdict:
         return Verdict(feedback=_told(member, "abstains", verdict.feedback))
     passed = verdict.value > 0.5 if verdict.passed is None else verdict.passed
     score = min(before.score, 0.0 if verdict.passed is False else verdict.value)
-    return Verdict(score, passed, feedback="" if passed else _told(member, "fails it", verdict.feedback))
+    said = "" if passed else _told(member, "fails it", verdict.feedback)
+    return Verdict(score, passed, feedback=said, unread=verdict.unread and not passed)
 
 
 def _told(member: str, what: str, why: str) -> str:

@@ -66,12 +66,14 @@ class Jury:
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         rows, failure = await verdicts_of(self.judges, prompt, samples, run, "judge")
-        ballots = [list[float]() for _ in samples]
-        for judge, row in zip(self.judges, rows, strict=True):
-            for ballot, verdict in zip(ballots, row, strict=True):
-                vote = self._vote(judge, verdict)
-                ballot += [] if vote is None else [vote]
-        return unless_nothing([self._verdict(ballot) for ballot in ballots], failure)
+        verdicts = []
+        for of_one in zip(*rows, strict=True):
+            asked = zip(self.judges, of_one, strict=True)
+            votes = [vote for judge, verdict in asked if (vote := self._vote(judge, verdict)) is not None]
+            counted = [verdict for verdict in of_one if verdict.value is not None]
+            unread = bool(counted) and all(verdict.unread for verdict in counted)
+            verdicts.append(replace(self._verdict(votes), unread=unread))
+        return unless_nothing(verdicts, failure)
 
     def _vote(self, judge: Verifier, verdict: Verdict) -> float | None:
         if self.by != "majority" or verdict.value is None:

@@ -11,12 +11,12 @@ from searchkit.answers.canonical import canonical
 from searchkit.errors import VerifierError
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
-from searchkit.verifiers.reference.referenced import Referenced
+from searchkit.verifiers.reference.referenced import NO_ANSWER, Referenced
 
 
 @dataclass(frozen=True)
 class Exact(Referenced[Hashable]):
-    """Passes a sample whose answer key equals the reference's; a sample without an answer fails.
+    """Passes a sample whose answer key equals the reference's; a sample without an answer fails, as `unread`.
 
     answer: the key that finds the answer, see `searchkit.answers.keys`; any callable that returns something hashable.
     reference: the right answer, or a worked solution in which `answer` finds it; None takes the problem's, which wins
@@ -33,7 +33,7 @@ class Exact(Referenced[Hashable]):
 
     def _judge(self, found: Hashable | None) -> Verdict:
         if found is None:
-            return Verdict(passed=False, feedback="no answer was found")
+            return NO_ANSWER
         return Verdict(passed=found == self.wanted, feedback="" if found == self.wanted else "the answer is wrong")
 
     def read(self, value: Any) -> Hashable | None:

@@ -19,12 +19,14 @@ from searchkit.verifiers.reference.maths.outcome import Outcome
 from searchkit.verifiers.reference.maths.reading import Answer
 from searchkit.verifiers.reference.maths.tolerances import Tolerance
 from searchkit.verifiers.reference.maths.worker import QUEUE, WITH_MATH_VERIFY
-from searchkit.verifiers.reference.referenced import Referenced
+from searchkit.verifiers.reference.referenced import NO_ANSWER, Referenced
 
 
 @dataclass(frozen=True)
 class MathEqual(Referenced[Answer]):
     r"""Passes a sample whose answer equals the reference, fails one that differs, abstains where it cannot tell.
+
+    A sample in which no answer is found fails, as `unread`.
 
     answer: the key that finds the answer, as for `Exact`. reference: the right answer, or a worked solution in which
     `answer` finds it; None takes the problem's, which wins where both are given. Raises `ConfigError` when bound to a
@@ -80,14 +82,14 @@ class MathEqual(Referenced[Answer]):
 
     async def _judge(self, wanted: Answer, found: Answer | None) -> Verdict:
         if found is None:
-            return Verdict(passed=False, feedback="no answer was found")
+            return NO_ANSWER
         outcome = judge(wanted, found)
         parsed = wanted.node is not None and found.node is not None
         if outcome.equal is None and (parsed or (self.math_verify and unread(wanted, found))):
             queue = WITH_MATH_VERIFY if self.math_verify else QUEUE
             outcome = await queue.compare(wanted.found, found.found)
-        if self.tolerance is not None and not outcome.equal and near(wanted, found, self.tolerance):
-            outcome = Outcome(True, f"another number, within {self.tolerance!r}")
+        if self.tolerance is not None and not outcome.equal:
+            outcome = near(wanted, found, self.tolerance) or outcome
         return _verdict(outcome)
 
     def read(self, value: Any) -> Answer | None:

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from searchkit.answers import keys
 from searchkit.answers.boxes import Several
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.types import Problem
+from searchkit.types import Problem, Verdict
 from searchkit.verifiers.base import Independent, identity, label
 
 A = TypeVar("A")
+NO_ANSWER = Verdict(passed=False, feedback="no answer was found", unread=True)
 
 
 @dataclass(frozen=True)

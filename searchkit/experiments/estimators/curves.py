@@ -17,6 +17,8 @@ from searchkit.experiments.entry import Entry, Sampled
 from searchkit.experiments.estimators import estimators
 from searchkit.experiments.estimators.compute import Compute, compute
 from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
+from searchkit.experiments.estimators.optimistic import optimistic
+from searchkit.experiments.unknown import of_pool
 
 Name = Literal["pass@k", "best@k", "maj@k", "weighted@k"]
 Column = tuple[str, Mapping[int, str]]
@@ -34,6 +36,9 @@ class Curve:
     - problems: their ids.
     - per_problem: [problems, points], rows in the order of `problems`.
     - level: of the intervals.
+    - at_most: the mean if everything unknown were right, one a point; () where nothing is unknown. `mean` counts it as
+      not right.
+    - note: what is unknown, for people; "" if nothing is.
     """
 
     name: str
@@ -45,6 +50,8 @@ class Curve:
     problems: tuple[str, ...] = field(repr=False)
     per_problem: NDArray[np.float64] = field(repr=False, compare=False)
     level: float = 0.95
+    at_most: tuple[float, ...] = ()
+    note: str = ""
 
     @property
     def tokens(self) -> tuple[float, ...]:
@@ -72,10 +79,11 @@ class Curve:
         return json.dumps({**points, **bounds, "compute": known, "per_problem": rows}, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        from searchkit.markup.tables import html_table
+        from searchkit.markup.tables import html_table, html_text
 
         columns = _columns([self])
-        return html_table([title for title, _ in columns], ([cells[k] for _, cells in columns] for k in self.ks))
+        table = html_table([title for title, _ in columns], ([cells[k] for _, cells in columns] for k in self.ks))
+        return table + (f"<p>{html_text(self.note)}</p>" if self.note else "")
 
 
 def estimate(
@@ -85,7 +93,8 @@ def estimate(
 
     name: "pass@k" (any of k is right), "best@k" (highest score), "maj@k" (majority of keys), "weighted@k" (sum of
     scores by key; sampled, see `weighted_at_k`). ks: ascending, by default 1, 2, 4, ... up to the smallest number of
-    samples a problem has. seed: for the bootstrap, and for "weighted@k".
+    samples a problem has. seed: for the bootstrap, and for "weighted@k". Samples of which nobody knows whether they are
+    right count as wrong; what they leave open is `Curve.at_most` (`optimistic.py`).
     """
     points = points_of(pool, ks)
     if name not in get_args(Name):
@@ -94,8 +103,10 @@ def estimate(
         raise ConfigError(
             f"{name} needs {_NEEDS[name]}, and no sample of this pool has any: draw it with a {_FIX[name]}"
         )
-    values = np.array([_values(name, problem, pool.entries[problem], points, seed) for problem in pool.entries])
+    values = _table_of(name, pool, points, seed)
     values.setflags(write=False)
+    bound = optimistic(pool)
+    at_most = () if bound is None else tuple(_table_of(name, bound, points, seed).mean(axis=0).tolist())
     interval = bootstrap(values, seed=seed, level=level)
     return Curve(
         name,
@@ -107,6 +118,8 @@ def estimate(
         tuple(pool.entries),
         values,
         level,
+        at_most,
+        of_pool(pool),
     )
 
 
@@ -125,7 +138,10 @@ def curves(pool: Sampled) -> tuple[Curve, ...]:
 
 
 def table(curves: Iterable[Curve]) -> str:
-    """Curves side by side, in percent with their intervals; one row for every k that any of them has."""
+    """Curves side by side, in percent with their intervals; one row for every k that any of them has.
+
+    Where something is unknown, a column says what accuracy it leaves open, and a line under the table why it is.
+    """
     shown = list(curves)
     if not shown:
         raise ConfigError("a table needs at least one curve")
@@ -133,7 +149,8 @@ def table(curves: Iterable[Curve]) -> str:
     rows = [[cells.get(k, "") for _, cells in columns] for k in sorted({k for curve in shown for k in curve.ks})]
     grid = [[title for title, _ in columns], *rows]
     widths = [max(len(row[i]) for row in grid) for i in range(len(columns))]
-    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in grid)
+    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in grid]
+    return "\n".join([*lines, *dict.fromkeys(curve.note for curve in shown if curve.note)])
 
 
 _NEEDS: dict[Name, str] = {"best@k": "scores", "maj@k": "answer keys", "weighted@k": "samples with key and score"}
@@ -144,6 +161,11 @@ def _supports(pool: Sampled, name: Name) -> bool:
     scored, keyed = name in ("best@k", "weighted@k"), name in ("maj@k", "weighted@k")
     every = (entry for entries in pool.entries.values() for entry in entries)
     return any((entry.score is not None or not scored) and (entry.key is not None or not keyed) for entry in every)
+
+
+def _table_of(name: Name, pool: Sampled, ks: Sequence[int], seed: int) -> NDArray[np.float64]:
+    """[problems, points]"""
+    return np.array([_values(name, problem, column, ks, seed) for problem, column in pool.entries.items()])
 
 
 def _values(name: Name, problem: str, entries: Sequence[Entry], ks: Sequence[int], seed: int) -> list[float]:
@@ -173,6 +195,10 @@ def _columns(curves: Sequence[Curve]) -> list[Column]:
             columns.append(("tokens", own))
         points = zip(curve.ks, curve.mean, curve.low, curve.high, strict=True)
         columns.append((f"{curve.name} (%)", {k: _cell(*bounds) for k, *bounds in points}))
+        if curve.at_most:
+            columns.append(
+                ("at most", {k: f"{100 * most:.1f}" for k, most in zip(curve.ks, curve.at_most, strict=True)})
+            )
     return columns
 
 

@@ -14,6 +14,7 @@ from itertools import permutations
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from searchkit.engine import seeds
 from searchkit.errors import ConfigError
@@ -21,6 +22,8 @@ from searchkit.experiments.entry import Entry, Sampled
 from searchkit.experiments.estimators.compute import Compute
 from searchkit.experiments.estimators.curves import Curve, points_of
 from searchkit.experiments.estimators.intervals import bootstrap
+from searchkit.experiments.estimators.optimistic import optimistic
+from searchkit.experiments.unknown import of_pool
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import ConfidentVote, percentile
 
@@ -124,18 +127,19 @@ def replay(
 
     All orders are enumerated if there are at most `trials`, otherwise `trials` are drawn from `seed`: a problem's value
     then has a standard error of at most 0.5 / sqrt(trials), which the interval over problems contains. One order serves
-    all `ks` (ascending, by default 1, 2, 4, ...), of which each sees the first k samples. Cost: no model call.
+    all `ks` (ascending, by default 1, 2, 4, ...), of which each sees the first k samples. Cost: no model call; twice
+    the time where something is unknown, for `Curve.at_most`.
     """
     if trials < 1:
         raise ConfigError(f"trials must be >= 1, got {trials}")
     points = points_of(pool, ks)
-    found = np.array(
-        [_replayed(method, column, points, trials, seed, problem) for problem, column in pool.entries.items()]
-    )  # [problems, points, (right, samples, generated, prompt)]
+    found = _all_replayed(pool, method, points, trials, seed)
     values = found[:, :, 0].copy()
     values.setflags(write=False)
     interval = bootstrap(values, seed=seed, level=level)
     samples, generated, prompt = (tuple(found[:, :, i].mean(axis=0).tolist()) for i in (1, 2, 3))
+    bound = optimistic(pool)
+    at_most = None if bound is None else _all_replayed(bound, method, points, trials, seed)[:, :, 0].mean(axis=0)
     return Replayed(
         getattr(method, "__name__", str(method)),
         points,
@@ -146,8 +150,16 @@ def replay(
         tuple(pool.entries),
         values,
         level,
+        () if at_most is None else tuple(at_most.tolist()),
+        of_pool(pool),
         samples=samples,
     )
+
+
+def _all_replayed(pool: Sampled, method: Method, points: Sequence[int], trials: int, seed: int) -> NDArray[np.float64]:
+    """[problems, points, (right, samples, generated tokens, prompt tokens)]"""
+    columns = pool.entries.items()
+    return np.array([_replayed(method, column, points, trials, seed, problem) for problem, column in columns])
 
 
 def _replayed(

@@ -13,6 +13,8 @@ from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments.entry import Entry, is_json
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
 from searchkit.experiments.pool.pool import Pool
+from searchkit.experiments.unknown import NOT_JUDGED, truth
+from searchkit.mistakes import check_references
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import solve_many
 from searchkit.strategy import Strategy
@@ -28,9 +30,10 @@ NO_BUDGET = Budget()
 class Draw(Strategy):
     """Draws `n` samples and judges each; the answer is the tuple of their `Entry`s, failed ones included, in order.
 
-    verifier: says what is correct (`Verdict.passed`). scorer: gives the score; None takes the verifier's. scorers: give
-    further scores by name. All must judge each sample by itself, since the verdicts have to hold in every subset of the
-    pool. Samples that carry log-probabilities have the scores "logprob_mean" and "logprob_sum" too. key: the canonical
+    verifier: says what is correct (`Verdict.passed`), or leaves it unknown. scorer: gives the score; None takes the
+    verifier's. scorers: give further scores by name. All must judge each sample by itself, since the verdicts have to
+    hold in every subset of the pool. Samples that carry log-probabilities have the scores "logprob_mean" and
+    "logprob_sum" too. key: the canonical
     answer of a value. known: by `name_of(prompt)`, how many samples an earlier drawing has: only those after them are
     drawn. Cost: n generations, n verifications by each verifier.
     """
@@ -77,20 +80,17 @@ class Draw(Strategy):
             usage = run.used
             tokens = usage.generated_tokens, usage.prompt_tokens
             return Entry(str(error), None, None, False, *tokens, "error", usage.usd)
-        truth, *others = verdicts
-        score = truth if self.scorer is None else others.pop(0)
-        if truth.passed is None and truth.score is not None:
-            raise ConfigError(
-                f"{self.verifier!r} gives a score but does not say whether a sample passed: "
-                "pass it as scorer=, and as verifier= one that knows the truth, such as Exact"
-            )
+        verdict, *others = verdicts
+        known = truth(verdict, self.verifier, "verifier", "pass it as scorer=, and as verifier=")
+        score = verdict.value if self.scorer is None else others.pop(0).value
         value = sample.value if is_json(sample.value) else sample.text
         key = None if sample.truncated else self._key(sample, run)
-        correct = truth.passed is True
         tokens = usage.generated_tokens, usage.prompt_tokens
         named = {name: v.value for name, v in zip(self.scorers, others, strict=True) if v.value is not None}
         scores = named | _logprobs(sample, run)
-        return Entry(value, key, score.value, correct, *tokens, sample.finish, usage.usd, scores)
+        return Entry(
+            value, key, score, known.correct, *tokens, sample.finish, usage.usd, scores, known.unknown, known.feedback
+        )  # fmt: skip
 
     def _judges(self) -> tuple[Verifier, ...]:
         """The verifier first, then the scorer if there is one, then the named ones."""
@@ -125,7 +125,7 @@ async def _judge(judge: Verifier, prompt: Prompt, sample: Sample[Any], run: Run)
         [scored] = await run.score(judge, prompt, [sample])
     except (CallError, VerifierError) as error:
         run.fail(error if isinstance(error, VerifierError) else VerifierError(f"{judge!r} failed: {error}"))
-        return Verdict()
+        return Verdict(feedback=f"{NOT_JUDGED}{error}")
     return scored.verdict
 
 
@@ -148,13 +148,13 @@ async def draw(
     """A pool of `n` samples of every problem, `concurrency` problems at once; see `Draw` for the verifiers and the key.
 
     Every sample asked for is in the pool: one that failed, or that the budget (for each problem) cut off, is an entry
-    with ``finish="error"`` and its reason as value, and one whose verification failed counts as wrong. With a journal
-    the drawing is resumable: what was finished is not paid again. Interrupted (Ctrl-C under `run_sync`), it returns the
+    with ``finish="error"`` and its reason as value, and one whose verification failed is unknown. With a journal the
+    drawing is resumable: what was finished is not paid again. Interrupted (Ctrl-C under `run_sync`), it returns the
     pool of the problems that were finished. pool: what was drawn before; only what it lacks is drawn, and put behind
     it. With the same seed, the whole is what one drawing would have given.
 
-    Raises `ConfigError` before any call if a problem does not fit the verifier, and the first error if not a single
-    sample could be drawn, or not a single one judged.
+    Raises `ConfigError` before any call if a problem does not fit the verifier, as soon as the verifier gives a score
+    without saying what passed, and the first error if not a single sample could be drawn, or not a single one judged.
     """
     wanted = list(problems)
     if not wanted:
@@ -163,8 +163,7 @@ async def draw(
     known = by_prompt(wanted, {problem.id: have.get(problem.id, 0) for problem in wanted})
     strategy = Draw(n, verifier, scorer, key, scorers or {}, known)
     for problem in wanted:
-        for judge in strategy._judges():
-            judge.bind(problem)
+        check_references(strategy._judges(), problem)
     wanted = [problem for problem in wanted if have.get(problem.id, 0) < n]
     if pool and not wanted:
         return pool
@@ -191,5 +190,10 @@ def _check(pool: Pool, errors: list[Exception]) -> None:
             errors[0] if errors else ConfigError(f"not one sample could be drawn, raise the budget: {entries[0].value}")
         )
     unjudged = [error for error in errors if isinstance(error, VerifierError)]
-    if len(unjudged) >= drawn and not any(entry.correct or entry.score is not None for entry in entries):
+    if len(unjudged) >= drawn and not any(map(_is_judged, entries)):
         raise unjudged[0]
+
+
+def _is_judged(entry: Entry) -> bool:
+    abstained = entry.unknown and not entry.feedback.startswith(NOT_JUDGED)
+    return entry.correct or entry.score is not None or abstained

@@ -64,7 +64,8 @@ def _row(problem: str, entry: Entry, names: list[str]) -> dict[str, Any]:
 
 
 def _schema(pyarrow: Any, names: list[str]) -> list[tuple[str, Any]]:
-    types: dict[str, Any] = {"score": pyarrow.float64(), "usd": pyarrow.float64(), "correct": pyarrow.bool_()}
+    types: dict[str, Any] = {"score": pyarrow.float64(), "usd": pyarrow.float64()}
+    types |= {"correct": pyarrow.bool_(), "unknown": pyarrow.bool_()}
     types |= {"generated_tokens": pyarrow.int64(), "prompt_tokens": pyarrow.int64()}
     columns = ["problem", *(f.name for f in fields(Entry) if f.name != "scores")]
     return [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool import pool_file
+from searchkit.experiments.unknown import among_known, of_pool
 
 if TYPE_CHECKING:
     from searchkit.experiments.estimators.curves import Curve, Name
@@ -100,24 +101,37 @@ class Pool:
         """All that was saved to `path`; `ConfigError` if it is missing, is something else, or is damaged."""
         return cls(pool_file.load(path))
 
+    @property
+    def diagnosis(self) -> str:
+        """What is unknown, with an example, and what may help; "" if every sample is known to be right or wrong."""
+        return of_pool(self)
+
     def __repr__(self) -> str:
         samples = [entry for _, entry in self.samples()]
-        right = sum(entry.correct for entry in samples)
-        return f"Pool({len(self)} problems, {len(samples)} samples, {100 * right / len(samples):.1f} % correct)"
+        right, unknown = sum(entry.correct for entry in samples), sum(entry.unknown for entry in samples)
+        said = f"{len(self)} problems, {len(samples)} samples, {100 * right / len(samples):.1f} % correct"
+        if not unknown:
+            return f"Pool({said})"
+        known = 100 * among_known(right, unknown, len(samples))
+        others = "" if unknown == len(samples) else f", {known:.1f} % of the others"
+        at_most = f"{100 * (right + unknown) / len(samples):.1f} % at most"
+        return f"Pool({said}; {unknown} unknown: {at_most}{others})\n{self.diagnosis}"
 
     def _repr_html_(self) -> str:
         from searchkit.markup.tables import html_table
 
-        head = ("problem", "samples", "correct", "answers", "failed", "generated tokens")
+        head = ("problem", "samples", "correct", "unknown", "answers", "failed", "generated tokens")
         rows = [_summary(problem, entries) for problem, entries in list(self.entries.items())[:ROWS_SHOWN]]
         more = f"<p>... and {len(self) - ROWS_SHOWN} more problems</p>" if len(self) > ROWS_SHOWN else ""
-        return f"<p>{escape(repr(self))}</p>{html_table(head, rows, words=(0,))}{more}"
+        said = "".join(f"<p>{escape(line)}</p>" for line in repr(self).split("\n"))
+        return f"{said}{html_table(head, rows, words=(0,))}{more}"
 
 
 def _summary(problem: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     counts = (
         len(entries),
         sum(entry.correct for entry in entries),
+        sum(entry.unknown for entry in entries),
         len({entry.key for entry in entries if entry.key is not None}),
         sum(entry.finish == "error" for entry in entries),
         sum(entry.generated_tokens for entry in entries),

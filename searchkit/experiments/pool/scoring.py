@@ -12,6 +12,7 @@ from searchkit.errors import ConfigError
 from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
 from searchkit.experiments.pool.pool import Pool
+from searchkit.mistakes import check_references
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import NO_BUDGET, solve_many
 from searchkit.strategy import Strategy
@@ -66,7 +67,7 @@ async def score(
     if verifier.joint:
         raise ConfigError(f"{verifier!r} judges samples together, so its scores would not hold in subsets of the pool")
     for problem in wanted:
-        verifier.bind(problem)
+        check_references([verifier], problem)
     wanted = [p for p in wanted if any(_is_bare(entry, name) for entry in pool.entries[p.id])]
     stored = by_prompt(wanted, {p.id: _samples(pool.entries[p.id], name) for p in wanted})
     outcomes = await solve_many(

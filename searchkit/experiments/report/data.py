@@ -11,7 +11,14 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep import manifest
-from searchkit.experiments.sweep.results import LEVEL, Summary, SweepResults, difference, interval
+from searchkit.experiments.sweep.results import (
+    LEVEL,
+    Summary,
+    SweepResults,
+    difference,
+    difference_bounds,
+    interval,
+)
 from searchkit.experiments.sweep.rows import RESULTS, Finished, logged
 from searchkit.experiments.sweep.shard import LOG
 from searchkit.types import Problem
@@ -57,13 +64,15 @@ def data(
     prompts = [asked[name].prompt.text for name in names] if asked else []
     references = [_text(asked[name].reference) for name in names] if asked else []
     answers, errors = [_text(one.row.answer) for one in finished], [one.row.error for one in finished]
-    longest = _longest([*prompts, *references, *answers, *errors])
+    feedback = [one.row.feedback for one in finished]
+    longest = _longest([*prompts, *references, *answers, *errors, *feedback])
     summaries = results.summaries()
     configuration = stored["configuration"]
     combinations = (len(configuration[name]) for name in ("strategies", "budgets", "seeds"))
     return {
         "configuration": configuration, "environments": stored["environments"], "complete": results.complete,
         "searches": len(results.finished), "expected": configuration["problems"]["count"] * math.prod(combinations),
+        "diagnosis": results.diagnosis,
         "level": LEVEL, "longest": longest, "cut": len({one.row.problem for one in results.finished}) - len(names),
         "cells": list(_cells(results, summaries)), "differences": list(_differences(results, summaries)),
         "problems": {
@@ -73,6 +82,7 @@ def data(
         },
         "rows": _rows(finished, place, summaries) | {
             "answer": [cut(text, longest) for text in answers], "error": [cut(text, longest) for text in errors],
+            "feedback": [cut(text, longest) for text in feedback],
         },
     }  # fmt: skip
 
@@ -112,6 +122,7 @@ def _cells(results: SweepResults, summaries: Sequence[Summary]) -> Iterator[dict
             "strategy": s.strategy, "budget": s.budget, "problems": len(s.problems), "searches": s.searches,
             "failed": s.failed, "accuracy": s.accuracy, "low": finite(s.low), "high": finite(s.high),
             "shown": interval(s.accuracy, s.low, s.high),
+            "unknown": s.unknown, "at_most": s.at_most, "of_known": finite(s.of_known),
             "tokens": s.tokens, "sequential": s.sequential_tokens, "calls": s.model_calls,
             "usd": math.fsum(one.row.usd + one.lost.usd for one in group) / len(group),
             "seconds": math.fsum(timed) / len(timed) if timed else None,
@@ -126,9 +137,11 @@ def _differences(results: SweepResults, summaries: Sequence[Summary]) -> Iterato
         if base is not None and base is not s and set(base.problems) & set(s.problems):
             common, delta = difference(s, base)
             mean, low, high = float(delta.mean), float(delta.low), float(delta.high)
+            least, most = difference_bounds(s, base)
             yield {
                 "strategy": s.strategy, "base": base.strategy, "budget": s.budget, "problems": len(common),
                 "mean": mean, "low": finite(low), "high": finite(high), "shown": interval(mean, low, high),
+                "at_least": least, "at_most": most,
             }  # fmt: skip
 
 
@@ -136,7 +149,16 @@ def _rows(finished: Sequence[Finished], place: dict[str, int], summaries: Sequen
     """One entry a search in each column. Seeds are texts: JavaScript rounds large numbers."""
     cells = {(s.strategy, s.budget): i for i, s in enumerate(summaries)}
     rows = [one.row for one in finished]
-    same = ("right", "generated_tokens", "prompt_tokens", "sequential_tokens", "model_calls", "usd", "stopped")
+    same = (
+        "right",
+        "unknown",
+        "generated_tokens",
+        "prompt_tokens",
+        "sequential_tokens",
+        "model_calls",
+        "usd",
+        "stopped",
+    )
     return {name: [getattr(row, name) for row in rows] for name in same} | {
         "problem": [place[row.problem] for row in rows],
         "cell": [cells[row.strategy, row.budget] for row in rows],

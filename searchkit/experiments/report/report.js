@@ -87,6 +87,8 @@ function head() {
   byId("head").replaceChildren(...parts);
   const combinations = `${counted(Object.keys(strategies).length, "strategy").replace("strategys", "strategies")} × `
     + `${counted(budgets.length, "budget")} × ${counted(seeds.length, "seed")} × ${counted(asked.count, "problem")}`;
+  byId("diagnosis").hidden = !data.diagnosis;
+  byId("diagnosis").textContent = visible(data.diagnosis);
   byId("state").append(data.complete ? `Complete: ${combinations}` : make("span", "warn",
     `Not finished: ${grouped(data.searches)} of ${counted(data.expected, "search")}, `
     + `of ${combinations}. Lines may be about different problems.`));
@@ -94,13 +96,19 @@ function head() {
 
 // ------------------------------------------------------------------ the table
 
+const bounded = cells.some(c => c.unknown);
+const percent = share => (100 * share).toFixed(1);
+
 const COLUMNS = [
   ["#", c => c.number, c => String(c.number)],
   ["strategy", c => c.strategy, c => c.strategy, "left"],
   ["budget", c => c.number, c => c.budget, "left"],
   ["accuracy (%)", c => c.accuracy, c => c.shown],
+  ...(bounded ? [["at most (%)", c => c.at_most, c => percent(c.at_most)],
+                 ["of known (%)", c => c.of_known ?? -1, c => c.of_known === null ? "–" : percent(c.of_known)]] : []),
   ["searches", c => c.searches, c => grouped(c.searches)],
   ["failed", c => c.failed, c => grouped(c.failed)],
+  ["unknown", c => c.unknown, c => grouped(c.unknown)],
   ["tokens", c => c.tokens, c => grouped(c.tokens)],
   ["sequential", c => c.sequential, c => grouped(c.sequential)],
   ["calls", c => c.calls, c => grouped(c.calls, 1)],
@@ -175,7 +183,7 @@ function plot() {
                draw("text", {x: at, y: box.bottom + 20, "text-anchor": "middle"}, tick(2 ** power)));
   }
   const unit = byId("against").selectedOptions[0].textContent;
-  parts.push(draw("text", {x: (box.left + box.right) / 2, y: box.bottom + 44, "text-anchor": "middle"}, `${unit}, mean, log scale`),
+  parts.push(draw("text", {x: (box.left + box.right) / 2, y: box.bottom + 44, "text-anchor": "middle"}, `${unit}, mean, log scale${bounded ? "; dotted: unknown counts as right" : ""}`),
              draw("text", {x: 0, y: 0, transform: `translate(14 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle"},
                   `accuracy (%), ${100 * data.level} % intervals`));
   const bands = [], curves = [];
@@ -188,9 +196,12 @@ function plot() {
     }
     for (const c of bounded) curves.push(draw("line", {x1: x(c), x2: x(c), y1: y(c.low), y2: y(c.high), stroke: colour(i), opacity: 0.45, "stroke-width": 1.5}));
     if (own.length) curves.push(draw("path", {d: `M${edge(own, "accuracy")}`, fill: "none", stroke: colour(i), "stroke-width": 2, "stroke-dasharray": dash(i)}));
+    const open = own.filter(c => c.unknown);
+    for (const c of open) curves.push(draw("line", {x1: x(c), x2: x(c), y1: y(c.accuracy), y2: y(c.at_most), stroke: colour(i), "stroke-dasharray": "1 4", "stroke-width": 1.5}));
+    if (open.length) curves.push(draw("path", {d: `M${edge(own, "at_most")}`, fill: "none", stroke: colour(i), "stroke-width": 1, "stroke-dasharray": "1 4"}));
     for (const c of own) {
       const dot = marker(i, x(c), y(c.accuracy));
-      dot.append(draw("title", {}, visible(`${c.strategy}, ${c.budget}: ${c.shown} % at ${grouped(c[against], 1)}`)));
+      dot.append(draw("title", {}, visible(`${c.strategy}, ${c.budget}: ${c.shown} %${c.unknown ? `, at most ${percent(c.at_most)} %` : ""} at ${grouped(c[against], 1)}`)));
       curves.push(dot);
     }
   });
@@ -206,7 +217,8 @@ function differences() {
   byId("paired").hidden = !all.length;
   if (!all.length) return;
   byId("differences-note").textContent = visible(`To ${all[0].base}, in points, paired problem by problem. `
-    + `An interval that excludes 0 is a difference at the ${Math.round(100 - 100 * data.level)} % level.`);
+    + `An interval that excludes 0 is a difference at the ${Math.round(100 - 100 * data.level)} % level.`
+    + (bounded ? " Unknown verdicts count as wrong; the last column says between what they leave the difference." : ""));
   const reach = Math.max(0.01, ...all.flatMap(d => [Math.abs(d.low ?? d.mean), Math.abs(d.high ?? d.mean)]));
   const at = value => 75 + 70 * value / reach;
   const lines = all.map(d => {
@@ -216,9 +228,11 @@ function differences() {
       draw("line", {x1: at(d.low ?? d.mean), x2: at(d.high ?? d.mean), y1: 8, y2: 8, stroke: ink, "stroke-width": 2.5}),
       draw("circle", {cx: at(d.mean), cy: 8, r: 4, fill: ink}));
     return make("tr", "", "", make("td", "left", d.strategy), make("td", "left", d.budget), make("td", "", d.shown),
-                make("td", "", "", drawing), make("td", "", grouped(d.problems)));
+                make("td", "", "", drawing), make("td", "", grouped(d.problems)),
+                ...(bounded ? [make("td", "", `${percent(d.at_least)} to ${percent(d.at_most)}`)] : []));
   });
-  const titles = [["strategy", "left"], ["budget", "left"], ["difference", ""], ["", ""], ["problems", ""]];
+  const titles = [["strategy", "left"], ["budget", "left"], ["difference", ""], ["", ""], ["problems", ""],
+                  ...(bounded ? [["left open", ""]] : [])];
   byId("deltas").replaceChildren(make("thead", "", "", make("tr", "", "", ...titles.map(([t, side]) => make("th", side, t)))), make("tbody", "", "", ...lines));
 }
 
@@ -229,12 +243,13 @@ const searches = Array.from({length: count}, () => []);
 rows.problem.forEach((problem, row) => searches[problem].push(row));
 
 function shares(problem) {
-  const found = cells.map(() => ({right: 0, of: 0, failed: 0}));
+  const found = cells.map(() => ({right: 0, of: 0, failed: 0, unknown: 0}));
   for (const row of searches[problem]) {
     const cell = found[rows.cell[row]];
     cell.of++;
     cell.right += rows.right[row];
     cell.failed += Boolean(whole(rows.error[row]));
+    cell.unknown += rows.unknown[row];
   }
   return found;
 }
@@ -252,18 +267,20 @@ function disagree(problem) {
 const FILTERS = {
   any: () => true,
   differ: disagree,
-  wrong: p => searches[p].every(row => !rows.right[row]),
+  wrong: p => searches[p].every(row => !rows.right[row] && !rows.unknown[row]),
   right: p => searches[p].every(row => rows.right[row]),
+  unknown: p => searches[p].some(row => rows.unknown[row]),
   failed: p => searches[p].some(row => whole(rows.error[row])),
   traced: p => searches[p].some(row => row in traces),
 };
 
 function marks(problem) {
   return shares(problem).map((share, i) => {
-    const kind = !share.of ? "" : share.right === share.of ? "all" : share.right ? "some" : share.failed === share.of ? "failed" : "none";
-    const mark = make("span", `mark ${kind}`, {all: "✓", some: "◐", none: "✗", failed: "!", "": "·"}[kind]);
+    const kind = !share.of ? "" : share.right === share.of ? "all" : share.right ? "some"
+      : share.unknown ? "unknown" : share.failed === share.of ? "failed" : "none";
+    const mark = make("span", `mark ${kind}`, {all: "✓", some: "◐", none: "✗", unknown: "?", failed: "!", "": "·"}[kind]);
     if (i && cells[i].strategy !== cells[i - 1].strategy) mark.classList.add("next");
-    mark.title = visible(`${cells[i].strategy}, ${cells[i].budget}: ${share.right} of ${share.of} right${share.failed ? `, ${share.failed} failed` : ""}`);
+    mark.title = visible(`${cells[i].strategy}, ${cells[i].budget}: ${share.right} of ${share.of} right${share.unknown ? `, ${share.unknown} unknown` : ""}${share.failed ? `, ${share.failed} failed` : ""}`);
     return mark;
   });
 }
@@ -332,13 +349,17 @@ function answer(row) {
   if (rows.score[row] !== null) facts.unshift(`score ${short(rows.score[row])}`);
   if (rows.usd[row]) facts.push(`$${short(rows.usd[row])}`);
   if (rows.seconds[row] !== null) facts.push(`${short(rows.seconds[row])} s`);
-  const kind = right ? "all" : error ? "failed" : "none", mark = make("span", `mark ${kind}`, right ? "✓" : error ? "!" : "✗");
-  mark.title = right ? "right" : error ? "failed, counts as wrong" : "wrong";
+  const unknown = rows.unknown[row], said = whole(rows.feedback[row]);
+  const [kind, sign, words] = right ? ["all", "✓", "right"] : unknown ? ["unknown", "?", "unknown, counts as wrong"]
+    : error ? ["failed", "!", "failed, counts as wrong"] : ["none", "✗", "wrong"];
+  const mark = make("span", `mark ${kind}`, sign);
+  mark.title = words;
   const line = make("div", "line", "", mark, make("b", "", cell.strategy), make("span", "", cell.budget),
                     make("span", "soft", `seed ${rows.seed[row]}`));
   const box = make("div", "answer", "", line);
   if (rows.answer[row] !== null) box.append(shown(rows.answer[row]));
   if (error) box.append(make("div", "note warn", error));
+  if (said && !error) box.append(make("div", "note", `${words}: ${said}`));
   if (row in traces) line.append(button("Trace", element => {
     if (box.lastChild.classList.contains("trace")) box.lastChild.remove(); else box.append(trace(traces[row]));
     element.setAttribute("aria-expanded", box.lastChild.classList.contains("trace"));
@@ -406,8 +427,9 @@ function notes() {
   if (data.cut) said.push(`${counted(data.cut, "problem")} more are counted above, but not listed: the file would be too large.`);
   if (data.untraced) said.push(`The traces of ${counted(data.untraced, "problem")} are left out: the file would be too large.`);
   byId("problems-note").textContent = said.join(" ");
-  byId("table-note").textContent = `Accuracy over problems, with ${100 * data.level} % intervals; a failed search counts as wrong. Tokens, calls`
-    + " and seconds are means for one search.";
+  byId("table-note").textContent = `Accuracy over problems, with ${100 * data.level} % intervals; a failed search counts as wrong`
+    + (bounded ? ", and so does an unknown verdict, which 'at most' counts as right and 'of known' leaves out" : "")
+    + ". Tokens, calls and seconds are means for one search.";
   byId("columns").append(make("span", "who", "problem; a column for each line of the table"), make("span", "marks", "", ...cells.map((cell, i) => {
     const mark = make("span", i && cell.strategy !== cells[i - 1].strategy ? "mark next" : "mark", String(cell.number));
     mark.title = visible(`${cell.strategy}, ${cell.budget}`);

@@ -16,7 +16,7 @@ from searchkit.experiments.entry import is_json
 from searchkit.experiments.report.data import cut, finite
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Finished, Row
-from searchkit.experiments.sweep.search import Cell, Section, said, taken
+from searchkit.experiments.sweep.search import Cell, Section, blind, said, taken
 from searchkit.experiments.sweep.shard import JOURNAL
 from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.function import Function, label
@@ -123,7 +123,7 @@ def _replayed(problem: Problem, cell: Cell, row: Row, sweep: Sweep, journal: Jou
         return {"error": "the journal of this search is gone"}
     try:
         result = solve_sync(
-            replace(problem, reference=None), cell.search, generator=next(iter(sweep.endpoints), None),
+            blind(problem), cell.search, generator=next(iter(sweep.endpoints), None),
             budget=cell.ceilings, seed=cell.seed, journal=Recorded(journal, cell),
         )  # fmt: skip
         return _trace(result, row)

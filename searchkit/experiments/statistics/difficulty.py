@@ -19,8 +19,8 @@ Array = NDArray[np.float64]
 def difficulty(pool: Pool, by: Literal["pass@1", "score"]) -> Array:
     """[problems]: how easy each problem is, greater is easier.
 
-    by: "pass@1", the share of its samples that are right ("oracle", needs the truth); "score", their mean score
-    ("predicted", needs none). `ConfigError` if a problem has no score.
+    by: "pass@1", the share of its samples that are right ("oracle", needs the truth; unknown ones count as wrong);
+    "score", their mean score ("predicted", needs none). `ConfigError` if a problem has no score.
     """
     if by == "pass@1":
         return np.array([np.mean([entry.correct for entry in column]) for column in pool.entries.values()])

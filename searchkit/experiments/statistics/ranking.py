@@ -16,8 +16,14 @@ Columns = tuple[list[list[float]], list[list[bool]]]
 
 
 def labelled(pool: Pool) -> Columns:
-    """(scores, right) of a pool: for each problem one entry a sample that has a score."""
-    kept = [[(e.score, e.correct) for e in entries if e.score is not None] for entries in pool.entries.values()]
+    """(scores, right) of a pool: for each problem one entry a sample that has a score and is right or wrong.
+
+    A sample of which nobody knows has no label, and is left out.
+    """
+    kept = [
+        [(e.score, e.correct) for e in entries if e.score is not None and not e.unknown]
+        for entries in pool.entries.values()
+    ]
     return [[score for score, _ in rows] for rows in kept], [[right for _, right in rows] for rows in kept]
 
 

@@ -32,7 +32,8 @@ class ScoreModel:
         to the bin's place among all (as a normal score) by `Platt`: a higher score never speaks against a sample, and
         a thousand samples are enough. Raises `ConfigError` unless there are scores of right and of wrong samples.
         """
-        known = [(e.score, e.correct) for column in pool.entries.values() for e in column if e.score is not None]
+        entries = [entry for column in pool.entries.values() for entry in column if not entry.unknown]
+        known = [(entry.score, entry.correct) for entry in entries if entry.score is not None]
         if len({right for _, right in known}) < 2:
             raise ConfigError("a score model needs a pool with scores of right and of wrong samples: draw more samples")
         if bins < 2:

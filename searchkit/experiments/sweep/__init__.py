@@ -5,7 +5,7 @@ Read `sweep.py` first, then the way of one search: `shard.py` (a part of the wor
 `routing.py` and `progress.py` stand beside.
 """
 
-from searchkit.experiments.sweep.results import Summary, SweepResults, difference
+from searchkit.experiments.sweep.results import Summary, SweepResults, difference, difference_bounds
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.experiments.sweep.sweep import Sweep
 
@@ -17,4 +17,5 @@ __all__ = [
     "Sweep",
     "SweepResults",
     "difference",
+    "difference_bounds",
 ]

@@ -15,12 +15,12 @@ INTERVAL = 0.2  # seconds between two looks
 
 
 class Progress:
-    """A bar on stderr while the block runs: searches done, their rate, tokens and money spent so far."""
+    """A bar on stderr while the block runs: searches done, their rate, tokens and money spent, unknown verdicts."""
 
     def __init__(self, logs: Sequence[Path], total: int) -> None:
         self._read: dict[Path, int] = dict.fromkeys(logs, 0)  # how many bytes of each log are counted
         self._total, self._tokens, self._usd = total, 0, 0.0
-        self._seen: set[tuple[str, str, int, str]] = set()
+        self._seen: dict[tuple[str, str, int, str], bool] = {}  # whether it is unknown if the answer is right
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="searchkit-progress", daemon=True)
 
@@ -56,9 +56,12 @@ class Progress:
             spent = [*rows, *(line["lost"] for line in lines)]
             self._tokens += sum(one["generated_tokens"] for one in spent)
             self._usd += sum(one["usd"] for one in spent)
-            self._seen.update((row["strategy"], row["budget"], row["seed"], row["problem"]) for row in rows)
+            self._seen.update(
+                ((row["strategy"], row["budget"], row["seed"], row["problem"]), row["unknown"]) for row in rows
+            )
         return len(self._seen) - before
 
     def _spent(self) -> str:
         money = f", ${self._usd:,.2f}" if self._usd else ""
-        return f"{self._tokens:,} tokens{money}"
+        unknown = sum(self._seen.values())
+        return f"{self._tokens:,} tokens{money}" + (f", {unknown:,} of {len(self._seen):,} unknown" if unknown else "")

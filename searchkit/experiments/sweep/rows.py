@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from searchkit.errors import ConfigError
-from searchkit.types import Stopped
+from searchkit.types import Finish, Stopped
 
-HEADER, VERSION = "searchkit_sweep", 1
+HEADER, VERSION = "searchkit_sweep", 2
 RESULTS, TIMES = "results.jsonl", "times.jsonl"
 Key = tuple[str, str, int, str]
 
@@ -31,7 +31,7 @@ class Row:
     - seed: the root seed.
     - problem: its id.
     - answer: a text, or what an agent returned if that is JSON; None if the search failed.
-    - right: what the verifier that knows the truth says of it; a failed search is wrong.
+    - right: what the verifier that knows the truth says of it; neither a failed search nor what is unknown is right.
     - score: the search's own verifier's, None if it has none.
     - generated_tokens, prompt_tokens: the whole search's, but for what is `Lost`.
     - sequential_tokens: generated tokens on the longest chain of calls that waited for one another; of a search that
@@ -39,6 +39,9 @@ class Row:
     - model_calls, usd: the whole search's, but for what is `Lost`.
     - stopped: why the search ended.
     - error: what made it fail or end, or why the answer could not be judged; "" if all went well.
+    - unknown: nobody knows whether the answer is right: the truth abstained, failed, or found none in it.
+    - feedback: why the truth said what it did.
+    - finish: how the answer ended; "length" is cut off.
     """
 
     strategy: str
@@ -54,7 +57,10 @@ class Row:
     model_calls: int
     usd: float
     stopped: Stopped
-    error: str = ""
+    error: str
+    unknown: bool
+    feedback: str
+    finish: Finish | Literal["error"]
 
     @property
     def key(self) -> Key:

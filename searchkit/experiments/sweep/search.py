@@ -6,19 +6,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 from searchkit.engine.journal import Journal
 from searchkit.engine.keys import shown
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
+from searchkit.experiments.unknown import NOT_JUDGED, Truth
+from searchkit.experiments.unknown import truth as of_verdict
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.result import Result
 from searchkit.solve import solve
 from searchkit.strategy import Strategy
 from searchkit.trace import Span
-from searchkit.types import Budget, Problem, Prompt, Sample, Stopped, Usage
+from searchkit.types import Budget, Finish, Problem, Prompt, Sample, Stopped, Usage, Verdict
 
 LONGEST_ERROR = 400
 
@@ -58,18 +60,19 @@ class Section(Journal):
 
 @dataclass(frozen=True)
 class Judgement(Strategy):
-    """Asks `truth` whether `sample`, which a search has come to, is right: the value is True, False or None."""
+    """Asks `truth` whether `sample`, which a search has come to, is right: the value is the verdict."""
 
     truth: Verifier
     sample: Sample[Any]
 
-    async def search(self, prompt: Prompt, run: Run) -> Sample[bool | None]:
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Verdict]:
         [scored] = await run.score(self.truth, prompt, [self.sample], partial=True)
-        if scored.verdict.passed is None and scored.verdict.score is not None:
-            raise ConfigError(
-                f"truth={self.truth!r} gives a score, but does not say what is right: use one that passes"
-            )
-        return Sample(scored.verdict.passed)
+        return Sample(scored.verdict)
+
+
+def blind(problem: Problem) -> Problem:
+    """The problem as a search of a sweep is given it: what is right is withheld."""
+    return replace(problem, reference=None, withheld=problem.reference)
 
 
 async def search(
@@ -79,23 +82,24 @@ async def search(
     journal, spans, began = Section(opened, cell), list[Span](), time.perf_counter()
     try:
         result = await solve(
-            replace(problem, reference=None), cell.search, generator=endpoint, budget=cell.ceilings,
+            blind(problem), cell.search, generator=endpoint, budget=cell.ceilings,
             seed=cell.seed, journal=journal, listen=spans.append,
         )  # fmt: skip
         if result.stopped == "cancelled":
             return None
         wall = time.perf_counter() - began
-        right, unjudged = await _right(problem, result.sample, cell, truth, journal)
+        known = await _judged(problem, result.sample, cell, truth, journal)
     except ConfigError as error:
-        hidden = "" if problem.reference is None else " (a search of a sweep does not see the references)"
-        raise ConfigError(f"strategy {cell.strategy!r}, problem {problem.id!r}: {error}{hidden}") from error
+        raise ConfigError(f"strategy {cell.strategy!r}, problem {problem.id!r}: {error}") from error
     except Exception as error:
         made = sum((span.usage for span in spans if span.status != "cancelled"), Usage())
-        row, all_in_all = _row(problem, cell, None, made, made.generated_tokens, error=said(error)), _spent(spans)
+        wrong = Truth(False, False, "")
+        row, all_in_all = _row(problem, cell, None, made, made.generated_tokens, wrong, said(error)), _spent(spans)
         wall = time.perf_counter() - began
     else:
         made, sequential = taken(result.trace)
-        row, all_in_all = _row(problem, cell, result, made, sequential, right=right, error=unjudged), result.usage
+        unjudged = known.feedback if known.feedback.startswith(NOT_JUDGED) else ""
+        row, all_in_all = _row(problem, cell, result, made, sequential, known, unjudged), result.usage
     return Finished(row, wall, any(span.replayed for span in spans), _lost(all_in_all, made))
 
 
@@ -121,33 +125,32 @@ def _lost(all_in_all: Usage, made: Usage) -> Lost:
     )  # fmt: skip
 
 
-async def _right(
-    problem: Problem, sample: Sample[Any], cell: Cell, truth: Verifier, journal: Journal
-) -> tuple[bool, str]:
-    """Whether the answer is right, and what kept the truth from being known: then it counts as wrong."""
+async def _judged(problem: Problem, sample: Sample[Any], cell: Cell, truth: Verifier, journal: Journal) -> Truth:
+    """What the truth says of the answer; unknown where it fails."""
     try:
         judged = await solve(problem, Judgement(truth, sample), seed=cell.seed, journal=journal)
     except ConfigError:
         raise
     except Exception as error:
-        return False, f"not judged: {said(error)}"
-    return judged.answer is True, ""
+        return Truth(False, True, f"{NOT_JUDGED}{said(error)}")
+    return of_verdict(judged.answer, truth, "truth")
 
 
 def _row(
-    problem: Problem, cell: Cell, result: Result[Any] | None, usage: Usage, sequential: int, *, right: bool = False,
-    error: str = "",
-) -> Row:  # fmt: skip
+    problem: Problem, cell: Cell, result: Result[Any] | None, usage: Usage, sequential: int, known: Truth, error: str
+) -> Row:
     answer, score = None, None
     stopped: Stopped = "error"
+    finish: Finish | Literal["error"] = "error"
     if result is not None:
-        value, stopped = result.sample.value, result.stopped
+        value, stopped, finish = result.sample.value, result.stopped, result.sample.finish
         answer = value if is_json(value) else shown(result.sample)
         score = _score(result)
         error = said(result.errors[-1]) if stopped == "error" and result.errors else error
     return Row(
-        cell.strategy, cell.budget, cell.seed, problem.id, answer, right, score, usage.generated_tokens,
-        usage.prompt_tokens, sequential, usage.model_calls, round(usage.usd, 9), stopped, error,
+        cell.strategy, cell.budget, cell.seed, problem.id, answer, known.correct, score, usage.generated_tokens,
+        usage.prompt_tokens, sequential, usage.model_calls, round(usage.usd, 9), stopped, error, known.unknown,
+        known.feedback, finish,
     )  # fmt: skip
 
 

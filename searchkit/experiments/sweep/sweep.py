@@ -16,9 +16,10 @@ from searchkit.experiments.sweep.progress import Progress
 from searchkit.experiments.sweep.results import SweepResults
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import RESULTS, Finished, Key, logged, write
-from searchkit.experiments.sweep.search import Cell
+from searchkit.experiments.sweep.search import Cell, blind
 from searchkit.experiments.sweep.shard import LOG, Shard
 from searchkit.function import as_generator
+from searchkit.mistakes import check_references, verifiers_of
 from searchkit.protocols import Generator, Verifier
 from searchkit.types import Budget, Problem
 
@@ -32,11 +33,13 @@ class Sweep:
     strategies: by the names that rows and tables show. budgets: for one search each. endpoints: generators that serve
     one and the same model; each problem is always asked of one of them, chosen by its id. None is needed where the
     strategies have their own. truth: says what is right (`Verdict.passed`), after the search has ended: a search sees
-    no reference and is not charged for it. With equal seeds, `solve(problem, strategy, budget=..., seed=...)` of a
-    problem without its reference repeats one search of a sweep.
+    no reference and is not charged for it. With equal seeds, `solve(blind(problem), strategy, budget=..., seed=...)`
+    repeats one search of a sweep (`sweep.search.blind`).
 
-    Raises `ConfigError` before any call where the truth does not fit a problem. Cost: problems x strategies x budgets x
-    seeds searches; nothing is shared between them (to estimate many budgets from one set of samples use `draw`).
+    Raises `ConfigError` before any call where the truth, or a verifier of a strategy, does not fit a problem, and for a
+    joint truth; and as soon as the truth gives a score without saying what passed. Cost: problems x strategies x
+    budgets x seeds searches; nothing is shared between them (to estimate many budgets from one set of samples use
+    `draw`).
     """
 
     problems: Sequence[Problem]
@@ -67,6 +70,7 @@ class Sweep:
             "seeds must differ": _differ(self.seeds),
             "all endpoints must serve one model with the same parameters": all(m == models[0] for m in models),
             "truth must be a verifier such as Exact()": callable(getattr(self.truth, "verify", None)),
+            "truth must judge each answer by itself, such as Exact()": not getattr(self.truth, "joint", False),
         }
         for rule, holds in checks.items():
             if not holds:
@@ -112,14 +116,14 @@ class Sweep:
         at once at each endpoint, of all workers together. progress: a bar on stderr. retry_failed: search anew what
         ended in an error.
 
-        A search that fails is a row that counts as wrong. Killed at any moment and run again, what was finished is not
+        A search that fails is a row that counts as wrong; one whose answer the truth does not decide is `Row.unknown`,
+        which is not right either, and is told apart. Killed at any moment and run again, what was finished is not
         paid again. Ctrl-C keeps what was paid for and returns the rows so far (`SweepResults.complete` is False then).
         """
         executors.check(executor)
         if concurrency < 1 or (jobs is not None and jobs < 1):
             raise ConfigError(f"concurrency and jobs must be >= 1, got {concurrency} and {jobs}")
-        for problem in self.problems:
-            self.truth.bind(problem)
+        self._check_references()
         folder, workers = Path(out), jobs or os.cpu_count() or 1
         shards: int = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers)["shards"]
         logs = [folder / f"shard-{i}" / LOG for i in range(shards)]
@@ -133,6 +137,17 @@ class Sweep:
         if complete and not (folder / RESULTS).exists():
             write(folder, found)
         return SweepResults(found, tuple(self.strategies), tuple(map(label, self.budgets)), complete)
+
+    def _check_references(self) -> None:
+        """Raises `ConfigError` where the truth, or a verifier of a strategy, cannot be bound to a problem."""
+        for problem in self.problems:
+            check_references([self.truth], problem)
+            for name, strategy in self.strategies.items():
+                try:
+                    check_references(verifiers_of(strategy), blind(problem))
+                except ConfigError as error:
+                    hidden = "" if problem.reference is None else " (a search of a sweep does not see the references)"
+                    raise ConfigError(f"strategy {name!r}, {error}{hidden}") from error
 
     @property
     def _total(self) -> int:

@@ -131,6 +131,7 @@ def test_json_holds_every_field():
     assert stored == {
         "name": "pass@k", "level": 0.95, "ks": [1, 16], "mean": [0.05, 1.0], "low": [None, None], "high": [0.125, 1.0],
         "compute": {"generated": [100.0, 1600.0]}, "per_problem": {"p": [0.1, 1.0], "q": [0.0, 1.0]},
+        "at_most": [], "note": "",
     }  # fmt: skip
 
 

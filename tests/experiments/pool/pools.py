@@ -17,8 +17,8 @@ SCORES = st.dictionaries(st.text(max_size=4), st.floats(-1e9, 1e9), max_size=2)
 ENTRIES = st.builds(
     Entry, VALUES, st.none() | st.text() | st.integers(), st.none() | st.floats(-1e9, 1e9), st.booleans(),
     st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from(["stop", "tool_calls", "content_filter"]),
-    st.floats(0, 9), SCORES,
-)  # fmt: skip
+    st.floats(0, 9), SCORES, st.just(False), st.text(),
+) | st.builds(Entry, VALUES, unknown=st.just(True), feedback=st.text())  # fmt: skip
 POOLS = st.dictionaries(st.text(), st.lists(ENTRIES, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3)
 
 SMALL = Pool(

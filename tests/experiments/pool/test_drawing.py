@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from searchkit import SearchWarning
+from searchkit.answers import keys
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments import Entry, Pool, draw
@@ -20,6 +21,7 @@ from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params, Problem, Prompt, Sample, Token, Usage, Verdict
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.reference.exact import Exact
+from searchkit.verifiers.reference.math_equal import MathEqual
 
 
 def problems(n, reference="right"):
@@ -263,3 +265,79 @@ def test_a_journal_makes_drawing_resumable(tmp_path):
     assert len(answers) == 12
     assert drawn(Function(agent, name="agent"), **options) == pool
     assert len(answers) == 12
+
+
+# ---------------------------------------------------------------- unknown verdicts
+
+STORY = "a story\nwithout an end"
+SAID = {"\\boxed{4}": 1, "\\boxed{5}": 1, "\\boxed{\\int x}": 1, STORY: 1}
+
+
+def recorded(texts, **options):
+    """One problem of which these texts are the samples, judged by `MathEqual`."""
+    model = Recorded({"question 0": list(texts)})
+    options.setdefault("verifier", MathEqual())
+    return asyncio.run(draw(problems(1, "4"), model, len(texts), **options))
+
+
+def test_unknown_verdicts_are_kept_apart_with_their_feedback():
+    """Right, wrong, unreadable notation, nothing to read: scored as in a search, and the pool says how many."""
+    pool = recorded(SAID)
+    column = pool.entries["0"]
+    assert [(e.correct, e.unknown, e.score) for e in column] == [
+        (True, False, 1.0), (False, False, 0.0), (False, True, None), (False, True, 0.0)
+    ]  # fmt: skip
+    assert [e.feedback.split(":")[0] for e in column] == ["equal", "different", "unknown", "no answer was found"]
+    first, said = repr(pool).split("\n")
+    assert first == "Pool(1 problems, 4 samples, 25.0 % correct; 2 unknown: 75.0 % at most, 50.0 % of the others)"
+    assert said == pool.diagnosis
+    assert said.startswith("no answer could be read in 1 of 4 replies, for example 'a story\\nwithout an end'")
+    assert "<p>no answer could be read in 1 of 4" in pool._repr_html_()
+    assert pool.curve("pass@k").note == said
+    for name in ("pass@k", "best@k"):
+        assert pool.curve(name).at_most == pytest.approx((0.75, 1.0, 1.0))
+
+
+def test_a_pool_of_which_nothing_could_be_read_says_so_first():
+    """0 % correct, 100 % at most."""
+    pool = recorded([f"We compute\n{n} eggs" for n in range(8)])
+    assert repr(pool).startswith("Pool(1 problems, 8 samples, 0.0 % correct; 8 unknown: 100.0 % at most)\n")
+    assert pool.diagnosis.endswith("for example 'We compute\\n0 eggs'; try MathEqual(number)")
+    assert recorded([f"We compute\n{n} eggs" for n in range(8)], verifier=MathEqual(keys.number)).diagnosis == ""
+
+
+def test_a_scorer_scores_what_the_truth_leaves_unknown():
+    """Two verifiers, two opinions: the score is the scorer's, and what is unknown stays so."""
+    pool = recorded(SAID, scorer=Predicate(lambda text: 0.5, name="half"))
+    assert [e.score for e in pool.entries["0"]] == [0.5] * 4
+    assert sum(e.unknown for e in pool.entries["0"]) == 2
+
+
+@pytest.mark.parametrize("verdict", [Verdict(0.5), Verdict(step_scores=(0.5,))])
+def test_a_verifier_that_only_scores_is_refused_with_the_fix(verdict):
+    """Steps alone are scores too: they counted as wrong."""
+    with pytest.raises(ConfigError, match=r"verifier=.*: pass it as scorer=, and as verifier= a verifier that passes"):
+        recorded(SAID, verifier=Predicate(lambda text: verdict, name="scores"))
+
+
+def test_a_failed_verification_is_unknown_and_says_why():
+    """It is no wrong answer, and no abstention without a reason."""
+
+    def moody(text):
+        if text == STORY:
+            raise RuntimeError("no opinion")
+        return text == "\\boxed{4}"
+
+    entry = recorded(SAID, verifier=Predicate(moody, name="moody")).entries["0"][3]
+    assert (entry.correct, entry.unknown, entry.score) == (False, True, None)
+    assert entry.feedback.startswith("not judged: ")
+    assert "no opinion" in entry.feedback
+
+
+def test_an_unusable_reference_names_its_problem():
+    """Before any sample is drawn, for scorers too."""
+    bad = [Problem("one", Prompt.of("?"), "4"), Problem("two", Prompt.of("?!"), {})]
+    never = Function(lambda prompt: pytest.fail("paid"), name="never")
+    for options in ({"verifier": MathEqual()}, {"verifier": Exact(str), "scorers": {"maths": MathEqual()}}):
+        with pytest.raises(ConfigError, match="problem 'two': there is no answer in the reference"):
+            asyncio.run(draw(bad, never, 2, **options))

@@ -31,7 +31,7 @@ def test_parquet_columns_are_typed(tmp_path):
     assert {field.name: str(field.type) for field in parquet.read_schema(path)} == {
         "problem": "string", "value": "string", "key": "string", "score": "double", "correct": "bool",
         "generated_tokens": "int64", "prompt_tokens": "int64", "finish": "string", "usd": "double",
-        "score.prm": "double",
+        "unknown": "bool", "feedback": "string", "score.prm": "double",
     }  # fmt: skip
     parquet.write_table(parquet.read_table(path, columns=["problem", "value", "correct"]), path)
     bare = [Entry(e.value, correct=e.correct) for column in SMALL.entries.values() for e in column]
@@ -43,7 +43,7 @@ def test_parquet_mistakes_are_named(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     (tmp_path / "notes").write_text("notes")
     to_parquet(SMALL, tmp_path / "other")
-    parquet.write_table(parquet.read_table(tmp_path / "other").rename_columns([*"abcdefghi"]), tmp_path / "other")
+    parquet.write_table(parquet.read_table(tmp_path / "other").rename_columns([*"abcdefghijk"]), tmp_path / "other")
     for name in ("nowhere", "notes", "other"):
         with pytest.raises(ConfigError, match=f"{name} is no pool in Parquet"):
             from_parquet(tmp_path / name)

@@ -43,8 +43,8 @@ def test_a_pool_describes_itself():
     assert (len(SMALL), SMALL.size) == (2, 2)
     assert repr(SMALL) == "Pool(2 problems, 4 samples, 25.0 % correct)"
     html = SMALL._repr_html_()
-    assert "q &lt;b&gt;</td><td>2</td><td>0</td><td>0</td><td>1</td><td>64</td></tr>" in html
-    assert ">p</td><td>2</td><td>1</td><td>2</td><td>0</td><td>16</td></tr>" in html
+    assert "q &lt;b&gt;</td><td>2</td><td>0</td><td>0</td><td>0</td><td>1</td><td>64</td></tr>" in html
+    assert ">p</td><td>2</td><td>1</td><td>0</td><td>2</td><td>0</td><td>16</td></tr>" in html
     assert "2 more problems" in Pool({str(i): (Entry("x"),) for i in range(12)})._repr_html_()
     assert pickle.loads(pickle.dumps(SMALL)) == SMALL
 

@@ -228,10 +228,30 @@ def test_a_saved_pool_is_plain_json_lines(tmp_path):
     assert header == {"searchkit_pool": 2}
     assert first == {
         "problem": "p", "value": "4", "key": "4", "score": 0.5, "correct": True, "generated_tokens": 7,
-        "prompt_tokens": 3, "finish": "stop", "usd": 0.0, "scores": {},
+        "prompt_tokens": 3, "finish": "stop", "usd": 0.0, "scores": {}, "unknown": False, "feedback": "",
     }  # fmt: skip
     assert rest[3:] == [
         {"saved": 4},
         {"problem": "p", "sample": 0, "score": 0.5, "scores": {"prm": 0.25}},
         {"saved": 1},
     ]
+
+
+def test_a_file_without_verdicts_of_that_kind_still_loads(tmp_path):
+    """What was saved before entries knew of unknown verdicts: nothing is known to be unknown."""
+    line = {"problem": "p", "value": "4", "key": "4", "score": 0.5, "correct": True, "generated_tokens": 7}
+    path = tmp_path / "pool.jsonl"
+    path.write_text('{"searchkit_pool": 2}\n' + json.dumps(line) + '\n{"saved": 1}\n')
+    assert Pool.load(path) == Pool({"p": (Entry("4", "4", 0.5, True, 7),)})
+
+
+def test_another_wording_of_a_verdict_is_no_other_sample(tmp_path):
+    """Feedback may name the sandbox of a machine; whether a verdict is unknown is another matter."""
+    pool = Pool({"p": (Entry("4", feedback="equal"), Entry("x", unknown=True, feedback="too slow"))})
+    pool.save(tmp_path / "pool.jsonl")
+    worded = Pool({"p": tuple(replace(entry, feedback="") for entry in pool.entries["p"])})
+    worded.save(tmp_path / "pool.jsonl")
+    assert Pool.load(tmp_path / "pool.jsonl") == pool
+    known = Pool({"p": (pool.entries["p"][0], replace(pool.entries["p"][1], unknown=False))})
+    with pytest.raises(ConfigError, match="another sample 1"):
+        known.save(tmp_path / "pool.jsonl")

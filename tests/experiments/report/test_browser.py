@@ -6,11 +6,14 @@ import base64
 import hashlib
 import json
 import re
+from html import unescape
 from urllib.parse import quote
 
 import pytest
 
 from searchkit.experiments.report.page import report
+from searchkit.generators import Simulated
+from searchkit.strategies import SelfConsistency
 from tests.experiments.report.reports import HOSTILE, Page, hostile, sweep
 from tests.views.test_views import CHROMIUM, browse
 
@@ -87,3 +90,44 @@ def test_clicks_show_what_they_promise(tmp_path):
     assert seen["samples"] == [text for text, *_ in told["samples"]]
     assert seen["closed"] == 0
     assert len(seen["points"]) == 6
+
+
+UNKNOWN = """
+const get = id => document.getElementById(id), all = path => [...document.querySelectorAll(path)];
+const choose = value => { get("filter").value = value; get("filter").dispatchEvent(new Event("change")); };
+const ids = () => all(".item b").map(b => b.textContent);
+const seen = {said: get("diagnosis").textContent, head: all("#table th").map(th => th.textContent), ids: ids()};
+choose("unknown"); seen.unknown = ids();
+choose("wrong"); seen.wrong = ids();
+choose("any"); seen.marks = all(".item").map(item => item.querySelector(".marks").textContent);
+all(".item .head")[0].click(); seen.answers = all(".open .answer").map(box => box.textContent);
+document.title = JSON.stringify(seen);
+"""
+
+
+@pytest.mark.slow
+def test_unknown_verdicts_are_seen(tmp_path):
+    """A mark of their own, a filter, two columns, the reason with each answer, and the diagnosis at the top."""
+    mine = sweep(Simulated({"4": 0.2, "5": 0.4, "no\n<b>answer": 0.4}), strategies={"one": SelfConsistency(1)})
+    results = mine.run(tmp_path / "out")
+    path = report(tmp_path / "out")
+    allowed = base64.b64encode(hashlib.sha256(UNKNOWN.encode()).digest()).decode()
+    page = path.read_text().replace("script-src '", f"script-src 'sha256-{allowed}' '", 1)
+    path.write_text(page.replace("</body>", f"<script>{UNKNOWN}</script></body>"))
+    seen = json.loads(unescape(re.search("<title>(.*?)</title>", browse(path.as_uri(), tmp_path / "user"))[1]))
+    assert seen["said"] == results.diagnosis
+    assert {"unknown", "at most (%)", "of known (%)"} <= set(seen["head"])
+    rows = {name: [row for row in results.rows if row.problem == name] for name in seen["ids"]}
+    assert set(seen["unknown"]) == {name for name in rows if any(row.unknown for row in rows[name])}
+    assert set(seen["wrong"]) == {name for name in rows if not any(row.unknown or row.right for row in rows[name])}
+    assert seen["unknown"]
+    assert seen["wrong"]
+    for name, marks in zip(seen["ids"], seen["marks"], strict=True):
+        for mark, budget in zip(marks, results.budgets, strict=True):
+            cell = [row for row in rows[name] if row.budget == budget]
+            right = sum(row.right for row in cell)
+            wanted = "✓" if right == len(cell) else "◐" if right else "?" if any(r.unknown for r in cell) else "✗"
+            assert mark == wanted
+    [first, *_] = seen["ids"]
+    told = sorted(row.feedback for row in rows[first] if row.feedback)
+    assert all(any(feedback in text for text in seen["answers"]) for feedback in told)

@@ -17,8 +17,9 @@ from searchkit.errors import ConfigError
 from searchkit.experiments import SweepResults, difference
 from searchkit.experiments.report.page import report
 from searchkit.function import Function
+from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.verifiers import Predicate
+from searchkit.verifiers import MathEqual, Predicate
 from tests.experiments.report.reports import HOSTILE, Page, hostile, sweep
 
 
@@ -78,7 +79,8 @@ def test_hostile_texts_add_no_element_and_are_cut(tmp_path):
     trees = [told["tree"]["text"] for told in data["traces"].values() if told["tree"]]
     assert 0 < max(len(words) for texts in trees for words in texts) <= 2000
     assert set(re.findall(r"https?://[^\s\"'\\]+", page.text)) == {"http://www.w3.org/2000/svg"}
-    assert {tag for tag, _ in Page(results._repr_html_()).elements} == {"table", "tr", "th", "td"}
+    assert {tag for tag, _ in Page(results._repr_html_()).elements} == {"table", "tr", "th", "td", "p"}
+    assert results.diagnosis.isprintable()  # it quotes a hostile text
 
 
 def test_only_our_scripts_and_styles_may_run(tmp_path):
@@ -203,3 +205,17 @@ class Endless(Predicate):
     async def verify(self, prompt, samples, run):
         found = await super().verify(prompt, samples, run)
         return [replace(verdict, score=float("inf")) for verdict in found]
+
+
+def test_unknown_verdicts_are_in_the_page(tmp_path):
+    """Counts and bounds of each line, the verdict and its feedback of each row, and the diagnosis."""
+    mine = sweep(Simulated({"4": 0.5, "no\nanswer": 0.5}), truth=MathEqual())
+    results = mine.run(tmp_path / "out")
+    data = Page.of(report(tmp_path / "out", sweep=mine, traces=1)).data
+    assert data["diagnosis"] == results.diagnosis != ""
+    for cell, s in zip(data["cells"], results.summaries(), strict=True):
+        assert (cell["unknown"], cell["at_most"], cell["of_known"]) == (s.unknown, s.at_most, s.of_known)
+    assert [row.unknown for row in results.rows] == data["rows"]["unknown"]
+    assert [row.feedback for row in results.rows] == data["rows"]["feedback"]
+    for told in data["differences"]:
+        assert told["at_least"] <= told["mean"] <= told["at_most"]

@@ -145,7 +145,7 @@ def test_the_search_sees_no_reference(tmp_path):
 
 
 def test_a_truth_that_fails_counts_as_wrong(tmp_path):
-    """What the truth cannot judge stays in the denominator, with the reason; a truth that only scores is refused."""
+    """What the truth cannot judge stays in the denominator, unknown, with the reason; scores alone are refused."""
 
     def moody(text):
         if text == "5":
@@ -153,7 +153,7 @@ def test_a_truth_that_fails_counts_as_wrong(tmp_path):
         return text == "4"
 
     results = sweep(truth=Predicate(moody, name="moody")).run(tmp_path / "a")
-    assert {row.right for row in results.rows if row.answer == "5"} == {False}
+    assert {(row.right, row.unknown) for row in results.rows if row.answer == "5"} == {(False, True)}
     assert {"no opinion" in row.error for row in results.rows if row.answer == "5"} == {True}
     assert results.summaries()[0].failed == sum(r.answer == "5" for r in results.rows[:24])
     with pytest.raises(ConfigError, match="does not say what is right"):

@@ -1,6 +1,7 @@
 """Replies with words of other languages, and with abbreviations and signs in front of a number: (reference, reply)."""
 
 COUNTED = [
+    ("18", "18美元"), ("18", "18公里"), ("18", "18分钟"), ("12", "12厘米"),
     ("4", "4 pommes"), ("4", "4 Äpfel"), ("4", "4 manzanas"), ("4", "4 яблока"), ("4", "4 个苹果"), ("4", "4個です"),
     ("4", "4 Jahre"), ("4", "4 años"), ("4", "4 лет"), ("4", "4年"), ("4", "4 Stück"), ("4", "4 fois"),
     ("4", "4 novels"), ("4", "4 settlers"), ("4", "4 ventures"), ("4", "4 decent seats"),
@@ -39,6 +40,9 @@ OPEN = [
     # commas and points
     ("1,0,0", "₹1,00,000"), ("1,0,0", "1,00,000"), ("(1.5, 2)", "(1,5 ; 2)"), ("1.5, 2", "1,5; 2"),
     (r"\{1.5, 2\}", r"\{1,5; 2\}"),
+    ("1.25", "1.250"), ("1.25", "1.250 €"), ("1250", "1.250 €"),
+    # amounts about the number
+    ("3", "3以上"), ("3", "3ダース"), ("3", "3左右"), ("3", "3 half-dozens"),
     # letters whose case may matter or not
     ("b", "(B)"), ("B", "b"),
 ]  # fmt: skip

@@ -19,6 +19,8 @@ from tests.helpers.math_checks import verify
 from tests.verifiers.reference.math_languages import COUNTED, OPEN
 from tests.verifiers.reference.math_pairs import DIFFERENT, EQUAL, UNKNOWN
 from tests.verifiers.reference.math_replies import NEVER_DIFFERENT, NEVER_EQUAL, SAME
+from tests.verifiers.reference.math_strangers import CLEAR, NOT_DIFFERENT, NOT_EQUAL, NOT_THE_REPLYS
+from tests.verifiers.reference.math_strangers import OPEN as UNCLEAR
 from tests.verifiers.reference.test_reported_faults import REPORTS
 
 
@@ -40,6 +42,32 @@ def test_never_different(reference, text):
     assert verify(MathEqual(reference=reference), text)[0].passed is not False
 
 
+@pytest.mark.parametrize(("reference", "text"), CLEAR)
+def test_clear_to_a_stranger(reference, text):
+    """Each line of the table."""
+    assert verify(MathEqual(reference=reference), text)[0].passed is True
+
+
+@pytest.mark.parametrize(("reference", "text"), UNCLEAR)
+def test_open_to_a_stranger(reference, text):
+    """Each line of the table: never equal, never different."""
+    assert verify(MathEqual(reference=reference), text)[0].passed is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"), [*((a, rf"The answer is $\boxed{{{b}}}$.") for a, b in NOT_EQUAL), *NOT_THE_REPLYS]
+)
+def test_never_equal_to_a_stranger(reference, text):
+    """Each line of the tables."""
+    assert verify(MathEqual(reference=reference), text)[0].passed is not True
+
+
+@pytest.mark.parametrize(("reference", "answer"), NOT_DIFFERENT)
+def test_never_different_to_a_stranger(reference, answer):
+    """Each line of the table."""
+    assert verify(MathEqual(reference=reference), rf"The answer is $\boxed{{{answer}}}$.")[0].passed is not False
+
+
 @pytest.mark.parametrize(("reference", "text"), COUNTED)
 def test_nouns_of_other_languages_count(reference, text):
     """By itself and in a sentence, by verdict and by key."""
@@ -58,7 +86,7 @@ def test_other_words_leave_it_open(reference, text):
 
 def test_each_table_is_large():
     """Pairs of our own making, all different."""
-    pairs = [*SAME, *NEVER_EQUAL, *NEVER_DIFFERENT, *COUNTED, *OPEN]
+    pairs = [*SAME, *NEVER_EQUAL, *NEVER_DIFFERENT, *COUNTED, *OPEN, *CLEAR, *UNCLEAR]
     assert len({*pairs}) == len(pairs) > 300
 
 
@@ -76,7 +104,8 @@ def _equal(a, b):
 
 def test_equal_keys_are_equal_answers_in_all_tables():
     """Within each class of `math_key` of everything that these tests hold, all pairs."""
-    tables = (EQUAL, DIFFERENT, UNKNOWN, SAME, NEVER_EQUAL, NEVER_DIFFERENT, COUNTED, OPEN)
+    tables = (EQUAL, DIFFERENT, UNKNOWN, SAME, NEVER_EQUAL, NEVER_DIFFERENT, COUNTED, OPEN, CLEAR, UNCLEAR)
+    tables += (NOT_EQUAL, NOT_THE_REPLYS, NOT_DIFFERENT)
     pairs = [*(pair for table in tables for pair in table), *(row[1:3] for row in REPORTS)]
     classes: dict[object, set[str]] = defaultdict(set)
     for text in {text for pair in pairs for text in pair}:
@@ -189,7 +218,7 @@ def test_keys_and_verdicts_agree_on_generated_pairs(a, b):
 
 # ---------------------------------------------------------------- the number of the rules
 
-DIGESTS = {"math_equal:3": "c551bec69eabf42a1875def0b07ed81f9718d4a891f26ecf8c43b73a1986f42e"}
+DIGESTS = {"math_equal:3": "6a89e8b8b6479b8d3e23087cd85bb26bda660c0e982b99ced7f0bd179b617c2c"}
 """What is decided about all tables, by the number of the rules. A journal returns old verdicts where that stays."""
 
 

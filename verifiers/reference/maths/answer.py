@@ -7,11 +7,13 @@ from collections.abc import Hashable
 from fractions import Fraction
 
 from searchkit.answers.boxes import Several
-from searchkit.answers.foreign_words import AFFIRMATIONS, is_number_abroad
+from searchkit.answers.foreign_words import is_number_abroad
 from searchkit.answers.number_words import number_in_words
 from searchkit.answers.units import DROPPED
 from searchkit.verifiers.reference.maths.compare import compare
+from searchkit.verifiers.reference.maths.doubts import doubts, words_may_agree, words_may_be_maths
 from searchkit.verifiers.reference.maths.exact import expand, independent
+from searchkit.verifiers.reference.maths.forms import name_of
 from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.reading import NOTATION, Answer, plainly
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig
@@ -33,8 +35,8 @@ _QUANTITIES = (
     "nothing",
     "nil",
 )
-_ENGLISH = frozenset(("yes", "no", "true", "false"))
-_OPPOSITES = ({"yes", "no"}, {"true", "false"})
+_COMMANDS = re.compile(r"\\[A-Za-z]+")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
 _COMPARISON = 2  # the work of comparing two numbers, in products of monomials
 
 
@@ -110,12 +112,29 @@ def unread(a: Answer, b: Answer) -> bool:
     return known and any(one.trouble.startswith(NOTATION) for one in (a, b)) and all(_sound(one) for one in (a, b))
 
 
-def near(wanted: Answer, found: Answer, tolerance: Tolerance) -> bool:
-    """Whether both are real numbers in no other units, and the second is near enough to the first."""
-    if wanted.node is None or found.node is None or wanted.percent != found.percent or _other_units(wanted, found):
-        return False
-    reference, value = number(wanted.node), number(found.node)
-    return reference is not None and value is not None and tolerance.accepts(value, reference)
+def near(wanted: Answer, found: Answer, tolerance: Tolerance) -> Outcome | None:
+    """What a tolerance says of two real numbers in no other units; None where it says nothing.
+
+    Where one alone has a percent sign, which may be a unit or a factor, near is not known to be meant.
+    """
+    if wanted.node is None or found.node is None or _other_units(wanted, found):
+        return None
+    names = name_of(wanted.node), name_of(found.node)
+    if None not in names and names[0] != names[1]:
+        return None
+    pairs = [(wanted.node, found.node)]
+    if wanted.percent != found.percent:
+        one, other = (
+            _hundredth(node) if percent else node
+            for node, percent in ((wanted.node, wanted.percent), (found.node, found.percent))
+        )
+        pairs.append((one, other))
+    values = [(number(one), number(other)) for one, other in pairs]
+    if not any(a is not None and b is not None and tolerance.accepts(b, a) for a, b in values):
+        return None
+    if wanted.percent != found.percent:
+        return Outcome(None, "near it, but one has a percent sign")
+    return Outcome(True, f"another number, within {tolerance!r}")
 
 
 def _sound(one: Answer) -> bool:
@@ -140,6 +159,8 @@ def _judged(a: Answer, b: Answer, algebra: Algebra) -> Outcome:
         return _words(a, b)
     if a.node is None or b.node is None:
         return _unread(a, b)
+    if a.text != b.text and (doubt := doubts(a, b)) is not None:
+        return Outcome(None, doubt)
     if a.node == b.node and a.percent == b.percent:
         return Outcome(True, "the same text")
     outcome = _scaled(a, b, a.node, b.node, algebra)
@@ -179,11 +200,6 @@ def _is_quantity(word: str) -> bool:
     return number_in_words(word) is not None or word.startswith(_QUANTITIES) or is_number_abroad(word)
 
 
-def _other_language(word: str) -> bool:
-    """Whether the words may say in another language what other words, or a sign, say in one."""
-    return not word.isascii() or word in AFFIRMATIONS
-
-
 def _words(a: Answer, b: Answer) -> Outcome:
     if a.word is None or b.word is None:
         other = a if a.word is None else b
@@ -192,16 +208,18 @@ def _words(a: Answer, b: Answer) -> Outcome:
         if other.node.kind == "group" and not other.node.parts:
             return Outcome(None, "one is a word, the other the empty set")
         word = str(a.word or b.word)
-        if not word.isascii() or word in AFFIRMATIONS - _ENGLISH or any(map(_is_quantity, re.split("[ -]", word))):
-            return Outcome(None, "one may be a number in words")
+        if words_may_be_maths(word) or any(map(_is_quantity, re.split("[ -]", word))):
+            return Outcome(None, "one may be maths in words")
+        if _LETTERS.search(_COMMANDS.sub("", other.text)):
+            return Outcome(None, "one is a word, the other is words with maths")
         return Outcome(False, "one is a word, the other is maths")
     if a.word == b.word:
         return Outcome(True, "the same words")
-    if any(_other_language(one) for one in (a.word, b.word)) and {a.word, b.word} not in _OPPOSITES:
-        return Outcome(None, "words that may be of two languages")
+    if words_may_agree(a.word, b.word):
+        return Outcome(None, "other words that may say the same")
     if any(_is_quantity(word) for one in (a.word, b.word) for word in re.split("[ -]", one)):
         return Outcome(None, "one may be a number in words")
-    left, right = set(a.word.split()), set(b.word.split())
+    left, right = ({word.strip(",.;:!?()") for word in one.split()} for one in (a.word, b.word))
     if left <= right or right <= left:
         return Outcome(None, "one says more than the other")
     return Outcome(False, "other words")

@@ -23,6 +23,7 @@ from searchkit.verifiers.reference.maths.tokens import (
 # Looked at before it is read: to read it and go back would take exponential time in nested fractions.
 _MIXED = re.compile(r"\\frac (?:[0-9]{2}(?![0-9])|\{ [0-9]+ \} \{ [0-9]+ \})")
 
+_FUNCTION_LETTERS = frozenset("fghFGHPEV")
 _MINUS_ONES = (MINUS_ONE, Node("product", (MINUS_ONE, Node("number", value=Fraction(1)))))
 
 
@@ -66,7 +67,20 @@ class Atoms(Symbols, ABC):
             return self._function(FUNCTIONS[word])
         if word in BOUND:
             return self._bound(word)
-        return Node("function", (), "\\dots") if word in DOTS else self._name(word)
+        return Node("function", (), "\\dots") if word in DOTS else self._applied(self._name(word))
+
+    def _applied(self, name: Node) -> Node:
+        """A letter with an argument in brackets: the value of a function, of which nothing else is known.
+
+        So for the letters that usually are functions, and for all with a number in brackets: a(3) may be a value or 3a.
+        """
+        if name.kind != "symbol" or self.peek() != "(":
+            return name
+        constant = is_number(self.peek(1) or " ") and self.peek(2) == ")"
+        if name.value.rstrip("'").partition("_")[0] not in _FUNCTION_LETTERS and not constant:
+            return name
+        self._at += 1
+        return Node("function", (self._bracket("("),), f"{name.value} of")
 
     def _number(self, word: str, mixed: bool) -> Node:
         if self.peek() == "_":
@@ -107,6 +121,8 @@ class Atoms(Symbols, ABC):
             return parts[0]
         if len(parts) != 2 and pair in ("(]", "[)"):
             raise Unreadable("an interval has two ends")
+        if opening == "\\{" and any(_is_set(part) for part in parts):
+            raise Unreadable("a set of sets")
         return Node("group", tuple(parts), pair)
 
     def _condition(self) -> Node:
@@ -200,6 +216,10 @@ def cis(angle: Node) -> Node:
     """cos + i sin."""
     turned = Node("product", (Node("constant", value="i"), Node("function", (angle,), "sin")))
     return Node("sum", (Node("function", (angle,), "cos"), turned))
+
+
+def _is_set(node: Node) -> bool:
+    return node.kind == "group" and node.value == "{}"
 
 
 def _starts_with_d(node: Node) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from searchkit.answers.names import is_plain
 from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
 from searchkit.verifiers.reference.maths.matrices import bound, composite
 from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome, all_of
@@ -27,6 +28,8 @@ def compare(a: Node, b: Node, algebra: Algebra) -> Outcome:
     algebra.work.spend(1)
     if _other_names(a, b):
         return Outcome(None, "values with other names")
+    if _unordered(a, b) or _unordered(b, a):
+        return Outcome(None, "values with names, against values in an order")
     outcome = _compared(a, b, algebra)
     either = any(node.kind == "list" and node.value == "or" for node in (a, b))
     return _meant(outcome) if either and _size(a) != _size(b) else outcome
@@ -61,6 +64,17 @@ def _other_names(a: Node, b: Node) -> bool:
     return bool(first & second) or any(map(str.isdigit, "".join(map(str, first ^ second))))
 
 
+def _unordered(named: Node, row: Node) -> bool:
+    """Whether named values that do not stand in the order of their names are held against a tuple without names."""
+    if named.kind not in ("list", "group") or row.kind not in ("group", "matrix") or row.value == "{}":
+        return False
+    names = [name_of(part) for part in named.parts]
+    if None in names or len({*names}) < 2 or (row.kind == "group" and any(map(name_of, row.parts))):
+        return False
+    plain = all(len(str(name)) == 1 for name in names)
+    return named.value == "or" or not plain or names != sorted(names, key=str)
+
+
 def _shaped(a: Node, b: Node, algebra: Algebra) -> Outcome:
     shapes = shape(a), shape(b)
     match shapes:
@@ -81,6 +95,8 @@ def _shaped(a: Node, b: Node, algebra: Algebra) -> Outcome:
     one = a if shapes[0] == "one" else b
     if composite(one) or _has_units(one) or bound(one):
         return Outcome(None, "arithmetic with what is no single value")
+    if any(node.kind == "group" and node.value == "[]" and len({*node.parts}) == 1 for node in (a, b)):
+        return Outcome(None, "an interval of one point")
     return Outcome(False, f"it is {_SHAPES[shapes[1]]} and should be something else")
 
 
@@ -172,6 +188,10 @@ def _rows(a: Node, b: Node, algebra: Algebra) -> Outcome:
 
 def _bag_and_row(a: Node, b: Node, algebra: Algebra) -> Outcome:
     bag, row = (a, b) if shape(a) == "bag" else (b, a)
+    if bag.value == "or" and not any(len(part.parts) > 1 for part in bag.parts):
+        return Outcome(None, "one says alternatives, the other an order")
+    if INFINITY in row.parts or MINUS_INFINITY in row.parts:
+        return Outcome(None, "one is an interval, the other a list")
     if len(row.parts) == 2 and row.value != "()":
         same = _matched(bag.parts, row.parts, algebra).equal is not False and row.value == "[]"
         return Outcome(None if same else False, "one is an interval, the other a list or set")
@@ -198,7 +218,12 @@ def _vector(a: Node, b: Node, algebra: Algebra) -> Outcome:
     """A matrix of one row or one column is the tuple of its cells."""
     matrix = a if a.kind == "matrix" else b
     if len(matrix.parts) > 1 and len(matrix.parts[0].parts) > 1:
-        return Outcome(False, "one is a matrix, the other is a tuple")
+        rows = (a if matrix is b else b).parts
+        nested = any(part.kind == "group" for part in rows)
+        return Outcome(None if nested else False, "one is a matrix, the other is a tuple")
+    row = a if matrix is b else b
+    if len(row.parts) == 2 and row.value != "()":
+        return Outcome(None, "one is a matrix, the other an interval")
     first, second = (_cells(node) if node.kind == "matrix" else node.parts for node in (a, b))
     return _in_order(first, second, algebra)
 
@@ -232,14 +257,14 @@ def _relations(a: Node, b: Node, algebra: Algebra) -> Outcome:
 
 
 def _named(a: Node, b: Node, names: list[str | None], algebra: Algebra) -> Outcome:
-    """Two values with names. Names of one letter say nothing; "f(2)" and "f(3)" ask for two things."""
+    """Two values with names. Plain ones say nothing; "f(2)" and "f(3)", y and y', ask for two things."""
     one, other = (named_value(node, algebra.known, algebra.work) for node in (a, b))
     values = compare(one, other, algebra)
     first, second = map(str, names)
     if first == second:
         return values
-    if any(character.isdigit() or character == "(" for character in first + second):
-        return values if values.equal and not any(map(str.isdigit, first + second)) else Outcome(None, "other names")
+    if not (is_plain(first) and is_plain(second)) or ("(" in first + second and not values.equal):
+        return Outcome(None, "other names")
     return values if values.equal is not False else algebra.same_equation(difference(a), difference(b))
 
 

@@ -72,6 +72,8 @@ def _true(node: Node, same: Same) -> Node:
     """A chain of equal expressions as its last one, with its name; one that is not known to be true stays whole."""
     if node.kind != "relation" or {*node.value} != {"="} or (len(node.parts) == 2 and name_of(node) is not None):
         return node
+    if all(part.kind == "number" for part in node.parts[-2:]):
+        raise Unreadable("a number that is said to be a number")
     named = node.parts[0].kind == "symbol"
     sides = node.parts[1:] if named else node.parts
     if any(map(_has_either, sides)) or not all(same(a, b) for a, b in pairwise(sides)):
@@ -113,8 +115,13 @@ def _with_sign(node: Node, sign: int) -> Node:
 
 
 def name_of(node: Node) -> str | None:
-    """The x of "x = 5" and "5 = x"."""
+    """The x of "x = 5" and "5 = x". Of two symbols like B = C neither is a name: it may be an equation."""
     if node.kind != "relation" or node.value != ("=",) or len(node.parts) != 2:
+        return None
+    if (
+        node.parts[0].kind == node.parts[1].kind == "symbol"
+        and len({str(part.value).islower() for part in node.parts}) == 1
+    ):
         return None
     return next((str(part.value) for part in node.parts if part.kind == "symbol"), None)
 

@@ -9,8 +9,10 @@ from typing import Any
 from searchkit.answers import keys
 from searchkit.answers.boxes import Several
 from searchkit.answers.canonical import canonical
+from searchkit.answers.names import is_plain
 from searchkit.answers.units import DROPPED
 from searchkit.verifiers.reference.maths.answer import Exact, answer_key, read
+from searchkit.verifiers.reference.maths.doubts import holds_pi, is_run
 from searchkit.verifiers.reference.maths.exact import expand
 from searchkit.verifiers.reference.maths.forms import difference, name_of, named_value, settled, shape
 from searchkit.verifiers.reference.maths.reading import Answer
@@ -37,7 +39,10 @@ def math_key(value: Any) -> Hashable | None:
 def _key(answer: Answer) -> Hashable:
     if answer.node is None:
         return answer_key(answer)
-    unit = "" if answer.unit in DROPPED else f" {answer.unit}".rstrip()
+    if is_run(answer.text):
+        return answer.text.strip(" $")  # a word or a product
+    dropped = answer.unit in DROPPED and not (answer.unit == "deg" and holds_pi(answer.node))
+    unit = "" if dropped else f" {answer.unit}".rstrip()
     try:
         return _form(answer.node, Exact()) + unit
     except (TooBig, Unreadable, ValueError):
@@ -56,7 +61,7 @@ def _form(node: Node, algebra: Exact) -> str:
             return f"{render(_scaled(expand(difference(node), work)))}=0"
         if name is None:
             raise ValueError("a relation that is not solved")
-        names = f"{name}=" if any(map(str.isdigit, name)) else ""
+        names = "" if is_plain(name) else f"{name}="
         node = named_value(node, known, work)
     return names + _value(node, algebra)
 
@@ -77,7 +82,8 @@ def _value(node: Node, algebra: Exact) -> str:
             left, right = node.value if len(node.parts) == 2 else "()"
             return f"{left}{', '.join(_form(part, algebra) for part in node.parts)}{right}"
         case "matrix":
-            return "; ".join(" & ".join(_form(cell, algebra) for cell in row.parts) for row in node.parts)
+            rows = "; ".join(" & ".join(_form(cell, algebra) for cell in row.parts) for row in node.parts)
+            return f"matrix {rows}"
         case "union":
             points = region(node, algebra.work)
             return " \\cup ".join(

@@ -169,6 +169,8 @@ def _joined(found: list[Node], by_word: bool) -> Node:
 
 def _list(found: list[Node]) -> Node:
     """Answers one after the other. What is not equal goes on behind a comma: "x != 1, 4"."""
+    if any(part.kind == "group" and part.value == "{}" for part in found):
+        raise Unreadable("several sets")
     signs = {sign for part in found if part.kind == "relation" for sign in part.value}
     if found[0].kind == "relation" and found[0].value == ("!=",):
         left = found[0].parts[0]

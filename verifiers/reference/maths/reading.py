@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from searchkit.answers.boxes import Several
-from searchkit.answers.canonical import MAX_ANSWER, balanced, rational, squeezed, unpacked, words
+from searchkit.answers.canonical import MAX_ANSWER, POINTED, balanced, rational, squeezed, unpacked, words
 from searchkit.answers.foreign_words import AFFIRMATIONS, is_number_abroad
 from searchkit.answers.names import name_of
 from searchkit.answers.notation import usual
@@ -24,16 +24,23 @@ from searchkit.verifiers.reference.maths.tokens import CONSTANTS, DECORATED, GRE
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _GROUPED = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
+_PERCENT_INSIDE = re.compile(r"%[^%]*[0-9A-Za-z]")
+_LAST_JOINT = re.compile(r".*(?:;|\band\b|\bor\b)(.*)", re.DOTALL)
+_IN_WORDS = re.compile(r"\\(?:text|mathrm|textrm|textbf|operatorname|mbox)\{[^{}]*\}(?:\([^()]*\))?|[A-Za-z]{4,}")
+_MATRICES = re.compile(r"\\mathbf\s*\{\s*[A-Z]\s*\}\s*\\mathbf")
+_SUM = re.compile(r"[0-9A-Za-z)}]\s*(?:[-+*/]|\\cdot|\\times)")
+_BESIDE = re.compile(r"[^\s$]\s*\$\s+\(")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|textit|mbox|mathrm|boxed)(?![A-Za-z])\s*\{([^{}]*)\}")
-_PERCENT = re.compile(r"(?:%|\bpercent\b)[\s$.})\\]*$", re.IGNORECASE)
+_PERCENT = re.compile(r"(?:%|\bpercent\b)[\s$.})\\*_]*$", re.IGNORECASE)
 _ANGLE = re.compile(r"(?:sin|cos|tan|cot|sec|csc|cis)(?![A-Za-z])")
 _DEGREES = re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])|°|\bdegrees?\b")
 _THOUSANDS = re.compile(r"(?<=[0-9])(?:,\\!\s*|\{,\}|\\,)(?=[0-9]{3}(?![0-9]))")
+_GROUPS = re.compile(r"(?<![0-9,.])[1-9][0-9]{0,2}(?:,[0-9]{3}){2,}(?![0-9,])")
 _LINES = re.compile(r"(?:\s*(?:\\\\(?=\s|$)|\n))+\s*")
 _SEPARATORS = re.compile(r"\s*(?:,|;|\\quad(?![A-Za-z])|\band\b)\s*")
 _DECIMAL_COMMA = re.compile(r"(-?[0-9]+),([0-9]+)|(-?[0-9]{1,3})((?:\.[0-9]{3})+)(?:,([0-9]+))?")
 _DECIMAL_COMMA_IN_LIST = re.compile(r"(?<=[0-9]),(?=[0-9])")
-_ABBREVIATED = re.compile(r"(.*[0-9}])(?:\s|\\,|\\ )+[A-Za-z]{2,3}\.?\s*")
+_ABBREVIATED = re.compile(r"(.*[0-9}])(?:(?:\s|\\,|\\ )+[A-Za-z]{2,3}\.?|\s*[KMBT])\s*")
 _LAKHS = re.compile(r"\s*[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}\s*")
 _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*-\s*([0-9]+(?:\.[0-9]+)?)")
 _TRAILING = re.compile(r"\.\.|…")
@@ -78,7 +85,7 @@ def plainly(text: str) -> Answer | None:
     if len(text) > MAX_ANSWER or not balanced(text):
         return None
     said = reduced(usual(text))
-    if (worded := name_of(said)) is not None and len(worded[0]) > 3 and worded[0][-1] in "}abcdefghijklmnopqrstuvwxyz":
+    if (worded := name_of(said)) is not None and _IN_WORDS.fullmatch(worded[0]):
         said = worded[1]
     angles = _ANGLE.search(said) is not None
     bare, times = multiplied(_DEGREES.sub(r"\\deg ", said) if angles else said)
@@ -87,6 +94,7 @@ def plainly(text: str) -> Answer | None:
         measure = measure._replace(unit="deg")
     percent = _PERCENT.search(bare) is not None
     plain = unpacked(_THOUSANDS.sub("", measure.value if measure.certain else bare))
+    plain = _GROUPS.sub(lambda number: number[0].replace(",", ""), plain)
     if not plain.strip():
         return None
     spelling = _spelling(said)
@@ -122,6 +130,16 @@ def _tree(plain: str, said: str) -> Node:
         raise Unreadable("dots stand for what is not said")
     if (between := _RANGE.fullmatch(plain.strip())) and Fraction(between[1]) < Fraction(between[2]):
         raise Unreadable("a dash between numbers may be a range or a difference")
+    if POINTED.fullmatch(plain):
+        raise Unreadable("a point may stand between thousands or before decimals")
+    if _PERCENT_INSIDE.search(said) or (_PERCENT.search(said) and _SUM.search(plain)):
+        raise Unreadable("a percent sign inside of it may be a unit or a factor")
+    if _MATRICES.search(said):
+        raise Unreadable("a product of matrices")
+    if _mixed_separators(plain):
+        raise Unreadable("separators of two kinds may group what stands between them")
+    if _BESIDE.search(said):
+        raise Unreadable("what stands in brackets behind the maths may explain or multiply")
     word = words(plain)
     if word is not None and f"\\{word}" in GREEK:
         plain = f"\\{word}"
@@ -137,6 +155,17 @@ def _tree(plain: str, said: str) -> Node:
     named = name_of(plain)
     conditions = named is not None and "," in named[1] and re.search(r"[<>]|\\(?:leq?|geq?|neq?)(?![a-z])", named[1])
     return parse(plain) if named is None or conditions else _named(*named)
+
+
+def _mixed_separators(text: str) -> bool:
+    """Whether commas group what stands between semicolons, or behind the last "and": 1,2 and 3,4."""
+    flat, depth = "", 0
+    for character in text:
+        depth -= character in ")]}"
+        flat += character if depth == 0 else ""
+        depth += character in "([{"
+    found = _LAST_JOINT.fullmatch(flat)
+    return found is not None and "," in found[1] and "," in flat[: found.start(1)]
 
 
 def _named(name: str, value: str) -> Node:

@@ -8,14 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from searchkit.answers.names import GREEK as _GREEK
+from searchkit.verifiers.reference.maths.two_readings import Unknown, Unreadable, refuse
 
-
-class Unreadable(ValueError):
-    """The text is outside of the grammar, may mean two things, or is too deep; the message says which."""
-
-
-class Unknown(Unreadable):
-    """Notation that the grammar lacks, and that another parser may know: no nonsense."""
+__all__ = ["Unknown", "Unreadable"]  # for those who read tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,9 @@ BOUND = frozenset("\\" + name for name in ("sum", "prod", "int", "iint", "oint",
 DOTS = frozenset("\\" + name for name in ("dots", "cdots", "ldots"))
 DECORATED = frozenset("\\" + name for name in ("vec", "hat", "bar", "mathbf", "tilde", "widehat", "dot", "ddot"))
 """What makes another symbol of a letter."""
-_NOT_A_PRODUCT_WORDS = "gcd lcm det max min mod arg Re Im sgn erf adj rem lim sup dim ker tr of is to ish"
+_NOT_A_PRODUCT_WORDS = (
+    "abs avg var cov std nth gcd lcm det max min mod arg Re Im sgn erf adj rem lim sup dim ker tr of is to ish"
+)
 _MULTIPLES = frozenset(("mil", "mln", "mio", "mrd", "tsd", "bln", "tys", "lac"))
 """Thousands and millions in other languages."""
 _NOT_A_PRODUCT = frozenset(_NOT_A_PRODUCT_WORDS.split())
@@ -86,38 +83,13 @@ _TOKEN = re.compile(
     r"\s*([0-9]*\.[0-9]*\\overline\{[0-9]+\}|[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
     r"|\\[A-Za-z]+\*?|\\.|[A-Za-z]+|<=|>=|(?<=\s)!=(?=\s)|\*\*|\S)"
 )
-_BETWEEN_WORDS = re.compile(
-    r"(?<=[0-9A-Za-z})])\s+(?:to|of|by|in|is|at|on|if|no|not|per|for|the|as|so|vs|via|from|than)\s+(?=[0-9A-Za-z\\({])"
-)
-_RANGE = re.compile(r"[0-9]\s*[–—]\s*[0-9]")
-_DATE = re.compile(
-    r"(?<![0-9])[0-9]{1,2}([/.-])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})(?![0-9])|(?<![0-9])[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-)
-_DOTS = re.compile(r"\.\s*\.|…|(?:[0-9A-Za-z)}]|^)\s*\\[lc]?dots(?![A-Za-z])")
-_REFUSED = (
-    (_BETWEEN_WORDS, "a word stands between two values"),
-    (_RANGE, "a dash between numbers may be a range or a difference"),
-    (_DATE, "it may be a date"),
-    (re.compile(r"[0-9]\s*:\s*[0-9]{2}\s*[APap]\.?\s*[Mm]"), "a time of day"),
-    (re.compile(r"(?<![0-9.])0[0-9]+\s*/|/\s*0[0-9]"), "it may be a date"),
-    (_DOTS, "dots stand for what is not said"),
-    (re.compile(r"!=(?<![\s]!=)|!=(?!\s)"), "'!=' may be a factorial or not equal"),
-    (re.compile(r"[0-9]\s+\([-+*/=0-9. ]+\)"), "a calculation in brackets may explain or multiply"),
-    (
-        re.compile(r"(?<![A-Za-z\\])(?!sin|cos|tan|cot|sec|csc|log|exp|ln|lg)[A-Za-z]{2,3}\.\s*[0-9]"),
-        "an abbreviation stands before a number",
-    ),
-    (re.compile(r"[0-9]\.[0-9]+\s?\([0-9]+\)"), "digits in brackets may repeat or multiply"),
-)
 _REPEATING = re.compile(r"([0-9]*)\.([0-9]*)\\overline\{([0-9]+)\}")
 
 
 def tokens(text: str) -> list[str]:
     """The words and signs of `text`, short runs of letters cut into single ones, unless they are words."""
     found: list[str] = []
-    for pattern, reason in _REFUSED:
-        if pattern.search(text):
-            raise Unreadable(reason)
+    refuse(text)
     for match in _TOKEN.finditer(text.translate(_PLAIN)):
         word = match[1]
         if not word.isascii() and word.isalpha() and not "\u0370" <= word <= "\u03ff":

@@ -14,6 +14,7 @@ from searchkit.verifiers.reference.maths.terms import Work, rational
 from searchkit.verifiers.reference.maths.tokens import Node
 
 Number = Fraction | float
+_LEAST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Relative(Tolerance):
     most: float
 
     def __post_init__(self) -> None:
-        _check(self, 0 < self.most < 1, "a share between 0 and 1, such as 1e-4")
+        _check(self, _is_number(self.most) and 0 < self.most < 1, "a share between 0 and 1, such as 1e-4")
 
     def accepts(self, value: Number, reference: Number) -> bool:
         return _gap(value, reference) <= Fraction(str(self.most)) * abs(Fraction(reference))
@@ -51,7 +52,7 @@ class Absolute(Tolerance):
     most: float
 
     def __post_init__(self) -> None:
-        _check(self, 0 < self.most < math.inf, "a number above 0, such as 0.5")
+        _check(self, _is_number(self.most) and 0 < self.most < math.inf, "a number above 0, such as 0.5")
 
     def accepts(self, value: Number, reference: Number) -> bool:
         return _gap(value, reference) <= Fraction(str(self.most))
@@ -88,7 +89,14 @@ def number(node: Node) -> Number | None:
         exact = rational(expand(node, Work()))
     except ValueError:  # TooBig is one
         exact = None
-    return roughly(node) if exact is None else exact
+    if exact is not None:
+        return exact
+    value = roughly(node)
+    return None if value is not None and abs(value) < _LEAST else value  # 0 may be what is too small for a float
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Fraction) and not isinstance(value, bool)
 
 
 def _check(tolerance: Tolerance, allowed: bool, wanted: str) -> None:
