@@ -15,6 +15,12 @@ from searchkit.wire.chat import requests as chat_requests
 from searchkit.wire.completions import answers as completions_answers
 from searchkit.wire.completions import events as completions_events
 from searchkit.wire.completions import requests as completions_requests
+from searchkit.wire.messages import answers as messages_answers
+from searchkit.wire.messages import events as messages_events
+from searchkit.wire.messages import requests as messages_requests
+from searchkit.wire.responses import answers as responses_answers
+from searchkit.wire.responses import events as responses_events
+from searchkit.wire.responses import requests as responses_requests
 from searchkit.wire.usage import Counts, Price
 from searchkit.wire.values import Route, WireRequest
 
@@ -60,6 +66,24 @@ DIALECTS: Mapping[Route, Dialect] = {
         completions_events.render,
         completions_events.Collector,
         True,
+    ),
+    "responses": Dialect(
+        responses_requests.read,
+        responses_answers.render,
+        responses_answers.read,
+        usage.of_response,
+        responses_events.render,
+        responses_events.Collector,
+        False,
+    ),
+    "messages": Dialect(
+        messages_requests.read,
+        messages_answers.render,
+        messages_answers.read,
+        usage.of_message,
+        messages_events.render,
+        messages_events.Collector,
+        False,
     ),
 }
 
