@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from searchkit.errors import ConfigError
 from searchkit.types import Params, Sample
-from searchkit.wire import choices, fields, sse, streams, usage
+from searchkit.wire import choices, fields, refusals, sse, streams, usage
 from searchkit.wire.chat import answers as chat_answers
 from searchkit.wire.chat import events as chat_events
 from searchkit.wire.chat import requests as chat_requests
@@ -124,6 +124,8 @@ def samples(route: Route, answer: Any, params: Params, price: Price | None = Non
     params: those of the request, whose stop strings end the texts. Raises ValueError if it is no answer, `Reported` if
     it is an error.
     """
+    if (error := refusals.reported(answer)) is not None:
+        raise error
     return DIALECTS[route].samples(answer, params, price)
 
 

@@ -164,10 +164,14 @@ class Fields:
     def texts(self, key: str) -> tuple[str, ...]:
         """Texts, none of them empty; a single one may stand for itself."""
         value = self.take(key)
-        listed = [value] if isinstance(value, str) else value or []
+        listed = [value] if isinstance(value, str) else [] if value is None else value
         if not isinstance(listed, list) or not all(isinstance(entry, str) and entry for entry in listed):
             raise Malformed(f"{key} is a text or a list of texts, none of them empty, got {told(value)}", key)
         return tuple(clean(entry) for entry in listed)
+
+    def objects(self, key: str) -> list[dict[str, Any]]:
+        """A list of JSON objects; none if the field is missing."""
+        return objects(self.take(key), key) if key in self._left else []
 
     def params(self, max_tokens: int | None, stop: tuple[str, ...], logprobs: int | None) -> Params:
         """Sampling: the fields that all APIs call the same, and those that vLLM, SGLang and llama.cpp add."""

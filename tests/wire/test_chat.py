@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.request
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,16 @@ import pytest
 from hypothesis import given
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from searchkit.testing.server import Server
 from searchkit.types import Message, Params, Prompt, Sample, Text, ToolCall
-from searchkit.wire import Truncated, answer, events, parse, reader, samples
+from searchkit.wire import PATHS, Truncated, answer, events, parse, reader, samples
 from searchkit.wire.chat import requests
 from searchkit.wire.values import ToolChoice
+from tests.helpers import servers
 from tests.helpers.replies import replies
 from tests.wire import cases
 
+server = servers.server
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 REQUEST = parse("chat", json.dumps({**ASKED, "logprobs": True, "top_logprobs": 2}).encode())
 
@@ -230,3 +234,92 @@ def test_calls_without_an_id_get_one_from_the_answer_s() -> None:
     assert len(set(ids)) == 4
     assert said["id"] == "chatcmpl-x1"
     assert all("x1" in id for id in ids)
+
+
+def test_what_a_prompt_cannot_hold_is_named() -> None:
+    """Sounds, files, names, details, calls of other kinds and of an older form: none is dropped silently."""
+    user = [
+        {"type": "text", "text": "a"},
+        {"type": "input_audio", "input_audio": {"data": "x", "format": "wav"}},
+        {"type": "image_url", "image_url": {"url": cases.PIXEL, "detail": "high"}},
+    ]
+    custom = {"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}
+    call = {"id": "d", "type": "function", "function": {"name": "g", "arguments": "{}"}}
+    body = {
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": user, "name": "Ann"},
+            {"role": "assistant", "content": None, "refusal": "No.", "annotations": [1], "id": "msg_1"},
+            {"role": "assistant", "tool_calls": [custom, call], "reasoning": "Think."},
+            {"role": "tool", "tool_call_id": "d", "name": "g", "content": [{"type": "text", "text": "b"}]},
+            {"role": "function", "name": "h", "content": "c"},
+        ],
+        "tools": [cases.TOOL, {"type": "custom", "custom": {"name": "f"}}],
+        "tool_choice": {"type": "allowed_tools", "allowed_tools": {}},
+        "top_p": 0,
+        "top_logprobs": 3,
+        "functions": [],
+    }
+    request = parse("chat", json.dumps(body).encode())
+    assert request.lost == (
+        "messages.0.name",
+        "messages.0.content.1 (input_audio)",
+        "messages.0.content.2.image_url.detail",
+        "messages.2.tool_calls.0 (custom)",
+        "messages.4 (function)",
+        "tools.1 (custom)",
+    )
+    turns = request.prompt.messages
+    assert [turn.text for turn in turns] == ["a[input_audio]", "No.", "", "b", "c"]
+    assert (turns[2].tool_calls, turns[2].reasoning) == ((ToolCall("d", "g", "{}"),), "Think.")
+    assert (turns[4].role, turns[4].tool_call_id) == ("tool", "h")
+    assert request.extras == {key: body[key] for key in ("tool_choice", "top_p", "top_logprobs", "functions")}
+    assert request.params == Params()
+
+
+def test_an_answer_of_the_client_goes_back_into_its_next_request() -> None:
+    """As agents do it: the message of the answer, then what the tools said."""
+    with replies(json.dumps(whole(cases.SAMPLES["calls"])).encode()) as server, client(server.url) as ours:
+        first = ours.chat.completions.create(**ASKED).choices[0].message
+        turns: list[Any] = [*ASKED["messages"], first]
+        turns += [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in first.tool_calls or ()]
+        ours.chat.completions.create(model="m", messages=turns)
+        request = parse("chat", server.bodies[1])
+    sunny = (Text("sunny"),)
+    assert request.prompt.messages == (
+        Message("user", (Text("Hi"),)),
+        cases.SAMPLES["calls"].message,
+        Message("tool", sunny, (), "call_a"),
+        Message("tool", sunny, (), "call_b"),
+    )
+    assert request.lost == ()
+
+
+@pytest.mark.parametrize("route", ["chat", "completions"])
+def test_streams_of_other_servers_are_their_answers(server: Server, route: Any) -> None:
+    """The loopback server in the manner of each that it imitates: put together, a stream is the answer in one piece."""
+    asked: dict[str, Any] = {"model": "test-model", "seed": 3, "max_tokens": 9}
+    asked |= {"messages": ASKED["messages"], "logprobs": True, "top_logprobs": 2} if route == "chat" else {}
+    asked |= {"prompt": "Hi", "logprobs": 2} if route == "completions" else {}
+    if server.profile.n == "seeds":
+        asked["n"] = 2
+
+    def post(**more: Any) -> bytes:
+        sent = urllib.request.Request(server.url + PATHS[route], json.dumps({**asked, **more}).encode())
+        with urllib.request.urlopen(sent) as found:
+            return bytes(found.read())
+
+    wanted = json.loads(post())
+    stream = reader(route, asked.get("n", 1))
+    stream.feed(post(stream=True, stream_options={"include_usage": True}))
+    found = stream.answer()
+    params = parse(route, json.dumps(asked).encode()).params
+    assert [plain(sample) for sample in samples(route, found, params)] == [
+        plain(sample) for sample in samples(route, wanted, params)
+    ]
+    usages = [answered["usage"] | {"prompt_tokens_details": None} for answered in (found, wanted)]
+    assert usages[0] == usages[1]  # but for the cache, which the second finds warm
+
+
+def plain(sample: Sample[Any]) -> Sample[Any]:
+    return replace(sample, usage=replace(sample.usage, cached_tokens=0))

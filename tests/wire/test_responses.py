@@ -224,6 +224,18 @@ def test_what_we_answer_is_read_as_what_was_said(sample: Sample[str]) -> None:
     assert samples("responses", json.loads(json.dumps(said)), Params()) == [sample]
 
 
+def test_an_answer_repeats_what_was_asked() -> None:
+    """Tools, choice, format and sampling, as the client's type has them."""
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}
+    asked = {**ASKED, "tools": [tool], "tool_choice": {"type": "function", "name": "f"}, "temperature": 0.5}
+    asked |= {"instructions": "Be brief.", "max_output_tokens": 9, "parallel_tool_calls": False, "metadata": {"a": "b"}}
+    said = answer(parse("responses", json.dumps(asked).encode()), [cases.SAMPLES["call"]], id="a", created=1)
+    Response.model_validate(said, strict=True)
+    for key in ("tools", "tool_choice", "temperature", "instructions", "max_output_tokens", "metadata"):
+        assert said[key] == asked[key]
+    assert said["parallel_tool_calls"] is False
+
+
 def test_turns_that_the_server_keeps_are_named() -> None:
     """The prompt is then not all that the model reads."""
     body = {"model": "m", "previous_response_id": "resp_0", "input": [{"type": "item_reference", "id": "msg_1"}]}

@@ -13,6 +13,8 @@ from searchkit.types import Image, Message, Params, Prompt, Text
 from searchkit.wire.fields import Fields, clean, mapping, objects, refusing, text
 from searchkit.wire.values import ToolChoice, WireRequest
 
+HINTS = {"annotations", "cache_control", "id"}  # they change nothing of what the model reads
+
 # ---------------------------------------------------------------- written
 
 
@@ -111,7 +113,7 @@ def read(body: Mapping[str, Any]) -> WireRequest:
 def read_tools(fields: Fields, lost: list[str]) -> tuple[str, ...]:
     """The functions among the tools, as texts; other tools are `lost`."""
     found = list[str]()
-    for i, tool in enumerate(objects(fields.take("tools") or [], "tools")):
+    for i, tool in enumerate(fields.objects("tools")):
         if tool.get("type") == "function":
             text(mapping(tool.get("function"), f"tools.{i}.function").get("name"), f"tools.{i}.function.name")
             found.append(json.dumps(tool))
@@ -130,8 +132,7 @@ def _prompt(messages: list[Message], tools: tuple[str, ...], fields: Fields) -> 
 
 
 def _logprobs(fields: Fields) -> int | None:
-    rivals = fields.whole("top_logprobs", 0)
-    return rivals or 0 if fields.flag("logprobs") else None
+    return fields.whole("top_logprobs", 0) or 0 if fields.flag("logprobs") else None
 
 
 def _tool_choice(value: Any) -> ToolChoice | None:
@@ -150,9 +151,10 @@ def _turn(turn: dict[str, Any], where: str, index: int, lost: list[str]) -> Mess
         lost.append(f"{where} (function)")
     if plain.get("role") == "assistant":
         _said(plain)
-    for key in plain.keys() - {"role", "content", "tool_calls", "tool_call_id", "reasoning_content"}:
-        if plain.pop(key) and key not in HINTS:
-            lost.append(f"{where}.{key}")
+    known = {"role", "content", "tool_calls", "tool_call_id", "reasoning_content"}
+    hints = HINTS | {"name"} if plain.get("role") == "tool" else HINTS  # its call's id says which tool it was
+    lost += [f"{where}.{key}" for key in plain if key not in known | hints]
+    plain = {key: value for key, value in plain.items() if key in known}
     if isinstance(plain.get("content"), list):
         plain["content"] = [
             _part(part, f"{where}.content.{i}", lost) for i, part in enumerate(objects(plain["content"], where))
@@ -163,9 +165,6 @@ def _turn(turn: dict[str, Any], where: str, index: int, lost: list[str]) -> Mess
         plain["content"] = ""
     with refusing(where):
         return _clean(Message.of(plain, index))
-
-
-HINTS = {"annotations", "cache_control"}  # they change nothing of what the model reads
 
 
 def _said(plain: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from searchkit.types import Finish, Message, Params, Sample, Text, ToolCall
 from searchkit.wire.choices import charged
 from searchkit.wire.fields import mapping, objects, text
-from searchkit.wire.refusals import reported
 from searchkit.wire.tools import arguments_object, arguments_text
 from searchkit.wire.usage import Counts, Price, for_message, of_message
 from searchkit.wire.values import WireRequest
@@ -62,9 +61,7 @@ def _blocks(sample: Sample[Any], id: str) -> list[dict[str, Any]]:
 
 
 def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
-    """The sample of an answer. Raises ValueError if it is none, `Reported` if it is an error."""
-    if (error := reported(answer)) is not None:
-        raise error
+    """The sample of an answer. Raises ValueError if it is none."""
     if not isinstance(answer, dict) or not isinstance(answer.get("content"), list):
         raise ValueError("it has no content")
     try:

@@ -88,7 +88,7 @@ def _prompt(messages: list[Message], tools: tuple[str, ...]) -> Prompt:
 
 def _tools(fields: Fields, lost: list[str]) -> tuple[str, ...]:
     found = list[str]()
-    for i, tool in enumerate(objects(fields.take("tools") or [], "tools")):
+    for i, tool in enumerate(fields.objects("tools")):
         if tool.get("type") in (None, "custom"):
             found.append(as_chat(tool, "input_schema", f"tools.{i}"))
             lost += lost_keys(tool, _TOOL, f"tools.{i}")

@@ -10,7 +10,6 @@ from searchkit.wire.choices import charged
 from searchkit.wire.errors import Reported
 from searchkit.wire.fields import objects, text
 from searchkit.wire.logprobs import of_rows, rows
-from searchkit.wire.refusals import reported
 from searchkit.wire.usage import Counts, Price, for_response, of_response
 from searchkit.wire.values import WireRequest
 
@@ -72,9 +71,7 @@ def _output(sample: Sample[Any], request: WireRequest, id: str) -> list[dict[str
 
 
 def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
-    """The sample of an answer. Raises ValueError if it is none, or not finished; `Reported` if it is an error."""
-    if (error := reported(answer)) is not None:
-        raise error
+    """The sample of an answer. Raises ValueError if it is none, or not finished; `Reported` if it failed."""
     if not isinstance(answer, dict) or not isinstance(answer.get("output"), list):
         raise ValueError("it has no output")
     if answer.get("status") in ("failed", "cancelled"):

@@ -94,7 +94,7 @@ def _logprobs(fields: Fields) -> int | None:
 
 def _tools(fields: Fields, lost: list[str]) -> tuple[str, ...]:
     found = list[str]()
-    for i, tool in enumerate(objects(fields.take("tools") or [], "tools")):
+    for i, tool in enumerate(fields.objects("tools")):
         if tool.get("type") == "function":
             found.append(as_chat(tool, "parameters", f"tools.{i}"))
             lost += lost_keys(tool, _TOOL, f"tools.{i}")
