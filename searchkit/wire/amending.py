@@ -29,20 +29,20 @@ def amended(
     if seed is not None and request.route in _SEEDED:
         body["seed"] = seed
     if max_tokens is not None:
-        body[_limit(request, official)] = max_tokens
+        body |= dict.fromkeys(_limits(request, official), max_tokens)
     if stream is not None:
         _stream(body, request.route, stream)
     return body
 
 
-def _limit(request: WireRequest, official: bool) -> str:
-    """The field that bounds the generated tokens: the one that the request has, if any."""
+def _limits(request: WireRequest, official: bool) -> list[str]:
+    """The fields that bound the generated tokens: those that the request has, if any."""
     if request.route == "responses":
-        return "max_output_tokens"
+        return ["max_output_tokens"]
     if request.route == "chat":
         said = [key for key in ("max_completion_tokens", "max_tokens") if request.body.get(key) is not None]
-        return said[0] if said else "max_completion_tokens" if official else "max_tokens"
-    return "max_tokens"
+        return said or ["max_completion_tokens" if official else "max_tokens"]
+    return ["max_tokens"]
 
 
 def _stream(body: dict[str, Any], route: Route, stream: bool) -> None:

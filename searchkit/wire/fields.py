@@ -28,12 +28,12 @@ def read_request(raw: bytes, largest: int = LARGEST) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is no UTF-8: {error}") from None
     except RecursionError:
-        raise Malformed(f"the body is nested more than {DEEPEST} levels deep") from None
+        raise Malformed(f"the JSON is nested more than {DEEPEST} levels deep") from None
     except ValueError as error:
         raise Malformed(f"the body is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise Malformed(f"the body is a JSON object, got {told(value)}")
-    _check(value)
+    check(value)
     return value
 
 
@@ -49,7 +49,7 @@ def _refused(constant: str) -> Any:
     raise ValueError(f"{constant} is none of its numbers")
 
 
-def _check(value: Any) -> None:
+def check(value: Any) -> None:
     """Raises `Malformed` if `value` is nested too deeply, or has a number too great for a float."""
     level = [value]
     for _ in range(DEEPEST):
@@ -59,11 +59,11 @@ def _check(value: Any) -> None:
                 if isinstance(entry, (dict, list)):
                     below.append(entry)
                 elif isinstance(entry, float) and not math.isfinite(entry):
-                    raise Malformed("the body has a number that is too great")
+                    raise Malformed("the JSON has a number that is too great")
         if not below:
             return
         level = below
-    raise Malformed(f"the body is nested more than {DEEPEST} levels deep")
+    raise Malformed(f"the JSON is nested more than {DEEPEST} levels deep")
 
 
 def clean(text: str) -> str:

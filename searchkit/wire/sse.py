@@ -46,8 +46,10 @@ class EventReader:
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete."""
         found = list[Event]()
-        if self._cr and data:
-            data, self._cr = data.removeprefix(b"\n"), False
+        if not data:
+            return found
+        if self._cr:
+            data = data.removeprefix(b"\n")
         start = 0
         for end in _END.finditer(data):
             self._line += memoryview(data)[start : end.start()]

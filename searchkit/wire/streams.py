@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from searchkit.kinds import is_whole, told
 from searchkit.wire.errors import Malformed, Reported, Truncated, WireError
-from searchkit.wire.fields import MOST_CHOICES, mapping, read_answer
+from searchkit.wire.fields import MOST_CHOICES, mapping, objects, read_answer
 from searchkit.wire.refusals import reported
 from searchkit.wire.sse import EVENT_LIMIT, EventReader
 
@@ -101,6 +101,11 @@ def place(value: Any, most: int = MOST_CHOICES) -> int:
     if not is_whole(value) or not 0 <= value < most:
         raise Malformed(f"an index is 0 to {most - 1}, got {told(value)}")
     return int(value)
+
+
+def choices_of(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices of an event of chat or completions; one with the usage may be without."""
+    return objects(value["choices"] if "usage" not in value else value.get("choices") or [], "choices")
 
 
 def pieces(text: str, rows: Sequence[Any] | None = None) -> Iterator[tuple[str, list[Any]]]:

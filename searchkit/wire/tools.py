@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from searchkit.wire.fields import clean, mapping, text
+from searchkit.errors import ConfigError
+from searchkit.kinds import told
+from searchkit.wire.fields import check, clean, mapping, text
 
 INVALID = "INVALID_JSON"  # the key under which Anthropic asks for arguments that are no object
 
@@ -19,13 +21,15 @@ def arguments_object(arguments: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(arguments or "{}", object_pairs_hook=_once, parse_constant=_refused)
+        check([value])
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {INVALID: arguments}
 
 
 def arguments_text(value: Mapping[str, Any]) -> str:
-    """The JSON text of a call's object; inverse to `arguments_object`."""
+    """The JSON text of a call's object; inverse to `arguments_object`. Raises `Malformed` if it is too deeply nested."""
+    check(value)
     if value.keys() == {INVALID} and isinstance(value[INVALID], str):
         return clean(value[INVALID])
     return clean(json.dumps(value, ensure_ascii=False))
@@ -58,9 +62,16 @@ def as_chat(tool: Mapping[str, Any], schema: str, where: str) -> str:
 
 
 def of_chat(tool: str) -> dict[str, Any]:
-    """The function of one of a prompt's tools: name, description, parameters, strict, as far as it has them."""
-    function: dict[str, Any] = json.loads(tool)["function"]
-    return function
+    """The function of one of a prompt's tools: name, description, parameters, strict, as far as it has them.
+
+    Raises `ConfigError` if it is no function.
+    """
+    try:
+        function = json.loads(tool)["function"]
+        return {"name": function["name"], **function}
+    except (ValueError, LookupError, TypeError):
+        message = f'a tool is {{"type": "function", "function": {{"name": ..., ...}}}} as JSON, got {told(tool)}'
+        raise ConfigError(message) from None
 
 
 def lost_keys(tool: Mapping[str, Any], known: frozenset[str], where: str) -> list[str]:

@@ -163,6 +163,8 @@ def test_the_limit_keeps_its_name() -> None:
     ):
         sent = amended(read("chat", {**CHAT, **said}), max_tokens=3, official=official)
         assert {key: sent[key] for key in ("max_tokens", "max_completion_tokens") if sent.get(key)} == {wanted: 3}
+    both = {**CHAT, "max_tokens": 9, "max_completion_tokens": 8}  # nobody knows which one a server takes
+    assert amended(read("chat", both), max_tokens=3) == {**CHAT, "max_tokens": 3, "max_completion_tokens": 3}
 
 
 def test_streams_are_counted() -> None:

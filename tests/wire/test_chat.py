@@ -215,6 +215,29 @@ def test_what_we_answer_is_read_as_what_was_said(sample: Sample[str]) -> None:
     assert samples("chat", json.loads(json.dumps(said)), REQUEST.params) == [sample]
 
 
+def call_pieces(*calls: dict[str, Any]) -> list[tuple[Any, ...]]:
+    stream = reader("chat")
+    for call in calls:
+        stream.feed(b"data: " + json.dumps({"choices": [{"delta": {"tool_calls": [call]}}]}).encode() + b"\n\n")
+    stream.feed(b'data: {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}\n\ndata: {"usage": {}}\n\n')
+    [sample] = samples("chat", stream.answer(), Params())
+    assert sample.message is not None
+    return [(c.id, c.name, c.arguments) for c in sample.message.tool_calls]
+
+
+def test_calls_that_servers_number_badly() -> None:
+    """Without numbers, or each 0: another id is another call. Interleaved by number, they come apart."""
+    first = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+    second = {"id": "b", "function": {"name": "f", "arguments": '{"x": '}}
+    rest = {"function": {"arguments": "1}"}}
+    wanted = [("a", "f", "{}"), ("b", "f", '{"x": 1}')]
+    assert call_pieces(first, second, rest) == wanted
+    assert call_pieces(*({**call, "index": 0} for call in (first, second, rest))) == wanted
+    assert call_pieces({**second, "index": 1}, {**first, "index": 0}, {**rest, "index": 1}) == wanted
+    assert call_pieces({**second, "index": 0}, {**rest, "id": "b", "index": 0}) == wanted[1:]  # the id again
+    assert call_pieces({**second, "index": 0}, {**rest, "id": "", "index": 0}) == wanted[1:]
+
+
 def test_a_continued_turn_is_a_prefix() -> None:
     """As vLLM and SGLang are asked for it; without the flag it is a turn like others."""
     prompt = Prompt((Message("user", (Text("Count"),)),), prefix="1, 2,")

@@ -141,7 +141,17 @@ def test_an_error_in_a_stream_is_reported() -> None:
 
 def test_calls_whose_arguments_are_no_object() -> None:
     """What a model wrote badly is marked as Anthropic asks for, never taken for another call; back, it is as it was."""
-    for arguments in ('{"a": 1', "[1]", '{"a": 1, "a": 2}', '{"a": NaN}', "no", "{" * 5000, '"x"'):
+    for arguments in (
+        '{"a": 1',
+        "[1]",
+        '{"a": 1, "a": 2}',
+        '{"a": NaN}',
+        "no",
+        "{" * 5000,
+        '"x"',
+        '{"a": 1e999}',
+        '{"a":' * 200 + "1" + "}" * 200,
+    ):
         sample = cases.sample("", ToolCall("c", "f", arguments), finish="tool_calls")
         said = whole(sample)
         assert said["content"][0]["input"] == {"INVALID_JSON": arguments}
@@ -255,6 +265,9 @@ def test_a_last_turn_of_the_assistant_is_a_prefix() -> None:
     body = requests.render("m", prompt, Params(max_tokens=5))
     assert body["messages"][-1] == {"role": "assistant", "content": "1, 2,"}
     assert parse("messages", json.dumps(body).encode()).prompt == prompt
+    thought = {"role": "assistant", "content": [{"type": "thinking", "thinking": "a"}, {"type": "text", "text": "b"}]}
+    body["messages"][-1] = thought  # what could not be continued from its text alone stays a turn
+    assert [m.text for m in parse("messages", json.dumps(body).encode()).prompt.messages] == ["Count", "b"]
 
 
 def test_what_a_prompt_cannot_hold_is_named() -> None:
@@ -286,6 +299,13 @@ def test_what_the_api_does_not_have_is_refused(params: Params) -> None:
     """Before anything is sent."""
     with pytest.raises((ConfigError, CapabilityError), match="Anthropic's messages"):
         requests.render("m", Prompt.of("Hi"), params)
+
+
+@pytest.mark.parametrize("tool", ["no JSON", "[]", "3", '{"type": "function"}', '{"function": {"parameters": {}}}'])
+def test_what_is_no_tool_is_refused(tool: str) -> None:
+    """A prompt's tools are texts, which somebody wrote."""
+    with pytest.raises(ConfigError, match="a tool is"):
+        requests.render("m", replace(Prompt.of("Hi"), tools=(tool,)), Params(max_tokens=1))
 
 
 @pytest.mark.parametrize("kind", ["tool", "human", None, 3])

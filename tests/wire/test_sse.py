@@ -34,7 +34,8 @@ STREAMS: list[tuple[bytes, list[Event]]] = [
 def test_the_standard_s_streams(sent: bytes, wanted: list[Event]) -> None:
     """At once, byte by byte, and cut in two at every byte."""
     cuts: list[list[bytes]] = [[sent[:at], sent[at:]] for at in range(len(sent) + 1)]
-    for parts in [*cuts, [sent[at : at + 1] for at in range(len(sent))], [b"", sent, b""]]:
+    single = [sent[at : at + 1] for at in range(len(sent))]
+    for parts in [*cuts, single, [b"", sent, b""], [part for byte in single for part in (byte, b"")]]:
         reader = EventReader()
         assert [found for part in parts for found in reader.feed(part)] + reader.end() == wanted
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from searchkit.wire.fields import mapping, objects
 from searchkit.wire.sse import event
-from searchkit.wire.streams import pieces, place
+from searchkit.wire.streams import choices_of, pieces, place
 
 _HEAD = ("id", "created", "model", "service_tier", "system_fingerprint")
 
@@ -64,7 +64,7 @@ class Collector:
             if value.get(key) is not None:
                 self._head.setdefault(key, value[key])
         self._usage = value.get("usage") or self._usage
-        for choice in objects(value["choices"], "choices"):
+        for choice in choices_of(value):
             self._choices.setdefault(place(choice.get("index", 0)), _Choice()).take(choice)
 
     def answer(self) -> dict[str, Any]:
@@ -77,14 +77,15 @@ class _Choice:
         self.end: dict[str, Any] | None = None
         self._texts: dict[str, list[str]] = {}
         self._others: dict[str, Any] = {}
-        self._calls: dict[int, _Call] = {}
+        self._calls: list[_Call] = []
+        self._latest: dict[int | None, _Call] = {}  # by its number; None: of all
         self._rows: dict[str, list[Any]] = {}
 
     def take(self, choice: dict[str, Any]) -> None:
         for name, value in mapping(choice.get("delta") or {}, "delta").items():
             if name == "tool_calls":
-                for i, call in enumerate(objects(value or [], "tool_calls")):
-                    self._calls.setdefault(place(call.get("index", i)), _Call()).take(call)
+                for call in objects(value or [], "tool_calls"):
+                    self._call(call).take(call)
             elif isinstance(value, str) and name != "role":
                 self._texts.setdefault(name, []).append(value)
             elif value is not None or name not in self._others:
@@ -95,20 +96,35 @@ class _Choice:
         if choice.get("finish_reason"):
             self.end = {key: value for key, value in choice.items() if key not in ("delta", "logprobs", "index")}
 
+    def _call(self, call: dict[str, Any]) -> _Call:
+        """Whose piece this is. Some servers number no calls, or each of them 0: another id is another call."""
+        index, id = call.get("index"), call.get("id")
+        last = self._latest.get(None if index is None else place(index))
+        if last is None or (id and last.id not in (None, id)):
+            last = _Call(place(len(self._calls)) if index is None else index)
+            self._calls.append(last)
+            self._latest |= {None: last, last.index: last}
+        return last
+
     def whole(self, index: int) -> dict[str, Any]:
         message = {"role": "assistant", "content": None, **self._others}
         message |= {name: "".join(parts) for name, parts in self._texts.items()}
         if self._calls:
-            message["tool_calls"] = [self._calls[i].whole() for i in sorted(self._calls)]
+            message["tool_calls"] = [call.whole() for call in sorted(self._calls, key=lambda call: call.index)]
         return {"index": index, "message": message, "logprobs": self._rows or None, **(self.end or {})}
 
 
 class _Call:
     """A tool call: what says which one comes first, its arguments in pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: int) -> None:
+        self.index = index
         self._head: dict[str, Any] = {}
         self._name, self._arguments = list[str](), list[str]()
+
+    @property
+    def id(self) -> Any:
+        return self._head.get("id") or None
 
     def take(self, call: dict[str, Any]) -> None:
         for key, value in call.items():

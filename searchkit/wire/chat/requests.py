@@ -122,13 +122,22 @@ def read_tools(fields: Fields, lost: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def split(messages: list[Message]) -> tuple[list[Message], str]:
+    """The turns before the last one and its text, if an assistant said it, and nothing but text; else all, and ""."""
+    last = messages[-1] if len(messages) > 1 else None
+    if last is None or last.role != "assistant" or last.tool_calls or last.reasoning:
+        return messages, ""
+    plain = all(isinstance(part, Text) for part in last.parts)
+    return (messages[:-1], last.text) if plain and last.text else (messages, "")
+
+
 def _prompt(messages: list[Message], tools: tuple[str, ...], fields: Fields) -> Prompt:
-    last = messages[-1] if messages else None
-    continued = fields.rest.get("continue_final_message") is True
-    if continued and last is not None and last.role == "assistant" and len(messages) > 1 and not last.tool_calls:
-        fields.take("continue_final_message"), fields.take("add_generation_prompt")
-        return Prompt(tuple(messages[:-1]), tools, last.text)
-    return Prompt(tuple(messages), tools)
+    prefix = ""
+    if fields.rest.get("continue_final_message") is True:
+        messages, prefix = split(messages)
+    for key in ("continue_final_message", "add_generation_prompt") if prefix else ():
+        fields.take(key)
+    return Prompt(tuple(messages), tools, prefix)
 
 
 def _logprobs(fields: Fields) -> int | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from searchkit.wire.fields import mapping, objects
+from searchkit.wire.fields import mapping
 from searchkit.wire.logprobs import text_of
 from searchkit.wire.sse import event
-from searchkit.wire.streams import pieces, place
+from searchkit.wire.streams import choices_of, pieces, place
 
 _HEAD = ("id", "object", "created", "model", "system_fingerprint")
 
@@ -54,7 +54,7 @@ class Collector:
             if value.get(key) is not None:
                 self._head.setdefault(key, value[key])
         self._usage = value.get("usage") or self._usage
-        for choice in objects(value["choices"], "choices"):
+        for choice in choices_of(value):
             index = place(choice.get("index", 0))
             self._texts.setdefault(index, []).append(text_of(choice.get("text") or ""))
             for name, column in mapping(choice.get("logprobs") or {}, "logprobs").items():

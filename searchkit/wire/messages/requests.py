@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from searchkit.errors import CapabilityError, ConfigError
-from searchkit.types import Image, Message, Params, Prompt
+from searchkit.types import Params, Prompt
+from searchkit.wire.chat.requests import split
 from searchkit.wire.fields import Fields, objects, refusing, text
 from searchkit.wire.messages import turns
 from searchkit.wire.tools import as_chat, lost_keys, of_chat
@@ -62,7 +63,8 @@ def read(body: Mapping[str, Any]) -> WireRequest:
         messages += turns.read(turn, f"messages.{i}", lost)
     tools = _tools(fields, lost)
     with refusing("messages"):
-        prompt = _prompt(messages, tools)
+        before, prefix = split(messages)
+        prompt = Prompt(tuple(before), tools, prefix)
     return WireRequest(
         route="messages",
         body=body,
@@ -75,15 +77,6 @@ def read(body: Mapping[str, Any]) -> WireRequest:
         extras=fields.rest,
         lost=tuple(lost),
     )
-
-
-def _prompt(messages: list[Message], tools: tuple[str, ...]) -> Prompt:
-    last = messages[-1] if messages else None
-    if last is None or last.role != "assistant" or last.tool_calls or len(messages) == 1:
-        return Prompt(tuple(messages), tools)
-    if last.reasoning or any(isinstance(part, Image) for part in last.parts):
-        return Prompt(tuple(messages), tools)
-    return Prompt(tuple(messages[:-1]), tools, last.text)
 
 
 def _tools(fields: Fields, lost: list[str]) -> tuple[str, ...]:
