@@ -17,10 +17,11 @@ of passes through. The upper one turns requests and answers into `Prompt`, `Para
 cannot say is never dropped silently: `WireRequest.extras` and `lost` name it, and `amended` sends all of it on.
 
 Read `values.py` first (what a request says), then `dialects.py` (all APIs behind the same functions). Then one API:
-`chat/requests.py`, `chat/answers.py`, `chat/events.py`, and `choices.py`, which reads its answers; `completions/`,
-`responses/` and `messages/` are built alike. Below them: `fields.py` (JSON from strangers, bounded), `sse.py` (events),
-`streams.py` (what streams have in common), `tools.py`, `logprobs.py` and `usage.py`. Beside them: `canonical.py`
-(which requests ask the same), `amending.py`, `errors.py` (what can be wrong) and `refusals.py` (how a server says so).
+`chat/requests.py`, `chat/turns.py`, `chat/answers.py`, `chat/events.py`, and `choices.py`, which reads its answers;
+`completions/`, `responses/` and `messages/` are built alike. Below them: `fields.py` (JSON from strangers, bounded),
+`sse.py` (events), `streams.py` (what streams have in common), `tools.py`, `logprobs.py` and `usage.py`. Beside them:
+`canonical.py` (which requests ask the same), `amending.py`, `errors.py` (what can be wrong) and `refusals.py` (how a
+server says so).
 """
 
 from searchkit.wire.amending import amended

@@ -28,7 +28,7 @@ def arguments_object(arguments: str) -> dict[str, Any]:
 
 
 def arguments_text(value: Mapping[str, Any]) -> str:
-    """The JSON text of a call's object; inverse to `arguments_object`. Raises `Malformed` if it is too deeply nested."""
+    """The JSON text of a call's object; inverse to `arguments_object`. `Malformed` if it is nested too deeply."""
     check(value)
     if value.keys() == {INVALID} and isinstance(value[INVALID], str):
         return clean(value[INVALID])

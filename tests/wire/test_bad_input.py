@@ -26,7 +26,7 @@ from searchkit.wire import (
     samples,
 )
 from searchkit.wire.fields import LARGEST
-from tests.wire import cases
+from tests.helpers import wire_cases as cases
 
 ROUTES: list[Route] = list(PATHS)
 GOOD: dict[Route, dict[str, Any]] = {

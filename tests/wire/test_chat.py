@@ -16,11 +16,11 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from searchkit.testing.server import Server
 from searchkit.types import Message, Params, Prompt, Sample, Text, ToolCall
 from searchkit.wire import PATHS, Truncated, answer, events, parse, reader, samples
-from searchkit.wire.chat import requests
+from searchkit.wire.chat import requests, turns
 from searchkit.wire.values import ToolChoice
 from tests.helpers import servers
+from tests.helpers import wire_cases as cases
 from tests.helpers.replies import replies
-from tests.wire import cases
 
 server = servers.server
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -152,7 +152,7 @@ def test_a_stream_that_ends_early_is_no_answer() -> None:
 
 def test_the_official_client_s_requests_are_read() -> None:
     """All that it sends, as it sends it: the prompt, the parameters, and the rest under its own names."""
-    messages: list[Any] = [requests.message(message) for message in cases.TALK.messages]
+    messages: list[Any] = [turns.message(message) for message in cases.TALK.messages]
     messages[0]["role"] = "developer"
     with replies(json.dumps(whole(cases.SAMPLES["text"])).encode()) as server, client(server.url) as ours:
         ours.chat.completions.create(
@@ -292,10 +292,10 @@ def test_what_a_prompt_cannot_hold_is_named() -> None:
         "messages.4 (function)",
         "tools.1 (custom)",
     )
-    turns = request.prompt.messages
-    assert [turn.text for turn in turns] == ["a[input_audio]", "No.", "", "b", "c"]
-    assert (turns[2].tool_calls, turns[2].reasoning) == ((ToolCall("d", "g", "{}"),), "Think.")
-    assert (turns[4].role, turns[4].tool_call_id) == ("tool", "h")
+    found = request.prompt.messages
+    assert [turn.text for turn in found] == ["a[input_audio]", "No.", "", "b", "c"]
+    assert (found[2].tool_calls, found[2].reasoning) == ((ToolCall("d", "g", "{}"),), "Think.")
+    assert (found[4].role, found[4].tool_call_id) == ("tool", "h")
     assert request.extras == {key: body[key] for key in ("tool_choice", "top_p", "top_logprobs", "functions")}
     assert request.params == Params()
 
@@ -304,9 +304,9 @@ def test_an_answer_of_the_client_goes_back_into_its_next_request() -> None:
     """As agents do it: the message of the answer, then what the tools said."""
     with replies(json.dumps(whole(cases.SAMPLES["calls"])).encode()) as server, client(server.url) as ours:
         first = ours.chat.completions.create(**ASKED).choices[0].message
-        turns: list[Any] = [*ASKED["messages"], first]
-        turns += [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in first.tool_calls or ()]
-        ours.chat.completions.create(model="m", messages=turns)
+        talk: list[Any] = [*ASKED["messages"], first]
+        talk += [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in first.tool_calls or ()]
+        ours.chat.completions.create(model="m", messages=talk)
         request = parse("chat", server.bodies[1])
     sunny = (Text("sunny"),)
     assert request.prompt.messages == (

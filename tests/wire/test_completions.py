@@ -16,8 +16,8 @@ from openai.types import Completion
 from searchkit.types import Params, Prompt, Sample
 from searchkit.wire import Malformed, Truncated, answer, events, parse, reader, samples
 from searchkit.wire.completions import requests
+from tests.helpers import wire_cases as cases
 from tests.helpers.replies import replies
-from tests.wire import cases
 
 ASKED: dict[str, Any] = {"model": "m", "prompt": "Once", "logprobs": 2}
 REQUEST = parse("completions", json.dumps(ASKED).encode())

@@ -20,8 +20,8 @@ from searchkit.types import Image, Message, Params, Prompt, Sample, Text, ToolCa
 from searchkit.wire import Malformed, Reported, Truncated, answer, counts, events, parse, reader, samples
 from searchkit.wire.messages import requests
 from searchkit.wire.values import ToolChoice
+from tests.helpers import wire_cases as cases
 from tests.helpers.replies import replies
-from tests.wire import cases
 
 ASKED: dict[str, Any] = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}
 REQUEST = parse("messages", json.dumps(ASKED).encode())

@@ -12,8 +12,8 @@ from anthropic.types.shared import ErrorResponse
 
 from searchkit.wire import Malformed, Reported, Route, TooLarge, answer, events, parse, reader
 from searchkit.wire.refusals import body, in_stream, refusal
+from tests.helpers import wire_cases as cases
 from tests.helpers.replies import Replies, replies
-from tests.wire import cases
 
 USER: Any = [{"role": "user", "content": "Hi"}]
 

@@ -18,8 +18,8 @@ from searchkit.types import Message, Params, Prompt, Sample, Text, ToolCall
 from searchkit.wire import Malformed, Reported, Truncated, answer, counts, events, parse, reader, samples
 from searchkit.wire.responses import requests
 from searchkit.wire.values import ToolChoice
+from tests.helpers import wire_cases as cases
 from tests.helpers.replies import replies
-from tests.wire import cases
 
 ASKED: dict[str, Any] = {"model": "m", "input": "Hi", "top_logprobs": 2, "include": ["message.output_text.logprobs"]}
 REQUEST = parse("responses", json.dumps(ASKED).encode())

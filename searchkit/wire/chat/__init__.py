@@ -1,1 +1,1 @@
-"""OpenAI's chat completions: `requests.py`, `answers.py`, `events.py`."""
+"""OpenAI's chat completions: `requests.py`, `turns.py` (messages), `answers.py`, `events.py`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from searchkit.errors import CapabilityError, ConfigError
 from searchkit.types import Params, Prompt
-from searchkit.wire.chat.requests import split
+from searchkit.wire.chat.turns import split
 from searchkit.wire.fields import Fields, objects, refusing, text
 from searchkit.wire.messages import turns
 from searchkit.wire.tools import as_chat, lost_keys, of_chat
