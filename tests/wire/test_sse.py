@@ -21,6 +21,7 @@ STREAMS: list[tuple[bytes, list[Event]]] = [
     (b"data:test\n\ndata: test\n\n", [Event("", "test"), Event("", "test")]),
     (b"event: add\ndata: 73857293\n\nevent: remove\ndata: 2\n\n", [Event("add", "73857293"), Event("remove", "2")]),
     (b"event: lonely\n\ndata: x\n\n", [Event("", "x")]),
+    (b"data: a\r\ndata: b\r\n\r\ndata: c\rdata: d\r\r", [Event("", "a\nb"), Event("", "c\nd")]),
     (b"\xef\xbb\xbfdata: bom\n\n", [Event("", "bom")]),
     (b"data: \xef\xbb\xbfinside\n\n", [Event("", "\ufeffinside")]),
     (b"data: cr\r\rdata: crlf\r\n\r\ndata: lf\n\n", [Event("", "cr"), Event("", "crlf"), Event("", "lf")]),
