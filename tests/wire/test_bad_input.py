@@ -285,3 +285,20 @@ def test_reading_takes_linear_time() -> None:
         stream.feed(b"x" * 32)
     stream.feed(b'"}}]}\n\n')
     assert len(stream.answer()["choices"][0]["message"]["content"]) == size
+
+
+@pytest.mark.parametrize("route", ["chat", "responses", "messages"])
+def test_many_calls_take_linear_time(route: Route) -> None:
+    """Tens of thousands in one turn, as many of another kind behind: what compared all pairs would never end."""
+    many = range(40_000)
+    call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
+    item = {"type": "function_call", "name": "f", "arguments": "{}"}
+    block = {"type": "tool_use", "name": "f", "input": {}}
+    calls = [*({**call, "id": f"{i}"} for i in many), *({"type": "other", "n": i} for i in many)]
+    change: dict[str, Any] = {
+        "chat": {"messages": [{"role": "assistant", "tool_calls": calls}]},
+        "responses": {"input": [{**item, "call_id": f"{i}"} for i in many]},
+        "messages": {"messages": [{"role": "assistant", "content": [{**block, "id": f"{i}"} for i in many]}]},
+    }[route]
+    found = parse(route, request(route, **change))
+    assert [len(turn.tool_calls) for turn in found.prompt.messages] == [len(many)]

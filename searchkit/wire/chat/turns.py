@@ -82,10 +82,9 @@ def _said(plain: dict[str, Any]) -> None:
 
 
 def _functions(calls: list[dict[str, Any]], where: str, lost: list[str]) -> list[dict[str, Any]]:
-    found = [call for call in calls if call.get("type", "function") == "function"]
-    others = [(i, call) for i, call in enumerate(calls) if call not in found]
-    lost += [f"{where}.tool_calls.{i} ({call['type']!s:.40})" for i, call in others]
-    return found
+    others = [(i, call["type"]) for i, call in enumerate(calls) if call.get("type") not in (None, "function")]
+    lost += [f"{where}.tool_calls.{i} ({kind!s:.40})" for i, kind in others]
+    return [call for call in calls if call.get("type") in (None, "function")]
 
 
 def _part(part: dict[str, Any], where: str, lost: list[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ here; reasoning belongs to the message after it. Reasoning is read, but not sent
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from searchkit.types import Image, Message, Text, ToolCall
@@ -52,10 +53,15 @@ class Reader:
     """The messages of a conversation, from its items one by one. What they cannot hold is `lost`."""
 
     def __init__(self, lost: list[str]) -> None:
-        self.messages: list[Message] = []
+        self._messages: list[Message] = []
         self._lost = lost
-        self._thoughts = ""
-        self._open = False  # whether a call would belong to the last message
+        self._thoughts: list[str] = []
+        self._calls: list[ToolCall] | None = None  # of the last message, if that is an assistant's
+
+    def messages(self) -> list[Message]:
+        """Those of all items so far."""
+        self._close()
+        return self._messages
 
     def take(self, item: dict[str, Any], where: str) -> None:
         """The next item. Raises `Malformed`."""
@@ -66,42 +72,51 @@ class Reader:
             self._call(item, where)
         elif kind == "function_call_output":
             parts = _parts(item.get("output"), f"{where}.output", self._lost)
-            self._add(Message("tool", parts, (), text(item.get("call_id"), f"{where}.call_id")))
+            self.add(Message("tool", parts, (), text(item.get("call_id"), f"{where}.call_id")))
         elif kind == "reasoning":
             self._reasoning(item, where)
         else:
             name = text(kind, f"{where}.type")[:40]
             self._lost.append(f"{where} ({name})")
-            self._add(Message("user", (Text(f"[{name}]"),)))
+            self.add(Message("user", (Text(f"[{name}]"),)))
 
-    def _add(self, message: Message, *, calls: bool = False) -> None:
-        self.messages.append(message)
-        self._open = calls
+    def add(self, message: Message) -> None:
+        """A message that no call belongs to."""
+        self._close()
+        self._messages.append(message)
+
+    def _open(self, parts: tuple[Part, ...]) -> list[ToolCall]:
+        """An assistant's message, and the list for its calls."""
+        self.add(Message("assistant", parts, (), None, "".join(self._thoughts)))
+        self._thoughts, self._calls = [], []
+        return self._calls
+
+    def _close(self) -> None:
+        if self._calls:
+            self._messages[-1] = replace(self._messages[-1], tool_calls=tuple(self._calls))
+        self._calls = None
 
     def _message(self, item: dict[str, Any], where: str) -> None:
         role: Any = _ROLES.get(text(item.get("role"), f"{where}.role"))
         if role is None:
             raise Malformed(f"{where}.role is one of {', '.join(_ROLES)}, got {item['role']!r:.80}", f"{where}.role")
         parts = _parts(item.get("content"), f"{where}.content", self._lost)
-        said = role == "assistant"
-        self._add(Message(role, parts, (), None, self._taken() if said else ""), calls=said)
+        if role == "assistant":
+            self._open(parts)
+        else:
+            self.add(Message(role, parts))
 
     def _call(self, item: dict[str, Any], where: str) -> None:
         id, name, given = (text(item.get(key), f"{where}.{key}") for key in ("call_id", "name", "arguments"))
-        before = self.messages.pop() if self._open and not self._thoughts else Message("assistant", ())
-        calls, thoughts = (*before.tool_calls, ToolCall(id, name, given)), before.reasoning + self._taken()
-        self._add(Message("assistant", before.parts, calls, None, thoughts), calls=True)
+        calls = self._open(()) if self._calls is None or self._thoughts else self._calls
+        calls.append(ToolCall(id, name, given))
 
     def _reasoning(self, item: dict[str, Any], where: str) -> None:
         for key in ("summary", "content"):
             for i, part in enumerate(objects(item.get(key) or [], f"{where}.{key}")):
-                self._thoughts += text(part.get("text"), f"{where}.{key}.{i}.text")
+                self._thoughts.append(text(part.get("text"), f"{where}.{key}.{i}.text"))
         if item.get("encrypted_content"):
             self._lost.append(f"{where}.encrypted_content")
-
-    def _taken(self) -> str:
-        thoughts, self._thoughts = self._thoughts, ""
-        return thoughts
 
 
 def _parts(content: Any, where: str, lost: list[str]) -> tuple[Part, ...]:

@@ -72,7 +72,7 @@ def _messages(fields: Fields, lost: list[str]) -> list[Message]:
         reader.take({"role": "system", "content": instructions}, "instructions")
     for key in (key for key in EARLIER if fields.rest.get(key)):
         lost.append(f"{key} (earlier turns)")
-        reader.messages.append(Message("user", (Text("[earlier turns]"),)))
+        reader.add(Message("user", (Text("[earlier turns]"),)))
     if isinstance(given, str):
         reader.take({"role": "user", "content": given}, "input")
     elif given is not None:
@@ -80,7 +80,7 @@ def _messages(fields: Fields, lost: list[str]) -> list[Message]:
             reader.take(item, f"input.{i}")
     elif not lost:
         raise Malformed("the request has no 'input'", "input")
-    return reader.messages
+    return reader.messages()
 
 
 def _logprobs(fields: Fields) -> int | None:
