@@ -10,7 +10,7 @@ from typing import Any
 import anthropic
 import pytest
 from anthropic.types import Message as Theirs
-from anthropic.types import RawMessageStreamEvent
+from anthropic.types import RawMessageStreamEvent, ToolParam
 from hypothesis import given
 from pydantic import TypeAdapter
 
@@ -314,3 +314,46 @@ def test_unknown_roles_are_malformed(kind: Any) -> None:
     body = {**ASKED, "messages": [{"role": kind, "content": "x"}]}
     with pytest.raises(Malformed, match=r"messages\.0\.role"):
         parse("messages", json.dumps(body).encode())
+
+
+def test_the_turns_of_a_conversation() -> None:
+    """As Anthropic wants them: system aside, images by their kind, all answers to one turn's calls in one turn."""
+    wire = requests.render("m", cases.TALK, Params(max_tokens=9))
+    assert wire["system"] == "Be brief."
+    rome, accent = {"city": "Rome"}, {"city": "é"}
+    png = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    url = {"type": "url", "url": "https://example.com/a.png"}
+    calls = [
+        {"type": "tool_use", "id": f"call_{i}", "name": "weather", "input": x}
+        for i, x in enumerate((rome, {}, accent), 1)
+    ]
+    told = [
+        {"type": "tool_result", "tool_use_id": f"call_{i}", "content": x}
+        for i, x in enumerate(("sunny", "no city", "rain"), 1)
+    ]
+    images = [{"type": "image", "source": source} for source in (png, url)]
+    assert wire["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "What is this?"}, *images]},
+        {"role": "assistant", "content": [{"type": "text", "text": "I look."}, calls[0]]},
+        {"role": "user", "content": [told[0]]},
+        {"role": "assistant", "content": calls[1:]},
+        {"role": "user", "content": told[1:]},
+        {"role": "user", "content": "And now?\n"},
+    ]
+    function = cases.TOOL["function"]
+    kept = {key: function[key] for key in ("name", "description")}
+    assert wire["tools"] == [{**kept, "input_schema": function["parameters"]}]
+    for tool in wire["tools"]:
+        TypeAdapter[Any](ToolParam).validate_python(tool)
+    bad = replace(cases.TALK, messages=(Message("user", (Image("data:image/svg+xml,<svg/>"),)),))
+    with pytest.raises(CapabilityError, match="base64"):
+        requests.render("m", bad, Params(max_tokens=9))
+
+
+def test_counts_of_a_stream_are_sums_so_far() -> None:
+    """The last event overwrites those of the first; what it leaves out, or says null of, stays."""
+    parts = list(events("messages", whole(cases.SAMPLES["text"])))
+    last = b'data: {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": %b}\n\n'
+    for usage, read, wrote in ((b'{"output_tokens": 8, "input_tokens": null}', 7, 8), (b'{"input_tokens": 9}', 9, 0)):
+        found = counts("messages", collected(b"".join([*parts[:-2], last % usage, parts[-1]])))
+        assert (found.prompt, found.generated) == (read, wrote)

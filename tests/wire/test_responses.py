@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 from hypothesis import given
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import FunctionToolParam, Response, ResponseInputItemParam, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from searchkit.errors import CapabilityError
@@ -234,6 +234,20 @@ def test_an_answer_repeats_what_was_asked() -> None:
     for key in ("tools", "tool_choice", "temperature", "instructions", "max_output_tokens", "metadata"):
         assert said[key] == asked[key]
     assert said["parallel_tool_calls"] is False
+
+
+def test_what_we_send_is_of_the_client_s_types() -> None:
+    """Items and tools. Functions are strict here unless they say otherwise, and not in chat: the meaning is kept."""
+    strict = {**cases.TOOL, "function": {**cases.TOOL["function"], "strict": True}}
+    bare = {"type": "function", "function": {"name": "f"}}
+    prompt = replace(cases.TALK, tools=tuple(json.dumps(tool) for tool in (cases.TOOL, strict, bare)))
+    body = requests.render("m", prompt, Params())
+    for item in body["input"]:
+        TypeAdapter[Any](ResponseInputItemParam).validate_python(item)
+    for tool in body["tools"]:
+        TypeAdapter[Any](FunctionToolParam).validate_python(tool)
+    assert [tool["strict"] for tool in body["tools"]] == [False, True, False]
+    assert parse("responses", json.dumps(body).encode()).prompt.tools[:2] == prompt.tools[:2]
 
 
 def test_turns_that_the_server_keeps_are_named() -> None:

@@ -16,6 +16,8 @@ from searchkit.wire.values import ToolChoice, WireRequest
 LOGPROBS = "message.output_text.logprobs"  # what `include` says to get them
 EARLIER = ("previous_response_id", "conversation", "prompt")  # the turns before, kept by the server
 _TOOL = frozenset({"name", "description", "parameters", "strict", "type"})
+# What chat leaves out of a function, and this API needs; here functions are strict unless they say otherwise.
+_PLAIN = {"type": "function", "parameters": {"type": "object", "properties": {}}, "strict": False}
 
 # ---------------------------------------------------------------- written
 
@@ -34,7 +36,7 @@ def render(model: str, prompt: Prompt, params: Params) -> dict[str, Any]:
         wire["max_output_tokens"] = params.max_tokens
     wire["input"] = items.written(prompt.messages)
     if prompt.tools:
-        wire["tools"] = [{"type": "function", **of_chat(tool)} for tool in prompt.tools]
+        wire["tools"] = [{**_PLAIN, **of_chat(tool)} for tool in prompt.tools]
     if params.logprobs is not None:
         wire |= {"top_logprobs": params.logprobs, "include": [LOGPROBS]}
     return wire
@@ -96,7 +98,8 @@ def _tools(fields: Fields, lost: list[str]) -> tuple[str, ...]:
     found = list[str]()
     for i, tool in enumerate(fields.objects("tools")):
         if tool.get("type") == "function":
-            found.append(as_chat(tool, "parameters", f"tools.{i}"))
+            plain = {key: value for key, value in tool.items() if (key, value) != ("strict", False)}  # as chat has it
+            found.append(as_chat(plain, "parameters", f"tools.{i}"))
             lost += lost_keys(tool, _TOOL, f"tools.{i}")
         else:
             lost.append(f"tools.{i} ({tool.get('type')!s:.40})")
