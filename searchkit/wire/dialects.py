@@ -15,6 +15,7 @@ from searchkit.wire.chat import requests as chat_requests
 from searchkit.wire.completions import answers as completions_answers
 from searchkit.wire.completions import events as completions_events
 from searchkit.wire.completions import requests as completions_requests
+from searchkit.wire.errors import Malformed
 from searchkit.wire.messages import answers as messages_answers
 from searchkit.wire.messages import events as messages_events
 from searchkit.wire.messages import requests as messages_requests
@@ -137,9 +138,15 @@ def counts(route: Route, answer: Mapping[str, Any]) -> Counts:
         raise ValueError(f"a field is missing or of another type: {error}") from error
 
 
-def events(route: Route, answer: Mapping[str, Any], *, usage: bool = True) -> Iterator[bytes]:
-    """An answer as the events of a stream. usage: whether those of chat and completions end with it."""
-    return DIALECTS[route].events(answer, usage=usage)
+def events(route: Route, answer: Mapping[str, Any], *, usage: bool = True) -> list[bytes]:
+    """An answer as the events of a stream. usage: whether those of chat and completions end with it.
+
+    Whatever the answer holds is in them, if it has the shape of one; `Malformed` if not.
+    """
+    try:
+        return list(DIALECTS[route].events(answer, usage=usage))
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise Malformed(f"the answer is of another shape: {type(error).__name__}: {error}") from error
 
 
 def reader(route: Route, choices: int = 1, event_limit: int = sse.EVENT_LIMIT) -> streams.StreamReader:

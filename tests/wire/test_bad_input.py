@@ -185,12 +185,14 @@ def test_whatever_a_field_holds(route: Route, data: st.DataObject) -> None:
 @pytest.mark.parametrize("route", ROUTES)
 @given(data=st.data())
 def test_whatever_an_answer_holds(route: Route, data: st.DataObject) -> None:
-    """It is samples, or a ValueError."""
+    """It is samples, or a ValueError; events, or an error of ours."""
     good = answer(parse(route, request(route)), [cases.SAMPLES["calls"]], id="a", created=1)
     names = st.sampled_from(sorted(good)) | st.sampled_from(["error", "content", "choices", "output", "usage"])
     value: Any = data.draw(junk | st.dictionaries(names, junk, max_size=3).map(lambda change: {**good, **change}))
     with contextlib.suppress(ValueError):
         assert samples(route, value, Params())
+    with contextlib.suppress(WireError):
+        assert all(event.endswith(b"\n\n") for event in events(route, value))
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -161,6 +161,15 @@ def test_calls_whose_arguments_are_no_object() -> None:
     assert whole(sample)["content"][0]["input"] == {}
 
 
+def test_a_call_that_no_json_could_hold_again() -> None:
+    """Nested beyond all use, or with a number that JSON does not have: an error, not a call."""
+    said = whole(cases.SAMPLES["call"])
+    for held in (json.loads('{"a":' * 200 + "1" + "}" * 200), {"a": float("inf")}):
+        said["content"][0]["input"] = held
+        with pytest.raises(Malformed, match=r"nested|too great"):
+            samples("messages", said, Params())
+
+
 def test_a_call_that_a_limit_cut_off_is_kept_as_it_came() -> None:
     """The stream ends inside of the arguments, which are then no object."""
     sent = [
