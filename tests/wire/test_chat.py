@@ -238,6 +238,13 @@ def test_calls_that_servers_number_badly() -> None:
     assert call_pieces({**second, "index": 0}, {**rest, "id": "", "index": 0}) == wanted[1:]
 
 
+def test_the_newer_limit_counts() -> None:
+    """Where a request has both."""
+    both = {**ASKED, "max_tokens": 9, "max_completion_tokens": 8}
+    assert parse("chat", json.dumps(both).encode()).params.max_tokens == 8
+    assert parse("chat", json.dumps({**both, "max_completion_tokens": None}).encode()).params.max_tokens == 9
+
+
 def test_a_continued_turn_is_a_prefix() -> None:
     """As vLLM and SGLang are asked for it; without the flag it is a turn like others."""
     prompt = Prompt((Message("user", (Text("Count"),)),), prefix="1, 2,")

@@ -250,6 +250,31 @@ def test_what_we_send_is_of_the_client_s_types() -> None:
     assert parse("responses", json.dumps(body).encode()).prompt.tools[:2] == prompt.tools[:2]
 
 
+def test_reasoning_belongs_to_what_the_assistant_says_next() -> None:
+    """To a text, to a call; where nothing follows, or another speaks, it is a message of its own."""
+
+    def thought(text: str) -> dict[str, Any]:
+        return {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": text}]}
+
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    said = {"role": "assistant", "content": "a"}
+    asked = {"role": "user", "content": "Hi"}
+    items = [asked, thought("1"), said, call, thought("2"), call, thought("3"), thought("4"), asked, thought("5")]
+    request = parse("responses", json.dumps({"model": "m", "input": items}).encode())
+    assert [(m.role, m.text, m.reasoning, len(m.tool_calls)) for m in request.prompt.messages] == [
+        ("user", "Hi", "", 0),
+        ("assistant", "a", "1", 1),
+        ("assistant", "", "2", 1),
+        ("assistant", "", "34", 0),
+        ("user", "Hi", "", 0),
+        ("assistant", "", "5", 0),
+    ]
+    sealed = {**thought("1"), "encrypted_content": "x"}
+    assert parse("responses", json.dumps({"model": "m", "input": [asked, sealed]}).encode()).lost == (
+        "input.1.encrypted_content",
+    )
+
+
 def test_turns_that_the_server_keeps_are_named() -> None:
     """The prompt is then not all that the model reads."""
     body = {"model": "m", "previous_response_id": "resp_0", "input": [{"type": "item_reference", "id": "msg_1"}]}

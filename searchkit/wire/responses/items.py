@@ -60,6 +60,8 @@ class Reader:
 
     def messages(self) -> list[Message]:
         """Those of all items so far."""
+        if self._thoughts:
+            self._open(())
         self._close()
         return self._messages
 
@@ -81,14 +83,17 @@ class Reader:
             self.add(Message("user", (Text(f"[{name}]"),)))
 
     def add(self, message: Message) -> None:
-        """A message that no call belongs to."""
+        """A message that no call belongs to, and no reasoning."""
+        if self._thoughts:
+            self._open(())
         self._close()
         self._messages.append(message)
 
     def _open(self, parts: tuple[Part, ...]) -> list[ToolCall]:
         """An assistant's message, and the list for its calls."""
-        self.add(Message("assistant", parts, (), None, "".join(self._thoughts)))
-        self._thoughts, self._calls = [], []
+        thoughts, self._thoughts = "".join(self._thoughts), []
+        self.add(Message("assistant", parts, (), None, thoughts))
+        self._calls = []
         return self._calls
 
     def _close(self) -> None:
