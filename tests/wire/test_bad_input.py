@@ -246,6 +246,13 @@ def test_streams_without_an_end(route: Route) -> None:
         stream.answer()
 
 
+def test_a_stream_of_comments_is_not_read_for_ever() -> None:
+    """No event, so no event too long; all of it is too much."""
+    stream, pieces = reader("chat"), [b": " + b"x" * 2**20 + b"\n"] * 70
+    with pytest.raises(Malformed, match="stream is longer"):
+        list(map(stream.feed, pieces))
+
+
 @pytest.mark.parametrize("index", [-1, 10**9, "0", 1.5, True])
 def test_indices_from_nowhere(index: Any) -> None:
     """A choice, a call or a block is a small number."""

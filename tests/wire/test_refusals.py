@@ -9,6 +9,7 @@ import anthropic
 import openai
 import pytest
 from anthropic.types.shared import ErrorResponse
+from openai.types.responses import ResponseErrorEvent
 
 from searchkit.wire import Malformed, Reported, Route, TooLarge, answer, events, parse, reader
 from searchkit.wire.refusals import body, in_stream, refusal
@@ -114,6 +115,14 @@ def test_an_error_within_a_stream(route: Route) -> None:
             return
         with pytest.raises((openai.APIError, anthropic.APIError), match="nothing is left"):
             ask(route, server, stream=True)
+
+
+def test_an_error_of_a_responses_stream_has_a_code() -> None:
+    """Its event has no type of error: the code says it, or, where there is none, the type."""
+    for status, code in ((413, "request_too_large"), (500, "server_error"), (402, "budget_exhausted")):
+        data = in_stream("responses", status, "no", number=4).split(b"data: ")[1]
+        event = ResponseErrorEvent.model_validate_json(data, strict=True)
+        assert (event.code, event.sequence_number) == (code, 4)
 
 
 def test_what_cannot_be_read_is_refused_with_its_place() -> None:
