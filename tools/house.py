@@ -24,6 +24,7 @@ FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "veri
 LAYERS = {
     "ground": (
         "markup",
+        "wire",
         "types",
         "errors",
         "calls",

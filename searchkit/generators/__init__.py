@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from searchkit.generators.in_order import each
     from searchkit.generators.openai.backend import OpenAI
     from searchkit.generators.openai.probe import Capabilities
-    from searchkit.generators.openai.wire import Price
     from searchkit.generators.pooling import Pooling
     from searchkit.generators.recorded import Recorded
     from searchkit.generators.simulated import Simulated
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from searchkit.generators.wrappers.coalescing import Coalescing
     from searchkit.generators.wrappers.limited import Limited
     from searchkit.generators.wrappers.retrying import Retrying
+    from searchkit.wire.usage import Price
 else:  # a type checker that saw a `__getattr__` would believe in every name
     import difflib
     import importlib
@@ -40,7 +40,7 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
         "Limited": "searchkit.generators.wrappers.limited",
         "OpenAI": "searchkit.generators.openai.backend",
         "Pooling": "searchkit.generators.pooling",
-        "Price": "searchkit.generators.openai.wire",
+        "Price": "searchkit.wire.usage",
         "Recorded": "searchkit.generators.recorded",
         "Retrying": "searchkit.generators.wrappers.retrying",
         "Simulated": "searchkit.generators.simulated",

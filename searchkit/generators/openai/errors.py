@@ -20,7 +20,7 @@ EXTRAS = (
     "no_stop_trim",
     "continue_final_message",
     "continuous_usage_stats",
-)  # see openai_wire and openai_stream
+)  # see bodies and stream
 ONE_CALL = Usage(model_calls=1)
 
 
