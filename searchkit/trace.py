@@ -22,8 +22,9 @@ class Span:
     kind: "search" (a strategy), "group" (concurrent children), "item" (one of them) or "call" (one request or check).
     usage: this span's own, not its children's; retried: what failed attempts before it cost. waiting: nothing has been
     sent yet. text: what came out, for people. place: of a call that an agent made by itself, which others may overtake:
-    what it asked, and how often that was asked before; "" of all others. replayed: taken from a journal or cache. after: how many outcomes of its
-    group had been taken when an item began, which may depend on them. began, ended: seconds on `time.perf_counter`.
+    what it asked, and how often that was asked before; "" of all others. replayed: taken from a journal or cache.
+    after: how many outcomes of its group had been taken when an item began, which may depend on them. began, ended:
+    seconds on `time.perf_counter`.
     """
 
     __slots__ = (

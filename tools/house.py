@@ -40,7 +40,7 @@ LAYERS = {
     "values": ("trace", "tree", "result", "survived", "answers"),
     "protocols": ("protocols", "mistakes", "ambient"),
     "engine": ("engine",),
-    "models": ("strategy", "model", "arguments", "annotated", "function"),
+    "models": ("strategy", "model", "agents", "serving", "arguments", "annotated", "function"),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
     "doors": ("solve", "wrap", "views", ""),

@@ -21,7 +21,18 @@ class Held:
     ledger, params: of the call.
     """
 
-    __slots__ = ("_numbers", "asked", "counts_itself", "exhausted", "leaves", "ledger", "over", "params", "span", "worst")
+    __slots__ = (
+        "_numbers",
+        "asked",
+        "counts_itself",
+        "exhausted",
+        "leaves",
+        "ledger",
+        "over",
+        "params",
+        "span",
+        "worst",
+    )
 
     def __init__(self, worst: Usage, ledger: Ledger, span: Span, params: Params | None = None) -> None:
         self.worst: Usage = worst

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from searchkit import codec
 from searchkit.calls import CallError
-from searchkit.engine.keys import shown
 from searchkit.engine.held import Held, load_leaves
+from searchkit.engine.keys import shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, cost_of
 from searchkit.engine.position import Position
 from searchkit.errors import BudgetExhausted, ConfigError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -83,7 +83,7 @@ class Relaying(Metered):
 
     # ---------------------------------------------------------------- the attempt
 
-    async def attempted(self, held: Held, work: Coroutine[Any, Any, Sample[Any]]) -> Sample[Any]:
+    async def attempted(self, held: Held, work: Awaitable[Sample[Any]]) -> Sample[Any]:
         """What an agent returns, counted as a call of its own only if it made none that was seen."""
         recorded = self._recorded()
         try:

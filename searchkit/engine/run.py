@@ -12,8 +12,8 @@ from searchkit.calls import CallError, Request
 from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
-from searchkit.engine.keys import key_of, shown
 from searchkit.engine.held import Held
+from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, children_budget, cost_of, rest
 from searchkit.engine.metering import Timed, worst_case
 from searchkit.engine.relaying import Relaying

@@ -189,7 +189,7 @@ class Family(Stream[Handle[Any], Any]):
 
 
 class Searches:
-    """What one agent has opened: the tasks in which its searches and calls run, and how often each search was asked for.
+    """What one agent has opened: the tasks of its searches and calls, and how often each search was asked for.
 
     turn: they draw on one share, whose leftovers only one at a time may wait for; under a budget they take turns.
     """

@@ -1,0 +1,5 @@
+"""Serving: searches and attempts behind HTTP. `gateway.py` is the loopback server behind an attempt's `Endpoint`."""
+
+from searchkit.serving.gateway import Gateway
+
+__all__ = ["Gateway"]
