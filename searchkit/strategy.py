@@ -61,8 +61,11 @@ class Strategy(ABC):
 
 
 def worst_case(generator: Any, sample: Usage) -> Usage | None:
-    """The most that one sample of `generator` may cost: a strategy's own bound, else `sample`."""
-    return generator.worst_case(sample) if isinstance(generator, Strategy) else sample
+    """The most that one sample of `generator` may cost: the bound of a strategy that it is or wraps, else `sample`."""
+    if isinstance(generator, Strategy):
+        return generator.worst_case(sample)
+    inner = getattr(generator, "generator", None)
+    return sample if inner is None else worst_case(inner, sample)
 
 
 def _most_expensive(costs: Sequence[Usage]) -> Usage:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from searchkit import Model, Params, Problem, Prompt, solve_sync
+from searchkit.sandbox.levels import LEVELS, trouble
 from searchkit.strategies import BeamSearch, BestOfN, FilteredBestOfN, SelfConsistency, Vote
 from searchkit.testing import Scripted
 from searchkit.verifiers import Exact, MathEqual, UnitTests
-from searchkit.verifiers.code.sandbox import LEVELS, trouble
 
-CANARY = "31337"
+CANARY = "9021031337"
 SANDBOX = "auto" if not all(trouble(level) for level in LEVELS) else "none"
 VERIFIERS = {
     "exact": (Exact(), CANARY),

@@ -41,6 +41,7 @@ LAYERS = {
     "protocols": ("protocols", "mistakes", "ambient"),
     "engine": ("engine",),
     "models": ("strategy", "model", "agents", "serving", "arguments", "annotated", "function"),
+    "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
     "doors": ("solve", "wrap", "views", ""),

@@ -2,7 +2,8 @@
 
 `openai/` speaks to any server with the OpenAI API, `embedded/` holds the small model that ships with searchkit, and
 `vllm.py` and `transformers.py` run one in this process. `simulated.py` and `recorded.py` need no model, and
-`pooling.py` asks a reward model on a server. `wrappers/` retry, limit, share and keep the calls of any backend; several
+`pooling.py` asks a reward model on a server. `program_answer.py` runs the programs that another generator writes, whose
+answers are what they compute. `wrappers/` retry, limit, share and keep the calls of any backend; several
 calls at once come back in order by `in_order.py`. `searchkit.Model` makes a generator of a backend, and
 `searchkit.Function` one of any callable.
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from searchkit.generators.openai.backend import OpenAI
     from searchkit.generators.openai.probe import Capabilities
     from searchkit.generators.pooling import Pooling
+    from searchkit.generators.program_answer import ProgramAnswer
     from searchkit.generators.recorded import Recorded
     from searchkit.generators.simulated import Simulated
     from searchkit.generators.transformers import Transformers
@@ -41,6 +43,7 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
         "OpenAI": "searchkit.generators.openai.backend",
         "Pooling": "searchkit.generators.pooling",
         "Price": "searchkit.wire.usage",
+        "ProgramAnswer": "searchkit.generators.program_answer",
         "Recorded": "searchkit.generators.recorded",
         "Retrying": "searchkit.generators.wrappers.retrying",
         "Simulated": "searchkit.generators.simulated",
@@ -72,6 +75,7 @@ __all__ = [
     "OpenAI",
     "Pooling",
     "Price",
+    "ProgramAnswer",
     "Recorded",
     "Retrying",
     "Simulated",

@@ -1,10 +1,9 @@
 """Programs run against tests: untrusted Python, confined and killed.
 
-Read `unit_tests.py` first, then the way of one program: `extract.py` (found in the reply), `sandbox.py` (which
-confinement holds here: `bubblewrap.py`, `landlock.py`, `seccomp.py`, `limits.py`), `pool.py`, `pair.py`, `process.py`,
-`zygote.py` (two processes, one for the program and one for the tests), `channel.py`, `wire.py` (the plain data that
-passes between them), `suite.py`, `player.py`, `judge.py`, `report.py` (the tests). `dual_agreement.py` and
-`generated.py` score programs by tests that a model wrote.
+Read `unit_tests.py` first, then `suite.py` (the tests: `records.py` of data sets, `collect.py` and `checks.py` what of
+a text is run, and whether that checks anything), `taken.py` (what they take from a program; the program is found in the
+reply by `searchkit.answers.programs`), `printed.py` (what is printed, with a tolerance), and `searchkit.sandbox`, where
+they run. `dual_agreement.py` and `generated.py` score programs by tests that a model wrote.
 """
 
 from searchkit.verifiers.code.dual_agreement import DualAgreement

@@ -10,7 +10,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 
-from searchkit.verifiers.code.extract import program
+from searchkit.answers.programs import program
 
 LONGEST = 500  # characters of an assertion
 MOST = 100  # assertions of one text

@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Mapping, Sequence
+import functools
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.sandbox.brief import brief
+from searchkit.sandbox.levels import installed
+from searchkit.sandbox.names import names_of
+from searchkit.sandbox.program import preamble
+from searchkit.verifiers.code.checks import can_fail, running
+from searchkit.verifiers.code.collect import collect
+from searchkit.verifiers.code.records import fields_of
 
 FORMS = (
-    "a text of Python, a list of such texts, a list of (stdin, stdout) pairs, or a mapping that has one of these as "
-    '"tests" or "test", and may have "entry_point", "prompt" and "setup"'
+    "a text of Python, a list of such texts, a list of (stdin, stdout) pairs, a record of HumanEval, MBPP, APPS or "
+    'LiveCodeBench, or a mapping that has one of the former as "tests" or "test", and may have "entry_point", "prompt" '
+    'and "setup"'
 )
-_CHECK = re.compile(r"^def check\(", re.MULTILINE)
+
+
+FIXTURES = ("setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "asyncTearDown")
+"""Methods of unittest's that run with each case."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests of a program; the fields are those of `pair.Case`."""
+    """Tests of a program; the fields are those of `report.Case`. libraries: what the tests themselves import."""
 
     tests: tuple[str, ...] | tuple[tuple[str, str], ...]
     prompt: str = ""
     entry_point: str = ""
+    cases: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+    @property
+    def scripts(self) -> bool:
+        """Whether the tests are inputs and outputs."""
+        return not isinstance(self.tests[0], str)
 
 
 def read(given: Any) -> Suite:
-    """Tests in any of the `FORMS`. Raises `ConfigError` for anything else, and for tests that are no Python.
+    """Tests in any of the `FORMS`. Raises `ConfigError` for anything else, and for tests that would check nothing.
 
     A mapping's setup is put in front of each test; a test that defines `check` has a call of it with the entry point
     appended, as HumanEval wants it. Fields with other names are not looked at.
     """
     if isinstance(given, Suite):
         return given
-    fields = given if isinstance(given, Mapping) else {"tests": given}
-    tests = fields.get("tests", fields.get("test"))
+    fields = fields_of(given)
+    tests = fields.get("tests")
     prompt, entry_point, setup = (fields.get(name) or "" for name in ("prompt", "entry_point", "setup"))
     if not all(isinstance(text, str) for text in (prompt, entry_point, setup)):
         raise ConfigError("the prompt, entry_point and setup of tests must be texts")
@@ -44,7 +63,7 @@ def read(given: Any) -> Suite:
     if not isinstance(tests, Sequence) or not tests:
         raise ConfigError(f"tests are {FORMS}, got {given!r:.80}")
     if all(isinstance(test, str) for test in tests):
-        return Suite(tuple(_whole(test, setup, entry_point) for test in tests), prompt, entry_point)
+        return _texts(tuple(tests), prompt, entry_point, setup)
     if all(_is_pair(test) for test in tests) and not setup:
         return Suite(tuple((typed, printed) for typed, printed in tests), prompt, entry_point)
     raise ConfigError(f"tests are {FORMS}, got {given!r:.80}")
@@ -59,11 +78,52 @@ def _is_pair(test: Any) -> bool:
     )
 
 
-def _whole(test: str, setup: str, entry_point: str) -> str:
-    call = f"\ncheck({entry_point})\n" if entry_point and _CHECK.search(test) else ""
-    text = (setup + "\n" if setup else "") + test + call
+@functools.lru_cache(1000)  # the same problem is bound again for each search
+def _texts(tests: tuple[str, ...], prompt: str, entry_point: str, setup: str) -> Suite:
+    given = (
+        names_of(preamble(prompt)).stored if prompt and _parsed(preamble(prompt), "the prompt") else frozenset[str]()
+    )
+    made = list[tuple[str, str]]()
+    for test in tests:
+        made += _whole(test, setup, entry_point, given)
+    texts, cases = tuple(text for text, _ in made), tuple(case for _, case in made)
+    trees = [ast.parse(text) for text in {*texts, preamble(prompt)}]
+    return Suite(
+        texts, prompt, entry_point, cases if any(cases) else (), installed(imported(trees), "the tests import")
+    )
+
+
+def _parsed(text: str, what: str) -> ast.Module:
     try:
-        ast.parse(text)
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"a test is no Python ({error}): {test!r:.80}") from None
-    return text
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"{what} is no Python ({error}): {text!r:.80}") from None
+
+
+def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> list[tuple[str, str]]:
+    """A test as [text, case] for each of its cases. Raises `ConfigError` for one that would check nothing."""
+    text = (setup + "\n" if setup else "") + test
+    found = collect(_parsed(text, "a test"), entry_point)
+    text += found.call
+    tree = _parsed(text, "a test")
+    taken = [name for name in brief(text, entry_point).taken if name == entry_point or name not in given]
+    nodes = {case: list(running(tree.body, [case.rpartition(".")[2], *FIXTURES])) for case in found.cases or [""]}
+    using = {case: run for case, run in nodes.items() if {n.id for n in run if isinstance(n, ast.Name)} & {*taken}}
+    if not using:
+        of = f"calls {entry_point}" if entry_point else "uses anything of the program"
+        raise ConfigError(f"the tests check nothing: nothing that runs {of}: {test!r:.80}")
+    defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if not any(can_fail(run, [*taken, *defined]) for run in using.values()):
+        raise ConfigError(f"the tests check nothing: nothing that runs asserts anything: {test!r:.80}")
+    return [(text, case) for case in using]
+
+
+def imported(trees: Iterable[ast.Module]) -> tuple[str, ...]:
+    """The packages beside the standard library that are imported."""
+    found = set[str]()
+    for node in (one for tree in trees for one in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return tuple(sorted(found - sys.stdlib_module_names))

@@ -19,8 +19,9 @@ class Deduplicated:
 
     Samples are equal if their value, message, steps, tokens and log-probabilities are, and how they finished; what they
     cost does not count. It is joint, since it must see the samples together, so a strategy draws all of them before any
-    is judged, and cannot stop early. Of a verifier that is random (a judge above temperature 0) equal samples then have
-    one verdict instead of several independent ones. Reward models need none of this: they read each text once a search.
+    is judged, and cannot stop early; `draw` does so too. Of a verifier that is random (a judge above temperature 0)
+    equal samples then have one verdict instead of several independent ones. Reward models need none of this: they read
+    each text once a search.
 
     Range: that of `verifier`. Cost: one verification a sample of its own, and what `verifier` costs for the different
     ones: calls that are saved are neither made nor charged. Raises `ConfigError` for a joint verifier, to which

@@ -18,10 +18,18 @@ from searchkit.verifiers.base import identity
 T = TypeVar("T")
 
 LONGEST = 100_000  # characters of an answer, and of a judgement
+LONGEST_MARKS = 1_000  # characters of what may stand behind a judgement
 TOO_LONG = f"an answer of more than {LONGEST:,} characters is not judged"
 UNREADABLE = "no verdict could be read"
 
 _OBJECT = re.compile(r'\{\s*"')
+_TAGS = "answer|final_answer|verdict|judge?ment|evaluation|response|result|output|score|json"
+_MARKS = re.compile(
+    rf"(?:[\s`]|</(?:{_TAGS})>|<[|｜][A-Za-z][\w▁]{{1,40}}[|｜]>|</s>|<(?:eos|end_of_turn|EOT)>|\[(?:EOS|/INST)\])+\Z",
+    re.IGNORECASE,
+)
+_OPENED = re.compile(rf"\A(?:\s|<(?:{_TAGS})>)+", re.IGNORECASE)
+_COMMA = re.compile(r'("(?:\\.|[^"\\])*+"?)|,(?=\s*[}\]])', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})?')
 
 
@@ -97,24 +105,55 @@ def _escaped(text: str) -> str:
 
 
 def field_of(reply: Sample[Any], name: str, shown: Sequence[str] = ()) -> dict[str, Any]:
-    """The JSON object that a reply ends with, if it has the field `name`; else an empty one.
+    """The JSON object that a reply ends with, its names in lower case, if it has the field `name`; else an empty one.
 
-    Thoughts and prose without objects may stand before it, nothing but the end of a code block after it. Where anything
-    else looks like an object, where a field is there twice, where the reply was truncated, and where the object stands
-    in one of the texts that the judge was `shown` (white space aside), it may be a quotation: that counts as
-    unreadable. Backslashes that JSON does not know, as in LaTeX, and line breaks in texts are let pass.
+    Thoughts and prose without objects may stand before it, nothing but end tokens, closing tags and the end of a code
+    block after it: a sentence there may take it back. Where anything else looks like an object, where a field is there
+    twice, where the reply was truncated, and where the object stands in one of the texts that the judge was `shown`
+    (white space aside), it may be a quotation: that counts as unreadable. Backslashes that JSON does not know, as in
+    LaTeX, line breaks in texts and a comma after the last field are let pass.
     """
     text = without_thoughts(reply.text)
     start = _OBJECT.search(text)
     if reply.truncated or start is None or len(text) > LONGEST:
         return {}
-    text = text[start.start() :].rstrip("` \t\r\n")
-    try:
-        verdict, end = _JSON.raw_decode(known := _ESCAPE.sub(lambda found: found[0] if found[1] else r"\\", text))
-    except (ValueError, RecursionError):
-        return {}
-    quoted = any(_dense(text) in _dense(other) for other in shown)
-    return verdict if name in verdict and end == len(known) and not quoted else {}
+    text = without_marks(text[start.start() :])
+    verdict = _decoded(_ESCAPE.sub(lambda found: found[0] if found[1] else r"\\", text))
+    folded = {field.strip().casefold(): value for field, value in verdict.items()}
+    twice = len(folded) < len(verdict)
+    return folded if name in folded and not twice and not is_shown(text, shown) else {}
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    """The one object that the text is; an empty one for any other text."""
+    for one in dict.fromkeys((text, _COMMA.sub(lambda found: found[1] or "", text))):
+        try:
+            verdict, end = _JSON.raw_decode(one)
+        except (ValueError, RecursionError):
+            continue
+        return verdict if end == len(one) else {}
+    return {}
+
+
+def without_marks(text: str) -> str:
+    """The text without end tokens, closing tags and the end of a code block behind it, and opening tags in front."""
+    text = text.rstrip("` \t\r\n")
+    end = _MARKS.search(text, max(len(text) - LONGEST_MARKS, 0))
+    text = text if end is None else text[: end.start()]
+    opened = _OPENED.match(text)
+    return text if opened is None else text[opened.end() :]
+
+
+def bare_word(value: Any) -> str:
+    """A text or a whole number as a word in small letters, without what may stand around it; "" for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    return str(value).casefold().strip(" \t\n.*_()[]")
+
+
+def is_shown(text: str, shown: Sequence[str]) -> bool:
+    """Whether the text stands in one that the judge was shown, white space aside: it may be a quotation."""
+    return any(_dense(text) in _dense(other) for other in shown)
 
 
 def _dense(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from searchkit.answers.thoughts import without_thoughts
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
@@ -21,8 +23,10 @@ from searchkit.verifiers.judges.asking import (
     check_generator,
     field_of,
     filled,
+    is_shown,
     judgements,
     name_of,
+    without_marks,
 )
 
 RUBRIC = "Is the answer correct, does it do all that the task asks, and is it clear? Correctness counts most."
@@ -45,6 +49,10 @@ SCORE_BY_REFERENCE: str = SCORE.replace(
     "This is an answer to it:", "This is a right answer:\n{reference}\n\nThis is the answer to be judged:"
 )
 
+_AMOUNT = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
+_NUMBER = re.compile(rf"\s*(-?{_AMOUNT})(?:\s{{0,9}}(?:/|out of)\s{{0,9}}({_AMOUNT}))?\s*")
+_SCORE = re.compile(r"(?:\W{0,9}(?:final |my |overall )?(?:score|rating|grade)\W{1,9})?", re.IGNORECASE)
+
 Judgement = tuple[float, str]  # a score and why
 
 
@@ -57,9 +65,9 @@ class Judge(Independent):
     - range: the least and the greatest score; it is the verifier's range.
     - samples: independent judgements of which the score is the mean; all of them, with their standard deviation, are in
       the verdict's feedback. They differ only as far as the generator's temperature lets them.
-    - retries: how often judgements that fail, that are not one JSON object with a number within `range`, or that only
-      repeat one in the answer, are drawn again; if there is none then the sample abstains, as does one of more than
-      100,000 characters. A score is never made up.
+    - retries: how often judgements that fail, that are not one JSON object with a number within `range` (or "7/10"
+      where 10 is the best score), or that only repeat one in the answer, are drawn again; if there is none then the
+      sample abstains, as does one of more than 100,000 characters. A score is never made up.
     - template: the question, which replaces the text of the last user message. Its fields: {task} (that text), {answer}
       and {reference} (fenced), {rubric}, {low} and {high}.
     - reference: stands in where the problem has none. The reference is shown only where {reference} is in the template,
@@ -132,11 +140,30 @@ class Judge(Independent):
         return _verdict(found) if found else Verdict(feedback=UNREADABLE)
 
     def _read(self, reply: Sample[Any], shown: Sequence[str]) -> Judgement | None:
+        low, high = self.range
         verdict = field_of(reply, "score", shown)
-        score, (low, high) = verdict.get("score"), self.range
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not low <= score <= high:
+        score = _number(verdict.get("score"), high) if verdict else _alone(reply, high, shown)
+        if score is None or not low <= score <= high:
             return None
         return float(score), str(verdict.get("reasoning", ""))
+
+
+def _number(value: Any, high: float) -> float | None:
+    """A number, or a text that is one; "7/10" is a 7 where 10 is the best score, and nothing elsewhere."""
+    if isinstance(value, str):
+        found = _NUMBER.fullmatch(value)
+        return float(found[1]) if found and (found[2] is None or float(found[2]) == high) else None
+    return None if isinstance(value, bool) or not isinstance(value, (int, float)) else value
+
+
+def _alone(reply: Sample[Any], high: float, shown: Sequence[str]) -> float | None:
+    """The score of a reply that is "7/10" and no more, where 10 is the best one. A bare number may be anything."""
+    text = without_marks(without_thoughts(reply.text)).strip()
+    if reply.truncated or len(text) > 100 or is_shown(text, shown):
+        return None
+    rest = text[len(found[0]) :] if (found := _SCORE.match(text)) else text
+    number = _NUMBER.fullmatch(rest.strip("*_ ."))
+    return float(number[1]) if number and number[2] is not None and float(number[2]) == high else None
 
 
 def _verdict(found: Sequence[Judgement]) -> Verdict:

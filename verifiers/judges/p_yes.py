@@ -13,7 +13,15 @@ from searchkit.protocols import Generator, Run, Scale
 from searchkit.templates import check, worded
 from searchkit.types import Params, Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent
-from searchkit.verifiers.judges.asking import LONGEST, TOO_LONG, UNREADABLE, check_generator, judgements, name_of
+from searchkit.verifiers.judges.asking import (
+    LONGEST,
+    TOO_LONG,
+    UNREADABLE,
+    check_generator,
+    judgements,
+    name_of,
+    without_marks,
+)
 
 ASK = """A task was given:
 
@@ -128,6 +136,7 @@ class PYes(Independent):
         return yes / (yes + no) if yes + no > 0 else None
 
     def _word(self, text: str) -> float | None:
+        text = without_marks(text)
         marked = re.split("verdict:", text, flags=re.IGNORECASE)
         last = marked[-1] if len(marked) > 1 else next(reversed(text.strip().splitlines()), "")
         return {_plain(self.yes): 1.0, _plain(self.no): 0.0}.get(_plain(last))

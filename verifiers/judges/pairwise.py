@@ -12,7 +12,16 @@ from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.judges.asking import LONGEST, afford, check_generator, field_of, filled, judgements, name_of
+from searchkit.verifiers.judges.asking import (
+    LONGEST,
+    afford,
+    bare_word,
+    check_generator,
+    field_of,
+    filled,
+    judgements,
+    name_of,
+)
 from searchkit.verifiers.judges.judge import RUBRIC
 
 BETTER = """A task was given:
@@ -33,7 +42,7 @@ claims. The order of the two answers means nothing. Reply with one JSON object a
 {{"reasoning": "how they differ", "better": "A", "B" or "tie"}}"""
 
 WON, TIED, LOST = 1.0, 0.5, 0.0
-WORDS: dict[str, float] = {"A": WON, "TIE": TIED, "B": LOST}
+WORDS: dict[str, float] = {"a": WON, "tie": TIED, "b": LOST}
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,8 @@ class PairwiseJudge:
 
 
 def _read(reply: Sample[Any], shown: Sequence[str]) -> float | None:
-    return WORDS.get(str(field_of(reply, "better", shown).get("better")).strip().upper())
+    said = bare_word(field_of(reply, "better", shown).get("better"))
+    return WORDS.get(said.removeprefix("answer").lstrip(" _:"))
 
 
 def _verdict(results: Sequence[float]) -> Verdict:

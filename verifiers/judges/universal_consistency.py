@@ -13,6 +13,7 @@ from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import (
     LONGEST,
     UNREADABLE,
+    bare_word,
     check_generator,
     field_of,
     filled,
@@ -113,5 +114,6 @@ class UniversalConsistency:
 def _read(reply: Sample[Any], n: int, shown: Sequence[str]) -> tuple[int, str] | None:
     """The number of the chosen response, from 1 to `n`, and the reasoning."""
     verdict = field_of(reply, "response", shown)
-    number = {str(i): i for i in range(1, n + 1)}.get(str(verdict.get("response")).strip())
+    said = bare_word(verdict.get("response")).removeprefix("response").lstrip(" _:#")
+    number = {str(i): i for i in range(1, n + 1)}.get(said)
     return None if number is None else (number, str(verdict.get("reasoning", "")))

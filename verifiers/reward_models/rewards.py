@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -15,6 +17,7 @@ from searchkit.verifiers.base import Independent
 from searchkit.verifiers.reward_models.reading import identity_of, read, reward_model
 
 Aggregate = Literal["last", "min", "prod", "mean"]
+_BREAK, _EMPTY = r"(?>\r\n|\r|\n)", r"[^\S\r\n]*"
 _AGGREGATES: Mapping[str, Callable[[Sequence[float]], float]] = {
     "last": lambda scores: scores[-1],
     "min": min,
@@ -30,8 +33,9 @@ class ProcessReward(Independent):
     model: a backend such as `Pooling`, or a callable `fn(prompt, steps)`, sync or async, that is given the `Prompt` and
     the list of the steps' texts and returns one number a step. aggregate: "last", "min", "prod" (of scores within
     [0, 1]) or "mean". Snell et al. 2024 found the last best between whole answers, for a model trained on the chance of
-    success from each step. separator: where a text that carries no steps of its own is cut; each step ends with it.
-    range: of the scores. name: what a journal knows a callable by; needed for lambdas, to be changed with the callable.
+    success from each step. separator: where a text that carries no steps of its own is cut; each step ends with it; a
+    line break in it stands for those of any system, and a line with nothing but blanks is an empty one. range: of the
+    scores. name: what a journal knows a callable by; needed for lambdas, to be changed with the callable.
 
     A whole path is read in one call, and once a search: a text that was read costs no second call. A callable that
     also takes `known` (`fn(prompt, steps, known)`: the scores of the first steps) returns those of the steps after them
@@ -157,14 +161,21 @@ def _steps(sample: Sample[Any], separator: str) -> list[str]:
 
 def _cut(text: str, separator: str) -> list[str]:
     """`text` after each separator; a part that is blank belongs to the step before it."""
-    *parts, last = text.split(separator)
-    steps: list[str] = []
-    for part in [*(part + separator for part in parts), last]:
+    steps, start = list[str](), 0
+    for end in [*(found.end() for found in _border(separator).finditer(text)), len(text)]:
+        part, start = text[start:end], end
         if steps and not (part.strip() and steps[-1].strip()):
             steps[-1] += part
         else:
             steps.append(part)
     return [step for step in steps if step.strip()]
+
+
+@cache
+def _border(separator: str) -> re.Pattern[str]:
+    """A separator as texts have it: line breaks of any system, and blanks in a line that is empty to the eye."""
+    literal = re.escape(separator.replace("\r\n", "\n"))
+    return re.compile(re.sub(r"(?:\\\n)+", lambda found: _EMPTY.join([_BREAK] * (len(found[0]) // 2)), literal))
 
 
 def _checked(range: tuple[float, float]) -> tuple[float, float]:

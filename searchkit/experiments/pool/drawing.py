@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.experiments.entry import Entry, is_json
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
+from searchkit.experiments.pool.judging import check_alone, verdicts_of
 from searchkit.experiments.pool.pool import Pool
 from searchkit.experiments.unknown import NOT_JUDGED, truth
 from searchkit.mistakes import check_references
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import solve_many
 from searchkit.strategy import Strategy
-from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Verdict
+from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Usage, Verdict
 from searchkit.verifiers.consensus.confidence import LogProb
 
 Key = Callable[[Any], Hashable | None]
@@ -27,15 +27,26 @@ NO_BUDGET = Budget()
 
 
 @dataclass(frozen=True)
+class _Drawn:
+    """A sample and what is known of it. verdicts: by the number of the verifier."""
+
+    sample: Sample[Any]
+    usage: Usage
+    key: Hashable | None
+    logprobs: dict[str, float]
+    verdicts: dict[int, Verdict]
+
+
+@dataclass(frozen=True)
 class Draw(Strategy):
     """Draws `n` samples and judges each; the answer is the tuple of their `Entry`s, failed ones included, in order.
 
     verifier: says what is correct (`Verdict.passed`), or leaves it unknown. scorer: gives the score; None takes the
     verifier's. scorers: give further scores by name. All must judge each sample by itself, since the verdicts have to
-    hold in every subset of the pool. Samples that carry log-probabilities have the scores "logprob_mean" and
-    "logprob_sum" too. key: the canonical
-    answer of a value. known: by `name_of(prompt)`, how many samples an earlier drawing has: only those after them are
-    drawn. Cost: n generations, n verifications by each verifier.
+    hold in every subset of the pool; `Deduplicated` does, and saves the verifications of equal samples (they are judged
+    when all are drawn). Samples that carry log-probabilities have the scores "logprob_mean" and "logprob_sum" too. key:
+    the canonical answer of a value. known: by `name_of(prompt)`, how many samples an earlier drawing has: only those
+    after them are drawn. Cost: n generations, n verifications by each verifier.
     """
 
     n: int
@@ -50,46 +61,67 @@ class Draw(Strategy):
             raise ConfigError(f"n must be >= 1 sample a problem, got {self.n}")
         if taken := LOGPROBS.keys() & self.scorers.keys():
             raise ConfigError(f"{min(taken)!r} is what the samples' own log-probabilities are called: use another name")
-        for judge in self._judges():
-            if judge.joint:
-                raise ConfigError(
-                    f"{judge!r} judges samples together, so its verdicts would not hold in subsets of the pool: "
-                    "draw with a verifier that judges each sample by itself"
-                )
+        for one in self._judges():
+            check_alone(one)
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[tuple[Entry, ...]]:
         known = self.known.get(name_of(prompt), 0)
 
-        async def draw(index: int, child: Run) -> Entry | None:
+        async def draw(index: int, child: Run) -> _Drawn | Entry | None:
             return await self._draw(prompt, index, child) if index >= known else None
 
         # Numbered from 0 in any case: samples 8 to 15 are the same whether 0 to 7 are drawn now or were before.
         outcomes = await run.map(draw, range(self.n), name="draw")
-        entries = tuple(entry for outcome in outcomes if (entry := outcome.unwrap()) is not None)
+        drawn = [one for outcome in outcomes if (one := outcome.unwrap()) is not None]
+        entries = await self._entries(prompt, drawn, run)
         return Sample(entries, message=Message("assistant", (Text(f"{len(entries)} samples"),)))
 
-    async def _draw(self, prompt: Prompt, index: int, run: Run) -> Entry:
+    async def _draw(self, prompt: Prompt, index: int, run: Run) -> _Drawn | Entry:
+        """A sample with the verdicts of those that judge one by one; the entry of one that failed."""
         try:
             [sample] = await run.sample(None, prompt, start=index)
             usage = run.used  # of a nested search: all it took, not only the sample that it chose
-            verdicts = [await _judge(judge, prompt, sample, run) for judge in self._judges()]
+            verdicts = {
+                at: (await verdicts_of(one, prompt, [sample], run))[0]
+                for at, one in enumerate(self._judges())
+                if not one.joint
+            }
         except ConfigError:
             raise
         except Exception as error:
             run.fail(error)
-            usage = run.used
-            tokens = usage.generated_tokens, usage.prompt_tokens
-            return Entry(str(error), None, None, False, *tokens, "error", usage.usd)
-        verdict, *others = verdicts
+            return _failed(error, run.used)
+        key = None if sample.truncated else self._key(sample, run)
+        return _Drawn(sample, usage, key, _logprobs(sample, run), verdicts)
+
+    async def _entries(self, prompt: Prompt, drawn: Sequence[_Drawn | Entry], run: Run) -> tuple[Entry, ...]:
+        """All as entries, once those have judged that want to see them together."""
+        samples = [one.sample for one in drawn if isinstance(one, _Drawn)]
+        joint = {at: one for at, one in enumerate(self._judges()) if one.joint and samples}
+        try:
+            rows = {at: iter(await verdicts_of(one, prompt, samples, run)) for at, one in joint.items()}
+        except ConfigError:
+            raise
+        except Exception as error:
+            run.fail(error)
+            return tuple(one if isinstance(one, Entry) else _failed(error, one.usage) for one in drawn)
+        return tuple(
+            one if isinstance(one, Entry) else self._entry(one, {at: next(row) for at, row in rows.items()})
+            for one in drawn
+        )
+
+    def _entry(self, drawn: _Drawn, joint: dict[int, Verdict]) -> Entry:
+        verdict, *others = (one for _, one in sorted((drawn.verdicts | joint).items()))
         known = truth(verdict, self.verifier, "verifier", "pass it as scorer=, and as verifier=")
         score = verdict.value if self.scorer is None else others.pop(0).value
+        sample, usage = drawn.sample, drawn.usage
         value = sample.value if is_json(sample.value) else sample.text
-        key = None if sample.truncated else self._key(sample, run)
         tokens = usage.generated_tokens, usage.prompt_tokens
         named = {name: v.value for name, v in zip(self.scorers, others, strict=True) if v.value is not None}
-        scores = named | _logprobs(sample, run)
+        scores = named | drawn.logprobs
         return Entry(
-            value, key, score, known.correct, *tokens, sample.finish, usage.usd, scores, known.unknown, known.feedback
+            value, drawn.key, score, known.correct, *tokens, sample.finish, usage.usd, scores, known.unknown,
+            known.feedback,
         )  # fmt: skip
 
     def _judges(self) -> tuple[Verifier, ...]:
@@ -119,14 +151,8 @@ def _logprobs(sample: Sample[Any], run: Run) -> dict[str, float]:
         return {}
 
 
-async def _judge(judge: Verifier, prompt: Prompt, sample: Sample[Any], run: Run) -> Verdict:
-    """The verdict; an abstaining one if verification failed for good. Budgets and configurations still raise."""
-    try:
-        [scored] = await run.score(judge, prompt, [sample])
-    except (CallError, VerifierError) as error:
-        run.fail(error if isinstance(error, VerifierError) else VerifierError(f"{judge!r} failed: {error}"))
-        return Verdict(feedback=f"{NOT_JUDGED}{error}")
-    return scored.verdict
+def _failed(error: Exception, usage: Usage) -> Entry:
+    return Entry(str(error), None, None, False, usage.generated_tokens, usage.prompt_tokens, "error", usage.usd)
 
 
 async def draw(
@@ -190,7 +216,8 @@ def _check(pool: Pool, errors: list[Exception]) -> None:
             errors[0] if errors else ConfigError(f"not one sample could be drawn, raise the budget: {entries[0].value}")
         )
     unjudged = [error for error in errors if isinstance(error, VerifierError)]
-    if len(unjudged) >= drawn and not any(map(_is_judged, entries)):
+    failed = all(entry.feedback.startswith(NOT_JUDGED) for entry in entries if entry.finish != "error")
+    if unjudged and (failed or (len(unjudged) >= drawn and not any(map(_is_judged, entries)))):
         raise unjudged[0]
 
 

@@ -11,6 +11,7 @@ from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
+from searchkit.experiments.pool.judging import check_alone
 from searchkit.experiments.pool.pool import Pool
 from searchkit.mistakes import check_references
 from searchkit.protocols import Generator, Run, Verifier
@@ -64,8 +65,7 @@ async def score(
     wanted = [problem for problem in problems if problem.id in pool.entries]
     if missing := pool.entries.keys() - {problem.id for problem in wanted}:
         raise ConfigError(f"problem {min(missing)!r} of the pool is not among problems: pass all of them")
-    if verifier.joint:
-        raise ConfigError(f"{verifier!r} judges samples together, so its scores would not hold in subsets of the pool")
+    check_alone(verifier)
     for problem in wanted:
         check_references([verifier], problem)
     wanted = [p for p in wanted if any(_is_bare(entry, name) for entry in pool.entries[p.id])]

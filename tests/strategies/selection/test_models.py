@@ -76,7 +76,8 @@ def test_a_judge_that_likes_a_position_chooses_at_random():
 
 @pytest.mark.parametrize(
     ("field", "number"),
-    [(2, 2), ("2", 2), (" 3 ", 3), *((bad, None) for bad in (0, 4, -1, 2.5, True, None, [2], "2 or 3"))],
+    [(2, 2), ("2", 2), (" 3 ", 3), ("Response 2", 2), ("[[1]]", 1), ("#3.", 3)]
+    + [(bad, None) for bad in (0, 4, -1, 2.5, True, None, [2], "2 or 3")],
 )
 def test_only_a_number_that_was_shown_is_read(field, number):
     """Anything else abstains after one redraw, is reported, and the first complete sample is the answer."""

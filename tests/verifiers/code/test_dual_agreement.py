@@ -12,17 +12,18 @@ from searchkit import Model, Problem, Prompt, solve_sync
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError
 from searchkit.generators import Recorded
+from searchkit.sandbox import levels
+from searchkit.sandbox.limits import Limits
 from searchkit.strategies import BestOfN
 from searchkit.testing import Scripted
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample
-from searchkit.verifiers.code import sandbox
 from searchkit.verifiers.code.dual_agreement import DualAgreement, _verdicts
 from searchkit.verifiers.code.generated import MOST, assertions
-from searchkit.verifiers.code.limits import Limits
+from tests.verifiers.code.runaways import PROGRAM, RUNAWAYS
 
 PROMPT = Prompt.of("Write f(x), the square of x.")
-LEVEL = next((level for level in sandbox.LEVELS if not sandbox.trouble(level)), "none")
+LEVEL = next((level for level in levels.LEVELS if not levels.trouble(level)), "none")
 SLOW = Limits(cpu=30, wall=120.0)
 TESTS = ("assert f(2) == 4", "assert f(3) == 9", "assert f(0) == 0", "assert f(3) == 6")  # the last one is wrong
 SQUARE, POWER, DOUBLE, NOTHING = (
@@ -66,7 +67,7 @@ def judge(verifier, *samples, search=None):
 )
 def test_the_score_of_a_group(passed, tests, expected):
     """sqrt(programs) * tests over the greatest value that there could be, by hand."""
-    given = [None if one is None else frozenset(one) for one in passed]
+    given = ["the sandbox broke" if one is None else frozenset(one) for one in passed]
     found = [verdict.score for verdict in _verdicts(given, Counter(tests))]
     assert found == [one if one is None else pytest.approx(one) for one in expected]
 
@@ -85,6 +86,55 @@ def test_truncated_samples_have_no_part_in_it():
     """They abstain, and do not make a group larger."""
     verdicts = judge(of(), SQUARE, Sample(SQUARE, finish="length"), DOUBLE)
     assert [v.score for v in verdicts] == [pytest.approx(math.sqrt(1 / 2) * 3 / 4), None, verdicts[0].score]
+
+
+# ---------------------------------------------------------------- tests that run away
+
+
+TWENTY = tuple(f"assert f({x}) == {x * x}" for x in range(2, 21))
+HASTY = Limits(cpu=1, wall=60.0, memory=2**28)
+
+
+def choices(tests):
+    """The scores of the right program, and of two that pass fewer tests and do not run away."""
+    verifier = DualAgreement(tests, sandbox=LEVEL, limits=HASTY)
+    wrong = "def f(x): return x * x if x < {} else 0"
+    return [verdict.score for verdict in judge(verifier, PROGRAM, wrong.format(20), wrong.format(10))]
+
+
+@pytest.mark.slow
+def test_a_runaway_fails_itself_alone_wherever_it_stands():
+    """At each of 20 positions the same scores, and so the same choice."""
+    found = [choices((*TWENTY[:at], RUNAWAYS["endless"], *TWENTY[at:])) for at in range(20)]
+    assert found == [found[0]] * 20
+    assert found[0] == pytest.approx(
+        [math.sqrt(1 / 3) * 19 / 20, math.sqrt(1 / 3) * 18 / 20, math.sqrt(1 / 3) * 8 / 20]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNAWAYS)
+def test_each_kind_of_runaway_fails_itself_alone(name):
+    """First, in the middle and last."""
+    right = [math.sqrt(1 / 3) * 19 / 20, math.sqrt(1 / 3) * 18 / 20, math.sqrt(1 / 3) * 8 / 20]
+    for at in (0, 10, 19):
+        assert choices((*TWENTY[:at], RUNAWAYS[name], *TWENTY[at:])) == pytest.approx(right)
+
+
+def test_a_program_that_does_not_start_is_run_once(monkeypatch):
+    """Not once for each of its tests."""
+    run, ran = DualAgreement._run, []
+
+    async def counted(self, text, test):
+        ran.append(test)
+        return await run(self, text, test)
+
+    monkeypatch.setattr(DualAgreement, "_run", counted)
+    [hangs, right] = judge(
+        DualAgreement(TWENTY, sandbox=LEVEL, limits=HASTY), "while True: pass", "def f(x): return x * x"
+    )
+    assert (hangs.score, len(ran)) == (0.0, 1 + len(TWENTY))
+    assert right.score == pytest.approx(math.sqrt(1 / 2))
 
 
 # ---------------------------------------------------------------- generated tests

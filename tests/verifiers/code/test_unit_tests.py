@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 
 from searchkit import Problem, Prompt, solve_sync
+from searchkit.answers.programs import program
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators import Recorded
+from searchkit.sandbox import levels
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.pool import POOL, Pool
+from searchkit.sandbox.report import Case, Report
 from searchkit.strategies import BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample, Verdict
-from searchkit.verifiers.code import sandbox
-from searchkit.verifiers.code.extract import program
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.pool import POOL, Pool
-from searchkit.verifiers.code.report import Case, Report
 from searchkit.verifiers.code.suite import Suite, read
 from searchkit.verifiers.code.unit_tests import UnitTests
 
 PROMPT = Prompt.of("Write a function that squares.")
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "human_eval" / "HumanEval.jsonl.gz"
-LEVEL = next((level for level in sandbox.LEVELS if not sandbox.trouble(level)), "none")  # the tests below need none
+LEVEL = next((level for level in levels.LEVELS if not levels.trouble(level)), "none")  # the tests below need none
 SLOW = Limits(cpu=30, wall=120.0)  # the machine may be busy
 SQUARE = "def square(x): return x * x"
 ASSERTIONS = ("assert square(2) == 4", "assert square(3) == 9", "assert square(-1) == 1")
@@ -196,9 +196,9 @@ def test_what_passes_between_the_two_processes(test, text):
 
 @pytest.mark.parametrize("test", ["assert f()", "assert not f()", "assert f() == 1", "assert f() == object()"])
 def test_an_object_of_the_program_proves_nothing(test):
-    """It is neither true nor false, and equals nothing, whatever its class says."""
+    """It is neither true nor false, and equals nothing that its class says: the sample abstains."""
     lies = "class A:\n  def __eq__(self, o): return True\n  def __bool__(self): return 1\ndef f(): return A()"
-    assert passed(test, lies) is False
+    assert passed(test, lies) is None
 
 
 # ---------------------------------------------------------------- the verifier
@@ -234,7 +234,7 @@ def test_without_tests_it_says_what_to_pass():
         asyncio.run(UnitTests(sandbox=LEVEL).verify(PROMPT, [Sample(SQUARE)], None))
     bound = of(ASSERTIONS)
     assert bound.bind(Problem("p", PROMPT)) is bound
-    assert bound.bind(Problem("p", PROMPT, "assert True")).key != bound.key
+    assert bound.bind(Problem("p", PROMPT, "assert square(0) == 0")).key != bound.key
 
 
 @pytest.mark.parametrize(
@@ -242,11 +242,11 @@ def test_without_tests_it_says_what_to_pass():
     [
         ([], "tests are a text"),
         (5, "tests are a text"),
-        ({"test_list": ["assert 1"]}, "tests are a text"),
+        ({"test_lists": ["assert f()"]}, "tests are a text"),
         ([("a",)], "tests are a text"),
         (["a", ("b", "c")], "tests are a text"),
         ("assert (", "a test is no Python"),
-        ({"test": "assert 1", "prompt": 3}, "must be texts"),
+        ({"test": "assert f()", "prompt": 3}, "must be texts"),
     ],
 )
 def test_what_are_no_tests_is_refused(tests, said):
@@ -259,7 +259,7 @@ def test_what_are_no_tests_is_refused(tests, said):
 def test_limits_under_which_nothing_runs_are_refused(limits):
     """When they are given."""
     with pytest.raises(ConfigError, match="limits need"):
-        UnitTests("assert 1", LEVEL, Limits(**limits))
+        UnitTests("assert f()", LEVEL, Limits(**limits))
 
 
 def test_programs_are_deterministic():
@@ -273,14 +273,15 @@ def test_programs_are_deterministic():
 
 def test_a_reason_is_one_printable_line():
     """Whatever the program says."""
-    [verdict] = judge(of("f()"), "def f(): raise ValueError('a\\nb\\x1b[0m\\udc80' + 'x' * 1000)")
+    [verdict] = judge(of("assert f()"), "def f(): raise ValueError('a\\nb\\x1b[0m\\udc80' + 'x' * 1000)")
     assert verdict.feedback.isprintable()
     assert len(verdict.feedback) < 400
 
 
 def test_tests_may_be_given_in_several_forms():
     """Read once; a setup stands in front of each."""
-    assert read("assert 1") == read(["assert 1"]) == read({"tests": ("assert 1",), "id": 7}) == Suite(("assert 1",))
+    whole = Suite(("assert f()",))
+    assert read("assert f()") == read(["assert f()"]) == read({"tests": ("assert f()",), "id": 7}) == whole
     assert read({"tests": ["assert f(y)"], "setup": "y = 1"}).tests == ("y = 1\nassert f(y)",)
     assert read([["1", "2"]]).tests == (("1", "2"),)
 
@@ -294,13 +295,15 @@ def test_a_program_that_is_too_long_is_not_run():
 
 def test_a_prompt_that_cannot_be_executed_says_so():
     """The user's mistake, and not the program's."""
-    [verdict] = judge(of({"prompt": "import nowhere\n", "test": "assert f()"}), "def f(): return True")
-    assert "the prompt raised ModuleNotFoundError" in verdict.feedback
+    [verdict] = judge(of({"prompt": "1 / 0\n", "test": "assert f()"}), "def f(): return True")
+    assert "the prompt raised ZeroDivisionError" in verdict.feedback
+    with pytest.raises(ConfigError, match="the tests import 'nowhere', which is not installed here"):
+        of({"prompt": "import nowhere\n", "test": "assert f()"})
 
 
 def test_a_sandbox_that_breaks_abstains(monkeypatch):
     """No verdict; nothing is held against the program."""
-    monkeypatch.setattr("searchkit.verifiers.code.process._command", lambda level, scratch: ["/nowhere/python"])
+    monkeypatch.setattr("searchkit.sandbox.process._command", lambda level: ["/nowhere/python"])
     monkeypatch.setattr("searchkit.verifiers.code.unit_tests.POOL", Pool(1))
     [verdict] = judge(of(ASSERTIONS), SQUARE)
     assert (verdict.value, verdict.passed) == (None, None)
@@ -316,7 +319,7 @@ def test_a_cancelled_program_is_killed_and_the_next_one_runs():
     async def go():
         pool = Pool(1)
         await pool.run(LEVEL, Case(SQUARE, ASSERTIONS), SLOW)
-        [pair] = pool._idle[LEVEL]
+        [pair] = pool._idle[LEVEL, ()]
         process = pair.player.process
         task = asyncio.ensure_future(pool.run(LEVEL, Case("import time\ntime.sleep(1000)", ASSERTIONS), SLOW))
         await asyncio.sleep(0.2)
@@ -334,7 +337,7 @@ def test_a_cancelled_program_is_killed_and_the_next_one_runs():
 def test_interpreters_that_died_while_idle_are_replaced():
     """Nobody notices."""
     assert judge(of(ASSERTIONS), SQUARE)[0].passed
-    for pair in POOL._idle[LEVEL]:
+    for pair in POOL._idle[LEVEL, ()]:
         os.killpg(pair.player.process.pid, 9)
         pair.player.process.wait()
     assert judge(of(ASSERTIONS), SQUARE)[0].passed
@@ -344,12 +347,12 @@ def test_a_forked_process_has_interpreters_of_its_own():
     """And the parent's go on; at exit both kill theirs."""
     code = f"""
 import asyncio, os
-from searchkit.verifiers.code.pool import POOL
-from searchkit.verifiers.code.report import Case
-from searchkit.verifiers.code.limits import Limits
+from searchkit.sandbox.pool import POOL
+from searchkit.sandbox.report import Case
+from searchkit.sandbox.limits import Limits
 def run():
     report = asyncio.run(POOL.run({LEVEL!r}, Case({SQUARE!r}, {ASSERTIONS!r}), Limits(30, 120.0)))
-    [pair] = POOL._idle[{LEVEL!r}]
+    [pair] = POOL._idle[{LEVEL!r}, ()]
     return report.passed, pair.player.process.pid
 first = run()
 if os.fork() == 0:

@@ -146,6 +146,7 @@ def test_it_reads_a_servers_rivals():
         (["Verdict: Yes", "so ...\nVerdict: No", "Verdict: yes.", "**Verdict: Yes**"], 0.75),
         (["Yes", "hm\nno", "No.", "no"], 0.25),
         (["Verdict: No, wait. Verdict: Yes"] * 4, 1.0),
+        (["Verdict: Yes<|im_end|>", "Verdict: No</s>", "<answer>Yes</answer>", "Verdict: yes\n```"], 0.75),
     ],
 )
 def test_the_score_is_the_share_of_chains_that_say_yes(replies, expected):

@@ -44,6 +44,9 @@ def by_order(one, other):
         ("A", "tie", 0.5),  # once x
         ("tie", "A", 0.5),  # once y
         ("b", " a ", 0.0),  # case and blanks do not count
+        ("Answer A", "[[B]]", 1.0),  # nor what stands around the letter
+        ("**B**", "answer_a.", 0.0),
+        ("A or B", "B", None),  # two answers are none
         ("A", "C", None),  # one order without an answer
         ("?", "?", None),
     ],

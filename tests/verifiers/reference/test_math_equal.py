@@ -173,7 +173,7 @@ def test_it_pickles_and_its_repr_is_its_source():
 
 def test_the_reference_reaches_neither_a_generator_nor_a_prompt_nor_the_trace():
     """A canary in the reference is in nothing that a generator is given, and in nothing that the search records."""
-    canary, seen = "31337", []
+    canary, seen = "9021031337", []
 
     def agent(prompt: Prompt):
         seen.append(repr(prompt))

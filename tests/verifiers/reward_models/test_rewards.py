@@ -136,6 +136,14 @@ def test_the_score_is_the_aggregate_and_each_step_keeps_its_own(aggregate, score
         (Sample("one\n\n\n\n\n\ntwo\n\n"), ["one\n\n\n\n\n\n", "two\n\n"]),
         (Sample("\n\none"), ["\n\none"]),
         (Sample("one"), ["one"]),
+        (Sample("a\r\n\r\nb"), ["a\r\n\r\n", "b"]),  # F152, and the like
+        (Sample("a\n \nb"), ["a\n \n", "b"]),
+        (Sample("a\r\n \t\r\nb\n\u00a0\nc"), ["a\r\n \t\r\n", "b\n\u00a0\n", "c"]),
+        (Sample("a \n\nb\r\rc"), ["a \n\n", "b\r\r", "c"]),
+        (Sample("a\n\r\nb\r\n\nc"), ["a\n\r\n", "b\r\n\n", "c"]),
+        (Sample("a\r\n\r\n\r\n\r\nb"), ["a\r\n\r\n\r\n\r\n", "b"]),
+        (Sample("a\r\nb\n c\rd"), ["a\r\nb\n c\rd"]),  # one line break is no empty line
+        (Sample("\r\n\r\n \r\n"), []),
         (Sample("so: one;two!", step_spans=(StepSpan(4, 8), StepSpan(8, 11))), ["so: one;", "two!"]),
     ],
 )
@@ -144,7 +152,33 @@ def test_a_texts_steps_are_its_own_or_cut_at_the_separator(sample, steps):
     found = []
     judge(ProcessReward(lambda prompt, given: found.extend(given) or [0.5] * len(given)), sample)
     assert found == steps
-    assert "".join(found) == sample.text
+    assert "".join(found) == (sample.text if found else "")
+
+
+@pytest.mark.parametrize(
+    ("separator", "text", "steps"),
+    [
+        ("\n", "a\r\nb\rc\nd", ["a\r\n", "b\r", "c\n", "d"]),
+        ("\r\n", "a\r\nb\nc", ["a\r\n", "b\n", "c"]),
+        ("\n\nStep", "a\r\n \r\nStep 1: b\n\nc", ["a\r\n \r\nStep", " 1: b\n\nc"]),
+        ("ки", "1 ки 2ки", ["1 ки", " 2ки"]),
+        ("+.(", "1+.(2+.(", ["1+.(", "2+.("]),
+        ("\\n", "a\\nb\nc", ["a\\n", "b\nc"]),
+        (" ", "a b\u00a0c", ["a ", "b\u00a0c"]),
+    ],
+)
+def test_line_breaks_in_a_separator_are_those_of_any_system(separator, text, steps):
+    """All else is taken as it is."""
+    found = []
+    model = ProcessReward(lambda prompt, given: found.extend(given) or [0.5] * len(given), separator=separator)
+    judge(model, Sample(text))
+    assert found == steps
+
+
+def test_a_long_text_is_cut_in_linear_time():
+    """Blanks without end between two line breaks, or behind one."""
+    for text in ("\n" * 100_000, "\n" + " " * 100_000 + "x", "\n  " * 30_000, "\r" * 100_000 + "x"):
+        judge(ProcessReward(lambda prompt, given: [0.5] * len(given)), Sample(text))
 
 
 def test_an_empty_text_abstains_without_a_call():

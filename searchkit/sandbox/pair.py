@@ -12,21 +12,27 @@ import socket
 import tempfile
 import threading
 import time
+from dataclasses import asdict, replace
 from typing import IO, Any
 
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.process import Broken, Interpreter
-from searchkit.verifiers.code.report import Case, Report, death, lines, overtime
-from searchkit.verifiers.code.wire import receive, send
+from searchkit.sandbox.brief import brief
+from searchkit.sandbox.libraries import unnamed
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.process import Broken, Interpreter
+from searchkit.sandbox.report import Case, Report, death, overtime
+from searchkit.sandbox.wire import END, STARTED, receive, send
 
+LONGEST_NAME = 200  # bytes of the name of a library
+MOST_ROWS = 100_000
 LONGEST_REPORT = 2**20  # bytes of a message of the tests' process
 
 
 class Pair:
-    """Two interpreters at one level; started when they are needed."""
+    """Two interpreters at one level, with the same libraries; started when they are needed."""
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: str, libraries: tuple[str, ...] = ()) -> None:
         self.level: str = level
+        self.libraries: tuple[str, ...] = libraries
         self.player: Interpreter | None = None
         self.judge: Interpreter | None = None
         self._lock: threading.Lock = threading.Lock()
@@ -56,9 +62,9 @@ class Pair:
                 one.forget()
 
     def _ready(self) -> tuple[Interpreter, Interpreter]:
-        player = self.player or Interpreter(self.level)
+        player = self.player or Interpreter(self.level, self.libraries)
         self.player = player
-        judge = self.judge or Interpreter(self.level)
+        judge = self.judge or Interpreter(self.level, self.libraries)
         self.judge = judge
         return player, judge
 
@@ -66,7 +72,11 @@ class Pair:
 
     def _calls(self, case: Case, limits: Limits) -> Report:
         player, judge = self._ready()
-        job = {"text": case.text, "prompt": case.prompt, "entry_point": case.entry_point, "most": limits.output}
+        job = {**_job(case), "most": limits.output}
+        tests = [
+            {"text": str(text), "case": part, **asdict(brief(str(text), case.entry_point))}
+            for text, part in zip(case.tests, case.cases or [""] * len(case.tests), strict=True)
+        ]
         with tempfile.TemporaryFile() as printed, open(os.devnull, "wb") as unseen, contextlib.ExitStack() as stack:
             ours, theirs = _sockets(stack)
             desk, inner = _sockets(stack)
@@ -76,15 +86,17 @@ class Pair:
             for handle in (theirs, inner, one, other):
                 handle.close()
             deadline = time.monotonic() + limits.wall
-            for end, message in ((ours, job), (desk, {**job, "tests": case.tests})):
+            for end, message in ((ours, job), (desk, {**job, "tests": tests})):
                 with contextlib.suppress(OSError):  # it died: the report says so
                     send(end, message)
-            rows, trouble = _rows(desk, len(case.tests), deadline)
-            return self._report(rows, trouble, len(case.tests), _size(printed), limits)
+            rows, trouble = _rows(desk, deadline)
+            started, rows = STARTED in rows, [row for row in rows if row != STARTED][: len(case.tests)]
+            return replace(self._report(rows, trouble, len(case.tests), _size(printed), limits), started=started)
 
     def _report(self, rows: list[Any], trouble: str, tests: int, printed: int, limits: Limits) -> Report:
         """What the tests' process said, and where a process was ended: why."""
-        passed = [row[0] is True for row in rows] + [False] * (tests - len(rows))
+        known = [row[0] if isinstance(row[0], bool) else None for row in rows]
+        passed = known + [False] * (tests - len(rows))
         reason = next((f"test {i + 1}, {row[1]}" for i, row in enumerate(rows) if row[0] is not True), "")
         if trouble == "timeout":
             self.close()
@@ -104,14 +116,13 @@ class Pair:
 
     def _scripts(self, case: Case, limits: Limits) -> Report:
         """Each pair in a process of its own; the first that fails says why."""
-        reasons = [self._script(case, test[0], test[1], limits) for test in case.tests]
-        first = next((f"test {i + 1}, {reason}" for i, reason in enumerate(reasons) if reason), "")
-        return Report(tuple(not reason for reason in reasons), first)
+        ran = [self._script(case, test[0], test[1], limits) for test in case.tests]
+        first = next((f"test {i + 1}, {reason}" for i, (_, reason) in enumerate(ran) if reason), "")
+        return Report(tuple(passed for passed, _ in ran), first)
 
-    def _script(self, case: Case, typed: str, expected: str, limits: Limits) -> str:
-        """Why the program failed; "" if it passed."""
+    def _script(self, case: Case, typed: str, expected: str, limits: Limits) -> tuple[bool | None, str]:
+        """Whether the program passed, and why it did not."""
         player, _ = self._ready()
-        job = {"text": case.text, "prompt": case.prompt, "entry_point": case.entry_point}
         with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as keyed, contextlib.ExitStack() as stack:
             keyed.write(typed.encode("utf-8", "surrogatepass"))
             keyed.seek(0)
@@ -119,18 +130,43 @@ class Pair:
             player.begin("script", limits, [theirs.fileno(), printed.fileno(), keyed.fileno()])
             theirs.close()
             with contextlib.suppress(OSError):
-                send(ours, job)
+                send(ours, _job(case))
             ended = player.end(limits.wall)
             if ended is None or not ended.clean:
                 self.close()
             if ended is None:
-                return overtime(limits)
+                return False, overtime(limits)
+            if lacking := _lacking(ours):
+                return None, unnamed(lacking)
             size = _size(printed)
             if ended.status != 0 or size >= limits.output:
-                return f"the program ended: {death(ended, size, limits)}"
+                return False, f"the program ended: {death(ended, size, limits)}"
             printed.seek(0)
             said = printed.read(limits.output).decode(errors="replace")
-            return "" if lines(said) == lines(expected) else "it printed something else"
+            try:
+                right = bool(case.accept(typed, said, expected))
+            except Exception as error:  # the user's own code, with a text of the program's
+                return None, f"the checker raised {type(error).__name__}: {error}"
+            return right, "" if right else "it printed something else"
+
+
+def _job(case: Case) -> dict[str, Any]:
+    """What a child is told of the program."""
+    return {
+        "text": case.text,
+        "prompt": case.prompt,
+        "entry_point": case.entry_point,
+    }
+
+
+def _lacking(desk: socket.socket) -> str:
+    """The library for want of which a script ended, if it says so."""
+    desk.settimeout(0.0)
+    try:
+        said = receive(desk, LONGEST_NAME)
+    except (EOFError, OSError, ValueError):
+        return ""
+    return said if isinstance(said, str) and said.isidentifier() else ""
 
 
 def _sockets(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
@@ -138,17 +174,16 @@ def _sockets(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]
     return stack.enter_context(one), stack.enter_context(other)
 
 
-def _rows(desk: socket.socket, tests: int, deadline: float) -> tuple[list[Any], str]:
+def _rows(desk: socket.socket, deadline: float) -> tuple[list[Any], str]:
     """What the tests' process said of each test, and whether it broke off: "timeout", "ended", or "" for neither."""
     rows = list[Any]()
     try:
         while True:
             desk.settimeout(max(0.001, deadline - time.monotonic()))
             row = receive(desk, LONGEST_REPORT)
-            if row == "end":
+            if row == END or len(rows) > MOST_ROWS:
                 return rows, ""
-            if len(rows) < tests:
-                rows.append(row)
+            rows.append(row)
     except TimeoutError:
         return rows, "timeout"
     except (EOFError, OSError):

@@ -12,10 +12,10 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.pair import Pair
-from searchkit.verifiers.code.process import Broken
-from searchkit.verifiers.code.report import Case, Report
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.pair import Pair
+from searchkit.sandbox.process import Broken
+from searchkit.sandbox.report import Case, Report
 
 
 def cores() -> int:
@@ -30,11 +30,11 @@ class Pool:
         self.size: int = size
         self._threads: ThreadPoolExecutor = ThreadPoolExecutor(size, "searchkit-code")
         self._lock: threading.Lock = threading.Lock()
-        self._idle: dict[str, list[Pair]] = {}
+        self._idle: dict[tuple[str, tuple[str, ...]], list[Pair]] = {}
 
     async def run(self, level: str, case: Case, limits: Limits) -> Report:
         """The report; first come, first served. A cancelled call's program is killed. Raises `Broken`."""
-        turn = _Turn(self, level)
+        turn = _Turn(self, level, case.libraries)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, turn.run, case, limits)
         except asyncio.CancelledError:
@@ -56,22 +56,23 @@ class Pool:
         self._threads = ThreadPoolExecutor(self.size, "searchkit-code")
         self._lock, self._idle = threading.Lock(), {}
 
-    def take(self, level: str) -> Pair:
+    def take(self, level: str, libraries: tuple[str, ...]) -> Pair:
         with self._lock:
-            idle = self._idle.get(level)
-            return idle.pop() if idle else Pair(level)
+            idle = self._idle.get((level, libraries))
+            return idle.pop() if idle else Pair(level, libraries)
 
     def give(self, pair: Pair) -> None:
         with self._lock:
-            self._idle.setdefault(pair.level, []).append(pair)
+            self._idle.setdefault((pair.level, pair.libraries), []).append(pair)
 
 
 class _Turn:
     """One program's turn with a pair."""
 
-    def __init__(self, pool: Pool, level: str) -> None:
+    def __init__(self, pool: Pool, level: str, libraries: tuple[str, ...]) -> None:
         self.pool: Pool = pool
         self.level: str = level
+        self.libraries: tuple[str, ...] = libraries
         self.pair: Pair | None = None
         self.cancelled: bool = False
         self.lock: threading.Lock = threading.Lock()
@@ -79,7 +80,7 @@ class _Turn:
     def run(self, case: Case, limits: Limits) -> Report:
         """On a thread of the pool. An idle pair may have died meanwhile, so that one failure is no proof."""
         with self.lock:
-            pair = self.pair = self.pool.take(self.level)
+            pair = self.pair = self.pool.take(self.level, self.libraries)
         try:
             try:
                 return pair.run(case, limits)

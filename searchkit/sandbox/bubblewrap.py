@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 
-from searchkit.verifiers.code.limits import SCRATCH
+from searchkit.sandbox.limits import SCRATCH
 
 HOME = "/scratch"
 """The scratch folder, as seen from inside."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.process import Ended
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.process import Ended
+
+
+def same_lines(typed: str, printed: str, expected: str) -> bool:
+    """Equal but for what stands at the ends of lines unseen: judges of contests compare so."""
+    return lines(printed) == lines(expected)
+
+
+def lines(text: str) -> list[str]:
+    """Lines without blanks at their ends, and no empty ones at the end."""
+    return [line.rstrip() for line in text.rstrip().splitlines()]
 
 
 @dataclass(frozen=True)
@@ -16,21 +27,30 @@ class Case:
 
     text: the program, or what continues `prompt`. prompt: the beginning of the program, which is trusted. tests: Python
     texts, or pairs of what is typed and what must be printed. entry_point: the one name that the tests
-    take from the program; "" lets them take any that is neither the prompt's nor Python's own.
+    take from the program; "" lets them take any that is neither the prompt's nor Python's own. cases: for each text the
+    function or "Class.method" that is run after it, "" for none. libraries: what may be imported beside the standard
+    library. accept: of what was typed, printed and expected, whether that is right.
     """
 
     text: str
     tests: tuple[str, ...] | tuple[tuple[str, str], ...]
     prompt: str = ""
     entry_point: str = ""
+    cases: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    accept: Callable[[str, str, str], bool] = field(default=same_lines, compare=False)
 
 
 @dataclass(frozen=True)
 class Report:
-    """passed: of each test. reason: why the first failed one did, in at most some hundred characters."""
+    """passed: of each test, None where that cannot be known. reason: why the first one that did not pass did not.
 
-    passed: tuple[bool, ...]
+    started: whether the program was executed to its end, and could then be called.
+    """
+
+    passed: tuple[bool | None, ...]
     reason: str = ""
+    started: bool = field(default=True, compare=False)
 
 
 def overtime(limits: Limits) -> str:
@@ -53,8 +73,3 @@ def death(ended: Ended | None, printed: int, limits: Limits) -> str:
     if number == signal.SIGXCPU or (number == signal.SIGKILL and ended.cpu > limits.cpu / 2):
         return f"timeout: more than {limits.cpu} seconds of CPU"
     return f"killed by {signal.Signals(number).name}"
-
-
-def lines(text: str) -> list[str]:
-    """Lines without what stands at their ends unseen: judges of contests compare so."""
-    return [line.rstrip() for line in text.rstrip().splitlines()]

@@ -12,10 +12,10 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from searchkit.verifiers.code import bubblewrap
-from searchkit.verifiers.code.limits import Limits
+from searchkit.sandbox import bubblewrap
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.wire import send
 
 START = 60.0
 """Seconds for an interpreter to start; ordinarily a tenth of one."""
@@ -27,12 +27,12 @@ HERE = Path(__file__).resolve().parent
 _BOOT = """
 import sys, types
 name = ""
-for part in ("searchkit", "verifiers", "code"):
+for part in ("searchkit", "sandbox"):
     name = (name + "." + part).lstrip(".")
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = []
 sys.modules[name].__path__ = [sys.argv.pop(1)]
-from searchkit.verifiers.code.zygote import main
+from searchkit.sandbox.zygote import main
 main()
 """
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache")
@@ -58,8 +58,8 @@ class Ended:
 class Interpreter:
     """One warm interpreter at a sandbox level, with at most one child at a time."""
 
-    def __init__(self, level: str) -> None:
-        """Start it. Raises `Broken`, with what it said."""
+    def __init__(self, level: str, libraries: tuple[str, ...] = ()) -> None:
+        """Start it, with these packages imported. Raises `Broken`, with what it said."""
         if level == "bubblewrap" and bubblewrap.available() is None:
             raise Broken("it is not installed")
         self.folder: str | None = None if level == "bubblewrap" else tempfile.mkdtemp(prefix="searchkit-code-")
@@ -67,7 +67,7 @@ class Interpreter:
         with tempfile.TemporaryFile() as said:
             try:
                 self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                    _command(level, self.folder or bubblewrap.HOME), stdin=inner.fileno(), stdout=subprocess.DEVNULL,
+                    _command(level), stdin=inner.fileno(), stdout=subprocess.DEVNULL,
                     stderr=said, env=_environment(self.folder or bubblewrap.HOME), cwd="/", start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
@@ -76,11 +76,19 @@ class Interpreter:
             finally:
                 inner.close()
             self.control.settimeout(START)
+            self._configure(level, libraries)
             if self._said() != b"!":
                 self.kill()
                 said.seek(0)
                 lines = said.read(10_000).decode(errors="replace").strip().splitlines()
                 raise Broken(lines[-1] if lines else "it does not start")
+
+    def _configure(self, level: str, libraries: tuple[str, ...]) -> None:
+        """Over the socket: what stands on a command line, a program could read."""
+        shown = [*_readable(), *bubblewrap.DEVICES]
+        scratch = self.folder or bubblewrap.HOME
+        with contextlib.suppress(OSError):  # it died: what it said is read next
+            send(self.control, {"level": level, "scratch": scratch, "read": shown, "libraries": libraries})
 
     def begin(self, kind: str, limits: Limits, handles: list[int]) -> None:
         """Fork a child of that kind with these descriptors. Raises `Broken`."""
@@ -128,19 +136,16 @@ class Interpreter:
             subprocess.run(["rm", "-rf", "--", self.folder], stderr=subprocess.DEVNULL, check=False)
 
 
-def _command(level: str, scratch: str) -> list[str]:
-    read = [*_SYSTEM, *_python(), str(HERE)]
-    config: dict[str, Any] = {"level": level, "scratch": scratch, "read": [*read, *bubblewrap.DEVICES]}
-    python = [sys.executable, "-s", "-P", "-X", "utf8", "-c", _BOOT, str(HERE), json.dumps(config)]
-    if level != "bubblewrap":
-        return python
-    return [*bubblewrap.command(read), *python]
+def _command(level: str) -> list[str]:
+    python = [sys.executable, "-s", "-P", "-X", "utf8", "-c", _BOOT, str(HERE)]
+    return [*bubblewrap.command(_readable()), *python] if level == "bubblewrap" else python
 
 
-def _python() -> list[str]:
-    """The folders of this Python and of its packages."""
+def _readable() -> list[str]:
+    """The folders of the system, of this Python and of its packages."""
     real = Path(sys.executable).resolve().parents[1]
-    return sorted({sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(real)})
+    python = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(real)}
+    return [*_SYSTEM, *sorted(python), str(HERE)]
 
 
 def _environment(scratch: str) -> dict[str, str]:

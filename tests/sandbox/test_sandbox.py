@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.verifiers.code import landlock, process, sandbox, seccomp
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.pair import Pair
-from searchkit.verifiers.code.process import Broken, Interpreter
-from searchkit.verifiers.code.report import Case, Report
-from tests.verifiers.code.hostile_programs import ESCAPES, FORGERIES, HARMLESS
+from searchkit.sandbox import landlock, levels, process, seccomp
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.pair import Pair
+from searchkit.sandbox.process import Broken, Interpreter
+from searchkit.sandbox.report import Case, Report
+from tests.sandbox.hostile_programs import ESCAPES, FORGERIES, HARMLESS
 
 TESTS = ("assert solve(2) == 4", "assert solve(3) == 9")
 TIGHT = Limits(cpu=1, wall=60.0, memory=2**28, output=2**20)  # the machine may be busy
@@ -40,6 +40,8 @@ REASONS = {
     "syntax": "the program raised SyntaxError",
     "finds_the_tests": "AssertionError",
 }
+# Whose objects say that they are equal to the right answer, which nobody can know.
+LIARS = ("equals_everything", "equals_everything_as_an_int", "lies_about_its_class")
 MISTAKES = ("SyntaxError", "NameError", "AttributeError", "TypeError", "IndexError", "KeyError")
 SECRET = "sk-canary-4711"
 
@@ -73,7 +75,7 @@ def bound(family, kind, address):
 @pytest.fixture(scope="module", params=["bubblewrap", "landlock"])
 def world(request, tmp_path_factory):
     """A level, listeners, a secret and a victim; afterwards no process is left that was not there before."""
-    if reason := sandbox.trouble(request.param):
+    if reason := levels.trouble(request.param):
         pytest.skip(f"{request.param}: {reason}")
     adopt_orphans(1)
     before = descendants()
@@ -164,7 +166,7 @@ def test_no_hostile_program_passes_gets_out_or_breaks_the_sandbox(name, world):
     """A verdict for each, and that is "failed"; what is outside is as it was; the next program runs as ever."""
     limits = replace(TIGHT, wall=1.0) if name in IDLE else TIGHT
     report = world.pair.run(Case(world.program({**ESCAPES, **FORGERIES}[name]), TESTS), limits)
-    assert report.passed == (False, False)
+    assert report.passed == ((None, None) if name in LIARS else (False, False))
     assert 0 < len(report.reason) <= 400
     assert world.outside() == world.seen
     assert REASONS.get(name, "") in report.reason
@@ -177,7 +179,7 @@ def test_no_hostile_program_passes_gets_out_or_breaks_the_sandbox(name, world):
 @pytest.mark.parametrize("name", FORGERIES)
 def test_no_forgery_passes_where_there_is_no_sandbox(name, bare):
     """What a verdict is worth does not depend on the sandbox: the tests are in another process."""
-    assert bare.run(Case(FORGERIES[name], TESTS), TIGHT).passed == (False, False)
+    assert bare.run(Case(FORGERIES[name], TESTS), TIGHT).passed == ((None, None) if name in LIARS else (False, False))
 
 
 @pytest.mark.parametrize("name", ["fork", "subprocess", "new_process_group", "list_the_folder", "memory_file", "tcp"])
@@ -224,9 +226,9 @@ def test_an_interpreter_that_is_killed_is_no_verdict(world):
 def test_nothing_outlives_the_process_that_asked(world, tmp_path):
     """Killed without a chance to clean up: its interpreters notice, and take their programs along."""
     code = f"""
-from searchkit.verifiers.code.pair import Pair
-from searchkit.verifiers.code.report import Case
-from searchkit.verifiers.code.limits import Limits
+from searchkit.sandbox.pair import Pair
+from searchkit.sandbox.report import Case
+from searchkit.sandbox.limits import Limits
 pair = Pair({world.level!r})
 pair.run(Case("def f(): return 1", ("assert f()",)), Limits(wall=60.0))
 print("ready", flush=True)
@@ -252,30 +254,34 @@ pair.run(Case("import time; time.sleep(1000)", ("assert f()",)), Limits(wall=100
 def test_auto_takes_the_best_level_that_works(monkeypatch):
     """Bubblewrap before Landlock; none but by name; what does not work is refused, naming the fix."""
     works = {"bubblewrap": "", "landlock": ""}
-    monkeypatch.setattr(sandbox, "trouble", works.__getitem__)
-    assert sandbox.choose("auto") == "bubblewrap"
+    monkeypatch.setattr(levels, "trouble", works.__getitem__)
+    assert levels.choose("auto") == "bubblewrap"
     works["bubblewrap"] = "it is not installed"
-    assert (sandbox.choose("auto"), sandbox.choose("none")) == ("landlock", "none")
+    assert (levels.choose("auto"), levels.choose("none")) == ("landlock", "none")
     with pytest.raises(ConfigError, match=r"bubblewrap: it is not installed.*Install bubblewrap"):
-        sandbox.choose("bubblewrap")
+        levels.choose("bubblewrap")
     works["landlock"] = "the kernel has version 0"
     with pytest.raises(ConfigError, match=r'landlock: the kernel has version 0\).*or pass sandbox="none"'):
-        sandbox.choose("auto")
+        levels.choose("auto")
     with pytest.raises(ConfigError, match="got 'docker'"):
-        sandbox.choose("docker")
+        levels.choose("docker")
 
 
 def test_a_level_that_does_not_hold_is_not_used(monkeypatch):
     """The probe is a program that tries to get out: where it can, or there is no filter, there is no such level."""
-    monkeypatch.setattr(process, "_command", lambda level, scratch, make=process._command: make("none", scratch))
-    assert "a program could get out of it" in sandbox.trouble.__wrapped__("landlock")
+    monkeypatch.setattr(process, "_command", lambda level, make=process._command: make("none"))
+    configure = process.Interpreter._configure
+    monkeypatch.setattr(
+        process.Interpreter, "_configure", lambda self, level, packages: configure(self, "none", packages)
+    )
+    assert "a program could get out of it" in levels.trouble.__wrapped__("landlock")
     monkeypatch.setattr(landlock, "version", lambda: 2)
-    assert "version 2 of Landlock, and 3 is needed" in sandbox.trouble.__wrapped__("landlock")
+    assert "version 2 of Landlock, and 3 is needed" in levels.trouble.__wrapped__("landlock")
     monkeypatch.setattr(seccomp, "supported", lambda: False)
-    assert "system calls it can filter" in sandbox.trouble.__wrapped__("bubblewrap")
+    assert "system calls it can filter" in levels.trouble.__wrapped__("bubblewrap")
     monkeypatch.undo()
     monkeypatch.setenv("PATH", "/nowhere")
-    assert sandbox.trouble.__wrapped__("bubblewrap") in ("it is not installed", sandbox.trouble("bubblewrap"))
+    assert levels.trouble.__wrapped__("bubblewrap") in ("it is not installed", levels.trouble("bubblewrap"))
 
 
 @pytest.mark.parametrize("machine", seccomp.MACHINES)
@@ -295,9 +301,12 @@ def test_the_filter_is_one_that_the_kernel_can_read(machine, monkeypatch):
 
 def test_inside_runs_nothing_but_the_standard_library():
     """Fast to start, and nothing to attack: modules that run in the sandbox import only one another."""
-    inside = ("channel", "judge", "landlock", "limits", "player", "seccomp", "wire", "zygote")
+    inside = (
+        "arrays", "cases", "channel", "errors", "held", "judge", "landlock", "libraries", "limits", "operations",
+        "plain", "player", "program", "remote", "seccomp", "wire", "zygote",
+    )  # fmt: skip
     for name in inside:
         tree = ast.parse((process.HERE / f"{name}.py").read_text())
         found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        own = {f"searchkit.verifiers.code.{other}" for other in inside} | {"searchkit.verifiers.code"}
+        own = {f"searchkit.sandbox.{other}" for other in inside} | {"searchkit.sandbox"}
         assert {module for module in found if module.startswith("searchkit")} <= own

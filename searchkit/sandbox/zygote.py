@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -17,10 +18,11 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from searchkit.verifiers.code import judge, landlock, limits, player, seccomp
-from searchkit.verifiers.code.wire import receive
+from searchkit.sandbox import judge, landlock, libraries, limits, player, seccomp
+from searchkit.sandbox.wire import receive
 
 COMMON = (
     "abc", "array", "bisect", "calendar", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",
@@ -36,14 +38,17 @@ SET_PDEATHSIG, SET_NO_NEW_PRIVS = 1, 38
 
 def main() -> None:
     """Serve until the parent closes the control socket, which is stdin."""
-    config = json.loads(sys.argv[1])
     control = socket.socket(fileno=os.dup(0))
+    config = receive(control, LONGEST_JOB)
+    sys.argv = sys.orig_argv = ["program.py"]  # what a program sees of how it was started
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.dup2(null, 2)
     for name in COMMON:
         importlib.import_module(name)
+    libraries.preload(config["libraries"])
+    libraries.guard(config["libraries"])
     os.chdir(config["scratch"])
     if config["level"] != "none":
         _give_up_privileges()
@@ -53,6 +58,7 @@ def main() -> None:
     os.set_blocking(waker, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker)
+    gc.freeze()  # a child that collects need not copy what was here before it
     control.sendall(b"!")
     while True:
         request, handles, *_ = socket.recv_fds(control, 4096, 3)
@@ -119,7 +125,8 @@ def _child(job: dict[str, Any], handles: list[int], level: str) -> NoReturn:
             ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if level != "none":
             seccomp.install()
-        sys.modules["random"].seed(0)  # the program's own generator: the same program does the same each time
+        for seed in _generators():  # the program's own: the same program does the same each time
+            seed(0)
         _work(job["kind"], desk, channel, receive(desk, LONGEST_JOB))
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -135,11 +142,18 @@ def _work(kind: str, desk: socket.socket, channel: socket.socket | None, job: di
     if channel is not None:
         judge.judge(desk, channel, job) if kind == "judge" else player.play(channel, job)
     else:
-        player.script(job)
+        player.script(desk, job)
         threads = importlib.import_module("threading")
         for thread in threads.enumerate():
             if thread is not threads.current_thread() and not thread.daemon:
                 thread.join()
+
+
+def _generators() -> Iterator[Callable[[int], None]]:
+    """What seeds the generators of random numbers that are loaded."""
+    yield sys.modules["random"].seed
+    if "numpy.random" in sys.modules:
+        yield sys.modules["numpy.random"].seed
 
 
 def _give_up_privileges() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
+import sys
 from typing import Literal
 
 from searchkit.errors import ConfigError
-from searchkit.verifiers.code import landlock, seccomp
-from searchkit.verifiers.code.limits import Limits
-from searchkit.verifiers.code.pair import Pair
-from searchkit.verifiers.code.process import Broken
-from searchkit.verifiers.code.report import Case
+from searchkit.sandbox import landlock, seccomp
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.pair import Pair
+from searchkit.sandbox.process import Broken
+from searchkit.sandbox.report import Case
 
 Level = Literal["auto", "bubblewrap", "landlock", "none"]
 LEVELS = ("bubblewrap", "landlock")
@@ -70,6 +72,16 @@ def check(limits: Limits) -> None:
         raise ConfigError(f"limits need whole seconds of cpu >= 1, and wall > 0, got {limits}")
     if limits.memory < LEAST_MEMORY or limits.output < LEAST_OUTPUT:
         raise ConfigError(f"limits need memory >= {LEAST_MEMORY:,} and output >= {LEAST_OUTPUT:,} bytes, got {limits}")
+
+
+def installed(libraries: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """The same names. Raises `ConfigError` for packages that are not here, and for what are no names of packages."""
+    for name in libraries:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ConfigError(f"{what} {name!r}: name a package as it is imported, such as 'numpy'")
+        if name not in sys.modules and importlib.util.find_spec(name) is None:
+            raise ConfigError(f"{what} {name!r}, which is not installed here: install it")
+    return libraries
 
 
 @functools.cache

@@ -1,0 +1,10 @@
+"""Untrusted Python run in isolation: the one way in which this package runs a program that it did not write.
+
+Read `levels.py` first (which confinement holds here: `bubblewrap.py`, `landlock.py`, `seccomp.py`, `limits.py`), then
+the way of one program: `pool.py`, `pair.py`, `process.py`, `zygote.py` (two processes, one for the program and one for
+its tests), `program.py`, `player.py` (the program's side), `brief.py`, `names.py`, `surroundings.py` (what is read of a
+test before it is run), `judge.py`, `cases.py`, `channel.py` (the tests' side), `wire.py`, `plain.py`, `arrays.py` (the
+plain data that passes between them), `remote.py`, `operations.py`, `errors.py`, `held.py` (objects and exceptions of
+the program, as the tests see them), `libraries.py` (what may be imported), `report.py` (what is run, and what became of
+it).
+"""

@@ -1,0 +1,52 @@
+"""NumPy's arrays and scalars as plain data: a type, a shape and bytes. Runs inside the sandbox; never imports NumPy
+before somebody else needed it there.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import sys
+from typing import Any
+
+NUMBERS = "biufcmMSU"  # kinds of elements that are plain: no objects, no records
+
+
+class Array:
+    """Stands for `numpy.ndarray`, which may not be here."""
+
+
+def _numpy(value: Any) -> Any:
+    """The package that made the value, None if that is not NumPy."""
+    return sys.modules.get("numpy") if type(value).__module__ == "numpy" else None
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is a plain array of plain elements."""
+    numpy = _numpy(value)
+    return numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in NUMBERS
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether it is a number, text or date of NumPy's."""
+    numpy = _numpy(value)
+    return numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in NUMBERS
+
+
+def parts(array: Any) -> list[Any]:
+    return [array.dtype.str, array.shape, base64.b64encode(array.tobytes()).decode()]
+
+
+def made(parts: list[Any]) -> Any:
+    """The array. Raises for elements that are not plain."""
+    numpy = importlib.import_module("numpy")
+    kind, shape, data = parts
+    dtype = numpy.dtype(str(kind))
+    if dtype.kind not in NUMBERS:
+        raise ValueError(kind)
+    return numpy.frombuffer(base64.b64decode(data), dtype).reshape(shape).copy()
+
+
+def scalar(parts: list[Any], plain: Any) -> Any:
+    """The scalar where NumPy is loaded, its plain value elsewhere."""
+    return made(parts)[()] if "numpy" in sys.modules else plain

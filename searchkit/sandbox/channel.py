@@ -1,0 +1,234 @@
+"""The tests' end of the channel: the program's functions as calls to another process, its objects as numbers.
+
+What comes from there is read as plain data, whatever it is; what cannot be read ends the channel for good. Runs inside
+the sandbox.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import functools
+import socket
+import sys
+import threading
+from typing import Any
+
+from searchkit.sandbox import arrays, errors
+from searchkit.sandbox.held import Held
+from searchkit.sandbox.libraries import unnamed
+from searchkit.sandbox.operations import builtin_name
+from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
+from searchkit.sandbox.remote import Opaque, Remote, is_remote, kind_of
+from searchkit.sandbox.wire import FUNCTION, OBJECT, STARTED, Seen, contents, pack, receive, refill, send, unpack
+
+GONE = "the program ended"
+RAISED = ("name", "text", "library")  # what is looked at of an exception at module level
+
+
+class Gone(BaseException):
+    """The program's process has ended, or speaks nonsense. Tests cannot catch it as an `Exception`."""
+
+
+class Channel:
+    """Asks the program's process. `trouble` is set for good once that has failed, whatever a test makes of it.
+
+    unknown: why the test that is running can be neither passed nor failed; "" so far. asked: how often the program was
+    asked to do something.
+    """
+
+    def __init__(self, stream: socket.socket, most: int) -> None:
+        self.stream: socket.socket = stream
+        self.most: int = most
+        self.functions: list[Any] = []
+        self.trouble: str = ""
+        self.unknown: str = ""
+        self.asked: int = 0
+        self.held: Held = Held()  # containers that objects of the program may hold
+        self.plain: list[Remote] = []  # functions that the program defines
+        self._lock: threading.RLock = threading.RLock()  # tests may have threads
+        self._remotes: dict[int, Remote] = {}
+        self._errors: dict[int, type] = {}
+        self._alike: dict[int, Any] = {}
+
+    def opaque(self, text: str) -> Opaque:
+        """The error to raise where a test does what cannot be known. It stays unknown if the test catches it."""
+        self.unknown = self.unknown or text
+        return Opaque(text)
+
+    def ask(self, operation: str, /, *arguments: Any, **named: Any) -> Any:
+        """The program's answer. Raises what its code raised, and `Gone`."""
+        with self._lock:
+            self.asked += 1
+            seen = Seen()
+            try:
+                packed = pack((arguments, tuple(named.items())), self.number, seen)
+            except RecursionError:
+                raise self.opaque("an argument that contains itself cannot be handed to the program") from None
+            if not self.trouble:
+                try:
+                    send(self.stream, [operation, packed])
+                except OSError:
+                    self.trouble = GONE
+            answer = self.reply(seen)
+            self.watch(operation, arguments, answer, seen)
+            return answer
+
+    def watch(self, operation: str, arguments: tuple[Any, ...], answer: Any, seen: Seen) -> None:
+        """Remember what the program's objects may hold, too: a change on one side is not seen on the other."""
+        if operation == "entry":
+            self.plain += [answer] if is_remote(answer) and not arguments[0][0].isupper() else []
+        elif operation == "get":
+            for one in seen.objects:
+                self.held.add(one, functools.partial(self.ask, "get", *arguments) if one is answer else None)
+        elif operation == "__call__" and not any(one is arguments[0] for one in self.plain):
+            for one in seen.objects:
+                self.held.add(one)
+
+    def started(self) -> dict[str, Any] | None:
+        """What the program raised while it was executed; None if nothing. Raises `Gone`."""
+        try:
+            word, told = receive(self.stream, self.most)
+            raised: dict[str, Any] | None = told
+            if word == STARTED and (raised is None or all(type(raised[key]) is str for key in RAISED)):
+                return raised
+            self.trouble = "the program's first word could not be read"
+        except (EOFError, OSError):
+            self.trouble = GONE
+        except Exception as error:
+            self.trouble = f"the program's answer could not be read: {type(error).__name__}"
+        raise Gone(self.trouble)
+
+    def reply(self, seen: Seen | None = None) -> Any:
+        try:
+            while not self.trouble and (message := receive(self.stream, self.most))[0] == FUNCTION:
+                self.call_back(message)
+            if not self.trouble:
+                outcome = self.error(message[1]) if message[0] == "error" else self.value(message, seen)
+        except (EOFError, OSError):
+            self.trouble = GONE
+        except Exception as error:  # whatever it may have sent: too long, too deep, not JSON, not hashable
+            self.trouble = f"the program's answer could not be read: {type(error).__name__}"
+        if self.trouble:
+            raise Gone(self.trouble)
+        if type(outcome) is Raised:
+            raise outcome.error
+        return outcome
+
+    def value(self, message: list[Any], seen: Seen | None) -> Any:
+        """What the call answered, once its arguments are as the program left them."""
+        _, packed, changes, printed = message
+        value = unpack(packed, self.known, seen)
+        given = [] if seen is None else list(seen.objects)
+        for index, changed in changes:
+            refill(given[index], contents(changed, self.known, seen))
+        for stream, text in zip((sys.stdout, sys.stderr), printed, strict=True):
+            if text:
+                stream.write(text)
+        return value
+
+    def error(self, told: dict[str, Any]) -> Raised:
+        """The program's exception, as one of Python's own or of a class that stands for the program's."""
+        if told["library"]:
+            self.unknown = self.unknown or unnamed(told["library"])
+        error = errors.own(told)
+        if told["chain"] and isinstance(error, Exception):
+            kind = self.stand_in(told["chain"])
+            error = errors.stood_in(kind, told, self.known(OBJECT, [told["number"], []]))
+        error.add_note(f"the program raised {told['name']}: {told['text']}")
+        return Raised(error)
+
+    def stand_in(self, chain: list[list[Any]]) -> type:
+        """The class that stands for the first of the program's classes of exceptions that are listed."""
+        parent: type | None = None
+        for number, name, own in reversed(chain):
+            if number not in self._errors:
+                base = errors.own_class(own) or RuntimeError
+                self._errors[number] = errors.stand_in(name, number, parent, base, self.opaque)
+            parent = self._errors[number]
+        if parent is None:
+            raise ValueError(chain)
+        return parent
+
+    def call_back(self, message: list[Any]) -> None:
+        """The program calls a function that a test gave to it."""
+        _, number, packed = message
+        args, kwargs = unpack(packed, self.known)
+        try:
+            reply = ["value", pack(self.functions[number](*args, **dict(kwargs)), self.number)]
+        except Exception as error:
+            reply = ["error", errors.described(error)]
+        send(self.stream, reply)
+
+    def number(self, value: Any) -> dict[str, Any]:
+        """What stands for a value that is no plain data."""
+        if is_remote(value):
+            return {OBJECT: object.__getattribute__(value, "_sk_number")}
+        number = getattr(value, "_sk_number", None)  # what came from the program goes back as itself
+        if isinstance(value, errors.Stand) and value._sk_remote is not None:
+            return self.number(value._sk_remote)
+        if type(number) is int and (base_of(value) or isinstance(value, type)):
+            return {OBJECT: number}
+        if name := builtin_name(value):
+            return {"builtin": name}
+        if arrays.is_scalar(value):
+            return {"scalar": [arrays.parts(value), pack(value.item(), self.number)]}
+        if (base := base_of(value)) is not None:
+            return {"like": pack(BASES[base](value), self.number)}
+        if not callable(value):
+            raise self.opaque(
+                f"a {type(value).__name__} cannot be handed to the program: pass plain data or a function"
+            )
+        self.functions.append(value)
+        return {FUNCTION: len(self.functions) - 1}
+
+    def type_of(self, value: Any) -> Any:
+        """As `type`: of an object of the program, its class there."""
+        number = None if is_remote(value) else getattr(type(value), "_sk_number", None)
+        return self.ask("type", value) if is_remote(value) or number is not None else type(value)
+
+    def known(self, tag: str, body: Any) -> Any:
+        """What the program's process says stands there. Raises whatever it likes for nonsense."""
+        if tag == OBJECT:
+            number, traits = body
+            if type(number) is not int:
+                raise ValueError(number)
+            if number not in self._remotes:
+                self._remotes[number] = kind_of(frozenset(traits))(self, number)
+            return self._remotes[number]
+        if tag == "raises":
+            return self.stand_in(body)
+        if tag == "builtin" and builtin_name(value := getattr(builtins, body)):
+            return value
+        if tag == "scalar":
+            return arrays.scalar(unpack(body[0], self.known), unpack(body[1], self.known))
+        if tag == "like":
+            return self._like(*body)
+        raise ValueError(tag)
+
+    def _like(self, packed: Any, name: str, fields: list[str], number: int, traits: list[str]) -> Any:
+        """Plain data of a class of the program: its value, and for what else it has the program is asked."""
+        if number in self._alike:
+            return self._alike[number]
+        value = unpack(packed, self.known)
+        if type(value) not in IMMUTABLE:
+            raise ValueError(name)
+        remote: Any = self.known(OBJECT, [number, traits])
+        base: Any = collections.namedtuple(name, fields) if type(value) is tuple and fields else type(value)
+        own = {one: functools.partial(_forwarded, remote, one) for one in traits}
+        names = {"_sk_number": number, "_sk_remote": remote, "__getattr__": lambda self, asked: getattr(remote, asked)}
+        kind = type(name, (base,), {**names, **own})
+        self._alike[number] = kind(*value) if fields else kind(value)
+        return self._alike[number]
+
+
+def _forwarded(remote: Remote, name: str, *args: Any) -> Any:
+    """An operator that the program's class has overridden."""
+    return getattr(type(remote), name)(remote, *args)
+
+
+class Raised:
+    """An exception as an answer."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error: Exception = error

@@ -1,0 +1,170 @@
+"""The tests' process: executes the tests, in which the program's functions are calls to another process.
+
+No code of the program ever runs here: what it answers are plain values and numbers of objects. Whatever it does to its
+own process, an assertion of the tests is evaluated by this one. Runs inside the sandbox, since tests may be generated.
+"""
+
+from __future__ import annotations
+
+import ast
+import socket
+import sys
+import traceback
+import types
+from typing import Any
+
+from searchkit.sandbox import cases
+from searchkit.sandbox.channel import Channel, Gone
+from searchkit.sandbox.held import Held
+from searchkit.sandbox.libraries import unnamed
+from searchkit.sandbox.program import preamble
+from searchkit.sandbox.remote import Opaque, is_remote
+from searchkit.sandbox.wire import END, STARTED, send
+
+LONGEST_REASON = 300  # characters
+FILE = "<test>"
+HELD = "an object of the program holds a list or the like that the test has too, and one of them changed it"
+NOTHING_ASKED = "the test asked nothing of the program"
+
+
+class Missing(NameError):
+    """The program does not define what the tests call."""
+
+
+def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> None:
+    """Run each test; send [passed, reason] for each as it ends, then "end"."""
+    court = Court(Channel(stream, job["most"]), job["entry_point"])
+    trouble = court.prepare(job["prompt"]) or court.start()
+    if not trouble:
+        send(desk, STARTED)
+    if not trouble and any("std" in test["text"] for test in job["tests"]):
+        court.channel.ask("listen")
+    for test in job["tests"]:
+        passed, reason = (False, trouble) if trouble else court.run(test)
+        send(desk, [passed, "".join(c if c.isprintable() else " " for c in reason[:LONGEST_REASON])])
+    send(desk, END)
+
+
+class Court:
+    """The names of the prompt, the program, and how its execution ended."""
+
+    def __init__(self, channel: Channel, entry_point: str) -> None:
+        self.channel: Channel = channel
+        self.entry_point: str = entry_point
+        self.given: dict[str, Any] = {}
+        self.raised: dict[str, Any] | None = None
+
+    def prepare(self, prompt: str) -> str:
+        """Why the prompt cannot be executed; "" if it was. It is trusted: its helpers are not the program's."""
+        try:
+            exec(compile(preamble(prompt), "<prompt>", "exec", dont_inherit=True), self.given)
+        except BaseException as error:
+            return f"the prompt raised {type(error).__name__}"
+        self.given.pop("__builtins__", None)
+        return ""
+
+    def start(self) -> str:
+        """Why the program cannot be called; "" if it can, even if some of it raised."""
+        try:
+            self.raised = self.channel.started()
+        except Gone as error:
+            return str(error)
+        return ""
+
+    def run(self, test: dict[str, Any]) -> tuple[bool | None, str]:
+        """Whether a test passed, which is: it ran to its end, and so did every call that it made; and why not.
+
+        None: it can be neither passed nor failed.
+        """
+        self.channel.unknown, self.channel.asked, self.channel.held = "", 0, Held()
+        try:
+            reason = self._run(test)
+        except BaseException as error:
+            reason = reason_of(error, FILE) + self._at_module_level(error)
+        if self.channel.trouble:
+            return False, reason or self.channel.trouble
+        if self.channel.unknown:
+            return None, self.channel.unknown
+        if not reason:
+            return (True, "") if self.channel.asked else (None, NOTHING_ASKED)
+        if self.raised is not None and self.raised["library"]:
+            return None, unnamed(self.raised["library"])
+        if self.channel.held.changed():
+            return None, f"{HELD}, and the test failed ({reason})"
+        return (None, f"{test['apart']}, and the test failed ({reason})") if test["apart"] else (False, reason)
+
+    def _run(self, test: dict[str, Any]) -> str:
+        if test["unseen"]:
+            self.channel.unknown = test["unseen"]
+            return ""
+        module = sys.modules["__main__"] = types.ModuleType("__main__")
+        module.__dict__.update(self.given)
+        self._bind(test, module.__dict__)
+        exec(compile(self._source(test["text"], module.__dict__), FILE, "exec", dont_inherit=True), module.__dict__)
+        if test["case"]:
+            outcome = cases.run(module.__dict__, test["case"])
+            if outcome is not None:
+                self.channel.unknown = outcome
+        return ""
+
+    def _source(self, text: str, names: dict[str, Any]) -> str | ast.Module:
+        """The test as it is executed."""
+        if not any(word in text for word in ("main", "type", "__class__")):
+            return text
+        tree = ast.parse(text)
+        tree.body = cases.without_runners(tree.body)
+        names[_Types.NAME] = self.channel.type_of
+        return ast.fix_missing_locations(_Types().visit(tree))  # type: ignore[no-any-return]
+
+    def _bind(self, test: dict[str, Any], names: dict[str, Any]) -> None:
+        """Give the test what it uses of the program. What the prompt defines is the prompt's."""
+        names.update({name: __import__(name) for name in test["modules"] if name not in self.given})
+        taken = [name for name in test["taken"] if name == self.entry_point or name not in self.given]
+        for name in taken:
+            names.pop(name, None)  # the prompt's empty function is not the program's
+            try:
+                names[name] = self.channel.ask("entry", name)
+            except AttributeError:
+                if name == self.entry_point:
+                    raise Missing(f"the program defines no {name!r}") from None
+                continue  # a NameError where it is used, if it is
+            if is_remote(names[name]):
+                object.__setattr__(names[name], "_sk_kind", name[0].isupper())
+        self.channel.asked = sum(name in names and not is_remote(names[name]) for name in taken)  # a value is an answer
+
+    def _at_module_level(self, error: BaseException) -> str:
+        """What the program raised on its own, where a name may be missing for that."""
+        if self.raised is None or not isinstance(error, NameError | AttributeError):
+            return ""
+        return f" (the program raised {self.raised['name']}: {self.raised['text']})"
+
+
+class _Types(ast.NodeTransformer):
+    """Makes a test ask for the type of an object by a function of ours, whose name no program text can spell."""
+
+    NAME = "<type>"
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1 and not node.keywords:
+            node.func.id = self.NAME
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if node.attr != "__class__" or not isinstance(node.ctx, ast.Load):
+            return node
+        return ast.copy_location(ast.Call(ast.Name(self.NAME, ast.Load()), [node.value], []), node)
+
+
+def reason_of(error: BaseException, file: str) -> str:
+    """Where a test failed and by what. It quotes the program and no test: feedback must not give answers away."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = f"line {lines[-1]}: " if lines else ""
+    if isinstance(error, Gone):
+        return where + str(error)
+    notes = getattr(error, "__notes__", [])
+    if notes:
+        return f"{where}{notes[0]}"
+    said = f": {error}" if isinstance(error, NameError | Opaque) else ""
+    return f"{where}{type(error).__name__}{said}"

@@ -1,0 +1,65 @@
+"""Which names of a test are the program's: those that it reads globally and nowhere stores. Runs inside the sandbox.
+
+By the compiler's own table of symbols, so that a name stored in a branch, in a loop, by an import or as `global` counts
+as the test's, wherever that stands.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Names:
+    """The global names of a test. read: those it uses. stored: those it gives a meaning, at some place or other."""
+
+    read: frozenset[str]
+    stored: frozenset[str]
+
+
+def names_of(text: str) -> Names:
+    """Raises `SyntaxError` or `ValueError` for what is no Python."""
+    read, stored = set[str](), set[str]()
+    for table in _tables(symtable.symtable(text, "<test>", "exec")):
+        whole = table.get_type() == "module"
+        for symbol in table.get_symbols():
+            if not (whole or symbol.is_global()):
+                continue
+            if symbol.is_assigned() or symbol.is_imported() or (whole and symbol.is_namespace()):
+                stored.add(symbol.get_name())
+            if symbol.is_referenced():
+                read.add(symbol.get_name())
+    return Names(frozenset(read), frozenset(stored))
+
+
+def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _tables(child)
+
+
+def wanted(text: str, nodes: list[ast.AST], entry_point: str = "") -> tuple[list[str], list[str]]:
+    """What a test takes from the program, and which modules of the standard library it uses without importing them.
+
+    nodes: those of the text. A name that one of Python's own functions has, or that is used like a module of the
+    standard library, is that: a program must not redefine what it is measured with. With an entry point, that alone is
+    taken.
+    """
+    found = names_of(text)
+    free = sorted(found.read - found.stored)
+    unknown = [name for name in free if not hasattr(builtins, name) and name != entry_point]
+    modules = [name for name in unknown if name in sys.stdlib_module_names and _is_base(name, nodes)]
+    if entry_point:
+        return [entry_point] if entry_point in free else [], modules
+    return [name for name in unknown if name not in modules], modules
+
+
+def _is_base(name: str, nodes: list[ast.AST]) -> bool:
+    """Whether it is used for what it has, as in `math.pi`, and in no other way."""
+    bases = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    return all(id(node) in bases for node in nodes if isinstance(node, ast.Name) and node.id == name)

@@ -1,0 +1,200 @@
+"""`program`: the program is found wherever a reply has it, and a program that is not there is not made up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from searchkit.answers.programs import LONGEST, program
+from tests.answers.programs.replies import CONTINUING, NOT_CONTINUING, PROMPT, RIGHT, WRONG, many
+
+ROOT = Path(__file__).parents[3]
+
+
+def works(text, prompt=""):
+    """Whether the text, all of it written in these tests, defines a right function."""
+    names, limit = {}, sys.getrecursionlimit()
+    try:
+        exec(prompt + text, names)
+        return names["sq"](3) == 9 if not prompt else names["total"]([1, 2, 3]) == 6
+    except (Exception, SystemExit):
+        return False
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_program_is_found(name):
+    """It runs as it is returned."""
+    assert works(program(RIGHT[name], ("sq",)))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_no_program_is_made_up(name):
+    """What Python refuses, or what defines something else, is not made right."""
+    assert not works(program(WRONG[name], ("sq",)))
+
+
+@pytest.mark.parametrize("name", CONTINUING)
+def test_a_body_goes_on_from_the_prompt(name):
+    """With the margin that the prompt asks for; a whole program is one."""
+    found = program(CONTINUING[name], ("total",), PROMPT)
+    assert works(found, "" if "def total" in found else PROMPT) or works(found + "\nsq = lambda x: total([x] * x)")
+
+
+@pytest.mark.parametrize("name", NOT_CONTINUING)
+def test_no_body_is_made_up(name):
+    """What does not compute the sum does not do so afterwards."""
+    assert not works(program(NOT_CONTINUING[name], ("total",), PROMPT), PROMPT)
+
+
+# ---------------------------------------------------------------- which blocks, where nothing is named
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (many("x = 1", "x = 2"), "x = 2\n"),
+        (many("import math", "n = 4", "print(math.sqrt(n))"), "import math\n\n\nn = 4\n\n\nprint(math.sqrt(n))\n"),
+        (many("import math", "print(1)"), "print(1)\n"),
+        (many("print(1)") + "\n```output\n1\n```\n```\n[1, 2]\n```", "print(1)\n"),
+        ("```\nprint(1)\n```\nThis prints\n```\n1\n```", "print(1)\n"),
+        ("Sure:\nprint(1)\nDone.", "print(1)"),
+        ("I cannot.", "I cannot."),
+        ("The answer is 42.", "The answer is 42."),
+        ("42", "42"),
+    ],
+)
+def test_without_names_the_last_block_that_says_something(text, found):
+    """With what it needs: a notebook's cells; what a program printed is none."""
+    assert program(text) == found
+
+
+SOLVE = "def solve(n):\n    return n * n"
+MAIN = "n = int(input())\nprint(solve(n))"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (many(f"{SOLVE}\n{MAIN}"), f"{SOLVE}\n{MAIN}\n"),
+        (many(f"{SOLVE}\n{MAIN}", "print(solve(3))"), f"{SOLVE}\n{MAIN}\n"),
+        (many(f"{SOLVE}\n{MAIN}", "assert solve(3) == 9"), f"{SOLVE}\n{MAIN}\n"),
+        (many(SOLVE, MAIN), f"{SOLVE}\n\n\n{MAIN}\n"),
+        (many("def main():\n    print(input())", "main()"), "def main():\n    print(input())\n\n\nmain()\n"),
+        (many("n = int(input())", "print(n)"), "n = int(input())\n\n\nprint(n)\n"),
+        (many(f"{SOLVE}\n{MAIN}", "print(int(input()) ** 2)"), "print(int(input()) ** 2)\n"),
+    ],
+)
+def test_a_script_is_the_last_block_that_reads(text, found):
+    """Usage behind it is none, even where it prints."""
+    assert program(text, reads=True) == found
+
+
+def test_what_is_whole_stays_as_it_is():
+    """To the last character: repairs are for what is no Python."""
+    odd = 'def sq(x):\n    """</s> \u00a0 &lt; [EOS] >>> x"""\n    return x * x  # <|im_end|>\n'
+    assert program(odd, ("sq",)) == odd
+    assert program(f"~~~\n{odd}~~~", ("sq",)) == odd
+
+
+# ---------------------------------------------------------------- time
+
+
+FREEZING = f"{'`' * 3}{' ' * 60_000}`"  # kept: this text held the event loop for 37 s
+
+
+def shapes(n):
+    """Texts of about `n` characters that a careless scanner takes quadratic time for."""
+    fence = "`" * 3
+    units = {
+        "fences": f"{fence}\n", "labels": f"{fence}python\n", "fours": f"````python\nx = 1\n{fence}\n", "ticks": "`",
+        "ticks on lines": "`\n", "pairs": "`` ", "spaced": "` ", "tildes": "~~~python\n", "escapes": "\\`",
+        "quotes": "'''python\n", "quotations": "> ", "quoted fences": f"> {fence}python\n", "marks": "'", "texts": '"',
+        "odd texts": '\\"""\u00a0', "odd blanks": "\u00a0", "unseen": "\u200b", "tokens": "<|x|>", "half tokens": "<|",
+        "less": "<", "tags": "<code>", "square tags": "[BEGIN]", "half tags": "<code ", "done": "[DONE] ",
+        "labels alone": "python\n", "roles": "assistant\n", "entities": "&lt;", "prompts": ">>> x\n", "magic": "%x\n",
+        "plus": "+x\n", "numbers": "1 x\n", "digits": "1", "functions": "def f():\n x\n", "broken": "def f(:\n x\n",
+        "prose": "Here it is:\n    x = 1\n", "words": "Hello there\n", "brackets": "(", "closing": ")", "bars": "(\n",
+        "triple": '"""\n', "thoughts": "<think>", "LaTeX": "\\begin{code}[", "lists": "- ", "sessions": "In [1]: x\n",
+        "backslashes": "\\\n", "decorators": "@a\n", "elses": "else:\n", "semicolons": "x;", "Macs": "x\r",
+        "returns": "return x\n", "comments": "#", "futures": "from __future__ import a\n", "Python 2": "print 'a'\n",
+        "minus": "-", "attributes": ".b", "ends": f"x{fence}\n", "line": "x", "blanks": " ", "lines": "\n",
+    }  # fmt: skip
+    made = {name: unit * (n // len(unit)) for name, unit in units.items()}
+    made["names"] = "\n".join(f"{fence}python\nv{i} = v{i - 1}\n{fence}" for i in range(n // 30))
+    made["a chain"] = "\n".join(
+        f"{fence}python\ndef {f'f{i}' if i else 'sq'}(): return f{i + 1}()\n{fence}" for i in range(n // 45)
+    )
+    made["freezing"] = FREEZING
+    made["freezing, closed"] = f"{FREEZING}\nx\n{fence}"
+    made["runs"] = "x = 1\nHello there!\n" * (n // 20)
+    made["bodies"] = "Hello there:\n    return x\n\n" * (n // 28)
+    made["tail"] = f"[DONE]{' ' * n}x"
+    return made
+
+
+@pytest.mark.parametrize("name", shapes(0))
+@pytest.mark.parametrize("prompt", ["", PROMPT])
+def test_odd_texts_are_looked_through(name, prompt):
+    """None raises."""
+    assert isinstance(program(shapes(3_000)[name], ("sq",), prompt), str)
+
+
+def ends(code, seconds):
+    """Whether Python code ends within so many seconds of CPU; they pass no faster on a busy machine."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds}))\n"
+    return subprocess.run([sys.executable, "-c", limit + code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_text_that_froze_the_event_loop():
+    """37 s once, some milliseconds now: 60,000 blanks behind a fence."""
+    code = "from searchkit.answers.programs import program; from tests.answers.programs.test_program import FREEZING"
+    assert ends(f"{code}; assert program(FREEZING, ('sq',)) == FREEZING", 20)
+
+
+@pytest.mark.slow
+def test_time_is_linear_in_the_text():
+    """60,000 characters of each shape together take less than one of them would take in quadratic time."""
+    code = """
+from searchkit.answers.programs import program
+from tests.answers.programs.test_program import PROMPT, shapes
+for text in shapes(60_000).values():
+    program(text, ("sq",))
+    program(text, ("sq",), PROMPT)
+"""
+    assert ends(code, 240)
+
+
+def test_what_is_longer_than_a_program_is_not_parsed():
+    """A block in a long reply is found; a block that is too long is handed on as it is, to be refused by its length."""
+    assert program("So.\n" * LONGEST + RIGHT["tildes"], ("sq",)) == "def sq(x):\n    return x * x\n"
+    long = f"x = {'1 + ' * LONGEST}1\n"
+    assert program(f"~~~python\n{long}~~~", ("x",)) == long
+
+
+def test_nothing_is_said_about_a_text_that_is_looked_at():
+    """Python warns of odd escapes and numbers in a text; filters are as they were."""
+    filters = list(warnings.filters)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        program("def sq(x): return 1if x else '\\d'", ("sq",))
+    assert (caught, list(warnings.filters)) == ([], filters)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 50_000, "-" * 50_000 + "1", "a" + ".b" * 20_000, "lambda:" * 10_000, "if a: b\n" + "elif a: b\n" * 7_000,
+     "1" + "+1" * 20_000, "a" + "()" * 20_000, "\0", "'\udc80'", "\udc80", "9" * 50_000, "f'{" * 140 + "1" + "}'" * 140,
+     "def f():\n" + "".join(" " * i + "if x:\n" for i in range(1, 150)), "nonlocal x", "def sq(x, x): pass",
+     "".join(" " * i + "try:\n" for i in range(40)) + " " * 40 + "sq = 1\n", "return"],
+)  # fmt: skip
+@pytest.mark.parametrize("label", ["", "~~~python\n"])
+def test_hostile_texts_are_only_parsed(text, label):
+    """What breaks a parser ends there, and is handed on."""
+    assert isinstance(program(label + text, ("sq",)), str)
+    assert isinstance(program(label + text, ("sq",), PROMPT), str)

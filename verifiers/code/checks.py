@@ -1,0 +1,132 @@
+"""Whether a test checks anything: what of it runs, and what of that can fail for a wrong answer."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+# Calls that fail where a value is wrong, by their names.
+CHECKING = re.compile(
+    r"assert|raise|fail|expect|check|verify|ensure|should|exit|warn|equal|close|throws|isclose", re.IGNORECASE
+)
+
+
+ASSERTIONS = re.compile(r"\b(AssertionError|Exception|BaseException)\b")  # classes that catch a failed assertion
+
+
+def running(body: Iterable[ast.stmt], called: Iterable[str] = ()) -> Iterator[ast.AST]:
+    """The nodes of what runs: statements, and the bodies of functions and classes that these or `called` name."""
+    defined: dict[str, list[ast.AST]] = {}
+    for node in body:
+        _define(node, defined)
+    waiting, reached = list[ast.AST](body), set[str]()
+    seeds = [*called]
+    while waiting or seeds:
+        nodes = list(_walk(waiting.pop())) if waiting else []
+        yield from nodes
+        names = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node, _Caught)}
+        names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        for name in {*names, *seeds} - reached:
+            reached.add(name)
+            waiting += [part for one in defined.get(name, []) for part in _inside(one)]
+        seeds = []
+
+
+def _define(node: ast.AST, defined: dict[str, list[ast.AST]]) -> None:
+    for one in ast.walk(node):
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            defined.setdefault(one.name, []).append(one)
+        elif isinstance(one, ast.Assign) and isinstance(one.value, ast.Lambda):
+            for target in one.targets:
+                if isinstance(target, ast.Name):
+                    defined.setdefault(target.id, []).append(one.value)
+
+
+def _inside(node: ast.AST) -> list[ast.AST]:
+    """What runs when a function is called, or a class used."""
+    if isinstance(node, ast.Lambda):
+        return [node.body]
+    if isinstance(node, ast.ClassDef):
+        return [part for one in node.body for part in (_inside(one) if hasattr(one, "decorator_list") else [one])]
+    return list(getattr(node, "body", []))
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs of a statement as such: not the bodies of functions, nor branches that are never taken."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += [*getattr(one, "decorator_list", []), *one.args.defaults, *filter(None, one.args.kw_defaults)]
+        elif isinstance(one, ast.ClassDef):
+            waiting += [*one.decorator_list, *one.bases, *one.body]
+        elif isinstance(one, ast.If | ast.While) and _is_false(one.test):
+            waiting += one.orelse
+        elif isinstance(one, ast.Try | ast.TryStar) and any(map(_swallows, one.handlers)):
+            waiting += [name for inner in one.body for name in _caught(inner)]
+            waiting += [*one.handlers, *one.orelse, *one.finalbody]
+        elif isinstance(one, ast.With) and any(map(_suppresses, one.items)):
+            waiting += [name for inner in one.body for name in _caught(inner)]
+        else:
+            waiting += ast.iter_child_nodes(one)
+
+
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    """Whether an assertion that failed ends there."""
+    caught = ast.unparse(handler.type) if handler.type else "BaseException"
+    goes_on = any(isinstance(one, ast.Raise | ast.Assert) or CHECKING.search(_called(one)) for one in ast.walk(handler))
+    return bool(ASSERTIONS.search(caught)) and not goes_on
+
+
+def _suppresses(item: ast.withitem) -> bool:
+    return _called(item.context_expr) == "suppress" and bool(ASSERTIONS.search(ast.unparse(item.context_expr)))
+
+
+class _Caught(ast.Name):
+    """A name that is used where a failure is caught: what it stands for checks nothing there."""
+
+
+def _caught(node: ast.stmt) -> list[ast.AST]:
+    """What remains of a statement whose failure is caught."""
+    return [_Caught(one.id, one.ctx) for one in _walk(node) if isinstance(one, ast.Name)]
+
+
+def _is_false(test: ast.expr) -> bool:
+    return (isinstance(test, ast.Constant) and not test.value) or (
+        isinstance(test, ast.Name | ast.Attribute) and ast.unparse(test).endswith("TYPE_CHECKING")
+    )
+
+
+def can_fail(nodes: Iterable[ast.AST], known: Iterable[str]) -> bool:
+    """Whether what runs checks something: an assertion, a `raise`, a call of a helper that checks by its name.
+
+    known: names that say nothing, the program's and those of functions whose bodies are looked at.
+    """
+    own = set(known)
+    for node in nodes:
+        if isinstance(node, ast.Raise) or (isinstance(node, ast.Assert) and not is_vacuous(node.test)):
+            return True
+        if isinstance(node, ast.Attribute) and node.attr.startswith("assert"):
+            return True  # called, or handed to something that calls it
+        name = _called(node)
+        if name and name not in own and CHECKING.search(name):
+            return True
+    return False
+
+
+def _called(node: ast.AST) -> str:
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute):
+            return node.func.attr
+        if isinstance(node.func, ast.Name):
+            return node.func.id
+    return ""
+
+
+def is_vacuous(test: ast.expr) -> bool:
+    """Whether an asserted expression is always true: `assert (x == 1, "message")`, `assert "x == 1"`."""
+    if isinstance(test, ast.Constant):
+        return bool(test.value)
+    return (isinstance(test, ast.Tuple | ast.List | ast.Set) and bool(test.elts)) or isinstance(test, ast.Lambda)
