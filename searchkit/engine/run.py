@@ -219,8 +219,16 @@ class Run(Relaying):
             worst = replace(worst, generations=0)
 
         span = self.span.add(name, "call", self.index, self.role)
+        around, before = self._around, (self.held, self.threads)
+        if around is not None:
+            around.whole = False
+            around.count_inside()
         held = self.hold_for(worst, span, params)
-        return await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+        try:
+            return await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+        finally:
+            if around is not None and around is before[0]:  # an agent that was given the same run, and goes on
+                self.held, self.threads = before
 
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()
