@@ -170,7 +170,9 @@ class Run(Relaying):
 
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
         check_floor(request.params, backend)
-        worst = self.worst_case(request.prompt, request.params)
+        worst, role = self.worst_case(request.prompt, request.params), self.role
+        if self._around is not None and self._around is self.held and role == "generate":  # no attempt: an agent's call
+            worst, role = replace(worst, generations=0), "plan"
         key = None
         if self._search.journal is not None:
             content = self._search.digest(self.role, request.prompt, request.params)
@@ -196,7 +198,7 @@ class Run(Relaying):
                 raise answer
             return answer
 
-        span = self.span.add(backend.name, "call", request.index, self.role)
+        span = self.span.add(backend.name, "call", request.index, role)
         if self._around is not None:
             self._around.count_inside()
         return await self._leaf(span, Held(worst, self.ledger, span), key, perform, None)
