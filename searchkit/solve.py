@@ -133,6 +133,8 @@ async def _turn(searches: Searches, bounded: bool, alone: bool) -> AsyncIterator
     searches.tasks.add(task)
     try:
         async with searches.turn if bounded else nullcontext():
+            while bounded and searches.flying:
+                await searches.landing()
             yield
     finally:
         searches.tasks.discard(task)

@@ -90,6 +90,27 @@ def searching(backend: Backend) -> Function:
     return Function(agent, name="searching")
 
 
+def mixing(backend: Backend) -> Function:
+    """A search and calls of its own, all at once."""
+
+    async def attempt(text: str, run: Run) -> str:
+        return await asked(run, backend, text)
+
+    inner = search(SelfConsistency(2, key=str), name="inner attempt")(attempt)
+
+    async def searched(text: str) -> str:
+        try:
+            return await inner(text)  # type: ignore[call-arg]
+        except BudgetExhausted:
+            return ""
+
+    async def agent(text: str, run: Run) -> str:
+        own = (asked(run, backend, f"{text} {name}") for name in "ab")
+        return " ".join(await asyncio.gather(*own, searched(text), asked(run, backend, f"{text} c")))
+
+    return Function(agent, name="mixing")
+
+
 class OverAgents(StrategyTests):
     agent: Any
 
@@ -131,3 +152,7 @@ class TestOverCompleting(OverAgents):
 
 class TestOverSearching(OverAgents):
     agent = searching
+
+
+class TestOverMixing(OverAgents):
+    agent = mixing

@@ -86,7 +86,8 @@ class Metered(Position):
             (held.span if below else self.span).children.append(span)
             await self._set_aside(worst)
             self._charge_retries(span, retried, paid=False)
-            span.replayed = True
+            span.replayed, span.began = True, time.perf_counter()
+            span.ended = span.began
             self._settle(span, worst, usage, paid=False)
 
     def _actual(self, reported: Usage, worst: Usage) -> Usage:

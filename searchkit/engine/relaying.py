@@ -88,8 +88,7 @@ class Relaying(Metered):
         needed = Usage(model_calls=1, prompt_tokens=read, generated_tokens=choices if rest else (known or 0) * choices)
         async with searches.turn:
             while searches.flying and (rest or not self.ledger.affords(cost_of(needed))):
-                searches.landed.clear()
-                await searches.landed.wait()
+                await searches.landing()
             await self.afford(needed)
         if not rest:
             return known

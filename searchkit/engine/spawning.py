@@ -209,6 +209,11 @@ class Searches:
         self._counts[place] = self._counts.get(place, 0) + 1
         return self._counts[place]
 
+    async def landing(self) -> None:
+        """Wait until one of the calls that are under way has ended."""
+        self.landed.clear()
+        await self.landed.wait()
+
 
 class Threads:
     """All that one function has spawned, by the run that spawned it: it ends with the function.
