@@ -320,6 +320,23 @@ def test_calls_at_once_wait_for_one_another_before_they_wait_for_leftovers(ceili
         assert len(WORLD.seen) == 12
 
 
+async def giving_up(text: str, run: Run) -> str:
+    """Fails, as agents do whose SDK says that the server refused them."""
+    try:
+        return " ".join([await WORLD.ask(run, f"{text} {i}", seconds=0.001) for i in range(3)])
+    except BudgetExhausted as error:
+        raise RuntimeError("402") from error
+
+
+def test_an_agent_that_fails_because_it_was_refused_is_out_of_budget() -> None:
+    """Not a failed call: the search is stopped by its budget, with the answer of the attempt that had enough."""
+    result = go(giving_up, 2, budget=Budget(generated_tokens=12))  # each needs 9 and uses 6
+    assert (result.stopped, result.errors, len(result.candidates)) == ("budget", (), 1)
+    assert result.usage.generated_tokens == 2 * len(WORLD.seen)
+    with pytest.raises(BudgetExhausted, match="generated_tokens"):
+        go(giving_up, 2, budget=Budget(generated_tokens=8))
+
+
 async def survivor(text: str, run: Run) -> str:
     """Makes do with what it has when it is refused."""
     said: list[str] = []
