@@ -229,7 +229,7 @@ class Run(ABC):
           key in the journal come from there, so that calls made at once may come in any order.
         - perform: makes the call, given a seed and how many tokens it may generate; None sends what the agent said.
         - limit: the tokens that the agent allows itself, for each of `choices`; None if it does not say. Then, under a
-          ceiling on tokens, it is the attempt's `max_tokens`, else what is left.
+          ceiling on tokens, it is the attempt's `max_tokens`, else what is left once its other calls have ended.
         - describe: what of the answer stands in the trace.
 
         The attempt is then no model call itself. Raises `BudgetExhausted`, after which the attempt ends as out of

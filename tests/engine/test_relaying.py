@@ -392,6 +392,33 @@ def test_cancelled_in_every_state_nothing_is_left(budget: Budget) -> None:
     pytest.fail("it never ended by itself")
 
 
+def test_cancelled_in_every_state_and_resumed(tmp_path: Path) -> None:
+    """Whatever was stored by then is not asked again, and the end is that of a search that nobody cancelled."""
+    whole = go(gathering)
+
+    async def cancelled(path: Path, turns: int) -> bool:
+        task = asyncio.create_task(solve("q", SelfConsistency(2, key=str), generator=gathering, journal=path))
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        ended = task.done()
+        task.cancel()
+        await asyncio.wait([task])
+        return ended
+
+    for turns in range(60):
+        path = tmp_path / f"{turns}.db"
+        ended = asyncio.run(cancelled(path, turns))
+        stored = sum(len(key) == 32 for key, _ in rows(path)) if path.exists() else 0
+        WORLD.seen.clear()
+        resumed = go(gathering, journal=path)
+        assert resumed.trace.canonical() == whole.trace.canonical()
+        assert (resumed.answer, resumed.usage) == (whole.answer, whole.usage)
+        assert resumed.paid.model_calls == len(WORLD.seen) == 8 - stored
+        if ended:
+            return
+    pytest.fail("it never ended by itself")
+
+
 def test_what_an_agent_leaves_behind_ends_with_its_attempt() -> None:
     """A task in the middle of a call is cancelled and charged; one that asks later is refused, and charges nobody."""
     late: list[type[BaseException]] = []
