@@ -12,6 +12,7 @@ from typing import Any
 from searchkit.agents.exchange import Answer, Ask
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
+from searchkit.types import Usage
 from searchkit.wire.usage import Price
 
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
@@ -87,6 +88,9 @@ class Client:
         module = http_module()
         try:
             reply = await self._client.send(request)
+        except (module.ConnectError, module.ConnectTimeout, module.PoolTimeout) as error:
+            message = f"nothing answers at {request.url.host}: {type(error).__name__}"
+            raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
         except module.TimeoutException as error:
             raise CallError(
                 f"{request.url.host} did not answer in time: {type(error).__name__}", kind="timeout"
