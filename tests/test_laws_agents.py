@@ -76,6 +76,22 @@ def completing(backend: Backend) -> Function:
     return Function(agent, name="completing")
 
 
+def completing_at_once(backend: Backend) -> Function:
+    """Three calls through the run's own door, at once."""
+
+    async def agent(text: str, run: Run) -> str:
+        async def one(number: int) -> str:
+            request = Request(Prompt.of(f"{text} {number}"), Params(max_tokens=MOST), run.seed + number)
+            try:
+                return (await run.complete(backend, request)).text
+            except BudgetExhausted:
+                return ""
+
+        return " ".join(await asyncio.gather(*map(one, range(3))))
+
+    return Function(agent, name="completing at once")
+
+
 def searching(backend: Backend) -> Function:
     """Each attempt is a search over agents that call models."""
 
@@ -148,6 +164,10 @@ class TestFirstPassOverChaining(OverAgents):
 
 class TestOverCompleting(OverAgents):
     agent = completing
+
+
+class TestOverCompletingAtOnce(OverAgents):
+    agent = completing_at_once
 
 
 class TestOverSearching(OverAgents):

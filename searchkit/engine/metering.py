@@ -102,8 +102,6 @@ class Metered(Position):
             await self._set_aside(worst)
         except BaseException as error:
             span.fail(error)
-            if self._around is not None:
-                self._around.whole = False  # what is left may be another time
             raise
 
     async def _set_aside(self, worst: Usage) -> None:

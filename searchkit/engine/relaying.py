@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from searchkit.calls import CallError
 from searchkit.engine import seeds
@@ -13,10 +13,12 @@ from searchkit.engine.held import Held
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import CEILINGS, cost_of
 from searchkit.engine.metering import NO_USAGE, Metered
-from searchkit.engine.spawning import Searches, closing
+from searchkit.engine.spawning import closing
 from searchkit.errors import AttemptEnded, BudgetExhausted
+from searchkit.trace import Span
 from searchkit.types import Sample, Usage
 
+O = TypeVar("O")  # noqa: E741
 _GENERATED, _TOTAL = CEILINGS.index("generated_tokens"), CEILINGS.index("total_tokens")
 _ANSWERED = ("timeout", "connection", "malformed")
 """Kinds of failure after which the server may have generated all that it was asked for."""
@@ -37,7 +39,7 @@ class Relaying(Metered):
         choices: int = 1,
         describe: Callable[[str], str] = str,
     ) -> Sample[str]:
-        held, searches, task = self._around, self.threads.searches, asyncio.current_task()
+        held = self._around
         if held is None:
             raise AttemptEnded("the attempt that this call belongs to has ended")
         digest = key_of(name, content)
@@ -45,55 +47,75 @@ class Relaying(Metered):
         span = held.span.add(name, "call", number, "plan")
         span.place = f"{digest.hex()} {number:06}"
         place, seed = key_of(digest, number), seeds.seed_of(seeds.derive(self.key, digest.hex(), number, 0))
+        key = self._attempt_key() + place if self.journaled else None
         held.asked.add(place)
         held.count_inside()
+        known, rest = self._known(held, limit)
+        read = len(content) // 4
+        least = Usage(model_calls=1, prompt_tokens=read, generated_tokens=(1 if rest else known or 0) * choices)
+
+        async def made() -> Sample[str]:
+            most = self._left(read) // choices if rest else known
+            told = most if limit is None else None
+            worst = replace(least, generated_tokens=(most or 0) * choices)
+            return await self._leaf(
+                span, Held(worst, self.ledger, span), key,
+                lambda: _sent(perform(seed, told), worst), None, lambda sample: _said(sample, describe, told),
+            )  # fmt: skip
+
+        try:
+            return await self._own(held, span, least, made, last=rest)
+        except BaseException as error:
+            held.failed(digest, number)
+            if isinstance(error, BudgetExhausted):
+                held.exhausted = error.ceiling
+            raise
+
+    def _known(self, held: Held, limit: int | None) -> tuple[int | None, bool]:
+        """The tokens of each choice of a call, if they are known; and whether it is to have what is left of a ceiling.
+
+        `limit`, else under a ceiling on tokens those of the attempt's parameters, else what is left.
+        """
+        counted = self.ledger.has_ceiling("generated_tokens") or self.ledger.has_ceiling("total_tokens")
+        known = held.params.max_tokens if limit is None and counted and held.params is not None else limit
+        return known, counted and known is None
+
+    def _left(self, read: int) -> int:
+        """The tokens that may still be generated here after `read` were read."""
+        free = self.ledger.free()
+        return int(min(free[_GENERATED], free[_TOTAL] - read))
+
+    async def _own(
+        self, held: Held, span: Span, least: Usage, make: Callable[[], Awaitable[O]], *, last: bool = False
+    ) -> O:
+        """A call that an agent makes by itself, which ends with its attempt.
+
+        An attempt draws on one share, whose leftovers only one call at a time may wait for. So each waits until `least`
+        can be paid for: first for the attempt's calls under way, then for what siblings leave over. last: it waits for
+        all that are under way.
+        """
+        searches, task = self.threads.searches, asyncio.current_task()
         searches.tasks.add(task)
         try:
-            read = len(content) // 4
-            most = await self._room(held, searches, limit, read, choices)
-            told = most if limit is None else None
-            worst = Usage(model_calls=1, prompt_tokens=read, generated_tokens=(most or 0) * choices)
-            key = self._attempt_key() + place if self.journaled else None
-            searches.flying += 1
+            if self.ledger.bounded:
+                async with searches.turn:
+                    while searches.flying and (last or not self.ledger.affords(cost_of(least))):
+                        await searches.landing()
+                    await self.afford(least)
+            searches.flying += 1  # nothing is awaited between this and the hold
             try:
-                return await self._leaf(
-                    span, Held(worst, self.ledger, span), key,
-                    lambda: _sent(perform(seed, told), worst), None, lambda sample: _said(sample, describe, told),
-                )  # fmt: skip
+                return await make()
             finally:
                 searches.flying -= 1
                 searches.landed.set()
         except BaseException as error:
-            held.failed(digest, number)
             if span.status == "open":
                 span.fail(error)
             if isinstance(error, BudgetExhausted):
-                held.exhausted, held.whole = error.ceiling, False
+                held.whole = False
             raise
         finally:
             searches.tasks.discard(task)
-
-    async def _room(self, held: Held, searches: Searches, limit: int | None, read: int, choices: int) -> int | None:
-        """Wait until a call can be paid for, if need be for other calls of the attempt, then for siblings' leftovers.
-
-        How many tokens each choice of it may have: `limit`, else those of the attempt's parameters, else what is left
-        once the attempt's other calls have ended; None where none is known and no ceiling is on tokens.
-        Raises `BudgetExhausted`.
-        """
-        if not self.ledger.bounded:
-            return limit
-        counted = self.ledger.has_ceiling("generated_tokens") or self.ledger.has_ceiling("total_tokens")
-        known = held.params.max_tokens if limit is None and counted and held.params is not None else limit
-        rest = counted and known is None
-        needed = Usage(model_calls=1, prompt_tokens=read, generated_tokens=choices if rest else (known or 0) * choices)
-        async with searches.turn:
-            while searches.flying and (rest or not self.ledger.affords(cost_of(needed))):
-                await searches.landing()
-            await self.afford(needed)
-        if not rest:
-            return known
-        free = self.ledger.free()
-        return int(min(free[_GENERATED], free[_TOTAL] - read) // choices)
 
     # ---------------------------------------------------------------- the attempt
 

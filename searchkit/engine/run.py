@@ -170,8 +170,9 @@ class Run(Relaying):
 
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
         check_floor(request.params, backend)
-        worst, role = self.worst_case(request.prompt, request.params), self.role
-        if self._around is not None and self._around is self.held and role == "generate":  # no attempt: an agent's call
+        worst, role, around = self.worst_case(request.prompt, request.params), self.role, self._around
+        own = around is not None and around is self.held  # an agent's call: no attempt
+        if own and role == "generate":
             worst, role = replace(worst, generations=0), "plan"
         key = None
         if self._search.journal is not None:
@@ -199,9 +200,12 @@ class Run(Relaying):
             return answer
 
         span = self.span.add(backend.name, "call", request.index, role)
-        if self._around is not None:
-            self._around.count_inside()
-        return await self._leaf(span, Held(worst, self.ledger, span), key, perform, None)
+        if around is not None:
+            around.count_inside()
+        held = Held(worst, self.ledger, span)
+        if around is None or not own:
+            return await self._leaf(span, held, key, perform, None)
+        return await self._own(around, span, worst, lambda: self._leaf(span, held, key, perform, None))
 
     async def call(
         self,

@@ -337,6 +337,13 @@ def test_an_agent_that_fails_because_it_was_refused_is_out_of_budget() -> None:
         go(giving_up, 2, budget=Budget(generated_tokens=8))
 
 
+def test_completions_at_once_wait_for_one_another_too() -> None:
+    """Each attempt has 8 tokens for three calls that hold 4 and cost 2: the third waits until one of them ends."""
+    for _ in range(5):
+        result = go(completing, 2, budget=Budget(generated_tokens=16))
+        assert (result.stopped, result.usage.model_calls, result.usage.generated_tokens) == ("done", 6, 12)
+
+
 async def survivor(text: str, run: Run) -> str:
     """Makes do with what it has when it is refused."""
     said: list[str] = []
@@ -360,6 +367,27 @@ def test_an_attempt_that_was_refused_is_not_stored_as_finished(tmp_path: Path) -
     assert (more.usage.model_calls, more.paid.model_calls, len(WORLD.seen)) == (5, 2, 5)
     less = go(survivor, 1, journal=path, budget=Budget(model_calls=2))
     assert (less.usage.model_calls, less.paid.model_calls, less.diverged) == (2, 0, 0)  # it was not let
+
+
+async def content_with_less(text: str, run: Run) -> str:
+    said: list[str] = []
+    try:
+        for number in range(4):
+            request = Request(Prompt.of(f"{text} {number}"), Params(max_tokens=4), run.seed + number)
+            said.append((await run.complete(BACKEND, request)).text)
+    except BudgetExhausted:
+        pass
+    return " ".join(said)
+
+
+def test_nor_is_one_whose_completion_was_refused(tmp_path: Path) -> None:
+    path, before = tmp_path / "run.db", BACKEND.calls
+    first, again, more = (
+        go(content_with_less, 1, journal=path, budget=Budget(model_calls=calls)) for calls in (2, 2, 4)
+    )
+    assert again.trace.canonical() == first.trace.canonical()
+    assert [result.paid.model_calls for result in (first, again, more)] == [2, 0, 2]
+    assert (more.usage.model_calls, BACKEND.calls - before) == (4, 4)
 
 
 # ---------------------------------------------------------------- the end of an attempt
@@ -447,6 +475,29 @@ def test_what_an_agent_leaves_behind_ends_with_its_attempt() -> None:
     assert [content for content, _ in WORLD.seen] == ["long"]
     assert (result.usage.model_calls, result.usage.generated_tokens, result.usage.estimated_tokens) == (1, 5, 5)
     assert late == [AttemptEnded]
+
+
+def test_a_completion_that_an_agent_leaves_behind_ends_with_its_attempt() -> None:
+    """Cancelled and charged at its worst; nothing of it is in flight afterwards."""
+    slow = Counting(Shuffled(Scripted(lambda request: "late"), most=600))
+
+    async def agent(text: str, run: Run) -> str:
+        request = Request(Prompt.of(text), Params(max_tokens=4), run.seed)
+        keep.append(asyncio.create_task(run.complete(slow, request)))
+        while not slow.in_flight:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return text
+
+    keep: list[asyncio.Task[Any]] = []
+
+    async def main() -> Result[Any]:
+        result = await solve("q", Function(agent))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return result
+
+    result = asyncio.run(main())
+    assert (slow.calls, slow.in_flight) == (1, 0)
+    assert (result.usage.model_calls, result.usage.generated_tokens, result.usage.estimated_tokens) == (1, 4, 4)
 
 
 def test_a_second_attempt_on_the_same_run_owes_the_first_nothing() -> None:
