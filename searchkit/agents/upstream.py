@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from searchkit.agents.exchange import Answer, Ask
 from searchkit.calls import CallError
@@ -17,6 +18,8 @@ from searchkit.wire.usage import Price
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 MOST_AT_ONCE = 256
 """Connections of one search."""
+_OPENING = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_AGAIN = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 @dataclass(frozen=True)
@@ -72,31 +75,45 @@ class Upstream:
 
 
 class Client:
-    """HTTP for one search, on its loop: a cancelled call closes its connection. options: of the client that it is."""
+    """HTTP for one search, on its loop: a cancelled call closes its connection. options: of its connections."""
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         module = http_module()
         limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
-        self._client: Any = module.AsyncClient(timeout=None, limits=limits, **dict(options or {}))
+        self._client: Any = module.AsyncClient(timeout=None, **{"limits": limits, **dict(options or {})})
 
     async def send(self, ask: Ask) -> Answer:
-        """Raises `CallError` where no whole answer came."""
-        request = self._client.build_request(
-            ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
-        )
-        module = http_module()
+        """Raises `CallError` where no whole answer came. What the server says of the keys that it got is left out."""
+        module, host = http_module(), urlsplit(ask.url).hostname
         try:
+            request = self._client.build_request(
+                ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
+            )
             reply = await self._client.send(request)
         except module.TimeoutException as error:
-            raise CallError(
-                f"{request.url.host} did not answer in time: {type(error).__name__}", kind="timeout"
-            ) from error
+            raise CallError(f"{host} did not answer in time: {type(error).__name__}", kind="timeout") from error
+        except (module.LocalProtocolError, module.InvalidURL, UnicodeError) as error:  # these quote what was to be sent
+            raise CallError(f"{host} cannot be sent that: {type(error).__name__}", kind="bad_request") from None
         except module.HTTPError as error:
-            raise CallError(f"{request.url.host} gave no whole answer: {error}", kind="connection") from error
-        return Answer(reply.status_code, reply.content, reply.headers.get("content-type", ""))
+            raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
+        again = {name: reply.headers[name] for name in _AGAIN if name in reply.headers}
+        body = _without(reply.content, _keys(ask))
+        return Answer(reply.status_code, body, reply.headers.get("content-type", ""), again)
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _keys(ask: Ask) -> list[str]:
+    """What opens the server to this request, the longest first: one may begin with another."""
+    said = (ask.headers.get(name, "").removeprefix("Bearer ") for name in _OPENING)
+    return sorted((key for key in said if key), key=len, reverse=True)
+
+
+def _without(text: bytes, keys: list[str]) -> bytes:
+    for key in keys:
+        text = text.replace(key.encode(), b"[api key]")
+    return text
 
 
 def http_module() -> ModuleType:
