@@ -56,9 +56,8 @@ def litellm_calls(*, keep_seeds: bool = False, price: Price | None = None, **opt
         with _CHANGING:
             clients.users -= 1
             if not clients.users:
-                litellm.client_session.close()
                 for name in _REPLACED:
-                    delattr(litellm, name)
+                    vars(litellm).pop(name, None)
                 for name, value in clients.replaced.items():
                     setattr(litellm, name, value)
 

@@ -13,7 +13,7 @@ import asyncio
 import concurrent.futures
 import warnings
 from collections.abc import Mapping
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from searchkit.agents.exchange import Answer, Ask, sent_on
@@ -26,6 +26,7 @@ from searchkit.wire import route_of
 from searchkit.wire.usage import Price
 
 _OF_CONNECTIONS = ("verify", "cert", "trust_env", "http1", "http2", "proxy", "limits")
+_PLAIN: Mapping[str, Any] = MappingProxyType({})  # one object, by which the attempts of a search share connections
 _BLOCKING = (
     "a synchronous HTTP client was called by an agent that is a coroutine: the search would stand still; use "
     "searchkit.agents.async_client(), or make the agent a plain def, which runs in a thread"
@@ -61,12 +62,12 @@ def async_transport(module: ModuleType, manner: Manner, options: Mapping[str, An
     connections = _of_connections(options)
 
     class Relaying(base):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._straight = module.AsyncClient(**connections)
+        _straight: Any = None
 
         async def handle_async_request(self, request: Any) -> Any:
             attempt = _attempt(request)
             if attempt is None:
+                self._straight = self._straight or module.AsyncClient(**connections)
                 return await self._straight.send(request, stream=True)
             ask = _ask(request, await request.aread())
             work = _answered(attempt, ask, manner, connections)
@@ -78,7 +79,8 @@ def async_transport(module: ModuleType, manner: Manner, options: Mapping[str, An
             return _reply(module, request, answer)
 
         async def aclose(self) -> None:
-            await self._straight.aclose()
+            if self._straight is not None:
+                await self._straight.aclose()
 
     return Relaying()
 
@@ -89,12 +91,12 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
     connections = _of_connections(options)
 
     class Relaying(base):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._straight = module.Client(**connections)
+        _straight: Any = None
 
         def handle_request(self, request: Any) -> Any:
             attempt = _attempt(request)
             if attempt is None:
+                self._straight = self._straight or module.Client(**connections)
                 return self._straight.send(request, stream=True)
             ask = _ask(request, request.read())
             if _running() is attempt.loop:
@@ -109,7 +111,8 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
             return _reply(module, request, answer)
 
         def close(self) -> None:
-            self._straight.close()
+            if self._straight is not None:
+                self._straight.close()
 
     return Relaying()
 
@@ -189,9 +192,9 @@ def _of_client(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "proxy"}
 
 
-def _of_connections(options: Mapping[str, Any]) -> dict[str, Any]:
+def _of_connections(options: Mapping[str, Any]) -> Mapping[str, Any]:
     """What whoever opens the connections is given."""
-    return {name: options[name] for name in _OF_CONNECTIONS if name in options}
+    return {name: options[name] for name in _OF_CONNECTIONS if name in options} or _PLAIN
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

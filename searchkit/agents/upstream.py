@@ -97,23 +97,19 @@ class Client:
         except module.HTTPError as error:
             raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
         again = {name: reply.headers[name] for name in _AGAIN if name in reply.headers}
-        body = _without(reply.content, _keys(ask))
+        body = _without_keys(reply.content, ask, 8 if reply.status_code >= 400 else 20)
         return Answer(reply.status_code, body, reply.headers.get("content-type", ""), again)
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
-def _keys(ask: Ask) -> list[str]:
-    """What opens the server to this request, the longest first: one may begin with another."""
+def _without_keys(body: bytes, ask: Ask, least: int) -> bytes:
+    """`body` without the keys that the request had. least: characters; what is shorter is a word that a model may say."""
     said = (ask.headers.get(name, "").removeprefix("Bearer ") for name in _OPENING)
-    return sorted((key for key in said if key), key=len, reverse=True)
-
-
-def _without(text: bytes, keys: list[str]) -> bytes:
-    for key in keys:
-        text = text.replace(key.encode(), b"[api key]")
-    return text
+    for key in sorted((key for key in said if len(key) >= least), key=len, reverse=True):  # one may begin with another
+        body = body.replace(key.encode(), b"[api key]")
+    return body
 
 
 def http_module() -> ModuleType:

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 ROUNDS = 2
-WORDS = "all of the sides are equal so that sum must be even and then half".split()
+WORDS = ["all", "of", "the", "sides", "are", "equal", "so", "that", "sum", "must", "be", "even", "and", "then", "half"]
 Event = tuple[str, dict[str, Any]]
 
 
@@ -35,13 +35,17 @@ def counted(value: Any) -> int:
 
 
 class ModelServer:
-    """A context manager. latency: seconds before an answer. `bodies`: what was asked, in order of arrival.
+    """A context manager. `bodies`: what was asked, in order of arrival.
 
-    `prompt_tokens` and `generated_tokens` are sums over the answers that were sent whole; `aborted`: clients that left.
+    latency: seconds before an answer. slow: the latency is only that of requests which have this text; others wait
+    until `least` of these are in flight. refusal: a status and a message, of all answers; {key} stands for the key that
+    came. `prompt_tokens` and `generated_tokens` are sums over the answers that were sent whole; `aborted`: clients that left.
     """
 
-    def __init__(self, latency: float = 0.0, refusal: tuple[int, str] | None = None) -> None:
-        self.latency = latency
+    def __init__(
+        self, latency: float = 0.0, *, slow: str = "", least: int = 0, refusal: tuple[int, str] | None = None
+    ) -> None:
+        self.latency, self.slow, self.least = latency, slow, least
         self.refusal = refusal
         self.bodies: list[tuple[str, dict[str, Any]]] = []
         self.keys: list[str] = []
@@ -82,9 +86,12 @@ class ModelServer:
             status, message = self.refusal
             error = {"message": message.replace("{key}", self.keys[-1]), "type": "e", "code": None, "param": None}
             return JSONResponse({"type": "error", "error": error}, status)
+        waits = self.slow in json.dumps(body)
+        while not waits and self.in_flight < self.least:
+            await asyncio.sleep(0.001)
         self.in_flight += 1
         try:
-            if self.latency and await self._left(request):
+            if self.latency and waits and await self._left(request):
                 self.aborted += 1
                 return Response(status_code=499)
         finally:
