@@ -12,6 +12,7 @@ _SECRET = re.compile(
     r"|API[_.-]?KEYS?\d*(?:$|[_.-])|(?:^|[_.-])(?:KEYS?|PAT)(?:[_.-]?\d+)?$|(?:TOKEN|SECRET|PASSWORD)$",
     re.IGNORECASE,
 )
+_ENDPOINT = re.compile(r"http://127\.0\.0\.1:\d+/r/[\w-]{32}(?:/|$)")
 _LEAST_SECRET = 8  # characters of a value that is looked for in others
 
 
@@ -62,3 +63,12 @@ class Endpoint:
             "ANTHROPIC_BASE_URL": self.anthropic_url,
             "ANTHROPIC_API_KEY": self.api_key,
         }
+
+
+def is_endpoint(url: str) -> bool:
+    """Whether `url` is one of an attempt: what is called there is counted there.
+
+    >>> is_endpoint("http://127.0.0.1:4000/r/0123456789abcdef0123456789abcdef/v1/models"), is_endpoint("http://h/v1")
+    (True, False)
+    """
+    return _ENDPOINT.match(url) is not None

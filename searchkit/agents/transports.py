@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from searchkit.agents.endpoint import is_endpoint
 from searchkit.agents.exchange import Answer, Ask, sent_on
 from searchkit.agents.relayed import GONE, Manner, refused, relayed
 from searchkit.agents.upstream import Client, http_module
@@ -121,7 +122,9 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
 
 
 def _attempt(request: Any) -> Attempt | None:
-    """The attempt that a request belongs to; None for what is no model call of an attempt."""
+    """The attempt that a request belongs to; None for what is sent straight: it has none, or an endpoint counts it."""
+    if is_endpoint(str(request.url)):
+        return None
     attempt = CURRENT.get()
     if attempt is None and request.method == "POST" and route_of(request.url.path) is not None:
         _warn()
