@@ -137,7 +137,10 @@ def test_a_ceiling_binds(
         calls, generated = server.calls, server.generated_tokens
         try:
             result = run(
-                built(agent, server, door, provider, stream), server, BestOfN(8, Predicate(lambda _: 0.0)), budget=budget
+                built(agent, server, door, provider, stream),
+                server,
+                BestOfN(8, Predicate(lambda _: 0.0)),
+                budget=budget,
             )
         except SearchkitError:
             pass

@@ -58,7 +58,9 @@ class ModelServer:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.root = "http://{}:{}".format(*self._socket.getsockname())
         self.url = f"{self.root}/v1"
-        config = uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            _proxied(Starlette(routes=routes)), log_config=None, lifespan="off", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
 
@@ -111,6 +113,15 @@ class ModelServer:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait({gone})
         return bool(done)
+
+
+def _proxied(app: Any) -> Any:
+    """`app`, which takes requests that are sent to it as to a proxy for its own."""
+
+    async def called(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "path": re.sub(r"^https?://[^/]*", "", scope["path"])}, receive, send)
+
+    return called
 
 
 async def _sent(events: list[tuple[str, Any]]) -> AsyncIterator[bytes]:

@@ -94,9 +94,7 @@ def openai_sync_stream(question: str, access: Access) -> str:
     with openai.OpenAI(**access.openai) as api:
         messages, said = begun(question), None
         while said is None:
-            with api.chat.completions.stream(
-                model="m", messages=messages, tools=CHAT_TOOLS, max_tokens=MOST
-            ) as stream:
+            with api.chat.completions.stream(model="m", messages=messages, tools=CHAT_TOOLS, max_tokens=MOST) as stream:
                 answer = stream.get_final_completion()
             said = chat_answer(messages, answer.choices[0].message)
         return said
@@ -213,9 +211,7 @@ def curl(question: str, access: Access) -> str:
         message = json.loads(done.stdout)["choices"][0]["message"]
         messages.append(message)
         for call in message.get("tool_calls") or ():
-            messages.append(
-                {"role": "tool", "tool_call_id": call["id"], "content": add(call["function"]["arguments"])}
-            )
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": add(call["function"]["arguments"])})
         said = None if message.get("tool_calls") else message["content"]
     return said
 
