@@ -7,7 +7,8 @@ gateway of `searchkit.serving` listens.
 """
 
 from searchkit.agents.endpoint import Endpoint
+from searchkit.agents.litellm import litellm_calls
 from searchkit.agents.transports import async_client, client
 from searchkit.agents.upstream import Upstream
 
-__all__ = ["Endpoint", "Upstream", "async_client", "client"]
+__all__ = ["Endpoint", "Upstream", "async_client", "client", "litellm_calls"]

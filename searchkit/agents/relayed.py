@@ -21,11 +21,13 @@ from searchkit.errors import AttemptEnded, BudgetExhausted
 from searchkit.protocols import Run
 from searchkit.types import Sample, Usage
 from searchkit.wire import refusals
+from searchkit.wire.fields import LARGEST
 from searchkit.wire.usage import Price
 
 Send = Callable[[Ask], Awaitable[Answer]]
 NO_USAGE = Usage()
 EVENTS = "text/event-stream; charset=utf-8"
+_NAME = 100  # characters of a model's name in the trace
 GONE = "the attempt has ended"
 
 
@@ -46,11 +48,10 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     if route is None:
         return await send(ask)
     try:
-        request = wire.parse(route, ask.body)
+        request = wire.parse(route, ask.body, LARGEST)
     except wire.WireError as error:
         return Answer(error.status, refusals.refusal(route, error))
     host = urlsplit(ask.url).netloc
-
     kept = manner.keep_seeds and request.seed is not None
 
     async def perform(seed: int, most: int | None) -> Sample[str]:
@@ -63,7 +64,7 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     try:
         limit = request.params.max_tokens
         sample = await run.relay(
-            request.model, f"{host} {wire.content(request)}", perform,
+            request.model[:_NAME], f"{host} {wire.content(request)}", perform,
             limit=limit, choices=request.n, describe=lambda text: _said(request, json.loads(text)),
         )  # fmt: skip
     except BudgetExhausted as error:
@@ -76,7 +77,10 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         run.resource(Kept, Kept).note(run, wire.content(request), _said(request, json.loads(sample.value)))
     if not request.stream:
         return Answer(200, sample.value.encode())
-    events = wire.events(route, json.loads(sample.value), usage=request.include_usage)
+    try:
+        events = wire.events(route, json.loads(sample.value), usage=request.include_usage)
+    except wire.WireError as error:  # a server that answers in one piece where it was asked for a stream
+        return refused(path, 502, f"the answer cannot be told as a stream: {error}")
     return Answer(200, b"".join(events), EVENTS)
 
 
@@ -99,10 +103,11 @@ def _sample(request: wire.WireRequest, whole: Any, answer: Answer, price: Price 
     """What is charged and stored."""
     try:
         drawn = wire.samples(request.route, whole, request.params, price)
-    except ValueError as error:
+        text = json.dumps(whole)
+    except (ValueError, RecursionError) as error:
         raise Refused(f"what the server said is no answer: {error}", answer, "malformed") from error
     usage = sum((sample.usage for sample in drawn), NO_USAGE)
-    return Sample(json.dumps(whole), usage=replace(usage, model_calls=1))
+    return Sample(text, usage=replace(usage, model_calls=1))
 
 
 def _said(request: wire.WireRequest, whole: Any) -> str:
@@ -118,7 +123,7 @@ async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
     try:
         asked = json.loads(ask.body)
         content = json.dumps({key: asked[key] for key in sorted(asked) if key != "user"})
-        model = str(asked.get("model", "embeddings"))
+        model = str(asked.get("model", "embeddings"))[:_NAME]
     except (ValueError, RecursionError, TypeError, AttributeError):
         return refused(ask.url, 400, "the body is no JSON object")
 

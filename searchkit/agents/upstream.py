@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from searchkit.agents.exchange import Answer, Ask
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
+from searchkit.wire.streams import ANSWER_LIMIT
 from searchkit.wire.usage import Price
 
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
@@ -89,7 +90,11 @@ class Client:
             request = self._client.build_request(
                 ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
             )
-            reply = await self._client.send(request)
+            reply = await self._client.send(request, stream=True)
+            try:
+                body = await _read(reply)
+            finally:
+                await reply.aclose()
         except module.TimeoutException as error:
             raise CallError(f"{host} did not answer in time: {type(error).__name__}", kind="timeout") from error
         except (module.LocalProtocolError, module.InvalidURL, UnicodeError) as error:  # these quote what was to be sent
@@ -97,15 +102,27 @@ class Client:
         except module.HTTPError as error:
             raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
         again = {name: reply.headers[name] for name in _AGAIN if name in reply.headers}
-        body = _without_keys(reply.content, ask, 8 if reply.status_code >= 400 else 20)
+        body = _without_keys(body, ask, 8 if reply.status_code >= 400 else 20)
         return Answer(reply.status_code, body, reply.headers.get("content-type", ""), again)
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
+async def _read(reply: Any) -> bytes:
+    """The body of an answer, to its end. Raises `CallError` where there is too much of it."""
+    body = bytearray()
+    async for chunk in reply.aiter_bytes():
+        body += chunk
+        if len(body) > ANSWER_LIMIT:
+            raise CallError(
+                f"an answer of {reply.request.url.host} has more than {ANSWER_LIMIT} bytes", kind="malformed"
+            )
+    return bytes(body)
+
+
 def _without_keys(body: bytes, ask: Ask, least: int) -> bytes:
-    """`body` without the keys that the request had. least: characters; what is shorter is a word that a model may say."""
+    """`body` without the keys of the request. least: characters of a key; less may be a word that a model says."""
     said = (ask.headers.get(name, "").removeprefix("Bearer ") for name in _OPENING)
     for key in sorted((key for key in said if len(key) >= least), key=len, reverse=True):  # one may begin with another
         body = body.replace(key.encode(), b"[api key]")

@@ -180,3 +180,5 @@ async def _until_left(request: Any, ask: Ask, door: Door) -> Answer | None:
         return answer.result()
     except asyncio.CancelledError:
         return refused(ask.url, 410, GONE)
+    except Exception as error:
+        return refused(ask.url, 500, f"{type(error).__name__}: {error}")

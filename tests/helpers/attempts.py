@@ -50,8 +50,8 @@ def asked(
         status, raw = error.code, error.read()
     try:
         return status, json.loads(raw)
-    except ValueError:
-        return status, raw.decode()
+    except (ValueError, RecursionError):
+        return status, raw.decode(errors="replace")
 
 
 def calls(span: Span) -> list[Span]:

@@ -39,7 +39,7 @@ class ModelServer:
 
     latency: seconds before an answer. slow: the latency is only that of requests which have this text; others wait
     until `least` of these are in flight. refusal: a status and a message, of all answers; {key} stands for the key that
-    came. `prompt_tokens` and `generated_tokens` are sums over the answers that were sent whole; `aborted`: clients that left.
+    came. `prompt_tokens` and `generated_tokens` are sums over the answers that were sent; `aborted`: clients that left.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ModelServer:
             error = {"message": message.replace("{key}", self.keys[-1]), "type": "e", "code": None, "param": None}
             return JSONResponse({"type": "error", "error": error}, status)
         waits = self.slow in json.dumps(body)
-        while not waits and self.in_flight < self.least:
+        while not waits and self.in_flight < self.least:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         self.in_flight += 1
         try:

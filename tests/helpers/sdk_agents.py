@@ -204,8 +204,10 @@ def curl(question: str, access: Access) -> str:
     while said is None:
         body = json.dumps({"model": "m", "messages": messages, "tools": CHAT_TOOLS, "max_tokens": MOST})
         done = subprocess.run(
-            ["curl", "-sS", "--fail-with-body", f"{access.base_url}/chat/completions", "-d", "@-"]
-            + ["-H", "Content-Type: application/json", "-H", f"Authorization: Bearer {access.key}"],
+            [
+                *("curl", "-sS", "--fail-with-body", f"{access.base_url}/chat/completions", "-d", "@-"),
+                *("-H", "Content-Type: application/json", "-H", f"Authorization: Bearer {access.key}"),
+            ],
             input=body, capture_output=True, text=True, check=True,
         )  # fmt: skip
         message = json.loads(done.stdout)["choices"][0]["message"]
