@@ -40,7 +40,7 @@ def litellm_calls(*, keep_seeds: bool = False, price: Price | None = None, **opt
     except ImportError:
         raise ConfigError("litellm_calls() is for agents that use litellm: pip install litellm") from None
     with _CHANGING:
-        clients = vars(litellm).get("in_memory_llm_clients_cache")
+        clients: Any = vars(litellm).get("in_memory_llm_clients_cache")
         if not hasattr(clients, "replaced"):
             replaced = {name: vars(litellm)[name] for name in _REPLACED if name in vars(litellm)}
             clients = _clients(replaced, Manner(keep_seeds, price), options)
@@ -68,7 +68,7 @@ def _clients(replaced: dict[str, Any], manner: Manner, options: dict[str, Any]) 
     from litellm.caching.llm_caching_handler import LLMClientCache
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
-    class Clients(LLMClientCache):  # type: ignore[misc, unused-ignore]
+    class Clients(LLMClientCache):  # type: ignore[misc]
         """users: how many blocks are open."""
 
         def __init__(self) -> None:
