@@ -59,7 +59,7 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         stream, official = (True if request.stream else None), host == "api.openai.com"
         body = wire.amended(request, seed=chosen, max_tokens=most, stream=stream, official=official)
         answer = await send(replace(ask, body=json.dumps(body).encode()))
-        return _sample(request, _whole(request, answer), answer, manner.price)
+        return _sample(request, _whole(request, answer), manner.price)
 
     try:
         limit = request.params.max_tokens
@@ -85,7 +85,10 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
 
 
 def _whole(request: wire.WireRequest, answer: Answer) -> Any:
-    """The JSON of an answer, put together if it is a stream. Raises `Refused` for what is no answer of a model."""
+    """The JSON of an answer, put together if it is a stream.
+
+    Raises `Refused` for what the server refused, and `CallError` for what it broke off: agents may try that again.
+    """
     if answer.status >= 400:
         kind = "rate_limit" if answer.status == 429 else "server" if answer.status >= 500 else "bad_request"
         raise Refused(f"the server answered {answer.status}", answer, kind)
@@ -96,16 +99,16 @@ def _whole(request: wire.WireRequest, answer: Answer) -> Any:
         reader.feed(answer.body)
         return reader.answer()
     except (ValueError, RecursionError) as error:
-        raise Refused(f"what the server said is no answer: {error}", answer, "malformed") from error
+        raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
 
 
-def _sample(request: wire.WireRequest, whole: Any, answer: Answer, price: Price | None) -> Sample[str]:
+def _sample(request: wire.WireRequest, whole: Any, price: Price | None) -> Sample[str]:
     """What is charged and stored."""
     try:
         drawn = wire.samples(request.route, whole, request.params, price)
         text = json.dumps(whole)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"what the server said is no answer: {error}", answer, "malformed") from error
+        raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
     usage = sum((sample.usage for sample in drawn), NO_USAGE)
     return Sample(text, usage=replace(usage, model_calls=1))
 
@@ -134,7 +137,7 @@ async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
         try:
             read = wire.counts("chat", json.loads(answer.body)).prompt
         except (ValueError, RecursionError) as error:
-            raise Refused(f"what the server said is no answer: {error}", answer, "malformed") from error
+            raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
         return Sample(answer.body.decode(), usage=Usage(model_calls=1, prompt_tokens=read))
 
     host = urlsplit(ask.url).netloc

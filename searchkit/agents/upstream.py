@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from searchkit.agents.exchange import Answer, Ask
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
+from searchkit.types import Usage
 from searchkit.wire.streams import ANSWER_LIMIT
 from searchkit.wire.usage import Price
 
@@ -95,10 +96,15 @@ class Client:
                 body = await _read(reply)
             finally:
                 await reply.aclose()
+        except (module.ConnectError, module.ConnectTimeout, module.PoolTimeout) as error:
+            message = f"nothing answers at {host}: {type(error).__name__}"
+            raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
         except module.TimeoutException as error:
             raise CallError(f"{host} did not answer in time: {type(error).__name__}", kind="timeout") from error
         except (module.LocalProtocolError, module.InvalidURL, UnicodeError) as error:  # these quote what was to be sent
-            raise CallError(f"{host} cannot be sent that: {type(error).__name__}", kind="bad_request") from None
+            raise CallError(
+                f"{host} cannot be sent that: {type(error).__name__}", kind="bad_request", usage=Usage()
+            ) from None
         except module.HTTPError as error:
             raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
         again = {name: reply.headers[name] for name in _AGAIN if name in reply.headers}
