@@ -89,6 +89,7 @@ def run(agent: Callable[..., Any], url: str) -> Any:
     return asyncio.run(solve("How much?", SelfConsistency(1), generator=function))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", ""])
 @pytest.mark.parametrize("answer", ANSWERS, ids=range(len(ANSWERS)))
 def test_the_attempt_survives(answer: bytes, kind: str) -> None:

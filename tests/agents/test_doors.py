@@ -107,6 +107,7 @@ def test_calls_tokens_and_spans_are_those_that_the_server_counted(
     assert set(server.keys) <= {KEY, f"Bearer {KEY}"}
 
 
+@pytest.mark.slow
 @every_door
 @pytest.mark.filterwarnings("ignore:.*cannot bind")  # nobody knows beforehand which client an agent uses
 @pytest.mark.parametrize("budget", [Budget(generated_tokens=100), Budget(model_calls=5), Budget(total_tokens=400)])
