@@ -33,7 +33,7 @@ def litellm_calls(*, keep_seeds: bool = False, price: Price | None = None, **opt
     keep_seeds, price, options: as for `async_client`. Blocks may nest and overlap; the options of the first hold. Calls
     outside of attempts go straight to their servers, and are warned about once. Raises `ConfigError` without litellm.
 
-    Works with litellm 1.60 and later.
+    Tested with litellm 1.110.
     """
     try:
         import litellm

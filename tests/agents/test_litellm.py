@@ -7,6 +7,8 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -21,12 +23,19 @@ from tests.helpers.model_server import ModelServer
 from tests.helpers.sdk_agents import CHAT_TOOLS, MOST, Access, begun, chat_answer
 from tests.helpers.servers import until
 
-litellm: Any = pytest.importorskip("litellm", reason="litellm is not installed: pip install litellm")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::Warning")]  # its import alone takes seconds
+pytestmark = [
+    pytest.mark.slow,  # its import alone takes seconds
+    pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed: pip install litellm"),
+    pytest.mark.filterwarnings("ignore::Warning"),
+]
 KEY = "sk-real-0123456789"
 PLACES = (
     "client_session", "aclient_session", "in_memory_llm_clients_cache", "module_level_client", "module_level_aclient",
 )  # fmt: skip
+
+
+def lite() -> Any:
+    return import_module("litellm")
 
 
 @pytest.fixture
@@ -44,9 +53,9 @@ def asked(provider: str, access: Access, messages: list[Any]) -> dict[str, Any]:
 async def asynchronous(question: str, access: Access, provider: str, stream: bool) -> str:
     messages, said = begun(question), None
     while said is None:
-        answer = await litellm.acompletion(**asked(provider, access, messages), stream=stream)
+        answer = await lite().acompletion(**asked(provider, access, messages), stream=stream)
         if stream:
-            answer = litellm.stream_chunk_builder([chunk async for chunk in answer])
+            answer = lite().stream_chunk_builder([chunk async for chunk in answer])
         said = chat_answer(messages, answer.choices[0].message)
     return said
 
@@ -54,16 +63,16 @@ async def asynchronous(question: str, access: Access, provider: str, stream: boo
 def synchronous(question: str, access: Access, provider: str, stream: bool) -> str:
     messages, said = begun(question), None
     while said is None:
-        answer = litellm.completion(**asked(provider, access, messages), stream=stream)
+        answer = lite().completion(**asked(provider, access, messages), stream=stream)
         if stream:
-            answer = litellm.stream_chunk_builder(list(answer))
+            answer = lite().stream_chunk_builder(list(answer))
         said = chat_answer(messages, answer.choices[0].message)
     return said
 
 
 async def responses(question: str, access: Access, provider: str, stream: bool) -> str:
     for number in range(3):
-        answer = await litellm.aresponses(
+        answer = await lite().aresponses(
             model="openai/m", input=f"{question} {number}", api_base=access.base_url, api_key=access.key, stream=stream
         )
         if stream:
@@ -165,21 +174,21 @@ def test_the_first_pass_leaves_nothing_in_flight(
 
 
 def test_what_was_there_before_is_put_back(server: ModelServer) -> None:
-    before = {name: vars(litellm).get(name) for name in PLACES}
+    before = {name: vars(lite()).get(name) for name in PLACES}
     with litellm_calls():
-        inside = {name: vars(litellm).get(name) for name in PLACES}
+        inside = {name: vars(lite()).get(name) for name in PLACES}
         assert all(inside[name] is not before[name] for name in PLACES)
         with litellm_calls():
-            assert {name: vars(litellm).get(name) for name in PLACES} == inside
-        assert {name: vars(litellm).get(name) for name in PLACES} == inside
-    assert {name: vars(litellm).get(name) for name in PLACES} == before
+            assert {name: vars(lite()).get(name) for name in PLACES} == inside
+        assert {name: vars(lite()).get(name) for name in PLACES} == inside
+    assert {name: vars(lite()).get(name) for name in PLACES} == before
     with contextlib.suppress(ZeroDivisionError), litellm_calls():
         raise ZeroDivisionError
-    assert {name: vars(litellm).get(name) for name in PLACES} == before
+    assert {name: vars(lite()).get(name) for name in PLACES} == before
 
 
 def test_blocks_that_overlap_put_back_what_was_there_first(server: ModelServer) -> None:
-    before = {name: vars(litellm).get(name) for name in PLACES}
+    before = {name: vars(lite()).get(name) for name in PLACES}
     entered, leave = threading.Event(), threading.Event()
 
     def other() -> None:
@@ -191,10 +200,10 @@ def test_blocks_that_overlap_put_back_what_was_there_first(server: ModelServer) 
     with litellm_calls():
         thread.start()
         assert entered.wait(30)
-    assert vars(litellm)["client_session"] is not before["client_session"]  # the other block is open
+    assert vars(lite())["client_session"] is not before["client_session"]  # the other block is open
     leave.set()
     thread.join()
-    assert {name: vars(litellm).get(name) for name in PLACES} == before
+    assert {name: vars(lite()).get(name) for name in PLACES} == before
 
 
 def test_outside_of_an_attempt_calls_go_straight_and_are_warned_about(server: ModelServer) -> None:
