@@ -28,11 +28,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of any status, read to its end."""
+    """An answer of any status, read to its end. headers: those that tell a client whether to try again, and when."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refused(CallError):

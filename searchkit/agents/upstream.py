@@ -8,16 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from searchkit.agents.exchange import Answer, Ask
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.types import Usage
+from searchkit.wire.streams import ANSWER_LIMIT
 from searchkit.wire.usage import Price
 
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 MOST_AT_ONCE = 256
 """Connections of one search."""
+_OPENING = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_AGAIN = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 @dataclass(frozen=True)
@@ -73,34 +77,62 @@ class Upstream:
 
 
 class Client:
-    """HTTP for one search, on its loop: a cancelled call closes its connection. options: of the client that it is."""
+    """HTTP for one search, on its loop: a cancelled call closes its connection. options: of its connections."""
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         module = http_module()
         limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
-        self._client: Any = module.AsyncClient(timeout=None, limits=limits, **dict(options or {}))
+        self._client: Any = module.AsyncClient(timeout=None, **{"limits": limits, **dict(options or {})})
 
     async def send(self, ask: Ask) -> Answer:
-        """Raises `CallError` where no whole answer came."""
-        request = self._client.build_request(
-            ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
-        )
-        module = http_module()
+        """Raises `CallError` where no whole answer came. What the server says of the keys that it got is left out."""
+        module, host = http_module(), urlsplit(ask.url).hostname
         try:
-            reply = await self._client.send(request)
+            request = self._client.build_request(
+                ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
+            )
+            reply = await self._client.send(request, stream=True)
+            try:
+                body = await _read(reply)
+            finally:
+                await reply.aclose()
         except (module.ConnectError, module.ConnectTimeout, module.PoolTimeout) as error:
-            message = f"nothing answers at {request.url.host}: {type(error).__name__}"
+            message = f"nothing answers at {host}: {type(error).__name__}"
             raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
         except module.TimeoutException as error:
+            raise CallError(f"{host} did not answer in time: {type(error).__name__}", kind="timeout") from error
+        except (module.LocalProtocolError, module.InvalidURL, UnicodeError) as error:  # these quote what was to be sent
             raise CallError(
-                f"{request.url.host} did not answer in time: {type(error).__name__}", kind="timeout"
-            ) from error
+                f"{host} cannot be sent that: {type(error).__name__}", kind="bad_request", usage=Usage()
+            ) from None
         except module.HTTPError as error:
-            raise CallError(f"{request.url.host} gave no whole answer: {error}", kind="connection") from error
-        return Answer(reply.status_code, reply.content, reply.headers.get("content-type", ""))
+            raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
+        again = {name: reply.headers[name] for name in _AGAIN if name in reply.headers}
+        body = _without_keys(body, ask, 8 if reply.status_code >= 400 else 20)
+        return Answer(reply.status_code, body, reply.headers.get("content-type", ""), again)
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def _read(reply: Any) -> bytes:
+    """The body of an answer, to its end. Raises `CallError` where there is too much of it."""
+    body = bytearray()
+    async for chunk in reply.aiter_bytes():
+        body += chunk
+        if len(body) > ANSWER_LIMIT:
+            raise CallError(
+                f"an answer of {reply.request.url.host} has more than {ANSWER_LIMIT} bytes", kind="malformed"
+            )
+    return bytes(body)
+
+
+def _without_keys(body: bytes, ask: Ask, least: int) -> bytes:
+    """`body` without the keys of the request. least: characters of a key; less may be a word that a model says."""
+    said = (ask.headers.get(name, "").removeprefix("Bearer ") for name in _OPENING)
+    for key in sorted((key for key in said if len(key) >= least), key=len, reverse=True):  # one may begin with another
+        body = body.replace(key.encode(), b"[api key]")
+    return body
 
 
 def http_module() -> ModuleType:

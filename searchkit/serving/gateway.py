@@ -16,12 +16,12 @@ from typing import Any
 
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.exchange import Answer, Ask, sent_on
-from searchkit.agents.relayed import Manner, failed, relayed
+from searchkit.agents.relayed import GONE, Manner, failed, refused, relayed
 from searchkit.agents.upstream import Client, Upstream
 from searchkit.ambient import Attempt
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
-from searchkit.wire import Route, refusals, route_of
+from searchkit.serving.routes import foreign, key_of, unknown
 from searchkit.wire.fields import LARGEST
 
 STARTED = 30.0
@@ -78,7 +78,7 @@ class Gateway:
         http: Client = attempt.run.resource(upstream, Client)
         self._doors[token] = Door(attempt, upstream, http)
         base = f"{self.url}/r/{token}"
-        return token, Endpoint(f"{base}/v1", base, f"sk-searchkit-{token}", upstream.keys())
+        return token, Endpoint(f"{base}/v1", base, key_of(token), upstream.keys())
 
     def shut(self, token: str) -> None:
         """The attempt has ended: its token opens nothing any more."""
@@ -105,35 +105,34 @@ class Gateway:
         except ClientDisconnect:
             return
         if answer is not None:
-            kind = answer.content_type or "application/octet-stream"
-            await Response(answer.body, answer.status, media_type=None, headers={"content-type": kind})(
-                scope, receive, send
-            )
+            headers = {"content-type": answer.content_type or "application/octet-stream", **answer.headers}
+            await Response(answer.body, answer.status, media_type=None, headers=headers)(scope, receive, send)
 
     async def _answered(self, request: Any) -> Answer | None:
         """None where the client has left."""
-        empty, prefix, token, path = (*request.url.path.split("/", 3), "", "", "")[:4]
-        route: Route = route_of(path) or "chat"
+        url = request.scope["raw_path"].decode("latin-1")
+        empty, prefix, token, path = (*url.split("/", 3), "", "", "")[:4]
         if empty or prefix != "r" or not path:
-            return _refusal(route, 404, "there is nothing here: use the base URL that the attempt was given")
+            return refused(url, 404, "there is nothing here: use the base URL that the attempt was given")
         door = self._doors.get(token)
         if door is None:
             known = token in self._ended
-            return _refusal(route, 410 if known else 401, "the attempt has ended" if known else "no such attempt")
+            return refused(url, 410 if known else 401, GONE if known else "no such attempt")
+        headers = sent_on(dict(request.headers))
+        while path.startswith("v1/"):  # some clients add their own
+            path = path.removeprefix("v1/")
+        if (why := foreign(headers, token)) or (why := unknown(request.method, path)):
+            return refused(url, *why)
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > LARGEST:
-                return _refusal(route, 413, f"the request has more than {LARGEST} bytes")
-        headers = sent_on(dict(request.headers))
-        ask = door.upstream.ask(request.method, path, request.url.query, headers, bytes(body))
+                return refused(url, 413, f"the request has more than {LARGEST} bytes")
+        query = request.scope["query_string"].decode("latin-1")
+        ask = door.upstream.ask(request.method, f"v1/{path}", query, headers, bytes(body))
         if not await _turns(door.attempt.loop):
-            return _refusal(route, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
-        return await _until_left(request, _work(door, ask), door.attempt.loop)
-
-
-def _refusal(route: Route, status: int, why: str) -> Answer:
-    return Answer(status, refusals.body(route, status, why))
+            return refused(url, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
+        return await _until_left(request, ask, door)
 
 
 async def _work(door: Door, ask: Ask) -> Answer:
@@ -142,14 +141,19 @@ async def _work(door: Door, ask: Ask) -> Answer:
             door.attempt.run, ask, door.http.send, Manner(door.upstream.keep_seeds, door.upstream.price)
         )
     except CallError as error:
-        return failed(error)
+        return failed(ask.url, error)
 
 
 async def _turns(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether the search's loop goes on: it does not while an agent on it waits for us."""
     done, here = asyncio.Event(), asyncio.get_running_loop()
+
+    def turned() -> None:
+        with contextlib.suppress(RuntimeError):  # the gateway is closed: nobody waits any more
+            here.call_soon_threadsafe(done.set)
+
     try:
-        loop.call_soon_threadsafe(lambda: here.call_soon_threadsafe(done.set))
+        loop.call_soon_threadsafe(turned)
         async with asyncio.timeout(ANSWERS):
             await done.wait()
     except (TimeoutError, RuntimeError):  # RuntimeError: the loop is closed
@@ -157,9 +161,15 @@ async def _turns(loop: asyncio.AbstractEventLoop) -> bool:
     return True
 
 
-async def _until_left(request: Any, work: Any, loop: asyncio.AbstractEventLoop) -> Answer | None:
-    """What `work` comes to on the search's loop; it is cancelled if the client leaves."""
-    answer: asyncio.Future[Answer] = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+async def _until_left(request: Any, ask: Ask, door: Door) -> Answer | None:
+    """The answer, worked out on the search's loop; the work is cancelled if the client leaves."""
+    work = _work(door, ask)
+    try:
+        submitted = asyncio.run_coroutine_threadsafe(work, door.attempt.loop)
+    except RuntimeError:  # the loop is closed
+        work.close()
+        return refused(ask.url, 410, GONE)
+    answer: asyncio.Future[Answer] = asyncio.wrap_future(submitted)
     left = asyncio.ensure_future(request.receive())
     await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
     left.cancel()
@@ -169,4 +179,6 @@ async def _until_left(request: Any, work: Any, loop: asyncio.AbstractEventLoop) 
     try:
         return answer.result()
     except asyncio.CancelledError:
-        return _refusal("chat", 410, "the attempt has ended")
+        return refused(ask.url, 410, GONE)
+    except Exception as error:
+        return refused(ask.url, 500, f"{type(error).__name__}: {error}")
