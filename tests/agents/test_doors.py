@@ -109,7 +109,6 @@ def test_calls_tokens_and_spans_are_those_that_the_server_counted(
 
 @pytest.mark.slow
 @every_door
-@pytest.mark.filterwarnings("ignore:.*cannot bind")  # nobody knows beforehand which client an agent uses
 @pytest.mark.parametrize("budget", [Budget(generated_tokens=100), Budget(model_calls=5), Budget(total_tokens=400)])
 def test_a_ceiling_binds(door: Callable[..., Any], agent: Agent, server: ModelServer, budget: Budget) -> None:
     """By the server's own count. The attempt that meets it ends as out of budget, whatever it makes of the 402."""

@@ -156,7 +156,6 @@ def test_law_01_latencies_do_not_change_the_trace(agent: Any, server: Shuffling)
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*cannot bind")  # nobody can tell beforehand that an agent uses our client
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize(
     "budget", [Budget(generations=2), Budget(model_calls=9), Budget(generated_tokens=100), Budget(total_tokens=700)]
