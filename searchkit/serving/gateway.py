@@ -47,7 +47,7 @@ class Gateway:
             import uvicorn
         except ImportError:
             raise ConfigError("an Endpoint needs a server: pip install 'searchkit[serve]'") from None
-        self._socket = socket.socket()
+        self._socket = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends at once on sockets that say so
         self._socket.bind(("127.0.0.1", 0))
         self._doors: dict[str, Door] = {}
         self._ended: set[str] = set()
