@@ -15,7 +15,7 @@ DOOR_added_burst_ms_64        64 calls at the same moment, answered at once: wha
                               them wait for one interpreter, so it is 32 times the CPU that the door takes
 DOOR_cpu_ratio_64             as above, of 64 calls at the same moment
 DOOR_calls_per_s              of the official client, 64 in flight; openai_calls_per_s: without us
-plain_added_ms_1              a plain HTTP client (`searchkit.generators.openai.http`): what the endpoint adds to it
+plain_added_ms_1              a plain HTTP client (`searchkit.http`): what the endpoint adds to it
 plain_calls_per_s             of it through the endpoint, 64 in flight
 plain_direct_calls_per_s      without us
 plain_cpu_ms                  CPU of a call through the endpoint, that client's 0.05 ms included
@@ -39,7 +39,7 @@ from openai import AsyncOpenAI
 from searchkit import solve
 from searchkit.agents import Endpoint, Upstream, async_client
 from searchkit.function import Function
-from searchkit.generators.openai.http import Pool
+from searchkit.http import Pool
 from searchkit.strategies import SelfConsistency
 
 MANY, MODEL_SECONDS = 64, 1.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from searchkit.agents.direct import Direct
 from searchkit.agents.exchange import Answer, Ask
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
@@ -16,7 +17,7 @@ from searchkit.wire.usage import Price
 
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 MOST_AT_ONCE = 256
-"""Connections of one search."""
+"""Connections of one search that httpx holds."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +73,31 @@ class Upstream:
 
 
 class Client:
-    """HTTP for one search, on its loop: a cancelled call closes its connection. options: of the client that it is."""
+    """HTTP for one search, on its loop: a cancelled call closes its connection.
+
+    options: of an httpx client. With any, or where a proxy is configured, it is httpx that asks; else our own.
+    """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        module = http_module()
-        limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
-        self._client: Any = module.AsyncClient(timeout=None, limits=limits, **dict(options or {}))
+        self._options: dict[str, Any] = dict(options or {})
+        self._direct = Direct()
+        self._httpx: Any = None
 
     async def send(self, ask: Ask) -> Answer:
         """Raises `CallError` where no whole answer came."""
-        request = self._client.build_request(
+        pool = None if self._options else self._direct.pool(ask.url)
+        return await (self._by_httpx(ask) if pool is None else self._direct.send(pool, ask))
+
+    async def _by_httpx(self, ask: Ask) -> Answer:
+        module = http_module()
+        if self._httpx is None:
+            limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
+            self._httpx = module.AsyncClient(timeout=None, limits=limits, **self._options)
+        request = self._httpx.build_request(
             ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
         )
-        module = http_module()
         try:
-            reply = await self._client.send(request)
+            reply = await self._httpx.send(request)
         except module.TimeoutException as error:
             raise CallError(
                 f"{request.url.host} did not answer in time: {type(error).__name__}", kind="timeout"
@@ -96,7 +107,9 @@ class Client:
         return Answer(reply.status_code, reply.content, reply.headers.get("content-type", ""))
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._direct.close()
+        if self._httpx is not None:
+            await self._httpx.aclose()
 
 
 def http_module() -> ModuleType:

@@ -127,46 +127,53 @@ class Gateway:
                 return _refusal(route, 413, f"the request has more than {LARGEST} bytes")
         headers = sent_on(dict(request.headers))
         ask = door.upstream.ask(request.method, path, request.url.query, headers, bytes(body))
-        if not await _turns(door.attempt.loop):
-            return _refusal(route, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
-        return await _until_left(request, _work(door, ask), door.attempt.loop)
+        return await _until_left(request, Work(door, ask), route)
 
 
 def _refusal(route: Route, status: int, why: str) -> Answer:
     return Answer(status, refusals.body(route, status, why))
 
 
-async def _work(door: Door, ask: Ask) -> Answer:
+class Work:
+    """What one request makes the search's loop do. begun: it has turned to it, as it does not while an agent on it
+    waits for us."""
+
+    def __init__(self, door: Door, ask: Ask) -> None:
+        self._door, self._ask, self.begun = door, ask, False
+
+    async def __call__(self) -> Answer:
+        self.begun = True
+        door = self._door
+        try:
+            manner = Manner(door.upstream.keep_seeds, door.upstream.price)
+            return await relayed(door.attempt.run, self._ask, door.http.send, manner)
+        except CallError as error:
+            return failed(error)
+
+    def start(self) -> asyncio.Future[Answer]:
+        """Its answer, on the gateway's loop."""
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self(), self._door.attempt.loop))
+
+
+async def _until_left(request: Any, work: Work, route: Route) -> Answer | None:
+    """What `work` comes to; it is cancelled if the client leaves, or if the search's loop does not turn to it."""
     try:
-        return await relayed(
-            door.attempt.run, ask, door.http.send, Manner(door.upstream.keep_seeds, door.upstream.price)
-        )
-    except CallError as error:
-        return failed(error)
-
-
-async def _turns(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the search's loop goes on: it does not while an agent on it waits for us."""
-    done, here = asyncio.Event(), asyncio.get_running_loop()
-    try:
-        loop.call_soon_threadsafe(lambda: here.call_soon_threadsafe(done.set))
-        async with asyncio.timeout(ANSWERS):
-            await done.wait()
-    except (TimeoutError, RuntimeError):  # RuntimeError: the loop is closed
-        return False
-    return True
-
-
-async def _until_left(request: Any, work: Any, loop: asyncio.AbstractEventLoop) -> Answer | None:
-    """What `work` comes to on the search's loop; it is cancelled if the client leaves."""
-    answer: asyncio.Future[Answer] = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+        answer = work.start()
+    except RuntimeError:  # the loop is closed
+        return _refusal(route, 410, "the attempt has ended")
     left = asyncio.ensure_future(request.receive())
-    await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED, timeout=ANSWERS)
+    if blocked := not (work.begun or answer.done() or left.done()):
+        answer.cancel()
+    elif not answer.done():
+        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
     left.cancel()
+    if blocked:
+        return _refusal(route, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
     if not answer.done():
         answer.cancel()
         return None
     try:
         return answer.result()
     except asyncio.CancelledError:
-        return _refusal("chat", 410, "the attempt has ended")
+        return _refusal(route, 410, "the attempt has ended")
