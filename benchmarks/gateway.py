@@ -12,7 +12,7 @@ DOOR_cpu_ratio_1              CPU of this process a call, over that of the offic
 openai_direct_cpu_ms_1        that CPU, ms a call
 DOOR_added_ms_64              64 agents side by side, a model of 1 s: what the door adds to the median call
 DOOR_added_burst_ms_64        64 calls at the same moment, answered at once: what it adds to the median call. All of
-                              them wait for one interpreter, so it is 32 times the CPU that the door takes
+                              them wait for one interpreter, so it grows with the CPU that the door takes
 DOOR_cpu_ratio_64             as above, of 64 calls at the same moment
 DOOR_calls_per_s              of the official client, 64 in flight; openai_calls_per_s: without us
 plain_added_ms_1              a plain HTTP client (`searchkit.http`): what the endpoint adds to it
@@ -46,9 +46,8 @@ MANY, MODEL_SECONDS = 64, 1.0
 Call = Callable[[int], Awaitable[Any]]
 
 
-def official(url: str, key: str, **options: Any) -> Call:
+def official(client: AsyncOpenAI) -> Call:
     """A call of the official client; the number makes the question another one."""
-    client = AsyncOpenAI(base_url=url, api_key=key, max_retries=0, **options)
 
     async def call(number: int) -> None:
         messages: Any = [{"role": "user", "content": f"question {number}"}]
@@ -138,12 +137,13 @@ async def inside(url: str, work: Callable[[dict[str, Call], dict[str, Call]], Aw
 
     async def attempt(question: str, endpoint: Endpoint) -> dict[str, float]:
         base, key = endpoint.base_url, endpoint.api_key
-        sides = {
-            "direct": official(url, "none"),
-            "ambient": official(url, "none", http_client=async_client()),
-            "endpoint": official(base, key),
-        }
-        return await work(sides, {"direct": plain(url, "none"), "endpoint": plain(base, key)})
+        async with (
+            AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as direct,
+            AsyncOpenAI(base_url=url, api_key="none", max_retries=0, http_client=async_client()) as ambient,
+            AsyncOpenAI(base_url=base, api_key=key, max_retries=0) as through,
+        ):
+            sides = {"direct": official(direct), "ambient": official(ambient), "endpoint": official(through)}
+            return await work(sides, {"direct": plain(url, "none"), "endpoint": plain(base, key)})
 
     agent = Function(attempt, name="agent", upstream=Upstream(openai_url=url, openai_key="none"))
     return (await solve("q", SelfConsistency(1, key=str), generator=agent)).answer

@@ -2,9 +2,9 @@
 
     pip install openai-agents && python examples/agents_sdk.py
 
-The agent works out a product with a tool, in two model calls; best-of-4 takes an answer that passes. The model is played
-by the server that ships for tests, so that this runs offline: two attempts of four forget the tool, and guess. Give
-`AsyncOpenAI` your own URL and key for a real one.
+The agent works out a product with a tool, in two model calls; best-of-4 takes an answer that passes. The model is
+played by the server that ships for tests, so that this runs offline: two attempts of four forget the tool, and guess.
+Give `AsyncOpenAI` your own URL and key for a real one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ def model(prompt: str, seed: int, body: dict[str, Any]) -> Reply | str:
 async def main(server: Server) -> None:
     llm = AsyncOpenAI(base_url=server.url, api_key="none", http_client=async_client())
     calculator = Agent(
-        "calculator", tools=[multiply], model=OpenAIChatCompletionsModel("test-model", llm), instructions="Use the tool."
+        "calculator",
+        tools=[multiply],
+        model=OpenAIChatCompletionsModel("test-model", llm),
+        instructions="Use the tool.",
     )
 
     @search(BestOfN(4, Predicate(lambda text: "42" in text, name="right")), budget=Budget(generations=4))

@@ -117,6 +117,7 @@ async def solve_inside(
                 result = await _closing(search, _solve(search, strategy, run, None, budget))
             finally:
                 around.errors += search.errors
+                around.diverged += search.diverged
     if result.stopped in ("budget", "deadline") and budget == NO_BUDGET:
         outer.stop(result.stopped)
     return result
@@ -132,6 +133,8 @@ async def _turn(searches: Searches, bounded: bool, alone: bool) -> AsyncIterator
     searches.tasks.add(task)
     try:
         async with searches.turn if bounded else nullcontext():
+            while bounded and searches.flying:
+                await searches.landing()
             yield
     finally:
         searches.tasks.discard(task)
@@ -194,6 +197,7 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
     return Result(
         sample.value, sample, candidates, tuple(errors.values()), search.usage, search.paid,
         run.span.sequential_tokens(), run.span, frame.tree, wall, overshoot, stopped or frame.stopped,
+        len(search.diverged),
     )  # fmt: skip
 
 

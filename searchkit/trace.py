@@ -105,13 +105,15 @@ class Span:
         """What is equal between two runs with the same seed and responses.
 
         No times, no retries, no cancelled calls, and no cached tokens: what a server had read before is its affair. An
-        agent's own calls stand in the order of their places.
+        agent's own calls stand in the order of their places; where one failed and was made again, only the last.
         """
         usage = {f.name: v for f in fields(Usage) if (v := getattr(self.usage, f.name))}
         for volatile in ("cpu_seconds", "model_calls", "cached_tokens"):
             usage.pop(volatile, None)
-        ordered = sorted(self.children, key=lambda c: c.place)  # stable: most have none
-        children = [c.canonical() for c in ordered if c.status != "cancelled"]
+        kept = [c for c in self.children if c.status != "cancelled"]
+        last = {c.place: c for c in kept}
+        ordered = sorted((c for c in kept if not c.place or c is last[c.place]), key=lambda c: c.place)  # stable
+        children = [c.canonical() for c in ordered]
         return {
             "name": self.name, "kind": self.kind, "index": self.index, "role": self.role, "status": self.status,
             "error": self.error, "text": self.text, "usage": usage, "children": children,

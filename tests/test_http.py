@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from searchkit import http
 from searchkit.calls import Request
 from searchkit.generators import OpenAI
-from searchkit import http
 from searchkit.http import Broken, HTTPReply, Pool, Unreachable
 from searchkit.testing.server import Server, words
 from searchkit.types import Params, Prompt, Sample

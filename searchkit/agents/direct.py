@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import quote, urlsplit
 
-from searchkit.agents.exchange import Answer, Ask
+from searchkit.agents.exchange import Answer, Ask, again
 from searchkit.calls import CallError
 from searchkit.http import Broken, HTTPReply, Pool, Unreachable, proxied
+from searchkit.types import Usage
+from searchkit.wire.streams import ANSWER_LIMIT
 
 _PATH = "/%:@!$&'()*+,;=~?"  # what stays as it is in a path and a query
 
@@ -33,21 +35,29 @@ class Direct:
 
     async def send(self, pool: Pool, ask: Ask) -> Answer:
         """Raises `CallError` where no whole answer came; `ask.timeout` is of the silence between two pieces of it."""
-        parts, loop = urlsplit(ask.url), asyncio.get_running_loop()
+        parts, loop, lines, read = urlsplit(ask.url), asyncio.get_running_loop(), _lines(ask), 0
         path = quote(parts.path or "/", _PATH) + (f"?{quote(parts.query, _PATH)}" if parts.query else "")
         try:
             async with asyncio.timeout(ask.timeout) as silence:
 
-                def heard(_: bytes) -> bool:
+                def heard(data: bytes) -> bool:
+                    nonlocal read
+                    read += len(data)
                     if ask.timeout is not None:
                         silence.reschedule(loop.time() + ask.timeout)
-                    return False
+                    return read > ANSWER_LIMIT
 
-                reply = await pool.request(ask.method, path, _lines(ask), ask.body, heard)
+                reply = await pool.request(ask.method, path, lines, ask.body, heard)
         except TimeoutError as error:
             raise CallError(f"{parts.hostname} did not answer in {ask.timeout:g} s", kind="timeout") from error
-        except (Unreachable, Broken) as error:
+        except Unreachable as error:
+            message = f"nothing answers at {parts.hostname}: {error}"
+            raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
+        except Broken as error:
             raise CallError(f"{parts.hostname} gave no whole answer: {error}", kind="connection") from error
+        if max(read, len(reply.body)) > ANSWER_LIMIT:
+            message = f"an answer of {parts.hostname} has more than {ANSWER_LIMIT} bytes"
+            raise CallError(message, kind="malformed")
         return _read(reply)
 
     async def close(self) -> None:
@@ -59,7 +69,8 @@ def _lines(ask: Ask) -> str:
     """The headers as they are sent. A line break in one would begin another."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in ask.headers.items())
     if lines.count("\r") + lines.count("\n") != 2 * len(ask.headers) or not lines.isascii() or "\0" in lines:
-        raise CallError("a header of the request is no ASCII text on one line", kind="bad_request")
+        message = "the server cannot be sent that: a header is no ASCII text on one line"
+        raise CallError(message, kind="bad_request", usage=Usage())
     return lines
 
 
@@ -67,4 +78,4 @@ def _read(reply: HTTPReply) -> Answer:
     packed = reply.headers.get("content-encoding", "identity")
     if packed != "identity":
         raise CallError(f"the server packed its answer as {packed!r:.40}, which nobody asked for", kind="malformed")
-    return Answer(reply.status, reply.body, reply.headers.get("content-type", ""))
+    return Answer(reply.status, reply.body, reply.headers.get("content-type", ""), again(reply.headers))

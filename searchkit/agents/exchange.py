@@ -13,6 +13,7 @@ _HOP_TEXT = (
     "content-length accept-encoding content-encoding expect"
 )
 _HOP = frozenset(_HOP_TEXT.split())
+_AGAIN = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of any status, read to its end."""
+    """An answer of any status, read to its end. headers: those that tell a client whether to try again, and when."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refused(CallError):
@@ -46,3 +48,8 @@ class Refused(CallError):
 def sent_on(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that go on to the next server."""
     return {name.lower(): value for name, value in headers.items() if name.lower() not in _HOP}
+
+
+def again(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those of an answer's headers that tell a client whether to try again, and when."""
+    return {name: headers[name] for name in _AGAIN if name in headers}

@@ -15,17 +15,20 @@ from urllib.parse import urlsplit
 
 from searchkit import wire
 from searchkit.agents.exchange import Answer, Ask, Refused
+from searchkit.agents.seeds import Kept
 from searchkit.calls import CallError
 from searchkit.errors import AttemptEnded, BudgetExhausted
 from searchkit.protocols import Run
 from searchkit.types import Sample, Usage
 from searchkit.wire import refusals
+from searchkit.wire.fields import LARGEST
 from searchkit.wire.usage import Price
 
 Send = Callable[[Ask], Awaitable[Answer]]
 NO_USAGE = Usage()
 EVENTS = "text/event-stream; charset=utf-8"
-CHARACTERS = 4  # a token, where the server does not count
+_NAME = 100  # characters of a model's name in the trace
+GONE = "the attempt has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +48,47 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     if route is None:
         return await send(ask)
     try:
-        request = wire.parse(route, ask.body)
+        request = wire.parse(route, ask.body, LARGEST)
     except wire.WireError as error:
         return Answer(error.status, refusals.refusal(route, error))
     host = urlsplit(ask.url).netloc
+    kept = manner.keep_seeds and request.seed is not None
 
     async def perform(seed: int, most: int | None) -> Sample[str]:
-        chosen = None if manner.keep_seeds else seed
+        chosen = None if kept else seed
         stream, official = (True if request.stream else None), host == "api.openai.com"
         body = wire.amended(request, seed=chosen, max_tokens=most, stream=stream, official=official)
         answer = await send(replace(ask, body=json.dumps(body).encode()))
-        return _sample(request, _whole(request, answer), answer, manner.price)
+        return _sample(request, _whole(request, answer), manner.price)
 
     try:
         limit = request.params.max_tokens
         sample = await run.relay(
-            request.model, f"{host} {wire.content(request)}", perform,
+            request.model[:_NAME], f"{host} {wire.content(request)}", perform,
             limit=limit, choices=request.n, describe=lambda text: _said(request, json.loads(text)),
         )  # fmt: skip
     except BudgetExhausted as error:
-        return Answer(402, refusals.body(route, 402, str(error)))
+        return refused(path, 402, str(error))
     except AttemptEnded as error:
-        return Answer(410, refusals.body(route, 410, str(error)))
+        return refused(path, 410, str(error))
     except Refused as error:
         return error.answer
+    if kept:
+        run.resource(Kept, Kept).note(run, wire.content(request), _said(request, json.loads(sample.value)))
     if not request.stream:
         return Answer(200, sample.value.encode())
-    events = wire.events(route, json.loads(sample.value), usage=request.include_usage)
+    try:
+        events = wire.events(route, json.loads(sample.value), usage=request.include_usage)
+    except wire.WireError as error:  # a server that answers in one piece where it was asked for a stream
+        return refused(path, 502, f"the answer cannot be told as a stream: {error}")
     return Answer(200, b"".join(events), EVENTS)
 
 
 def _whole(request: wire.WireRequest, answer: Answer) -> Any:
-    """The JSON of an answer, put together if it is a stream. Raises `Refused` for what is no answer of a model."""
+    """The JSON of an answer, put together if it is a stream.
+
+    Raises `Refused` for what the server refused, and `CallError` for what it broke off: agents may try that again.
+    """
     if answer.status >= 400:
         kind = "rate_limit" if answer.status == 429 else "server" if answer.status >= 500 else "bad_request"
         raise Refused(f"the server answered {answer.status}", answer, kind)
@@ -87,17 +99,18 @@ def _whole(request: wire.WireRequest, answer: Answer) -> Any:
         reader.feed(answer.body)
         return reader.answer()
     except (ValueError, RecursionError) as error:
-        raise Refused(f"what the server said is no answer: {error}", answer, "malformed") from error
+        raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
 
 
-def _sample(request: wire.WireRequest, whole: Any, answer: Answer, price: Price | None) -> Sample[str]:
+def _sample(request: wire.WireRequest, whole: Any, price: Price | None) -> Sample[str]:
     """What is charged and stored."""
     try:
         drawn = wire.samples(request.route, whole, request.params, price)
-    except ValueError as error:
-        raise Refused(f"what the server said is no answer: {error}", answer, "malformed") from error
+        text = json.dumps(whole)
+    except (ValueError, RecursionError) as error:
+        raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
     usage = sum((sample.usage for sample in drawn), NO_USAGE)
-    return Sample(json.dumps(whole), usage=replace(usage, model_calls=1))
+    return Sample(text, usage=replace(usage, model_calls=1))
 
 
 def _said(request: wire.WireRequest, whole: Any) -> str:
@@ -113,9 +126,9 @@ async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
     try:
         asked = json.loads(ask.body)
         content = json.dumps({key: asked[key] for key in sorted(asked) if key != "user"})
-        model = str(asked.get("model", "embeddings"))
+        model = str(asked.get("model", "embeddings"))[:_NAME]
     except (ValueError, RecursionError, TypeError, AttributeError):
-        return Answer(400, refusals.body("chat", 400, "the body is no JSON object"))
+        return refused(ask.url, 400, "the body is no JSON object")
 
     async def perform(seed: int, most: int | None) -> Sample[str]:
         answer = await send(ask)
@@ -124,22 +137,26 @@ async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
         try:
             read = wire.counts("chat", json.loads(answer.body)).prompt
         except (ValueError, RecursionError) as error:
-            raise Refused(f"what the server said is no answer: {error}", answer, "malformed") from error
+            raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
         return Sample(answer.body.decode(), usage=Usage(model_calls=1, prompt_tokens=read))
 
     host = urlsplit(ask.url).netloc
     try:
         sample = await run.relay(model, f"{host} embeddings {content}", perform, limit=0, describe=lambda _: "vectors")
     except BudgetExhausted as error:
-        return Answer(402, refusals.body("chat", 402, str(error)))
+        return refused(ask.url, 402, str(error))
     except AttemptEnded as error:
-        return Answer(410, refusals.body("chat", 410, str(error)))
+        return refused(ask.url, 410, str(error))
     except Refused as error:
         return error.answer
     return Answer(200, sample.value.encode())
 
 
-def failed(error: CallError) -> Answer:
+def failed(url: str, error: CallError) -> Answer:
     """What an agent is told through HTTP when no answer came: 504 or 502, both worth another try."""
-    status = 504 if error.kind == "timeout" else 502
-    return Answer(status, refusals.body("chat", status, str(error)))
+    return refused(url, 504 if error.kind == "timeout" else 502, str(error))
+
+
+def refused(url: str, status: int, why: str) -> Answer:
+    """What an agent is told that is not served, in the words of the API that it called."""
+    return Answer(status, refusals.body(wire.route_of(urlsplit(url).path) or "chat", status, why))

@@ -5,19 +5,23 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from searchkit.agents.direct import Direct
-from searchkit.agents.exchange import Answer, Ask
+from searchkit.agents.exchange import Answer, Ask, again
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
+from searchkit.types import Usage
+from searchkit.wire.streams import ANSWER_LIMIT
 from searchkit.wire.usage import Price
 
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 MOST_AT_ONCE = 256
 """Connections of one search that httpx holds."""
+_OPENING = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class Upstream:
 class Client:
     """HTTP for one search, on its loop: a cancelled call closes its connection.
 
-    options: of an httpx client. With any, or where a proxy is configured, it is httpx that asks; else our own.
+    options: of an httpx client. With any, or where a proxy is configured, it is httpx that asks; else our own
+    connections, in a fraction of the time.
     """
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
@@ -84,32 +89,62 @@ class Client:
         self._httpx: Any = None
 
     async def send(self, ask: Ask) -> Answer:
-        """Raises `CallError` where no whole answer came."""
+        """Raises `CallError` where no whole answer came. What the server says of the keys that it got is left out."""
         pool = None if self._options else self._direct.pool(ask.url)
-        return await (self._by_httpx(ask) if pool is None else self._direct.send(pool, ask))
+        answer = await (self._by_httpx(ask) if pool is None else self._direct.send(pool, ask))
+        return replace(answer, body=_without_keys(answer.body, ask, 8 if answer.status >= 400 else 20))
 
     async def _by_httpx(self, ask: Ask) -> Answer:
-        module = http_module()
+        module, host = http_module(), urlsplit(ask.url).hostname
         if self._httpx is None:
             limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
-            self._httpx = module.AsyncClient(timeout=None, limits=limits, **self._options)
-        request = self._httpx.build_request(
-            ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
-        )
+            self._httpx = module.AsyncClient(timeout=None, **{"limits": limits, **self._options})
         try:
-            reply = await self._httpx.send(request)
+            request = self._httpx.build_request(
+                ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
+            )
+            reply = await self._httpx.send(request, stream=True)
+            try:
+                body = await _read(reply)
+            finally:
+                await reply.aclose()
+        except (module.ConnectError, module.ConnectTimeout, module.PoolTimeout) as error:
+            message = f"nothing answers at {host}: {type(error).__name__}"
+            raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
         except module.TimeoutException as error:
+            raise CallError(f"{host} did not answer in time: {type(error).__name__}", kind="timeout") from error
+        except (module.LocalProtocolError, module.InvalidURL, UnicodeError) as error:  # these quote what was to be sent
             raise CallError(
-                f"{request.url.host} did not answer in time: {type(error).__name__}", kind="timeout"
-            ) from error
+                f"{host} cannot be sent that: {type(error).__name__}", kind="bad_request", usage=Usage()
+            ) from None
         except module.HTTPError as error:
-            raise CallError(f"{request.url.host} gave no whole answer: {error}", kind="connection") from error
-        return Answer(reply.status_code, reply.content, reply.headers.get("content-type", ""))
+            raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
+        return Answer(reply.status_code, body, reply.headers.get("content-type", ""), again(reply.headers))
 
     async def close(self) -> None:
         await self._direct.close()
         if self._httpx is not None:
             await self._httpx.aclose()
+
+
+async def _read(reply: Any) -> bytes:
+    """The body of an answer, to its end. Raises `CallError` where there is too much of it."""
+    body = bytearray()
+    async for chunk in reply.aiter_bytes():
+        body += chunk
+        if len(body) > ANSWER_LIMIT:
+            raise CallError(
+                f"an answer of {reply.request.url.host} has more than {ANSWER_LIMIT} bytes", kind="malformed"
+            )
+    return bytes(body)
+
+
+def _without_keys(body: bytes, ask: Ask, least: int) -> bytes:
+    """`body` without the keys of the request. least: characters of a key; less may be a word that a model says."""
+    said = (ask.headers.get(name, "").removeprefix("Bearer ") for name in _OPENING)
+    for key in sorted((key for key in said if len(key) >= least), key=len, reverse=True):  # one may begin with another
+        body = body.replace(key.encode(), b"[api key]")
+    return body
 
 
 def http_module() -> ModuleType:

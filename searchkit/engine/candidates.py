@@ -25,7 +25,7 @@ class Search:
     """What all runs of one search share.
 
     outer: the search in one of whose calls this one was opened, if it was. mistakes: verifications that returned no
-    verdicts, one entry a sample.
+    verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had.
     """
 
     problem: Problem
@@ -39,7 +39,7 @@ class Search:
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
     mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
-    diverged: int = 0
+    diverged: list[tuple[int, ...]] = field(default_factory=list)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
@@ -52,13 +52,6 @@ class Search:
             search.usage += actual
             if paid:
                 search.paid += actual
-            search = search.outer
-
-    def note_divergence(self) -> None:
-        """Count a resumed attempt that did not ask again what it had asked, here and in the searches around."""
-        search: Search | None = self
-        while search is not None:
-            search.diverged += 1
             search = search.outer
 
     @property

@@ -14,11 +14,11 @@ from searchkit.types import Params, Usage
 class Held:
     """The worst case of a call, and the calls that an agent makes inside of it.
 
-    over: a search inside has taken over: nothing is set aside for the call itself any more, and it costs nothing of its
-    own. counts_itself: it counts as a model call, because none inside was seen. exhausted: the ceiling for which a call
-    inside was refused, "" for none. leaves: the calls inside, each with its worst case, in the order in which they
-    ended; a journal keeps them with the call. asked: the journal's keys of those that it could have answered. span,
-    ledger, params: of the call.
+    over: a search inside has taken over: nothing is set aside for the call itself any more. counts_itself: it counts as
+    a model call, because none inside was seen. exhausted: the ceiling for which a call inside was refused, "" for none.
+    inside: the calls inside, and what was set aside for each, in the order in which they began; a journal keeps them
+    with the call. whole: they are all that it did through its run, and none was refused. asked: the places of those
+    that an agent made by itself. span, ledger, params: of the call.
     """
 
     __slots__ = (
@@ -26,11 +26,12 @@ class Held:
         "asked",
         "counts_itself",
         "exhausted",
-        "leaves",
+        "inside",
         "ledger",
         "over",
         "params",
         "span",
+        "whole",
         "worst",
     )
 
@@ -42,8 +43,9 @@ class Held:
         self.over: bool = False
         self.counts_itself: bool = True
         self.exhausted: str = ""
-        self.leaves: list[tuple[Span, Usage]] = []
-        self.asked: set[str] = set()
+        self.inside: list[tuple[Span, Held]] = []
+        self.whole: bool = True
+        self.asked: set[bytes] = set()
         self._numbers: dict[bytes, set[int]] = {}
 
     def hand_over(self) -> None:
@@ -58,6 +60,15 @@ class Held:
             self.counts_itself = False
             self._give_back(Usage(model_calls=self.worst.model_calls))
             self.worst = replace(self.worst, model_calls=0)
+
+    @property
+    def alone(self) -> bool:
+        """What it costs is what the agent says: no call inside was charged."""
+        return self.counts_itself and not self.over
+
+    def share_numbers(self, other: Held) -> None:
+        """Number calls inside together with those of `other`, whose agent was given the same run."""
+        self._numbers = other._numbers
 
     def _give_back(self, amount: Usage) -> None:
         if self.ledger.bounded:
@@ -74,11 +85,16 @@ class Held:
         """A call that got no answer leaves its number to the next that asks the same."""
         self._numbers[content].discard(number)
 
+    @property
+    def storable(self) -> bool:
+        """Whether a journal can replay the call with all that it contained."""
+        return self.whole and all(span.status != "open" for span, _ in self.inside)
+
     def stored(self) -> list[dict[str, Any]]:
         """The calls inside, as JSON."""
         return [
-            {"span": span.dumped(), "worst": asdict(worst), "below": span in self.span.children}
-            for span, worst in self.leaves
+            {"span": span.dumped(), "worst": asdict(held.worst), "below": span in self.span.children}
+            for span, held in self.inside
         ]
 
 

@@ -82,10 +82,14 @@ class Ledger:
 
     def try_hold(self, cost: Cost) -> bool:
         """Set `cost` aside if it is free right now; never waits (used between the attempts of one call)."""
-        if self._short(_wanted(cost)) is not None:
+        if not self.affords(cost):
             return False
         self._hold(cost)
         return True
+
+    def affords(self, cost: Cost) -> bool:
+        """Whether `cost` is free right now."""
+        return self._short(_wanted(cost)) is None
 
     def _short(self, cost: Cost) -> tuple[Ledger, int] | None:
         for node in self._chain():

@@ -34,11 +34,14 @@ class Metered(Position):
         key: bytes | None,
         perform: Callable[[], Awaitable[Sample[Any]]],
         value_codec: codec.Codec | None,
+        show: Callable[[Sample[Any]], str] = shown,
     ) -> Sample[Any]:
         """Hold the worst case; replay or perform; charge the truth, exactly once whatever happens."""
-        journal, made = self._search.journal, self._calls
+        journal, around = self._search.journal, self._around
+        if around is not None:
+            around.inside.append((span, held))
         await self._hold(span, held.worst)
-        actual: Usage | None = None
+        actual, stored = None, None
         try:
             stored = journal.get(key) if journal is not None and key is not None else None
             if stored is not None:
@@ -51,37 +54,29 @@ class Metered(Position):
                 async with self.until_deadline():
                     sample = await perform()
                 actual = self._actual(sample.usage, held.worst)
-                if journal is not None and key is not None and self._calls == made:
+                if journal is not None and key is not None and held.storable:
                     await journal.put(key, codec.dump_row(sample, span.retried, value_codec, held.stored()))
-            span.text = shown(sample)
+            span.text = show(sample)
         except BaseException as error:
             if isinstance(error, CallError):
-                alone = held.counts_itself and not held.over
-                actual = self._actual(error.usage or (ONE_CALL if alone else NO_USAGE), held.worst)
+                actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.worst)
             elif span.waiting:
                 actual = NO_USAGE  # cancelled before anything was sent
             elif actual is None:  # nobody knows
                 actual = replace(held.worst, estimated_tokens=held.worst.generated_tokens)
             span.fail(error)
-            self._settle(span, held.worst, actual, paid=True)
-            self._remember(span, held)
+            self._settle(span, held.worst, actual, paid=stored is None)
             raise
         span.replayed = sample.origin != "model"
         span.end("ok")
         self._settle(span, held.worst, actual, paid=sample.origin == "model")
-        self._remember(span, held)
         return sample
 
     @property
     def _around(self) -> Held | None:
-        """What is set aside for the agent in which this call is made."""
+        """What is set aside for the agent in which this call is made, as long as its attempt goes on."""
         held: Held | None = self.threads.held
-        return held
-
-    def _remember(self, span: Span, held: Held) -> None:
-        """Tell the agent around, if there is one, that it made this call."""
-        if self._around is not None and self._around is not held:
-            self._around.leaves.append((span, held.worst))
+        return None if self.threads.ended else held
 
     async def _replay_inside(self, held: Held, inside: Sequence[Mapping[str, Any]]) -> None:
         """Charge again, one by one, what a stored call contained."""
@@ -91,7 +86,8 @@ class Metered(Position):
             (held.span if below else self.span).children.append(span)
             await self._set_aside(worst)
             self._charge_retries(span, retried, paid=False)
-            span.replayed = True
+            span.replayed, span.began = True, time.perf_counter()
+            span.ended = span.began
             self._settle(span, worst, usage, paid=False)
 
     def _actual(self, reported: Usage, worst: Usage) -> Usage:
@@ -106,6 +102,8 @@ class Metered(Position):
             await self._set_aside(worst)
         except BaseException as error:
             span.fail(error)
+            if self._around is not None:
+                self._around.whole = False  # what is left may be another time
             raise
 
     async def _set_aside(self, worst: Usage) -> None:

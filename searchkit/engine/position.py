@@ -84,7 +84,9 @@ class Position(Run):
 
     def hold_for(self, worst: Usage, span: Span, params: Params | None) -> Held:
         """Remember what is set aside for the agent that is called here."""
-        self.held = Held(worst, self.ledger, span, params)
+        before, self.held = self.held, Held(worst, self.ledger, span, params)
+        if before is not None:
+            self.held.share_numbers(before)
         return self.held
 
     # ---------------------------------------------------------------- trace and clock
@@ -131,7 +133,7 @@ class Position(Run):
             self._search.errors.append((self.order, error))
 
     def forget(self, ordinal: int, first: int) -> None:
-        """Drop candidates and errors of the items from `first` on of this run's call `ordinal`: nobody took them."""
+        """Drop what came of the items from `first` on of this run's call `ordinal`: nobody took them."""
         depth = len(self.order)
 
         def beyond(order: tuple[int, ...]) -> bool:
@@ -140,6 +142,7 @@ class Position(Run):
 
         self.frame.forget(beyond)
         self._search.errors = [entry for entry in self._search.errors if not beyond(entry[0])]
+        self._search.diverged = [order for order in self._search.diverged if not beyond(order)]
 
     # ---------------------------------------------------------------- what the search shares
 

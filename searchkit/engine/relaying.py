@@ -10,14 +10,16 @@ from typing import Any
 from searchkit.calls import CallError
 from searchkit.engine import seeds
 from searchkit.engine.held import Held
-from searchkit.engine.keys import key_of
-from searchkit.engine.ledger import CEILINGS
+from searchkit.engine.keys import key_of, shown
+from searchkit.engine.ledger import CEILINGS, cost_of
 from searchkit.engine.metering import NO_USAGE, Metered
-from searchkit.engine.spawning import closing
+from searchkit.engine.spawning import Searches, closing
 from searchkit.errors import AttemptEnded, BudgetExhausted
 from searchkit.types import Sample, Usage
 
 _GENERATED, _TOTAL = CEILINGS.index("generated_tokens"), CEILINGS.index("total_tokens")
+_ANSWERED = ("timeout", "connection", "malformed")
+"""Kinds of failure after which the server may have generated all that it was asked for."""
 
 
 class Relaying(Metered):
@@ -35,82 +37,111 @@ class Relaying(Metered):
         choices: int = 1,
         describe: Callable[[str], str] = str,
     ) -> Sample[str]:
-        held, threads = self._around, self.threads
-        if held is None or threads.ended:
+        held, searches, task = self._around, self.threads.searches, asyncio.current_task()
+        if held is None:
             raise AttemptEnded("the attempt that this call belongs to has ended")
         digest = key_of(name, content)
         number = held.number(digest)
         span = held.span.add(name, "call", number, "plan")
         span.place = f"{digest.hex()} {number:06}"
-        row = key_of("relay", digest, number, self.key)
-        task = asyncio.current_task()
-        threads.searches.tasks.add(task)
+        place, seed = key_of(digest, number), seeds.seed_of(seeds.derive(self.key, digest.hex(), number, 0))
+        held.asked.add(place)
+        held.count_inside()
+        searches.tasks.add(task)
         try:
-            most = limit if limit is not None else self._most(held, len(content) // 4, choices)
-            worst = Usage(model_calls=1, prompt_tokens=len(content) // 4, generated_tokens=(most or 0) * choices)
-            held.count_inside()
-            seed = seeds.seed_of(seeds.derive(self.key, digest.hex(), number, 0))
-            key = row if self._search.journal is not None else None
+            read = len(content) // 4
+            most = await self._room(held, searches, limit, read, choices)
             told = most if limit is None else None
-            sample = await self._leaf(span, Held(worst, self.ledger, span), key, lambda: perform(seed, told), None)
+            worst = Usage(model_calls=1, prompt_tokens=read, generated_tokens=(most or 0) * choices)
+            key = self._attempt_key() + place if self.journaled else None
+            searches.flying += 1
+            try:
+                return await self._leaf(
+                    span, Held(worst, self.ledger, span), key,
+                    lambda: _sent(perform(seed, told), worst), None, lambda sample: _said(sample, describe, told),
+                )  # fmt: skip
+            finally:
+                searches.flying -= 1
+                searches.landed.set()
         except BaseException as error:
             held.failed(digest, number)
+            if span.status == "open":
+                span.fail(error)
             if isinstance(error, BudgetExhausted):
-                held.exhausted = error.ceiling
+                held.exhausted, held.whole = error.ceiling, False
             raise
         finally:
-            threads.searches.tasks.discard(task)
-        span.text = describe(sample.value)[:400]
-        if told is not None:
-            span.text = f"(max_tokens={told} of the budget) {span.text}"
-        await self._record(held, row.hex(), replayed=span.replayed)
-        return sample
+            searches.tasks.discard(task)
 
-    def _most(self, held: Held, read: int, choices: int) -> int | None:
-        """The generated tokens of a call that names no limit: those of the attempt's parameters, else what is left.
+    async def _room(self, held: Held, searches: Searches, limit: int | None, read: int, choices: int) -> int | None:
+        """Wait until a call can be paid for, if need be for other calls of the attempt, then for siblings' leftovers.
 
-        None where no ceiling is on tokens. Raises `BudgetExhausted` where nothing is left.
+        How many tokens each choice of it may have: `limit`, else those of the attempt's parameters, else what is left
+        once the attempt's other calls have ended; None where none is known and no ceiling is on tokens.
+        Raises `BudgetExhausted`.
         """
-        if not (self.ledger.has_ceiling("generated_tokens") or self.ledger.has_ceiling("total_tokens")):
-            return None
-        if held.params is not None and held.params.max_tokens is not None:
-            return held.params.max_tokens
+        if not self.ledger.bounded:
+            return limit
+        counted = self.ledger.has_ceiling("generated_tokens") or self.ledger.has_ceiling("total_tokens")
+        known = held.params.max_tokens if limit is None and counted and held.params is not None else limit
+        rest = counted and known is None
+        needed = Usage(model_calls=1, prompt_tokens=read, generated_tokens=choices if rest else (known or 0) * choices)
+        async with searches.turn:
+            while searches.flying and (rest or not self.ledger.affords(cost_of(needed))):
+                await searches.landing()
+            await self.afford(needed)
+        if not rest:
+            return known
         free = self.ledger.free()
-        most = int(min(free[_GENERATED], free[_TOTAL] - read) // choices)
-        if most < 1:
-            raise BudgetExhausted("generated_tokens" if free[_GENERATED] < choices else "total_tokens")
-        return most
+        return int(min(free[_GENERATED], free[_TOTAL] - read) // choices)
 
     # ---------------------------------------------------------------- the attempt
 
     async def attempted(self, held: Held, work: Awaitable[Sample[Any]]) -> Sample[Any]:
         """What an agent returns, counted as a call of its own only if it made none that was seen."""
-        recorded = self._recorded()
+        made, recorded = self._calls, self._recorded()
         try:
             sample = await closing(self, work)
         except CallError as error:
+            self._compare(held, recorded)
             if held.exhausted:
                 raise BudgetExhausted(held.exhausted) from error
             raise
-        finally:
-            if not recorded <= held.asked and not held.exhausted:
-                self._search.note_divergence()
+        self._compare(held, recorded)
         if held.exhausted:
             self.note_failure(BudgetExhausted(held.exhausted))
-        if held.counts_itself and not held.over and not sample.usage.model_calls:
-            return replace(sample, usage=replace(sample.usage, model_calls=1))
-        return sample if held.counts_itself else replace(sample, usage=NO_USAGE)
+        if self._calls != made:
+            held.whole = False
+        if not held.alone:
+            return replace(sample, usage=NO_USAGE)
+        return sample if sample.usage.model_calls else replace(sample, usage=replace(sample.usage, model_calls=1))
 
-    def _recorded(self) -> set[str]:
-        """The keys of the calls that an earlier process made here, as far as a journal has them."""
-        found: set[str] = set()
-        if (journal := self._search.journal) is not None:
-            while (known := journal.get(key_of("asked", self.key, len(found)))) is not None:
-                found.add(known)
-        return found
+    def _attempt_key(self) -> bytes:
+        """What the keys of all calls begin with that an agent makes here by itself."""
+        return key_of("relay", self.key)
 
-    async def _record(self, held: Held, row: str, *, replayed: bool) -> None:
-        """Write down that a call was made here, after those that were."""
-        held.asked.add(row)
-        if (journal := self._search.journal) is not None and not replayed:
-            await journal.put(key_of("asked", self.key, len(self._recorded())), row)
+    def _recorded(self) -> set[bytes]:
+        """The places of the calls that were answered here before, as far as a journal has them."""
+        journal = self._search.journal
+        return set() if journal is None else journal.below(self._attempt_key())
+
+    def _compare(self, held: Held, recorded: set[bytes]) -> None:
+        """Note an attempt that did not ask all that it had asked before, unless it was not let."""
+        if not recorded <= held.asked and not held.exhausted:
+            self._search.diverged.append(self.order)
+
+
+async def _sent(call: Awaitable[Sample[str]], worst: Usage) -> Sample[str]:
+    """What a call comes to. Where nobody knows what it cost, it cost the worst."""
+    try:
+        return await call
+    except CallError as error:
+        if error.usage is None and error.kind in _ANSWERED:
+            error.usage = replace(worst, estimated_tokens=worst.generated_tokens)
+        raise
+
+
+def _said(sample: Sample[str], describe: Callable[[str], str], told: int | None) -> str:
+    """What of an answer stands in the trace."""
+    said = shown(replace(sample, value=describe(sample.value)))
+    return said if told is None else f"(max_tokens={told} of the budget) {said}"

@@ -170,7 +170,9 @@ class Run(Relaying):
 
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
         check_floor(request.params, backend)
-        worst = self.worst_case(request.prompt, request.params)
+        worst, role = self.worst_case(request.prompt, request.params), self.role
+        if self._around is not None and self._around is self.held and role == "generate":  # no attempt: an agent's call
+            worst, role = replace(worst, generations=0), "plan"
         key = None
         if self._search.journal is not None:
             content = self._search.digest(self.role, request.prompt, request.params)
@@ -196,7 +198,7 @@ class Run(Relaying):
                 raise answer
             return answer
 
-        span = self.span.add(backend.name, "call", request.index, self.role)
+        span = self.span.add(backend.name, "call", request.index, role)
         if self._around is not None:
             self._around.count_inside()
         return await self._leaf(span, Held(worst, self.ledger, span), key, perform, None)
@@ -219,8 +221,16 @@ class Run(Relaying):
             worst = replace(worst, generations=0)
 
         span = self.span.add(name, "call", self.index, self.role)
+        around, before = self._around, (self.held, self.threads)
+        if around is not None:
+            around.whole = False
+            around.count_inside()
         held = self.hold_for(worst, span, params)
-        return await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+        try:
+            return await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+        finally:
+            if around is not None and around is before[0]:  # an agent that was given the same run, and goes on
+                self.held, self.threads = before
 
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()

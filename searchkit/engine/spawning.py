@@ -192,19 +192,27 @@ class Searches:
     """What one agent has opened: the tasks of its searches and calls, and how often each search was asked for.
 
     turn: they draw on one share, whose leftovers only one at a time may wait for; under a budget they take turns.
+    flying: how many of its calls are under way. landed: set when one of them ends.
     """
 
-    __slots__ = ("_counts", "tasks", "turn")
+    __slots__ = ("_counts", "flying", "landed", "tasks", "turn")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
         self.turn: asyncio.Lock = asyncio.Lock()
+        self.flying: int = 0
+        self.landed: asyncio.Event = asyncio.Event()
 
     def count(self, place: str) -> int:
         """How often `place` was asked for, this time included."""
         self._counts[place] = self._counts.get(place, 0) + 1
         return self._counts[place]
+
+    async def landing(self) -> None:
+        """Wait until one of the calls that are under way has ended."""
+        self.landed.clear()
+        await self.landed.wait()
 
 
 class Threads:

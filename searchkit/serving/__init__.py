@@ -1,4 +1,5 @@
-"""Serving: searches and attempts behind HTTP. `gateway.py` is the loopback server behind an attempt's `Endpoint`."""
+"""Serving: searches and attempts behind HTTP. `gateway.py` is the loopback server behind an attempt's
+`Endpoint`, `routes.py` what it lets through."""
 
 from searchkit.serving.gateway import Gateway
 

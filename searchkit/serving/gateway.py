@@ -16,12 +16,12 @@ from typing import Any
 
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.exchange import Answer, Ask, sent_on
-from searchkit.agents.relayed import Manner, failed, relayed
+from searchkit.agents.relayed import GONE, Manner, failed, refused, relayed
 from searchkit.agents.upstream import Client, Upstream
 from searchkit.ambient import Attempt
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
-from searchkit.wire import Route, refusals, route_of
+from searchkit.serving.routes import foreign, key_of, unknown
 from searchkit.wire.fields import LARGEST
 
 STARTED = 30.0
@@ -78,7 +78,7 @@ class Gateway:
         http: Client = attempt.run.resource(upstream, Client)
         self._doors[token] = Door(attempt, upstream, http)
         base = f"{self.url}/r/{token}"
-        return token, Endpoint(f"{base}/v1", base, f"sk-searchkit-{token}", upstream.keys())
+        return token, Endpoint(f"{base}/v1", base, key_of(token), upstream.keys())
 
     def shut(self, token: str) -> None:
         """The attempt has ended: its token opens nothing any more."""
@@ -105,33 +105,32 @@ class Gateway:
         except ClientDisconnect:
             return
         if answer is not None:
-            kind = answer.content_type or "application/octet-stream"
-            await Response(answer.body, answer.status, media_type=None, headers={"content-type": kind})(
-                scope, receive, send
-            )
+            headers = {"content-type": answer.content_type or "application/octet-stream", **answer.headers}
+            await Response(answer.body, answer.status, media_type=None, headers=headers)(scope, receive, send)
 
     async def _answered(self, request: Any) -> Answer | None:
         """None where the client has left."""
-        empty, prefix, token, path = (*request.url.path.split("/", 3), "", "", "")[:4]
-        route: Route = route_of(path) or "chat"
+        url = request.scope["raw_path"].decode("latin-1")
+        empty, prefix, token, path = (*url.split("/", 3), "", "", "")[:4]
         if empty or prefix != "r" or not path:
-            return _refusal(route, 404, "there is nothing here: use the base URL that the attempt was given")
+            return refused(url, 404, "there is nothing here: use the base URL that the attempt was given")
         door = self._doors.get(token)
         if door is None:
             known = token in self._ended
-            return _refusal(route, 410 if known else 401, "the attempt has ended" if known else "no such attempt")
+            return refused(url, 410 if known else 401, GONE if known else "no such attempt")
+        headers = sent_on(dict(request.headers))
+        while path.startswith("v1/"):  # some clients add their own
+            path = path.removeprefix("v1/")
+        if (why := foreign(headers, token)) or (why := unknown(request.method, path)):
+            return refused(url, *why)
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > LARGEST:
-                return _refusal(route, 413, f"the request has more than {LARGEST} bytes")
-        headers = sent_on(dict(request.headers))
-        ask = door.upstream.ask(request.method, path, request.url.query, headers, bytes(body))
-        return await _until_left(request, Work(door, ask), route)
-
-
-def _refusal(route: Route, status: int, why: str) -> Answer:
-    return Answer(status, refusals.body(route, status, why))
+                return refused(url, 413, f"the request has more than {LARGEST} bytes")
+        query = request.scope["query_string"].decode("latin-1")
+        ask = door.upstream.ask(request.method, f"v1/{path}", query, headers, bytes(body))
+        return await _until_left(request, Work(door, ask))
 
 
 class Work:
@@ -139,28 +138,34 @@ class Work:
     waits for us."""
 
     def __init__(self, door: Door, ask: Ask) -> None:
-        self._door, self._ask, self.begun = door, ask, False
+        self._door, self.url, self.begun = door, ask.url, False
+        self._ask = ask
 
     async def __call__(self) -> Answer:
         self.begun = True
-        door = self._door
+        upstream = self._door.upstream
+        manner = Manner(upstream.keep_seeds, upstream.price)
         try:
-            manner = Manner(door.upstream.keep_seeds, door.upstream.price)
-            return await relayed(door.attempt.run, self._ask, door.http.send, manner)
+            return await relayed(self._door.attempt.run, self._ask, self._door.http.send, manner)
         except CallError as error:
-            return failed(error)
+            return failed(self.url, error)
 
     def start(self) -> asyncio.Future[Answer]:
-        """Its answer, on the gateway's loop."""
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self(), self._door.attempt.loop))
+        """Its answer, on the gateway's loop. Raises RuntimeError if the search's is closed."""
+        work = self()
+        try:
+            return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._door.attempt.loop))
+        except RuntimeError:
+            work.close()
+            raise
 
 
-async def _until_left(request: Any, work: Work, route: Route) -> Answer | None:
+async def _until_left(request: Any, work: Work) -> Answer | None:
     """What `work` comes to; it is cancelled if the client leaves, or if the search's loop does not turn to it."""
     try:
         answer = work.start()
-    except RuntimeError:  # the loop is closed
-        return _refusal(route, 410, "the attempt has ended")
+    except RuntimeError:
+        return refused(work.url, 410, GONE)
     left = asyncio.ensure_future(request.receive())
     await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED, timeout=ANSWERS)
     if blocked := not (work.begun or answer.done() or left.done()):
@@ -169,11 +174,13 @@ async def _until_left(request: Any, work: Work, route: Route) -> Answer | None:
         await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
     left.cancel()
     if blocked:
-        return _refusal(route, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
+        return refused(work.url, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
     if not answer.done():
         answer.cancel()
         return None
     try:
         return answer.result()
     except asyncio.CancelledError:
-        return _refusal(route, 410, "the attempt has ended")
+        return refused(work.url, 410, GONE)
+    except Exception as error:
+        return refused(work.url, 500, f"{type(error).__name__}: {error}")

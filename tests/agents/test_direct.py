@@ -80,7 +80,7 @@ def test_no_path_breaks_out_of_its_line(path: str, line: bytes) -> None:
 def test_a_header_that_would_be_several_is_never_sent(value: str) -> None:
     with Server() as server:
         ask = Ask("POST", f"{server.url}/chat/completions", {"x-own": value}, BODY)
-        with pytest.raises(CallError, match="a header of the request"):
+        with pytest.raises(CallError, match="cannot be sent that: a header"):
             asyncio.run(sent(ask))
         assert not server.requests
 
@@ -92,21 +92,17 @@ def test_an_answer_that_is_packed_unasked_is_none() -> None:
         asyncio.run(asked(reply, "/v1/models"))
 
 
-@pytest.mark.parametrize(("fault", "kind"), [("reset", "connection"), ("truncated", "connection"), ("hang", "timeout")])
+@pytest.mark.parametrize(("fault", "kind"), [("reset", "connection"), ("hang", "timeout")])
 def test_no_whole_answer_is_a_failed_call(fault: str, kind: str) -> None:
     with Server(faults=Faults(1.0, kinds=(fault,))) as server:
         ask = Ask("POST", f"{server.url}/chat/completions", {}, BODY, timeout=0.3)
-        try:
-            answer = asyncio.run(sent(ask))
-        except CallError as error:
-            assert error.kind == kind
-        else:  # the server says how long its half of an answer is
-            assert fault == "truncated"
-            assert not answer.body.endswith(b"}")
+        with pytest.raises(CallError) as failure:
+            asyncio.run(sent(ask))
+        assert failure.value.kind == kind
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(CallError, match="gave no whole answer"):
+    with pytest.raises(CallError, match="nothing answers"):
         asyncio.run(sent(Ask("GET", "http://127.0.0.1:9/v1/models", {})))
 
 
