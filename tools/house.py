@@ -32,6 +32,7 @@ LAYERS = {
         "codec",
         "redact",
         "deadline",
+        "http",
         "templates",
         "confidence",
         "kinds",

@@ -1,9 +1,10 @@
 """Agents: code of others that calls models by itself, each of its calls a call of the search.
 
 Read `exchange.py` first (an HTTP request and its answer, as values), then `relayed.py`: what happens to a model call of
-an agent, whichever door it came by. `upstream.py` is where it goes, `seeds.py` what becomes of seeds that agents set.
-The doors: `transports.py` for Python frameworks that take an HTTP client, `litellm.py` for litellm, and `endpoint.py`,
-a URL for everything else, behind which the gateway of `searchkit.serving` listens.
+an agent, whichever door it came by; `seeds.py` notices attempts that come out equal. `upstream.py` is where it goes,
+and `direct.py` the connections by which it gets there. The doors: `transports.py` for Python frameworks that take an
+HTTP client, `litellm.py` for litellm, and `endpoint.py`, a URL for everything else, behind which the gateway of
+`searchkit.serving` listens.
 """
 
 from searchkit.agents.endpoint import Endpoint

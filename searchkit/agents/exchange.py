@@ -13,6 +13,7 @@ _HOP_TEXT = (
     "content-length accept-encoding content-encoding expect"
 )
 _HOP = frozenset(_HOP_TEXT.split())
+_AGAIN = ("retry-after", "retry-after-ms", "x-should-retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,8 @@ class Refused(CallError):
 def sent_on(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that go on to the next server."""
     return {name.lower(): value for name, value in headers.items() if name.lower() not in _HOP}
+
+
+def again(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those of an answer's headers that tell a client whether to try again, and when."""
+    return {name: headers[name] for name in _AGAIN if name in headers}

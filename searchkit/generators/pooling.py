@@ -19,7 +19,7 @@ from searchkit.errors import ConfigError
 from searchkit.generators.in_order import each
 from searchkit.generators.openai import errors
 from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.openai.http import HTTPReply
+from searchkit.http import HTTPReply
 from searchkit.types import Message, Params, Prompt, Sample, Text, Usage
 from searchkit.wire.chat.requests import render
 

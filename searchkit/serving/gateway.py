@@ -47,7 +47,7 @@ class Gateway:
             import uvicorn
         except ImportError:
             raise ConfigError("an Endpoint needs a server: pip install 'searchkit[serve]'") from None
-        self._socket = socket.socket()
+        self._socket = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends at once on sockets that say so
         self._socket.bind(("127.0.0.1", 0))
         self._doors: dict[str, Door] = {}
         self._ended: set[str] = set()
@@ -130,55 +130,57 @@ class Gateway:
                 return refused(url, 413, f"the request has more than {LARGEST} bytes")
         query = request.scope["query_string"].decode("latin-1")
         ask = door.upstream.ask(request.method, f"v1/{path}", query, headers, bytes(body))
-        if not await _turns(door.attempt.loop):
-            return refused(url, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
-        return await _until_left(request, ask, door)
+        return await _until_left(request, Work(door, ask))
 
 
-async def _work(door: Door, ask: Ask) -> Answer:
+class Work:
+    """What one request makes the search's loop do. begun: it has turned to it, as it does not while an agent on it
+    waits for us."""
+
+    def __init__(self, door: Door, ask: Ask) -> None:
+        self._door, self.url, self.begun = door, ask.url, False
+        self._ask = ask
+
+    async def __call__(self) -> Answer:
+        self.begun = True
+        upstream = self._door.upstream
+        manner = Manner(upstream.keep_seeds, upstream.price)
+        try:
+            return await relayed(self._door.attempt.run, self._ask, self._door.http.send, manner)
+        except CallError as error:
+            return failed(self.url, error)
+
+    def start(self) -> asyncio.Future[Answer]:
+        """Its answer, on the gateway's loop. Raises RuntimeError if the search's is closed."""
+        work = self()
+        try:
+            return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._door.attempt.loop))
+        except RuntimeError:
+            work.close()
+            raise
+
+
+async def _until_left(request: Any, work: Work) -> Answer | None:
+    """What `work` comes to; it is cancelled if the client leaves, or if the search's loop does not turn to it."""
     try:
-        return await relayed(
-            door.attempt.run, ask, door.http.send, Manner(door.upstream.keep_seeds, door.upstream.price)
-        )
-    except CallError as error:
-        return failed(ask.url, error)
-
-
-async def _turns(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the search's loop goes on: it does not while an agent on it waits for us."""
-    done, here = asyncio.Event(), asyncio.get_running_loop()
-
-    def turned() -> None:
-        with contextlib.suppress(RuntimeError):  # the gateway is closed: nobody waits any more
-            here.call_soon_threadsafe(done.set)
-
-    try:
-        loop.call_soon_threadsafe(turned)
-        async with asyncio.timeout(ANSWERS):
-            await done.wait()
-    except (TimeoutError, RuntimeError):  # RuntimeError: the loop is closed
-        return False
-    return True
-
-
-async def _until_left(request: Any, ask: Ask, door: Door) -> Answer | None:
-    """The answer, worked out on the search's loop; the work is cancelled if the client leaves."""
-    work = _work(door, ask)
-    try:
-        submitted = asyncio.run_coroutine_threadsafe(work, door.attempt.loop)
-    except RuntimeError:  # the loop is closed
-        work.close()
-        return refused(ask.url, 410, GONE)
-    answer: asyncio.Future[Answer] = asyncio.wrap_future(submitted)
+        answer = work.start()
+    except RuntimeError:
+        return refused(work.url, 410, GONE)
     left = asyncio.ensure_future(request.receive())
-    await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED, timeout=ANSWERS)
+    if blocked := not (work.begun or answer.done() or left.done()):
+        answer.cancel()
+    elif not answer.done():
+        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
     left.cancel()
+    if blocked:
+        return refused(work.url, 503, "the agent blocks the loop of its search: use an asynchronous client, or a def")
     if not answer.done():
         answer.cancel()
         return None
     try:
         return answer.result()
     except asyncio.CancelledError:
-        return refused(ask.url, 410, GONE)
+        return refused(work.url, 410, GONE)
     except Exception as error:
-        return refused(ask.url, 500, f"{type(error).__name__}: {error}")
+        return refused(work.url, 500, f"{type(error).__name__}: {error}")

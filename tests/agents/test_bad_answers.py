@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from searchkit import solve
-from searchkit.agents import Endpoint, Upstream, client, relayed, upstream
+from searchkit.agents import Endpoint, Upstream, client, direct, relayed, upstream
 from searchkit.function import Function
 from searchkit.strategies import SelfConsistency
 from tests.helpers.attempts import CHAT, KEY, asked, attempt, calls
@@ -125,7 +125,8 @@ def test_when_to_try_again_reaches_the_agent() -> None:
 
 
 def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "ANSWER_LIMIT", 10_000)
+    for module in (direct, upstream):
+        monkeypatch.setattr(module, "ANSWER_LIMIT", 10_000)
     found = list[Any]()
 
     def agent(question: str, endpoint: Endpoint) -> str:

@@ -2,8 +2,8 @@
 
 Read `backend.py` first: what a user calls, and the way of one request. Then `bodies.py` (which request is sent; how
 requests and answers are written as JSON is `searchkit.wire`'s business), `transport.py` (which client carries them),
-`http.py` (our own, the fast one), `stream.py` (answers that are left as soon as they fall below a floor), `errors.py`
-(what can go wrong, in sentences) and `probe.py` (what a server honours).
+`searchkit.http` (our own, the fast one), `stream.py` (answers that are left as soon as they fall below a floor),
+`errors.py` (what can go wrong, in sentences) and `probe.py` (what a server honours).
 """
 
 from searchkit.generators.openai.backend import OpenAI

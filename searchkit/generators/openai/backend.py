@@ -23,9 +23,9 @@ from searchkit.generators.in_order import each
 from searchkit.generators.openai import bodies, errors, stream
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.bodies import Route
-from searchkit.generators.openai.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
+from searchkit.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.redact import redact
 from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Usage
 from searchkit.wire import choices

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, NeedsPrefix
-from searchkit.generators.openai.http import HTTPReply
+from searchkit.http import HTTPReply
 from searchkit.types import Usage
 
 EXTRAS = (
