@@ -7,17 +7,23 @@ while a search runs (a wrong value returned, a forgotten await) is checked where
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from searchkit.errors import ConfigError, SearchkitError
 from searchkit.kinds import forgotten, told
 from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Sample, Scored
 
+T = TypeVar("T")
 Check = Callable[[str, Any], None]
+MOST_NAMED = 5  # of what is wrong several times
 ENVIRONMENT = ("start", "prompt", "step_params", "step", "candidate")
 VERIFIER = ("bind", "joint", "range")
 
@@ -208,6 +214,56 @@ def check_callback(name: str, callback: Any) -> None:
     """Raises `ConfigError` unless `callback` can be called, or is None."""
     if callback is not None and not callable(callback):
         raise ConfigError(f"{name}= is a function that is called with what happens, got {told(callback)}")
+
+
+def listed(name: str, values: Any, such_as: str) -> tuple[Any, ...]:
+    """`values` as a tuple. Raises `ConfigError`, naming the argument and an example, for what is no list."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name}= takes a list, such as {name}={such_as}, got {told(values)}")
+    return tuple(values)
+
+
+def check_ids(ids: Sequence[str]) -> None:
+    """Raises `ConfigError`, naming them, where problems share an id: their randomness would be the same."""
+    twice = [f"{one!r:.80}" for one, times in Counter(ids).items() if times > 1]
+    if twice:
+        shown = ", ".join(twice[:MOST_NAMED]) + (f" and {len(twice) - MOST_NAMED} more" if twice[MOST_NAMED:] else "")
+        raise ConfigError(
+            f"problem ids must differ, since seeds are derived from them: several problems have the same id, {shown}"
+        )
+
+
+def suggesting(**elsewhere: str) -> Callable[[type[T]], type[T]]:
+    """Decorates a class: an argument that its constructor does not know is a `ConfigError` that names the nearest one.
+
+    elsewhere: where arguments belong that people look for here, by their names.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        made = cls.__init__
+        known = list(inspect.signature(cls).parameters)
+
+        @functools.wraps(made)
+        def __init__(self: T, *args: Any, **kwargs: Any) -> None:
+            for name in kwargs:
+                if name not in known:
+                    raise ConfigError(_unknown_argument(cls.__name__, name, known, elsewhere))
+            made(self, *args, **kwargs)
+
+        cls.__init__ = __init__  # type: ignore[method-assign, assignment]
+        return cls
+
+    return decorate
+
+
+def _unknown_argument(owner: str, name: str, known: Sequence[str], elsewhere: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(name, [*known, *elsewhere], 1, 0.6)
+    if not close:
+        return f"{owner} has no argument {name!r}; there are {', '.join(known)}"
+    there = f", which belongs to {elsewhere[close[0]]}" if close[0] in elsewhere else ""
+    if close[0] == name:
+        return f"{owner} has no argument {name!r}: it belongs to {elsewhere[name]}"
+    return f"{owner} has no argument {name!r}: did you mean {close[0]!r}{there}?"
 
 
 # ---------------------------------------------------------------- what only shows while a search runs

@@ -24,6 +24,7 @@ from searchkit.function import Function, as_generator, warn_of_ceilings
 from searchkit.kinds import is_whole, told
 from searchkit.mistakes import (
     check_callback,
+    check_ids,
     check_parts,
     check_references,
     check_search,
@@ -293,8 +294,7 @@ def _numbered(problems: Iterable[Promptable]) -> list[Problem]:
     if given and all(isinstance(one, (Message, Mapping)) for one in given):
         raise ConfigError("these messages are one conversation: pass [messages] to solve_many, or use solve")
     numbered = [Problem.of(one, str(i)) for i, one in enumerate(given)]
-    if len({p.id for p in numbered}) < len(numbered):
-        raise ConfigError("two problems have the same id: give each its own, its seeds are derived from it")
+    check_ids([problem.id for problem in numbered])
     return numbered
 
 

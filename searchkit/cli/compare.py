@@ -14,7 +14,7 @@ from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from searchkit.experiments.estimators.intervals import Interval
-    from searchkit.experiments.sweep.results import Summary
+    from searchkit.experiments.sweep.summary import Summary
 
 
 def add(commands: Any) -> None:
@@ -27,7 +27,8 @@ def add(commands: Any) -> None:
 
 def compare(options: argparse.Namespace) -> int:
     """Print accuracy of A minus that of B, with its 95 % interval, for each budget that both have."""
-    from searchkit.experiments.sweep.results import difference, difference_bounds, interval
+    from searchkit.experiments.sweep.results import difference, difference_bounds
+    from searchkit.experiments.sweep.summary import interval
 
     pairs = _pairs(_named(options.A), _named(options.B))
     found = [(a, b, *difference(a, b)) for a, b in pairs]

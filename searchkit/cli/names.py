@@ -40,8 +40,13 @@ def strategy_names() -> list[str]:
     return [name for name, value in known().items() if isinstance(value, type) and issubclass(value, Strategy)]
 
 
-def strategy(name: str, given: Iterable[str], preset: dict[str, Any]) -> Strategy:
-    """The strategy called `name` (``best-of-n`` is ``BestOfN``) with ``field=value`` parameters over `preset` ones."""
+def strategy(
+    name: str, given: Iterable[str], preset: dict[str, Any], fix: str = "add -p {0}=... (or --{0} for a verifier)"
+) -> Strategy:
+    """The strategy called `name` (``best-of-n`` is ``BestOfN``) with ``field=value`` parameters over `preset` ones.
+
+    fix: what to do where a parameter is missing, with its name for ``{0}``.
+    """
     wanted = next((known()[n] for n in strategy_names() if plain(n) == plain(name)), None)
     if wanted is None:
         raise ConfigError(f"unknown strategy {name!r}{meant(name, strategy_names())}")
@@ -56,7 +61,7 @@ def strategy(name: str, given: Iterable[str], preset: dict[str, Any]) -> Strateg
         values[field] = value(text)
     for f in fields(wanted):
         if f.init and f.default is MISSING and f.default_factory is MISSING and f.name not in values:
-            raise ConfigError(f"{wanted.__name__} needs a {f.name}: add -p {f.name}=... (or --{f.name} for a verifier)")
+            raise ConfigError(f"{wanted.__name__} needs a {f.name}: {fix.format(f.name)}")
     made: Strategy = build(wanted, (), values)
     return made
 

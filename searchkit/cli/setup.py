@@ -47,8 +47,11 @@ def _task(options: argparse.Namespace) -> str:
     return options.model or "countdown"
 
 
-def strategy(options: argparse.Namespace) -> Strategy:
-    """The strategy with what the options preset: n = 8, and for the embedded model its checker and answer key."""
+def strategy(options: argparse.Namespace, **wording: str) -> Strategy:
+    """The strategy with what the options preset: n = 8, and for the embedded model its checker and answer key.
+
+    wording: how `names.strategy` says what is missing, where it is not an option of the command line.
+    """
     preset: dict[str, Any] = {"n": 8}
     if options.backend == "embedded":
         preset["key"] = names.value("answer" if _task(options) == "arithmetic" else "operations")
@@ -56,7 +59,7 @@ def strategy(options: argparse.Namespace) -> Strategy:
         preset["verifier"] = _verifier(options)
     if names.plain(options.strategy) == names.plain("SelfConsistency") and not options.verifier:
         preset.pop("verifier", None)  # a plain vote unless a weighted one is asked for
-    return names.strategy(options.strategy, options.parameter, preset)
+    return names.strategy(options.strategy, options.parameter, preset, **wording)
 
 
 def _verifier(options: argparse.Namespace) -> Any:
@@ -70,7 +73,7 @@ def _verifier(options: argparse.Namespace) -> Any:
     reward = next((known for known in REWARDS if names.plain(known) == names.plain(name)), None)
     if reward is not None:
         if options.backend != "embedded":
-            raise ConfigError(f"--verifier {name} reads what the embedded models write: name one of your own")
+            raise ConfigError(f"the verifier {name} reads what the embedded models write: name one of your own")
         return names.known()[reward](_task(options))
     if name in names.known():
         return names.known()[name]

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from searchkit.experiments.sweep.results import Summary, SweepResults
+    from searchkit.experiments.sweep.results import SweepResults
+    from searchkit.experiments.sweep.summary import Summary
 
 
 def add(commands: Any) -> None:
     """The command's options."""
     command = commands.add_parser("sweep", help="strategies x budgets x seeds over a set of problems, from a TOML file")
-    command.add_argument("config", help="the file; see the guide's page on sweeps")
+    tables = "out, seeds, concurrency, truth, [problems], [model], [strategies.NAME], [[budgets]]"
+    simulated = "a model with backend = 'simulated' has answers = {TEXT = PROBABILITY}"
+    command.add_argument("config", help=f"the file: {tables}; {simulated}; see the guide's page on sweeps")
     command.add_argument(
         "--executor", default="asyncio", metavar="E", help="asyncio (default), processes, dask or ray: results agree"
     )
@@ -43,9 +46,8 @@ def sweep(options: argparse.Namespace, command: str) -> int:
         print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0].error)}\n"
               "--retry-failed searches them anew", file=sys.stderr)  # fmt: skip
     if not results.complete:
-        print(
-            f"interrupted after {len(results.rows)} searches; the same command goes on:\n  {command}", file=sys.stderr
-        )
+        print(f"interrupted after {len(results.rows):,} of {results.expected:,} searches; the same command goes on:\n"
+              f"  {command}", file=sys.stderr)  # fmt: skip
         return 130
     return 1 if all(row.error or row.unknown for row in results.rows) else 0
 
@@ -53,7 +55,8 @@ def sweep(options: argparse.Namespace, command: str) -> int:
 def as_json(results: SweepResults, out: Path) -> str:
     """The table, a JSON object; bounds that are not defined are null."""
     cells = [summary_json(summary) for summary in results.summaries()]
-    told = {"complete": results.complete, "out": str(out), "cells": cells, "diagnosis": results.diagnosis}
+    done = {"complete": results.complete, "searches": len(results.rows), "expected": results.expected}
+    told = done | {"out": str(out), "cells": cells, "diagnosis": results.diagnosis}
     return json.dumps(told, allow_nan=False)
 
 

@@ -27,6 +27,8 @@ SAMPLING = {"temperature": (int, float), "top_p": (int, float), "max_tokens": in
 MODEL = {"backend": (str, list), "model": str, "route": str, **SAMPLING}
 NAMED = ("embedded", "simulated")
 SIMULATED = {"answers": dict, "tokens": int, "latency": (int, float), "jitter": (int, float), "failures": (int, float)}
+TRUTH = 'it takes a verifier that passes or fails: "Exact", "MathEqual(number)", a task, or your own "module:function"'
+_EXAMPLES = ', such as n = 8 or verifier = "module:function"'
 BUDGET = dict.fromkeys(Budget.__dataclass_fields__, (int, float))
 
 
@@ -77,7 +79,10 @@ def _model(table: Table) -> tuple[argparse.Namespace, list[Any]]:
     if isinstance(backend, str) and backend not in NAMED and not backend.startswith(("http://", "https://")):
         raise ConfigError(f"model.backend: unknown backend {backend!r}{names.meant(backend, NAMED)}, or give a URL")
     allowed = {"backend": str, **SAMPLING, **SIMULATED} if simulated else MODEL
-    check(table, allowed, "model.", needed=("answers",) if simulated else ())
+    served = backend not in NAMED
+    check(table, allowed, "model.", needed=("answers",) if simulated else ("model",) if served else ())
+    if backend == "embedded" and table.get("model", setup.TASKS[0]) not in setup.TASKS:
+        raise ConfigError(f"model.model: unknown model {table['model']!r}{names.meant(table['model'], setup.TASKS)}")
     urls: Sequence[str] = backend if isinstance(backend, list) else [backend]
     sampling = {"temperature": 1.0, "top_p": 1.0, "max_tokens": None} | {k: table[k] for k in SAMPLING if k in table}
     each = [
@@ -114,7 +119,7 @@ def _strategy(name: str, table: Any, model: argparse.Namespace) -> Any:
         parameter=[f"{key}={value if isinstance(value, str) else repr(value)}" for key, value in given.items()],
     )  # fmt: skip
     try:
-        return setup.strategy(options)
+        return setup.strategy(options, fix=f"add a key {{0}} to the table [{where}]{_EXAMPLES}")
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -129,10 +134,16 @@ def _truth(text: str | None, task: str | None) -> Any:
     from searchkit.verifiers import Predicate
 
     text = text or task or "Exact"
+    own = ":" in text and "(" not in text
     known = names.known()
+    named = text if text in known else next((name for name in known if names.plain(name) == names.plain(text)), text)
     try:
-        found = names.imported(text, known) if ":" in text and "(" not in text else names.value(text)
+        found = names.imported(text, known) if own else names.value(named)
         found = names.build(found, (), {}) if isinstance(found, type) else found
-        return found if hasattr(found, "verify") else Predicate(found)
+        if own and not hasattr(found, "verify"):
+            return Predicate(found)
+        if not hasattr(found, "verify"):
+            raise ConfigError(f"{text!r:.80} does not say what is right")
     except ConfigError as error:
-        raise ConfigError(f"truth: {error}") from error
+        raise ConfigError(f"truth: {error}; {TRUTH}") from error
+    return found

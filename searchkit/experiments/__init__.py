@@ -62,9 +62,11 @@ from searchkit.experiments.statistics import (
     self_correction,
 )
 from searchkit.experiments.sweep import (
+    Difference,
     Finished,
     Lost,
     Row,
+    Summaries,
     Summary,
     Sweep,
     SweepResults,
@@ -83,6 +85,7 @@ __all__ = [
     "Confident",
     "CoverageLaw",
     "Curve",
+    "Difference",
     "Entry",
     "Finished",
     "Interval",
@@ -96,6 +99,7 @@ __all__ = [
     "SelfCorrection",
     "SoftBest",
     "Spent",
+    "Summaries",
     "Summary",
     "Sweep",
     "SweepResults",

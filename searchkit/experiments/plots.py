@@ -91,6 +91,8 @@ def _percent(*columns: Sequence[float]) -> list[list[float]]:
 def _dress(axes: Any, curves: Sequence[Curve], x: Axis) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+    from searchkit.experiments.estimators.curves import notes_of
+
     axes.set_xscale("log", base=2)
     places = sorted({place for curve in curves for place in x.places(curve)})
     at_points = x == axis("samples") and len(places) <= MOST_TICKS
@@ -105,9 +107,9 @@ def _dress(axes: Any, curves: Sequence[Curve], x: Axis) -> None:
     axes.grid(True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    notes = list(dict.fromkeys(curve.note for curve in curves if curve.note))
+    notes = [*([DOTTED] if any(curve.at_most for curve in curves) else []), *notes_of(curves)]
     if notes:
-        lines = [line for note in (DOTTED, *notes) for line in textwrap.wrap(note, NOTE)]
+        lines = [line for note in notes for line in textwrap.wrap(note, NOTE)]
         axes.set_title("\n".join(lines), loc="left", fontsize=8, parse_math=False)
     heights = _spread([curve.mean[-1] for curve in curves])
     for i, (curve, height) in enumerate(zip(curves, heights, strict=True)):

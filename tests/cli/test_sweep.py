@@ -12,6 +12,7 @@ import time
 import pytest
 
 from searchkit.cli import main
+from searchkit.cli.sweep_config import load
 
 BEGIN = """
 out = "results"
@@ -23,6 +24,7 @@ file = "problems.jsonl"
 backend = "simulated"
 answers = {4 = 0.5, 5 = 0.3, 6 = 0.2}
 """
+SIMULATED = 'backend = "simulated"\nanswers = {4 = 0.5, 5 = 0.3, 6 = 0.2}'
 VOTES = """
 [strategies.vote]
 strategy = "self-consistency"
@@ -165,6 +167,28 @@ def test_failures_are_told(config, capsys):
         ('out = "results"', "", "the key 'out' is missing"),
         ("[problems]", "[problems", "cannot be read as TOML"),
         ("5 = 0.3", "5 = 0.4", "probabilities"),
+        (
+            '"self-consistency"',
+            '"best-of-n"',
+            "needs a verifier: add a key verifier to the table [strategies.vote]",
+        ),
+        ('"self-consistency"', '"best-of-n"\nverifier = "process-reward"', "the verifier process-reward reads"),
+        *(
+            ('truth = "Exact"', f'truth = "{truth}"', 'it takes a verifier that passes or fails: "Exact"')
+            for truth in (
+                "process-reward",
+                "outcome_reward",
+                "number",
+                "best-of-n",
+                "BetaStopping()",
+                "4",
+                "a b",
+                "Exakt",
+            )
+        ),
+        ('"simulated"', '"http://localhost:1/v1"', "unknown key 'model.answers'"),
+        (SIMULATED, 'backend = "http://localhost:1/v1"', "the key 'model.model' is missing"),
+        (SIMULATED, 'model = "countdwn"', "model.model: unknown model 'countdwn': did you mean 'countdown'?"),
     ],
 )
 def test_each_mistake_names_its_key(config, capsys, old, new, says):
@@ -173,7 +197,15 @@ def test_each_mistake_names_its_key(config, capsys, old, new, says):
     code, out, err = run(capsys, "sweep", path)
     assert (code, out) == (2, "")
     assert says in err
+    assert not any(option in err for option in (" -p ", "--verifier", "--model", "--reference"))
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("truth", ["exact", "math-equal", "MathEqual(number)", "Exact(boxed)", "countdown"])
+def test_truths_that_pass_or_fail_are_read(config, truth):
+    """Also spelt as strategies are."""
+    text = (BEGIN + VOTES).replace('truth = "Exact"', f'truth = "{truth}"')
+    assert hasattr(load(config(text)).sweep.truth, "verify")
 
 
 def test_mistakes_of_compare_and_plot(config, capsys, tmp_path):
@@ -215,6 +247,9 @@ def test_ctrl_c_prints_what_there_is_and_the_same_command_resumes(config, tmp_pa
     assert "searchkit sweep" in err
     told = json.loads(out)
     assert not told["complete"]
+    assert told["expected"] == 120
+    assert told["diagnosis"].startswith(f"incomplete: {told['searches']} of 120 searches are done")
+    assert f"interrupted after {told['searches']} of 120 searches" in err
     assert 0 < sum(cell["searches"] for cell in told["cells"]) < 120
     assert not (tmp_path / "results/results.jsonl").exists()
     again = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -234,7 +269,7 @@ def test_what_is_unknown_is_told_on_the_first_screen(config, capsys, tmp_path):
     assert "at most (%)" in table.splitlines()[0]
     said = table.splitlines()[-1]
     assert said.startswith("no answer could be read in ")
-    assert said.endswith("replies, for example 'so\\nit is 4'; try MathEqual(number)")
+    assert "replies, for example 'so\\nit is 4'; try MathEqual(number), and give the same key to strategies" in said
     code, out, _ = run(capsys, "sweep", path, "--json")
     told = json.loads(out)
     assert told["diagnosis"] == said
@@ -250,13 +285,16 @@ def test_what_is_unknown_is_told_on_the_first_screen(config, capsys, tmp_path):
     assert run(capsys, "plot", tmp_path / "results")[0] == 0
 
 
-def test_a_sweep_of_which_nothing_could_be_read_has_failed(config, capsys):
+def test_a_sweep_of_which_nothing_could_be_read_has_failed(config, capsys, tmp_path):
     """Code 1, as where every search failed; the advice, taken, mends it."""
     text = UNREAD.replace('"5" = 0.5', '"so\\nit is 5" = 0.5') + VOTES
     code, table, _ = run(capsys, "sweep", config(text))
     assert code == 1
     assert "no answer could be read in 120 of 120 replies" in table
     mended = text.replace('truth = "Exact"', 'truth = "MathEqual(number)"').replace('"results"', '"again"')
+    mended = mended.replace("n = 8", 'n = 8\nkey = "number"')
     code, table, _ = run(capsys, "sweep", config(mended))
     assert code == 0
     assert "no answer" not in table
+    rows = [json.loads(line) for line in (tmp_path / "again/results.jsonl").read_text().splitlines()[1:]]
+    assert {row["model_calls"] for row in rows if row["strategy"] == "stopping"} != {8}  # the vote was decided early

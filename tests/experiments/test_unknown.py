@@ -6,8 +6,8 @@ import pytest
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.unknown import LONGEST, Truth, Unknown, diagnosis, truth
-from searchkit.types import Verdict
-from searchkit.verifiers import Exact
+from searchkit.types import Message, Sample, Text, Verdict
+from searchkit.verifiers import Exact, Predicate, Weighted
 from searchkit.verifiers.reference.referenced import NO_ANSWER
 
 NONE = NO_ANSWER.feedback
@@ -112,3 +112,48 @@ def test_keys_are_not_tried_on_the_longest_replies():
     assert ask in diagnosis(unread("word\n" * 5000 + "12"), 1)
     assert ask in diagnosis(unread(*["no\nnumber"] * 50, *["a\n12"] * 500), 550)
     assert "try MathEqual(number)" in diagnosis(unread(*["a\n12"] * 50, *["no\nnumber"] * 500), 550)
+
+
+def test_a_hostile_reply_without_a_value_is_bounded():
+    """What stands in the row, and what is shown, whatever a model wrote, and however long the reason is."""
+    for reply in ("\x1b[2J" * 5000, "a\ud800b", "x\n" * 50_000):
+        sample = Sample("", message=Message("assistant", (Text(reply),)))
+        for verdict in (NO_ANSWER, Verdict(feedback="why " * 999)):
+            known = truth(verdict, Exact(), "truth", sample=sample)
+            assert known.unknown
+            assert len(known.feedback) <= 5 * LONGEST
+            known.feedback.encode()
+            said = diagnosis([Unknown("", known.feedback, False)], 1)
+            assert said.isprintable()
+            assert len(said) < 500
+            assert "without a value" in said
+
+
+def test_what_is_right_or_wrong_has_no_end_of_a_reply():
+    """Only what is unknown needs it."""
+    sample = Sample("", message=Message("assistant", (Text("a reply"),)))
+    for verdict in (Verdict(passed=True, feedback="yes"), Verdict(passed=False, feedback="no")):
+        assert truth(verdict, Exact(), "truth", sample=sample).feedback == verdict.feedback
+
+
+def test_a_score_only_truth_is_called_by_a_short_name():
+    """Neither a long `repr` nor an address stands before what is wrong."""
+    for judge, name in (
+        (Predicate(lambda text: 0.5, name="half"), "Predicate(name='half')"),
+        (Predicate(len, range=(0, 9)), "Predicate(...)"),
+        (Weighted((Exact(), Predicate(lambda text: 0.2)), (1.0, 1.0)), "Weighted(...)"),
+        (Predicate(len, name="\x1b[2J" * 99), "Predicate(name="),
+    ):
+        with pytest.raises(ConfigError) as raised:
+            truth(Verdict(0.5), judge, "truth")
+        message = str(raised.value)
+        assert message.startswith(f"truth={name}")
+        assert " at 0x" not in message
+        assert message.isprintable()
+        assert message.index("gives a score") < 100
+
+
+def test_an_example_is_never_empty_where_another_reply_has_a_text():
+    """An empty reply comes first, one that was cut off has a text."""
+    said = diagnosis([*unread(""), *unread("so 4 +", cut=True)], 2)
+    assert "for example 'so 4 +'" in said

@@ -151,9 +151,7 @@ def accuracy_within(
     return WithinBudget(
         measure,
         tuple(limits),
-        tuple(found.mean.tolist()),
-        tuple(found.low.tolist()),
-        tuple(found.high.tolist()),
+        *found.columns(),
         tuple(by_problem),
         values,
         level,

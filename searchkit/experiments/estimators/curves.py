@@ -19,6 +19,7 @@ from searchkit.experiments.estimators.compute import Compute, compute
 from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.estimators.optimistic import optimistic
 from searchkit.experiments.unknown import of_pool
+from searchkit.mistakes import listed
 
 Name = Literal["pass@k", "best@k", "maj@k", "weighted@k"]
 Column = tuple[str, Mapping[int, str]]
@@ -111,9 +112,7 @@ def estimate(
     return Curve(
         name,
         points,
-        tuple(interval.mean.tolist()),
-        tuple(interval.low.tolist()),
-        tuple(interval.high.tolist()),
+        *interval.columns(),
         compute(pool, points),
         tuple(pool.entries),
         values,
@@ -125,7 +124,7 @@ def estimate(
 
 def points_of(pool: Sampled, ks: Sequence[int] | None) -> tuple[int, ...]:
     """`ks`, checked; by default 1, 2, 4, ... up to the smallest number of samples a problem has."""
-    points = estimators.budgets(pool.size) if ks is None else tuple(ks)
+    points = estimators.budgets(pool.size) if ks is None else listed("ks", ks, "[1, 2, 4]")
     if not points or points[0] < 1 or points[-1] > pool.size or any(a >= b for a, b in pairwise(points)):
         raise ConfigError(f"ks must ascend within [1, {pool.size}], the samples that every problem has, got {points}")
     return points
@@ -150,7 +149,15 @@ def table(curves: Iterable[Curve]) -> str:
     grid = [[title for title, _ in columns], *rows]
     widths = [max(len(row[i]) for row in grid) for i in range(len(columns))]
     lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in grid]
-    return "\n".join([*lines, *dict.fromkeys(curve.note for curve in shown if curve.note)])
+    return "\n".join([*lines, *notes_of(shown)])
+
+
+def notes_of(curves: Sequence[Curve]) -> list[str]:
+    """The notes under curves: one that all share as it is, else each with the name of its curve."""
+    notes = {curve.note for curve in curves}
+    if len(notes) == 1:
+        return [note for note in notes if note]
+    return [f"{curve.name}: {curve.note}" for curve in curves if curve.note]
 
 
 _NEEDS: dict[Name, str] = {"best@k": "scores", "maj@k": "answer keys", "weighted@k": "samples with key and score"}

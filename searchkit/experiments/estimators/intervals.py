@@ -11,20 +11,35 @@ from numpy.typing import ArrayLike, NDArray
 from searchkit.errors import ConfigError
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-12  # of the greatest value, at least of 1: a difference below is what floating-point numbers leave of 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Interval:
-    """Mean over problems with its lower and upper bound, each of shape [points] ([] if the values were [problems])."""
+    """Mean over problems with its lower and upper bound: [points] each, or floats if the values were [problems]."""
 
-    mean: Array
-    low: Array
-    high: Array
+    mean: Array | float
+    low: Array | float
+    high: Array | float
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "low", "high"):
+            column = getattr(self, name)
+            object.__setattr__(self, name, column if np.ndim(column) else float(column))
+
+    def columns(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+        """Mean, lower and upper bound, an entry for each point."""
+        mean, low, high = (tuple(np.atleast_1d(column).tolist()) for column in (self.mean, self.low, self.high))
+        return mean, low, high
 
     def __str__(self) -> str:
         """``0.130 [0.075, 0.183]``, a line for each point."""
-        rows = zip(*(np.atleast_1d(column).tolist() for column in (self.mean, self.low, self.high)), strict=True)
+        rows = zip(*self.columns(), strict=True)
         return "\n".join(f"{m:z.3f} [{a:z.3f}, {b:z.3f}]" if a == a else f"{m:z.3f} [no interval]" for m, a, b in rows)
+
+    def __repr__(self) -> str:
+        columns = ((name, np.asarray(getattr(self, name)).tolist()) for name in ("mean", "low", "high"))
+        return f"Interval({', '.join(f'{name}={column}' for name, column in columns)})"
 
     def _repr_html_(self) -> str:
         from searchkit.markup.tables import html_pre
@@ -52,7 +67,8 @@ def bootstrap(
     # How often each problem is drawn says all that a resampled mean needs: one matrix product for all points.
     times = np.random.default_rng(seed).multinomial(problems, np.full(problems, 1 / problems), size=draws)
     low, high = np.quantile(times @ values / problems, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Interval(mean, low, high)
+    scale = float(np.abs(values).max())
+    return Interval(*(snapped(bound, scale) for bound in (mean, low, high)))
 
 
 def paired_bootstrap(a: ArrayLike, b: ArrayLike, draws: int = 2000, seed: int = 0, level: float = 0.95) -> Interval:
@@ -64,4 +80,14 @@ def paired_bootstrap(a: ArrayLike, b: ArrayLike, draws: int = 2000, seed: int = 
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if first.shape != second.shape:
         raise ConfigError(f"paired values need the same problems and points, got {first.shape} and {second.shape}")
-    return bootstrap(first - second, draws, seed, level)
+    scale = float(max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0)))
+    return bootstrap(snapped(first - second, scale), draws, seed, level)
+
+
+def snapped(values: ArrayLike, scale: float = 1.0) -> Array:
+    """The same values, but 0 where they are nothing but rounding errors, such as 0.1 + 0.2 - 0.3.
+
+    scale: of the values that were subtracted. Equal shares then differ by exactly 0, and an interval holds it.
+    """
+    found = np.asarray(values, dtype=float)
+    return np.where(np.abs(found) < ROUNDING * max(1.0, scale), 0.0, found)

@@ -143,9 +143,7 @@ def replay(
     return Replayed(
         getattr(method, "__name__", str(method)),
         points,
-        tuple(interval.mean.tolist()),
-        tuple(interval.low.tolist()),
-        tuple(interval.high.tolist()),
+        *interval.columns(),
         Compute(generated, prompt if prompt[0] else ()),
         tuple(pool.entries),
         values,

@@ -14,7 +14,7 @@ from searchkit.experiments.pool.by_prompt import by_prompt, name_of
 from searchkit.experiments.pool.judging import check_alone, verdicts_of
 from searchkit.experiments.pool.pool import Pool
 from searchkit.experiments.unknown import NOT_JUDGED, truth
-from searchkit.mistakes import check_references
+from searchkit.mistakes import check_ids, check_references, listed
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import solve_many
 from searchkit.strategy import Strategy
@@ -112,7 +112,7 @@ class Draw(Strategy):
 
     def _entry(self, drawn: _Drawn, joint: dict[int, Verdict]) -> Entry:
         verdict, *others = (one for _, one in sorted((drawn.verdicts | joint).items()))
-        known = truth(verdict, self.verifier, "verifier", "pass it as scorer=, and as verifier=")
+        known = truth(verdict, self.verifier, "verifier", "pass it as scorer=, and as verifier=", drawn.sample)
         score = verdict.value if self.scorer is None else others.pop(0).value
         sample, usage = drawn.sample, drawn.usage
         value = sample.value if is_json(sample.value) else sample.text
@@ -182,7 +182,7 @@ async def draw(
     Raises `ConfigError` before any call if a problem does not fit the verifier, as soon as the verifier gives a score
     without saying what passed, and the first error if not a single sample could be drawn, or not a single one judged.
     """
-    wanted = list(problems)
+    wanted = list(listed("problems", problems, "[Problem(...), ...]"))
     if not wanted:
         raise ConfigError("a pool needs at least one problem")
     have = {problem: len(column) for problem, column in pool.entries.items()} if pool else {}
@@ -190,6 +190,7 @@ async def draw(
     strategy = Draw(n, verifier, scorer, key, scorers or {}, known)
     for problem in wanted:
         check_references(strategy._judges(), problem)
+    check_ids([problem.id for problem in wanted])
     wanted = [problem for problem in wanted if have.get(problem.id, 0) < n]
     if pool and not wanted:
         return pool

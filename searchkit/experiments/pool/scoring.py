@@ -13,7 +13,7 @@ from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool.by_prompt import by_prompt, name_of
 from searchkit.experiments.pool.judging import check_alone
 from searchkit.experiments.pool.pool import Pool
-from searchkit.mistakes import check_references
+from searchkit.mistakes import check_references, listed
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.solve import NO_BUDGET, solve_many
 from searchkit.strategy import Strategy
@@ -62,7 +62,8 @@ async def score(
     pool with the scores of the problems that were finished. Raises `ConfigError` before any call if a problem is
     missing, and the first error if not a single problem could be scored.
     """
-    wanted = [problem for problem in problems if problem.id in pool.entries]
+    given = listed("problems", problems, "[Problem(...), ...]")
+    wanted = [problem for problem in given if problem.id in pool.entries]
     if missing := pool.entries.keys() - {problem.id for problem in wanted}:
         raise ConfigError(f"problem {min(missing)!r} of the pool is not among problems: pass all of them")
     check_alone(verifier)

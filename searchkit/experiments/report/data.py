@@ -11,16 +11,10 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep import manifest
-from searchkit.experiments.sweep.results import (
-    LEVEL,
-    Summary,
-    SweepResults,
-    difference,
-    difference_bounds,
-    interval,
-)
+from searchkit.experiments.sweep.results import SweepResults, difference, difference_bounds
 from searchkit.experiments.sweep.rows import RESULTS, Finished, logged
 from searchkit.experiments.sweep.shard import LOG
+from searchkit.experiments.sweep.summary import LEVEL, Summary, interval
 from searchkit.types import Problem
 
 MOST_ROWS = 200_000
@@ -38,8 +32,7 @@ def load(folder: Path) -> tuple[SweepResults, dict[str, Any]]:
     last = {one.row.key: one for log in logs for one in logged(log)}
     if not last:
         raise ConfigError(f"{folder} has no finished search yet: run the sweep first")
-    names = stored["configuration"]
-    return SweepResults(list(last.values()), tuple(names["strategies"]), tuple(names["budgets"]), False), stored
+    return SweepResults.of(list(last.values()), stored["configuration"]), stored
 
 
 def kept(results: SweepResults, problems: Sequence[Problem]) -> tuple[list[str], list[Finished]]:
@@ -67,12 +60,10 @@ def data(
     feedback = [one.row.feedback for one in finished]
     longest = _longest([*prompts, *references, *answers, *errors, *feedback])
     summaries = results.summaries()
-    configuration = stored["configuration"]
-    combinations = (len(configuration[name]) for name in ("strategies", "budgets", "seeds"))
     return {
-        "configuration": configuration, "environments": stored["environments"], "complete": results.complete,
-        "searches": len(results.finished), "expected": configuration["problems"]["count"] * math.prod(combinations),
-        "diagnosis": results.diagnosis,
+        "configuration": stored["configuration"], "environments": stored["environments"], "complete": results.complete,
+        "searches": len(results.finished), "expected": results.expected,
+        "diagnosis": results.unknown,
         "level": LEVEL, "longest": longest, "cut": len({one.row.problem for one in results.finished}) - len(names),
         "cells": list(_cells(results, summaries)), "differences": list(_differences(results, summaries)),
         "problems": {

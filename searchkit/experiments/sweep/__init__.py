@@ -1,18 +1,21 @@
 """Sweeps: every strategy over every problem, resumable, on several cores or machines.
 
 Read `sweep.py` first, then the way of one search: `shard.py` (a part of the work), `executors.py` (where it runs),
-`search.py` (one search), `rows.py` (what is noted of it), `results.py` (what it all came to). `manifest.py`,
-`routing.py` and `progress.py` stand beside.
+`search.py` (one search), `rows.py` (what is noted of it), `summary.py` (what one strategy came to), `results.py` (all
+of them). `manifest.py`, `voting.py`, `routing.py` and `progress.py` stand beside.
 """
 
-from searchkit.experiments.sweep.results import Summary, SweepResults, difference, difference_bounds
+from searchkit.experiments.sweep.results import Difference, SweepResults, difference, difference_bounds
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
+from searchkit.experiments.sweep.summary import Summaries, Summary
 from searchkit.experiments.sweep.sweep import Sweep
 
 __all__ = [
+    "Difference",
     "Finished",
     "Lost",
     "Row",
+    "Summaries",
     "Summary",
     "Sweep",
     "SweepResults",

@@ -137,7 +137,7 @@ async def _judged(problem: Problem, sample: Sample[Any], cell: Cell, truth: Veri
         raise
     except Exception as error:
         return Truth(False, True, f"{NOT_JUDGED}{said(error)}")
-    return of_verdict(judged.answer, truth, "truth")
+    return of_verdict(judged.answer, truth, "truth", sample=sample)
 
 
 def _row(

@@ -19,13 +19,23 @@ from searchkit.experiments.sweep.rows import RESULTS, Finished, Key, logged, wri
 from searchkit.experiments.sweep.search import Cell, blind
 from searchkit.experiments.sweep.shard import LOG, Shard
 from searchkit.function import as_generator
-from searchkit.mistakes import check_references, verifiers_of
+from searchkit.mistakes import check_ids, check_references, check_verifier, listed, suggesting, verifiers_of
 from searchkit.protocols import Generator, Verifier
 from searchkit.types import Budget, Problem
 
 NO_BUDGET = Budget()
 
 
+LISTS = {
+    "problems": "[Problem(id, Prompt.of(text), reference)]",
+    "budgets": "[Budget(generations=8)]",
+    "seeds": "[0, 1, 2]",
+    "endpoints": "[Model(backend)]",
+}
+OF_RUN = ("out", "executor", "jobs", "concurrency", "progress", "retry_failed")
+
+
+@suggesting(**{name: f"run: Sweep(...).run(folder, {name}=...)" for name in OF_RUN})
 @dataclass(frozen=True)
 class Sweep:
     """Every strategy under every budget with every seed, for every problem: one search and one row each.
@@ -53,28 +63,27 @@ class Sweep:
     def __post_init__(self) -> None:
         if not isinstance(self.strategies, Mapping):
             raise ConfigError(f"strategies must be a mapping from names to strategies, got {self.strategies!r:.80}")
-        for name in ("problems", "budgets", "seeds", "endpoints"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, such_as in LISTS.items():
+            object.__setattr__(self, name, listed(name, getattr(self, name), such_as))
         object.__setattr__(self, "strategies", dict(self.strategies))
+        check_verifier("truth= of a sweep", self.truth)
         models = [manifest.describe(generator) for generator in self.generators]
         checks = {
             "problems must be Problem(id, Prompt.of(text), reference) objects": _are(Problem, self.problems),
-            "problem ids must differ, seeds are derived from them": _differ(
-                [getattr(p, "id", p) for p in self.problems]
-            ),
-            "strategies must be strategies": _are(Generator, self.strategies.values()),
+            "strategies must be strategies, such as SelfConsistency(8)": _are(Generator, self.strategies.values())
+            and not any(isinstance(strategy, type) for strategy in self.strategies.values()),
             "the names of strategies must be texts": _are(str, self.strategies),
             "budgets must be Budget objects": _are(Budget, self.budgets),
             "budgets must differ": _differ(self.budgets),
             "seeds must be whole numbers": _are(int, self.seeds),
             "seeds must differ": _differ(self.seeds),
             "all endpoints must serve one model with the same parameters": all(m == models[0] for m in models),
-            "truth must be a verifier such as Exact()": callable(getattr(self.truth, "verify", None)),
             "truth must judge each answer by itself, such as Exact()": not getattr(self.truth, "joint", False),
         }
         for rule, holds in checks.items():
             if not holds:
                 raise ConfigError(f"a sweep needs at least one of each, and {rule}")
+        check_ids([problem.id for problem in self.problems])
 
     @property
     def generators(self) -> tuple[Generator, ...]:
@@ -118,7 +127,8 @@ class Sweep:
 
         A search that fails is a row that counts as wrong; one whose answer the truth does not decide is `Row.unknown`,
         which is not right either, and is told apart. Killed at any moment and run again, what was finished is not
-        paid again. Ctrl-C keeps what was paid for and returns the rows so far (`SweepResults.complete` is False then).
+        paid again. Ctrl-C keeps what was paid for and returns the rows so far: `SweepResults.complete` is False then,
+        and tables say how many searches are done.
         """
         executors.check(executor)
         if concurrency < 1 or (jobs is not None and jobs < 1):
@@ -133,10 +143,10 @@ class Sweep:
                 each = max(1, concurrency // shards)
                 executors.execute(self._shards(folder, shards, each, retry_failed), executor, workers)
         found = list(self._found(logs).values())
-        complete = len(found) == self._total
-        if complete and not (folder / RESULTS).exists():
+        results = SweepResults.of(found, self.configuration())
+        if results.complete and not (folder / RESULTS).exists():
             write(folder, found)
-        return SweepResults(found, tuple(self.strategies), tuple(map(label, self.budgets)), complete)
+        return results
 
     def _check_references(self) -> None:
         """Raises `ConfigError` where the truth, or a verifier of a strategy, cannot be bound to a problem."""

@@ -255,3 +255,25 @@ def test_impossible_figures_are_refused(call, says):
     """Every mistake gets a sentence that names the fix."""
     with pytest.raises(ConfigError, match=says):
         call()
+
+
+def test_curves_that_are_equal_at_one_sample_differ_by_nothing():
+    """pass@1, best@1 and maj@1 are the same share, summed in other orders; the paired interval holds 0 exactly."""
+    rng = random.Random(3)
+    for size in (3, 7, 8, 13):
+        keys = {f"p{i}": [rng.choice("abc") for _ in range(size)] for i in range(20)}
+        columns = {
+            name: tuple(Entry("", key, rng.random(), key == "a") for key in column) for name, column in keys.items()
+        }
+        one, two, three = (Pool(columns).curve(name, [1]) for name in ("pass@k", "best@k", "maj@k"))
+        for a, b in ((one, two), (one, three), (two, three)):
+            gain = a.minus(b)
+            assert (gain.mean.tolist(), gain.low.tolist(), gain.high.tolist()) == ([0.0], [0.0], [0.0])
+
+
+@pytest.mark.parametrize("ks", [4, "4", {1: 2}])
+def test_ks_are_a_list(ks):
+    """The sentence names the argument."""
+    pool = Pool({"p": (Entry("", "a", 0.5, True),) * 4})
+    with pytest.raises(ConfigError, match=r"ks= takes a list, such as ks=\[1, 2, 4\]"):
+        pool.curve("pass@k", ks)

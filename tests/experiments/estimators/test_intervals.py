@@ -99,3 +99,34 @@ def test_impossible_arguments_are_refused(call, says):
     """Every mistake gets a sentence that names what is allowed."""
     with pytest.raises(ConfigError, match=says):
         call()
+
+
+@pytest.mark.parametrize("problems", [1, 2, 7, 40])
+def test_equal_shares_differ_by_exactly_nothing(problems):
+    """0.1 + 0.2 and 0.3, thirds summed in another order, numbers and points: mean and bounds are 0."""
+    pairs = [(0.1 + 0.2, 0.3), (sum([1 / 3] * 3), 1.0), (1 - 0.9, 0.1), (0.0, 1e-17), (0.7, 0.7)]
+    for a, b in pairs:
+        for first, second in (([a] * problems, [b] * problems), ([[a, b]] * problems, [[b, a]] * problems)):
+            found = paired_bootstrap(first, second)
+            bounds = [found.mean] if problems == 1 else [found.mean, found.low, found.high]
+            assert all((np.asarray(bound) == 0).all() for bound in bounds)
+
+
+def test_differences_that_cancel_hold_0():
+    """+0.3 on some problems and -0.3 on as many, and what rounding leaves of their sums."""
+    found = paired_bootstrap([0.1 + 0.2, 0.0] * 3, [0.0, 0.3] * 3)
+    assert float(found.mean) == 0.0
+    assert found.low < 0 < found.high
+
+
+def test_real_differences_are_kept():
+    """A sample in a million, values far below 1, and tokens, whose rounding errors are larger."""
+    assert float(paired_bootstrap([0.5 + 1e-6] * 5, [0.5] * 5).low) == pytest.approx(1e-6)
+    assert float(bootstrap([1e-9, 2e-9]).mean) == pytest.approx(1.5e-9)
+    assert float(paired_bootstrap([1e6 + 1e-10] * 5, [1e6] * 5).mean) == 0.0
+
+
+def test_the_repr_has_plain_numbers():
+    """Of one number, and of several points."""
+    assert repr(bootstrap([0.25, 0.25])) == "Interval(mean=0.25, low=0.25, high=0.25)"
+    assert repr(bootstrap([[0.25, 0.5]] * 2)) == "Interval(mean=[0.25, 0.5], low=[0.25, 0.5], high=[0.25, 0.5])"

@@ -221,12 +221,20 @@ def test_mistakes_end_before_any_call_is_paid():
     for options, says in (
         ({"n": 0}, "n must be >= 1"),
         ({"count": 0}, "at least one problem"),
-        ({"verifier": Joint()}, "judges samples together"),
+        ({"verifier": Joint()}, r"^Joint\(\.\.\.\) judges samples together"),
+        ({"verifier": Exact}, r"needs a verifier, an object and not its class: Exact\(\.\.\.\)"),
+        ({"scorer": "exact"}, "needs a verifier"),
     ):
         with pytest.raises(ConfigError, match=says):
             drawn(counted, **options)
     with pytest.raises(ConfigError, match="reference"):
         asyncio.run(draw([*problems(1), *problems(1, None)], counted, 2, verifier=Exact(str)))
+    for given, says in (
+        (problems(1)[0], r"problems= takes a list, such as problems=\[Problem"),
+        ([*problems(3), *problems(2)], "the same id, '0', '1'$"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            asyncio.run(draw(given, counted, 2, verifier=Exact(str)))
     assert calls == []
 
 
@@ -302,7 +310,9 @@ def test_a_pool_of_which_nothing_could_be_read_says_so_first():
     """0 % correct, 100 % at most."""
     pool = recorded([f"We compute\n{n} eggs" for n in range(8)])
     assert repr(pool).startswith("Pool(1 problems, 8 samples, 0.0 % correct; 8 unknown: 100.0 % at most)\n")
-    assert pool.diagnosis.endswith("for example 'We compute\\n0 eggs'; try MathEqual(number)")
+    said = "for example 'We compute\\n0 eggs'; try MathEqual(number)"
+    assert pool.diagnosis.endswith(f"{said}, and give the same key to draw, for votes (key=keys.number)")
+    assert recorded([f"We compute\n{n} eggs" for n in range(8)], key=keys.number).diagnosis.endswith(said)
     assert recorded([f"We compute\n{n} eggs" for n in range(8)], verifier=MathEqual(keys.number)).diagnosis == ""
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import os
+import pickle
+import signal
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +15,8 @@ import pytest
 
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
+from searchkit.experiments.plots import plot
+from searchkit.experiments.report.data import load
 from searchkit.experiments.sweep.executors import check
 from searchkit.experiments.sweep.results import SweepResults, difference
 from searchkit.experiments.sweep.sweep import Sweep
@@ -287,11 +293,46 @@ def test_curves_have_a_point_for_each_budget(tmp_path):
         ({"budgets": [Budget(), Budget()]}, "budgets must differ"),
         ({"seeds": ["0"]}, "whole numbers"),
         ({"truth": bool}, "verifier"),
+        ({"truth": Exact}, r"truth= of a sweep needs a verifier, an object and not its class: Exact\(\.\.\.\)"),
+        ({"truth": "exact"}, "truth= of a sweep needs a verifier"),
+        ({"strategies": {"s": SelfConsistency}}, r"must be strategies, such as SelfConsistency\(8\)"),
+        ({"problems": [*PROBLEMS, PROBLEMS[3], PROBLEMS[5]]}, "the same id, 'p3', 'p5'$"),
+        ({"problems": PROBLEMS * 2}, "the same id, 'p0', 'p1', 'p2', 'p3', 'p4' and 7 more$"),
+        ({"problems": PROBLEMS[0]}, r"problems= takes a list, such as problems=\[Problem\("),
+        ({"problems": "problems.jsonl"}, "problems= takes a list"),
+        ({"budgets": Budget(generations=2)}, r"budgets= takes a list, such as budgets=\[Budget\(generations=8\)\]"),
+        ({"budgets": None}, "budgets= takes a list"),
+        ({"seeds": 3}, r"seeds= takes a list, such as seeds=\[0, 1, 2\], got 3"),
+        ({"seeds": "012"}, "seeds= takes a list"),
+        (
+            {"concurrency": 4},
+            r"no argument 'concurrency': it belongs to run: Sweep\(...\).run\(folder, concurrency=...\)",
+        ),
+        ({"concurency": 4}, r"did you mean 'concurrency', which belongs to run: Sweep\(\.\.\.\)\.run"),
+        ({"retry_failed": True}, "it belongs to run"),
+        ({"endpoitns": 1}, "did you mean 'endpoints'"),
+        ({"budget": Budget()}, "did you mean 'budgets'"),
+        ({"colour": "red"}, "no argument 'colour'; there are problems, strategies, budgets, seeds, truth, endpoints"),
     ],
 )
 def test_impossible_sweeps_are_refused(changed, says):
     with pytest.raises(ConfigError, match=says):
         sweep(**changed)
+
+
+@pytest.mark.parametrize("endpoints", [Model(Simulated(ANSWERS)), None, "http://localhost"])
+def test_a_single_endpoint_is_no_list(endpoints):
+    """The sentence names the argument and says that it takes a list."""
+    with pytest.raises(ConfigError, match=r"endpoints= takes a list, such as endpoints=\[Model\(backend\)\]"):
+        replace(sweep(), endpoints=endpoints)
+
+
+def test_lists_may_be_any_sequence():
+    """Generators, ranges and sets are lists too; a sweep that knows its arguments pickles and is replaced as before."""
+    one = sweep(problems=iter(PROBLEMS), seeds=range(2), budgets={Budget(generations=1)})
+    assert (one.problems, one.seeds, one.budgets) == (tuple(PROBLEMS), (0, 1), (Budget(generations=1),))
+    assert pickle.loads(pickle.dumps(replace(one, strategies={"v": SelfConsistency(2)}))).seeds == (0, 1)
+    assert list(inspect.signature(Sweep).parameters)[:2] == ["problems", "strategies"]
 
 
 def test_endpoints_of_different_models_are_refused():
@@ -343,3 +384,74 @@ def test_damaged_files_are_named(tmp_path):
     log.write_bytes(b"{}\n" + log.read_bytes())
     with pytest.raises(ConfigError, match="line 1, is damaged"):
         mine.run(tmp_path / "out")
+
+
+# ---------------------------------------------------------------- interrupted
+
+
+def partly(tmp_path, done):
+    """A sweep of which these many searches are done, as Ctrl-C leaves it: the log of its shard is shorter."""
+    sweep().run(tmp_path / "out")
+    (tmp_path / "out/results.jsonl").unlink()
+    log = tmp_path / "out/shard-0/rows.jsonl"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:done]))
+    return load(tmp_path / "out")[0]
+
+
+@pytest.mark.parametrize("done", [1, 37, 95])
+def test_an_incomplete_sweep_says_how_much_is_missing(tmp_path, done):
+    """In text, in a notebook, in the diagnosis and in its repr; lines that lack searches say of how many."""
+    found = partly(tmp_path, done)
+    says = f"incomplete: {done} of 96 searches are done"
+    assert (found.complete, found.expected) == (False, 96)
+    assert found.table().splitlines()[-1].startswith(says)
+    assert f"<p>{says}" in found._repr_html_()
+    assert found.diagnosis.startswith(says)
+    assert "complete=False" in repr(found)
+    lines = found.table().splitlines()[1:-1]
+    assert [f"{s.searches} of 24" in line for s, line in zip(found.summaries(), lines, strict=True)] == [
+        s.searches < 24 for s in found.summaries()
+    ]
+    whole = sweep().run(tmp_path / "out")
+    assert (whole.complete, whole.diagnosis, whole.expected) == (True, "", 96)
+    assert "incomplete" not in whole.table() + whole._repr_html_()
+    assert " of 24" not in whole.table()
+
+
+def test_ctrl_c_in_python_is_told(tmp_path):
+    """The endpoint itself presses Ctrl-C after some calls: what `run` returns says that it is incomplete."""
+    calls = []
+
+    def reply(request):
+        calls.append(request)
+        if len(calls) == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+        return "4"
+
+    results = sweep(Scripted(reply)).run(tmp_path / "out", concurrency=2)
+    assert not results.complete
+    assert f"incomplete: {len(results.rows)} of 96 searches are done" in results.table()
+
+
+def test_a_curve_of_an_incomplete_sweep_says_so(tmp_path):
+    """A figure drawn of it does, without the words for a dotted line that it has not."""
+    found = partly(tmp_path, 95)
+    kept = replace(found, strategies=(found.rows[0].strategy,))
+    [curve] = kept.curves()
+    assert curve.note.startswith("incomplete: 95 of 96")
+    title = plot([curve], "tokens").get_title(loc="left")
+    assert "incomplete" in title
+    assert "dotted" not in title
+
+
+def test_differences_and_summaries_are_shown_in_notebooks(tmp_path):
+    """As a table and as a text; still a list, and a pair."""
+    results = sweep().run(tmp_path / "out")
+    summaries = results.summaries()
+    assert summaries._repr_html_() == results._repr_html_()
+    found = difference(summaries[0], summaries[2])
+    problems, interval = found
+    assert str(found) == f"{interval} on 12 problems"
+    assert str(found) in found._repr_html_()
+    assert len(problems) == 12
+    assert "np." not in repr(found) + repr(summaries)

@@ -13,15 +13,18 @@ from searchkit.answers import keys
 from searchkit.datasets.game24 import Game24
 from searchkit.engine.sync import run_sync
 from searchkit.errors import ConfigError
+from searchkit.experiments import draw, plot, table
 from searchkit.experiments.sweep.results import SweepResults, difference, difference_bounds
 from searchkit.experiments.sweep.sweep import Sweep
-from searchkit.generators import Embedded, Simulated
+from searchkit.function import Function
+from searchkit.generators import Embedded, ProgramAnswer, Simulated
 from searchkit.generators.embedded.checkpoint import shipped
 from searchkit.model import Model
 from searchkit.solve import solve_many, solve_sync
 from searchkit.strategies import BestOfN, SelfConsistency
+from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted
-from searchkit.types import Budget, Problem, Prompt, Verdict
+from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Verdict
 from searchkit.verifiers import AllOf, DualAgreement, Exact, MathEqual, Predicate, UnitTests, Weighted
 
 PROBLEMS = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(10)]
@@ -81,7 +84,10 @@ def test_curves_carry_the_bound(tmp_path):
     for curve in results.curves():
         cells = sorted((s for s in results.summaries() if s.strategy == curve.name), key=lambda s: s.tokens)
         assert curve.at_most == tuple(cell.at_most for cell in cells)
-        assert curve.note == results.diagnosis
+        own = [row for row in results.rows if row.strategy == curve.name]
+        unread = sum(row.feedback == "no answer was found" for row in own)
+        assert curve.note.startswith(f"no answer could be read in {unread} of 40 replies")
+        assert f"{sum(row.unknown for row in own) - unread} of 40 verdicts are unknown" in curve.note
 
 
 def test_a_difference_is_bounded_by_every_way_in_which_the_unknown_turns_out(tmp_path):
@@ -153,7 +159,7 @@ def test_a_model_that_marks_no_answer_ends_with_the_diagnosis(tmp_path):
     said = results.table().splitlines()[-1]
     assert said == (
         "no answer could be read in 80 of 80 replies, for example 'We compute 3*6.\\nSo there are 18 eggs left.'; "
-        "try MathEqual(number)"
+        "try MathEqual(number), and give the same key to strategies that vote (key=keys.number)"
     )
     assert said in results._repr_html_().replace("&#x27;", "'")
     assert {(s.accuracy, s.at_most, s.unknown) for s in results.summaries()} == {(0.0, 1.0, 40)}
@@ -170,7 +176,7 @@ def test_the_embedded_model_on_two_steps(tmp_path):
     results = sweep(model, problems=problems, strategies={"four": FOUR}).run(tmp_path / "a")
     assert {row.unknown for row in results.rows} == {True}
     assert results.diagnosis.startswith("no answer could be read in 8 of 8 replies, for example '")
-    assert results.diagnosis.endswith("; try MathEqual(number)")
+    assert "; try MathEqual(number), and give the same key to strategies that vote" in results.diagnosis
     counted = sweep(model, problems=problems, strategies={"four": FOUR}, truth=MathEqual(keys.number))
     assert counted.run(tmp_path / "b").summaries()[0].accuracy > 0.2
 
@@ -295,3 +301,127 @@ def test_samples_of_other_kinds_are_shown(tmp_path):
     truth = Predicate(lambda value: Verdict(), name="silent")
     mine = Sweep(PROBLEMS[:2], {"one": ONE}, truth=truth, endpoints=[agent])
     assert "for example on '{'n': 4}'" in mine.run(tmp_path / "out").diagnosis
+
+
+# ---------------------------------------------------------------- advice that mends the vote too
+
+TOLD = Scripted(lambda request: f"We compute 3*6.\nSo there are {18 if request.index else 4} eggs left.")
+
+
+def test_the_advice_taken_mends_the_vote():
+    """Replies vote 18, 18, 18 against 4, 4 stands first: with the key in the truth alone the vote abstains."""
+    problem = [Problem("eggs", Prompt.of("How many eggs?"), "18")]
+    right = {}
+    for name, key in (("default", keys.default), ("number", keys.number)):
+        mine = sweep(TOLD, problems=problem, strategies={"v": SelfConsistency(4, key)}, truth=MathEqual(keys.number))
+        found = solve_sync(problem[0], mine.strategies["v"], generator=mine.endpoints[0])
+        right[name] = "18 eggs" in found.answer
+    assert right == {"default": False, "number": True}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "advised"),
+    [
+        (SelfConsistency(2), True),
+        (SelfConsistency(2, keys.boxed), True),
+        (SelfConsistency(2, str), True),
+        (SelfConsistency(2, keys.number), False),
+        (BestOfN(2, Predicate(len, name="len", range=(0, 99))), False),
+        (BestOfN(2, Predicate(len, name="len", range=(0, 99)), generator=SelfConsistency(2)), True),
+        (BestOfN(2, Predicate(len, name="len", range=(0, 99)), generator=SelfConsistency(2, keys.number)), False),
+    ],
+)
+def test_the_vote_is_spoken_of_where_its_key_is_another(tmp_path, strategy, advised):
+    """Also inside other strategies; when loaded the advice is the same, and each curve has that of its own strategy."""
+    mine = sweep(TOLD, strategies={"mine": strategy, "plain": SelfConsistency(1, keys.number)})
+    found = mine.run(tmp_path / "out")
+    says = "give the same key to strategies that vote (key=keys.number)"
+    assert "try MathEqual(number)" in found.diagnosis
+    assert (says in found.diagnosis) is advised
+    assert SweepResults.load(tmp_path / "out").diagnosis == found.diagnosis
+    one, plain = found.curves()
+    assert (says in one.note, says in plain.note) == (advised, False)
+
+
+@dataclass(frozen=True)
+class Hidden(Strategy):
+    """Votes by a key that no field tells."""
+
+    async def search(self, prompt, run):
+        return await SelfConsistency(2).search(prompt, run)
+
+
+def test_a_strategy_that_does_not_say_how_it_votes_is_spoken_of(tmp_path):
+    """A function, and a class of somebody else's, may vote by any key; a plain model does not vote."""
+    told = {"function": Function(lambda prompt: "so\nit is 4", name="mine"), "class": Hidden(), "model": Model(TOLD)}
+    for name, one in told.items():
+        found = sweep(TOLD, strategies={"mine": one}).run(tmp_path / name)
+        assert ("strategies that vote (key=keys.number)" in found.diagnosis) is (name != "model")
+
+
+def test_a_curve_has_no_note_of_another_strategy(tmp_path):
+    """ "clear" is known in all it says: its curve has neither bound nor note, and tables name whose the other is."""
+    clear, unclear = (BestOfN(1, Predicate(len, name="n", range=(0, 99)), generator=Model(Simulated({said: 1.0})))
+                      for said in ("4", "so\nit is 5"))  # fmt: skip
+    found = Sweep(PROBLEMS, {"clear": clear, "unclear": unclear}, truth=MathEqual()).run(tmp_path / "out")
+    a, b = found.curves()
+    assert (a.note, a.at_most) == ("", ())
+    assert b.note.startswith("no answer could be read in 10 of 10 replies")
+    assert table([a, b]).splitlines()[-1] == f"unclear: {b.note}"
+    assert table([b]).splitlines()[-1] == b.note
+    title = plot([a, b], "tokens").get_title(loc="left").replace("\n", " ")
+    assert "unclear: no answer could be read in 10 of 10" in title
+
+
+# ---------------------------------------------------------------- replies without a value
+
+
+def without_value(*replies):
+    """A generator whose samples have no value, and these replies."""
+
+    def reply(prompt, index):
+        return Sample("", message=Message("assistant", (Text(replies[index % len(replies)]),)))
+
+    return Function(reply, name="without value")
+
+
+@pytest.mark.parametrize("value", ["", "  \n", None])
+def test_a_reply_without_a_value_is_told_with_its_end(tmp_path, value):
+    """A program that failed leaves its reply in the message alone: it is not empty. So in a pool of the same."""
+
+    def reply(prompt):
+        return Sample(value, message=Message("assistant", (Text("```python\nprint(1/0)\n```\n"),)))
+
+    agent = Function(reply, name="crashes")
+    found = Sweep(PROBLEMS, {"one": ONE}, truth=MathEqual(), endpoints=[agent]).run(tmp_path / "out")
+    pool = run_sync(draw(PROBLEMS, agent, 1, verifier=MathEqual()))
+    for said in (found.diagnosis, SweepResults.load(tmp_path / "out").diagnosis, pool.diagnosis):
+        assert said == (
+            "no answer could be read in 10 of 10 replies, for example '```python\\nprint(1/0)\\n```'; "
+            "10 of them have a reply without a value, as a program that failed leaves it"
+        )
+    assert {row.feedback for row in found.rows} == {
+        "no answer was found [a reply without a value, its end:] ```python\nprint(1/0)\n```"
+    }
+
+
+def test_a_program_that_crashed_is_not_called_empty(tmp_path):
+    """The real thing: `ProgramAnswer`, one reply in two of which has a program that divides by zero."""
+    model = Scripted(lambda request: f"```python\nanswer = 4 / {request.seed % 2}\n```")
+    programs = ProgramAnswer(Model(model), sandbox="none")
+    said = Sweep(PROBLEMS, {"one": SelfConsistency(1, generator=programs)}, truth=MathEqual()).run(tmp_path / "o")
+    crashed = sum(row.answer == "" for row in said.rows)
+    assert 0 < crashed < 10
+    assert f"{crashed} of them have a reply without a value, as a program that failed leaves it" in said.diagnosis
+    assert "answer = 4 / 0" in said.diagnosis
+    assert "empty" not in said.diagnosis
+
+
+def test_an_abstention_on_a_reply_without_a_value_says_so(tmp_path):
+    """Other truths than those with a reference give other reasons; they are counted as one each, whatever replied."""
+    silent = Predicate(lambda value: Verdict(feedback="no opinion"), name="silent")
+    agent = without_value("first", "second", "third")
+    found = Sweep(PROBLEMS, {"one": ONE}, truth=silent, endpoints=[agent], seeds=(0, 1)).run(tmp_path / "out")
+    assert found.diagnosis == (
+        "20 of 20 verdicts are unknown, for example on a reply without a value, 'first': no opinion"
+    )

@@ -1,0 +1,124 @@
+"""One strategy under one budget: what its searches came to, and how tables show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchkit.experiments.estimators.intervals import bootstrap
+from searchkit.experiments.sweep.rows import Finished, Row
+from searchkit.experiments.unknown import among_known
+
+LEVEL = 0.95
+HEAD = ("strategy", "budget", "searches", "failed", "unknown", "accuracy (%)", "tokens", "sequential", "calls")
+BOUNDS = ("at most (%)", "of known (%)")  # shown where something is unknown, behind the accuracy
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One strategy under one budget.
+
+    - strategy, budget: their names in the sweep.
+    - searches: how many there are.
+    - failed: how many of them failed: wrong ones, or unknown ones whose answer could not be judged.
+    - unknown: of how many nobody knows whether they are right (`Row.unknown`).
+    - accuracy: in [0, 1], over problems; unknown ones count as wrong.
+    - low, high: its 95 % interval (NaN for a single problem).
+    - at_most: the accuracy if all unknown ones were right.
+    - of_known: the share of right ones among the searches that are not unknown; NaN if all are.
+    - tokens: generated ones; like all that follows a mean over searches. Of tokens, calls and money, what was lost
+      counts too (`rows.Lost`).
+    - prompt_tokens, sequential_tokens, model_calls, usd: likewise.
+    - seconds: as long as the search took beside the others.
+    - problems: their ids.
+    - per_problem: [problems], the share of a problem's seeds with a right answer, in the order of `problems`.
+    - unknown_share: [problems], likewise the share of unknown ones.
+    """
+
+    strategy: str
+    budget: str
+    searches: int
+    failed: int
+    unknown: int
+    accuracy: float
+    low: float
+    high: float
+    at_most: float
+    of_known: float
+    tokens: float
+    prompt_tokens: float
+    sequential_tokens: float
+    model_calls: float
+    usd: float
+    seconds: float
+    problems: tuple[str, ...] = field(repr=False)
+    per_problem: NDArray[np.float64] = field(repr=False, compare=False)
+    unknown_share: NDArray[np.float64] = field(repr=False, compare=False)
+
+
+class Summaries(list[Summary]):
+    """Summaries as a list, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+
+def summarize(finished: Sequence[Finished], seed: int) -> Summary:
+    """The searches of one strategy under one budget, together. seed: for the bootstrap."""
+    by_problem: dict[str, list[Row]] = {}
+    for one in finished:
+        by_problem.setdefault(one.row.problem, []).append(one.row)
+    values = np.array([np.mean([row.right for row in rows]) for rows in by_problem.values()], dtype=float)
+    unknown = np.array([np.mean([row.unknown for row in rows]) for rows in by_problem.values()], dtype=float)
+    found, first = bootstrap(values, seed=seed, level=LEVEL), finished[0].row
+    right, unread = (sum(getattr(one.row, name) for one in finished) for name in ("right", "unknown"))
+    return Summary(
+        first.strategy, first.budget, len(finished), sum(bool(one.row.error) for one in finished), unread,
+        float(found.mean), float(found.low), float(found.high), float((values + unknown).mean()),
+        among_known(right, unread, len(finished)),
+        _mean(one.row.generated_tokens + one.lost.generated_tokens for one in finished),
+        _mean(one.row.prompt_tokens + one.lost.prompt_tokens for one in finished),
+        _mean(one.row.sequential_tokens for one in finished),
+        _mean(one.row.model_calls + one.lost.model_calls for one in finished),
+        _mean(one.row.usd + one.lost.usd for one in finished),
+        _mean(one.wall_s for one in finished), tuple(by_problem), values, unknown,
+    )  # fmt: skip
+
+
+def interval(mean: float, low: float, high: float) -> str:
+    """In percent: ``61.0 [55.5, 66.0]``."""
+    bounds = f"[{100 * low:.1f}, {100 * high:.1f}]" if low == low else "[no interval]"
+    return f"{100 * mean:.1f} {bounds}"
+
+
+def grid(summaries: Sequence[Summary], each: int | None = None) -> list[tuple[str, ...]]:
+    """The head and the lines of a table. each: searches that a line should have, said where it has fewer."""
+    bounded = any(s.unknown for s in summaries)
+    place = HEAD.index("accuracy (%)") + 1
+    head = (*HEAD[:place], *(BOUNDS if bounded else ()), *HEAD[place:])
+    return [head, *(_cells(summary, bounded, each) for summary in summaries)]
+
+
+def html(summaries: Sequence[Summary], each: int | None = None) -> str:
+    """The same table for a notebook."""
+    from searchkit.markup.tables import html_table
+
+    head, *rows = grid(summaries, each)
+    return html_table(head, rows, words=(0, 1))
+
+
+def _cells(s: Summary, bounded: bool, each: int | None) -> tuple[str, ...]:
+    searches = f"{s.searches:,} of {each:,}" if each is not None and s.searches < each else f"{s.searches:,}"
+    known = "-" if math.isnan(s.of_known) else f"{100 * s.of_known:.1f}"
+    bounds = (f"{100 * s.at_most:.1f}", known) if bounded else ()
+    means = (f"{s.tokens:,.0f}", f"{s.sequential_tokens:,.0f}", f"{s.model_calls:,.1f}")
+    counts = (searches, f"{s.failed:,}", f"{s.unknown:,}")
+    return s.strategy, s.budget, *counts, interval(s.accuracy, s.low, s.high), *bounds, *means
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
