@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from searchkit.agents.endpoint import Endpoint
 from searchkit.protocols import Run
 from searchkit.types import Params, Prompt
 
 NAMES = ("seed", "index", "run", "params")  # what is supplied to a parameter of this name that has no default
-KINDS: dict[str, type] = {"run": Run, "params": Params}  # what is supplied to a parameter of this type
-PLAIN: dict[str, type] = {"seed": int, "index": int, **KINDS}  # what each name stands for
+KINDS: dict[str, type] = {"run": Run, "params": Params, "endpoint": Endpoint}  # what a parameter of this type gets
+PLAIN: dict[str, type] = {"seed": int, "index": int, "run": Run, "params": Params}  # what each name stands for
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -49,7 +50,7 @@ class Signature:
     required: tuple[str, ...] = ()
 
     def asks(self, what: str) -> bool:
-        """Whether the search is asked for `what`: "run", "seed", "index" or "params"."""
+        """Whether the search is asked for `what`: "run", "seed", "index", "params" or "endpoint"."""
         return any(asked is not None and asked.what == what for _, asked in (*self.places, *self.named))
 
     def bind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Any
@@ -79,18 +79,22 @@ def load_sample(text: str, codec: Codec | None = None) -> Sample[Any]:
     return _load_sample(json.loads(text), codec)
 
 
-def dump_row(sample: Sample[Any], retried: Usage, codec: Codec | None = None) -> str:
-    """A finished call for the journal: its sample, and what failed attempts before it cost."""
+def dump_row(
+    sample: Sample[Any], retried: Usage, codec: Codec | None = None, inside: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """A finished call for the journal: its sample, what failed attempts before it cost, and the calls inside of it."""
     stored = _sample(sample, codec)
     if retried != NO_USAGE:
         stored["retried"] = _usage(retried)
+    if inside:
+        stored["inside"] = inside
     return json.dumps(stored)
 
 
-def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage]:
+def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage, Sequence[Mapping[str, Any]]]:
     """What `dump_row` stored."""
     stored = json.loads(text)
-    return _load_sample(stored, codec), Usage(**stored.get("retried", {}))
+    return _load_sample(stored, codec), Usage(**stored.get("retried", {})), stored.get("inside", ())
 
 
 def content_of(sample: Sample[Any]) -> bytes:

@@ -8,6 +8,7 @@ SearchkitError
 |-- VerifierError                the verifier's: it raised, or returned something that is no score
 |-- BudgetExhausted              a ceiling was reached; carries its name
 |-- StaleBranch                  the world is no longer as it was when this branch of a tree was explored
+|-- AttemptEnded                 an agent goes on calling models although its attempt is over
 |-- UncertainEffect              an irreversible action was begun, and nobody knows whether it happened
 `-- JournalError                 the file is not a journal of ours, or is damaged
 
@@ -58,6 +59,10 @@ class BudgetExhausted(SearchkitError):
 
 class StaleBranch(SearchkitError):
     """Replaying a branch's actions led to another observation than before: its states are no longer to be had."""
+
+
+class AttemptEnded(SearchkitError):
+    """An agent, or a thread that it left behind, calls a model although the attempt that it belongs to has ended."""
 
 
 class UncertainEffect(SearchkitError):

@@ -9,9 +9,12 @@ import inspect
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from searchkit.agents.endpoint import Endpoint
+from searchkit.agents.upstream import BY_ENVIRONMENT, Upstream
 from searchkit.ambient import CURRENT, Attempt
 from searchkit.annotated import PICKLED, codec_for, reports_usage
 from searchkit.arguments import Signature, signature_of
@@ -43,6 +46,7 @@ class Function:
       journal is then trusted input: resuming from another person's runs their code.
     - threads: a synchronous `fn` runs in a thread, at most so many at once in a search.
     - args, kwargs: call `fn` with these instead of the prompt.
+    - upstream: the servers behind the `Endpoint` that `fn` declares a parameter for.
 
     A callable that raises is a failed call (`CallError`), charged as one; parameters with a floor are refused
     (`CapabilityError`). A thread cannot be stopped: a cancelled synchronous call keeps its thread slot until it
@@ -58,6 +62,7 @@ class Function:
     threads: int = 32
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] | None = None
+    upstream: Upstream = BY_ENVIRONMENT
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -110,10 +115,13 @@ class Function:
         return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=value_codec)
 
     async def _perform(self, prompt: Prompt, run: Run, params: Params | None, name: str) -> Sample[Any]:
-        before = CURRENT.set(Attempt(run, asyncio.get_running_loop()))
+        attempt = Attempt(run, asyncio.get_running_loop())
+        before, doors = CURRENT.set(attempt), AsyncExitStack()
         try:
             agent = self.fn() if self.factory else self.fn
-            args, kwargs = self._arguments(agent, prompt, run, params)
+            declared = signature_of(agent) if self.factory else self.signature
+            endpoint = await self._endpoint(attempt, doors) if declared.asks("endpoint") else None
+            args, kwargs = self._arguments(agent, declared, prompt, run, params, endpoint)
             call = functools.partial(agent, *args, **kwargs)
             value = await call() if is_async(agent) else await in_thread(call, run, name, self.threads)
             if inspect.isawaitable(value):
@@ -126,16 +134,31 @@ class Function:
             raise CallError(f"{name} raised {type(error).__name__}: {error}") from error
         finally:
             CURRENT.reset(before)
+            await doors.aclose()
         return value if isinstance(value, Sample) else Sample(value)
 
+    async def _endpoint(self, attempt: Attempt, doors: AsyncExitStack) -> Endpoint:
+        """The URL of this attempt, shut with `doors`."""
+        from searchkit.serving.gateway import Gateway
+
+        gateway = attempt.run.resource(Gateway, Gateway)
+        token, endpoint = await gateway.open(attempt, self.upstream)
+        doors.callback(gateway.shut, token)
+        return endpoint
+
     def _arguments(
-        self, agent: Callable[..., Any], prompt: Prompt, run: Run, params: Params | None
+        self,
+        agent: Callable[..., Any],
+        declared: Signature,
+        prompt: Prompt,
+        run: Run,
+        params: Params | None,
+        endpoint: Endpoint | None,
     ) -> tuple[list[Any], dict[str, Any]]:
-        declared = signature_of(agent) if self.factory else self.signature
         args = self.args if self.args is not None else (prompt if declared.whole else prompt.text,)
         if self.args is None:
             _check_supplied(agent, declared, self.kwargs or {})
-        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}
+        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params, "endpoint": endpoint}
         return declared.bind(args, self.kwargs or {}, offered)
 
 
@@ -180,12 +203,13 @@ def warn_of_ceilings(function: Function, budget: Budget) -> None:
     """Warn of ceilings that cannot bind: on tokens and money that only an opaque agent knows of."""
     opaque = [name for name, _ in budget.ceilings() if name in ("generated_tokens", "total_tokens", "usd")]
     called = function.called
-    if opaque and called is not None and not function.signature.asks("run") and not reports_usage(called):
+    asked = any(map(function.signature.asks, ("run", "endpoint")))
+    if opaque and called is not None and not asked and not reports_usage(called):
         names = " and ".join(f"Budget({name}=...)" for name in opaque)
         warnings.warn(
-            f"{names} cannot bind: what {function.name or label(function.fn)} spends is not seen. Let it declare a "
-            "parameter `run: Run` and draw its model calls through that, or return a Sample with its usage; or limit "
-            "generations or seconds instead",
+            f"{names} cannot bind: what {function.name or label(function.fn)} spends is not seen. Let it make "
+            "its calls with searchkit.agents.async_client(), or declare a parameter `endpoint: Endpoint` or `run: Run` "
+            "and call models there, or return a Sample with its usage; or limit generations or seconds instead",
             SearchWarning,
             stacklevel=2,
         )

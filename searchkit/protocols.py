@@ -212,6 +212,31 @@ class Run(ABC):
         """
 
     @abstractmethod
+    async def relay(
+        self,
+        name: str,
+        content: str,
+        perform: Callable[[int, int | None], Awaitable[Sample[str]]],
+        *,
+        limit: int | None,
+        choices: int = 1,
+        describe: Callable[[str], str] = str,
+    ) -> Sample[str]:
+        """One model call that the agent which is called here makes by itself: held, counted, seeded and journaled.
+
+        - name: of the model, for the trace.
+        - content: what is asked. With how often the attempt asked that before it is the call's place: its seed and its
+          key in the journal come from there, so that calls made at once may come in any order.
+        - perform: makes the call, given a seed and how many tokens it may generate; None sends what the agent said.
+        - limit: the tokens that the agent allows itself, for each of `choices`; None if it does not say. Then, under a
+          ceiling on tokens, it is the attempt's `max_tokens`, else what is left once its other calls have ended.
+        - describe: what of the answer stands in the trace.
+
+        The attempt is then no model call itself. Raises `BudgetExhausted`, after which the attempt ends as out of
+        budget if its agent fails, and `AttemptEnded`.
+        """
+
+    @abstractmethod
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
         """Do what cannot be undone; returns what was seen. With a journal, its beginning and its end are written down.
 

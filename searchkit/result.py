@@ -29,6 +29,8 @@ class Result(Generic[T_co]):
     - wall_s: seconds that the search took.
     - overshoot: by how much a soft ceiling was exceeded (see `Budget`).
     - stopped: why the search ended; "done" if nothing cut it short.
+    - diverged: attempts of agents that were resumed from a journal, and did not ask again all that they had asked. What
+      was paid for and not asked again stays in the journal, and is in no usage.
     """
 
     answer: T_co
@@ -43,6 +45,7 @@ class Result(Generic[T_co]):
     wall_s: float
     overshoot: Mapping[str, float]
     stopped: Stopped
+    diverged: int = 0
 
     def _repr_html_(self) -> str:
         """Answer, cost, candidates and trace, for notebooks; `tree` shows itself."""

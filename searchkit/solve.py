@@ -65,7 +65,8 @@ async def solve(
 
     Returns the best answer so far whatever stops the search (`Result.stopped` says what); raises what stopped it if
     there is no candidate yet, and `ConfigError` for a mistake: before anything is paid for where the arguments show it.
-    Warns (`SearchWarning`) of a ceiling on tokens or money that cannot bind. Called inside an agent, it is a search of
+    Warns (`SearchWarning`) of a ceiling on tokens or money that could not bind, once it has ended: only then is it
+    known that no call of the agent was seen. Called inside an agent, it is a search of
     its own, with its own budget, journal and trace; what is a part of the search around the agent is a function under
     `@search`. Cost: the strategy's; see its docstring.
 
@@ -79,11 +80,12 @@ async def solve(
     problem, source = Problem.of(problem), None if generator is None else as_generator(generator)
     check_parts(source)
     bound = check_references(verifiers_of(strategy), problem)
-    _warn(strategy, source, budget)
     with ExitStack() as stack:
         search = Search(problem, source, _open(journal, stack), listen, watch)
         search.bound.update({id(pair[0]): pair for pair in bound})
-        return await _closing(search, _solve(search, strategy, Run.root(search, seed, budget), params, budget))
+        result = await _closing(search, _solve(search, strategy, Run.root(search, seed, budget), params, budget))
+    _warn(strategy, source, budget, result)
+    return result
 
 
 async def solve_inside(
@@ -108,7 +110,6 @@ async def solve_inside(
     around, searches = outer._search, outer.threads.searches
     if around.depth >= DEEPEST:
         raise ConfigError(f"searches are nested more than {DEEPEST} deep: does {name} call itself without an end?")
-    _warn(strategy, generator, budget)
     with ExitStack() as stack:
         opened = _open(journal, stack) if around.journal is None else around.journal
         search = Search(problem, generator, opened, around.listen, around.watch, around)
@@ -118,6 +119,8 @@ async def solve_inside(
                 result = await _closing(search, _solve(search, strategy, run, None, budget))
             finally:
                 around.errors += search.errors
+                around.diverged += search.diverged
+    _warn(strategy, generator, budget, result)
     if result.stopped in ("budget", "deadline") and budget == NO_BUDGET:
         outer.stop(result.stopped)
     return result
@@ -133,6 +136,8 @@ async def _turn(searches: Searches, bounded: bool, alone: bool) -> AsyncIterator
     searches.tasks.add(task)
     try:
         async with searches.turn if bounded else nullcontext():
+            while bounded and searches.flying:
+                await searches.landing()
             yield
     finally:
         searches.tasks.discard(task)
@@ -148,7 +153,10 @@ def ongoing() -> Attempt | None:
     return attempt
 
 
-def _warn(strategy: Generator, generator: Generator | None, budget: Budget) -> None:
+def _warn(strategy: Generator, generator: Generator | None, budget: Budget, result: Result[Any]) -> None:
+    """Of ceilings that did not bind: only afterwards is it known whether an agent's own calls were seen."""
+    if result.usage.generated_tokens or any(span.place for span in result.trace.walk()):
+        return
     sources = [generator, *(strategy.sources() if isinstance(strategy, Strategy) else (strategy,))]
     for function in {id(source): source for source in sources if isinstance(source, Function)}.values():
         warn_of_ceilings(function, budget)
@@ -195,6 +203,7 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
     return Result(
         sample.value, sample, candidates, tuple(errors.values()), search.usage, search.paid,
         run.span.sequential_tokens(), run.span, frame.tree, wall, overshoot, stopped or frame.stopped,
+        len(search.diverged),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from types import TracebackType
 from typing import Any, Literal
@@ -21,13 +21,15 @@ class Span:
 
     kind: "search" (a strategy), "group" (concurrent children), "item" (one of them) or "call" (one request or check).
     usage: this span's own, not its children's; retried: what failed attempts before it cost. waiting: nothing has been
-    sent yet. text: what came out, for people. replayed: taken from a journal or cache. after: how many outcomes of its
-    group had been taken when an item began, which may depend on them. began, ended: seconds on `time.perf_counter`.
+    sent yet. text: what came out, for people. place: of a call that an agent made by itself, which others may overtake:
+    what it asked, and how often that was asked before; "" of all others. replayed: taken from a journal or cache.
+    after: how many outcomes of its group had been taken when an item began, which may depend on them. began, ended:
+    seconds on `time.perf_counter`.
     """
 
     __slots__ = (
-        "after", "began", "children", "ended", "error", "index", "kind", "name", "replayed", "retried", "role",
-        "status", "text", "usage", "waiting",
+        "after", "began", "children", "ended", "error", "index", "kind", "name", "place", "replayed", "retried",
+        "role", "status", "text", "usage", "waiting",
     )  # fmt: skip
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
@@ -43,6 +45,7 @@ class Span:
         self.status: Status = "open"
         self.error: str = ""
         self.text: str = ""
+        self.place: str = ""
         self.replayed: bool = False
         self.began: float = time.perf_counter()
         self.ended: float = 0.0
@@ -101,12 +104,16 @@ class Span:
     def canonical(self) -> dict[str, Any]:
         """What is equal between two runs with the same seed and responses.
 
-        No times, no retries, no cancelled calls, and no cached tokens: what a server had read before is its affair.
+        No times, no retries, no cancelled calls, and no cached tokens: what a server had read before is its affair. An
+        agent's own calls stand in the order of their places; where one failed and was made again, only the last.
         """
         usage = {f.name: v for f in fields(Usage) if (v := getattr(self.usage, f.name))}
         for volatile in ("cpu_seconds", "model_calls", "cached_tokens"):
             usage.pop(volatile, None)
-        children = [c.canonical() for c in self.children if c.status != "cancelled"]
+        kept = [c for c in self.children if c.status != "cancelled"]
+        last = {c.place: c for c in kept}
+        ordered = sorted((c for c in kept if not c.place or c is last[c.place]), key=lambda c: c.place)  # stable
+        children = [c.canonical() for c in ordered]
         return {
             "name": self.name, "kind": self.kind, "index": self.index, "role": self.role, "status": self.status,
             "error": self.error, "text": self.text, "usage": usage, "children": children,
@@ -114,24 +121,26 @@ class Span:
 
     def to_json(self) -> str:
         """The whole trace with times, as JSON; `from_json` makes an equal one."""
-        return json.dumps(self._dump())
+        return json.dumps(self.dumped())
 
-    def _dump(self) -> dict[str, Any]:
+    def dumped(self) -> dict[str, Any]:
+        """The whole trace with times, in values of JSON; `load` makes an equal one."""
         stored = {name: getattr(self, name) for name in self.__slots__ if name not in ("children", "usage", "retried")}
         usages = {name: asdict(getattr(self, name)) for name in ("usage", "retried")}
-        return {**stored, **usages, "children": [c._dump() for c in self.children]}
+        return {**stored, **usages, "children": [c.dumped() for c in self.children]}
 
     @classmethod
     def from_json(cls, text: str) -> Span:
-        return cls._load(json.loads(text))
+        return cls.load(json.loads(text))
 
     @classmethod
-    def _load(cls, stored: dict[str, Any]) -> Span:
+    def load(cls, stored: Mapping[str, Any]) -> Span:
+        """What `dumped` made."""
         span = cls(stored["name"], stored["kind"], stored["index"], stored["role"])
-        for name in ("after", "status", "error", "text", "replayed", "waiting", "began", "ended"):
+        for name in ("after", "status", "error", "text", "place", "replayed", "waiting", "began", "ended"):
             setattr(span, name, stored[name])
         span.usage, span.retried = Usage(**stored["usage"]), Usage(**stored["retried"])
-        span.children = [cls._load(c) for c in stored["children"]]
+        span.children = [cls.load(c) for c in stored["children"]]
         return span
 
     def render(self, *, width: int = 100, most: int = 200) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
+from searchkit.agents.upstream import BY_ENVIRONMENT, Upstream
 from searchkit.ambient import Attempt
 from searchkit.calls import CallError
 from searchkit.codec import Codec
@@ -94,6 +95,7 @@ def search(
     name: str = "",
     version: str = "",
     codec: Codec | Literal["pickle"] | None = None,
+    upstream: Upstream = BY_ENVIRONMENT,
 ) -> Decorator:
     """Decorate an agent, a function of any arguments and any return type: each call becomes a search over its calls.
 
@@ -101,7 +103,7 @@ def search(
     returns the whole `Result`. It decorates methods, too, class and static ones (put it above `@classmethod` and
     `@staticmethod`; below them it works up to Python 3.12). All samples get the same argument objects, so `fn` must not
     change them. factory: `fn` takes no arguments and makes a fresh agent for every sample; call the result with the
-    agent's arguments. name, version, codec, and what is supplied to `fn`: see `Function`.
+    agent's arguments. name, version, codec, upstream, and what is supplied to `fn`: see `Function`.
 
     Called by an agent that runs under a search, it is a part of that search: it draws on its budget, with `budget` as
     ceilings of its own, stands in its trace and journal, takes its seeds from there (`seed` makes them others), and is
@@ -117,7 +119,7 @@ def search(
     for an `fn` that yields.
     """
     check_search(strategy, None, budget, seed)
-    settings = Settings(strategy, budget, seed, journal, factory, name, version, codec)
+    settings = Settings(strategy, budget, seed, journal, factory, name, version, codec, upstream)
 
     def decorate(fn: Any) -> Any:
         inner = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
@@ -139,6 +141,7 @@ class Settings:
     name: str
     version: str
     codec: Codec | Literal["pickle"] | None
+    upstream: Upstream
 
     async def alone(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result[Any]:
         """A search of its own."""
@@ -169,7 +172,7 @@ class Settings:
             # Methods of different objects are told apart by what their objects look like.
             name = name or (label(fn) if lasting(getattr(fn, "__func__", fn)) else "")
             version = f"{version} {shown}"
-        return Function(fn, self.factory, name, version, self.codec, args=args, kwargs=kwargs)
+        return Function(fn, self.factory, name, version, self.codec, args=args, kwargs=kwargs, upstream=self.upstream)
 
 
 class _Wrapper:

@@ -466,14 +466,14 @@ TALK = [
 
 def test_dictionaries_of_openai_are_a_conversation() -> None:
     """Texts, images, calls and their answers; read back from what we send to a server, it is the same."""
-    from searchkit.generators.openai import wire
+    from searchkit.wire.chat import turns
 
     prompt = Prompt.of(TALK)
     assert [message.role for message in prompt.messages] == ["system", "user", "assistant", "tool"]
     assert prompt.text == "Be brief.\nWhat?\n\n42"
-    assert Prompt.of([wire._message(message) for message in prompt.messages]) != prompt  # "" is sent where nothing was
-    sent = [wire._message(message) for message in prompt.messages]
-    assert [wire._message(message) for message in Prompt.of(sent).messages] == sent
+    sent = [turns.message(message) for message in prompt.messages]
+    assert Prompt.of(sent) != prompt  # "" is sent where nothing was
+    assert [turns.message(message) for message in Prompt.of(sent).messages] == sent
 
 
 def test_a_list_of_dictionaries_is_a_prompt_for_solve() -> None:

@@ -24,6 +24,7 @@ FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "veri
 LAYERS = {
     "ground": (
         "markup",
+        "wire",
         "types",
         "errors",
         "calls",
@@ -31,6 +32,7 @@ LAYERS = {
         "codec",
         "redact",
         "deadline",
+        "http",
         "templates",
         "confidence",
         "kinds",
@@ -39,7 +41,7 @@ LAYERS = {
     "values": ("trace", "tree", "result", "survived", "answers"),
     "protocols": ("protocols", "mistakes", "ambient"),
     "engine": ("engine",),
-    "models": ("strategy", "model", "arguments", "annotated", "function"),
+    "models": ("strategy", "model", "agents", "serving", "arguments", "annotated", "function"),
     "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),

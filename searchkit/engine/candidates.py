@@ -25,7 +25,7 @@ class Search:
     """What all runs of one search share.
 
     outer: the search in one of whose calls this one was opened, if it was. mistakes: verifications that returned no
-    verdicts, one entry a sample.
+    verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had.
     """
 
     problem: Problem
@@ -39,6 +39,7 @@ class Search:
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
     mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
+    diverged: list[tuple[int, ...]] = field(default_factory=list)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from searchkit.errors import JournalError
 APPLICATION_ID = 0x5EA2C4  # in the SQLite header: says that the file is ours
 VERSION = 1
 
+_LAST = b"\xff" * 64  # behind all rests of keys
 _Put = tuple[bytes, str, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
@@ -79,6 +80,13 @@ class Journal:
         with self._lock:
             row = self._reader.execute("SELECT outcome FROM call WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
+
+    def below(self, prefix: bytes) -> set[bytes]:
+        """The rests of the keys that begin with `prefix` and go on."""
+        self._check_open()
+        with self._lock:
+            rows = self._reader.execute("SELECT key FROM call WHERE key > ? AND key < ?", (prefix, prefix + _LAST))
+            return {row[0][len(prefix) :] for row in rows}
 
     async def put(self, key: bytes, outcome: str) -> None:
         """Store `outcome`; returns once it is committed."""

@@ -7,10 +7,12 @@ from typing import Any
 
 from searchkit.types import Sample
 
+KEY_BYTES = 16
+
 
 def key_of(*parts: object) -> bytes:
     """A journal key: 16 bytes that name a call by its content and position."""
-    digest = blake2b(digest_size=16)
+    digest = blake2b(digest_size=KEY_BYTES)
     for part in parts:
         encoded = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big") + encoded)

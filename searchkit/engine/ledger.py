@@ -82,10 +82,14 @@ class Ledger:
 
     def try_hold(self, cost: Cost) -> bool:
         """Set `cost` aside if it is free right now; never waits (used between the attempts of one call)."""
-        if self._short(_wanted(cost)) is not None:
+        if not self.affords(cost):
             return False
         self._hold(cost)
         return True
+
+    def affords(self, cost: Cost) -> bool:
+        """Whether `cost` is free right now."""
+        return self._short(_wanted(cost)) is None
 
     def _short(self, cost: Cost) -> tuple[Ledger, int] | None:
         for node in self._chain():
@@ -118,21 +122,6 @@ class Ledger:
         """By how much each ceiling of this ledger is exceeded; empty if none is."""
         over = {name: self.spent[i] - self.limit[i] for i, name in enumerate(CEILINGS)}
         return {name: amount for name, amount in over.items() if amount > 1e-9}  # sums of prices are rounded
-
-
-class Held:
-    """What is set aside for a call: its worst case; nothing any more once a search inside an agent has taken over."""
-
-    __slots__ = ("over", "worst")
-
-    def __init__(self, worst: Usage) -> None:
-        self.worst: Usage = worst
-        self.over: bool = False
-
-    def hand_over(self) -> None:
-        """Nothing is set aside for the call itself any more, and it costs nothing of its own."""
-        self.worst = NO_USAGE
-        self.over = True
 
 
 class Share(Ledger):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from searchkit import codec
 from searchkit.calls import CallError
+from searchkit.engine.held import Held, load_leaves
 from searchkit.engine.keys import shown
-from searchkit.engine.ledger import ONE_CALL, Held, Ledger, cost_of
+from searchkit.engine.ledger import ONE_CALL, Ledger, cost_of
 from searchkit.engine.position import Position
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.trace import Span
@@ -33,15 +34,19 @@ class Metered(Position):
         key: bytes | None,
         perform: Callable[[], Awaitable[Sample[Any]]],
         value_codec: codec.Codec | None,
+        show: Callable[[Sample[Any]], str] = shown,
     ) -> Sample[Any]:
         """Hold the worst case; replay or perform; charge the truth, exactly once whatever happens."""
-        journal, made = self._search.journal, self._calls
+        journal, around = self._search.journal, self._around
+        if around is not None:
+            around.inside.append((span, held))
         await self._hold(span, held.worst)
-        actual: Usage | None = None
+        actual, stored = None, None
         try:
             stored = journal.get(key) if journal is not None and key is not None else None
             if stored is not None:
-                found, retried = codec.load_row(stored, value_codec)
+                found, retried, inside = codec.load_row(stored, value_codec)
+                await self._replay_inside(held, inside)
                 sample = replace(found, origin="journal")
                 actual = self._actual(sample.usage, held.worst)
                 self._charge_retries(span, retried, paid=False)
@@ -49,30 +54,41 @@ class Metered(Position):
                 async with self.until_deadline():
                     sample = await perform()
                 actual = self._actual(sample.usage, held.worst)
-                if journal is not None and key is not None and self._calls == made:
-                    await journal.put(key, codec.dump_row(sample, span.retried, value_codec))
-            span.text = shown(sample)
+                if journal is not None and key is not None and held.storable:
+                    await journal.put(key, codec.dump_row(sample, span.retried, value_codec, held.stored()))
+            span.text = show(sample)
         except BaseException as error:
             if isinstance(error, CallError):
-                actual = self._actual(error.usage or (NO_USAGE if held.over else ONE_CALL), held.worst)
+                actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.worst)
             elif span.waiting:
                 actual = NO_USAGE  # cancelled before anything was sent
             elif actual is None:  # nobody knows
                 actual = replace(held.worst, estimated_tokens=held.worst.generated_tokens)
             span.fail(error)
-            self._settle(span, held.worst, actual, paid=True)
+            self._settle(span, held.worst, actual, paid=stored is None)
             raise
         span.replayed = sample.origin != "model"
         span.end("ok")
         self._settle(span, held.worst, actual, paid=sample.origin == "model")
         return sample
 
-    def hand_over(self) -> None:
-        """Give back what is held for the agent that runs here: a search inside it is charged instead of it."""
-        if self.held is not None and not self.held.over:
-            if self.ledger.bounded:
-                self.ledger.settle(cost_of(self.held.worst), cost_of(NO_USAGE))
-            self.held.hand_over()
+    @property
+    def _around(self) -> Held | None:
+        """What is set aside for the agent in which this call is made, as long as its attempt goes on."""
+        held: Held | None = self.threads.held
+        return None if self.threads.ended else held
+
+    async def _replay_inside(self, held: Held, inside: Sequence[Mapping[str, Any]]) -> None:
+        """Charge again, one by one, what a stored call contained."""
+        for span, worst, below in load_leaves(inside):
+            held.count_inside()
+            usage, retried, span.usage, span.retried = span.usage, span.retried, NO_USAGE, NO_USAGE
+            (held.span if below else self.span).children.append(span)
+            await self._set_aside(worst)
+            self._charge_retries(span, retried, paid=False)
+            span.replayed, span.began = True, time.perf_counter()
+            span.ended = span.began
+            self._settle(span, worst, usage, paid=False)
 
     def _actual(self, reported: Usage, worst: Usage) -> Usage:
         r, context = reported, reported.prompt_tokens + reported.generated_tokens

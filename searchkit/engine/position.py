@@ -12,7 +12,8 @@ from typing import Any, Self, TypeVar, get_args
 from searchkit.deadline import Deadline
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
-from searchkit.engine.ledger import Held, Ledger
+from searchkit.engine.held import Held
+from searchkit.engine.ledger import Ledger
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Run
 from searchkit.trace import Span
@@ -28,7 +29,7 @@ class Position(Run):
     key: the hash of its path, from which seeds come. order: its place in program order. frame: the candidates of the
     strategy that it is part of. partial: what is drawn here are steps, not candidates. threads: what the function that
     was given this run has spawned, see `spawning.py`. held: what is set aside for an agent that it was given to, see
-    `ledger.py`.
+    `held.py`.
     """
 
     __slots__ = (
@@ -81,9 +82,11 @@ class Position(Run):
         child.threads = self.threads
         return child
 
-    def hold_for(self, worst: Usage) -> Held:
+    def hold_for(self, worst: Usage, span: Span, params: Params | None) -> Held:
         """Remember what is set aside for the agent that is called here."""
-        self.held = Held(worst)
+        before, self.held = self.held, Held(worst, self.ledger, span, params)
+        if before is not None:
+            self.held.share_numbers(before)
         return self.held
 
     # ---------------------------------------------------------------- trace and clock
@@ -130,7 +133,7 @@ class Position(Run):
             self._search.errors.append((self.order, error))
 
     def forget(self, ordinal: int, first: int) -> None:
-        """Drop candidates and errors of the items from `first` on of this run's call `ordinal`: nobody took them."""
+        """Drop what came of the items from `first` on of this run's call `ordinal`: nobody took them."""
         depth = len(self.order)
 
         def beyond(order: tuple[int, ...]) -> bool:
@@ -139,6 +142,7 @@ class Position(Run):
 
         self.frame.forget(beyond)
         self._search.errors = [entry for entry in self._search.errors if not beyond(entry[0])]
+        self._search.diverged = [order for order in self._search.diverged if not beyond(order)]
 
     # ---------------------------------------------------------------- what the search shares
 

@@ -12,9 +12,11 @@ from searchkit.calls import CallError, Request
 from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
+from searchkit.engine.held import Held
 from searchkit.engine.keys import key_of, shown
-from searchkit.engine.ledger import ONE_CALL, Held, Ledger, children_budget, cost_of, rest
-from searchkit.engine.metering import Metered, Timed, worst_case
+from searchkit.engine.ledger import ONE_CALL, Ledger, children_budget, cost_of, rest
+from searchkit.engine.metering import Timed, worst_case
+from searchkit.engine.relaying import Relaying
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
@@ -39,7 +41,7 @@ O = TypeVar("O")  # noqa: E741
 NO_PARAMS = Params()
 
 
-class Run(Metered):
+class Run(Relaying):
     """What a strategy, a generator or a verifier is handed."""
 
     __slots__ = ()
@@ -61,7 +63,8 @@ class Run(Metered):
         may open several searches at once in any order. alone: the loop of this run stands still meanwhile, so that
         waiting for what siblings leave over would never end: the search has what is free now.
         """
-        self.hand_over()
+        if self.held is not None:
+            self.held.hand_over()
         limits = rest(self.ledger, budget) if alone and self.ledger.bounded else budget
         ordinal, span = self.threads.searches.count(place), self.span.add(name, "search", 0, self.role)
         run = self.spawned(place, ordinal, 0, span, Ledger(limits, self.ledger))
@@ -167,7 +170,10 @@ class Run(Metered):
 
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
         check_floor(request.params, backend)
-        worst = self.worst_case(request.prompt, request.params)
+        worst, role, around = self.worst_case(request.prompt, request.params), self.role, self._around
+        own = around is not None and around is self.held  # an agent's call: no attempt
+        if own and role == "generate":
+            worst, role = replace(worst, generations=0), "plan"
         key = None
         if self._search.journal is not None:
             content = self._search.digest(self.role, request.prompt, request.params)
@@ -193,8 +199,13 @@ class Run(Metered):
                 raise answer
             return answer
 
-        span = self.span.add(backend.name, "call", request.index, self.role)
-        return await self._leaf(span, Held(worst), key, perform, None)
+        span = self.span.add(backend.name, "call", request.index, role)
+        if around is not None:
+            around.count_inside()
+        held = Held(worst, self.ledger, span)
+        if around is None or not own:
+            return await self._leaf(span, held, key, perform, None)
+        return await self._own(around, span, worst, lambda: self._leaf(span, held, key, perform, None))
 
     async def call(
         self,
@@ -213,14 +224,17 @@ class Run(Metered):
         if self.role != "generate":
             worst = replace(worst, generations=0)
 
-        async def counted() -> Sample[Any]:
-            sample = await closing(self, perform())
-            if sample.usage.model_calls or held.over:
-                return sample
-            return replace(sample, usage=replace(sample.usage, model_calls=1))
-
-        held = self.hold_for(worst)
-        return await self._leaf(self.span.add(name, "call", self.index, self.role), held, key, counted, value_codec)
+        span = self.span.add(name, "call", self.index, self.role)
+        around, before = self._around, (self.held, self.threads)
+        if around is not None:
+            around.whole = False
+            around.count_inside()
+        held = self.hold_for(worst, span, params)
+        try:
+            return await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+        finally:
+            if around is not None and around is before[0]:  # an agent that was given the same run, and goes on
+                self.held, self.threads = before
 
     async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()

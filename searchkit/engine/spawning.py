@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, Literal, TypeVar
 
 from searchkit import protocols
+from searchkit.engine.held import Held
 from searchkit.engine.ledger import CEILINGS, Ledger, Share, Wave, children_budget
 from searchkit.engine.position import Position
 from searchkit.engine.stream import Stream, _cancel
@@ -188,33 +189,43 @@ class Family(Stream[Handle[Any], Any]):
 
 
 class Searches:
-    """The searches that one agent has opened: the tasks in which they run, and how often each was asked for.
+    """What one agent has opened: the tasks of its searches and calls, and how often each search was asked for.
 
     turn: they draw on one share, whose leftovers only one at a time may wait for; under a budget they take turns.
+    flying: how many of its calls are under way. landed: set when one of them ends.
     """
 
-    __slots__ = ("_counts", "tasks", "turn")
+    __slots__ = ("_counts", "flying", "landed", "tasks", "turn")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
         self.turn: asyncio.Lock = asyncio.Lock()
+        self.flying: int = 0
+        self.landed: asyncio.Event = asyncio.Event()
 
     def count(self, place: str) -> int:
         """How often `place` was asked for, this time included."""
         self._counts[place] = self._counts.get(place, 0) + 1
         return self._counts[place]
 
+    async def landing(self) -> None:
+        """Wait until one of the calls that are under way has ended."""
+        self.landed.clear()
+        await self.landed.wait()
+
 
 class Threads:
     """All that one function has spawned, by the run that spawned it: it ends with the function.
 
-    So do the searches that an agent has opened. ended: "done", or "stopped" if a clock or a person ended it.
+    So do the searches that an agent has opened, and the calls that it made. ended: "done", or "stopped" if a clock or
+    a person ended it. held: what is set aside for the agent that all of it happens in, if it does.
     """
 
-    __slots__ = ("_families", "_searches", "ended")
+    __slots__ = ("_families", "_searches", "ended", "held")
 
-    def __init__(self) -> None:
+    def __init__(self, held: Held | None = None) -> None:
+        self.held: Held | None = held
         self._families: dict[Position, Family] | None = None
         self._searches: Searches | None = None
         self.ended: Literal["", "done", "stopped"] = ""
@@ -245,7 +256,7 @@ class Threads:
 
 async def closing(run: Position, work: Awaitable[O]) -> O:
     """What `work` returns, the function that was given `run`. What it spawned and did not join ends with it."""
-    run.threads = threads = Threads()
+    run.threads = threads = Threads(run.held if run.held is not None else run.threads.held)
     try:
         value = await work
     except BaseException as error:

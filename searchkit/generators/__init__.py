@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from searchkit.generators.in_order import each
     from searchkit.generators.openai.backend import OpenAI
     from searchkit.generators.openai.probe import Capabilities
-    from searchkit.generators.openai.wire import Price
     from searchkit.generators.pooling import Pooling
     from searchkit.generators.program_answer import ProgramAnswer
     from searchkit.generators.recorded import Recorded
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from searchkit.generators.wrappers.coalescing import Coalescing
     from searchkit.generators.wrappers.limited import Limited
     from searchkit.generators.wrappers.retrying import Retrying
+    from searchkit.wire.usage import Price
 else:  # a type checker that saw a `__getattr__` would believe in every name
     import difflib
     import importlib
@@ -42,7 +42,7 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
         "Limited": "searchkit.generators.wrappers.limited",
         "OpenAI": "searchkit.generators.openai.backend",
         "Pooling": "searchkit.generators.pooling",
-        "Price": "searchkit.generators.openai.wire",
+        "Price": "searchkit.wire.usage",
         "ProgramAnswer": "searchkit.generators.program_answer",
         "Recorded": "searchkit.generators.recorded",
         "Retrying": "searchkit.generators.wrappers.retrying",

@@ -17,10 +17,11 @@ from typing import Any, Literal
 from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
 from searchkit.generators.in_order import each
-from searchkit.generators.openai import errors, wire
+from searchkit.generators.openai import errors
 from searchkit.generators.openai.backend import OpenAI
-from searchkit.generators.openai.http import HTTPReply
+from searchkit.http import HTTPReply
 from searchkit.types import Message, Params, Prompt, Sample, Text, Usage
+from searchkit.wire.chat.requests import render
 
 PATHS: Mapping[str, str] = {"pooling": "/pooling", "classify": "/classify"}
 NO_PARAMS = Params()
@@ -91,7 +92,7 @@ class Pooling:
     async def _one(self, request: Request) -> Sample[str] | CallError:
         body = {
             "model": self.model,
-            "messages": wire.body(self.model, "chat", self._marked(request.prompt), NO_PARAMS, 0, None)["messages"],
+            "messages": render(self.model, self._marked(request.prompt), NO_PARAMS, 0)["messages"],
             "add_generation_prompt": False,
             "use_activation": self.tag is not None,
         }

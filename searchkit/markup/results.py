@@ -31,6 +31,7 @@ def _cost(result: Any) -> str:
         f"{used.prompt_tokens:,} read" if used.prompt_tokens else "",
         f"${used.usd:.4f}" if used.usd else "",
         f"{result.wall_s:.2f} s",
+        f"{counted(result.diverged, 'resumed attempt')} asked otherwise than before" if result.diverged else "",
     ]
     return ", ".join(filter(None, parts))
 

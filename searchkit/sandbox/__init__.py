@@ -4,7 +4,7 @@ Read `levels.py` first (which confinement holds here: `bubblewrap.py`, `landlock
 the way of one program: `pool.py`, `pair.py`, `process.py`, `zygote.py` (two processes, one for the program and one for
 its tests), `program.py`, `player.py` (the program's side), `brief.py`, `names.py`, `trust.py`, `watched.py`,
 `surroundings.py` (what is read of a test before it is run), `judge.py`, `cases.py`, `found.py`, `failures.py`,
-`channel.py` (the tests' side), `wire.py`, `plain.py`, `arrays.py` (the plain data that passes between them), `remote.py`, `operations.py`, `errors.py`, `held.py` (objects and exceptions of
-the program, as the tests see them), `libraries.py` (what may be imported), `report.py` (what is run, and what became of
-it).
+`channel.py` (the tests' side), `wire.py`, `plain.py`, `arrays.py` (the plain data that passes between them),
+`remote.py`, `operations.py`, `errors.py`, `held.py` (objects and exceptions of the program, as the tests see them),
+`libraries.py` (what may be imported), `report.py` (what is run, and what became of it).
 """

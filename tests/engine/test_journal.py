@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from searchkit import Journal, JournalError, Model, solve
+from searchkit import Budget, Journal, JournalError, Model, solve
+from searchkit.experiments.sweep.search import Cell, Section
 from searchkit.function import Function
 from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN
@@ -41,6 +42,27 @@ def test_what_was_put_is_found_by_another_opening(tmp_path: Path) -> None:
     asyncio.run(main())
     with Journal(path) as journal:
         assert [journal.get(bytes([i])) for i in range(51)] == [*map(str, range(50)), None]
+
+
+def test_the_keys_below_a_prefix(tmp_path: Path) -> None:
+    """The rests of longer keys that begin with it, whatever their bytes; in a cell of a sweep its own alone."""
+    prefixes = [bytes(16), b"\x00" * 15 + b"\x01", b"\xff" * 16, os.urandom(16)]
+    rests = [bytes(16), b"\xff" * 16, os.urandom(16)]
+
+    async def main(journal: Journal) -> None:
+        for prefix in prefixes[1:]:
+            await journal.put(prefix, "itself")
+            for rest in rests:
+                await journal.put(prefix + rest, "below")
+
+    with Journal(tmp_path / "run.db") as journal:
+        cells = [Section(journal, Cell(name, "b", 0, BestOfN(1, Predicate(bool)), Budget())) for name in "xy"]
+        for one in (journal, cells[0]):
+            asyncio.run(main(one))
+            assert [one.below(prefix) for prefix in prefixes] == [set(), *[set(rests)] * 3]
+            assert one.get(prefixes[1] + rests[1]) == "below"
+        assert [cells[1].below(prefix) for prefix in prefixes] == [set()] * 4
+        assert len(journal) == 24
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from searchkit.engine.journal import Journal
-from searchkit.engine.keys import shown
+from searchkit.engine.keys import KEY_BYTES, shown
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
@@ -49,13 +49,17 @@ class Section(Journal):
     def get(self, key: bytes) -> str | None:
         return self._journal.get(self._own(key))
 
+    def below(self, prefix: bytes) -> set[bytes]:
+        return self._journal.below(self._own(prefix))
+
     async def put(self, key: bytes, outcome: str) -> None:
         await self._journal.put(self._own(key), outcome)
 
     def _own(self, key: bytes) -> bytes:
+        """Of a key with a rest, which says where in an attempt, the rest stays."""
         digest = self._name.copy()
-        digest.update(key)
-        return digest.digest()
+        digest.update(key[:KEY_BYTES])
+        return digest.digest() + key[KEY_BYTES:]
 
 
 @dataclass(frozen=True)

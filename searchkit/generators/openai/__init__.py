@@ -1,13 +1,14 @@
 """Any server that speaks the OpenAI API, asked over HTTP.
 
-Read `backend.py` first: what a user calls, and the way of one request. Then `wire.py` (requests and answers as JSON),
-`transport.py` (which client carries them), `http.py` (our own, the fast one), `stream.py` (answers that are left as
-soon as they fall below a floor), `errors.py` (what can go wrong, in sentences) and `probe.py` (what a server honours).
+Read `backend.py` first: what a user calls, and the way of one request. Then `bodies.py` (which request is sent; how
+requests and answers are written as JSON is `searchkit.wire`'s business), `transport.py` (which client carries them),
+`searchkit.http` (our own, the fast one), `stream.py` (answers that are left as soon as they fall below a floor),
+`errors.py` (what can go wrong, in sentences) and `probe.py` (what a server honours).
 """
 
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.openai.probe import Capabilities
-from searchkit.generators.openai.wire import Price
+from searchkit.wire.usage import Price
 
 __all__ = [
     "Capabilities",

@@ -20,14 +20,16 @@ from urllib.parse import urlsplit
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, ConfigError
 from searchkit.generators.in_order import each
-from searchkit.generators.openai import errors, stream, wire
+from searchkit.generators.openai import bodies, errors, stream
 from searchkit.generators.openai import probe as probes
-from searchkit.generators.openai.http import Broken, Enough, HTTPReply, Unreachable
+from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
-from searchkit.generators.openai.wire import Price, Route
+from searchkit.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.redact import redact
 from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Usage
+from searchkit.wire import choices
+from searchkit.wire.usage import Price
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
 
@@ -92,7 +94,7 @@ class OpenAI:
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         if not self.model:
             raise ConfigError("model must be the name that the server uses; GET /v1/models lists them")
-        if self.route not in wire.PATHS:
+        if self.route not in bodies.PATHS:
             raise ConfigError(f'route must be "chat" or "completions", got {self.route!r}')
         if self.transport not in _TRANSPORTS:
             raise ConfigError(f'transport must be "auto", "direct" or "official", got {self.transport!r}')
@@ -168,9 +170,9 @@ class OpenAI:
         price = self.prices.get(self.model)
         try:
             if events is None:
-                drawn = wire.samples(raw, request.params, price)
+                drawn = choices.samples(raw, request.params, price)
             else:
-                drawn = wire.read(events.answer(chat=self.route == "chat"), request.params, price)
+                drawn = choices.read(events.answer(chat=self.route == "chat"), request.params, price)
         except CapabilityError as error:
             message = f"the server at {self.base_url} cannot honour the request: {error}"
             return errors.Dropped(message, kind="bad_request", request=request, usage=errors.worst(request))
@@ -193,9 +195,9 @@ class OpenAI:
         return stream.Events(request, request.params.floor)
 
     def _body(self, prompt: Prompt, params: Params, seed: int) -> dict[str, Any]:
-        body = wire.body(self.model, self.route, prompt, params, seed, self.render)
+        body = bodies.body(self.model, self.route, prompt, params, seed, self.render)
         if self._sends_extras():
-            return body | wire.extras(self.route, prompt, params)
+            return body | bodies.extras(self.route, prompt, params)
         if params.top_k or params.min_p:
             raise CapabilityError(f"{self.base_url} takes no top_k and min_p: leave them at 0, or pass extras=True")
         if "max_tokens" in body and self.route == "chat":  # its newer models refuse the older name
@@ -204,7 +206,7 @@ class OpenAI:
 
     async def _call(self, body: dict[str, Any], lost: Usage, enough: Enough | None = None) -> bytes | CallError:
         """The body of a successful answer. `lost`: what to charge for a call that was sent and not answered."""
-        reply = await self._exchange(wire.PATHS[self.route], body, lost, enough)
+        reply = await self._exchange(bodies.PATHS[self.route], body, lost, enough)
         if isinstance(reply, CallError):
             return reply
         if 200 <= reply.status < 300:

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, NeedsPrefix
-from searchkit.generators.openai.http import HTTPReply
+from searchkit.http import HTTPReply
 from searchkit.types import Usage
 
 EXTRAS = (
@@ -20,7 +20,7 @@ EXTRAS = (
     "no_stop_trim",
     "continue_final_message",
     "continuous_usage_stats",
-)  # see openai_wire and openai_stream
+)  # see bodies and stream
 ONE_CALL = Usage(model_calls=1)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from searchkit.calls import CallError, Request
 from searchkit.generators.in_order import each
 from searchkit.generators.openai.errors import Missing
-from searchkit.generators.openai.wire import cached_tokens, fired, samples, text_of
 from searchkit.types import Params, Prompt, Usage
+from searchkit.wire.choices import fired, samples, text_of
+from searchkit.wire.usage import cached_tokens
 
 QUESTION = "Write ten random digits between 0 and 9, separated by spaces."
 PREFIX = "Yes"  # one token in practically every vocabulary

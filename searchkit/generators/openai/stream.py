@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from searchkit.calls import Request
 from searchkit.confidence import Fall
 from searchkit.errors import CapabilityError
-from searchkit.generators.openai.wire import tokens
 from searchkit.types import ConfidenceFloor
+from searchkit.wire.fields import read_answer
+from searchkit.wire.logprobs import tokens
+from searchkit.wire.sse import Event, EventReader
 
-LINE_LIMIT = 2**20  # bytes; an event is a token or a few, with their rivals
+EVENT_LIMIT = 2**20  # bytes; an event is a token or a few, with their rivals
 _TEXTS = ("content", "reasoning_content", "reasoning", "text")
 
 
@@ -35,7 +36,8 @@ class Events:
         self.fell: bool = False
         self._fall = Fall(floor)
         self._guess = (len(request.prompt.text) + len(request.prompt.prefix)) // 4
-        self._rest, self._wrong, self._lacks = b"", "", "does not stream"
+        self._events = EventReader(EVENT_LIMIT)
+        self._wrong, self._lacks = "", "does not stream"
         self._texts: dict[str, str] = {}
         self._rows: dict[str, list[Any]] = {}  # log-probabilities, as the route words them
         self._end: Mapping[str, Any] = {}  # the choice that says why it ended
@@ -44,20 +46,19 @@ class Events:
 
     def __call__(self, data: bytes) -> bool:
         """Take the next bytes; True when no more are wanted."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        return self._read(lambda: self._events.feed(data))
+
+    def _read(self, events: Callable[[], list[Event]]) -> bool:
         try:
-            if len(self._rest) > LINE_LIMIT:
-                raise ValueError(f"an event is longer than {LINE_LIMIT} bytes")
-            return any(self._line(line.strip()) for line in lines)
+            return any(self._event(event.data) for event in events())
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self._wrong = f"its stream cannot be read: {error}"
             return True
 
-    def _line(self, line: bytes) -> bool:
-        said = line.removeprefix(b"data:").strip()
-        if not line.startswith(b"data:") or said == b"[DONE]":
-            return False  # other fields of the format, and comments that keep a connection open
-        event = json.loads(said)
+    def _event(self, said: str) -> bool:
+        if said.strip() == "[DONE]":
+            return False
+        event = read_answer(said)
         if "choices" not in event:
             raise ValueError(str(event.get("error", event))[:500])
         self._lacks = ""
@@ -90,6 +91,8 @@ class Events:
 
     def answer(self, *, chat: bool) -> dict[str, Any]:
         """The answer in one piece. ValueError if the stream broke off, `CapabilityError` if there was none."""
+        if not (self.fell or self._wrong):
+            self._read(self._events.end)
         if self._wrong:
             raise ValueError(self._wrong)
         if self._lacks:

@@ -8,10 +8,9 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary
 
-from searchkit.generators.openai.http import Broken, Enough, HTTPReply, Pool, Unreachable
+from searchkit.http import Broken, Enough, HTTPReply, Pool, Unreachable, proxied
 
 
 class Transport(Protocol):
@@ -98,10 +97,7 @@ class Official:
 
 def make(base_url: str) -> Transport:
     """The official client if a proxy is configured for this URL (environment or system settings), else our own."""
-    url = urlsplit(base_url)
-    proxies = getproxies()
-    proxied = (url.scheme in proxies or "all" in proxies) and not proxy_bypass(url.hostname or "")
-    return Official(base_url) if proxied else Direct(base_url)
+    return Official(base_url) if proxied(base_url) else Direct(base_url)
 
 
 class Here:

@@ -25,11 +25,11 @@ from searchkit.calls import CallError, Request
 from searchkit.codec import dump_sample, load_sample
 from searchkit.errors import CapabilityError, ConfigError, NeedsPrefix
 from searchkit.generators import Capabilities, OpenAI, Price
-from searchkit.generators.openai import wire
 from searchkit.generators.openai.errors import retry_after
 from searchkit.generators.openai.transport import Direct, Official, make
 from searchkit.testing.server import FAULTS, Faults, Reply, Server, profile_of, tokens
 from searchkit.types import Image, Message, Params, Prompt, Sample, Text, ToolCall, Usage
+from searchkit.wire import choices
 
 KEY = "sk-very-secret-0123456789"
 PROMPT = Prompt.of("Add 2 and 3")
@@ -452,7 +452,7 @@ def test_no_answer_crashes_the_reader(data: st.DataObject) -> None:
     container, key = data.draw(st.sampled_from(places(answer)))
     container[key] = data.draw(JSON)
     try:
-        drawn = wire.samples(json.dumps(answer).encode(), Params(stop=("x",)), Price(1.0, 1.0))
+        drawn = choices.samples(json.dumps(answer).encode(), Params(stop=("x",)), Price(1.0, 1.0))
     except ValueError:
         return
     for sample in drawn:
@@ -476,7 +476,7 @@ def test_minimal_answer() -> None:
 def test_half_a_character_is_replaced() -> None:
     """JSON can spell text that cannot be encoded; a sample never holds it."""
     raw = rb'{"choices": [{"message": {"content": "a\ud800b \u00e9"}}], "usage": {"completion_tokens": 1}}'
-    assert [s.text for s in wire.samples(raw, PARAMS, None)] == ["a?b \u00e9"]
+    assert [s.text for s in choices.samples(raw, PARAMS, None)] == ["a?b \u00e9"]
 
 
 def test_redirects_are_refused() -> None:

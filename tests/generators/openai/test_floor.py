@@ -15,7 +15,7 @@ from searchkit import Model, solve_sync
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError
 from searchkit.generators import Coalescing, OpenAI, Price
-from searchkit.generators.openai.stream import LINE_LIMIT, Events
+from searchkit.generators.openai.stream import EVENT_LIMIT, Events
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import PROFILES, Faults, Server
 from searchkit.types import ConfidenceFloor, Params, Prompt, Sample
@@ -174,7 +174,7 @@ def test_events_may_come_in_any_pieces_and_hold_several_tokens() -> None:
         (b"data: {nonsense\n", "cannot be read"),
         (b"data: [1]\n", "cannot be read"),
         (b'data: {"choices": [{"delta": 3}]}\n', "cannot be read"),
-        (b"data: " + b"x" * (LINE_LIMIT + 1), "longer than"),
+        (b"data: " + b"x" * (EVENT_LIMIT + 1), "longer than"),
         (event(("a", -1)).replace(b'[{"token": "a", "logprob": -1}]', b"[]"), "no rivals"),
     ],
 )

@@ -1,4 +1,4 @@
-"""HTTP/1.1 to one server, as little of it as JSON calls need: the fast route of the `OpenAI` backend.
+"""HTTP/1.1 to one server, as little of it as JSON calls need: the fast route of the `OpenAI` backend and of agents.
 
 Keep-alive connections on asyncio alone, TLS, chunked answers, a limit on their size; a cancelled call closes its
 connection, as one does that has read enough, so that the server stops generating. It follows no redirect, reads no
@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 HEAD_LIMIT = 64 * 1024  # bytes
 BODY_LIMIT = 256 * 1024 * 1024  # bytes; 32k tokens with 20 rivals each are some 50 MB
@@ -109,6 +110,12 @@ class Pool:
             raise Unreachable(str(error)) from error
         self._open.add(connection)
         return connection
+
+
+def proxied(url: str) -> bool:
+    """Whether a proxy is configured for this URL, in the environment or the system's settings."""
+    parts, proxies = urlsplit(url), getproxies()
+    return (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(parts.hostname or "")
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from searchkit import http
 from searchkit.calls import Request
 from searchkit.generators import OpenAI
-from searchkit.generators.openai import http
-from searchkit.generators.openai.http import Broken, HTTPReply, Pool, Unreachable
+from searchkit.http import Broken, HTTPReply, Pool, Unreachable
 from searchkit.testing.server import Server, words
 from searchkit.types import Params, Prompt, Sample
 

@@ -1,0 +1,81 @@
+"""An agent's exchanges over our own connections: a fifth of the CPU that httpx takes.
+
+httpx looks at every idle connection before each request (64 of them: 2 ms); see docs/log.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import quote, urlsplit
+
+from searchkit.agents.exchange import Answer, Ask, again
+from searchkit.calls import CallError
+from searchkit.http import Broken, HTTPReply, Pool, Unreachable, proxied
+from searchkit.types import Usage
+from searchkit.wire.streams import ANSWER_LIMIT
+
+_PATH = "/%:@!$&'()*+,;=~?"  # what stays as it is in a path and a query
+
+
+class Direct:
+    """Connections to whatever servers one search asks, on its loop."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str, Pool] = {}
+
+    def pool(self, url: str) -> Pool | None:
+        """The connections to the server of `url`; None if there is a proxy before it, or a password in it."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._pools:
+            if "@" in parts.netloc or proxied(url):
+                return None
+            self._pools[origin] = Pool(origin)
+        return self._pools[origin]
+
+    async def send(self, pool: Pool, ask: Ask) -> Answer:
+        """Raises `CallError` where no whole answer came; `ask.timeout` is of the silence between two pieces of it."""
+        parts, loop, lines, read = urlsplit(ask.url), asyncio.get_running_loop(), _lines(ask), 0
+        path = quote(parts.path or "/", _PATH) + (f"?{quote(parts.query, _PATH)}" if parts.query else "")
+        try:
+            async with asyncio.timeout(ask.timeout) as silence:
+
+                def heard(data: bytes) -> bool:
+                    nonlocal read
+                    read += len(data)
+                    if ask.timeout is not None:
+                        silence.reschedule(loop.time() + ask.timeout)
+                    return read > ANSWER_LIMIT
+
+                reply = await pool.request(ask.method, path, lines, ask.body, heard)
+        except TimeoutError as error:
+            raise CallError(f"{parts.hostname} did not answer in {ask.timeout:g} s", kind="timeout") from error
+        except Unreachable as error:
+            message = f"nothing answers at {parts.hostname}: {error}"
+            raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
+        except Broken as error:
+            raise CallError(f"{parts.hostname} gave no whole answer: {error}", kind="connection") from error
+        if max(read, len(reply.body)) > ANSWER_LIMIT:
+            message = f"an answer of {parts.hostname} has more than {ANSWER_LIMIT} bytes"
+            raise CallError(message, kind="malformed")
+        return _read(reply)
+
+    async def close(self) -> None:
+        for pool in self._pools.values():
+            await pool.close()
+
+
+def _lines(ask: Ask) -> str:
+    """The headers as they are sent. A line break in one would begin another."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in ask.headers.items())
+    if lines.count("\r") + lines.count("\n") != 2 * len(ask.headers) or not lines.isascii() or "\0" in lines:
+        message = "the server cannot be sent that: a header is no ASCII text on one line"
+        raise CallError(message, kind="bad_request", usage=Usage())
+    return lines
+
+
+def _read(reply: HTTPReply) -> Answer:
+    packed = reply.headers.get("content-encoding", "identity")
+    if packed != "identity":
+        raise CallError(f"the server packed its answer as {packed!r:.40}, which nobody asked for", kind="malformed")
+    return Answer(reply.status, reply.body, reply.headers.get("content-type", ""), again(reply.headers))

@@ -1,0 +1,55 @@
+"""One HTTP exchange of an agent with a model's server, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from searchkit.calls import CallError
+
+# Of one connection, or set anew for the next: they are not sent on.
+_HOP_TEXT = (
+    "connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host "
+    "content-length accept-encoding content-encoding expect"
+)
+_HOP = frozenset(_HOP_TEXT.split())
+_AGAIN = ("retry-after", "retry-after-ms", "x-should-retry")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request. url: whole. headers: by small names, without those of the connection. timeout: seconds, None: none."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)  # they hold keys
+    body: bytes = b""
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of any status, read to its end. headers: those that tell a client whether to try again, and when."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Refused(CallError):
+    """The server answered, but with no answer of a model: what it said goes back to the agent as it came."""
+
+    def __init__(self, message: str, answer: Answer, kind: str) -> None:
+        super().__init__(message, kind=kind)
+        self.answer: Answer = answer
+
+
+def sent_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that go on to the next server."""
+    return {name.lower(): value for name, value in headers.items() if name.lower() not in _HOP}
+
+
+def again(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those of an answer's headers that tell a client whether to try again, and when."""
+    return {name: headers[name] for name in _AGAIN if name in headers}

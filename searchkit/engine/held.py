@@ -1,0 +1,103 @@
+"""What is set aside for one call, and what the agent that it called does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from searchkit.engine.ledger import NO_USAGE, Ledger, cost_of
+from searchkit.trace import Span
+from searchkit.types import Params, Usage
+
+
+class Held:
+    """The worst case of a call, and the calls that an agent makes inside of it.
+
+    over: a search inside has taken over: nothing is set aside for the call itself any more. counts_itself: it counts as
+    a model call, because none inside was seen. exhausted: the ceiling for which a call inside was refused, "" for none.
+    inside: the calls inside, and what was set aside for each, in the order in which they began; a journal keeps them
+    with the call. whole: they are all that it did through its run, and none was refused. asked: the places of those
+    that an agent made by itself. span, ledger, params: of the call.
+    """
+
+    __slots__ = (
+        "_numbers",
+        "asked",
+        "counts_itself",
+        "exhausted",
+        "inside",
+        "ledger",
+        "over",
+        "params",
+        "span",
+        "whole",
+        "worst",
+    )
+
+    def __init__(self, worst: Usage, ledger: Ledger, span: Span, params: Params | None = None) -> None:
+        self.worst: Usage = worst
+        self.ledger: Ledger = ledger
+        self.span: Span = span
+        self.params: Params | None = params
+        self.over: bool = False
+        self.counts_itself: bool = True
+        self.exhausted: str = ""
+        self.inside: list[tuple[Span, Held]] = []
+        self.whole: bool = True
+        self.asked: set[bytes] = set()
+        self._numbers: dict[bytes, set[int]] = {}
+
+    def hand_over(self) -> None:
+        """Give back what is set aside: a search inside is charged instead of the call."""
+        if not self.over:
+            self._give_back(self.worst)
+            self.worst, self.over = NO_USAGE, True
+
+    def count_inside(self) -> None:
+        """A model call inside is counted from now on, so that the call itself is none."""
+        if self.counts_itself and not self.over:
+            self.counts_itself = False
+            self._give_back(Usage(model_calls=self.worst.model_calls))
+            self.worst = replace(self.worst, model_calls=0)
+
+    @property
+    def alone(self) -> bool:
+        """What it costs is what the agent says: no call inside was charged."""
+        return self.counts_itself and not self.over
+
+    def share_numbers(self, other: Held) -> None:
+        """Number calls inside together with those of `other`, whose agent was given the same run."""
+        self._numbers = other._numbers
+
+    def _give_back(self, amount: Usage) -> None:
+        if self.ledger.bounded:
+            self.ledger.settle(cost_of(amount), cost_of(NO_USAGE))
+
+    def number(self, content: bytes) -> int:
+        """A new call's number among those inside that ask `content`, from 0: the least that is free."""
+        taken = self._numbers.setdefault(content, set())
+        number = next(i for i in range(len(taken) + 1) if i not in taken)
+        taken.add(number)
+        return number
+
+    def failed(self, content: bytes, number: int) -> None:
+        """A call that got no answer leaves its number to the next that asks the same."""
+        self._numbers[content].discard(number)
+
+    @property
+    def storable(self) -> bool:
+        """Whether a journal can replay the call with all that it contained."""
+        return self.whole and all(span.status != "open" for span, _ in self.inside)
+
+    def stored(self) -> list[dict[str, Any]]:
+        """The calls inside, as JSON."""
+        return [
+            {"span": span.dumped(), "worst": asdict(held.worst), "below": span in self.span.children}
+            for span, held in self.inside
+        ]
+
+
+def load_leaves(stored: Sequence[Mapping[str, Any]]) -> list[tuple[Span, Usage, bool]]:
+    """What `Held.stored` made: each span, its worst case, and whether it stands below the call's."""
+    return [(Span.load(one["span"]), Usage(**one["worst"]), one["below"]) for one in stored]

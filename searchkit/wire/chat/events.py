@@ -1,0 +1,139 @@
+"""Streams of chat completions: an answer as events, and the events of one put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from searchkit.wire.fields import mapping, objects
+from searchkit.wire.sse import event
+from searchkit.wire.streams import choices_of, pieces, place
+
+_HEAD = ("id", "created", "model", "service_tier", "system_fingerprint")
+
+
+def render(answer: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
+    """The events of a whole answer. usage: whether they end with it (stream_options.include_usage)."""
+    head = {key: answer[key] for key in _HEAD if key in answer} | {"object": "chat.completion.chunk"}
+    nothing = {"usage": None} if usage else {}
+
+    def chunk(choices: list[dict[str, Any]]) -> bytes:
+        return event({**head, "choices": choices, **nothing})
+
+    for choice in answer["choices"]:
+        for delta, rows in _deltas(choice["message"], choice.get("logprobs") or {}):
+            logprobs = rows or None
+            yield chunk([{"index": choice["index"], "delta": delta, "logprobs": logprobs, "finish_reason": None}])
+        rest = {key: value for key, value in choice.items() if key not in ("message", "logprobs")}
+        yield chunk([{"delta": {}, "logprobs": None, **rest}])
+    if usage:
+        yield event({**head, "choices": [], "usage": answer.get("usage")})
+    yield event("[DONE]")
+
+
+def _deltas(message: Mapping[str, Any], logprobs: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """What is added to the message, and to its log-probabilities, in each event."""
+    texts = ("content", "refusal", "reasoning_content", "reasoning")
+    rest = {key: value for key, value in message.items() if key not in (*texts, "tool_calls")}
+    yield {"role": "assistant", **rest, **{n: message[n] and "" for n in texts if n in message}}, {}
+    for name in reversed(texts):  # reasoning comes first
+        rows = logprobs.get(name) if name in ("content", "refusal") else None
+        for piece, here in pieces(message.get(name) or "", rows):
+            yield {name: piece}, {name: here} if here else {}
+    for i, call in enumerate(message.get("tool_calls") or ()):
+        function = call.get("function") or {}
+        begun = {**call, "function": {**function, "arguments": ""}} if function else call
+        yield {"tool_calls": [{"index": i, **begun}]}, {}
+        for piece, _ in pieces(function.get("arguments") or ""):
+            yield {"tool_calls": [{"index": i, "function": {"arguments": piece}}]}, {}
+
+
+class Collector:
+    """The events of one answer, put together: texts are joined, calls by their index, rows appended."""
+
+    def __init__(self) -> None:
+        self._head: dict[str, Any] = {}
+        self._choices: dict[int, _Choice] = {}
+        self._usage: Any = None
+
+    def complete(self, choices: int) -> bool:
+        return len(self._choices) >= choices and all(choice.end is not None for choice in self._choices.values())
+
+    def take(self, value: dict[str, Any]) -> None:
+        for key in _HEAD:
+            if value.get(key) is not None:
+                self._head.setdefault(key, value[key])
+        self._usage = value.get("usage") or self._usage
+        for choice in choices_of(value):
+            self._choices.setdefault(place(choice.get("index", 0)), _Choice()).take(choice)
+
+    def answer(self) -> dict[str, Any]:
+        choices = [self._choices[index].whole(index) for index in sorted(self._choices)]
+        return {**self._head, "object": "chat.completion", "choices": choices, "usage": self._usage}
+
+
+class _Choice:
+    def __init__(self) -> None:
+        self.end: dict[str, Any] | None = None
+        self._texts: dict[str, list[str]] = {}
+        self._others: dict[str, Any] = {}
+        self._calls: list[_Call] = []
+        self._latest: dict[int | None, _Call] = {}  # by its number; None: of all
+        self._rows: dict[str, list[Any]] = {}
+
+    def take(self, choice: dict[str, Any]) -> None:
+        for name, value in mapping(choice.get("delta") or {}, "delta").items():
+            if name == "tool_calls":
+                for call in objects(value or [], "tool_calls"):
+                    self._call(call).take(call)
+            elif isinstance(value, str) and name != "role":
+                self._texts.setdefault(name, []).append(value)
+            elif value is not None or name not in self._others:
+                self._others[name] = value
+        for name, rows in mapping(choice.get("logprobs") or {}, "logprobs").items():
+            if isinstance(rows, list):
+                self._rows.setdefault(name, []).extend(rows)
+        if choice.get("finish_reason"):
+            self.end = {key: value for key, value in choice.items() if key not in ("delta", "logprobs", "index")}
+
+    def _call(self, call: dict[str, Any]) -> _Call:
+        """Whose piece this is. Some servers number no calls, or each of them 0: another id is another call."""
+        index, id = call.get("index"), call.get("id")
+        last = self._latest.get(None if index is None else place(index))
+        if last is None or (id and last.id not in (None, id)):
+            last = _Call(place(len(self._calls)) if index is None else index)
+            self._calls.append(last)
+            self._latest |= {None: last, last.index: last}
+        return last
+
+    def whole(self, index: int) -> dict[str, Any]:
+        message = {"role": "assistant", "content": None, **self._others}
+        message |= {name: "".join(parts) for name, parts in self._texts.items()}
+        if self._calls:
+            message["tool_calls"] = [call.whole() for call in sorted(self._calls, key=lambda call: call.index)]
+        return {"index": index, "message": message, "logprobs": self._rows or None, **(self.end or {})}
+
+
+class _Call:
+    """A tool call: what says which one comes first, its arguments in pieces."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self._head: dict[str, Any] = {}
+        self._name, self._arguments = list[str](), list[str]()
+
+    @property
+    def id(self) -> Any:
+        return self._head.get("id") or None
+
+    def take(self, call: dict[str, Any]) -> None:
+        for key, value in call.items():
+            if key not in ("index", "function") and value is not None:
+                self._head.setdefault(key, value)
+        function = mapping(call.get("function") or {}, "function")
+        self._name.append(function.get("name") or "")
+        self._arguments.append(function.get("arguments") or "")
+
+    def whole(self) -> dict[str, Any]:
+        said = {"name": "".join(self._name), "arguments": "".join(self._arguments)}
+        return {"type": "function", **self._head, "function": said}

@@ -1,0 +1,1 @@
+"""OpenAI's completions of plain text: `requests.py`, `answers.py`, `events.py`."""

@@ -1,0 +1,50 @@
+"""What can be wrong with a request, an answer or a stream.
+
+WireError (SearchkitError, ValueError)
+|-- Malformed      not JSON, a field of another type, nested too deeply, no such role: 400
+|-- TooLarge       more bytes than are read: 413
+|-- Truncated      a stream ended before its answer did
+`-- Reported       the other side reported an error in a place where an answer was expected
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from searchkit.errors import SearchkitError
+
+
+class WireError(SearchkitError, ValueError):
+    """Bytes that are no request, no answer or no stream of their API.
+
+    status: the HTTP status with which a server refuses such a request. param: where in the body, as
+    ``messages.2.content``; None where it is the whole.
+    """
+
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param: str | None = param
+
+
+class Malformed(WireError):
+    """Not JSON, a field of another type, nested too deeply, or something that its API does not have."""
+
+
+class TooLarge(WireError):
+    """More bytes than are read."""
+
+    status: ClassVar[int] = 413
+
+
+class Truncated(WireError):
+    """The stream ended before the answer did."""
+
+    status: ClassVar[int] = 502
+
+
+class Reported(WireError):
+    """The other side reported an error where an answer was expected; the message is what it said."""
+
+    status: ClassVar[int] = 502

@@ -1,0 +1,1 @@
+"""Anthropic's messages: `requests.py`, `turns.py` (a conversation as its blocks), `answers.py`, `events.py`."""

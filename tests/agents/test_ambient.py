@@ -1,0 +1,274 @@
+"""Ambient clients where they are misused, and what they do with options, proxies and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from searchkit import CallError, ConfigError, SearchWarning, solve
+from searchkit.agents import Endpoint, async_client, client
+from searchkit.agents.upstream import http_module
+from searchkit.function import Function
+from searchkit.strategies import BestOfN, SelfConsistency
+from searchkit.verifiers import Predicate
+from tests.helpers.attempts import CHAT, KEY, calls, upstream
+from tests.helpers.model_server import ModelServer
+from tests.helpers.servers import until
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+def search(agent: Callable[..., Any], n: int = 1, strategy: Any = None, **options: Any) -> Any:
+    return asyncio.run(
+        solve("How much?", strategy or SelfConsistency(n, key=str), generator=Function(agent), **options)
+    )
+
+
+def posted(http: Any, server: ModelServer, content: str = "How much?") -> Any:
+    body = {**CHAT, "messages": [{"role": "user", "content": content}]}
+    return http.post(f"{server.url}/chat/completions", json=body, headers={"authorization": f"Bearer {KEY}"})
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2", ""])
+def test_clients_of_both_libraries(server: ModelServer, name: str) -> None:
+    module = pytest.importorskip(name, reason=f"{name} is not installed") if name else None
+
+    async def agent(question: str) -> str:
+        async with async_client(module=module) as http:
+            assert isinstance(http, (module or http_module()).AsyncClient)
+            return str((await posted(http, server)).json()["usage"]["total_tokens"])
+
+    def blocking(question: str) -> str:
+        with client(module=module) as http:
+            assert isinstance(http, (module or http_module()).Client)
+            return str(posted(http, server).json()["usage"]["total_tokens"])
+
+    for each in (agent, blocking):
+        result = search(each, 2)
+        assert int(result.answer) > 0
+        assert result.usage.model_calls == 2
+    assert server.calls == 4
+
+
+def test_a_synchronous_client_in_a_coroutine_is_told_so(server: ModelServer) -> None:
+    """At once, in words that reach the result; nothing is sent, nothing tried again."""
+
+    async def agent(question: str) -> str:
+        with openai.OpenAI(base_url=server.url, api_key=KEY, http_client=client()) as api:
+            return str(api.chat.completions.create(**CHAT))  # type: ignore[call-overload]
+
+    with pytest.raises(CallError, match=r"use searchkit\.agents\.async_client\(\), or make the agent a plain def"):
+        search(agent)
+    assert server.calls == 0
+
+
+def test_a_call_without_an_attempt_goes_straight_and_is_warned_about_once(server: ModelServer) -> None:
+    with client() as http, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            assert posted(http, server).status_code == 200
+        assert http.get(f"{server.url}/models").status_code == 200
+
+    async def straight() -> int:
+        async with async_client() as http:
+            reply = await http.post(f"{server.url}/chat/completions", json={**CHAT, "stream": True})
+            return str(reply.text).count("data:")
+
+    with pytest.warns(SearchWarning, match=r"uncounted.*copy_context"):
+        assert asyncio.run(straight()) > 3
+    assert [str(w.message)[:48] for w in caught if issubclass(w.category, SearchWarning)] == [
+        "a model call was made through searchkit's HTTP c"
+    ]
+    assert server.calls == 4
+
+
+@pytest.mark.parametrize("options", [{"timeout": 5.0}, {"headers": {"x-a": "b"}}, {"follow_redirects": True}])
+@pytest.mark.parametrize(
+    "extra", [{}, {"verify": False, "trust_env": False, "limits": http_module().Limits(max_connections=1)}]
+)
+def test_options_are_those_of_a_client(server: ModelServer, options: dict[str, Any], extra: dict[str, Any]) -> None:
+    def agent(question: str) -> str:
+        hook = list[Any]()
+        with client(**options, **extra, event_hooks={"request": [hook.append]}) as http:
+            posted(http, server)
+        return str(len(hook))
+
+    result = search(agent)
+    assert result.answer == "1"
+    assert result.usage.model_calls == server.calls == 1
+
+
+@pytest.mark.parametrize("door", [client, async_client])
+@pytest.mark.parametrize("option", ["transport", "mounts"])
+def test_what_would_lead_past_the_search_is_refused(door: Callable[..., Any], option: str) -> None:
+    with pytest.raises(ConfigError, match=f"{option}= would lead calls past"):
+        door(**{option: None})
+
+
+def test_a_proxy_leads_no_call_past_the_search(server: ModelServer) -> None:
+    """The proxy, which here is the server itself, gets the request; the search has counted it."""
+
+    def agent(question: str) -> str:
+        with client(proxy=server.root) as http:
+            return str(http.post("http://models.invalid/v1/chat/completions", json=CHAT).status_code)
+
+    result = search(agent)
+    assert result.answer == "200"
+    assert result.usage.model_calls == server.calls == len(calls(result.trace)) == 1
+
+
+def test_a_proxy_of_the_environment_is_used_and_counted(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.root)
+
+    def agent(question: str) -> str:
+        with client() as http:
+            return str(http.post("http://models.invalid/v1/chat/completions", json=CHAT).status_code)
+
+    result = search(agent)
+    assert result.answer == "200"
+    assert result.usage.model_calls == server.calls == 1
+
+
+def test_the_attempts_of_a_search_share_connections(server: ModelServer) -> None:
+    """Though each makes a client of its own."""
+    seen = set[int]()
+
+    async def agent(question: str, run: Any) -> str:
+        async with async_client() as http:
+            await posted(http, server)
+        seen.update(key for key in run._search.resources)
+        return "done"
+
+    search(agent, 8)
+    assert len(seen) == 2  # the run's threads, and one HTTP client
+
+
+def test_a_task_that_outlives_its_attempt() -> None:
+    """Its call in flight is cancelled; a later one is answered 410."""
+    with ModelServer(60.0, slow="slowly") as server:
+        found = list[Any]()
+
+        async def lingering(go_on: asyncio.Event) -> None:
+            async with async_client() as http:
+                try:
+                    await posted(http, server, "slowly")
+                except asyncio.CancelledError:
+                    found.append("cancelled")
+                found.append((await posted(http, server)).status_code)
+                go_on.set()
+
+        tasks, events = list[Any](), list[asyncio.Event]()
+
+        async def agent(question: str, index: int) -> str:
+            if index == 0:
+                events.append(asyncio.Event())
+                tasks.append(asyncio.create_task(lingering(events[0])))
+                while not server.in_flight:  # noqa: ASYNC110 - another thread counts it
+                    await asyncio.sleep(0.001)
+            else:
+                await events[0].wait()
+            return "done"
+
+        result = search(agent, strategy=BestOfN(2, Predicate(lambda _: 0.0), window=1))
+        assert found == ["cancelled", 410]
+        until(lambda: server.in_flight == 0)
+        assert server.calls == server.aborted == 1
+        assert len(calls(result.trace)) == 1
+
+
+def test_a_thread_that_outlives_its_search() -> None:
+    """The search's own loop is closed by then."""
+    with ModelServer(60.0, slow="slowly") as server:
+        found, over, ended = list[Any](), threading.Event(), threading.Event()
+
+        def lingering() -> None:
+            with client() as http:
+                found.append(posted(http, server, "slowly"))
+                over.wait(30)
+                found.append(posted(http, server))
+
+            async def elsewhere() -> None:
+                async with async_client() as http:
+                    found.append(await posted(http, server))
+
+            asyncio.run(elsewhere())
+            ended.set()
+
+        def agent(question: str) -> str:
+            import contextvars
+
+            threading.Thread(target=contextvars.copy_context().run, args=[lingering], daemon=True).start()
+            until(lambda: server.in_flight == 1)
+            return "done"
+
+        search(agent)
+        over.set()
+        assert ended.wait(30)
+        assert [reply.status_code for reply in found] == [410, 410, 410]
+        assert all("has ended" in reply.json()["error"]["message"] for reply in found)
+        until(lambda: server.in_flight == 0)
+        assert server.calls == server.aborted == 1
+
+
+def test_an_agent_with_a_loop_of_its_own(server: ModelServer) -> None:
+    """A plain function that runs asyncio in its thread; a call that it gives up is cut off at the server."""
+    server.latency, server.slow = 60.0, "slowly"
+
+    async def inside() -> str:
+        async with async_client() as http:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await posted(http, server, "slowly")
+            return str((await posted(http, server)).status_code)
+
+    result = search(lambda question: asyncio.run(inside()))
+    assert result.answer == "200"
+    until(lambda: server.in_flight == 0)
+    assert (server.calls, server.aborted) == (2, 1)
+    assert [span.status for span in calls(result.trace)] == ["cancelled", "ok"]
+
+
+def test_both_doors_at_once_count_once(server: ModelServer) -> None:
+    def agent(question: str, endpoint: Endpoint) -> str:
+        with openai.OpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, http_client=client()) as api:
+            return str(api.chat.completions.create(**CHAT).choices[0].message.content)  # type: ignore[call-overload]
+
+    result = asyncio.run(solve("q", SelfConsistency(2, key=str), generator=Function(agent, upstream=upstream(server))))
+    assert server.calls == result.usage.model_calls == len(calls(result.trace)) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_a_servers_refusal_reaches_the_agent_and_names_no_key(status: int) -> None:
+    with ModelServer(refusal=(status, "no: {key}")) as server:
+
+        def agent(question: str) -> str:
+            with openai.OpenAI(base_url=server.url, api_key=KEY, http_client=client(), max_retries=0) as api:
+                return str(api.chat.completions.create(**CHAT))  # type: ignore[call-overload]
+
+        with pytest.raises(CallError, match=f"Error code: {status}.*no: Bearer .api key.") as caught:
+            search(agent)
+    assert KEY not in str(caught.value)
+    assert server.calls == 1
+
+
+@pytest.mark.parametrize("key", [KEY + "\n", f"{KEY}\x00", KEY + "é"])
+def test_a_key_that_no_header_can_hold_is_not_quoted(server: ModelServer, key: str) -> None:
+    def agent(question: str, endpoint: Endpoint) -> str:
+        with client() as http:
+            return str(http.post(f"{endpoint.base_url}/chat/completions", json=CHAT).text)
+
+    function = Function(agent, upstream=type(upstream(server))(server.url, key))
+    result = asyncio.run(solve("q", SelfConsistency(1), generator=function))
+    assert "cannot be sent" in result.answer
+    assert KEY not in repr(result) + result.trace.render()
+    assert server.calls == 0
