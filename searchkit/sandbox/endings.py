@@ -15,6 +15,7 @@ from typing import Any
 
 RUNNERS = ("unittest", "unittest.main", "pytest")  # modules whose main() runs all tests of a text
 SKIPS = (("unittest", "SkipTest"), ("_pytest.outcomes", "Skipped"), ("_pytest.outcomes", "XFailed"))
+LONGEST_REASON = 300  # characters
 EARLY = "the test ends its process with exit status 0 before its end"
 
 
@@ -24,6 +25,11 @@ def skipped(error: BaseException) -> str:
     if is_programs(error) or not isinstance(error, kinds):
         return ""
     return f"the test was skipped: {error}"
+
+
+def printable(reason: str) -> str:
+    """The beginning of what a program or a test says, on one line."""
+    return "".join(c if c.isprintable() else " " for c in reason[:LONGEST_REASON])
 
 
 def is_programs(error: BaseException) -> bool:

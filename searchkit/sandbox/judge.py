@@ -23,7 +23,6 @@ from searchkit.sandbox.program import preamble
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import END, STARTED, send
 
-LONGEST_REASON = 300  # characters
 FILE = "<test>"
 HELD = "an object of the program holds a list or the like that the test has too, and one of them changed it"
 NOTHING_ASKED = "the test asked nothing of the program"
@@ -43,7 +42,7 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
         court.channel.ask("listen")
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
-        send(desk, [passed, "".join(c if c.isprintable() else " " for c in reason[:LONGEST_REASON])])
+        send(desk, [passed, endings.printable(reason)])
     send(desk, END)
 
 

@@ -1,4 +1,4 @@
-"""The program's process: executes a program, then answers calls of its functions, or lets it read stdin as a script.
+"""The program's process: executes a program, then answers calls of its functions.
 
 Nothing here is trusted: the program can change all of it. It never sees a test or an expected value, only arguments,
 and its answers are plain data that is compared elsewhere; so there is nothing to forge. Runs inside the sandbox.
@@ -17,20 +17,9 @@ from typing import Any
 from searchkit.sandbox import arrays, errors, libraries
 from searchkit.sandbox.operations import COMPARISONS, OPERATIONS, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
-from searchkit.sandbox.program import execute, module, run
+from searchkit.sandbox.program import execute, module
 from searchkit.sandbox.remote import PLAIN
 from searchkit.sandbox.wire import FUNCTION, OBJECT, STARTED, Seen, pack, receive, send, shallow, unpack
-
-
-def script(desk: socket.socket, job: dict[str, Any]) -> None:
-    """Run the program as `python program.py` would; leaves by what it raises, and says which library it lacked."""
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
-    try:
-        run(job, "__main__")
-    except BaseException as error:
-        if lacking := libraries.lacking(error):
-            send(desk, lacking)
-        raise
 
 
 def play(channel: socket.socket, job: dict[str, Any]) -> None:
