@@ -16,6 +16,8 @@ from typing import Any
 RUNNERS = ("unittest", "unittest.main", "pytest")  # modules whose main() runs all tests of a text
 SKIPS = (("unittest", "SkipTest"), ("_pytest.outcomes", "Skipped"), ("_pytest.outcomes", "XFailed"))
 LONGEST_REASON = 300  # characters
+EXITS = ("exit", "quit", "sys.exit", "SystemExit")
+ALWAYS = "the test can end with exit status 0 and in no other way"
 EARLY = "the test ends its process with exit status 0 before its end"
 
 
@@ -56,9 +58,23 @@ def left(error: SystemExit, text: str, file: str, taken: list[str]) -> str:
         is_module = trace.tb_frame.f_code.co_filename == file and trace.tb_frame.f_code.co_name == "<module>"
         line = trace.tb_lineno if is_module else line
         trace = trace.tb_next
+    if not any(map(_decides, ast.walk(tree))):
+        return ALWAYS
     own = {one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     behind = [node for one in tree.body if one.lineno > line for node in ast.walk(one)]
     return EARLY if any(isinstance(node, ast.Name) and node.id in own | {*taken} for node in behind) else ""
+
+
+def _decides(node: ast.AST) -> bool:
+    """Whether a test can end otherwise than well there: by an assertion, an exception, an exit status that is not 0."""
+    if isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and node.attr.startswith("assert")):
+        return True
+    if isinstance(node, ast.Raise):
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return raised is None or ast.unparse(raised) not in EXITS
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) not in EXITS or not node.args:
+        return False
+    return not isinstance(node.args[0], ast.Constant) or bool(node.args[0].value)
 
 
 @contextlib.contextmanager

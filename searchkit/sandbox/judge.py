@@ -15,7 +15,8 @@ from typing import Any
 
 from searchkit.sandbox import cases, endings
 from searchkit.sandbox.channel import Channel, Gone
-from searchkit.sandbox.failures import UNREACHED, Failures
+from searchkit.sandbox.failures import CHECKED, UNREACHED, Failures
+from searchkit.sandbox.failures import HELD as MARKED
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
@@ -107,7 +108,7 @@ class Court:
         module.__dict__.update(self.given)
         self._bind(test, module.__dict__)
         module.__dict__.update(failures.names())
-        self._execute(test, module.__dict__)
+        self._execute(test, module.__dict__, failures)
         if not self.channel.unknown:
             self._run_cases(test, module.__dict__, failures)
         return ""
@@ -124,7 +125,7 @@ class Court:
         if not failures.reached and test["case"].rpartition(".")[2] in test["due"]:
             self.channel.doubt = self.channel.doubt or (UNREACHED if self.channel.asked else NOTHING_ASKED)
 
-    def _execute(self, test: dict[str, Any], names: dict[str, Any]) -> None:
+    def _execute(self, test: dict[str, Any], names: dict[str, Any], failures: Failures) -> None:
         """The text of a test, up to its last line or to where it leaves."""
         code = compile(self._source(test["text"], names), FILE, "exec", dont_inherit=True)
         with endings.passed_over(test["text"] if test["case"] else ""):
@@ -132,6 +133,9 @@ class Court:
                 exec(code, names)
             except SystemExit as error:
                 self.channel.unknown = endings.left(error, test["text"], FILE, test["taken"]) or self.channel.unknown
+                marked = MARKED in test["text"] or CHECKED in test["text"]
+                if marked and not test["case"] and not failures.reached:
+                    self.channel.doubt = self.channel.doubt or UNREACHED
 
     def _source(self, text: str, names: dict[str, Any]) -> str | ast.Module:
         """The test as it is executed."""

@@ -49,6 +49,9 @@ def test_an_exit_status_and_a_runner_decide_as_they_say(test):
         "import sys\nsquare(3)\nsys.exit()\nassert square(3) == 9",
         "import sys\ndef check(n): assert square(n) == n * n\nsquare(1)\nsys.exit(0)\ncheck(3)",
         "import sys\nsquare(2)\nsys.exit()\ndef test_a(): assert square(3) == 9",
+        "print(square(3))\nraise SystemExit",
+        "if square(3): raise SystemExit(0)\nraise SystemExit(None)",
+        "import sys\nfor n in (3, 4):\n    if square(n): sys.exit(0)\n    assert square(n) == n * n",
         "raise SystemExit(square)\nassert square(3) == 9",
     ],
 )
