@@ -6,5 +6,6 @@ its tests), `program.py`, `player.py` (the program's side), `brief.py`, `names.p
 `surroundings.py` (what is read of a test before it is run), `judge.py`, `cases.py`, `found.py`, `failures.py`,
 `channel.py` (the tests' side), `wire.py`, `plain.py`, `arrays.py` (the plain data that passes between them),
 `remote.py`, `operations.py`, `errors.py`, `held.py` (objects and exceptions of the program, as the tests see them),
-`libraries.py` (what may be imported), `report.py` (what is run, and what became of it).
+`libraries.py` (what may be imported), `report.py` (what is run, and what became of it), `script.py` (a program that
+only reads and prints), `endings.py` (how tests end before their last line).
 """

@@ -5,13 +5,10 @@ Runs inside the sandbox, in the tests' process. Which cases there are is found o
 
 from __future__ import annotations
 
-import ast
 import sys
 from typing import Any
 
 from searchkit.sandbox.failures import Failures
-
-RUNNERS = {"unittest", "pytest"}  # whose main() is not called: we run the cases
 
 
 def run(names: dict[str, Any], case: str, failures: Failures) -> str | None:
@@ -23,6 +20,8 @@ def run(names: dict[str, Any], case: str, failures: Failures) -> str | None:
     kind = names[owner]
     unittest = sys.modules.get("unittest")
     if unittest is None or not issubclass(kind, unittest.TestCase):
+        if getattr(kind, "__unittest_skip__", False):
+            return f"the test was skipped: {kind.__unittest_skip_why__}"
         getattr(kind(), name)()
         return None
     result = unittest.TestResult()
@@ -37,25 +36,3 @@ def run(names: dict[str, Any], case: str, failures: Failures) -> str | None:
     if result.unexpectedSuccesses:
         raise AssertionError("it was expected to fail")
     return f"the test was skipped: {result.skipped[0][1]}" if result.skipped else None
-
-
-def without_runners(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """Tests without the statements that hand themselves to a runner, such as `unittest.main()`."""
-    kept = list[ast.stmt]()
-    for one in statements:
-        if isinstance(one, ast.If):
-            one.body = without_runners(one.body)
-        runner = isinstance(one, ast.Expr) and any(is_runner(node) for node in ast.walk(one))
-        kept.append(ast.copy_location(ast.Pass(), one) if runner else one)
-    return kept
-
-
-def is_runner(node: ast.AST) -> bool:
-    """Whether it is a call such as `unittest.main()`."""
-    called = node.func if isinstance(node, ast.Call) else None
-    return (
-        isinstance(called, ast.Attribute)
-        and called.attr == "main"
-        and isinstance(called.value, ast.Name)
-        and called.value.id in RUNNERS
-    )

@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from searchkit.sandbox import arrays, errors
+from searchkit.sandbox.endings import mark
 from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.operations import builtin_name
@@ -24,6 +25,7 @@ from searchkit.sandbox.wire import FUNCTION, OBJECT, STARTED, Seen, contents, pa
 
 GONE = "the program ended"
 CAUGHT = "and a handler for it also catches what the test itself raises"
+ENDS = "a function of the program raises the end of an iterator, which would end a loop of the test"
 RAISED = ("name", "text", "library")  # what is looked at of an exception at module level
 
 
@@ -35,7 +37,8 @@ class Channel:
     """Asks the program's process. `trouble` is set for good once that has failed, whatever a test makes of it.
 
     unknown: why the test that is running can be neither passed nor failed; "" so far. doubt: why it cannot be passed,
-    though it may fail. asked: how often the program was asked to do something.
+    though it may fail. asked: how often the program was asked to do something. ends: whether the test speaks of the
+    ends of iterators.
     """
 
     def __init__(self, stream: socket.socket, most: int) -> None:
@@ -47,6 +50,7 @@ class Channel:
         self.doubt: str = ""
         self.asked: int = 0
         self.raises: bool = False  # whether the test raises exceptions itself
+        self.ends: bool = False
         self.held: Held = Held()  # containers that objects of the program may hold
         self.plain: list[Remote] = []  # functions that the program defines
         self.newest: Remote | None = None  # the last object that was not known before
@@ -133,27 +137,34 @@ class Channel:
         return value
 
     def error(self, told: dict[str, Any]) -> Raised:
-        """The program's exception, as one of Python's own or of a class that stands for the program's."""
+        """The program's exception, of a class that the tests' side has too or one that stands for the program's."""
         if told["library"]:
             self.unknown = self.unknown or unnamed(told["library"])
-        error = errors.own(told)
-        if told["chain"] and isinstance(error, Exception):
-            kind = self.stand_in(told["chain"])
-            error = errors.stood_in(kind, told, self.known(OBJECT, [told["number"], []]))
+        error = self.raised(told)
         error.add_note(f"the program raised {told['name']}: {told['text']}")
         return Raised(error)
 
+    def raised(self, told: dict[str, Any]) -> BaseException:
+        if told["chain"]:
+            error = errors.stood_in(self.stand_in(told["chain"]), told, self.known(OBJECT, [told["number"], []]))
+        else:
+            error = errors.made(told)
+        if self.ends and any(
+            known == ["builtins", end.__name__] for known in told["kinds"] for end in errors.FORBIDDEN
+        ):
+            self.unknown = self.unknown or ENDS
+        if told["cause"] is not None:
+            error.__cause__ = self.raised(told["cause"])
+        mark(error)
+        return error
+
     def stand_in(self, chain: list[list[Any]]) -> type:
         """The class that stands for the first of the program's classes of exceptions that are listed."""
-        parent: type | None = None
-        for number, name, own in reversed(chain):
+        for number, name, bases in reversed(chain):
             if number not in self._errors:
-                base = errors.own_class(own) or RuntimeError
-                self._errors[number] = errors.stand_in(name, number, parent, base, self.opaque)
-            parent = self._errors[number]
-        if parent is None:
-            raise ValueError(chain)
-        return parent
+                own = [self._errors[one] if type(one) is int else errors.nearest(one) for one in bases]
+                self._errors[number] = errors.stand_in(name, number, own, self.opaque)
+        return self._errors[chain[0][0]]
 
     def call_back(self, message: list[Any]) -> None:
         """The program calls a function that a test gave to it."""
@@ -205,7 +216,10 @@ class Channel:
                 object.__setattr__(self._remotes[number], "_sk_made", NOT)  # who made it, or was it returned?
             return self._remotes[number]
         if tag == "raises":
-            return self.stand_in(body)
+            if (kind := errors.known_class(body[0])) is None:
+                return self.stand_in(body[1])
+            self.caught(kind)
+            return kind
         if tag == "builtin" and builtin_name(value := getattr(builtins, body)):
             if issubclass(type(value), type) and issubclass(value, BaseException):
                 self.caught(value)
@@ -246,5 +260,5 @@ def _forwarded(remote: Remote, name: str, *args: Any) -> Any:
 class Raised:
     """An exception as an answer."""
 
-    def __init__(self, error: Exception) -> None:
-        self.error: Exception = error
+    def __init__(self, error: BaseException) -> None:
+        self.error: BaseException = error

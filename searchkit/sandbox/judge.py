@@ -13,9 +13,10 @@ import traceback
 import types
 from typing import Any
 
-from searchkit.sandbox import cases
+from searchkit.sandbox import cases, endings
 from searchkit.sandbox.channel import Channel, Gone
-from searchkit.sandbox.failures import UNREACHED, Failures
+from searchkit.sandbox.failures import CHECKED, UNREACHED, Failures
+from searchkit.sandbox.failures import HELD as MARKED
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
@@ -23,7 +24,6 @@ from searchkit.sandbox.program import preamble
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import END, STARTED, send
 
-LONGEST_REASON = 300  # characters
 FILE = "<test>"
 HELD = "an object of the program holds a list or the like that the test has too, and one of them changed it"
 NOTHING_ASKED = "the test asked nothing of the program"
@@ -43,7 +43,7 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
         court.channel.ask("listen")
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
-        send(desk, [passed, "".join(c if c.isprintable() else " " for c in reason[:LONGEST_REASON])])
+        send(desk, [passed, endings.printable(reason)])
     send(desk, END)
 
 
@@ -84,6 +84,7 @@ class Court:
         try:
             reason = self._run(test, failures)
         except BaseException as error:
+            self.channel.unknown = self.channel.unknown or endings.skipped(error)
             reason = reason_of(error, FILE) + self._at_module_level(error)
         if self.channel.trouble:
             return False, reason or self.channel.trouble
@@ -102,28 +103,45 @@ class Court:
         if test["unseen"]:
             self.channel.unknown = test["unseen"]
             return ""
+        self.channel.ends = "Iteration" in test["text"]
         module = sys.modules["__main__"] = types.ModuleType("__main__")
         module.__dict__.update(self.given)
         self._bind(test, module.__dict__)
         module.__dict__.update(failures.names())
-        exec(compile(self._source(test["text"], module.__dict__), FILE, "exec", dont_inherit=True), module.__dict__)
-        more = extra(module.__dict__, test["known"]) if test["first"] else []
+        self._execute(test, module.__dict__, failures)
+        if not self.channel.unknown:
+            self._run_cases(test, module.__dict__, failures)
+        return ""
+
+    def _run_cases(self, test: dict[str, Any], names: dict[str, Any], failures: Failures) -> None:
+        """The test's case, and those that only a run of the text finds."""
+        more = extra(names, test["known"]) if test["first"] else []
         for case in [test["case"], *more] if test["case"] else more:
             failures.reached = 0 if case == test["case"] else failures.reached
-            self.channel.doubt = self.channel.doubt or unusual(module.__dict__, case)
-            outcome = None if self.channel.doubt else cases.run(module.__dict__, case, failures)
+            self.channel.doubt = self.channel.doubt or unusual(names, case)
+            outcome = None if self.channel.doubt else cases.run(names, case, failures)
             if outcome is not None:
                 self.channel.unknown = outcome
         if not failures.reached and test["case"].rpartition(".")[2] in test["due"]:
             self.channel.doubt = self.channel.doubt or (UNREACHED if self.channel.asked else NOTHING_ASKED)
-        return ""
+
+    def _execute(self, test: dict[str, Any], names: dict[str, Any], failures: Failures) -> None:
+        """The text of a test, up to its last line or to where it leaves."""
+        code = compile(self._source(test["text"], names), FILE, "exec", dont_inherit=True)
+        with endings.passed_over(test["text"] if test["case"] else ""):
+            try:
+                exec(code, names)
+            except SystemExit as error:
+                self.channel.unknown = endings.left(error, test["text"], FILE, test["taken"]) or self.channel.unknown
+                marked = MARKED in test["text"] or CHECKED in test["text"]
+                if marked and not test["case"] and not failures.reached:
+                    self.channel.doubt = self.channel.doubt or UNREACHED
 
     def _source(self, text: str, names: dict[str, Any]) -> str | ast.Module:
         """The test as it is executed."""
-        if not any(word in text for word in ("main", "type", "__class__")):
+        if not any(word in text for word in ("type", "__class__")):
             return text
         tree = ast.parse(text)
-        tree.body = cases.without_runners(tree.body)
         names[_Types.NAME] = self._type_of
         return ast.fix_missing_locations(_Types().visit(tree))  # type: ignore[no-any-return]
 

@@ -16,13 +16,15 @@ from dataclasses import asdict, replace
 from typing import IO, Any
 
 from searchkit.sandbox.brief import brief
+from searchkit.sandbox.endings import printable
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report, death, overtime
 from searchkit.sandbox.wire import END, STARTED, receive, send
 
-LONGEST_NAME = 200  # bytes of the name of a library
+LONGEST_NAME = 200  # characters of the name of a library
+LONGEST_SAID = 2**15  # bytes of what a script says of its end
 MOST_ROWS = 100_000
 LONGEST_REPORT = 2**20  # bytes of a message of the tests' process
 
@@ -136,16 +138,19 @@ class Pair:
                 self.close()
             if ended is None:
                 return False, overtime(limits)
-            if lacking := _lacking(ours):
+            lacking, raised = _said(ours)
+            if lacking:
                 return None, unnamed(lacking)
             size = _size(printed)
+            if raised and ended.status != 0 and not ended.full and size < limits.output:
+                return False, f"the program raised {raised}"
             if ended.status != 0 or size >= limits.output:
                 return False, f"the program ended: {death(ended, size, limits)}"
             printed.seek(0)
             said = printed.read(limits.output).decode(errors="replace")
             try:
                 right = bool(case.accept(typed, said, expected))
-            except Exception as error:  # the user's own code, with a text of the program's
+            except (Exception, SystemExit) as error:  # the user's own code, with a text of the program's
                 return None, f"the checker raised {type(error).__name__}: {error}"
             return right, "" if right else "it printed something else"
 
@@ -160,14 +165,15 @@ def _job(case: Case) -> dict[str, Any]:
     }
 
 
-def _lacking(desk: socket.socket) -> str:
-    """The library for want of which a script ended, if it says so."""
+def _said(desk: socket.socket) -> tuple[str, str]:
+    """The library for want of which a script ended, and what it raised, as far as it says so."""
     desk.settimeout(0.0)
     try:
-        said = receive(desk, LONGEST_NAME)
-    except (EOFError, OSError, ValueError):
-        return ""
-    return said if isinstance(said, str) and said.isidentifier() else ""
+        lacking, raised = receive(desk, LONGEST_SAID)
+    except (EOFError, OSError, ValueError, TypeError):
+        return "", ""
+    known = isinstance(lacking, str) and lacking.isidentifier()
+    return lacking[:LONGEST_NAME] if known else "", printable(raised) if isinstance(raised, str) else ""
 
 
 def _sockets(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:

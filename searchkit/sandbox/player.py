@@ -1,4 +1,4 @@
-"""The program's process: executes a program, then answers calls of its functions, or lets it read stdin as a script.
+"""The program's process: executes a program, then answers calls of its functions.
 
 Nothing here is trusted: the program can change all of it. It never sees a test or an expected value, only arguments,
 and its answers are plain data that is compared elsewhere; so there is nothing to forge. Runs inside the sandbox.
@@ -17,20 +17,9 @@ from typing import Any
 from searchkit.sandbox import arrays, errors, libraries
 from searchkit.sandbox.operations import COMPARISONS, OPERATIONS, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
-from searchkit.sandbox.program import execute, module, run
+from searchkit.sandbox.program import execute, module
 from searchkit.sandbox.remote import PLAIN
 from searchkit.sandbox.wire import FUNCTION, OBJECT, STARTED, Seen, pack, receive, send, shallow, unpack
-
-
-def script(desk: socket.socket, job: dict[str, Any]) -> None:
-    """Run the program as `python program.py` would; leaves by what it raises, and says which library it lacked."""
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
-    try:
-        run(job, "__main__")
-    except BaseException as error:
-        if lacking := libraries.lacking(error):
-            send(desk, lacking)
-        raise
 
 
 def play(channel: socket.socket, job: dict[str, Any]) -> None:
@@ -96,7 +85,7 @@ class Player:
     def number(self, value: Any) -> dict[str, Any]:
         kind: Any = type(value)
         if issubclass(kind, type) and issubclass(value, BaseException) and not errors.is_own(value):
-            return {"raises": errors.lineage(value, self.place)}
+            return {"raises": self.raises(value)}
         if name := builtin_name(value):
             return {"builtin": name}
         if arrays.is_scalar(value):
@@ -110,6 +99,12 @@ class Player:
         fields = [str(name) for name in getattr(kind, "_fields", ())] if base is tuple else []
         packed = pack(BASES[base](value), self.number)
         return {"like": [packed, kind.__name__, fields, self.place(value), own_ones]}
+
+    def raises(self, kind: type) -> list[Any]:
+        """A class of exceptions: how it is known, and if it is not, the classes that stand for it."""
+        known = errors.known_name(kind)
+        own = [[self.place(kind), kind.__name__, [errors.names(kind)]]]
+        return [known or ["", ""], errors.lineage(kind, self.place) if known is None else own]
 
     def place(self, value: Any) -> int:
         """The number of an object: always the same one for the same object."""
@@ -132,9 +127,7 @@ class Player:
 
     def told(self, error: BaseException) -> dict[str, Any]:
         """An exception, described for the tests' process."""
-        chain = errors.lineage(type(error), self.place)
-        number = self.place(error) if chain else -1
-        return {**errors.described(error), "chain": chain, "number": number, "library": libraries.lacking(error)}
+        return {**errors.described(error, self.place), "library": libraries.lacking(error)}
 
     def call_back(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         send(self.channel, [FUNCTION, number, pack((args, tuple(kwargs.items())), self.number)])
@@ -143,7 +136,7 @@ class Player:
             if message[0] == "value":
                 return unpack(message[1], self.known)
             if message[0] == "error":
-                raise getattr(builtins, message[1]["kind"])(*message[1]["args"])
+                raise errors.made(message[1])
             self.answer(message)  # the function called the program in turn
 
 

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from searchkit.sandbox import judge, landlock, libraries, limits, player, seccomp
+from searchkit.sandbox import judge, landlock, libraries, limits, player, script, seccomp
 from searchkit.sandbox.wire import receive
 
 COMMON = (
@@ -142,11 +142,7 @@ def _work(kind: str, desk: socket.socket, channel: socket.socket | None, job: di
     if channel is not None:
         judge.judge(desk, channel, job) if kind == "judge" else player.play(channel, job)
     else:
-        player.script(desk, job)
-        threads = importlib.import_module("threading")
-        for thread in threads.enumerate():
-            if thread is not threads.current_thread() and not thread.daemon:
-                thread.join()
+        script.script(desk, job)
 
 
 def _generators() -> Iterator[Callable[[int], None]]:
