@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -112,7 +112,7 @@ def in_threads_by_endpoint(text: str, endpoint: Endpoint) -> str:
     """Its threads know nothing of us; neither does its client, which is no SDK."""
 
     def ask_one(asked: str) -> str:
-        with httpx.Client(timeout=60) as http:
+        with httpx2.Client(timeout=60) as http:
             reply = http.post(f"{endpoint.base_url}/chat/completions", json=body(asked))
         assert reply.status_code in (200, 402)
         return "" if reply.is_error else str(reply.json()["choices"][0]["message"]["content"])
