@@ -1,0 +1,18 @@
+"""Clients of SDKs that their agents did not close are collected where they were made, not in a later test."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """Once a module has ended: what an agent leaves open is the agent's."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
