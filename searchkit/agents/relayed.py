@@ -41,6 +41,18 @@ class Manner:
 
 async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     """The answer for the agent. Raises what `send` raises, a `CallError`, once the call has been charged."""
+    try:
+        return await _answered(run, ask, send, manner)
+    except BudgetExhausted as error:
+        return refused(ask.url, 402, str(error))
+    except AttemptEnded as error:
+        return refused(ask.url, 410, str(error))
+    except Refused as error:
+        return error.answer
+
+
+async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
+    """What `relayed` gives, as long as the run and the server are willing."""
     path = urlsplit(ask.url).path
     if ask.method == "POST" and path.rstrip("/").endswith("/embeddings"):
         return await _embedded(run, ask, send)
@@ -61,18 +73,10 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         answer = await send(replace(ask, body=json.dumps(body).encode()))
         return _sample(request, _whole(request, answer), manner.price)
 
-    try:
-        limit = request.params.max_tokens
-        sample = await run.relay(
-            request.model[:_NAME], f"{host} {wire.content(request)}", perform,
-            limit=limit, choices=request.n, describe=lambda text: _said(request, json.loads(text)),
-        )  # fmt: skip
-    except BudgetExhausted as error:
-        return refused(path, 402, str(error))
-    except AttemptEnded as error:
-        return refused(path, 410, str(error))
-    except Refused as error:
-        return error.answer
+    sample = await run.relay(
+        request.model[:_NAME], f"{host} {wire.content(request)}", perform,
+        limit=request.params.max_tokens, choices=request.n, describe=lambda text: _said(request, json.loads(text)),
+    )  # fmt: skip
     if kept:
         run.resource(Kept, Kept).note(run, wire.content(request), _said(request, json.loads(sample.value)))
     if not request.stream:
@@ -80,7 +84,7 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     try:
         events = wire.events(route, json.loads(sample.value), usage=request.include_usage)
     except wire.WireError as error:  # a server that answers in one piece where it was asked for a stream
-        return refused(path, 502, f"the answer cannot be told as a stream: {error}")
+        return refused(ask.url, 502, f"the answer cannot be told as a stream: {error}")
     return Answer(200, b"".join(events), EVENTS)
 
 
@@ -141,14 +145,7 @@ async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
         return Sample(answer.body.decode(), usage=Usage(model_calls=1, prompt_tokens=read))
 
     host = urlsplit(ask.url).netloc
-    try:
-        sample = await run.relay(model, f"{host} embeddings {content}", perform, limit=0, describe=lambda _: "vectors")
-    except BudgetExhausted as error:
-        return refused(ask.url, 402, str(error))
-    except AttemptEnded as error:
-        return refused(ask.url, 410, str(error))
-    except Refused as error:
-        return error.answer
+    sample = await run.relay(model, f"{host} embeddings {content}", perform, limit=0, describe=lambda _: "vectors")
     return Answer(200, sample.value.encode())
 
 

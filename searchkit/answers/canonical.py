@@ -50,26 +50,29 @@ def _fraction(match: re.Match[str]) -> str:
     return f"\\frac{{{top or top_token}}}{{{bottom or bottom_token}}}"
 
 
-# In order. Each is linear: no two neighbouring repeats can match the same character.
-_PACKAGING: tuple[Rewrite, ...] = (
-    (re.compile(r",\\!\s*|\{,\}"), ","),
+# Each rule is linear: no two neighbouring repeats can match the same character.
+_GROUPING: Rewrite = (re.compile(r",\\!\s*|\{,\}"), ",")
+_SPACING: Rewrite = (re.compile(r"(?<!\\)\\[,;: ]|~"), " ")
+_UNIT_SIGNS: Rewrite = (re.compile(r"\\?[%$]"), "")
+_SCRIPTS: Rewrite = (re.compile(r"([_^])\s*\{([0-9A-Za-z])\}"), r"\1\2")
+_PACKAGING: tuple[Rewrite, ...] = (  # in order
+    _GROUPING,
     (re.compile(r"\\!"), ""),
     (re.compile(r"(?<=[0-9])\\,(?=[0-9]{3})"), ""),
-    (re.compile(r"(?<!\\)\\[,;: ]|~"), " "),
+    _SPACING,
     (re.compile(r"(?:\\q?quad(?![A-Za-z])\s*)+"), r"\\quad "),
     (re.compile(r"^\s*\\quad |\\quad \s*$|(?<=[,;])\s*\\quad |\\quad (?=[,;]|\\text|and\b|or\b|\\cup)"), " "),
     (re.compile(r"(?<!\\)\\[()\[\]]|\\(?:left|right|displaystyle)(?![A-Za-z])"), ""),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\times(?![A-Za-z])"), r"\\cdot"),
     (re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])"), ""),
-    (re.compile(r"\\?[%$]"), ""),
+    _UNIT_SIGNS,
     (re.compile(_TEXT + r"\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\frac" + _ARGUMENT + _ARGUMENT), _fraction),
     (re.compile(r"\\sqrt\s*([0-9A-Za-z])"), r"\\sqrt{\1}"),
-    (re.compile(r"([_^])\s*\{([0-9A-Za-z])\}"), r"\1\2"),
+    _SCRIPTS,
 )
-_NEED_NO_TEX = (",\\\\!", "(?<!\\\\)\\\\[,;: ]|~", "\\\\?[%$]", "([_^])")
-_WITHOUT_TEX = tuple(rule for rule in _PACKAGING if rule[0].pattern.startswith(_NEED_NO_TEX))
+_WITHOUT_TEX = (_GROUPING, _SPACING, _UNIT_SIGNS, _SCRIPTS)
 """Those of `_PACKAGING` that find something in a text without a backslash."""
 _LETTER = re.compile(r"\s*\(([A-Z])\)\s*")
 _ELLIPSIS = re.compile(r"(?:\.\.|…|\\[lc]?dots)[\s.$)\]}]*$")

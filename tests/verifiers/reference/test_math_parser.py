@@ -19,7 +19,7 @@ from searchkit.verifiers.reference.maths.parser import parse
 from searchkit.verifiers.reference.maths.reader import MAX_DEPTH
 from searchkit.verifiers.reference.maths.regions import region
 from searchkit.verifiers.reference.maths.terms import MAX_TERMS, TooBig, Work, rational, render
-from searchkit.verifiers.reference.maths.tokens import Unreadable
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 
 def value(text):

@@ -20,7 +20,7 @@ from searchkit.verifiers.reference.maths import server
 from searchkit.verifiers.reference.maths import worker as workers
 from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.server import receive, send
-from searchkit.verifiers.reference.maths.tokens import Unreadable
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 from searchkit.verifiers.reference.maths.worker import QUEUE, Worker
 
 # Equal, but to show it sympy would have to expand 135,751 terms.

@@ -18,8 +18,9 @@ from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.reading import NOTATION, Answer, plainly
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig
 from searchkit.verifiers.reference.maths.terms import rational as value_of
-from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import Node
 from searchkit.verifiers.reference.maths.tolerances import Tolerance, number
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 _QUANTITIES = (
     "half",

@@ -8,17 +8,8 @@ from fractions import Fraction
 
 from searchkit.verifiers.reference.maths.reader import AND, MINUS_ONE, over
 from searchkit.verifiers.reference.maths.symbols import Symbols
-from searchkit.verifiers.reference.maths.tokens import (
-    BOUND,
-    DOTS,
-    FUNCTIONS,
-    INVERSE,
-    Node,
-    Unknown,
-    Unreadable,
-    is_number,
-    number,
-)
+from searchkit.verifiers.reference.maths.tokens import BOUND, DOTS, FUNCTIONS, INVERSE, Node, is_number, number
+from searchkit.verifiers.reference.maths.two_readings import Unknown, Unreadable
 
 # Looked at before it is read: to read it and go back would take exponential time in nested fractions.
 _MIXED = re.compile(r"\\frac (?:[0-9]{2}(?![0-9])|\{ [0-9]+ \} \{ [0-9]+ \})")

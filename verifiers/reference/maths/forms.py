@@ -10,7 +10,8 @@ from searchkit.verifiers.reference.maths.matrices import composite, evaluated
 from searchkit.verifiers.reference.maths.numeric import fits
 from searchkit.verifiers.reference.maths.regions import interval, region
 from searchkit.verifiers.reference.maths.terms import Work
-from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import Node
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 Same = Callable[[Node, Node], bool | None]
 """Whether two expressions are equal, as far as it is known."""

@@ -18,7 +18,8 @@ from searchkit.verifiers.reference.maths.forms import difference, name_of, named
 from searchkit.verifiers.reference.maths.reading import Answer
 from searchkit.verifiers.reference.maths.regions import INFINITY, MINUS_INFINITY, region, spelled, symbols
 from searchkit.verifiers.reference.maths.terms import Terms, TooBig, Work, rational, render
-from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import Node
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 
 def math_key(value: Any) -> Hashable | None:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 
-from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import Node
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 _MAX_CELLS = 64
 _MAX_POWER = 6

@@ -9,15 +9,8 @@ from __future__ import annotations
 
 from searchkit.verifiers.reference.maths.atoms import Atoms
 from searchkit.verifiers.reference.maths.reader import AND, OR, SIGNS, TIMES, is_region, reciprocal, signed, spans
-from searchkit.verifiers.reference.maths.tokens import (
-    COMPARISONS,
-    ROUNDED,
-    Node,
-    Unknown,
-    Unreadable,
-    is_number,
-    tokens,
-)
+from searchkit.verifiers.reference.maths.tokens import COMPARISONS, ROUNDED, Node, is_number, tokens
+from searchkit.verifiers.reference.maths.two_readings import Unknown, Unreadable
 
 
 def parse(text: str) -> Node:

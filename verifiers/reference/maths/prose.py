@@ -11,7 +11,8 @@ import re
 from searchkit.answers.canonical import rational, squeezed, unpacked
 from searchkit.answers.qualifiers import SHORT
 from searchkit.verifiers.reference.maths.parser import parse
-from searchkit.verifiers.reference.maths.tokens import FUNCTIONS, Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import FUNCTIONS, Node
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 MAX_PIECES = 200
 """Most words and pieces of maths in one note."""

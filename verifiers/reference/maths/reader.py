@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
-from searchkit.verifiers.reference.maths.tokens import CLOSING, COMPARISONS, Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import CLOSING, COMPARISONS, Node
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 MAX_DEPTH = 40
 """Deepest nesting of brackets, arguments and exponents; keeps the recursion far from Python's limit."""

@@ -20,7 +20,8 @@ from searchkit.answers.units import Measured, measured
 from searchkit.verifiers.reference.maths.matrices import bound
 from searchkit.verifiers.reference.maths.parser import parse
 from searchkit.verifiers.reference.maths.prose import prose
-from searchkit.verifiers.reference.maths.tokens import CONSTANTS, DECORATED, GREEK, MAX_RUN, Node, Unknown, Unreadable
+from searchkit.verifiers.reference.maths.tokens import CONSTANTS, DECORATED, GREEK, MAX_RUN, Node
+from searchkit.verifiers.reference.maths.two_readings import Unknown, Unreadable
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _GROUPED = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from searchkit.verifiers.reference.maths.reader import Reader
-from searchkit.verifiers.reference.maths.tokens import COMPARISONS, ENVIRONMENTS, SYSTEMS, Node, Unknown, Unreadable
+from searchkit.verifiers.reference.maths.tokens import COMPARISONS, ENVIRONMENTS, SYSTEMS, Node
+from searchkit.verifiers.reference.maths.two_readings import Unknown, Unreadable
 
 
 class Rows(Reader, ABC):

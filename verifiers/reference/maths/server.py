@@ -19,7 +19,7 @@ from searchkit.answers.boxes import Several
 from searchkit.verifiers.reference.maths.answer import judge, read, unread
 from searchkit.verifiers.reference.maths.other import MathVerify
 from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
-from searchkit.verifiers.reference.maths.tokens import Unreadable
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 HEADER = struct.Struct(">I")
 MEMORY = 2**30

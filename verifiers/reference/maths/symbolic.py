@@ -17,7 +17,8 @@ import sympy
 from searchkit.verifiers.reference.maths.answer import Exact
 from searchkit.verifiers.reference.maths.outcome import Algebra, Outcome
 from searchkit.verifiers.reference.maths.terms import MAX_BITS, TooBig
-from searchkit.verifiers.reference.maths.tokens import Node, Unreadable
+from searchkit.verifiers.reference.maths.tokens import Node
+from searchkit.verifiers.reference.maths.two_readings import Unreadable
 
 DIGITS = 50
 MAX_ARGUMENT = 1000

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 
 from searchkit.verifiers.reference.maths.reader import signed
 from searchkit.verifiers.reference.maths.rows import Rows
-from searchkit.verifiers.reference.maths.tokens import BIG, CONSTANTS, DECORATED, GREEK, Node, Unknown, Unreadable
+from searchkit.verifiers.reference.maths.tokens import BIG, CONSTANTS, DECORATED, GREEK, Node
+from searchkit.verifiers.reference.maths.two_readings import Unknown, Unreadable
 
 
 class Symbols(Rows, ABC):

@@ -10,8 +10,6 @@ from typing import Any
 from searchkit.answers.names import GREEK as _GREEK
 from searchkit.verifiers.reference.maths.two_readings import Unknown, Unreadable, refuse
 
-__all__ = ["Unknown", "Unreadable"]  # for those who read tokens
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
