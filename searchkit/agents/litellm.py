@@ -68,7 +68,7 @@ def _clients(replaced: dict[str, Any], manner: Manner, options: dict[str, Any]) 
     from litellm.caching.llm_caching_handler import LLMClientCache
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
-    class Clients(LLMClientCache):  # type: ignore[misc]
+    class Clients(LLMClientCache):  # type: ignore[misc, unused-ignore]
         """users: how many blocks are open."""
 
         def __init__(self) -> None:

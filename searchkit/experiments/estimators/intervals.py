@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +19,9 @@ ROUNDING = 1e-12  # of the greatest value, at least of 1: a difference below is 
 class Interval:
     """Mean over problems with its lower and upper bound: [points] each, or floats if the values were [problems]."""
 
-    mean: Array | float
-    low: Array | float
-    high: Array | float
+    mean: Any  # a union would make type checkers refuse `mean[-1]` and `f"{mean:.2f}"` alike
+    low: Any
+    high: Any
 
     def __post_init__(self) -> None:
         for name in ("mean", "low", "high"):
