@@ -15,9 +15,9 @@ from searchkit.agents.endpoint import Endpoint
 from searchkit.protocols import Run
 from searchkit.types import Params, Prompt
 
-NAMES = ("seed", "index", "run", "params")  # what is supplied to a parameter of this name that has no default
+NAMES = ("seed", "index", "run", "params", "endpoint")  # supplied to a parameter of this name without a default
 KINDS: dict[str, type] = {"run": Run, "params": Params, "endpoint": Endpoint}  # what a parameter of this type gets
-PLAIN: dict[str, type] = {"seed": int, "index": int, "run": Run, "params": Params}  # what each name stands for
+PLAIN: dict[str, type] = {"seed": int, "index": int, **KINDS}  # what each name stands for
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

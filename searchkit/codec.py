@@ -114,8 +114,8 @@ def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
     value = codec.dump(sample.value) if codec else sample.value
     if type(value) is not str and not _is_json(value):
         raise ConfigError(
-            f"a value of type {type(value).__name__} cannot be stored in a journal: pass "
-            "codec=Codec(dump, load) to the generator, or run without a journal"
+            f"a value of type {type(value).__name__} cannot be stored in a journal: annotate what "
+            "the function returns, or pass codec=Codec(dump, load), or run without a journal"
         )
     stored: dict[str, Any] = {"value": value, "finish": sample.finish}
     if sample.message is not None:

@@ -22,10 +22,12 @@ from searchkit.calls import CallError
 from searchkit.codec import Codec
 from searchkit.confidence import check_floor
 from searchkit.errors import ConfigError, SearchkitError, SearchWarning
-from searchkit.kinds import yields
+from searchkit.kinds import told, yields
 from searchkit.mistakes import check_generator
 from searchkit.protocols import Generator, Run
 from searchkit.types import Budget, Params, Prompt, Sample
+
+OPENED: Any = object()  # stands for an endpoint, which is opened only for a function whose caller gave none
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,9 @@ class Function:
 
     - fn: is given the prompt's text (the `Prompt` itself if its first parameter is annotated so), and what it asks for:
       the run by a parameter annotated `Run`, whatever it is called (``run: Run | None = None`` too, which leaves `fn`
-      callable without a search), the parameters by one annotated `Params`; `seed`, `index`, `run` and `params` by
-      parameters of these names without a default. What its caller or its author gave is never replaced.
+      callable without a search), the parameters by one annotated `Params`, a URL of its own by one annotated
+      `Endpoint`; `seed`, `index`, `run`, `params` and `endpoint` by parameters of these names without a default. What
+      its caller or its author gave is never replaced.
     - factory: `fn` takes no prompt and makes a fresh agent, itself a callable, for every sample; needed for agents with
       state.
     - name: the identity in journals; whatever is not a function at the top of a module needs one there.
@@ -75,6 +78,8 @@ class Function:
             )
         if self.threads < 1:
             raise ConfigError(f"threads must be >= 1, got {self.threads}")
+        if not isinstance(self.upstream, Upstream):
+            raise ConfigError(f"upstream= is an Upstream, such as Upstream(openai_url=...), got {told(self.upstream)}")
         if self.codec is not None and self.codec != "pickle" and not isinstance(self.codec, Codec):
             raise ConfigError(f'codec must be Codec(dump, load), "pickle" or None, got {self.codec!r}')
 
@@ -120,8 +125,11 @@ class Function:
         try:
             agent = self.fn() if self.factory else self.fn
             declared = signature_of(agent) if self.factory else self.signature
-            endpoint = await self._endpoint(attempt, doors) if declared.asks("endpoint") else None
-            args, kwargs = self._arguments(agent, declared, prompt, run, params, endpoint)
+            args, kwargs = self._arguments(agent, declared, prompt, run, params)
+            if any(value is OPENED for value in (*args, *kwargs.values())):
+                endpoint = await self._endpoint(attempt, doors)
+                args = [endpoint if value is OPENED else value for value in args]
+                kwargs = {name: endpoint if value is OPENED else value for name, value in kwargs.items()}
             call = functools.partial(agent, *args, **kwargs)
             value = await call() if is_async(agent) else await in_thread(call, run, name, self.threads)
             if inspect.isawaitable(value):
@@ -153,12 +161,11 @@ class Function:
         prompt: Prompt,
         run: Run,
         params: Params | None,
-        endpoint: Endpoint | None,
     ) -> tuple[list[Any], dict[str, Any]]:
         args = self.args if self.args is not None else (prompt if declared.whole else prompt.text,)
         if self.args is None:
             _check_supplied(agent, declared, self.kwargs or {})
-        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params, "endpoint": endpoint}
+        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params, "endpoint": OPENED}
         return declared.bind(args, self.kwargs or {}, offered)
 
 
@@ -169,7 +176,7 @@ def _check_supplied(agent: Callable[..., Any], declared: Signature, given: Mappi
     if missing:
         raise ConfigError(
             f"{label(agent)} has the parameter {missing[0]!r}, which a search does not supply: a generator is called "
-            "with the prompt, and with what it asks for by the names seed, index, run and params, such as "
+            "with the prompt, and with what it asks for by the names seed, index, run, params and endpoint, such as "
             "`lambda text, index: ...`; give the parameter one of these names, or a default"
         )
 
@@ -203,8 +210,7 @@ def warn_of_ceilings(function: Function, budget: Budget) -> None:
     """Warn of ceilings that cannot bind: on tokens and money that only an opaque agent knows of."""
     opaque = [name for name, _ in budget.ceilings() if name in ("generated_tokens", "total_tokens", "usd")]
     called = function.called
-    asked = any(map(function.signature.asks, ("run", "endpoint")))
-    if opaque and called is not None and not asked and not reports_usage(called):
+    if opaque and called is not None and not function.signature.asks("run") and not reports_usage(called):
         names = " and ".join(f"Budget({name}=...)" for name in opaque)
         warnings.warn(
             f"{names} cannot bind: what {function.name or label(function.fn)} spends is not seen. Let it make "

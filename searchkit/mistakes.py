@@ -202,6 +202,26 @@ def check_search(strategy: Any, params: Any, budget: Any, seed: Any) -> None:
         raise ConfigError(f"seed= is a whole number, got {told(seed)}")
 
 
+def check_prices(sources: Sequence[Any], budget: Budget) -> None:
+    """Raises `ConfigError` for a ceiling on money where all `sources` are models that could have a price, none has."""
+    if budget.usd is None or not sources:
+        return
+    backends = [_innermost(source) for source in sources]
+    if all(hasattr(backend, "prices") and backend.model not in backend.prices for backend in backends):
+        model = backends[0].model
+        raise ConfigError(
+            f"Budget(usd=...) cannot bind: {model!r} has no price; give its backend "
+            f"prices={{{model!r}: Price(prompt, generated)}}, or limit generated_tokens"
+        )
+
+
+def _innermost(source: Any) -> Any:
+    """The backend inside a model and its wrappers; `source` itself if it has none."""
+    while hasattr(source, "backend"):
+        source = source.backend
+    return source
+
+
 def check_params(params: Any) -> None:
     """Raises `ConfigError` unless `params` are sampling parameters, or None."""
     if params is None or isinstance(params, Params):

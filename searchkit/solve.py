@@ -26,6 +26,7 @@ from searchkit.mistakes import (
     check_callback,
     check_ids,
     check_parts,
+    check_prices,
     check_references,
     check_search,
     lacking_await,
@@ -79,6 +80,7 @@ async def solve(
     check_callback("watch", watch)
     problem, source = Problem.of(problem), None if generator is None else as_generator(generator)
     check_parts(source)
+    check_prices(_sources(strategy, source), budget)
     bound = check_references(verifiers_of(strategy), problem)
     with ExitStack() as stack:
         search = Search(problem, source, _open(journal, stack), listen, watch)
@@ -153,12 +155,25 @@ def ongoing() -> Attempt | None:
     return attempt
 
 
+def _sources(strategy: Generator, generator: Generator | None) -> list[Generator]:
+    """What may propose in a search."""
+    own = strategy.sources() if isinstance(strategy, Strategy) else (strategy,)
+    return [source for source in (generator, *own) if source is not None]
+
+
 def _warn(strategy: Generator, generator: Generator | None, budget: Budget, result: Result[Any]) -> None:
     """Of ceilings that did not bind: only afterwards is it known whether an agent's own calls were seen."""
     if result.usage.generated_tokens or any(span.place for span in result.trace.walk()):
+        if budget.usd is not None and not result.usage.usd:
+            warnings.warn(
+                "Budget(usd=...) could not bind: nothing that was called has a price. Give async_client(price=...), "
+                "Upstream(price=...), or a backend its prices={...}; or limit generated_tokens",
+                SearchWarning,
+                stacklevel=3,
+            )
         return
-    sources = [generator, *(strategy.sources() if isinstance(strategy, Strategy) else (strategy,))]
-    for function in {id(source): source for source in sources if isinstance(source, Function)}.values():
+    functions = {id(source): source for source in _sources(strategy, generator) if isinstance(source, Function)}
+    for function in functions.values():
         warn_of_ceilings(function, budget)
 
 

@@ -111,6 +111,9 @@ def search(
     budget the searches of one attempt run one after another. A synchronous one, called by an agent that is a coroutine,
     blocks that agent's loop until it has ended.
 
+    Ctrl-C during a synchronous call raises KeyboardInterrupt; ``.detailed(...)`` returns the best so far instead, if
+    there is any, with ``stopped == "cancelled"``.
+
     A list of messages as OpenAI's API takes them is the prompt that strategies and verifiers see, where it is the only
     argument, like a text; else they see the call.
 
@@ -123,7 +126,7 @@ def search(
 
     def decorate(fn: Any) -> Any:
         inner = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
-        Function(inner, factory)  # what cannot be searched over is refused where it is decorated
+        Function(inner, factory, upstream=upstream)  # what cannot be searched over is refused where it is decorated
         return (_Async if is_async(inner) else _Sync)(inner, settings, fn)
 
     return cast(Decorator, decorate)
@@ -235,7 +238,10 @@ class _Sync(_Wrapper):
     """A `def`."""
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self.detailed(*args, **kwargs).answer
+        result = self.detailed(*args, **kwargs)
+        if result.stopped == "cancelled":  # Ctrl-C: an answer alone cannot say that it was cut short
+            raise KeyboardInterrupt
+        return result.answer
 
     def detailed(self, /, *args: Any, **kwargs: Any) -> Result[Any]:
         attempt = ongoing()

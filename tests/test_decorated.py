@@ -6,18 +6,23 @@ import asyncio
 import functools
 import inspect
 import pickle
+import subprocess
 import sys
+import textwrap
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+import openai as official
 import pytest
 
 from searchkit import (
     Budget,
+    CallError,
     ConfigError,
     Function,
+    Model,
     Params,
     Prompt,
     Run,
@@ -27,7 +32,10 @@ from searchkit import (
     search,
     solve_sync,
 )  # fmt: skip
+from searchkit.agents import Endpoint, Upstream
+from searchkit.generators import Cached, Limited, OpenAI, Price
 from searchkit.strategies import SelfConsistency
+from searchkit.testing.server import Server
 
 if TYPE_CHECKING:
     from searchkit import Run as Position
@@ -307,3 +315,88 @@ def test_ceilings_that_can_bind_are_not_warned_about() -> None:
         with pytest.warns(SearchWarning):
             assert solve_sync("q", TWICE, generator=agent, budget=Budget(generated_tokens=50)).answer == "q"
     assert solve_sync("q", TWICE, generator=lambda text: text, budget=Budget(generations=5, seconds=60)).answer == "q"
+
+
+def test_an_endpoint_that_nothing_came_through_is_warned_about() -> None:
+    """Its agent may have been handed another one, and its calls went past the search."""
+
+    def agent(text: str, endpoint: Endpoint | None = None) -> str:
+        return text
+
+    with pytest.warns(SearchWarning, match=r"Budget\(generated_tokens=\.\.\.\) cannot bind"):
+        search(TWICE, budget=Budget(generated_tokens=50))(agent)("q", endpoint=Endpoint("http://h/v1", "http://h", "k"))
+
+
+def test_an_endpoint_is_supplied_by_name_and_never_opened_where_one_was_given() -> None:
+    def agent(text, endpoint):  # type: ignore[no-untyped-def]
+        return endpoint if isinstance(endpoint, str) else endpoint.base_url[:7]
+
+    either: Any = search(TWICE)(agent)
+    assert either("q") == "http://"
+    assert either("q", "mine") == either("q", endpoint="mine") == "mine"
+
+
+@pytest.mark.parametrize("upstream", ["http://127.0.0.1:8000/v1", {"openai_url": "http://h/v1"}, None])
+def test_an_upstream_of_another_kind_is_refused(upstream: Any) -> None:
+    with pytest.raises(ConfigError, match=r"upstream= is an Upstream, such as Upstream\(openai_url=\.\.\.\), got"):
+        search(TWICE, upstream=upstream)(lambda text: text)
+
+
+# ---------------------------------------------------------------- money
+
+
+def priced(**prices: Price) -> OpenAI:
+    return OpenAI("http://127.0.0.1:9/v1", "m", prices=prices)
+
+
+def test_a_ceiling_on_money_without_a_price_is_refused_before_anything_is_paid() -> None:
+    """Nothing listens there: with a price the search fails only at the call."""
+    money = Budget(usd=1e-6)
+    for source in (Model(priced()), Model(Limited(Cached(priced(other=Price(1, 1)), "unused.db")))):
+        with pytest.raises(ConfigError, match=r"'m' has no price; give its backend prices=\{'m': Price"):
+            solve_sync("q", TWICE, generator=source, budget=money)
+    with pytest.raises(CallError):
+        solve_sync("q", TWICE, generator=Model(priced(m=Price(1, 1)), Params(max_tokens=1)), budget=money)
+
+
+def test_a_ceiling_on_money_is_warned_about_where_the_calls_of_an_agent_have_no_price() -> None:
+    with Server() as server:
+
+        def agent(text: str, endpoint: Endpoint | None = None) -> str:
+            assert endpoint
+            with official.OpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key) as llm:
+                said = llm.completions.create(model="test-model", prompt=text, max_tokens=3)
+            return said.choices[0].text
+
+        upstream = Upstream(openai_url=server.url, openai_key="k")
+        with pytest.warns(SearchWarning, match=r"Budget\(usd=\.\.\.\) could not bind: nothing .* has a price"):
+            search(TWICE, budget=Budget(usd=1e-6), upstream=upstream)(agent)("q")
+
+
+# ---------------------------------------------------------------- Ctrl-C
+
+
+def test_an_interrupted_call_raises_and_detailed_returns_what_there_is() -> None:
+    """An answer alone cannot say that it was cut short."""
+    interrupted = textwrap.dedent("""
+        import os, signal, time
+        from searchkit import search
+        from searchkit.strategies import BestOfN
+        from searchkit.verifiers import Predicate
+
+        @search(BestOfN(8, Predicate(len, range=(0, 9)), window=1))
+        def agent(text: str, index: int) -> str:
+            if index == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(30)
+            return text
+
+        result = agent.detailed("q")
+        print(result.stopped, result.answer, len(result.candidates))
+        try:
+            print(agent("q"))
+        except KeyboardInterrupt:
+            print("interrupted")
+    """)
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("cancelled q 2\ninterrupted\n", 0), done.stderr

@@ -674,7 +674,9 @@ class Agent:
 )
 def test_a_parameter_that_nobody_supplies_is_named(agent: Any, name: str) -> None:
     """With the names of what is supplied."""
-    with pytest.raises(ConfigError, match=rf"has the parameter '{name}', .* names seed, index, run and params"):
+    with pytest.raises(
+        ConfigError, match=rf"has the parameter '{name}', .* names seed, index, run, params and endpoint"
+    ):
         solve_sync("q", BestOfN(1, GOOD), generator=agent)
 
 

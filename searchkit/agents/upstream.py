@@ -64,7 +64,7 @@ class Upstream:
         if anthropic:
             base, key = self._of(self.anthropic_url, "ANTHROPIC_BASE_URL", ANTHROPIC), self.anthropic_key
             key = key or os.environ.get("ANTHROPIC_API_KEY", "")
-            url, kept["x-api-key"] = f"{base.rstrip('/')}/{path}", key
+            url, kept["x-api-key"] = f"{base.rstrip('/').removesuffix('/v1')}/{path}", key
         else:
             base, key = self._of(self.openai_url, "OPENAI_BASE_URL", OPENAI), self.openai_key
             key = key or os.environ.get("OPENAI_API_KEY", "")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from searchkit.errors import ConfigError
+from searchkit.kinds import told
 
 
 class Columns(Protocol):
@@ -39,7 +40,13 @@ def most_visited(tree: Columns, most: int) -> Shown:
     """The `most` most visited nodes, of equals the higher scored, then the first added; with all their ancestors.
 
     No node is visited more often than its parent, so growing a part from the root finds them. Cost: linear in the tree.
+    Raises `ConfigError` for what is no tree.
     """
+    if not hasattr(tree, "visits"):
+        raise ConfigError(
+            f"a view shows a search tree, such as `result.tree` of MCTS, got {told(tree)}; a search that grows none is "
+            "shown by print(result.trace.render())"
+        )
     if most < 1:
         raise ConfigError(f"a view must show at least one node: most must be >= 1, got {most}")
     kept: list[int] = []

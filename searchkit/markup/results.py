@@ -27,6 +27,7 @@ def _cost(result: Any) -> str:
         f"stopped: {result.stopped}",
         counted(used.generations, "sample"),
         counted(used.verifications, "verification") if used.verifications else "",
+        counted(used.model_calls, "model call") if used.model_calls != used.generations else "",
         f"{used.generated_tokens:,} tokens generated ({result.sequential_tokens:,} in sequence)",
         f"{used.prompt_tokens:,} read" if used.prompt_tokens else "",
         f"${used.usd:.4f}" if used.usd else "",
@@ -57,7 +58,8 @@ def _details(result: Any) -> list[str]:
 
 def _row(scored: Any) -> Sequence[str]:
     sample, score = scored.sample, scored.score
-    figures = "-" if score is None else number(score), f"{sample.usage.generated_tokens:,}"
+    known = sample.usage.model_calls > 0  # the calls of an agent stand in the trace, and not with its answer
+    figures = "-" if score is None else number(score), f"{sample.usage.generated_tokens:,}" if known else "-"
     return *figures, sample.finish, one_line(sample.text, CELL)
 
 

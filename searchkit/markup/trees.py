@@ -23,9 +23,10 @@ def html(tree: Columns, title: str = "", *, most: int = MOST_IN_FILE) -> str:
     out. Texts are data, never markup: the page is safe to open whatever a model wrote. States are not in it. Cost:
     about 100 bytes a node besides the texts.
     """
+    shown = most_visited(tree, most)
     heading = one_line(" ".join((title or tree.text[0])[:400].split()), 120) or "Search tree"
     body = asset(BODY).replace("TITLE", escape(heading))
-    return page(heading, body, data(tree, most_visited(tree, most)), asset(SCRIPT), asset(STYLE))
+    return page(heading, body, data(tree, shown), asset(SCRIPT), asset(STYLE))
 
 
 def save(tree: Columns, path: str | os.PathLike[str], title: str = "") -> None:

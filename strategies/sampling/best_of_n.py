@@ -24,7 +24,8 @@ class BestOfN(Strategy):
       first complete one is returned.
     - select: `Argmax()`, `Soft(tau)` or `Vote(key, weighted=True)`.
     - threshold: stop as soon as a score reaches it. What is in flight then is cancelled.
-    - first_pass: stop, likewise, at the first verdict that passed (True; a number never passes).
+    - first_pass: stop, likewise, at the first verdict that passed (True; a number never passes). First by index, not
+      by time, or the answer would depend on latency: a sample that passed waits for those drawn before it.
     - window: samples in flight at once; by default all, or 8 where it may stop early.
     - generator: what is sampled; None is the one given to `solve`.
 

@@ -18,6 +18,8 @@ import subprocess
 import termios
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import networkx
 import pytest
@@ -690,3 +692,10 @@ def test_a_notebook_updates_one_output():
     [printed] = notebook.cells[1].outputs
     assert shown["output_type"] == "display_data"
     assert shown["data"]["text/plain"] + "\n" == printed["text"]
+
+
+@pytest.mark.parametrize("view", [text, html, mermaid, dot])
+@pytest.mark.parametrize("thing", [None, "a tree"])
+def test_what_is_no_tree_is_refused_with_what_to_do(view: Callable[[Any], str], thing: Any) -> None:
+    with pytest.raises(ConfigError, match=r"a view shows a search tree, such as .* print\(result.trace.render\(\)\)"):
+        view(thing)
