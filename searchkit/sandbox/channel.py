@@ -53,6 +53,7 @@ class Channel:
         self.ends: bool = False
         self.held: Held = Held()  # containers that objects of the program may hold
         self.plain: list[Remote] = []  # functions that the program defines
+        self.named: list[Remote] = []  # what the test takes by name and calls as a class
         self.newest: Remote | None = None  # the last object that was not known before
         self.arrived: int = 0  # how many objects came, new or known
         self._lock: threading.RLock = threading.RLock()  # tests may have threads
@@ -201,7 +202,14 @@ class Channel:
     def type_of(self, value: Any) -> Any:
         """As `type`: of an object of the program, its class there."""
         number = None if is_remote(value) else getattr(type(value), "_sk_number", None)
-        return self.ask("type", value) if is_remote(value) or number is not None else type(value)
+        if not is_remote(value) and number is None:
+            return type(value)
+        named = [(one, object.__getattribute__(one, "_sk_kind")) for one in self.named]
+        kind = self.ask("type", value)
+        for one, trust in named:  # it was asked for, and answers no call
+            if one is kind:
+                object.__setattr__(one, "_sk_kind", trust)
+        return kind
 
     def known(self, tag: str, body: Any) -> Any:
         """What the program's process says stands there. Raises whatever it likes for nonsense."""
@@ -212,8 +220,9 @@ class Channel:
             self.arrived += 1
             if number not in self._remotes:
                 self.newest = self._remotes[number] = kind_of(frozenset(traits))(self, number, *map(str, library[:1]))
-            else:
-                object.__setattr__(self._remotes[number], "_sk_made", NOT)  # who made it, or was it returned?
+            else:  # who made it, or was it returned? A class that was returned may stand where a function was meant
+                object.__setattr__(self._remotes[number], "_sk_made", NOT)
+                object.__setattr__(self._remotes[number], "_sk_kind", NOT)
             return self._remotes[number]
         if tag == "raises":
             if (kind := errors.known_class(body[0])) is None:

@@ -80,7 +80,7 @@ class Court:
         """
         channel, failures = self.channel, Failures()
         channel.unknown, channel.doubt, channel.asked, channel.held = "", "", 0, Held()
-        channel.raises = "raise" in test["text"]
+        channel.raises, channel.named = "raise" in test["text"], []
         try:
             reason = self._run(test, failures)
         except BaseException as error:
@@ -167,6 +167,7 @@ class Court:
                 trust = FULLY if name in test["classes"] else LIKE if name[0].isupper() else NOT
                 object.__setattr__(names[name], "_sk_kind", trust)
                 object.__setattr__(names[name], "_sk_made", trust if trust == FULLY else NOT)
+                self.channel.named += [names[name]] if trust else []
         self.channel.asked = sum(name in names and not is_remote(names[name]) for name in taken)  # a value is an answer
 
     def _at_module_level(self, error: BaseException) -> str:
