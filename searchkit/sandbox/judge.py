@@ -35,7 +35,7 @@ class Missing(NameError):
 
 def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> None:
     """Run each test; send [passed, reason] for each as it ends, then "end"."""
-    court = Court(Channel(stream, job["most"]), job["entry_point"])
+    court = Court(Channel(stream), job["entry_point"])
     trouble = court.prepare(job["prompt"]) or court.start()
     if not trouble:
         send(desk, STARTED)
@@ -80,7 +80,7 @@ class Court:
         """
         channel, failures = self.channel, Failures()
         channel.unknown, channel.doubt, channel.asked, channel.held = "", "", 0, Held()
-        channel.raises, channel.named = "raise" in test["text"], []
+        channel.raises, channel.named, channel.failed = "raise" in test["text"], [], ""
         try:
             reason = self._run(test, failures)
         except BaseException as error:
@@ -88,6 +88,8 @@ class Court:
             reason = reason_of(error, FILE) + self._at_module_level(error)
         if self.channel.trouble:
             return False, reason or self.channel.trouble
+        if self.channel.failed:
+            return False, reason or self.channel.failed
         if self.channel.unknown:
             return None, self.channel.unknown
         if not reason:

@@ -74,7 +74,7 @@ class Pair:
 
     def _calls(self, case: Case, limits: Limits) -> Report:
         player, judge = self._ready()
-        job = {**_job(case), "most": limits.output}
+        job = _job(case)
         tests = [
             {"case": part, "first": text not in case.tests[:i], **asdict(brief(str(text), case.entry_point))}
             for i, (text, part) in enumerate(zip(case.tests, case.cases or [""] * len(case.tests), strict=True))
