@@ -20,14 +20,15 @@ from searchkit.sandbox.watched import watched
 class Brief:
     """taken: names of the program. modules: of the standard library, used without an import.
 
-    unseen: why the test cannot be judged. apart: what it has that the program has not, if it fails. classes: those of
-    the taken names that the test uses as classes. known: the cases that its text defines. text, due: see `watched.py`.
+    unseen: why the test cannot be judged. apart: what it has that the program has not, if it fails; see
+    `surroundings.py`. classes: those of the taken names that the test uses as classes. known: the cases that its text
+    defines. text, due: see `watched.py`.
     """
 
     taken: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     unseen: str = ""
-    apart: str = ""
+    apart: tuple[list[str], ...] = ()
     classes: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
@@ -45,7 +46,7 @@ def brief(text: str, entry_point: str) -> Brief:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Brief(text=text)
     return Brief(
-        tuple(taken), tuple(modules), unseen(nodes), apart(nodes), tuple(classes(nodes, taken)),
+        tuple(taken), tuple(modules), unseen(nodes), tuple(apart(nodes, taken)), tuple(classes(nodes, taken)),
         tuple(_known(tree.body)), marked.due, marked.text,
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from searchkit.sandbox.failures import HELD as MARKED
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
+from searchkit.sandbox.operations import TOUCHED
 from searchkit.sandbox.program import preamble
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import END, STARTED, send
@@ -41,6 +42,8 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
         send(desk, STARTED)
     if not trouble and any("std" in test["text"] for test in job["tests"]):
         court.channel.ask("listen")
+    if not trouble and any(question == TOUCHED for test in job["tests"] for question, _ in test["apart"]):
+        court.channel.ask("watch")
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
         send(desk, [passed, endings.printable(reason)])
@@ -99,7 +102,15 @@ class Court:
             return None, unnamed(self.raised["library"])
         if self.channel.held.changed():
             return None, f"{HELD}, and the test failed ({reason})"
-        return (None, f"{test['apart']}, and the test failed ({reason})") if test["apart"] else (False, reason)
+        apart = next((text for question, text in test["apart"] if not question or self._says(question)), "")
+        return (None, f"{apart}, and the test failed ({reason})") if apart else (False, reason)
+
+    def _says(self, question: str) -> bool:
+        """What the program's process says of what the program did. It may lie, and is then not judged."""
+        try:
+            return bool(self.channel.ask(question) is not False)
+        except BaseException:
+            return True
 
     def _run(self, test: dict[str, Any], failures: Failures) -> str:
         if test["unseen"]:

@@ -11,6 +11,7 @@ import collections
 import functools
 import importlib
 import io
+import random
 import socket
 import sys
 import types
@@ -18,12 +19,13 @@ from typing import Any
 
 from searchkit.sandbox import arrays, errors, libraries
 from searchkit.sandbox.limits import ANSWER
-from searchkit.sandbox.operations import COMPARISONS, OPERATIONS, builtin_name, traits
+from searchkit.sandbox.operations import COMPARISONS, DRAWN, OPERATIONS, TOUCHED, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
 from searchkit.sandbox.program import execute, module
-from searchkit.sandbox.remote import PLAIN
+from searchkit.sandbox.remote import OVERRIDDEN, PLAIN
 from searchkit.sandbox.wire import (
     FUNCTION,
+    KINDS,
     LONG,
     MUTABLE,
     OBJECT,
@@ -68,10 +70,12 @@ class Player:
         self.module: types.ModuleType = program
         self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
+        self.touched: bool = False  # whether files were used
         self.printed: list[io.StringIO] = []
         self.theirs: dict[int, type] = {}  # classes that stand for exceptions of the tests' own
         self.operations: dict[str, Any] = {
             **OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain, "again": lambda n: self.objects[n],
+            "watch": self.watch, DRAWN: self.drawn, TOUCHED: lambda: self.touched,
         }  # fmt: skip
 
     def answer(self, request: list[Any]) -> None:
@@ -132,6 +136,21 @@ class Player:
         """From now on, answer with what a call prints, too."""
         sys.stdout, sys.stderr = self.printed = [io.StringIO(), io.StringIO()]
 
+    def watch(self) -> None:
+        """From now on, notice what is done with files."""
+        sys.addaudithook(self.notice)
+
+    def notice(self, event: str, _: Any) -> None:
+        self.touched = self.touched or event.startswith(("open", "os.", "shutil.", "tempfile.", "glob.", "sqlite3."))
+
+    def drawn(self) -> bool:
+        """Whether random numbers were drawn from the generators that a seed is for, or these were seeded."""
+        found = random.getstate() != random.Random(0).getstate()
+        if "numpy.random" in sys.modules:
+            numpy = sys.modules["numpy.random"]
+            found = found or repr(numpy.get_state()) != repr(numpy.RandomState(0).get_state())
+        return found
+
     def said(self) -> list[str]:
         texts = [stream.getvalue() for stream in self.printed]
         for stream in self.printed:
@@ -156,7 +175,8 @@ class Player:
         if base is None or COMPARISONS.intersection(own_ones):
             return {OBJECT: [self.place(value), own_ones if base is None else _traits(kind, object), library_of(kind)]}
         if base not in IMMUTABLE:
-            return {OBJECT: [self.place(value), [*_traits(kind, object), PLAIN], library_of(kind)]}
+            own = [*_traits(kind, object), PLAIN, *(OVERRIDDEN + name for name in own_ones)]
+            return {OBJECT: [self.place(value), own, library_of(kind)]}
         fields = [str(name) for name in getattr(kind, "_fields", ())] if base is tuple else []
         packed = pack(BASES[base](value), self.number)
         return {"like": [packed, kind.__name__, fields, self.place(value), own_ones]}
@@ -244,9 +264,15 @@ def _traits(kind: Any, base: Any) -> list[str]:
 
 @functools.cache
 def library_of(kind: Any) -> str:
-    """A class of a module that the program has imported, such as "sympy.Integer"; "" for the program's and Python's."""
+    """A class of a module that the program has imported, such as "sympy.Integer", or one of Python's own.
+
+    For a class of the program, the class of containers that it extends, as one of Python's own; "" if it extends none.
+    """
     root = str(getattr(kind, "__module__", "")).partition(".")[0]
-    return "" if root in ("program", "__main__", "builtins") else f"{root}.{kind.__name__}"
+    if root not in ("program", "__main__"):
+        return f"{root}.{kind.__name__}"
+    base = next((one for one in kind.__mro__ if one in KINDS), None)
+    return "" if base is None else f"builtins.{base.__name__}"
 
 
 def plain(value: Any) -> Any:
