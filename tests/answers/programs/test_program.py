@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from searchkit.answers.programs import LONGEST, program
+from searchkit.answers.programs.scope import parsed
 from tests.answers.programs.replies import CONTINUING, NOT_CONTINUING, PROMPT, RIGHT, WRONG, many
 
 ROOT = Path(__file__).parents[3]
@@ -273,3 +274,18 @@ def test_hostile_texts_are_only_parsed(text, label):
     """What breaks a parser ends there, and is handed on."""
     assert isinstance(program(label + text, ("sq",)), str)
     assert isinstance(program(label + text, ("sq",), PROMPT), str)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['x = f"' + "{a}" * 6000 + '"', "x = F'''" + "{a}\n" * 6000 + "'''", "x = (" + 'rf"{a}" ' * 6000 + ")"],
+    ids=["one", "lines", "many"],
+)
+def test_no_more_fields_are_parsed_than_python_reads_in_linear_time(text):
+    assert parsed(text) is None
+    assert parsed(text.replace("{a}", "a")) is not None
+
+
+def test_other_braces_are_parsed_however_many():
+    assert parsed("x = [" + "{}, " * 6000 + "]") is not None
+    assert parsed('x = f"' + "{a}" * 400 + '"') is not None
