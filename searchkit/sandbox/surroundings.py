@@ -45,7 +45,8 @@ def unseen(nodes: list[ast.AST]) -> str:
     for node in nodes:
         name = _means(node, meanings)
         if _is_among(name, REPLACES):
-            return f"the test uses {name.rpartition('.')[2]}, which replaces names in its own process: the program does not see it"
+            used = name.rpartition(".")[2]
+            return f"the test uses {used}, which replaces names in its own process: the program does not see it"
         if isinstance(node, ast.ImportFrom) and _is_among(node.module or "", REPLACES) and node.names[0].name == "*":
             return f"the test imports all of {node.module}, which replaces names in its own process"
         if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
