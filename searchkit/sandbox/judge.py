@@ -168,6 +168,7 @@ class Court:
         """Give the test what it uses of the program. What the prompt defines is the prompt's."""
         names.update({name: __import__(name) for name in test["modules"] if name not in self.given})
         taken = [name for name in test["taken"] if name == self.entry_point or name not in self.given]
+        trusts = dict[int, int]()
         for name in taken:
             names.pop(name, None)  # the prompt's empty function is not the program's
             try:
@@ -178,6 +179,7 @@ class Court:
                 continue  # a NameError where it is used, if it is
             if is_remote(names[name]):
                 trust = FULLY if name in test["classes"] else LIKE if name[0].isupper() else NOT
+                trust = trusts[id(names[name])] = min(trust, trusts.get(id(names[name]), FULLY))  # by two names
                 object.__setattr__(names[name], "_sk_kind", trust)
                 object.__setattr__(names[name], "_sk_made", trust if trust == FULLY else NOT)
                 self.channel.named += [names[name]] if trust else []

@@ -223,3 +223,47 @@ def test_a_short_text_for_a_huge_number_is_not_read(packed):
     found = verdict("assert int(f(3)) == 9", forged)
     assert found.passed is False
     assert "could not be read" in found.feedback
+
+
+PLAYER = "import searchkit.sandbox.player as p\n"
+CLAIMS = [
+    ("assert f(3) == [9]", "'__eq__', '__len__', 'plain'", "builtins.list"),
+    ("assert f(3) == 9", "'__eq__'", "re.Match"),
+    ("assert isinstance(f(3), int) and f(3) == 9", "'__eq__'", "builtins.int"),
+    ("assert abs(f(3) - 9) < 1e-6", "'__sub__', '__abs__'", "builtins.float"),
+    ("assert 9 in f(3)", "'__contains__', 'plain'", "builtins.set"),
+    ("assert f(3) + [1] == [9, 1]", "'__add__', '__eq__', 'plain'", "builtins.list"),
+]
+
+
+@pytest.mark.parametrize(("tests", "traits", "kind"), CLAIMS)
+def test_what_a_program_claims_of_an_object_does_not_make_it_right(tests, traits, kind):
+    number = f"lambda s, v: {{'object': [s.place(v), [{traits}], {kind!r}]}} if type(v) is Z else old(s, v)"
+    text = f"{LIAR}{PLAYER}old = p.Player.number\np.Player.number = {number}\ndef f(x): return Z()"
+    assert passed(tests, text) is not True
+
+
+@pytest.mark.parametrize("field", ["thrown", "theirs"])
+def test_no_exception_is_the_tests_own_because_the_program_says_so(field):
+    text = PLAYER + (
+        f"old = p.Player.told\np.Player.told = lambda s, e: {{**old(s, e), {field!r}: 0}}\n"
+        "def f(x):\n    if x == 3: raise ValueError\n    return x"
+    )
+    tests = OWN + "def t():\n    try: f(3)\n    except Own: return\n    assert False\nt()\nassert f(1) == 1"
+    assert passed(tests, text) is False
+
+
+HOLDING = [
+    ("assert f(3) + [1] == [9, 1]", "class L(list): pass\ndef f(x): return L([Z()])"),
+    ("assert f(3) * 2 == [9, 9]", "class L(list): pass\ndef f(x): return L([Z()])"),
+    ("assert 9 in f(3)", "class S(set): pass\ndef f(x): return S([Z()])"),
+    ("assert list(f(3)) == [9]", "def f(x): return {1: Z()}.values()"),
+    ("assert dict(f(3)) == {1: 9}", "def f(x): return {1: Z()}.items()"),
+    ("assert f(3) == [9]", "class L(list):\n    def __eq__(s, o): return True\ndef f(x):\n    a = L()\n    a.append(a)\n    return a"),
+    ("assert f(3)[0] == 9", "def f(x):\n    a = [Z()]\n    a.append(a)\n    return a"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tests", "text"), HOLDING)
+def test_nor_do_containers_that_hold_one(tests, text):
+    assert passed(tests, LIAR + text) is not True
