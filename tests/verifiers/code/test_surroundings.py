@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from searchkit.errors import ConfigError
 from tests.helpers.programs import passed, verdict
 
 WORDS = ["patch", "mock", "exists", "open", "connect", "seed", "figure", "signature", "unlink", "is_alive", "warns", "mkdir", "environ"]  # fmt: skip
@@ -142,3 +143,48 @@ SITES = [
 def test_records_of_apps(given, text, right):
     found = verdict(record(*given), text)
     assert found.passed is right, found.feedback
+
+
+# ---------------------------------------------------------------- one case of several
+
+T = "import unittest, random\nfrom unittest.mock import patch\nclass T(unittest.TestCase):\n"
+LAST = "    def test_z(self): self.assertEqual(f(3), 9)\n"
+BESIDE = [
+    "    @patch('random.randint', return_value=7)\n    def test_a(self, m): self.assertEqual(f(3), 9)\n",
+    "    @patch('random.randint')\n    @patch.object(random, 'choice')\n    def test_a(self, m, n): self.assertEqual(f(3), 9)\n",
+    "    def test_a(self):\n        with patch('builtins.input', return_value='5'): self.assertEqual(f(3), 9)\n",
+    "    def test_a(self):\n        random.seed = None\n        self.assertEqual(f(3), 9)\n",
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_a_case_that_replaces_names_leaves_the_others_judged(beside):
+    right, wrong = verdict(T + beside + LAST, "def f(x): return 9"), verdict(T + beside + LAST, "def f(x): return 6")
+    assert right.passed is None
+    assert "passed 1 of 2" in right.feedback
+    assert wrong.passed is False
+
+
+def test_a_seed_of_one_case_says_nothing_of_another():
+    tests = "import random\ndef test_a():\n    random.seed(0)\n    assert f(3) == 9\ndef test_z(): assert f(2) == 4"
+    text = "import random\nrandom.random()\ndef f(x): return 9 if x == 3 else 6"
+    assert passed(tests, text) is False
+    found = verdict(tests, "import random\nrandom.random()\ndef f(x): return 4 if x == 2 else 6")
+    assert found.passed is None
+    assert "uses seed" in found.feedback
+
+
+def test_a_case_that_another_one_calls_is_a_part_of_it():
+    tests = T + "    def test_a(self):\n        with patch('builtins.input'): self.assertEqual(f(3), 9)\n"
+    tests += "    def test_z(self):\n        self.test_a()\n        self.assertEqual(f(3), 9)\n"
+    assert verdict(tests, "def f(x): return 6").passed is None
+
+
+def test_arguments_that_nothing_supplies_are_still_refused():
+    for head in (
+        "def test_a(self, m)",
+        "@patch('a.b', 3)\n    def test_a(self, m)",
+        "@patch('a.b', new=3)\n    def test_a(self, m)",
+    ):
+        with pytest.raises(ConfigError, match="takes m"):
+            verdict(T + f"    {head}: self.assertEqual(f(3), 9)\n", "def f(x): return 9")
