@@ -124,7 +124,17 @@ def says(node: ast.stmt) -> bool:
         return node.value is not None
     if not isinstance(node, ast.Expr):
         return True
-    return not all(isinstance(one, _INERT) for one in ast.walk(node.value))
+    return not all(isinstance(one, _INERT) and not _fails(one) for one in ast.walk(node.value))
+
+
+def _fails(node: ast.AST) -> bool:
+    """Whether it divides by the number 0, which no output does."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
+        and isinstance(node.right, ast.Constant)
+        and node.right.value == 0
+    )
 
 
 def _is_text(node: ast.stmt) -> bool:

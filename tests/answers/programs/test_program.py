@@ -289,3 +289,27 @@ def test_no_more_fields_are_parsed_than_python_reads_in_linear_time(text):
 def test_other_braces_are_parsed_however_many():
     assert parsed("x = [" + "{}, " * 6000 + "]") is not None
     assert parsed('x = f"' + "{a}" * 400 + '"') is not None
+
+
+READING = "a, b = map(int, input().split())\nprint(a + b)"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["sys.stdin = io.StringIO('5 6')", 'sys.stdin = StringIO("""5 6\n""")', "sys.stdin=io.StringIO(\n    '5 6')"],
+)
+def test_a_block_that_types_its_own_input_is_no_script(shown):
+    demonstration = f"import io, sys\n{shown}\nprint(11)"
+    text = f"```python\n{READING}\n```\nTo test it:\n```python\n{demonstration}\n```"
+    assert program(text, reads=True).strip() == READING
+    alone = f"```python\n{demonstration}\n```"
+    assert program(alone, reads=True).strip() == demonstration
+
+
+@pytest.mark.parametrize("last", ["1/0", "5 // 0", "print(1)\n7 % 0"])
+def test_a_line_that_fails_is_no_output(last):
+    assert program(f"{READING}\n{last}", reads=True).strip() == f"{READING}\n{last}"
+
+
+def test_a_fraction_may_be_output():
+    assert program(f"{READING}\n1/2", reads=True).strip() == READING
