@@ -25,12 +25,13 @@ LONGEST_ANSWER = 10_000  # characters
 NO_ANSWER = "it printed nothing and has none of the names {names}"
 _LACKING = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
 _OBJECT = re.compile(r"<.* at 0x[0-9a-f]+>")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")  # of an object within a list or the like: another one in each process
 
 # Runs in the sandbox in front of a program, and executes it. What it says stands behind all that was printed. Whatever
 # the program does to it, it can only forge its own answer.
 _HARNESS = """
 def _answer(text, names):
-    import inspect, sys
+    import functools, inspect, sys, types
     from builtins import abs, callable, complex, dict, float, format, int, isinstance, list, map, str, tuple, type
 
     def written(value):
@@ -57,22 +58,26 @@ def _answer(text, names):
         except SystemExit as ended:
             if ended.code not in (None, 0):
                 raise
-        for name in names:
-            value = space.get(name)
+        found = [space[name] for name in names if name in space]
+        values = [space[name] for name in names if name in space and name != "solution"] + found
+        for value in [one for one in found if callable(one)] + [one for one in values if not callable(one)]:
             if callable(value):
                 try:
                     inspect.signature(value).bind()
-                except (TypeError, ValueError):
+                except TypeError:
                     continue
+                except ValueError:  # it has no signature
+                    if not isinstance(value, functools.partial):
+                        continue
                 value = value()
-            if value is not None:
+            if value is not None and not isinstance(value, types.ModuleType):
                 said = "value", written(value)
                 break
         else:
             said = "printed", ""
     except BaseException as error:
         said = "error", f"{type(error).__name__}: {error}"
-    say("\\0%s\\0%s" % (said[0], said[1].replace("\\0", " ")))
+    say("\\0%s\\0%s\\0" % (said[0], said[1].replace("\\0", " ")))
 
 
 """
@@ -83,9 +88,10 @@ class ProgramAnswer:
     """Draws from `generator`, runs the program in each reply, and makes what it computes the sample's value.
 
     - generator: writes the programs: a model, an agent, a strategy, or a callable.
-    - names: where the answer is looked for once the program has ended, in this order: a function of that name that
-      needs no arguments is called, anything else is the answer itself, unless it is None. Where there is none of them
-      it is what the program printed, all of it: print nothing but the answer.
+    - names: where the answer is looked for once the program has ended: the first function of these names that needs no
+      arguments is called; where there is none, the first other value that is neither None nor a module is the answer
+      itself, a variable `solution` after all others. Where there is none of them it is what the program printed, all of
+      it: print nothing but the answer.
     - sandbox, limits: as in `UnitTests`.
     - libraries: packages that a program may import beside the standard library, such as ("sympy",); loaded once.
 
@@ -161,13 +167,13 @@ class ProgramAnswer:
         return self._read(printed[-1])
 
     def _read(self, said: str) -> tuple[str, str]:
-        before, kind, text = said.rsplit("\0", 2) if said.count("\0") >= 2 else (said, "printed", "")
-        answer = (before if kind == "printed" else text).strip()
+        before, kind, text, late = said.rsplit("\0", 3) if said.count("\0") >= 3 else (said, "printed", "", "")
+        answer = (text if kind in ("value", "error") else before + late).strip()
         if kind == "error" and (lacking := _LACKING.match(answer)):
             return "", unnamed(lacking[1])
         if kind == "error":
             return "", "".join(c if c.isprintable() else " " for c in answer[:300])
-        if not answer or _OBJECT.fullmatch(answer):
+        if not answer or _OBJECT.fullmatch(answer) or _ADDRESS.search(answer):
             return "", NO_ANSWER.format(names=", ".join(self.names))
         if len(answer) > LONGEST_ANSWER:
             return "", f"an answer of more than {LONGEST_ANSWER:,} characters"

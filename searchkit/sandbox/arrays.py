@@ -1,5 +1,6 @@
-"""NumPy's arrays and scalars as plain data: a type, a shape and bytes. Runs inside the sandbox; never imports NumPy
-before somebody else needed it there.
+"""NumPy's arrays and scalars as plain data: a type, a shape and bytes; and classes of plain data by their names.
+
+Runs inside the sandbox; never imports NumPy before somebody else needed it there.
 """
 
 from __future__ import annotations
@@ -50,3 +51,31 @@ def made(parts: list[Any]) -> Any:
 def scalar(parts: list[Any], plain: Any) -> Any:
     """The scalar where NumPy is loaded, its plain value elsewhere."""
     return made(parts)[()] if "numpy" in sys.modules else plain
+
+
+# ---------------------------------------------------------------- classes
+
+CLASSES = {
+    "collections": ("Counter", "OrderedDict", "defaultdict", "deque"),
+    "datetime": ("date", "datetime", "time", "timedelta"),
+    "decimal": ("Decimal",),
+    "fractions": ("Fraction",),
+}
+"""Those whose instances are plain data and that are no built-in names."""
+
+
+def class_name(value: Any) -> list[str]:
+    """The module and the name of a class of plain data; empty for all else."""
+    if type(value) is not type and type(value).__name__ != "ABCMeta":
+        return []
+    known = [str(value.__module__), str(value.__name__)]
+    return known if known_class(*known) is value else []
+
+
+def known_class(module: str, name: str) -> Any:
+    """The class of that name, None where there is none such here."""
+    if name in CLASSES.get(module, ()):
+        return getattr(sys.modules.get(module), name, None)
+    numpy = sys.modules.get("numpy")
+    found = vars(numpy).get(name) if numpy is not None and module == "numpy" else None
+    return found if isinstance(found, type) and issubclass(found, numpy.generic) else None  # type: ignore[union-attr]

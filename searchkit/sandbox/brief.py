@@ -9,6 +9,7 @@ import ast
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from searchkit.sandbox.names import wanted
 from searchkit.sandbox.surroundings import apart, unseen
@@ -20,14 +21,15 @@ from searchkit.sandbox.watched import watched
 class Brief:
     """taken: names of the program. modules: of the standard library, used without an import.
 
-    unseen: why the test cannot be judged. apart: what it has that the program has not, if it fails. classes: those of
-    the taken names that the test uses as classes. known: the cases that its text defines. text, due: see `watched.py`.
+    unseen: why the test cannot be judged. apart: what it has that the program has not, if it fails; see
+    `surroundings.py`. classes: those of the taken names that the test uses as classes. known: the cases that its text
+    defines. text, due: see `watched.py`.
     """
 
     taken: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     unseen: str = ""
-    apart: str = ""
+    apart: tuple[list[str], ...] = ()
     classes: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
@@ -35,19 +37,39 @@ class Brief:
 
 
 @functools.lru_cache(1000)
-def brief(text: str, entry_point: str) -> Brief:
-    """An empty one for what is no Python: it fails where it is run."""
+def brief(text: str, entry_point: str, case: str = "") -> Brief:
+    """Of a text, or of one of its cases. An empty one for what is no Python: it fails where it is run."""
     try:
         tree = ast.parse(text)
         nodes = list(ast.walk(tree))
         marked = watched(text, tree)
         taken, modules = wanted(text, nodes, entry_point)
+        mine = list(_without_others(tree, nodes, case)) if case else nodes
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Brief(text=text)
     return Brief(
-        tuple(taken), tuple(modules), unseen(nodes), apart(nodes), tuple(classes(nodes, taken)),
+        tuple(taken), tuple(modules), unseen(mine), tuple(apart(mine, taken)), tuple(classes(nodes, taken)),
         tuple(_known(tree.body)), marked.due, marked.text,
     )  # fmt: skip
+
+
+def _without_others(tree: ast.Module, nodes: list[ast.AST], case: str) -> Iterator[ast.AST]:
+    """The nodes of a text without those of other cases, which nothing but our runner calls."""
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    used |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    used |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, inside = waiting.pop()
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_function and not inside and _is_other(node.name, case, used):  # type: ignore[attr-defined]
+            continue
+        yield node
+        waiting += [(one, inside or is_function) for one in ast.iter_child_nodes(node)]
+
+
+def _is_other(name: str, case: str, used: set[Any]) -> bool:
+    return name.startswith("test") and name != case.rpartition(".")[2] and name not in used
 
 
 def _known(body: list[ast.stmt], owner: str = "") -> Iterator[str]:

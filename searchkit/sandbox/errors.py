@@ -18,6 +18,7 @@ from searchkit.sandbox.wire import pack, unpack
 LONGEST_MESSAGE = 2000  # characters of an exception's text
 LONGEST_ARGUMENTS = 10_000  # characters of its arguments, and of its attributes, as JSON
 MOST_BASES = 50  # classes of one exception
+MOST_PARTS = 20  # exceptions of a group
 LEAVING = (SystemExit, KeyboardInterrupt)  # no `Exception`, and caught by tests all the same
 FORBIDDEN = (StopIteration, StopAsyncIteration)  # raised into a loop of a test they would silently end it
 OURS = {
@@ -116,9 +117,18 @@ def described(error: BaseException, number: Callable[[Any], int] | None = None, 
         "args": [text] if args is None else args,
         "values": values,
         "chain": chain,
+        "theirs": getattr(type(error), "_sk_theirs", None),  # the number of a class of the tests'
         "number": number(error) if number and chain else -1,
+        "parts": [described(one, number, depth - 1) for one in _grouped(error)[:MOST_PARTS]] if depth else [],
         "cause": None if cause is None else described(cause, number, depth - 1),
     }
+
+
+def _grouped(error: BaseException) -> tuple[BaseException, ...]:
+    """The exceptions of a group."""
+    if not isinstance(error, BaseExceptionGroup) or type(error) not in (BaseExceptionGroup, ExceptionGroup):
+        return ()
+    return error.exceptions
 
 
 def _attributes(error: BaseException) -> dict[str, Any]:

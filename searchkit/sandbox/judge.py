@@ -20,6 +20,7 @@ from searchkit.sandbox.failures import HELD as MARKED
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
+from searchkit.sandbox.operations import TOUCHED
 from searchkit.sandbox.program import preamble
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import END, STARTED, send
@@ -35,12 +36,14 @@ class Missing(NameError):
 
 def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> None:
     """Run each test; send [passed, reason] for each as it ends, then "end"."""
-    court = Court(Channel(stream, job["most"]), job["entry_point"])
+    court = Court(Channel(stream), job["entry_point"])
     trouble = court.prepare(job["prompt"]) or court.start()
     if not trouble:
         send(desk, STARTED)
     if not trouble and any("std" in test["text"] for test in job["tests"]):
         court.channel.ask("listen")
+    if not trouble and any(question == TOUCHED for test in job["tests"] for question, _ in test["apart"]):
+        court.channel.ask("watch")
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
         send(desk, [passed, endings.printable(reason)])
@@ -80,7 +83,7 @@ class Court:
         """
         channel, failures = self.channel, Failures()
         channel.unknown, channel.doubt, channel.asked, channel.held = "", "", 0, Held()
-        channel.raises = "raise" in test["text"]
+        channel.raises, channel.named, channel.failed = "raise" in test["text"], [], ""
         try:
             reason = self._run(test, failures)
         except BaseException as error:
@@ -88,6 +91,8 @@ class Court:
             reason = reason_of(error, FILE) + self._at_module_level(error)
         if self.channel.trouble:
             return False, reason or self.channel.trouble
+        if self.channel.failed:
+            return False, reason or self.channel.failed
         if self.channel.unknown:
             return None, self.channel.unknown
         if not reason:
@@ -97,7 +102,15 @@ class Court:
             return None, unnamed(self.raised["library"])
         if self.channel.held.changed():
             return None, f"{HELD}, and the test failed ({reason})"
-        return (None, f"{test['apart']}, and the test failed ({reason})") if test["apart"] else (False, reason)
+        apart = next((text for question, text in test["apart"] if not question or self._says(question)), "")
+        return (None, f"{apart}, and the test failed ({reason})") if apart else (False, reason)
+
+    def _says(self, question: str) -> bool:
+        """What the program's process says of what the program did. It may lie, and is then not judged."""
+        try:
+            return bool(self.channel.ask(question) is not False)
+        except BaseException:
+            return True
 
     def _run(self, test: dict[str, Any], failures: Failures) -> str:
         if test["unseen"]:
@@ -155,6 +168,7 @@ class Court:
         """Give the test what it uses of the program. What the prompt defines is the prompt's."""
         names.update({name: __import__(name) for name in test["modules"] if name not in self.given})
         taken = [name for name in test["taken"] if name == self.entry_point or name not in self.given]
+        trusts = dict[int, int]()
         for name in taken:
             names.pop(name, None)  # the prompt's empty function is not the program's
             try:
@@ -165,8 +179,10 @@ class Court:
                 continue  # a NameError where it is used, if it is
             if is_remote(names[name]):
                 trust = FULLY if name in test["classes"] else LIKE if name[0].isupper() else NOT
+                trust = trusts[id(names[name])] = min(trust, trusts.get(id(names[name]), FULLY))  # by two names
                 object.__setattr__(names[name], "_sk_kind", trust)
                 object.__setattr__(names[name], "_sk_made", trust if trust == FULLY else NOT)
+                self.channel.named += [names[name]] if trust else []
         self.channel.asked = sum(name in names and not is_remote(names[name]) for name in taken)  # a value is an answer
 
     def _at_module_level(self, error: BaseException) -> str:

@@ -8,6 +8,8 @@ FILES = 64
 """Open files at a time."""
 SCRATCH = 2**26
 """Bytes of all files in the scratch folder together."""
+ANSWER = 2**24
+"""Bytes of a program's answer to one call, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,8 @@ class Limits:
     """The limits of one program, which is one process: what holds for the process holds for the program.
 
     cpu: whole seconds of CPU time. wall: seconds from start to end, for a program that waits; more than `cpu`, since
-    the machine may be busy. memory: bytes of address space. output: bytes that a program may print, may put into one
-    file, and may answer to one call. The tests have the same limits, in a process of their own.
+    the machine may be busy. memory: bytes of address space. output: bytes that a program may print, and may put into
+    one file. The tests have the same limits, in a process of their own.
     """
 
     cpu: int = 5

@@ -17,7 +17,8 @@ _BINARY = {
     "lshift": operator.lshift, "rshift": operator.rshift, "and": operator.and_, "or": operator.or_,
     "xor": operator.xor, "divmod": divmod,
 }  # fmt: skip
-_IN_PLACE = {name: getattr(operator, f"i{name}") for name in _BINARY if name != "divmod"}
+_IN_PLACE = {f"__i{name}__": getattr(operator, f"i{name}") for name in _BINARY if name != "divmod"}
+IN_PLACE = frozenset(_IN_PLACE)
 _END = object()
 
 
@@ -42,7 +43,7 @@ VALUES: dict[str, Callable[..., Any]] = {
 TRUSTED: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": function for name, function in _BINARY.items()},
     **{f"__r{name}__": _reflected(function) for name, function in _BINARY.items()},
-    **{f"__i{name}__": function for name, function in _IN_PLACE.items()},
+    **_IN_PLACE,
     "__bool__": bool, "__contains__": operator.contains, "__eq__": operator.eq, "__ne__": operator.ne,
     "__lt__": operator.lt, "__le__": operator.le, "__gt__": operator.gt, "__ge__": operator.ge,
 }  # fmt: skip
@@ -57,6 +58,9 @@ ASYNCHRONOUS = ("__await__", "__aiter__", "__anext__", "__aenter__", "__aexit__"
 ALL = (*VALUES, *TRUSTED, *ASYNCHRONOUS)
 COMPARISONS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 """With one of these of its own, a class that extends a plain type is not compared as that type is."""
+
+DRAWN, TOUCHED = "drawn", "touched"
+"""What the program is asked where a test fails: whether it drew random numbers, whether it used files."""
 
 OTHERS: dict[str, Callable[..., Any]] = {
     "get": getattr, "set": setattr, "del": delattr, "str": str, "repr": repr, "dir": dir, "vars": vars, "type": type,

@@ -74,9 +74,9 @@ class Pair:
 
     def _calls(self, case: Case, limits: Limits) -> Report:
         player, judge = self._ready()
-        job = {**_job(case), "most": limits.output}
+        job = _job(case)
         tests = [
-            {"case": part, "first": text not in case.tests[:i], **asdict(brief(str(text), case.entry_point))}
+            {"case": part, "first": text not in case.tests[:i], **asdict(brief(str(text), case.entry_point, part))}
             for i, (text, part) in enumerate(zip(case.tests, case.cases or [""] * len(case.tests), strict=True))
         ]
         with tempfile.TemporaryFile() as printed, open(os.devnull, "wb") as unseen, contextlib.ExitStack() as stack:

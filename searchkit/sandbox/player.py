@@ -7,19 +7,49 @@ and its answers are plain data that is compared elsewhere; so there is nothing t
 from __future__ import annotations
 
 import builtins
+import collections
 import functools
+import importlib
 import io
+import random
 import socket
 import sys
 import types
 from typing import Any
 
 from searchkit.sandbox import arrays, errors, libraries
-from searchkit.sandbox.operations import COMPARISONS, OPERATIONS, builtin_name, traits
+from searchkit.sandbox.limits import ANSWER
+from searchkit.sandbox.operations import COMPARISONS, DRAWN, OPERATIONS, TOUCHED, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
 from searchkit.sandbox.program import execute, module
-from searchkit.sandbox.remote import PLAIN
-from searchkit.sandbox.wire import FUNCTION, OBJECT, STARTED, Seen, pack, receive, send, shallow, unpack
+from searchkit.sandbox.remote import OVERRIDDEN, PLAIN
+from searchkit.sandbox.wire import (
+    FUNCTION,
+    KINDS,
+    LONG,
+    MUTABLE,
+    OBJECT,
+    STARTED,
+    UNKNOWN,
+    Cyclic,
+    Seen,
+    deeply,
+    encoded,
+    pack,
+    receive,
+    send,
+    shallow,
+    unpack,
+)
+
+
+def _fresh() -> int:
+    made = list[int]()
+    return sys.getrefcount(made)
+
+
+FRESH = _fresh()
+"""How often a container is referred to that a call has made and keeps nowhere."""
 
 
 def play(channel: socket.socket, job: dict[str, Any]) -> None:
@@ -40,21 +70,54 @@ class Player:
         self.module: types.ModuleType = program
         self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
+        self.touched: bool = False  # whether files were used
         self.printed: list[io.StringIO] = []
-        self.operations: dict[str, Any] = {**OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain}
+        self.theirs: dict[int, type] = {}  # classes that stand for exceptions of the tests' own
+        self.operations: dict[str, Any] = {
+            **OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain, "again": lambda n: self.objects[n],
+            "watch": self.watch, DRAWN: self.drawn, TOUCHED: lambda: self.touched,
+        }  # fmt: skip
 
     def answer(self, request: list[Any]) -> None:
+        """Do what was asked, and send what came of it."""
         seen = Seen()
         try:
             operation, packed = request
-            positional, named = unpack(packed, self.known, seen)
+            positional, named = deeply(unpack, packed, self.known, seen)
             given = list(seen.objects)
-            before = [shallow(one, self.number, seen) for one in given]
+            before = [deeply(shallow, one, self.number, seen) for one in given]
+            counts = list(map(sys.getrefcount, given))
             value = self.operations[operation](*positional, **dict(named))
-            reply = ["value", pack(value, self.number, seen), self.changes(given, before, seen), self.said()]
+            held = type(value) in MUTABLE and sys.getrefcount(value) > FRESH
+            more: list[Any] = [i for i, count in enumerate(map(sys.getrefcount, given)) if count > counts[i]]
         except BaseException as error:
-            reply = ["error", self.told(error)]
-        send(self.channel, reply)
+            body = encoded(["error", self.told(error)])
+        else:
+            body = self.crossing(value, given, before, seen, [*more, value] if held else more)
+        self.channel.sendall(body)
+
+    def crossing(self, value: Any, given: list[Any], before: list[Any], seen: Seen, held: list[Any]) -> bytes:
+        """The message for an answer. held: the places of arguments that are held here, and the answer if that is."""
+        try:
+            packed = self.packed(value, seen)
+            changes = deeply(self.changes, given, before, seen)
+            places = dict.fromkeys(one if type(one) is int else seen.place(one) for one in held)
+            kept = [[place, self.place(seen.objects[place])] for place in places if place is not None]
+            body: bytes = deeply(encoded, ["value", packed, changes, self.said(), kept])
+        except BaseException as error:
+            return encoded(["error", self.told(error)])
+        return body if len(body) <= ANSWER else encoded([UNKNOWN, LONG])
+
+    def packed(self, value: Any, seen: Seen) -> Any:
+        """The answer. What contains itself, or is nested too deep, crosses as an object: it equals no plain data."""
+        known = len(seen.objects)
+        try:
+            return deeply(pack, value, self.number, seen)
+        except (Cyclic, RecursionError):
+            seen.forget(known)
+            kind: Any = type(value)
+            own = [one for one in _traits(kind, object) if one not in COMPARISONS]
+            return {OBJECT: [self.place(value), own, library_of(kind)]}
 
     def changes(self, given: list[Any], before: list[Any], seen: Seen) -> list[Any]:
         """What the call made of its mutable arguments, as [place, value]: the caller sees it, as in one process."""
@@ -73,6 +136,21 @@ class Player:
         """From now on, answer with what a call prints, too."""
         sys.stdout, sys.stderr = self.printed = [io.StringIO(), io.StringIO()]
 
+    def watch(self) -> None:
+        """From now on, notice what is done with files."""
+        sys.addaudithook(self.notice)
+
+    def notice(self, event: str, _: Any) -> None:
+        self.touched = self.touched or event.startswith(("open", "os.", "shutil.", "tempfile.", "glob.", "sqlite3."))
+
+    def drawn(self) -> bool:
+        """Whether random numbers were drawn from the generators that a seed is for, or these were seeded."""
+        found = random.getstate() != random.Random(0).getstate()
+        if "numpy.random" in sys.modules:
+            numpy = sys.modules["numpy.random"]
+            found = found or repr(numpy.get_state()) != repr(numpy.RandomState(0).get_state())
+        return found
+
     def said(self) -> list[str]:
         texts = [stream.getvalue() for stream in self.printed]
         for stream in self.printed:
@@ -88,6 +166,8 @@ class Player:
             return {"raises": self.raises(value)}
         if name := builtin_name(value):
             return {"builtin": name}
+        if known := arrays.class_name(value):
+            return {"class": known}
         if arrays.is_scalar(value):
             return {"scalar": [pack(arrays.parts(value), self.number), pack(value.item(), self.number)]}
         base = base_of(value)
@@ -95,7 +175,8 @@ class Player:
         if base is None or COMPARISONS.intersection(own_ones):
             return {OBJECT: [self.place(value), own_ones if base is None else _traits(kind, object), library_of(kind)]}
         if base not in IMMUTABLE:
-            return {OBJECT: [self.place(value), [*_traits(kind, object), PLAIN], library_of(kind)]}
+            own = [*_traits(kind, object), PLAIN, *(OVERRIDDEN + name for name in own_ones)]
+            return {OBJECT: [self.place(value), own, library_of(kind)]}
         fields = [str(name) for name in getattr(kind, "_fields", ())] if base is tuple else []
         packed = pack(BASES[base](value), self.number)
         return {"like": [packed, kind.__name__, fields, self.place(value), own_ones]}
@@ -122,12 +203,39 @@ class Player:
         if tag == "scalar":
             return arrays.scalar(unpack(body[0], self.known), unpack(body[1], self.known))
         if tag == "like":
-            return unpack(body, self.known)
-        return lambda *args, **kwargs: self.call_back(body, args, kwargs)
+            packed, name, fields = body
+            value = unpack(packed, self.known)
+            return _tuples(name, tuple(fields))(*value) if fields else value
+        if tag == "class":
+            return arrays.known_class(*body)
+        if tag == "raises":
+            return self.their_class(body)
+        if tag == "error":
+            importlib.import_module(body[0])
+            return errors.known_class(body)
+        number, name, text = body
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return self.call_back(number, args, kwargs)
+
+        function.__name__, function.__qualname__, function.__doc__ = name, name, text
+        return function
+
+    def their_class(self, chain: list[list[Any]]) -> type:
+        """The class that stands for the first of the tests' classes of exceptions that are listed."""
+        for number, name, bases in reversed(chain):
+            if number not in self.theirs:
+                own = [self.theirs[one] if type(one) is int else errors.nearest(one) for one in bases]
+                self.theirs[number] = type(name, tuple(dict.fromkeys(own)), {"_sk_theirs": number})
+        return self.theirs[chain[0][0]]
 
     def told(self, error: BaseException) -> dict[str, Any]:
         """An exception, described for the tests' process."""
-        return {**errors.described(error, self.place), "library": libraries.lacking(error)}
+        return {
+            **errors.described(error, self.place),
+            "library": libraries.lacking(error),
+            "thrown": getattr(error, "_sk_thrown", None),
+        }
 
     def call_back(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         send(self.channel, [FUNCTION, number, pack((args, tuple(kwargs.items())), self.number)])
@@ -136,8 +244,17 @@ class Player:
             if message[0] == "value":
                 return unpack(message[1], self.known)
             if message[0] == "error":
-                raise errors.made(message[1])
+                told = message[1]
+                error: Any = errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
+                error._sk_thrown = told["thrown"]
+                raise error
             self.answer(message)  # the function called the program in turn
+
+
+@functools.cache
+def _tuples(name: str, fields: tuple[str, ...]) -> Any:
+    """A class of named tuples, as the tests have one."""
+    return collections.namedtuple(name, fields)
 
 
 @functools.cache
@@ -147,9 +264,15 @@ def _traits(kind: Any, base: Any) -> list[str]:
 
 @functools.cache
 def library_of(kind: Any) -> str:
-    """A class of a module that the program has imported, such as "sympy.Integer"; "" for the program's and Python's."""
+    """A class of a module that the program has imported, such as "sympy.Integer", or one of Python's own.
+
+    For a class of the program, the class of containers that it extends, as one of Python's own; "" if it extends none.
+    """
     root = str(getattr(kind, "__module__", "")).partition(".")[0]
-    return "" if root in ("program", "__main__", "builtins") else f"{root}.{kind.__name__}"
+    if root not in ("program", "__main__"):
+        return f"{root}.{kind.__name__}"
+    base = next((one for one in kind.__mro__ if one in KINDS), None)
+    return "" if base is None else f"builtins.{base.__name__}"
 
 
 def plain(value: Any) -> Any:

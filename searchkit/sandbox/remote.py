@@ -11,16 +11,27 @@ Runs inside the sandbox.
 
 from __future__ import annotations
 
+import collections
 import functools
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
 
-from searchkit.sandbox.operations import ASYNCHRONOUS, TRUSTED, VALUES, traits
+from searchkit.sandbox.operations import ASYNCHRONOUS, IN_PLACE, TRUSTED, VALUES, traits
 
 PLAIN = "plain"  # the trait of a container of a class of the program's own, whose contents can be asked for
+OVERRIDDEN = "own "  # with the name of an operator, the trait that such a class has made it its own
 
-
+CLASSES = {
+    f"builtins.{kind.__name__}": kind
+    for kind in (
+        types.GeneratorType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.MappingProxyType,
+        map, filter, zip, enumerate, reversed, memoryview, list, dict, set, frozenset, tuple, str, int, float, bytes,
+        bytearray, collections.deque, collections.Counter, collections.OrderedDict, collections.defaultdict,
+    )
+}  # fmt: skip
+"""Classes that are Python's own, or that a class of containers of the program extends, as the program names them."""
 COROUTINE = (
     "a coroutine, or what else an event loop drives, cannot cross from the program's process to that of the tests: the "
     "program must define a plain function, which may call asyncio.run itself"
@@ -93,6 +104,10 @@ class Remote:
 
     def __bool__(self) -> bool:
         if not _trusts(self):
+            if contents := _contents(self, "__bool__", "__len__"):
+                return bool(contents[0])
+            if _is_full(self):
+                return True
             raise _refused("an object of the program is neither true nor false: compare what it holds", self)
         return bool(self._sk_channel.ask("__bool__", self))
 
@@ -104,6 +119,10 @@ class Remote:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
+        """What `isinstance` asks. Of a class of Python's own, which every test knows, it may be told."""
+        known = object.__getattribute__(self, "_sk_library")
+        if known in CLASSES:
+            return CLASSES[known]
         raise _refused("of what class an object of the program is, only the program's own classes can tell", self)
 
     @property
@@ -149,13 +168,33 @@ def _refused(text: str, *values: Any) -> Exception:
     remotes = [remote for value in values if (remote := remote_of(value)) is not None]
     if any(not remote._sk_traits.isdisjoint(ASYNCHRONOUS) for remote in remotes):
         text = COROUTINE
-    elif library := next((name for one in remotes if (name := object.__getattribute__(one, "_sk_library"))), ""):
+    elif library := next((name for one in remotes if (name := _library(one))), ""):
         text = (
             f"an object of {library[:LONGEST_NAME]} stays in the program's process, and what it equals only its "
             "library says: the program must return int(...), float(...) or str(...) of it"
         )
     error: Exception = remotes[0]._sk_channel.opaque(text)
     return error
+
+
+def _library(remote: Remote) -> str:
+    """The class of a library whose object it is; "" for Python's own and the program's."""
+    known: str = object.__getattribute__(remote, "_sk_library")
+    return "" if known.startswith("builtins.") else known
+
+
+def _is_full(remote: Remote) -> bool:
+    """Whether Python takes it for true whatever it holds: an object of the standard library such as `re.Match`."""
+    known = _library(remote).partition(".")[0] in sys.stdlib_module_names
+    return known and remote._sk_traits.isdisjoint(("__bool__", "__len__", "__iter__", "__call__", *ASYNCHRONOUS))
+
+
+def _contents(remote: Remote, *operators: str) -> list[Any]:
+    """What is in a container of a class that has not changed these operators; nothing for all else."""
+    traits = remote._sk_traits
+    if PLAIN not in traits or any(OVERRIDDEN + name in traits for name in operators):
+        return []
+    return [remote._sk_channel.ask(PLAIN, remote)]
 
 
 def _driven(self: Remote, *args: Any) -> Any:
@@ -169,6 +208,8 @@ def _value(name: str) -> Callable[..., Any]:
 def _trusted(name: str) -> Callable[..., Any]:
     def asked(self: Remote, *args: Any) -> Any:
         if not _trusts(self, *args):
+            if name not in IN_PLACE and (contents := _contents(self, name)):
+                return TRUSTED[name](*contents, *args)
             raise _refused(
                 "what an object of a class of the program's own makes of an operator is not known to be right: "
                 "compare what it holds",

@@ -11,6 +11,7 @@ Runs inside the sandbox: imports nothing but the standard library.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import platform
 import struct
@@ -63,6 +64,9 @@ IOCTLS = (
 )  # is it a terminal, its size, bytes waiting, blocking, cloexec
 STREAMS = tuple(1 | flags for flags in (0, 0x800, 0x80000, 0x80800))  # a datagram socket can send to any address
 
+SOMEONE = 0x7FEDCBA9  # no process has this number
+LIBC = ctypes.CDLL(None, use_errno=True)
+
 Condition = tuple[int, int, tuple[int, ...]]  # offset of a word of the arguments, test, values one of which it must be
 
 
@@ -73,6 +77,12 @@ def supported() -> bool:
 
 def program(pid: int) -> bytes:
     """The filter for the process `pid`, as the kernel reads it."""
+    return template().replace(struct.pack("I", SOMEONE), struct.pack("I", pid))
+
+
+@functools.cache
+def template(pid: int = SOMEONE) -> bytes:
+    """The filter for a process to be named. Made once, before processes are forked."""
     column, machine = MACHINES[platform.machine()]
     code = [_one(LOAD, 4), _one(EQUAL, machine, 1, 0), _one(RETURN, KILL_PROCESS), _one(LOAD, 0)]
     for numbers in ALLOWED.values():
@@ -86,7 +96,7 @@ def program(pid: int) -> bytes:
 
 def install() -> None:
     """Put the filter on this process, with all threads that it will have. Raises `OSError` where that is refused."""
-    code, libc = program(os.getpid()), ctypes.CDLL(None, use_errno=True)
+    code, libc = program(os.getpid()), LIBC
     text = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(text))
     for option, value, more in ((38, 1, 0), (22, 2, header)):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP

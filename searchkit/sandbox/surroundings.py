@@ -1,35 +1,55 @@
 """What a test does to its surroundings, which are not the program's: the two run in processes of their own.
 
 Files, seeds, the clock and warnings of the one are not there in the other. A test that fails and uses them may have
-failed for that; one that replaces names of modules measures something that the program never sees.
+failed for that; one that replaces names of modules measures something that the program never sees. What a name means
+is read from the test's imports: a method `exists` of the program's, or a variable `patch`, is none of these.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
+from collections.abc import Iterable, Iterator
 
-REPLACES = {"patch", "mock", "monkeypatch", "Mock", "MagicMock", "AsyncMock", "assertNoLogs", "testmod"}
+from searchkit.sandbox.operations import DRAWN, TOUCHED
+
+REPLACES = ("unittest.mock", "mock", "pytest.MonkeyPatch", "doctest.testmod", "doctest.testfile")
 STREAMS = {"stdout", "stderr"}  # the program's prints are handed to whatever stands there
-APART = {
-    "open", "tempfile", "mkdir", "makedirs", "chdir", "write_text", "write_bytes", "copyfile", "connect",
-    "NamedTemporaryFile", "TemporaryDirectory", "mkdtemp", "mkstemp", "environ", "putenv", "seed", "set_state",
-    "RandomState", "catch_warnings", "warns", "assertWarns", "assertWarnsRegex", "assertLogs", "simplefilter",
-    "filterwarnings", "getsource", "signature", "isgeneratorfunction", "iscoroutinefunction", "getrefcount",
-    "is_alive", "active_count", "tracemalloc", "get_type_hints", "exists", "isfile", "isdir", "listdir", "unlink",
-    "figure", "gcf", "gca",
+FILES = (
+    "open", "io.open", "codecs.open", "tempfile", "shutil", "glob", "os.environ", "os.mkdir", "os.makedirs", "os.chdir",
+    "os.remove", "os.unlink", "os.rmdir", "os.removedirs", "os.rename", "os.replace", "os.listdir", "os.scandir",
+    "os.walk", "os.stat", "os.getcwd", "os.open", "os.path.exists", "os.path.isfile", "os.path.isdir",
+    "os.path.getsize", "os.path.getmtime", "os.path.lexists", "os.access", "os.chmod", "os.symlink", "os.link",
+    "sqlite3.connect",
+)  # fmt: skip
+PATHS = {
+    "exists", "is_file", "is_dir", "write_text", "write_bytes", "read_text", "read_bytes", "mkdir", "rmdir", "unlink",
+    "touch", "iterdir", "glob", "rglob", "stat", "rename", "open",
 }  # fmt: skip
+SEEDS = ("random.seed", "random.setstate", "numpy.random.seed", "numpy.random.set_state")
+OTHERS = (
+    "os.putenv", "os.getenv", "os.unsetenv", "warnings", "pytest.warns", "pytest.deprecated_call", "inspect",
+    "sys.getrefcount", "threading.active_count", "threading.enumerate", "tracemalloc", "typing.get_type_hints",
+    "dataclasses.asdict", "dataclasses.astuple", "dataclasses.fields", "dataclasses.replace",
+    "dataclasses.is_dataclass", "matplotlib", "sys.setrecursionlimit", "decimal.getcontext", "decimal.setcontext",
+    "decimal.localcontext", "locale.setlocale", "sys.path", "sys.modules", "sys.argv",
+)  # fmt: skip
+METHODS = {"assertWarns", "assertWarnsRegex", "assertLogs", "assertNoLogs"}
+LONGEST_CHAIN = 8  # names with dots between them
 
 
 def unseen(nodes: list[ast.AST]) -> str:
     """Why a test of these nodes cannot be judged here; "" if it can."""
-    modules, set_ones = set[str](), list[ast.Attribute]()
+    meanings, set_ones = _meanings(nodes), list[ast.Attribute]()
+    modules = {name for node in nodes if isinstance(node, ast.Import) for name in map(_bound, node.names)}
     for node in nodes:
-        for name in _names(node):
-            if name in REPLACES:
-                return f"the test uses {name}, which replaces names in its own process: the program does not see it"
-        if isinstance(node, ast.Import):
-            modules |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        name = _means(node, meanings)
+        if _is_among(name, REPLACES):
+            used = name.rpartition(".")[2]
+            return f"the test uses {used}, which replaces names in its own process: the program does not see it"
+        if isinstance(node, ast.ImportFrom) and _is_among(node.module or "", REPLACES) and node.names[0].name == "*":
+            return f"the test imports all of {node.module}, which replaces names in its own process"
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
             target = node.value if isinstance(node, ast.Subscript) else node
             set_ones += [target] if isinstance(target, ast.Attribute) else []
     for one in set_ones:
@@ -38,15 +58,68 @@ def unseen(nodes: list[ast.AST]) -> str:
     return ""
 
 
-def apart(nodes: list[ast.AST]) -> str:
-    """What of the test's surroundings the program lacks; "" if nothing."""
-    found = sorted(APART.intersection(name for node in nodes for name in _names(node)))
-    return f"the test uses {found[0]}, and the program runs in another process" if found else ""
+def apart(nodes: list[ast.AST], taken: Iterable[str] = ()) -> list[list[str]]:
+    """What of the test's surroundings the program lacks, as [question, sentence].
+
+    The question is what to ask the program if the test fails, "" if it is not told by the program. taken: names that
+    are the program's.
+    """
+    meanings = _meanings(nodes)
+    own = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)} | {*taken}
+    own |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    paths = any(one.partition(".")[0] == "pathlib" for one in meanings.values())
+    found = dict[str, str]()
+    for node in nodes:
+        name = _means(node, meanings) or _builtin(node, own)
+        if isinstance(node, ast.Attribute) and node.attr in METHODS:
+            found.setdefault("", node.attr)
+        elif isinstance(node, ast.Attribute) and paths and node.attr in PATHS:
+            found.setdefault(TOUCHED, node.attr)
+        elif name:
+            for question, names in (("", OTHERS), (DRAWN, SEEDS), (TOUCHED, FILES)):
+                if _is_among(name, names):
+                    found.setdefault(question, name)
+    return [
+        [question, f"the test uses {name.rpartition('.')[2]}, and the program runs in another process"]
+        for question, name in sorted(found.items())
+    ]
 
 
-def _names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Name):
-        return [node.id]
-    if isinstance(node, ast.Attribute):
-        return [node.attr]
-    return node.name.split(".") if isinstance(node, ast.alias) else []
+def _meanings(nodes: list[ast.AST]) -> dict[str, str]:
+    """Of each imported name, what of which module it is, such as "unittest.mock.patch"."""
+    return dict(pair for node in nodes for pair in _imported(node))
+
+
+def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield (alias.asname, alias.name) if alias.asname else (_bound(alias), _bound(alias))
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        for alias in node.names:
+            yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+
+
+def _bound(alias: ast.alias) -> str:
+    """The name that an import gives a module."""
+    return alias.asname or alias.name.partition(".")[0]
+
+
+def _means(node: ast.AST, meanings: dict[str, str]) -> str:
+    """What of which module a name with dots stands for; "" for all else."""
+    attributes = list[str]()
+    while isinstance(node, ast.Attribute) and len(attributes) < LONGEST_CHAIN:
+        attributes.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in meanings:
+        return ""
+    return ".".join([meanings[node.id], *reversed(attributes)])
+
+
+def _builtin(node: ast.AST, own: set[str]) -> str:
+    """The name of one of Python's own functions."""
+    return node.id if isinstance(node, ast.Name) and node.id not in own and hasattr(builtins, node.id) else ""
+
+
+def _is_among(name: str, names: Iterable[str]) -> bool:
+    """Whether it is one of these or a part of one."""
+    return any(name == one or name.startswith(one + ".") for one in names)

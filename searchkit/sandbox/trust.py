@@ -38,6 +38,7 @@ def _is_class(nodes: list[ast.AST], name: str) -> bool:
     aliases = {name, *_aliases(nodes, name)}
     makes = functools.partial(_makes, aliases=aliases)
     held = {text for node in nodes for target in _targets(node, makes) for text in _texts(target)}
+    held -= {text for node in nodes for text in _others(node, makes)}
     return any(_shows(node, aliases, held, makes) for node in nodes)
 
 
@@ -97,6 +98,20 @@ def _targets(node: ast.AST, makes: Callable[[ast.AST], bool]) -> list[ast.AST]:
         return [node.target]
     if isinstance(node, ast.withitem) and node.optional_vars is not None and makes(node.context_expr):
         return [node.optional_vars]
+    return []
+
+
+def _others(node: ast.AST, makes: Callable[[ast.AST], bool]) -> list[str]:
+    """What is given a value that it did not make: a name that is used twice says nothing of the first value."""
+    if isinstance(node, ast.arg):
+        return [node.arg]
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.For | ast.comprehension | ast.withitem):
+        if _targets(node, makes):
+            return []
+        targets = [
+            getattr(node, "target", None), getattr(node, "optional_vars", None), *getattr(node, "targets", ())
+        ]  # fmt: skip
+        return [text for one in targets if one is not None for text in _texts(one)]
     return []
 
 

@@ -12,6 +12,7 @@ import itertools
 import json
 import socket
 import struct
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
@@ -20,12 +21,17 @@ from fractions import Fraction
 from typing import Any
 
 from searchkit.sandbox import arrays
+from searchkit.sandbox.limits import ANSWER
 
 HEADER = struct.Struct(">I")
 EXACT = 2**53  # integers up to here are written as they are
 OBJECT, FUNCTION = "object", "function"  # tags of what is known by number: on the program's side, on the tests'
 LIST, REFERENCE = "list", "reference"
+UNKNOWN = "unknown"  # what the program's process says of an answer that cannot cross
+LONG = f"an answer of more than {ANSWER:,} bytes cannot be handed to the tests"
 STARTED, END = "started", "end"  # what the tests' process says before and after the tests
+DEEP = 20_000  # the limit of recursion while a message is made or read: values may be nested deeper than calls
+MOST_DIGITS, MOST_POWER = 100_000, 100_000  # of a fraction and a decimal: a short text may stand for a huge number
 
 # tag: the type, its parts in a row, and the value made of them. A type that is not here is the sender's business.
 TAGS: dict[str, tuple[type, Callable[[Any], Iterable[Any]], Callable[[list[Any]], Any]]] = {
@@ -41,22 +47,40 @@ TAGS: dict[str, tuple[type, Callable[[Any], Iterable[Any]], Callable[[list[Any]]
     ),
     "set": (set, iter, set),
     "frozenset": (frozenset, iter, frozenset),
-    "deque": (deque, iter, deque),
+    "default": (
+        defaultdict,
+        lambda mapping: [mapping.default_factory, *itertools.chain(*mapping.items())],
+        lambda parts: defaultdict(parts[0], _pairs(dict, parts[1:])),
+    ),
+    "deque": (deque, lambda queue: [queue.maxlen, *queue], lambda parts: deque(parts[1:], parts[0])),
+    "keys": (type({}.keys()), iter, lambda parts: dict.fromkeys(parts).keys()),
+    "values": (type({}.values()), iter, lambda parts: dict(enumerate(parts)).values()),
+    "items": (type({}.items()), lambda pairs: itertools.chain(*pairs), lambda parts: _pairs(dict, parts).items()),
     "bytes": (bytes, lambda data: [data.hex()], lambda parts: bytes.fromhex(parts[0])),
     "bytearray": (bytearray, lambda data: [data.hex()], lambda parts: bytearray.fromhex(parts[0])),
     "complex": (complex, lambda z: [z.real, z.imag], lambda parts: complex(*parts)),
     "range": (range, lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts)),
     "slice": (slice, lambda s: [s.start, s.stop, s.step], lambda parts: slice(*parts)),
-    "fraction": (Fraction, lambda number: [str(number)], lambda parts: Fraction(parts[0])),
-    "decimal": (Decimal, lambda number: [str(number)], lambda parts: Decimal(parts[0])),
+    "fraction": (
+        Fraction,
+        lambda number: [f"{number.numerator:x}", f"{number.denominator:x}"],
+        lambda parts: Fraction(int(_short(parts[0]), 16), int(_short(parts[1]), 16)),
+    ),
+    "decimal": (Decimal, lambda number: [str(number)], lambda parts: _bounded(Decimal(_short(parts[0])))),
     "datetime": (datetime, lambda at: [at.isoformat()], lambda parts: datetime.fromisoformat(parts[0])),
     "date": (date, lambda at: [at.isoformat()], lambda parts: date.fromisoformat(parts[0])),
     "time": (time, lambda at: [at.isoformat()], lambda parts: time.fromisoformat(parts[0])),
     "timedelta": (timedelta, lambda t: [t.days, t.seconds, t.microseconds], lambda parts: timedelta(*parts)),
     "array": (arrays.Array, arrays.parts, arrays.made),
 }
-KINDS: dict[type, str] = {kind: tag for tag, (kind, _, _) in TAGS.items()} | {defaultdict: "dict"}
+KINDS: dict[type, str] = {kind: tag for tag, (kind, _, _) in TAGS.items()}
 MUTABLE = (list, dict, set, bytearray, deque, Counter, OrderedDict, defaultdict)
+NESTED = {list, dict}  # of JSON
+TEXTS = {str, float, bool, type(None)}  # what is the same as JSON, whatever its value
+
+
+class Cyclic(ValueError):
+    """A container that contains itself."""
 
 
 class Seen:
@@ -65,18 +89,34 @@ class Seen:
     def __init__(self) -> None:
         self.objects: list[Any] = []
         self._places: dict[int, int] = {}
+        self._open: set[int] = set()
+
+    def enter(self, value: Any) -> None:
+        """Begin with the parts of a container. Raises `Cyclic` within these."""
+        if id(value) in self._open:
+            raise Cyclic
+        self._open.add(id(value))
 
     def add(self, value: Any) -> None:
+        """A container whose parts are known."""
+        self._open.discard(id(value))
         if type(value) in MUTABLE or arrays.is_array(value):
             self._places[id(value)] = len(self.objects)
             self.objects.append(value)
+
+    def forget(self, known: int) -> None:
+        """All but the first ones: the other side did not come across them."""
+        self.objects = self.objects[:known]
+        self._places = {id(one): i for i, one in enumerate(self.objects)}
+        self._open = set()
 
     def place(self, value: Any) -> int | None:
         return self._places.get(id(value))
 
 
 def pack(value: Any, number: Callable[[Any], Any], seen: Seen | None = None) -> Any:
-    """`value` as JSON; `number` says what stands for a part that is no plain data. Raises for cycles.
+    """`value` as JSON; `number` says what stands for a part that is no plain data. Raises `Cyclic`, or without `seen`
+    `RecursionError`, for what contains itself.
 
     seen: the mutable containers that the other side knows already; those of `value` are added behind them.
     """
@@ -91,6 +131,7 @@ def pack(value: Any, number: Callable[[Any], Any], seen: Seen | None = None) -> 
     place = seen.place(value)
     if place is not None:
         return {REFERENCE: place}
+    seen.enter(value)
     packed = shallow(value, number, seen)
     seen.add(value)
     return packed
@@ -99,8 +140,16 @@ def pack(value: Any, number: Callable[[Any], Any], seen: Seen | None = None) -> 
 def shallow(value: Any, number: Callable[[Any], Any], seen: Seen | None) -> Any:
     """A container with all its parts, whether it is known or not."""
     tag = KINDS.get(type(value), "array")
-    parts = [pack(part, number, seen) for part in TAGS[tag][1](value)]
+    parts = list(TAGS[tag][1](value))
+    if not _is_plain(parts):
+        parts = [pack(part, number, seen) for part in parts]
     return parts if tag == LIST else {tag: parts}
+
+
+def _is_plain(parts: list[Any]) -> bool:
+    """Whether they are the same as JSON. Long lists are of one kind, and need no look at each part in Python."""
+    kinds = set(map(type, parts))
+    return kinds <= TEXTS or (kinds == {int} and min(parts) > -EXACT and max(parts) < EXACT)
 
 
 def unpack(packed: Any, known: Callable[[str, Any], Any], seen: Seen | None = None) -> Any:
@@ -122,7 +171,8 @@ def unpack(packed: Any, known: Callable[[str, Any], Any], seen: Seen | None = No
 def contents(packed: Any, known: Callable[[str, Any], Any], seen: Seen | None) -> Any:
     """What `shallow` packed, as a container of its own."""
     tag, body = next(iter(packed.items())) if isinstance(packed, dict) else (LIST, packed)
-    return TAGS[tag][2]([unpack(part, known, seen) for part in body])
+    plain = type(body) is list and NESTED.isdisjoint(map(type, body))
+    return TAGS[tag][2](body if plain else [unpack(part, known, seen) for part in body])
 
 
 def refill(target: Any, value: Any) -> None:
@@ -136,14 +186,41 @@ def refill(target: Any, value: Any) -> None:
         target.update(value) if isinstance(target, dict | set) else target.extend(value)
 
 
+def deeply(function: Callable[..., Any], *args: Any) -> Any:
+    """What it returns, where values may be nested deeper than calls may."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, DEEP))
+    try:
+        return function(*args)
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _short(text: str) -> str:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number of more than {MOST_DIGITS:,} digits")
+    return text
+
+
+def _bounded(number: Decimal) -> Decimal:
+    if number.is_finite() and abs(number.adjusted()) > MOST_POWER:
+        raise ValueError(f"a decimal beyond 10 to the power of {MOST_POWER:,}")
+    return number
+
+
 def _pairs(made: Callable[[Any], Any], parts: list[Any]) -> Any:
     return made(zip(parts[::2], parts[1::2], strict=True))
 
 
+def encoded(message: Any) -> bytes:
+    """The bytes of one message."""
+    body = json.dumps(message).encode()
+    return HEADER.pack(len(body)) + body
+
+
 def send(stream: socket.socket, message: Any) -> None:
     """One message."""
-    body = json.dumps(message).encode()
-    stream.sendall(HEADER.pack(len(body)) + body)
+    stream.sendall(encoded(message))
 
 
 def receive(stream: socket.socket, most: int) -> Any:

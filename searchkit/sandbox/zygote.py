@@ -49,6 +49,7 @@ def main() -> None:
         importlib.import_module(name)
     libraries.preload(config["libraries"])
     libraries.guard(config["libraries"])
+    seccomp.template()
     os.chdir(config["scratch"])
     if config["level"] != "none":
         _give_up_privileges()
@@ -122,7 +123,7 @@ def _child(job: dict[str, Any], handles: list[int], level: str) -> NoReturn:
     try:
         limits.apply(limits.Limits(**job["limits"]))
         if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            seccomp.LIBC.prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if level != "none":
             seccomp.install()
         for seed in _generators():  # the program's own: the same program does the same each time

@@ -59,6 +59,19 @@ def drawn(*replies, **options):
         ("def solution():\n    return 42\nprint(solution())", "42"),
         ("def solution():\n    return 41\nanswer = 42", "41"),  # in the order of the names
         ("answer = 41\nans = 42", "41"),
+        ("solution = [41]\nanswer = 42", "42"),  # `solution` is a function, or what an equation has
+        ("solution = 41\nans = 42\nprint(43)", "42"),
+        ("solution = 42", "42"),
+        ("def ans(): return 42\nanswer = 41", "42"),
+        ("from functools import partial\nsolution = partial(int, '42')", "42"),
+        ("import math as ans\nprint(42)", "42"),
+        (
+            "import threading, time\ndef late():\n    time.sleep(0.2)\n    print('late')\n"
+            "threading.Thread(target=late).start()\nans = 42",
+            "42",
+        ),
+        ("import atexit\natexit.register(print, 'bye')\ndef solution(): return 42", "42"),
+        ("import atexit\natexit.register(print, 42)", "42"),
         ("answer = 41\nprint('so', 42)", "41"),
         ("def solution(n):\n    return n\nprint(solution(5))", "5"),  # cannot be called without arguments
         ("def solution(n=4):\n    return n", "4"),
@@ -148,6 +161,9 @@ def test_floats_of_numpy_have_as_many():
         (fenced("import os\nos._exit(3)"), "the program ended: exit status 3"),
         (fenced("def solution(:"), "SyntaxError"),
         (fenced("def solution():\n    return object()"), "it printed nothing"),  # an address is no answer
+        (fenced("ans = [object()]"), "it printed nothing"),
+        (fenced("ans = {'x': (1, lambda: 2)}"), "it printed nothing"),
+        (fenced("import math as ans"), "it printed nothing"),
         (fenced("async def solution():\n    return 42"), "it printed nothing"),
         (fenced("ans = '1' * 20_000"), "an answer of more than 10,000 characters"),
         (fenced("print('1' * 2_000_000)"), "output limit"),

@@ -89,9 +89,21 @@ def _needed(function: Function) -> list[str]:
     """The arguments that have no default."""
     given = function.args
     positional = [*given.posonlyargs, *given.args]
-    first = len(positional) - len(given.defaults)
+    first = len(positional) - len(given.defaults) - _patched(function)
     keywords = [one for one, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is None]
     return [one.arg for one in (*positional[:first], *keywords)]
+
+
+def _patched(function: Function) -> int:
+    """How many of its last arguments `unittest.mock.patch` supplies. (Such a test is not judged, and others are.)"""
+    supplied = 0
+    for one in getattr(function, "decorator_list", []):
+        if isinstance(one, ast.Call) and not any(keyword.arg == "new" for keyword in one.keywords):
+            name = ast.unparse(one.func)
+            supplied += (name.endswith("patch") and len(one.args) == 1) or (
+                name.endswith("patch.object") and len(one.args) == 2
+            )
+    return supplied
 
 
 # ---------------------------------------------------------------- classes

@@ -16,6 +16,7 @@ from searchkit.answers.programs.wrapped import unwrapped
 from searchkit.answers.thoughts import without_thoughts
 
 _READS = re.compile(r"\binput\b|\bstdin\b|\bopen\(0|\bfileinput\b|\bos\.read\b")
+_TYPES = re.compile(r"\bstdin[ \t]*=[ \t]*(?:\w+\.)?StringIO\(\s*[rf]?[\"']")  # a demonstration: it types itself
 GENERIC = ("code", "text", "txt", "plaintext", "plain", "none", "program", "solution")
 _SPAN = re.compile(r"(?<!`)`((?:async )?def [^`]{1,2000})`(?!`)")
 _FUTURE = re.compile(r"^from __future__ import[^\n]*\n", re.MULTILINE)
@@ -148,7 +149,8 @@ def _doing(codes: Sequence[Code], found: Sequence[Piece], reads: bool) -> str | 
     mine = [at for at, code in enumerate(codes) if code.label in kinds and code.scope.says]
     if reads:
         acting = [at for at in mine if codes[at].scope.acts]
-        mine = [at for at in acting if _READS.search(codes[at].text)] or acting or mine
+        reading = [at for at in acting if _READS.search(codes[at].text)]
+        mine = [at for at in reading if not _TYPES.search(codes[at].text)] or reading or acting or mine
     return _joined(codes, _closure(codes, {mine[-1]})) if mine else None
 
 

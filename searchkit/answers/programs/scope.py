@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import symtable
 import threading
 import warnings
@@ -73,9 +74,13 @@ def quiet() -> Iterator[None]:
         yield
 
 
+MOST_FIELDS = 5000  # braces of a text with f-strings: Python's parser takes time that is quadratic in their fields
+_FORMATTED = re.compile(r"\b(?:[fF][rR]?|[rR][fF])[\"']")
+
+
 def parsed(text: str) -> ast.Module | None:
-    """The tree of a text; None if it is no Python or too long."""
-    if len(text) > LONGEST:
+    """The tree of a text; None if it is no Python, too long, or has more fields in f-strings than Python can read."""
+    if len(text) > LONGEST or (text.count("{") > MOST_FIELDS and _FORMATTED.search(text)):
         return None
     try:
         return ast.parse(text)
@@ -119,7 +124,17 @@ def says(node: ast.stmt) -> bool:
         return node.value is not None
     if not isinstance(node, ast.Expr):
         return True
-    return not all(isinstance(one, _INERT) for one in ast.walk(node.value))
+    return not all(isinstance(one, _INERT) and not _fails(one) for one in ast.walk(node.value))
+
+
+def _fails(node: ast.AST) -> bool:
+    """Whether it divides by the number 0, which no output does."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
+        and isinstance(node.right, ast.Constant)
+        and node.right.value == 0
+    )
 
 
 def _is_text(node: ast.stmt) -> bool:

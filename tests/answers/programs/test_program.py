@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from searchkit.answers.programs import LONGEST, program
+from searchkit.answers.programs.scope import parsed
 from tests.answers.programs.replies import CONTINUING, NOT_CONTINUING, PROMPT, RIGHT, WRONG, many
 
 ROOT = Path(__file__).parents[3]
@@ -273,3 +274,42 @@ def test_hostile_texts_are_only_parsed(text, label):
     """What breaks a parser ends there, and is handed on."""
     assert isinstance(program(label + text, ("sq",)), str)
     assert isinstance(program(label + text, ("sq",), PROMPT), str)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['x = f"' + "{a}" * 6000 + '"', "x = F'''" + "{a}\n" * 6000 + "'''", "x = (" + 'rf"{a}" ' * 6000 + ")"],
+    ids=["one", "lines", "many"],
+)
+def test_no_more_fields_are_parsed_than_python_reads_in_linear_time(text):
+    assert parsed(text) is None
+    assert parsed(text.replace("{a}", "a")) is not None
+
+
+def test_other_braces_are_parsed_however_many():
+    assert parsed("x = [" + "{}, " * 6000 + "]") is not None
+    assert parsed('x = f"' + "{a}" * 400 + '"') is not None
+
+
+READING = "a, b = map(int, input().split())\nprint(a + b)"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["sys.stdin = io.StringIO('5 6')", 'sys.stdin = StringIO("""5 6\n""")', "sys.stdin=io.StringIO(\n    '5 6')"],
+)
+def test_a_block_that_types_its_own_input_is_no_script(shown):
+    demonstration = f"import io, sys\n{shown}\nprint(11)"
+    text = f"```python\n{READING}\n```\nTo test it:\n```python\n{demonstration}\n```"
+    assert program(text, reads=True).strip() == READING
+    alone = f"```python\n{demonstration}\n```"
+    assert program(alone, reads=True).strip() == demonstration
+
+
+@pytest.mark.parametrize("last", ["1/0", "5 // 0", "print(1)\n7 % 0"])
+def test_a_line_that_fails_is_no_output(last):
+    assert program(f"{READING}\n{last}", reads=True).strip() == f"{READING}\n{last}"
+
+
+def test_a_fraction_may_be_output():
+    assert program(f"{READING}\n1/2", reads=True).strip() == READING

@@ -110,6 +110,53 @@ def test_no_object_of_a_wrong_program_is_what_was_expected(tests, text):
     assert judged(tests, text) is not True
 
 
+CLASSES = [
+    ("b = Z(1)\nassert b.x == 1\nassert adder(3)(4) == 7", "def adder(x): return Z\n"),
+    ("b = Z(1)\nassert b.x == 1\nassert adder()[0](4) == 7", "def adder(): return [Z]\n"),
+    ("b = Z(1)\nassert b.x == 1\nassert adder()['f'](4) == 7", "def adder(): return {'f': Z}\n"),
+    ("assert Z(1).x == 1\nassert list(map(adder(), [3])) == [9]", "def adder(): return Z\n"),
+    ("assert Z(1).x == 1\nadd = adder()\nassert sorted([3], key=add) and add(3) == 9", "def adder(): return Z\n"),
+    ("assert Z(1).x == 1\nassert next(adder())(3) == 9", "def adder(): yield Z\n"),
+    ("assert Z(1).x == 1 and Add(4) == 7", "Add = Z\n"),
+    ("assert Add(4) == 7\nassert Z(1).x == 1", "Add = Z\n"),
+    ("assert add(4) == 7\nassert Z(1).x == 1", "add = Z\n"),
+    ("s = Z()\nassert s.f(3) == 9", "Z.f = Z\n"),
+    ("assert Z().f(3) == 9", "Z.f = Z\n"),
+    ("assert Z.f(3) == 9", "Z.f = Z\n"),
+    (T + "  def setUp(self): self.s = Z()\n  def test_a(self): self.assertEqual(self.s.f(3), 9)", "Z.f = Z\n"),
+]
+
+
+@pytest.mark.parametrize(("tests", "text"), CLASSES)
+def test_a_class_that_is_returned_may_stand_for_a_function(tests, text):
+    assert judged(tests, LIAR + text) is not True
+
+
+OF_CLASSES = "class V:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return s.x == getattr(o, 'x', o)\n"
+
+
+def test_asking_for_the_type_of_an_object_changes_nothing():
+    assert passed("v = V(1)\nassert v.x == 1 and type(v) is V and v.__class__ is V\nassert V(3) == 3", OF_CLASSES)
+
+
+REUSED = [
+    "r = Find_Max([1, 2])\nassert r == 2\nr = run()\nassert r.value == 3",
+    "for r in [Find_Max([1, 2])]: assert r == 2\nfor r in [run()]: assert r.value == 3",
+    "def show(r): return r.value\nr = Find_Max([1, 2])\nassert r == 2\nassert show(run()) == 3",
+    "if (r := Find_Max([1, 2])) != 2: raise ValueError\nassert [r.value for r in [run()]] == [3]",
+    T + "  def test_a(self):\n    r = Find_Max([1])\n    self.assertEqual(r, 1)\n"
+    "  def test_b(self):\n    r = run()\n    self.assertEqual(r.value, 3)",
+    T + "  def test_a(self):\n    self.r = Find_Max([1])\n    self.assertEqual(self.r, 1)\n"
+    "  def test_b(self):\n    self.r = run()\n    self.assertEqual(self.r.value, 3)",
+]
+
+
+@pytest.mark.parametrize("tests", REUSED)
+def test_a_name_that_is_used_twice_shows_no_class(tests):
+    text = "class Run:\n    value = 3\ndef run(): return Run()\ndef Find_Max(x): return Z()\n"
+    assert judged(tests, LIAR + text) is not True
+
+
 # ---------------------------------------------------------------- exception classes of Python's own
 
 OWN = [
