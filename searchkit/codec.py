@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.kinds import is_number, told
 from searchkit.types import (
     Image,
     Message,
@@ -94,7 +96,7 @@ def dump_row(
 def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage, Sequence[Mapping[str, Any]]]:
     """What `dump_row` stored."""
     stored = json.loads(text)
-    return _load_sample(stored, codec), Usage(**stored.get("retried", {})), stored.get("inside", ())
+    return _load_sample(stored, codec), _load_usage(stored.get("retried", {})), stored.get("inside", ())
 
 
 def content_of(sample: Sample[Any]) -> bytes:
@@ -103,6 +105,13 @@ def content_of(sample: Sample[Any]) -> bytes:
         return dump_sample(sample).encode()
     except ConfigError:
         return f"{sample.finish}\0{sample.text}".encode("utf-8", "surrogatepass")
+
+
+def _load_usage(stored: Mapping[str, Any]) -> Usage:
+    for name, amount in stored.items():
+        if not is_number(amount) or not 0 <= amount < math.inf:
+            raise ValueError(f"{name} is {told(amount)}")
+    return Usage(**stored)
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
@@ -142,7 +151,7 @@ def _load_sample(stored: dict[str, Any], codec: Codec | None) -> Sample[Any]:
         _load_message(stored["message"]) if "message" in stored else None,
         stored["finish"],
         stored.get("stop_reason"),
-        Usage(**stored.get("usage", {})),
+        _load_usage(stored.get("usage", {})),
         None if ids is None else tuple(ids),
         None if logprobs is None else tuple(Token(t, p, tuple((a, b) for a, b in top)) for t, p, top in logprobs),
         tuple(StepSpan(*s) for s in stored.get("steps", ())),

@@ -221,6 +221,7 @@ class Run(ABC):
         limit: int | None,
         choices: int = 1,
         describe: Callable[[str], str] = str,
+        price: Callable[[int, int], float] | None = None,
     ) -> Sample[str]:
         """One model call that the agent which is called here makes by itself: held, counted, seeded and journaled.
 
@@ -231,6 +232,7 @@ class Run(ABC):
         - limit: the tokens that the agent allows itself, for each of `choices`; None if it does not say. Then, under a
           ceiling on tokens, it is the attempt's `max_tokens`, else what is left once its other calls have ended.
         - describe: what of the answer stands in the trace.
+        - price: dollars of so many tokens read and written, for calls of which nobody knows what they cost.
 
         The attempt is then no model call itself. Raises `BudgetExhausted`, after which the attempt ends as out of
         budget if its agent fails, and `AttemptEnded`.

@@ -249,8 +249,9 @@ class Usage:
     - prompt_tokens: tokens read.
     - cached_tokens: the part of them that the server still knew.
     - generated_tokens: tokens written.
-    - estimated_tokens: the part of generated_tokens that nobody reported (timed-out and cancelled calls), charged at
-      the worst case.
+    - estimated_tokens: the part of prompt_tokens and generated_tokens that nobody reported. Of calls that were cut off,
+      and of servers that do not count: what was written is charged at the call's limit, or, of an answer without one,
+      estimated from its text; what was read is guessed.
     - usd: money, by the backend's prices.
     - cpu_seconds: of verifiers, in this process.
     - longest_context: the most prompt and generated tokens of a single call.

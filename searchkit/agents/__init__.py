@@ -1,10 +1,11 @@
 """Agents: code of others that calls models by itself, each of its calls a call of the search.
 
 Read `exchange.py` first (an HTTP request and its answer, as values), then `relayed.py`: what happens to a model call of
-an agent, whichever door it came by; `seeds.py` notices attempts that come out equal. `upstream.py` is where it goes,
-and `direct.py` the connections by which it gets there. The doors: `transports.py` for Python frameworks that take an
-HTTP client, `litellm.py` for litellm, and `endpoint.py`, a URL for everything else, behind which the gateway of
-`searchkit.serving` listens.
+an agent, whichever door it came by, and `received.py`: what its server's answer is charged, or why it is none;
+`seeds.py` notices attempts that come out equal. `upstream.py` is where a call goes, `direct.py` the connections by
+which it gets there, and `secrets.py` keeps its keys out of what comes back. The doors: `transports.py` for Python
+frameworks that take an HTTP client, `litellm.py` for litellm, and `endpoint.py`, a URL for everything else, behind
+which the gateway of `searchkit.serving` listens.
 """
 
 from searchkit.agents.endpoint import Endpoint

@@ -6,14 +6,16 @@ httpx looks at every idle connection before each request (64 of them: 2 ms); see
 from __future__ import annotations
 
 import asyncio
+import zlib
 from urllib.parse import quote, urlsplit
 
-from searchkit.agents.exchange import Answer, Ask, again
+from searchkit.agents.exchange import Answer, Ask, again, redirected
 from searchkit.calls import CallError
 from searchkit.http import Broken, HTTPReply, Pool, Unreachable, proxied
 from searchkit.types import Usage
 from searchkit.wire.streams import ANSWER_LIMIT
 
+_GZIP = b"\x1f\x8b"
 _PATH = "/%:@!$&'()*+,;=~?"  # what stays as it is in a path and a query
 
 
@@ -58,7 +60,7 @@ class Direct:
         if max(read, len(reply.body)) > ANSWER_LIMIT:
             message = f"an answer of {parts.hostname} has more than {ANSWER_LIMIT} bytes"
             raise CallError(message, kind="malformed")
-        return _read(reply)
+        return _read(ask.url, reply)
 
     async def close(self) -> None:
         for pool in self._pools.values():
@@ -68,14 +70,46 @@ class Direct:
 def _lines(ask: Ask) -> str:
     """The headers as they are sent. A line break in one would begin another."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in ask.headers.items())
-    if lines.count("\r") + lines.count("\n") != 2 * len(ask.headers) or not lines.isascii() or "\0" in lines:
-        message = "the server cannot be sent that: a header is no ASCII text on one line"
+    single = lines.count("\r") + lines.count("\n") == 2 * len(ask.headers) and "\0" not in lines
+    if not single or not "".join(ask.headers).isascii() or any(char > "\xff" for char in lines):
+        message = "the server cannot be sent that: a header is no latin-1 text on one line"
         raise CallError(message, kind="bad_request", usage=Usage())
     return lines
 
 
-def _read(reply: HTTPReply) -> Answer:
-    packed = reply.headers.get("content-encoding", "identity")
-    if packed != "identity":
-        raise CallError(f"the server packed its answer as {packed!r:.40}, which nobody asked for", kind="malformed")
-    return Answer(reply.status, reply.body, reply.headers.get("content-type", ""), again(reply.headers))
+def _read(url: str, reply: HTTPReply) -> Answer:
+    if (elsewhere := redirected(url, reply.status, reply.headers.get("location", ""))) is not None:
+        raise elsewhere
+    body = reply.body
+    for coding in reversed(reply.headers.get("content-encoding", "").split(",")):
+        body = _unpacked(body, coding.strip().lower())
+    return Answer(reply.status, body, reply.headers.get("content-type", ""), again(reply.headers))
+
+
+def _unpacked(body: bytes, coding: str) -> bytes:
+    """What a server packed, though it was asked not to."""
+    if coding in ("", "identity") or not body:
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise CallError(f"the server packed its answer as {coding!r:.40}, which nobody asked for", kind="malformed")
+    found, left = bytearray(), body
+    try:
+        while left:  # gzip may come in several members
+            unpacker = zlib.decompressobj(_window(coding, left))
+            found += unpacker.decompress(left, ANSWER_LIMIT + 1 - len(found))
+            if len(found) > ANSWER_LIMIT:
+                raise CallError(f"an answer has more than {ANSWER_LIMIT} bytes, unpacked", kind="malformed")
+            if not unpacker.eof:
+                raise CallError(f"an answer packed as {coding} broke off", kind="malformed")
+            left = unpacker.unused_data if unpacker.unused_data.startswith(_GZIP) else b""
+    except zlib.error as error:
+        raise CallError(f"an answer packed as {coding} cannot be unpacked: {error}", kind="malformed") from error
+    return bytes(found)
+
+
+def _window(coding: str, packed: bytes) -> int:
+    """zlib's wbits: of gzip, of zlib's own format, or of deflate without a head, which some servers mean."""
+    if coding != "deflate":
+        return zlib.MAX_WBITS | 16
+    headed = packed[0] & 0x0F == 8 and int.from_bytes(packed[:2]) % 31 == 0
+    return zlib.MAX_WBITS if headed else -zlib.MAX_WBITS

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
 
 from searchkit.calls import CallError
+from searchkit.types import Usage
+from searchkit.wire import refusals, route_of
 
 # Of one connection, or set anew for the next: they are not sent on.
 _HOP_TEXT = (
@@ -18,13 +21,18 @@ _AGAIN = ("retry-after", "retry-after-ms", "x-should-retry")
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request. url: whole. headers: by small names, without those of the connection. timeout: seconds, None: none."""
+    """A request.
+
+    url: whole. headers: by small names, without those of the connection; latin-1. timeout: seconds, None: none. path:
+    as the agent wrote it, where the URL is another server's than the one that it knows.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)  # they hold keys
     body: bytes = b""
     timeout: float | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +46,37 @@ class Answer:
 
 
 class Refused(CallError):
-    """The server answered, but with no answer of a model: what it said goes back to the agent as it came."""
+    """The server answered, but with no answer of a model. answer: what the agent is given instead."""
 
     def __init__(self, message: str, answer: Answer, kind: str) -> None:
         super().__init__(message, kind=kind)
         self.answer: Answer = answer
+
+
+def path_of(ask: Ask) -> str:
+    """The path by which a request's API is told."""
+    return ask.path or urlsplit(ask.url).path
+
+
+def refused(path: str, status: int, why: str) -> Answer:
+    """What an agent is told that is not served, in the words of the API that it called. path: or its URL."""
+    return Answer(status, refusals.body(route_of(urlsplit(path).path) or "chat", status, why))
+
+
+def redirected(url: str, status: int, location: str) -> CallError | None:
+    """The error for an answer that sends its client elsewhere, which would take the keys along; None for others."""
+    if not 300 <= status < 400 or status == 304:
+        return None
+    here, there = urlsplit(url).hostname, _host(url, location) if location else ""
+    message = f"{here} redirects to {there or 'nowhere'} ({status}), which is not followed: use that URL"
+    return CallError(message, kind="bad_request", usage=Usage())
+
+
+def _host(url: str, location: str) -> str:
+    try:
+        return (urlsplit(urljoin(url, location)).hostname or "")[:100]
+    except ValueError:
+        return ""
 
 
 def sent_on(headers: Mapping[str, str]) -> dict[str, str]:

@@ -10,25 +10,26 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlsplit
 
 from searchkit import wire
-from searchkit.agents.exchange import Answer, Ask, Refused
+from searchkit.agents.exchange import Answer, Ask, Refused, path_of, refused
+from searchkit.agents.received import Terms, completion, embedded, received, said, vectors
 from searchkit.agents.seeds import Kept
 from searchkit.calls import CallError
-from searchkit.errors import AttemptEnded, BudgetExhausted
+from searchkit.errors import AttemptEnded, BudgetExhausted, JournalError
 from searchkit.protocols import Run
-from searchkit.types import Sample, Usage
-from searchkit.wire import refusals
+from searchkit.types import Sample
+from searchkit.wire import estimates, fields, refusals
 from searchkit.wire.fields import LARGEST
 from searchkit.wire.usage import Price
 
 Send = Callable[[Ask], Awaitable[Answer]]
-NO_USAGE = Usage()
 EVENTS = "text/event-stream; charset=utf-8"
-_NAME = 100  # characters of a model's name in the trace
 GONE = "the attempt has ended"
+_NAME = 100  # characters of a model's name in the trace
+_DEFERRING = {"responses": "background", "chat": "deferred"}  # a field that asks for the answer later
+_LATER = "{} not relayed: what is generated once a call was answered cannot be counted. Ask, and wait for the answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,122 +39,102 @@ class Manner:
     keep_seeds: bool = False
     price: Price | None = None
 
+    def dollars(self, prompt: int, generated: int) -> float:
+        return self.price.usd(prompt, 0, generated) if self.price else 0.0
+
 
 async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     """The answer for the agent. Raises what `send` raises, a `CallError`, once the call has been charged."""
     try:
         return await _answered(run, ask, send, manner)
     except BudgetExhausted as error:
-        return refused(ask.url, 402, str(error))
+        return refused(path_of(ask), 402, str(error))
     except AttemptEnded as error:
-        return refused(ask.url, 410, str(error))
+        return refused(path_of(ask), 410, str(error))
+    except JournalError as error:
+        return refused(path_of(ask), 424, str(error))
     except Refused as error:
         return error.answer
 
 
 async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     """What `relayed` gives, as long as the run and the server are willing."""
-    path = urlsplit(ask.url).path
-    if ask.method == "POST" and path.rstrip("/").endswith("/embeddings"):
-        return await _embedded(run, ask, send)
-    route = wire.route_of(path) if ask.method == "POST" else None
-    if route is None:
+    path = path_of(ask)
+    if ask.method != "POST":
+        return await send(ask)
+    if wire.is_batch(path):
+        return refused(path, 400, _LATER.format("a batch is"))
+    if wire.is_embeddings(path):
+        return await _embedded(run, ask, send, manner)
+    route = wire.route_of(path)
+    if route is None or not (wire.is_certain(path) or _names_a_model(ask.body)):
         return await send(ask)
     try:
         request = wire.parse(route, ask.body, LARGEST)
     except wire.WireError as error:
         return Answer(error.status, refusals.refusal(route, error))
-    host = urlsplit(ask.url).netloc
-    kept = manner.keep_seeds and request.seed is not None
+    if (field := _DEFERRING.get(route)) and request.body.get(field) not in (None, False):
+        return refused(path, 400, _LATER.format(f"{field}= is"))
+    return await _completed(run, ask, send, manner, request)
+
+
+async def _completed(run: Run, ask: Ask, send: Send, manner: Manner, request: wire.WireRequest) -> Answer:
+    content, path, kept = wire.content(request), path_of(ask), manner.keep_seeds and request.seed is not None
+    official = urlsplit(ask.url).netloc == "api.openai.com"
 
     async def perform(seed: int, most: int | None) -> Sample[str]:
-        chosen = None if kept else seed
-        stream, official = (True if request.stream else None), host == "api.openai.com"
+        chosen, stream = None if kept else seed, True if request.stream else None
         body = wire.amended(request, seed=chosen, max_tokens=most, stream=stream, official=official)
         answer = await send(replace(ask, body=json.dumps(body).encode()))
-        return _sample(request, _whole(request, answer), manner.price)
+        params = request.params if most is None else replace(request.params, max_tokens=most)
+        terms = Terms(estimates.read(content), params, request.generated, manner.price)
+        return received(path, answer, terms, lambda: completion(request, answer, terms))
 
     sample = await run.relay(
-        request.model[:_NAME], f"{host} {wire.content(request)}", perform,
-        limit=request.params.max_tokens, choices=request.n, describe=lambda text: _said(request, json.loads(text)),
+        request.model[:_NAME], content, perform, limit=request.params.max_tokens, choices=request.generated,
+        describe=lambda text: said(request, text), price=manner.dollars,
     )  # fmt: skip
     if kept:
-        run.resource(Kept, Kept).note(run, wire.content(request), _said(request, json.loads(sample.value)))
+        run.resource(Kept, Kept).note(run, content, said(request, sample.value))
     if not request.stream:
         return Answer(200, sample.value.encode())
     try:
-        events = wire.events(route, json.loads(sample.value), usage=request.include_usage)
+        events = wire.events(request.route, json.loads(sample.value), usage=request.include_usage)
     except wire.WireError as error:  # a server that answers in one piece where it was asked for a stream
-        return refused(ask.url, 502, f"the answer cannot be told as a stream: {error}")
+        return refused(path, 502, f"the answer cannot be told as a stream: {error}")
     return Answer(200, b"".join(events), EVENTS)
 
 
-def _whole(request: wire.WireRequest, answer: Answer) -> Any:
-    """The JSON of an answer, put together if it is a stream.
-
-    Raises `Refused` for what the server refused, and `CallError` for what it broke off: agents may try that again.
-    """
-    if answer.status >= 400:
-        kind = "rate_limit" if answer.status == 429 else "server" if answer.status >= 500 else "bad_request"
-        raise Refused(f"the server answered {answer.status}", answer, kind)
-    try:
-        if not request.stream or answer.content_type.startswith("application/json"):
-            return json.loads(answer.body)
-        reader = wire.reader(request.route, request.n)
-        reader.feed(answer.body)
-        return reader.answer()
-    except (ValueError, RecursionError) as error:
-        raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
-
-
-def _sample(request: wire.WireRequest, whole: Any, price: Price | None) -> Sample[str]:
-    """What is charged and stored."""
-    try:
-        drawn = wire.samples(request.route, whole, request.params, price)
-        text = json.dumps(whole)
-    except (ValueError, RecursionError) as error:
-        raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
-    usage = sum((sample.usage for sample in drawn), NO_USAGE)
-    return Sample(text, usage=replace(usage, model_calls=1))
-
-
-def _said(request: wire.WireRequest, whole: Any) -> str:
-    """What an answer says, for the trace: its text, and the tools that it calls."""
-    drawn = wire.samples(request.route, whole, request.params)
-    parts = [sample.text for sample in drawn]
-    parts += [f"{call.name}({call.arguments})" for s in drawn if s.message for call in s.message.tool_calls]
-    return " | ".join(part for part in parts if part)
-
-
-async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
+async def _embedded(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     """Embeddings: counted as a model call with the tokens that were read."""
     try:
-        asked = json.loads(ask.body)
-        content = json.dumps({key: asked[key] for key in sorted(asked) if key != "user"})
-        model = str(asked.get("model", "embeddings"))[:_NAME]
-    except (ValueError, RecursionError, TypeError, AttributeError):
-        return refused(ask.url, 400, "the body is no JSON object")
+        asked = fields.read_request(ask.body, LARGEST)
+    except wire.WireError as error:
+        return Answer(error.status, refusals.refusal("chat", error))
+    content = "embeddings " + json.dumps({key: asked[key] for key in sorted(asked) if key != "user"})
 
     async def perform(seed: int, most: int | None) -> Sample[str]:
-        answer = await send(ask)
-        if answer.status >= 400:
-            raise Refused(f"the server answered {answer.status}", answer, "bad_request")
-        try:
-            read = wire.counts("chat", json.loads(answer.body)).prompt
-        except (ValueError, RecursionError) as error:
-            raise CallError(f"what the server said is no answer: {error}", kind="malformed") from error
-        return Sample(answer.body.decode(), usage=Usage(model_calls=1, prompt_tokens=read))
+        answer, terms = await send(ask), Terms(estimates.read(content), price=manner.price)
+        return received(path_of(ask), answer, terms, lambda: vectors(answer, terms))
 
-    host = urlsplit(ask.url).netloc
-    sample = await run.relay(model, f"{host} embeddings {content}", perform, limit=0, describe=lambda _: "vectors")
+    def described(text: str) -> str:
+        embedded(text)
+        return "vectors"
+
+    name = str(asked.get("model", "embeddings"))[:_NAME]
+    sample = await run.relay(name, content, perform, limit=0, describe=described, price=manner.dollars)
     return Answer(200, sample.value.encode())
 
 
-def failed(url: str, error: CallError) -> Answer:
-    """What an agent is told through HTTP when no answer came: 504 or 502, both worth another try."""
-    return refused(url, 504 if error.kind == "timeout" else 502, str(error))
+def _names_a_model(body: bytes) -> bool:
+    """Whether a request says which model is to answer it, as all of ours do."""
+    try:
+        return isinstance(fields.read_request(body, LARGEST).get("model"), str)
+    except wire.WireError:
+        return False
 
 
-def refused(url: str, status: int, why: str) -> Answer:
-    """What an agent is told that is not served, in the words of the API that it called."""
-    return Answer(status, refusals.body(wire.route_of(urlsplit(url).path) or "chat", status, why))
+def failed(ask: Ask, error: CallError) -> Answer:
+    """What an agent is told when no answer came: 504 or 502, both worth another try, or 400 if none can come."""
+    status = {"timeout": 504, "bad_request": 400}.get(error.kind, 502)
+    return refused(path_of(ask), status, str(error))

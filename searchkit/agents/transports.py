@@ -17,8 +17,8 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from searchkit.agents.endpoint import is_endpoint
-from searchkit.agents.exchange import Answer, Ask, sent_on
-from searchkit.agents.relayed import GONE, Manner, refused, relayed
+from searchkit.agents.exchange import Answer, Ask, refused, sent_on
+from searchkit.agents.relayed import GONE, Manner, failed, relayed
 from searchkit.agents.upstream import Client, http_module
 from searchkit.ambient import CURRENT, Attempt
 from searchkit.calls import CallError
@@ -76,7 +76,7 @@ def async_transport(module: ModuleType, manner: Manner, options: Mapping[str, An
                 here = asyncio.get_running_loop() is attempt.loop
                 answer = await (work if here else _elsewhere(attempt, ask, work))
             except CallError as error:
-                raise _as_http(module, error) from error
+                answer = _failed(module, ask, error)
             return _reply(module, request, answer)
 
         async def aclose(self) -> None:
@@ -108,7 +108,7 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
             except concurrent.futures.CancelledError:
                 answer = refused(ask.url, 410, GONE)
             except CallError as error:
-                raise _as_http(module, error) from error
+                answer = _failed(module, ask, error)
             return _reply(module, request, answer)
 
         def close(self) -> None:
@@ -142,7 +142,11 @@ def _warn() -> None:
 
 def _ask(request: Any, body: bytes) -> Ask:
     timeout = (request.extensions.get("timeout") or {}).get("read")
-    return Ask(request.method, str(request.url), sent_on(dict(request.headers)), body, timeout)
+    headers = dict[str, str]()
+    for raw, value in request.headers.raw:  # as they will be sent: read otherwise, some could not be written again
+        name, said = raw.decode("latin-1").lower(), value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {said}" if name in headers else said
+    return Ask(request.method, str(request.url), sent_on(headers), body, timeout)
 
 
 async def _answered(attempt: Attempt, ask: Ask, manner: Manner, connections: Mapping[str, Any]) -> Answer:
@@ -175,11 +179,11 @@ async def _elsewhere(attempt: Attempt, ask: Ask, work: Any) -> Answer:
 # -------------------------------------------------------------------- in the client's terms
 
 
-def _as_http(module: ModuleType, error: CallError) -> Exception:
-    """The error as the client's own, which its SDK may try again."""
-    kind = module.ReadTimeout if error.kind == "timeout" else module.ConnectError
-    found: Exception = kind(str(error))
-    return found
+def _failed(module: ModuleType, ask: Ask, error: CallError) -> Answer:
+    """What the agent is told. Where nothing came the client's own error is raised, which its SDK may try again."""
+    if error.kind in ("timeout", "connection"):
+        raise (module.ReadTimeout if error.kind == "timeout" else module.ConnectError)(str(error)) from error
+    return failed(ask, error)
 
 
 def _reply(module: ModuleType, request: Any, answer: Answer) -> Any:

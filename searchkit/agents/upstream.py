@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from searchkit.agents.direct import Direct
-from searchkit.agents.exchange import Answer, Ask, again
+from searchkit.agents.exchange import Answer, Ask, again, redirected
+from searchkit.agents.secrets import hidden, without_keys
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.types import Usage
@@ -21,7 +22,6 @@ from searchkit.wire.usage import Price
 OPENAI, ANTHROPIC = "https://api.openai.com/v1", "https://api.anthropic.com"
 MOST_AT_ONCE = 256
 """Connections of one search that httpx holds."""
-_OPENING = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Upstream:
             base, key = self._of(self.openai_url, "OPENAI_BASE_URL", OPENAI), self.openai_key
             key = key or os.environ.get("OPENAI_API_KEY", "")
             url, kept["authorization"] = f"{base.rstrip('/')}/{path.removeprefix('v1/')}", f"Bearer {key}"
-        return Ask(method, url + (f"?{query}" if query else ""), kept, body)
+        return Ask(method, url + (f"?{query}" if query else ""), kept, body, path=path)
 
     @staticmethod
     def _of(given: str | None, variable: str, otherwise: str) -> str:
@@ -91,8 +91,12 @@ class Client:
     async def send(self, ask: Ask) -> Answer:
         """Raises `CallError` where no whole answer came. What the server says of the keys that it got is left out."""
         pool = None if self._options else self._direct.pool(ask.url)
-        answer = await (self._by_httpx(ask) if pool is None else self._direct.send(pool, ask))
-        return replace(answer, body=_without_keys(answer.body, ask, 8 if answer.status >= 400 else 20))
+        try:
+            answer = await (self._by_httpx(ask) if pool is None else self._direct.send(pool, ask))
+        except CallError as error:
+            error.args = (hidden(str(error), ask),)
+            raise
+        return replace(answer, body=without_keys(answer, ask))
 
     async def _by_httpx(self, ask: Ask) -> Answer:
         module, host = http_module(), urlsplit(ask.url).hostname
@@ -101,7 +105,7 @@ class Client:
             self._httpx = module.AsyncClient(timeout=None, **{"limits": limits, **self._options})
         try:
             request = self._httpx.build_request(
-                ask.method, ask.url, headers=dict(ask.headers), content=ask.body, timeout=ask.timeout
+                ask.method, ask.url, headers=_raw(ask), content=ask.body, timeout=ask.timeout
             )
             reply = await self._httpx.send(request, stream=True)
             try:
@@ -119,6 +123,8 @@ class Client:
             ) from None
         except module.HTTPError as error:
             raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
+        if (elsewhere := redirected(ask.url, reply.status_code, reply.headers.get("location", ""))) is not None:
+            raise elsewhere
         return Answer(reply.status_code, body, reply.headers.get("content-type", ""), again(reply.headers))
 
     async def close(self) -> None:
@@ -139,12 +145,9 @@ async def _read(reply: Any) -> bytes:
     return bytes(body)
 
 
-def _without_keys(body: bytes, ask: Ask, least: int) -> bytes:
-    """`body` without the keys of the request. least: characters of a key; less may be a word that a model says."""
-    said = (ask.headers.get(name, "").removeprefix("Bearer ") for name in _OPENING)
-    for key in sorted((key for key in said if len(key) >= least), key=len, reverse=True):  # one may begin with another
-        body = body.replace(key.encode(), b"[api key]")
-    return body
+def _raw(ask: Ask) -> list[tuple[bytes, bytes]]:
+    """The headers as our own connections send them, too."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in ask.headers.items()]
 
 
 def http_module() -> ModuleType:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from searchkit.engine.ledger import NO_USAGE, Ledger, cost_of
+from searchkit.errors import JournalError
 from searchkit.trace import Span
 from searchkit.types import Params, Usage
 
@@ -16,33 +17,41 @@ class Held:
 
     over: a search inside has taken over: nothing is set aside for the call itself any more. counts_itself: it counts as
     a model call, because none inside was seen. exhausted: the ceiling for which a call inside was refused, "" for none.
+    damaged: what a journal could not give back of a call inside.
     inside: the calls inside, and what was set aside for each, in the order in which they began; a journal keeps them
     with the call. whole: they are all that it did through its run, and none was refused. asked: the places of those
-    that an agent made by itself. span, ledger, params: of the call.
+    that an agent made by itself. usd: what the worst case costs, as far as its price is known. span, ledger, params: of
+    the call.
     """
 
     __slots__ = (
         "_numbers",
         "asked",
         "counts_itself",
+        "damaged",
         "exhausted",
         "inside",
         "ledger",
         "over",
         "params",
         "span",
+        "usd",
         "whole",
         "worst",
     )
 
-    def __init__(self, worst: Usage, ledger: Ledger, span: Span, params: Params | None = None) -> None:
+    def __init__(
+        self, worst: Usage, ledger: Ledger, span: Span, params: Params | None = None, usd: float = 0.0
+    ) -> None:
         self.worst: Usage = worst
+        self.usd: float = usd
         self.ledger: Ledger = ledger
         self.span: Span = span
         self.params: Params | None = params
         self.over: bool = False
         self.counts_itself: bool = True
         self.exhausted: str = ""
+        self.damaged: JournalError | None = None
         self.inside: list[tuple[Span, Held]] = []
         self.whole: bool = True
         self.asked: set[bytes] = set()
@@ -65,6 +74,11 @@ class Held:
     def alone(self) -> bool:
         """What it costs is what the agent says: no call inside was charged."""
         return self.counts_itself and not self.over
+
+    @property
+    def lost(self) -> Usage:
+        """What it is charged where nobody knows what it cost: the worst case, marked as an estimate."""
+        return replace(self.worst, estimated_tokens=self.worst.total_tokens, usd=self.usd)
 
     def share_numbers(self, other: Held) -> None:
         """Number calls inside together with those of `other`, whose agent was given the same run."""

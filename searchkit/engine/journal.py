@@ -8,6 +8,7 @@ synchronous=NORMAL: nothing acknowledged is lost when the process is killed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -77,9 +78,22 @@ class Journal:
         self._check_open()
         if key not in self._keys:
             return None
-        with self._lock:
-            row = self._reader.execute("SELECT outcome FROM call WHERE key = ?", (key,)).fetchone()
+        try:
+            with self._lock:
+                row = self._reader.execute("SELECT outcome FROM call WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:  # a text that is none, or a page that is damaged
+            raise self.damaged(key, error) from error
         return None if row is None else str(row[0])
+
+    def damaged(self, key: bytes, error: Exception) -> JournalError:
+        """What is raised where the outcome stored under `key` cannot be read."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            row = self._reader.execute("SELECT id FROM call WHERE key = ?", (key,)).fetchone()
+            return JournalError(
+                f"row {row[0]} of the journal {self.path} is damaged ({type(error).__name__}: {error!s:.100}); it was "
+                f"left as it is. Restore the file, or delete the row to have its call made again"
+            )
+        return JournalError(f"the journal {self.path} is damaged ({error!s:.100}); it was left as it is")
 
     def below(self, prefix: bytes) -> set[bytes]:
         """The rests of the keys that begin with `prefix` and go on."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from searchkit import codec
 from searchkit.calls import CallError
 from searchkit.engine.held import Held, load_leaves
+from searchkit.engine.journal import Journal
 from searchkit.engine.keys import shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, cost_of
 from searchkit.engine.position import Position
-from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.errors import BudgetExhausted, ConfigError, JournalError
 from searchkit.trace import Span
 from searchkit.types import Params, Prompt, Role, Sample, Usage
+from searchkit.wire import estimates
 
 T = TypeVar("T")
 NO_USAGE = Usage()
@@ -44,10 +46,9 @@ class Metered(Position):
         actual, stored = None, None
         try:
             stored = journal.get(key) if journal is not None and key is not None else None
-            if stored is not None:
-                found, retried, inside = codec.load_row(stored, value_codec)
+            if journal is not None and key is not None and stored is not None:
+                sample, retried, inside = _loaded(journal, key, stored, value_codec, show)
                 await self._replay_inside(held, inside)
-                sample = replace(found, origin="journal")
                 actual = self._actual(sample.usage, held.worst)
                 self._charge_retries(span, retried, paid=False)
             else:
@@ -60,10 +61,10 @@ class Metered(Position):
         except BaseException as error:
             if isinstance(error, CallError):
                 actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.worst)
-            elif span.waiting:
-                actual = NO_USAGE  # cancelled before anything was sent
+            elif span.waiting or (actual is None and isinstance(error, JournalError)):
+                actual = NO_USAGE  # cancelled before anything was sent, or not to be replayed
             elif actual is None:  # nobody knows
-                actual = replace(held.worst, estimated_tokens=held.worst.generated_tokens)
+                actual = held.lost
             span.fail(error)
             self._settle(span, held.worst, actual, paid=stored is None)
             raise
@@ -78,9 +79,9 @@ class Metered(Position):
         held: Held | None = self.threads.held
         return None if self.threads.ended else held
 
-    async def _replay_inside(self, held: Held, inside: Sequence[Mapping[str, Any]]) -> None:
+    async def _replay_inside(self, held: Held, inside: Sequence[tuple[Span, Usage, bool]]) -> None:
         """Charge again, one by one, what a stored call contained."""
-        for span, worst, below in load_leaves(inside):
+        for span, worst, below in inside:
             held.count_inside()
             usage, retried, span.usage, span.retried = span.usage, span.retried, NO_USAGE, NO_USAGE
             (held.span if below else self.span).children.append(span)
@@ -138,6 +139,20 @@ class Metered(Position):
         self._charge(attempt, paid=paid)
 
 
+def _loaded(
+    journal: Journal, key: bytes, stored: str, value_codec: codec.Codec | None, show: Callable[[Sample[Any]], str]
+) -> tuple[Sample[Any], Usage, list[tuple[Span, Usage, bool]]]:
+    """A stored call, what failed attempts before it cost, and the calls inside. Raises `JournalError`, before anything
+    is charged, for what cannot be read or cannot be shown: neither was stored by us."""
+    try:
+        sample, retried, inside = codec.load_row(stored, value_codec)
+        sample, leaves = replace(sample, origin="journal"), load_leaves(inside)
+        show(sample)
+    except Exception as error:  # whatever stands there, or a value's codec makes of it
+        raise journal.damaged(key, error) from error
+    return sample, retried, leaves
+
+
 def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Usage:
     """What one sample may cost at most. The prompt's length is a guess (4 characters a token): see `Budget`."""
     most = params.max_tokens
@@ -147,7 +162,7 @@ def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Us
                 raise ConfigError(
                     f"Budget({name}=...) needs Params(max_tokens=...): without it no call has a worst case"
                 )
-    read = (len(prompt.text) + len(prompt.prefix)) // 4
+    read = estimates.read(prompt.text + prompt.prefix)
     return Usage(
         generations=1 if role == "generate" else 0, model_calls=1, prompt_tokens=read, generated_tokens=most or 0
     )

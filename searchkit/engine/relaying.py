@@ -14,9 +14,10 @@ from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import CEILINGS, cost_of
 from searchkit.engine.metering import NO_USAGE, Metered
 from searchkit.engine.spawning import closing
-from searchkit.errors import AttemptEnded, BudgetExhausted
+from searchkit.errors import AttemptEnded, BudgetExhausted, JournalError
 from searchkit.trace import Span
 from searchkit.types import Sample, Usage
+from searchkit.wire import estimates
 
 O = TypeVar("O")  # noqa: E741
 _GENERATED, _TOTAL = CEILINGS.index("generated_tokens"), CEILINGS.index("total_tokens")
@@ -38,6 +39,7 @@ class Relaying(Metered):
         limit: int | None,
         choices: int = 1,
         describe: Callable[[str], str] = str,
+        price: Callable[[int, int], float] | None = None,
     ) -> Sample[str]:
         held = self._around
         if held is None:
@@ -51,16 +53,18 @@ class Relaying(Metered):
         held.asked.add(place)
         held.count_inside()
         known, rest = self._known(held, limit)
-        read = len(content) // 4
+        read = estimates.read(content)
         least = Usage(model_calls=1, prompt_tokens=read, generated_tokens=(1 if rest else known or 0) * choices)
 
         async def made() -> Sample[str]:
             most = self._left(read) // choices if rest else known
             told = most if limit is None else None
             worst = replace(least, generated_tokens=(most or 0) * choices)
+            usd = 0.0 if price is None else price(read, worst.generated_tokens)
+            own = Held(worst, self.ledger, span, usd=usd)
             return await self._leaf(
-                span, Held(worst, self.ledger, span), key,
-                lambda: _sent(perform(seed, told), worst), None, lambda sample: _said(sample, describe, told),
+                span, own, key, lambda: _sent(perform(seed, told), own), None,
+                lambda sample: _said(sample, describe, told),
             )  # fmt: skip
 
         try:
@@ -69,6 +73,8 @@ class Relaying(Metered):
             held.failed(digest, number)
             if isinstance(error, BudgetExhausted):
                 held.exhausted = error.ceiling
+            if isinstance(error, JournalError):
+                held.damaged = error
             raise
 
     def _known(self, held: Held, limit: int | None) -> tuple[int | None, bool]:
@@ -124,7 +130,11 @@ class Relaying(Metered):
         made, recorded = self._calls, self._recorded()
         try:
             sample = await closing(self, work)
+            if held.damaged is not None:  # whatever its agent made of that
+                raise held.damaged
         except CallError as error:
+            if held.damaged is not None:
+                raise held.damaged from error
             self._compare(held, recorded)
             if held.exhausted:
                 raise BudgetExhausted(held.exhausted) from error
@@ -153,13 +163,13 @@ class Relaying(Metered):
             self._search.diverged.append(self.order)
 
 
-async def _sent(call: Awaitable[Sample[str]], worst: Usage) -> Sample[str]:
+async def _sent(call: Awaitable[Sample[str]], held: Held) -> Sample[str]:
     """What a call comes to. Where nobody knows what it cost, it cost the worst."""
     try:
         return await call
     except CallError as error:
         if error.usage is None and error.kind in _ANSWERED:
-            error.usage = replace(worst, estimated_tokens=worst.generated_tokens)
+            error.usage = held.lost
         raise
 
 

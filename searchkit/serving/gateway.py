@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.agents.endpoint import Endpoint
-from searchkit.agents.exchange import Answer, Ask, sent_on
-from searchkit.agents.relayed import GONE, Manner, failed, refused, relayed
+from searchkit.agents.exchange import Answer, Ask, refused, sent_on
+from searchkit.agents.relayed import GONE, Manner, failed, relayed
 from searchkit.agents.upstream import Client, Upstream
 from searchkit.ambient import Attempt
 from searchkit.calls import CallError
@@ -148,7 +148,7 @@ class Work:
         try:
             return await relayed(self._door.attempt.run, self._ask, self._door.http.send, manner)
         except CallError as error:
-            return failed(self.url, error)
+            return failed(self._ask, error)
 
     def start(self) -> asyncio.Future[Answer]:
         """Its answer, on the gateway's loop. Raises RuntimeError if the search's is closed."""

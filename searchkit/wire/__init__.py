@@ -19,18 +19,20 @@ cannot say is never dropped silently: `WireRequest.extras` and `lost` name it, a
 Read `values.py` first (what a request says), then `dialects.py` (all APIs behind the same functions). Then one API:
 `chat/requests.py`, `chat/turns.py`, `chat/answers.py`, `chat/events.py`, and `choices.py`, which reads its answers;
 `completions/`, `responses/` and `messages/` are built alike. Below them: `fields.py` (JSON from strangers, bounded),
-`sse.py` (events), `streams.py` (what streams have in common), `tools.py`, `logprobs.py` and `usage.py`. Beside them:
-`canonical.py` (which requests ask the same), `amending.py`, `errors.py` (what can be wrong) and `refusals.py` (how a
-server says so).
+`sse.py` (events), `streams.py` (what streams have in common), `joining.py` (their pieces put together), `tools.py`,
+`logprobs.py`, `usage.py`, `charging.py` and `estimates.py` (what answers cost, counted or not). Beside them:
+`routing.py` (which URLs are theirs), `canonical.py` (which requests ask the same), `amending.py`, `errors.py` (what can
+be wrong) and `refusals.py` (how a server says so).
 """
 
 from searchkit.wire.amending import amended
 from searchkit.wire.canonical import content
 from searchkit.wire.dialects import answer, counts, events, parse, reader, samples
 from searchkit.wire.errors import Malformed, Reported, TooLarge, Truncated, WireError
+from searchkit.wire.routing import is_batch, is_certain, is_embeddings, route_of
 from searchkit.wire.streams import StreamReader
 from searchkit.wire.usage import Counts, Price
-from searchkit.wire.values import PATHS, Route, ToolChoice, WireRequest, route_of
+from searchkit.wire.values import PATHS, Route, ToolChoice, WireRequest
 
 __all__ = [
     "PATHS",
@@ -50,6 +52,9 @@ __all__ = [
     "content",
     "counts",
     "events",
+    "is_batch",
+    "is_certain",
+    "is_embeddings",
     "parse",
     "reader",
     "route_of",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from searchkit.types import Finish, Message, Params, Sample, Text, ToolCall, Usage
+from searchkit.types import Finish, Message, Params, Sample, Text, ToolCall
+from searchkit.wire.charging import charged
 from searchkit.wire.fields import read_answer
 from searchkit.wire.logprobs import text_of as _text
 from searchkit.wire.logprobs import tokens
@@ -20,33 +21,22 @@ FINISHES: Mapping[str, Finish] = {
 }
 
 
-def samples(raw: bytes, params: Params, price: Price | None) -> list[Sample[str]]:
+def samples(raw: bytes, params: Params, price: Price | None, prompt: int = 0) -> list[Sample[str]]:
     """The samples of an answer, one a choice, by index. Raises ValueError if it is not a completion."""
-    return read(read_answer(raw), params, price)
+    return read(read_answer(raw), params, price, prompt)
 
 
-def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
-    """The samples of an answer that is parsed already.
-
-    The first sample carries the call and the prompt; generated tokens are the server's sum, split over the choices by
-    their log-probability rows if there are any, else evenly.
-    """
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(choices, list) or not choices:
+def read(answer: Any, params: Params, price: Price | None, prompt: int = 0, choices: int = 1) -> list[Sample[str]]:
+    """The samples of an answer that is parsed already; see `charged` for what they cost."""
+    found = answer.get("choices") if isinstance(answer, dict) else None
+    if not isinstance(found, list) or not found:
         raise ValueError("it has no choices")
     try:
-        drawn = [_sample(choice, params) for choice in sorted(choices, key=lambda c: c.get("index", 0))]
+        drawn = [_sample(choice, params) for choice in sorted(found, key=lambda c: c.get("index", 0))]
         counts = of_choices(answer)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"a field is missing or of another type: {error}") from error
-    shares = _shares(drawn, counts.generated, params.max_tokens)
-    unreported = counts.generated is None
-    return [
-        charged(
-            sample, counts.prompt if i == 0 else 0, counts.cached if i == 0 else 0, share, unreported, price, i == 0
-        )
-        for i, (sample, share) in enumerate(zip(drawn, shares, strict=True))
-    ]
+    return charged(drawn, counts, params, price, prompt, choices)
 
 
 def fired(choice: Mapping[str, Any]) -> str | None:
@@ -65,10 +55,10 @@ def text_of(choice: Mapping[str, Any]) -> str:
 
 def _sample(choice: Mapping[str, Any], params: Params) -> Sample[str]:
     message = choice.get("message") or {}
-    calls = tuple(
-        ToolCall(_text(c.get("id") or ""), _text(c["function"]["name"]), _text(c["function"]["arguments"]))
-        for c in message.get("tool_calls") or ()
-    )
+    called = [(c.get("id") or "", c["function"]) for c in message.get("tool_calls") or ()]
+    if message.get("function_call"):  # the older spelling, which has no ids
+        called.append(("", message["function_call"]))
+    calls = tuple(ToolCall(_text(id), _text(f["name"]), _text(f["arguments"])) for id, f in called)
     reasoning = _text(message.get("reasoning_content") or message.get("reasoning") or "")
     text, reason, stop = text_of(choice), choice.get("finish_reason"), None
     if reason in ("abort", "error"):
@@ -81,31 +71,3 @@ def _sample(choice: Mapping[str, Any], params: Params) -> Sample[str]:
         text = text.removesuffix(stop or "")
     said = Message("assistant", (Text(text),) if text else (), calls, None, reasoning)
     return Sample(text, said, finish, stop, logprobs=tokens(choice.get("logprobs")))
-
-
-def _shares(drawn: list[Sample[str]], total: int | None, most: int | None) -> list[int]:
-    rows = [None if s.logprobs is None else len(s.logprobs) for s in drawn]
-    counted = [n for n in rows if n is not None]
-    if total is None:
-        return counted if len(counted) == len(drawn) else [most or 0] * len(drawn)
-    if len(counted) == len(drawn) and sum(counted) == total:
-        return counted
-    share, rest = divmod(total, len(drawn))
-    return [share + (i < rest) for i in range(len(drawn))]
-
-
-def charged(
-    sample: Sample[str], prompt: int, cached: int, generated: int, unreported: bool, price: Price | None, first: bool
-) -> Sample[str]:
-    """`sample` with what it cost; the `first` of an answer carries the call."""
-    usage = Usage(
-        model_calls=1 if first else 0,
-        prompt_tokens=prompt,
-        cached_tokens=cached,
-        generated_tokens=generated,
-        estimated_tokens=generated if unreported and sample.logprobs is None else 0,
-        usd=price.usd(prompt, cached, generated) if price else 0.0,
-        longest_context=prompt + generated,
-    )
-    # Built anew: dataclasses.replace is several times slower, and this is the path of every call.
-    return Sample(sample.value, sample.message, sample.finish, sample.stop_reason, usage, None, sample.logprobs)

@@ -42,7 +42,7 @@ class Dialect:
 
     request: Callable[[Mapping[str, Any]], WireRequest]
     answer: _Render
-    samples: Callable[[Any, Params, Price | None], list[Sample[str]]]
+    samples: Callable[[Any, Params, Price | None, int, int], list[Sample[str]]]
     counts: Callable[[Mapping[str, Any]], Counts]
     events: _Events
     collector: Callable[[], streams.Collector]
@@ -119,15 +119,19 @@ def answer(
     return dialect.answer(request, samples, Counts.of(samples, reasoning), id=id, created=created)
 
 
-def samples(route: Route, answer: Any, params: Params, price: Price | None = None) -> list[Sample[str]]:
+def samples(
+    route: Route, answer: Any, params: Params, price: Price | None = None, *, prompt: int = 0, choices: int = 1
+) -> list[Sample[str]]:
     """The samples of an answer's JSON, one a choice; the first carries the call and the prompt.
 
-    params: those of the request, whose stop strings end the texts. Raises ValueError if it is no answer, `Reported` if
-    it is an error.
+    - params: those of the request, whose stop strings end the texts.
+    - prompt, choices: what is charged where the server does not count, see `charging.charged`.
+
+    Raises ValueError if it is no answer, `Reported` if it is an error.
     """
     if (error := refusals.reported(answer)) is not None:
         raise error
-    return DIALECTS[route].samples(answer, params, price)
+    return DIALECTS[route].samples(answer, params, price, prompt, choices)
 
 
 def counts(route: Route, answer: Mapping[str, Any]) -> Counts:

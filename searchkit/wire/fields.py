@@ -161,6 +161,13 @@ class Fields:
             raise Malformed(f"n is 1 to {MOST_CHOICES}", "n")
         return n or 1
 
+    def generated(self, n: int) -> int:
+        """How many choices are generated where `n` are sent: the best of more, if that is asked for."""
+        best = self.whole("best_of", 1) or 1
+        if best > MOST_CHOICES:
+            raise Malformed(f"best_of is 1 to {MOST_CHOICES}", "best_of")
+        return max(n, best)
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Texts, none of them empty; a single one may stand for itself."""
         value = self.take(key)

@@ -18,6 +18,7 @@ OPENAI: Mapping[int, tuple[str, str | None]] = {  # status: type, code
     404: ("invalid_request_error", "not_found"),
     413: ("invalid_request_error", "request_too_large"),
     422: ("invalid_request_error", None),
+    424: ("journal_error", "journal_error"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
     503: ("overloaded_error", None),
 }
@@ -29,6 +30,7 @@ ANTHROPIC: Mapping[int, str] = {
     404: "not_found_error",
     413: "request_too_large",
     422: "invalid_request_error",
+    424: "journal_error",
     429: "rate_limit_error",
     504: "timeout_error",
     503: "overloaded_error",

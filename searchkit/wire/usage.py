@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.kinds import told
 from searchkit.types import Sample
+
+MOST = 10**12
+"""Tokens of one answer; more is no count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,11 @@ class Price:
 class Counts:
     """Tokens of one answer, over all its choices.
 
-    cached: the part of prompt that the server still knew. generated: None if the server does not say. reasoning: the
-    part of generated that is no visible text; None if it is not said.
+    prompt, generated: None if the server does not say. cached: the part of prompt that the server still knew.
+    reasoning: the part of generated that is no visible text; None if it is not said.
     """
 
-    prompt: int
+    prompt: int | None
     cached: int
     generated: int | None
     reasoning: int | None = None
@@ -57,9 +61,13 @@ def cached_tokens(answer: Mapping[str, Any]) -> int | None:
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(f"a token count is {value!r}")
+    if type(value) is not int or not 0 <= value <= MOST:
+        raise TypeError(f"a token count is {told(value)}")
     return value
+
+
+def _said(usage: Mapping[str, Any], key: str) -> int | None:
+    return None if usage.get(key) is None else _count(usage[key])
 
 
 def _part(details: Any, key: str) -> int | None:
@@ -69,38 +77,35 @@ def _part(details: Any, key: str) -> int | None:
 def of_choices(answer: Mapping[str, Any]) -> Counts:
     """Of chat and completions. Raises TypeError or AttributeError for what are no counts."""
     usage = answer.get("usage") or {}
-    prompt, cached = _count(usage.get("prompt_tokens") or 0), _count(cached_tokens(answer) or 0)
-    generated = usage.get("completion_tokens")
+    prompt, cached = _said(usage, "prompt_tokens"), _count(cached_tokens(answer) or 0)
     reasoning = _part(usage.get("completion_tokens_details"), "reasoning_tokens")
-    return Counts(prompt, min(cached, prompt), None if generated is None else _count(generated), reasoning)
+    return Counts(prompt, min(cached, prompt or 0), _said(usage, "completion_tokens"), reasoning)
 
 
 def of_response(answer: Mapping[str, Any]) -> Counts:
     """Of the responses API. Raises TypeError or AttributeError for what are no counts."""
     usage = answer.get("usage") or {}
-    prompt, generated = _count(usage.get("input_tokens") or 0), usage.get("output_tokens")
-    cached = _part(usage.get("input_tokens_details"), "cached_tokens") or 0
+    prompt, cached = _said(usage, "input_tokens"), _part(usage.get("input_tokens_details"), "cached_tokens") or 0
     reasoning = _part(usage.get("output_tokens_details"), "reasoning_tokens")
-    return Counts(prompt, min(cached, prompt), None if generated is None else _count(generated), reasoning)
+    return Counts(prompt, min(cached, prompt or 0), _said(usage, "output_tokens"), reasoning)
 
 
 def of_message(answer: Mapping[str, Any]) -> Counts:
     """Of Anthropic's messages, whose input_tokens leave out what was read from its cache or written to it."""
     usage = answer.get("usage") or {}
-    cached = _count(usage.get("cache_read_input_tokens") or 0)
-    fresh = _count(usage.get("input_tokens") or 0) + _count(usage.get("cache_creation_input_tokens") or 0)
-    generated = usage.get("output_tokens")
+    parts = [_said(usage, f"{kind}input_tokens") for kind in ("", "cache_creation_", "cache_read_")]
+    prompt = None if parts == [None] * 3 else sum(part or 0 for part in parts)
     reasoning = _part(usage.get("output_tokens_details"), "thinking_tokens")
-    return Counts(fresh + cached, cached, None if generated is None else _count(generated), reasoning)
+    return Counts(prompt, parts[2] or 0, _said(usage, "output_tokens"), reasoning)
 
 
 def for_choices(counts: Counts) -> dict[str, Any]:
     """As chat and completions word them."""
-    generated = counts.generated or 0
+    prompt, generated = counts.prompt or 0, counts.generated or 0
     usage: dict[str, Any] = {
-        "prompt_tokens": counts.prompt,
+        "prompt_tokens": prompt,
         "completion_tokens": generated,
-        "total_tokens": counts.prompt + generated,
+        "total_tokens": prompt + generated,
         "prompt_tokens_details": {"cached_tokens": counts.cached},
     }
     if counts.reasoning is not None:
@@ -110,20 +115,20 @@ def for_choices(counts: Counts) -> dict[str, Any]:
 
 def for_response(counts: Counts) -> dict[str, Any]:
     """As the responses API words them; it has no way to leave the reasoning open."""
-    generated = counts.generated or 0
+    prompt, generated = counts.prompt or 0, counts.generated or 0
     return {
-        "input_tokens": counts.prompt,
+        "input_tokens": prompt,
         "input_tokens_details": {"cached_tokens": counts.cached, "cache_write_tokens": 0},
         "output_tokens": generated,
         "output_tokens_details": {"reasoning_tokens": counts.reasoning or 0},
-        "total_tokens": counts.prompt + generated,
+        "total_tokens": prompt + generated,
     }
 
 
 def for_message(counts: Counts) -> dict[str, Any]:
     """As Anthropic's messages word them."""
     usage: dict[str, Any] = {
-        "input_tokens": counts.prompt - counts.cached,
+        "input_tokens": (counts.prompt or 0) - counts.cached,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": counts.cached,
         "output_tokens": counts.generated or 0,

@@ -17,16 +17,6 @@ PATHS: Mapping[Route, str] = {
 }
 
 
-def route_of(path: str) -> Route | None:
-    """The route that a URL's path ends with, a query left out; None if it is another's.
-
-    >>> route_of("/r/token/v1/chat/completions"), route_of("/v1/models")
-    ('chat', None)
-    """
-    plain = path.partition("?")[0].rstrip("/")
-    return next((route for route, end in PATHS.items() if plain.endswith(end)), None)
-
-
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
     """Which tools may be called: "auto", "none", "required" (any of them), or "named" (`name`)."""
@@ -51,6 +41,7 @@ class WireRequest:
       another: it applies where the body is sent on.
     - seed: None where the request has none.
     - n: how many choices the answer has; of completions, over all prompts.
+    - generated: how many are generated for it: more than n where the best of several is asked for.
     - stream: whether the answer is to come as events.
     - include_usage: whether these end with the usage; always, for responses and messages.
     - tool_choice: None where it is not said, or in no common words (then it is in `extras`).
@@ -67,6 +58,7 @@ class WireRequest:
     params: Params = Params()
     seed: int | None = None
     n: int = 1
+    generated: int = 1
     stream: bool = False
     include_usage: bool = False
     tool_choice: ToolChoice | None = None

@@ -76,7 +76,7 @@ def test_no_path_breaks_out_of_its_line(path: str, line: bytes) -> None:
     assert not any(header.lower().startswith(b"x-evil") for header in headers)
 
 
-@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\rb", "a\0b", "ä", "1\r\n\r\nGET / HTTP/1.1"])
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\rb", "a\0b", "ключ", "1\r\n\r\nGET / HTTP/1.1"])
 def test_a_header_that_would_be_several_is_never_sent(value: str) -> None:
     with Server() as server:
         ask = Ask("POST", f"{server.url}/chat/completions", {"x-own": value}, BODY)

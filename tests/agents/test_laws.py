@@ -264,5 +264,5 @@ def test_faults_lose_nothing_and_every_request_is_counted_once(agent: Any, kinds
     assert result.trace.canonical() == whole.trace.canonical()
     assert result.answer == whole.answer
     usage, unknown = result.usage, sum(request.fault in ("truncated", "hang", "reset") for request in failed)
-    assert usage.estimated_tokens == 12 * unknown
+    assert usage.estimated_tokens == 12 * unknown + usage.prompt_tokens - whole.usage.prompt_tokens
     assert usage.generated_tokens == whole.usage.generated_tokens + 12 * unknown

@@ -473,7 +473,7 @@ def test_what_an_agent_leaves_behind_ends_with_its_attempt() -> None:
 
     result = asyncio.run(main())
     assert [content for content, _ in WORLD.seen] == ["long"]
-    assert (result.usage.model_calls, result.usage.generated_tokens, result.usage.estimated_tokens) == (1, 5, 5)
+    assert (result.usage.model_calls, result.usage.generated_tokens, result.usage.estimated_tokens) == (1, 5, 6)
     assert late == [AttemptEnded]
 
 

@@ -118,5 +118,5 @@ def samples(draw: st.DrawFn) -> Sample[str]:
         reasoning=draw(texts),
         finish=finish,
         prompt=draw(st.integers(1, 99)),
-        generated=draw(st.integers(0, 99)),
+        generated=draw(st.integers(1, 99)),
     )

@@ -360,9 +360,13 @@ def test_the_turns_of_a_conversation() -> None:
 
 
 def test_counts_of_a_stream_are_sums_so_far() -> None:
-    """The last event overwrites those of the first; what it leaves out, or says null of, stays."""
+    """The last event overwrites those of the first; what it leaves out, or says null of, stays; but for what was
+    written, of which the first cannot know."""
     parts = list(events("messages", whole(cases.SAMPLES["text"])))
     last = b'data: {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": %b}\n\n'
-    for usage, read, wrote in ((b'{"output_tokens": 8, "input_tokens": null}', 7, 8), (b'{"input_tokens": 9}', 9, 0)):
+    for usage, read, wrote in (
+        (b'{"output_tokens": 8, "input_tokens": null}', 7, 8),
+        (b'{"input_tokens": 9}', 9, None),
+    ):
         found = counts("messages", collected(b"".join([*parts[:-2], last % usage, parts[-1]])))
         assert (found.prompt, found.generated) == (read, wrote)

@@ -28,7 +28,7 @@ from searchkit.generators.openai.transport import Direct, Here, Official, PerLoo
 from searchkit.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.redact import redact
 from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Usage
-from searchkit.wire import choices
+from searchkit.wire import choices, estimates
 from searchkit.wire.usage import Price
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
@@ -167,12 +167,12 @@ class OpenAI:
         if isinstance(raw, CallError):
             raw.request = request
             return raw
-        price = self.prices.get(self.model)
+        price, prompt = self.prices.get(self.model), estimates.read(request.prompt.text + request.prompt.prefix)
         try:
             if events is None:
-                drawn = choices.samples(raw, request.params, price)
+                drawn = choices.samples(raw, request.params, price, prompt)
             else:
-                drawn = choices.read(events.answer(chat=self.route == "chat"), request.params, price)
+                drawn = choices.read(events.answer(chat=self.route == "chat"), request.params, price, prompt)
         except CapabilityError as error:
             message = f"the server at {self.base_url} cannot honour the request: {error}"
             return errors.Dropped(message, kind="bad_request", request=request, usage=errors.worst(request))

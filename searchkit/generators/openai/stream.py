@@ -29,13 +29,12 @@ class Events:
     """The events of one choice, fed as they arrive; in the end, the answer as it would have come in one piece.
 
     fell: the text ends at its floor. It is then cut after the token that fell, whatever else had arrived, and costs
-    the tokens up to there and the prompt, which is guessed (4 characters a token) where the server did not count it.
+    the tokens up to there and the prompt.
     """
 
     def __init__(self, request: Request, floor: ConfidenceFloor) -> None:
         self.fell: bool = False
         self._fall = Fall(floor)
-        self._guess = (len(request.prompt.text) + len(request.prompt.prefix)) // 4
         self._events = EventReader(EVENT_LIMIT)
         self._wrong, self._lacks = "", "does not stream"
         self._texts: dict[str, str] = {}
@@ -101,6 +100,6 @@ class Events:
             raise ValueError("its stream broke off")
         usage = self._usage
         if self.fell:
-            usage = {"prompt_tokens": self._guess, **(usage or {}), "completion_tokens": self._written}
+            usage = {**(usage or {}), "completion_tokens": self._written}
         said = {"message": self._texts} if chat else {"text": self._texts.get("text", "")}
         return {"choices": [{**self._end, **said, "logprobs": self._rows or None}], "usage": usage}

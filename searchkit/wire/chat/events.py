@@ -6,26 +6,28 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from searchkit.wire.fields import mapping, objects
+from searchkit.wire.joining import Joined
 from searchkit.wire.sse import event
 from searchkit.wire.streams import choices_of, pieces, place
 
 _HEAD = ("id", "created", "model", "service_tier", "system_fingerprint")
+_BODY = ("object", "choices", "usage")
+_CHOICE = ("index", "delta", "logprobs", "finish_reason")
 
 
 def render(answer: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
     """The events of a whole answer. usage: whether they end with it (stream_options.include_usage)."""
     head = {key: answer[key] for key in _HEAD if key in answer} | {"object": "chat.completion.chunk"}
+    once = {key: value for key, value in answer.items() if key not in (*_HEAD, *_BODY)}  # citations, say
     nothing = {"usage": None} if usage else {}
-
-    def chunk(choices: list[dict[str, Any]]) -> bytes:
-        return event({**head, "choices": choices, **nothing})
 
     for choice in answer["choices"]:
         for delta, rows in _deltas(choice["message"], choice.get("logprobs") or {}):
-            logprobs = rows or None
-            yield chunk([{"index": choice["index"], "delta": delta, "logprobs": logprobs, "finish_reason": None}])
+            said = {"index": choice["index"], "delta": delta, "logprobs": rows or None, "finish_reason": None}
+            yield event({**head, "choices": [said], **nothing, **once})
+            once = {}
         rest = {key: value for key, value in choice.items() if key not in ("message", "logprobs")}
-        yield chunk([{"delta": {}, "logprobs": None, **rest}])
+        yield event({**head, "choices": [{"delta": {}, "logprobs": None, **rest}], **nothing})
     if usage:
         yield event({**head, "choices": [], "usage": answer.get("usage")})
     yield event("[DONE]")
@@ -49,7 +51,7 @@ def _deltas(message: Mapping[str, Any], logprobs: Mapping[str, Any]) -> Iterator
 
 
 class Collector:
-    """The events of one answer, put together: texts are joined, calls by their index, rows appended."""
+    """The events of one answer, put together: what the choices say is joined, calls by their index, rows appended."""
 
     def __init__(self) -> None:
         self._head: dict[str, Any] = {}
@@ -60,9 +62,9 @@ class Collector:
         return len(self._choices) >= choices and all(choice.end is not None for choice in self._choices.values())
 
     def take(self, value: dict[str, Any]) -> None:
-        for key in _HEAD:
-            if value.get(key) is not None:
-                self._head.setdefault(key, value[key])
+        for key, said in value.items():
+            if said is not None and key not in _BODY:
+                self._head[key] = self._head.get(key, said) if key in _HEAD else said
         self._usage = value.get("usage") or self._usage
         for choice in choices_of(value):
             self._choices.setdefault(place(choice.get("index", 0)), _Choice()).take(choice)
@@ -74,27 +76,22 @@ class Collector:
 
 class _Choice:
     def __init__(self) -> None:
-        self.end: dict[str, Any] | None = None
-        self._texts: dict[str, list[str]] = {}
-        self._others: dict[str, Any] = {}
+        self.end: str | None = None
+        self._message, self._beside = Joined(), Joined()
         self._calls: list[_Call] = []
         self._latest: dict[int | None, _Call] = {}  # by its number; None: of all
         self._rows: dict[str, list[Any]] = {}
 
     def take(self, choice: dict[str, Any]) -> None:
-        for name, value in mapping(choice.get("delta") or {}, "delta").items():
-            if name == "tool_calls":
-                for call in objects(value or [], "tool_calls"):
-                    self._call(call).take(call)
-            elif isinstance(value, str) and name != "role":
-                self._texts.setdefault(name, []).append(value)
-            elif value is not None or name not in self._others:
-                self._others[name] = value
+        delta = mapping(choice.get("delta") or {}, "delta")
+        for call in objects(delta.get("tool_calls") or [], "tool_calls"):
+            self._call(call).take(call)
+        self._message.take({name: value for name, value in delta.items() if name != "tool_calls"})
+        self._beside.take({key: value for key, value in choice.items() if key not in _CHOICE})
         for name, rows in mapping(choice.get("logprobs") or {}, "logprobs").items():
             if isinstance(rows, list):
                 self._rows.setdefault(name, []).extend(rows)
-        if choice.get("finish_reason"):
-            self.end = {key: value for key, value in choice.items() if key not in ("delta", "logprobs", "index")}
+        self.end = choice.get("finish_reason") or self.end
 
     def _call(self, call: dict[str, Any]) -> _Call:
         """Whose piece this is. Some servers number no calls, or each of them 0: another id is another call."""
@@ -107,11 +104,11 @@ class _Choice:
         return last
 
     def whole(self, index: int) -> dict[str, Any]:
-        message = {"role": "assistant", "content": None, **self._others}
-        message |= {name: "".join(parts) for name, parts in self._texts.items()}
+        message = {"role": "assistant", "content": None, **self._message.whole()}
         if self._calls:
             message["tool_calls"] = [call.whole() for call in sorted(self._calls, key=lambda call: call.index)]
-        return {"index": index, "message": message, "logprobs": self._rows or None, **(self.end or {})}
+        rows, beside = self._rows or None, self._beside.whole()
+        return {"index": index, "message": message, "logprobs": rows, "finish_reason": self.end, **beside}
 
 
 class _Call:

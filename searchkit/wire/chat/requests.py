@@ -67,7 +67,7 @@ def read(body: Mapping[str, Any]) -> WireRequest:
     with refusing("messages"):
         prompt = _prompt(messages, tools, fields)
     limit, older = fields.whole("max_completion_tokens", 1), fields.whole("max_tokens", 1)
-    options = fields.take("stream_options")
+    options, n = fields.take("stream_options"), fields.choices()
     return WireRequest(
         route="chat",
         body=body,
@@ -75,7 +75,8 @@ def read(body: Mapping[str, Any]) -> WireRequest:
         prompt=prompt,
         params=fields.params(older if limit is None else limit, fields.texts("stop"), _logprobs(fields)),
         seed=fields.whole("seed"),
-        n=fields.choices(),
+        n=n,
+        generated=fields.generated(n),
         stream=fields.flag("stream"),
         include_usage=options is not None and bool(mapping(options, "stream_options").get("include_usage")),
         tool_choice=fields.tool_choice(_tool_choice),

@@ -31,8 +31,9 @@ def read(body: Mapping[str, Any]) -> WireRequest:
     model = text(fields.needed("model"), "model")
     plain, prompts = _prompt(fields.needed("prompt"), lost)
     options = fields.take("stream_options")
-    n = fields.choices() * prompts
-    if n > MOST_CHOICES:
+    n = fields.choices()
+    generated, n = fields.generated(n) * prompts, n * prompts
+    if max(n, generated) > MOST_CHOICES:
         raise Malformed(f"at most {MOST_CHOICES} choices are drawn for one request, over all prompts", "prompt")
     with refusing("prompt"):
         prompt = Prompt((Message("user", (Text(plain),)),))
@@ -44,6 +45,7 @@ def read(body: Mapping[str, Any]) -> WireRequest:
         params=fields.params(fields.whole("max_tokens", 1), fields.texts("stop"), fields.whole("logprobs", 0)),
         seed=fields.whole("seed"),
         n=n,
+        generated=generated,
         stream=fields.flag("stream"),
         include_usage=options is not None and bool(mapping(options, "stream_options").get("include_usage")),
         extras=fields.rest,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from searchkit.types import Finish, Message, Params, Sample, Text, ToolCall
-from searchkit.wire.choices import charged
+from searchkit.wire.charging import charged
 from searchkit.wire.fields import mapping, objects, text
 from searchkit.wire.tools import arguments_object, arguments_text
 from searchkit.wire.usage import Counts, Price, for_message, of_message
@@ -60,7 +60,7 @@ def _blocks(sample: Sample[Any], id: str) -> list[dict[str, Any]]:
     return found
 
 
-def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
+def read(answer: Any, params: Params, price: Price | None, prompt: int = 0, choices: int = 1) -> list[Sample[str]]:
     """The sample of an answer. Raises ValueError if it is none."""
     if not isinstance(answer, dict) or not isinstance(answer.get("content"), list):
         raise ValueError("it has no content")
@@ -68,9 +68,7 @@ def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
         counts = of_message(answer)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"a field is missing or of another type: {error}") from error
-    spent = (params.max_tokens or 0) if counts.generated is None else counts.generated
-    drawn = _sample(answer)
-    return [charged(drawn, counts.prompt, counts.cached, spent, counts.generated is None, price, True)]
+    return charged([_sample(answer)], counts, params, price, prompt, choices)
 
 
 def _sample(answer: Mapping[str, Any]) -> Sample[str]:

@@ -12,6 +12,7 @@ from searchkit.wire.streams import pieces, place
 from searchkit.wire.tools import arguments_object
 
 _LAST = ("stop_reason", "stop_sequence", "stop_details", "container")
+_BESIDE = ("context_management",)
 _DELTAS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 
 
@@ -28,7 +29,8 @@ def render(answer: Mapping[str, Any], *, usage: bool) -> Iterator[bytes]:
             yield _event({"type": "content_block_delta", "index": index, "delta": delta})
         yield _event({"type": "content_block_stop", "index": index})
     last = {key: answer[key] for key in _LAST if key in answer}
-    yield _event({"type": "message_delta", "delta": last, "usage": counted})
+    beside = {key: answer[key] for key in _BESIDE if key in answer}
+    yield _event({"type": "message_delta", "delta": last, "usage": counted, **beside})
     yield _event({"type": "message_stop"})
 
 
@@ -59,6 +61,7 @@ class Collector:
     def __init__(self) -> None:
         self._message: dict[str, Any] | None = None
         self._blocks: dict[int, _Block] = {}
+        self._counted = False  # what was written, at its end
 
     def complete(self, choices: int) -> bool:
         return self._message is not None and self._message.get("stop_reason") is not None
@@ -73,16 +76,20 @@ class Collector:
         elif kind == "content_block_delta":
             self._blocks[place(value["index"])].take(mapping(value["delta"], "delta"))
         elif kind == "message_delta":
-            self._end(mapping(value["delta"], "delta"), mapping(value.get("usage") or {}, "usage"))
+            beside = {key: said for key, said in value.items() if key not in ("type", "delta", "usage")}
+            self._end(mapping(value["delta"], "delta") | beside, mapping(value.get("usage") or {}, "usage"))
 
     def _end(self, delta: dict[str, Any], usage: dict[str, Any]) -> None:
         if self._message is None:
             raise TypeError("it does not begin with message_start")
         self._message |= delta
+        self._counted |= usage.get("output_tokens") is not None
         self._message["usage"] |= {key: count for key, count in usage.items() if count is not None}  # sums so far
 
     def answer(self) -> dict[str, Any]:
         assert self._message is not None
+        if not self._counted:
+            self._message["usage"].pop("output_tokens", None)  # which was that of the beginning
         return {**self._message, "content": [self._blocks[i].whole() for i in sorted(self._blocks)]}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from searchkit.types import Finish, Message, Params, Sample, Text, Token, ToolCall
-from searchkit.wire.choices import charged
+from searchkit.wire.charging import charged
 from searchkit.wire.errors import Reported
 from searchkit.wire.fields import objects, text
 from searchkit.wire.logprobs import of_rows, rows
@@ -70,7 +70,7 @@ def _output(sample: Sample[Any], request: WireRequest, id: str) -> list[dict[str
     return found
 
 
-def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
+def read(answer: Any, params: Params, price: Price | None, prompt: int = 0, choices: int = 1) -> list[Sample[str]]:
     """The sample of an answer. Raises ValueError if it is none, or not finished; `Reported` if it failed."""
     if not isinstance(answer, dict) or not isinstance(answer.get("output"), list):
         raise ValueError("it has no output")
@@ -82,8 +82,7 @@ def read(answer: Any, params: Params, price: Price | None) -> list[Sample[str]]:
         counts, drawn = of_response(answer), _sample(answer)
     except (KeyError, TypeError, AttributeError, OverflowError) as wrong:
         raise ValueError(f"a field is missing or of another type: {wrong}") from wrong
-    spent = (params.max_tokens or 0) if counts.generated is None else counts.generated
-    return [charged(drawn, counts.prompt, counts.cached, spent, counts.generated is None, price, True)]
+    return charged([drawn], counts, params, price, prompt, choices)
 
 
 def _sample(answer: Mapping[str, Any]) -> Sample[str]:

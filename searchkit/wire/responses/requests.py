@@ -48,6 +48,8 @@ def render(model: str, prompt: Prompt, params: Params) -> dict[str, Any]:
 def read(body: Mapping[str, Any]) -> WireRequest:
     """A request. Raises `Malformed`. Its instructions are the first message; turns that its server keeps are lost."""
     fields, lost = Fields(body), list[str]()
+    if body.get("prompt") and not body.get("model"):
+        raise Malformed("only its server knows which model a stored prompt asks: say model= as well", "model")
     model = text(fields.needed("model"), "model")
     messages = _messages(fields, lost)
     tools = _tools(fields, lost)
