@@ -18,6 +18,7 @@ from searchkit.environments.rewrite import Rewrite
 from searchkit.environments.snapshot import SnapshotEnvironment
 from searchkit.environments.text_steps import TextSteps
 from searchkit.environments.tools.environment import ToolEnvironment
+from searchkit.environments.tools.mcp import MCPTools
 from searchkit.environments.tools.tool import Tool, irreversible, pure, reversible
 from searchkit.environments.world_model import WorldModel
 
@@ -33,6 +34,7 @@ __all__ = [
     "GymnasiumEnvironment",
     "Learning",
     "Listing",
+    "MCPTools",
     "Planned",
     "ReplayEnvironment",
     "Rewrite",

@@ -187,7 +187,16 @@ class Copy:
 
 
 async def ended(done: asyncio.Future[Any]) -> None:
-    """Until what closes a live environment has, however it went."""
+    """Until what closes a live environment has, however it went; if we are cancelled meanwhile, too."""
+    closing = asyncio.create_task(_ended(done))
+    try:
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait([closing])
+        raise
+
+
+async def _ended(done: asyncio.Future[Any]) -> None:
     with contextlib.suppress(Exception, SystemExit):
         value = await _result(done)
         if inspect.isawaitable(value):

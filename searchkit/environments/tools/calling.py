@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+from searchkit.environments.live import LiveEnvironment
 from searchkit.environments.tools.signature import Refused
 from searchkit.environments.tools.tool import Effect, Tool
 from searchkit.environments.tools.worlds import action_of, call_of
@@ -24,31 +25,56 @@ Perform = Callable[[Mapping[str, Any], Run, float], Awaitable[str]]
 
 @dataclass(frozen=True)
 class Offer:
-    """A tool as models and searches see it. world: the number of the world that its calls need, None for none.
+    """A tool as models and searches see it.
 
-    read: a JSON value to arguments; raises `Refused`. perform: does a call without a world, in so many seconds.
+    read: a JSON value to arguments; raises `Refused`. perform: does a call in so many seconds; None where that needs
+    the world number `world`. called: what it is called there, if not by its name.
     """
 
     name: str
     effect: Effect
     spec: str
     read: Callable[[Any], Any]
-    world: int | None
-    perform: Perform
+    world: int = 0
+    perform: Perform | None = None
+    called: str = ""
 
     @classmethod
     def of(cls, tool: Tool) -> Offer:
-        world = 0 if tool.form.takes_world else None
-        return cls(tool.name, tool.effect, tool.spec, tool.form.read, world, partial(_perform, tool))
+        perform = None if tool.form.takes_world else partial(_perform, tool)
+        return cls(tool.name, tool.effect, tool.spec, tool.form.read, perform=perform)
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Several tools that work in a world of their own, such as a server's."""
+
+    def world(self, seconds: float) -> LiveEnvironment:
+        """A world whose actions are calls, see `action_of`, each bound by so many seconds."""
+        ...
+
+    async def offers(self, world: int, look: Callable[[str], Awaitable[str]]) -> list[Offer]:
+        """The tools. world: the number of that world among all; look: what is seen there of an action."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call whose arguments fit. action: what is done in a world, see `action_of`."""
+    """A call whose arguments fit. arguments: as they were read; sent: as JSON values."""
 
     offer: Offer
     arguments: Any
-    action: str
+    sent: Any
+
+    @property
+    def asked(self) -> str:
+        """What the model asked for, see `action_of`."""
+        return action_of(self.offer.name, self.sent)
+
+    @property
+    def action(self) -> str:
+        """What is done in a world."""
+        return action_of(self.offer.called or self.offer.name, self.sent)
 
 
 class Table:
@@ -86,16 +112,16 @@ class Table:
         except ValueError as error:
             return f"{name} was not called: its arguments are no JSON that can be read in one way: {error}"
         try:
-            return Call(offer, offer.read(value), action_of(name, value))
+            return Call(offer, offer.read(value), value)
         except Refused as error:
             return f"{name} was not called: its arguments do not fit: {error}"
 
-    def call(self, action: str) -> Call:
-        """The call that an action is. Raises `ConfigError` if the tool is not there any more."""
-        name, arguments = call_of(action)
+    def call(self, asked: str) -> Call:
+        """The call again, see `Call.asked`. Raises `ConfigError` if the tool is not there any more."""
+        name, arguments = call_of(asked)
         if name not in self.offers:
             raise ConfigError(f"there is no tool {name} any more")
-        return Call(self.offers[name], self.offers[name].read(arguments), action)
+        return Call(self.offers[name], self.offers[name].read(arguments), arguments)
 
 
 def refusal(wrong: str) -> str:

@@ -25,11 +25,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An irreversible call that was not done: where its observation stands, and what is to be done."""
+    """An irreversible call that was not done: where its observation stands, and what was asked for."""
 
     turn: int
     place: int
-    action: str
+    asked: str
 
 
 @dataclass(frozen=True, slots=True)

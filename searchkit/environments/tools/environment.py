@@ -9,7 +9,7 @@ from typing import Any
 
 from searchkit.calls import CallError
 from searchkit.environments.guarded import Planned
-from searchkit.environments.tools.calling import Call, Offer, Table, refusal
+from searchkit.environments.tools.calling import Call, Offer, Provider, Table, refusal
 from searchkit.environments.tools.dialogue import Dialogue, Pending, Turn, cut, placed
 from searchkit.environments.tools.signature import WORLD
 from searchkit.environments.tools.tool import Failed, Tool
@@ -65,7 +65,7 @@ class ToolEnvironment:
     are settings of `BestFirst` and `MCTS`, see the guide.
     """
 
-    tools: Sequence[Tool]
+    tools: Sequence[Tool | Provider]
     world: Any = None
     render: Callable[[Dialogue], Any] | None = None
     params: Params | None = None
@@ -76,7 +76,7 @@ class ToolEnvironment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tools", tuple(self.tools))
         for tool in self.tools:
-            if not isinstance(tool, Tool):
+            if not isinstance(tool, Tool | Provider):
                 raise ConfigError(
                     f"tools are functions with their effect declared: pure(f), reversible(f) or irreversible(f), got "
                     f"{told(tool)}"
@@ -87,7 +87,7 @@ class ToolEnvironment:
         if not is_number(self.seconds) or not self.seconds > 0:
             raise ConfigError(f"seconds must be > 0 for a call, got {told(self.seconds)}")
         Table.of(self._own)
-        worldly = next((tool.name for tool in self.tools if tool.form.takes_world), None)
+        worldly = next((tool.name for tool in self._functions if tool.form.takes_world), None)
         if worldly is not None and self.world is None:
             raise ConfigError(f"{worldly} has a parameter `{WORLD}`: say which, ToolEnvironment(tools, world=...)")
         if is_files(self._world):
@@ -107,9 +107,11 @@ class ToolEnvironment:
         if prompt.tools or prompt.prefix:
             what = "tools" if prompt.tools else "the beginning of an answer"
             raise ConfigError(f"the prompt has {what} of its own: leave that to ToolEnvironment")
-        table = run.resource(self, Table)
-        table.fill(self._own)
         worlds = tuple([await world.start(prompt, run) for world in self._worlds])
+        table, offers, first = run.resource(self, Table), list(self._own), len(worlds) - len(self._providers)
+        for i, provider in enumerate(self._providers, first):
+            offers += await provider.offers(i, partial(self._worlds[i].look, worlds[i], run=run))
+        table.fill(offers)
         specs = tuple(offer.spec for offer in table.offers.values())
         return self._rendered(Dialogue(replace(prompt, tools=specs), worlds=worlds))
 
@@ -132,7 +134,7 @@ class ToolEnvironment:
         for place, asked in enumerate(calls):
             call = table.read(asked.name, asked.arguments) if place < MOST_CALLS else f"not done: {MOST_CALLS} at once"
             if isinstance(call, Call) and call.offer.effect == "irreversible":
-                pending.append(Pending(len(state.turns), place, call.action))
+                pending.append(Pending(len(state.turns), place, call.asked))
                 seen.append(PUT_OFF.format(name=call.offer.name))
             else:
                 done = refusal(call) if isinstance(call, str) else await self._done(call, worlds, run)
@@ -161,7 +163,7 @@ class ToolEnvironment:
         told = [(await world.commit(at, run)).observation for world, at in zip(self._worlds, state.worlds, strict=True)]
         table, after = run.resource(self, Table), replace(state, pending=(), ended=state.ended or bool(state.pending))
         for at in state.pending:
-            call = table.call(at.action)
+            call = table.call(at.asked)
             seen = await run.once(f"do {call.offer.name}", partial(self._for_good, call, state.worlds, run.child("do")))
             after = after.observed(at, seen)
             told.append(seen)
@@ -176,13 +178,13 @@ class ToolEnvironment:
         """What a pure or reversible call brought, as recorded if it is; a reversible one moves its world."""
         if call.offer.effect == "pure":
             return await run.once(call.offer.name, lambda: self._looked(call, worlds, run), harmless=True)
-        world = self._worlds[call.offer.world or 0]
+        i = call.offer.world
         try:
-            step = await world.step(worlds[call.offer.world or 0], Sample(call.action), run)
+            step = await self._worlds[i].step(worlds[i], Sample(call.action), run)
         except CallError as error:
             seen = self._failed(call, error)
         else:
-            worlds[call.offer.world or 0], seen = step.state, step.observation
+            worlds[i], seen = step.state, step.observation
 
         async def noted() -> str:
             return seen
@@ -195,8 +197,9 @@ class ToolEnvironment:
     async def _looked(self, call: Call, worlds: Sequence[Any], run: Run) -> str:
         """What a call brings that leaves the worlds of the branch as they are."""
         try:
-            if call.offer.world is not None:
-                return await self._worlds[call.offer.world].look(worlds[call.offer.world], call.action, run)
+            if call.offer.perform is None:
+                i = call.offer.world
+                return await self._worlds[i].look(worlds[i], call.action, run)
             async with run.until_deadline():
                 return await call.offer.perform(call.arguments, run, self.seconds)
         except (CallError, Failed, TimeoutError) as error:
@@ -208,7 +211,7 @@ class ToolEnvironment:
         if isinstance(cause, TimeoutError):
             return f"Error: {call.offer.name} took more than {self.seconds:g} seconds, and was given up."
         if isinstance(cause, Failed):
-            return f"Error: {call.offer.name} raised {cause}"
+            return cause.of(call.offer.name)
         raise error
 
     # ---------------------------------------------------------------- plumbing
@@ -217,17 +220,27 @@ class ToolEnvironment:
     def _world(self) -> World | None:
         if self.world is None:
             return None
-        worldly = {tool.name: tool for tool in self.tools if tool.form.takes_world}
+        worldly = {tool.name: tool for tool in self._functions if tool.form.takes_world}
         return furnished(self.world, worldly, self.seconds)
 
     @cached_property
     def _worlds(self) -> tuple[World, ...]:
-        """Objects that stay the same, since a search keeps what it opened for each."""
-        return () if self._world is None else (self._world,)
+        """The environment's own, then one of each provider. Objects that stay the same: a search keeps what it opened
+        for each."""
+        own = () if self._world is None else (self._world,)
+        return (*own, *(provider.world(self.seconds) for provider in self._providers))
+
+    @cached_property
+    def _functions(self) -> list[Tool]:
+        return [tool for tool in self.tools if isinstance(tool, Tool)]
+
+    @cached_property
+    def _providers(self) -> list[Provider]:
+        return [tool for tool in self.tools if not isinstance(tool, Tool)]
 
     @cached_property
     def _own(self) -> list[Offer]:
-        return [Offer.of(tool) for tool in self.tools]
+        return [Offer.of(tool) for tool in self._functions]
 
     def _said(self, state: Dialogue, action: Sample[Any]) -> Message:
         """The model's turn as it stands in the history."""
@@ -244,5 +257,5 @@ class ToolEnvironment:
             answer = state.worlds[0].answer
         else:
             answer = state.said if state.ended and state.finish == "stop" else state.story()[0]
-        calls = tuple(as_call(at.action) for at in state.pending)
+        calls = tuple(as_call(at.asked) for at in state.pending)
         return replace(state, answer=Planned(answer, calls) if calls else answer)

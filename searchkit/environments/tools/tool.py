@@ -20,7 +20,11 @@ Effect = Literal["pure", "reversible", "irreversible"]
 
 
 class Failed(Exception):
-    """A tool raised; the text says what, for the model that called it."""
+    """A tool did not do it; what it did instead, such as "raised ValueError: no such file"."""
+
+    def of(self, name: str) -> str:
+        """For the model that called it."""
+        return f"Error: {name} {self}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Tool:
         except SearchkitError:
             raise
         except (Exception, SystemExit) as error:
-            raise Failed(f"{type(error).__name__}: {error}") from error
+            raise Failed(f"raised {type(error).__name__}: {error}") from error
 
     async def _awaited(self, value: Awaitable[Any]) -> str:
         try:
@@ -104,7 +108,7 @@ class Tool:
         except SearchkitError:
             raise
         except (Exception, SystemExit) as error:
-            raise Failed(f"{type(error).__name__}: {error}") from error
+            raise Failed(f"raised {type(error).__name__}: {error}") from error
 
 
 def _standing(module: str, name: str) -> Any:

@@ -13,7 +13,7 @@ from searchkit.environments.git import GitEnvironment
 from searchkit.environments.live import LiveEnvironment
 from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.snapshot import SnapshotEnvironment
-from searchkit.environments.tools.tool import Tool
+from searchkit.environments.tools.tool import Effect, Failed, Tool
 from searchkit.errors import ConfigError
 from searchkit.kinds import told
 from searchkit.types import ToolCall
@@ -41,14 +41,35 @@ def as_call(action: str) -> ToolCall:
 
 @dataclass(frozen=True)
 class Toolbox:
-    """Does an action with one of these tools: in a folder, as `act` of an environment of files."""
+    """Does an action with one of these tools: in a folder, as `act` of an environment of files.
+
+    That a pure call failed is an observation: the world is as it was. Any other that fails leaves it nobody knows how,
+    and raises `Failed`, so that it is given up.
+    """
 
     tools: Mapping[str, Tool]
 
     def __call__(self, world: Any, action: str) -> str | Awaitable[str]:
         name, arguments = call_of(action)
         tool = self.tools[name]
-        return tool.perform(tool.form.read(arguments), world)
+        try:
+            seen = tool.perform(tool.form.read(arguments), world)
+        except Failed as failed:
+            return said(failed, tool.name, tool.effect)
+        return seen if isinstance(seen, str) else self._awaited(seen, tool)
+
+    async def _awaited(self, seen: Awaitable[str], tool: Tool) -> str:
+        try:
+            return await seen
+        except Failed as failed:
+            return said(failed, tool.name, tool.effect)
+
+
+def said(failed: Failed, name: str, effect: Effect) -> str:
+    """What is seen of a pure call that failed; raises it for any other."""
+    if effect != "pure":
+        raise failed
+    return failed.of(name)
 
 
 class Bench:
