@@ -17,6 +17,7 @@ from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.rewrite import Rewrite
 from searchkit.environments.snapshot import SnapshotEnvironment
 from searchkit.environments.text_steps import TextSteps
+from searchkit.environments.tools.code import CodeActions
 from searchkit.environments.tools.environment import ToolEnvironment
 from searchkit.environments.tools.mcp import MCPTools
 from searchkit.environments.tools.tool import Tool, irreversible, pure, reversible
@@ -24,6 +25,7 @@ from searchkit.environments.world_model import WorldModel
 
 __all__ = [
     "Anytime",
+    "CodeActions",
     "Committing",
     "Completing",
     "Environment",
