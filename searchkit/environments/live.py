@@ -161,6 +161,10 @@ class LiveEnvironment(ABC):
         await pool.use("commit", lambda at: self._near(at, state), work, run)
         return Transition(state, state.observations[-1], state.reward, state.ended)
 
+    def lose_track(self, run: Run) -> None:
+        """From now on nobody knows where the live environments of this search are: each is brought anew to a state."""
+        self._pool(run).lose_track()
+
     # ---------------------------------------------------------------- plumbing
 
     def _fingerprint(self, observation: Any) -> Any:

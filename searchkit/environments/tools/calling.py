@@ -102,19 +102,19 @@ class Table:
         self.offers = {}
 
     def read(self, name: str, arguments: str) -> Call | str:
-        """The call, or what is wrong with it."""
+        """The call, or what the model is told that is wrong with it."""
         offer = self.offers.get(name)
         if offer is None:
             known = ", ".join(list(self.offers)[:NAMED])
-            return f"there is no tool {name[:100]!r}. The tools are: {known}."
+            return f"Error: there is no tool {name[:100]!r}. The tools are: {known}."
         try:
             value = parsed(arguments)
         except ValueError as error:
-            return f"{name} was not called: its arguments are no JSON that can be read in one way: {error}"
+            return f"Error: {name} was not called: its arguments are no JSON that can be read in one way: {error}"
         try:
             return Call(offer, offer.read(value), value)
         except Refused as error:
-            return f"{name} was not called: its arguments do not fit: {error}"
+            return f"Error: {name} was not called: its arguments do not fit: {error}"
 
     def call(self, asked: str) -> Call:
         """The call again, see `Call.asked`. Raises `ConfigError` if the tool is not there any more."""
@@ -122,11 +122,6 @@ class Table:
         if name not in self.offers:
             raise ConfigError(f"there is no tool {name} any more")
         return Call(self.offers[name], self.offers[name].read(arguments), arguments)
-
-
-def refusal(wrong: str) -> str:
-    """How a model is told what is wrong with a call."""
-    return f"Error: {wrong}"
 
 
 async def _perform(tool: Tool, arguments: Mapping[str, Any], run: Run, seconds: float) -> str:

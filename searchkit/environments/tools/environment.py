@@ -9,18 +9,21 @@ from typing import Any
 
 from searchkit.calls import CallError
 from searchkit.environments.guarded import Planned
-from searchkit.environments.tools.calling import Call, Offer, Provider, Table, refusal
+from searchkit.environments.live import LiveEnvironment
+from searchkit.environments.tools.calling import Call, Offer, Provider, Table
 from searchkit.environments.tools.dialogue import Dialogue, Pending, Turn, cut, placed
 from searchkit.environments.tools.signature import WORLD
 from searchkit.environments.tools.tool import Failed, Tool
 from searchkit.environments.tools.worlds import World, as_call, furnished, is_files
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, StaleBranch
 from searchkit.kinds import is_number, is_whole, told
 from searchkit.protocols import Run
 from searchkit.tool_calls import calls_of
 from searchkit.types import Finish, Message, Params, Prompt, Sample, Text, Transition
 
 MOST_CALLS = 64  # calls in one answer that are done
+TOO_MANY = f"Error: not called: of one answer the first {MOST_CALLS} calls are done."
+DONE, FAILED = "done", "failed"  # what became of a reversible call, the first line of what is recorded of it
 PUT_OFF = (
     "Put off, not refused: {name} cannot be undone. It is done once, when the outcome of this conversation is "
     "accepted, and its result is not known before. Do not call it again for the same purpose."
@@ -108,10 +111,7 @@ class ToolEnvironment:
             what = "tools" if prompt.tools else "the beginning of an answer"
             raise ConfigError(f"the prompt has {what} of its own: leave that to ToolEnvironment")
         worlds = tuple([await world.start(prompt, run) for world in self._worlds])
-        table, offers, first = run.resource(self, Table), list(self._own), len(worlds) - len(self._providers)
-        for i, provider in enumerate(self._providers, first):
-            offers += await provider.offers(i, partial(self._worlds[i].look, worlds[i], run=run))
-        table.fill(offers)
+        table = await self._table(worlds, run)
         specs = tuple(offer.spec for offer in table.offers.values())
         return self._rendered(Dialogue(replace(prompt, tools=specs), worlds=worlds))
 
@@ -129,16 +129,17 @@ class ToolEnvironment:
             finish: Finish = "length" if action.truncated else "stop"
             after = replace(state, turns=(*state.turns, Turn(message)), ended=True, finish=finish)
             return Transition(self._rendered(after), message.text, terminal=True)
-        table, seen = run.resource(self, Table), list[str]()
+        table, seen = await self._table(state.worlds, run), list[str]()
         worlds, pending = list(state.worlds), list(state.pending)
         for place, asked in enumerate(calls):
-            call = table.read(asked.name, asked.arguments) if place < MOST_CALLS else f"not done: {MOST_CALLS} at once"
-            if isinstance(call, Call) and call.offer.effect == "irreversible":
+            call = table.read(asked.name, asked.arguments) if place < MOST_CALLS else TOO_MANY
+            if isinstance(call, str):
+                seen.append(cut(call, self.characters))
+            elif call.offer.effect == "irreversible":
                 pending.append(Pending(len(state.turns), place, call.asked))
                 seen.append(PUT_OFF.format(name=call.offer.name))
             else:
-                done = refusal(call) if isinstance(call, str) else await self._done(call, worlds, run)
-                seen.append(cut(done, self.characters))
+                seen.append(await self._done(call, worlds, run))
         turns = (*state.turns, Turn(message, tuple(seen)))
         last = len(turns) >= self.turns
         after = replace(state, turns=turns, worlds=tuple(worlds), pending=tuple(pending), ended=last)
@@ -161,12 +162,16 @@ class ToolEnvironment:
         """
         run = run.child("commit", role="plan")
         told = [(await world.commit(at, run)).observation for world, at in zip(self._worlds, state.worlds, strict=True)]
-        table, after = run.resource(self, Table), replace(state, pending=(), ended=state.ended or bool(state.pending))
+        table = await self._table(state.worlds, run)
+        after = replace(state, pending=(), ended=state.ended or bool(state.pending))
         for at in state.pending:
             call = table.call(at.asked)
-            seen = await run.once(f"do {call.offer.name}", partial(self._for_good, call, state.worlds, run.child("do")))
+            seen = await run.once(f"do {call.offer.name}", partial(self._looked, call, state.worlds, run.child("do")))
             after = after.observed(at, seen)
             told.append(seen)
+        for world in self._worlds:
+            if state.pending and isinstance(world, LiveEnvironment):
+                world.lose_track(run)
         return Transition(self._rendered(after), "\n".join(told), None, after.ended)
 
     def _complete(self, state: Dialogue) -> bool:
@@ -177,33 +182,35 @@ class ToolEnvironment:
     async def _done(self, call: Call, worlds: list[Any], run: Run) -> str:
         """What a pure or reversible call brought, as recorded if it is; a reversible one moves its world."""
         if call.offer.effect == "pure":
-            return await run.once(call.offer.name, lambda: self._looked(call, worlds, run), harmless=True)
-        i = call.offer.world
+            return await run.once(call.offer.name, partial(self._looked, call, worlds, run), harmless=True)
+        i, after = call.offer.world, None
         try:
             step = await self._worlds[i].step(worlds[i], Sample(call.action), run)
         except CallError as error:
             seen = self._failed(call, error)
         else:
-            worlds[i], seen = step.state, step.observation
+            after, seen = step.state, step.observation
 
         async def noted() -> str:
-            return seen
+            return f"{FAILED if after is None else DONE}\n{cut(seen, self.characters)}"
 
-        return await run.once(call.offer.name, noted, harmless=True)
-
-    async def _for_good(self, call: Call, worlds: Sequence[Any], run: Run) -> str:
-        return cut(await self._looked(call, worlds, run), self.characters)
+        became, _, recorded = (await run.once(call.offer.name, noted, harmless=True)).partition("\n")
+        if became == DONE and after is None:
+            raise StaleBranch(f"{call.offer.name} did what it was asked when this branch was explored, and now: {seen}")
+        if became == DONE:
+            worlds[i] = after
+        return recorded
 
     async def _looked(self, call: Call, worlds: Sequence[Any], run: Run) -> str:
         """What a call brings that leaves the worlds of the branch as they are."""
         try:
             if call.offer.perform is None:
                 i = call.offer.world
-                return await self._worlds[i].look(worlds[i], call.action, run)
+                return cut(await self._worlds[i].look(worlds[i], call.action, run), self.characters)
             async with run.until_deadline():
-                return await call.offer.perform(call.arguments, run, self.seconds)
+                return cut(await call.offer.perform(call.arguments, run, self.seconds), self.characters)
         except (CallError, Failed, TimeoutError) as error:
-            return self._failed(call, error)
+            return cut(self._failed(call, error), self.characters)
 
     def _failed(self, call: Call, error: Exception) -> str:
         """What the model is told of a call that failed. Raises what is no failure of the tool."""
@@ -215,6 +222,16 @@ class ToolEnvironment:
         raise error
 
     # ---------------------------------------------------------------- plumbing
+
+    async def _table(self, worlds: Sequence[Any], run: Run) -> Table:
+        """The tools, of providers too: they are asked once a search."""
+        table = run.resource(self, Table)
+        if not table.offers:
+            offers, first = list(self._own), len(worlds) - len(self._providers)
+            for i, provider in enumerate(self._providers, first):
+                offers += await provider.offers(i, partial(self._worlds[i].look, worlds[i], run=run))
+            table.fill(offers)
+        return table
 
     @cached_property
     def _world(self) -> World | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import subprocess
 import threading
 import time
 from functools import partial
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter
 from searchkit import Budget, Prompt, solve_sync
 from searchkit.environments import (
     FolderEnvironment,
+    GitEnvironment,
     Planned,
     ReplayEnvironment,
     SnapshotEnvironment,
@@ -471,6 +473,30 @@ def test_a_folder_is_a_world_and_its_answer_a_patch(tmp_path: Path) -> None:
     assert drive(body) == {"a.txt": "two\n"}
 
 
+def test_a_git_repository_is_a_world_and_commit_leaves_a_branch(tmp_path: Path) -> None:
+    def git(*args: str) -> str:
+        found = subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *args],
+                               capture_output=True, text=True, check=True)  # fmt: skip
+        return found.stdout
+
+    git("init", "-q")
+    (tmp_path / "a.txt").write_text("one\n")
+    git("add", "a.txt")
+    git("commit", "-qm", "first")
+    environment = ToolEnvironment([write, read], GitEnvironment(tmp_path))
+
+    async def body(prompt: Prompt, run: Any) -> str:
+        root = await environment.start(prompt, run)
+        calls = [("write", {"name": "a.txt", "text": "two\n"}), ("read", {"name": "a.txt"})]
+        state = await told(environment, root, calls, run=run)
+        assert observed(state.messages()) == ["wrote ./a.txt", "two\n"]
+        return (await environment.commit(state, run)).observation
+
+    branch = drive(body)
+    assert git("show", f"{branch}:a.txt") == "two\n"
+    assert (tmp_path / "a.txt").read_text() == "one\n"
+
+
 def test_only_with_files_is_any_state_an_answer(tmp_path: Path) -> None:
     assert hasattr(ToolEnvironment([write], FolderEnvironment(tmp_path)), "complete")
     assert not hasattr(notes(), "complete")
@@ -626,6 +652,28 @@ def test_an_irreversible_tool_that_raises_is_not_tried_again(tmp_path: Path) -> 
     assert DONE == ["order"]
 
 
+def test_what_was_done_for_good_in_a_live_world_is_in_no_other_branch() -> None:
+    """Two irreversible calls meet in one live world, in order; what comes after starts anew."""
+
+    @irreversible
+    def stamp(world: list[str], text: str) -> str:
+        world.append(f"stamped {text}")
+        return ", ".join(world)
+
+    environment = ToolEnvironment([note, look, stamp], list)
+
+    async def body(prompt: Prompt, run: Any) -> None:
+        root = await environment.start(prompt, run)
+        state = await told(environment, root, [("note", {"text": "a"})], run=run)
+        both = await told(environment, state, [("stamp", {"text": "x"}), ("stamp", {"text": "y"})], run=run)
+        step = await environment.commit(both, run)
+        assert observed(step.state.messages())[1:] == ["a, stamped x", "a, stamped x, stamped y"]
+        for _ in range(2):
+            assert observed((await told(environment, state, [("look", {})], run=run)).messages())[-1] == "a"
+
+    drive(body)
+
+
 def test_malformed_irreversible_calls_are_not_put_off() -> None:
     state = after(notes(), [("send", {"txt": "x"})], "bye")
     assert state.pending == ()
@@ -663,6 +711,44 @@ def test_resumed_pure_calls_are_not_made_again_and_what_was_seen_stays_seen(tmp_
     assert second.tree.to_json() == first.tree.to_json()
     assert second.paid.model_calls == 0 < first.paid.model_calls
     assert count[0] - calls == calls / 2  # the reversible half
+
+
+@pytest.mark.parametrize("first", ["fails", "works"])
+def test_what_became_of_a_reversible_call_is_recorded_too(first: str, tmp_path: Path) -> None:
+    """Resumed, a call that had failed has still changed nothing; one that now fails makes its branch stale."""
+    fails = [first == "fails"]
+
+    @reversible
+    def push(world: list[str]) -> str:
+        world.append("x")
+        if fails[0]:
+            raise OSError("not now")
+        return "pushed"
+
+    environment = ToolEnvironment([push, look], SnapshotEnvironment(list))
+
+    async def body(prompt: Prompt, run: Any) -> list[str]:
+        state = await told(environment, await environment.start(prompt, run), [("push", {})], run=run)
+        return observed((await told(environment, state, [("look", {})], run=run)).messages())
+
+    expected = ["Error: push raised OSError: not now", ""] if fails[0] else ["pushed", "x"]
+    assert drive(body, journal=tmp_path / "run.db") == expected
+    fails[0] = not fails[0]
+    if first == "fails":
+        assert drive(body, journal=tmp_path / "run.db") == expected
+    else:
+        with pytest.raises(StaleBranch, match="not now"):
+            drive(body, journal=tmp_path / "run.db")
+
+
+def test_a_search_may_begin_at_a_state_of_another_one() -> None:
+    environment = notes()
+    state = after(environment, [("note", {"text": "a"})])
+
+    async def body(prompt: Prompt, run: Any) -> None:
+        assert observed((await told(environment, state, [("look", {})], run=run)).messages()) == ["a", "a"]
+
+    drive(body)
 
 
 # -------------------------------------------------------------------- configuration and searches
