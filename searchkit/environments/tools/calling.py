@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -16,6 +16,7 @@ from searchkit.errors import ConfigError
 from searchkit.function import in_thread, is_async
 from searchkit.protocols import Run
 from searchkit.tool_calls import parsed
+from searchkit.types import ToolCall
 
 THREADS = 32  # synchronous calls at once in a search, of tools without a world
 NAMED = 40  # tools that are named to a model that called none of them
@@ -25,7 +26,7 @@ Perform = Callable[[Mapping[str, Any], Run, float], Awaitable[str]]
 
 @dataclass(frozen=True)
 class Offer:
-    """A tool as models and searches see it.
+    """A tool as models and searches see it. spec: what models are told, "" for nothing.
 
     read: a JSON value to arguments; raises `Refused`. perform: does a call in so many seconds; None where that needs
     the world number `world`. called: what it is called there, if not by its name.
@@ -55,6 +56,10 @@ class Provider(Protocol):
 
     async def offers(self, world: int, look: Callable[[str], Awaitable[str]]) -> list[Offer]:
         """The tools. world: the number of that world among all; look: what is seen there of an action."""
+        ...
+
+    def written(self, text: str) -> Sequence[ToolCall]:
+        """The calls that stand in what a model wrote, where it made none beside it."""
         ...
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from searchkit.answers.programs.pieces import pieces
 from searchkit.environments.live import LiveEnvironment
 from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.tools.calling import Offer
@@ -20,6 +22,8 @@ from searchkit.sandbox import levels
 from searchkit.sandbox.levels import Level
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.session import Ended, Session
+from searchkit.tool_calls import LONGEST
+from searchkit.types import ToolCall
 
 T = TypeVar("T")
 CELLS = Limits(cpu=60)
@@ -37,7 +41,8 @@ def python(code: str) -> str:
 
 @dataclass(frozen=True)
 class CodeActions:
-    """Python code as actions, for `ToolEnvironment`: a tool with one argument, `code`, in the package's sandbox.
+    """Python code as actions, for `ToolEnvironment`: a tool with one argument, `code`, run in the package's sandbox; or
+    what a model writes between fences.
 
     Each branch has an interpreter of its own. It is restored by running its cells again in a new one, see
     `ReplayEnvironment`: where they print something else then (a clock), the branch is given up, `StaleBranch`;
@@ -45,6 +50,8 @@ class CodeActions:
     observation, with its traceback; one that ends the interpreter or takes too long has changed nothing.
 
     - name: of the tool.
+    - fenced: the model is told of no tool: each block of its text that is marked as Python is a cell, and what it
+      shows is the user's turn. For models that call no tools; tell them so in the prompt.
     - libraries: packages that the code may import beside the standard library.
     - limits: of one interpreter, all its cells together; how long one cell may take, the environment says.
     - sandbox: as of `UnitTests`.
@@ -56,6 +63,7 @@ class CodeActions:
     """
 
     name: str = "python"
+    fenced: bool = False
     libraries: tuple[str, ...] = ()
     limits: Limits = CELLS
     sandbox: Level = "auto"
@@ -73,7 +81,15 @@ class CodeActions:
 
     async def offers(self, world: int, look: Callable[[str], Awaitable[str]]) -> list[Offer]:
         form = form_of(python)
-        return [Offer(self.name, "reversible", spec(self.name, form.description, form.schema), form.read, world=world)]
+        told = "" if self.fenced else spec(self.name, form.description, form.schema)
+        return [Offer(self.name, "reversible", told, form.read, world=world)]
+
+    def written(self, text: str) -> list[ToolCall]:
+        """The blocks of a text as calls; none where it is longer than arguments may be, or calls are made otherwise."""
+        if not self.fenced or len(text) > LONGEST:
+            return []
+        cells = [piece.text for piece in pieces(text) if piece.label == "python"]
+        return [ToolCall("", self.name, json.dumps({"code": cell})) for cell in cells]
 
 
 class Cells:
@@ -99,7 +115,7 @@ class Cells:
         try:
             return await asyncio.to_thread(work)
         except asyncio.CancelledError:
-            self._session.kill()
+            await asyncio.to_thread(self._session.kill)  # it waits where an interpreter is being started
             raise
 
     def close(self) -> None:

@@ -17,10 +17,14 @@ INVALID = "INVALID_JSON"  # the key under which arguments stand that are no JSON
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a model said, with the calls in it, and what was observed of each, in their order."""
+    """What a model said, and what was observed of each call in it, in their order.
+
+    written: calls that stand in its text, where there are none beside it.
+    """
 
     message: Message
     observations: tuple[str, ...] = ()
+    written: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ class Dialogue:
         return self.turns[-1].message.text if self.ended and self.turns and not self.turns[-1].observations else ""
 
     def messages(self) -> tuple[Message, ...]:
-        """The whole conversation: after each turn with calls a tool's message for each call, in their order."""
+        """The whole conversation: after each turn with calls a tool's message for each, in their order.
+
+        After one whose calls stand in its text, what was observed is the user's turn.
+        """
         return (*self.prompt.messages, *(message for turn in self.turns for message in _messages(turn)))
 
     def story(self) -> tuple[str, tuple[StepSpan, ...]]:
@@ -77,6 +84,9 @@ class Dialogue:
 
 def _messages(turn: Turn) -> Iterator[Message]:
     yield turn.message
+    if turn.written:
+        yield Message("user", (Text("\n".join(turn.observations)),))
+        return
     for call, seen in zip(turn.message.tool_calls, turn.observations, strict=True):
         yield Message("tool", (Text(seen),), tool_call_id=call.id)
 
@@ -84,6 +94,9 @@ def _messages(turn: Turn) -> Iterator[Message]:
 def _lines(turn: Turn) -> Iterator[str]:
     if turn.message.text.strip():
         yield turn.message.text
+    if turn.written:
+        yield from turn.observations
+        return
     for call, seen in zip(turn.message.tool_calls, turn.observations, strict=True):
         yield written((call,))
         yield seen

@@ -19,7 +19,7 @@ from searchkit.errors import ConfigError, StaleBranch
 from searchkit.kinds import is_number, is_whole, told
 from searchkit.protocols import Run
 from searchkit.tool_calls import calls_of
-from searchkit.types import Finish, Message, Params, Prompt, Sample, Text, Transition
+from searchkit.types import Finish, Message, Params, Prompt, Sample, Text, ToolCall, Transition
 
 MOST_CALLS = 64  # calls in one answer that are done
 TOO_MANY = f"Error: not called: of one answer the first {MOST_CALLS} calls are done."
@@ -112,7 +112,7 @@ class ToolEnvironment:
             raise ConfigError(f"the prompt has {what} of its own: leave that to ToolEnvironment")
         worlds = tuple([await world.start(prompt, run) for world in self._worlds])
         table = await self._table(worlds, run)
-        specs = tuple(offer.spec for offer in table.offers.values())
+        specs = tuple(offer.spec for offer in table.offers.values() if offer.spec)
         return self._rendered(Dialogue(replace(prompt, tools=specs), worlds=worlds))
 
     def prompt(self, state: Dialogue) -> Prompt:
@@ -124,7 +124,9 @@ class ToolEnvironment:
     async def step(self, state: Dialogue, action: Sample[Any], run: Run) -> Transition[Dialogue]:
         if state.ended:
             raise ConfigError("the conversation is over: there is no next step")
-        message, calls = self._said(state, action), calls_of(action)
+        message, calls, written = self._said(state, action), calls_of(action), tuple[ToolCall, ...]()
+        if not calls and not action.truncated:
+            calls = written = tuple(call for provider in self._providers for call in provider.written(message.text))
         if not calls:
             finish: Finish = "length" if action.truncated else "stop"
             after = replace(state, turns=(*state.turns, Turn(message)), ended=True, finish=finish)
@@ -140,7 +142,7 @@ class ToolEnvironment:
                 seen.append(PUT_OFF.format(name=call.offer.name))
             else:
                 seen.append(await self._done(call, worlds, run))
-        turns = (*state.turns, Turn(message, tuple(seen)))
+        turns = (*state.turns, Turn(message, tuple(seen), written))
         last = len(turns) >= self.turns
         after = replace(state, turns=turns, worlds=tuple(worlds), pending=tuple(pending), ended=last)
         after = self._rendered(replace(after, finish="length" if last else "stop"))

@@ -23,6 +23,7 @@ from searchkit.environments.tools.tool import Effect, Failed, spec
 from searchkit.environments.tools.worlds import call_of, said
 from searchkit.errors import ConfigError
 from searchkit.kinds import told
+from searchkit.types import ToolCall
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -86,6 +87,9 @@ class MCPTools:
                 f"effects= names {unknown!r}, but the server has: {', '.join(sorted(names)) or 'no tools'}"
             )
         return [self._offer(tool, world) for tool in listed]
+
+    def written(self, text: str) -> Sequence[ToolCall]:
+        return ()
 
     def _offer(self, tool: Mapping[str, Any], world: int) -> Offer:
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", self.prefix + tool["name"])[:64]

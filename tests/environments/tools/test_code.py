@@ -19,7 +19,7 @@ from searchkit.types import Message
 from searchkit.verifiers import Predicate
 from tests.environments.live_worlds import drive, driven
 from tests.environments.tools.test_environment import add, seen, told
-from tests.environments.tools.worlds import model, observed
+from tests.environments.tools.worlds import answered, model, observed
 
 pytestmark = pytest.mark.skipif(
     all(levels.trouble(level) for level in levels.LEVELS), reason="there is no sandbox on this machine"
@@ -192,6 +192,29 @@ def test_a_search_over_code_finds_the_program() -> None:
     environment = ToolEnvironment([CodeActions(copies=2)])
     search = MCTS(Predicate(judge), UCT(), environment, iterations=60, width=8, threshold=1.0)
     assert solve_sync("open", search, generator=model(reply)).answer == "opened 201"
+
+
+def test_code_between_fences_is_an_action_for_models_that_call_no_tools() -> None:
+    """CodeAct as published: text with a block of code, and what it shows as the user's turn; no block is the end."""
+    environment = ToolEnvironment([CodeActions(fenced=True), add])
+
+    async def body(prompt: Any, run: Any) -> None:
+        root = await environment.start(prompt, run)
+        assert [tool.count('"add"') for tool in environment.prompt(root).tools] == [1]
+        turns = ["I set x.\n```python\nx = 2\nx\n```\nand\n```py\nx + 1\n```", "```\nno Python\n```\nIt is 3."]
+        first = await told(environment, root, turns[0], run=run)
+        messages = environment.prompt(first).messages
+        assert [(m.role, m.text) for m in messages[1:]] == [("assistant", turns[0]), ("user", "2\n\n3\n")]
+        assert messages[1].tool_calls == ()
+        assert environment.candidate(first).text == f"{turns[0]}\n2\n\n3\n\n"
+        last = await environment.step(first, answered(turns[1]), run)
+        assert (last.terminal, last.state.said) == (True, turns[1])
+        called = await told(environment, first, [("add", {"a": 1})], run=run)
+        assert observed(called.messages()) == ["2"]
+        cut_off = await environment.step(root, answered("```python\nx = ", finish="length"), run)
+        assert (cut_off.terminal, environment.candidate(cut_off.state).truncated) == (True, True)
+
+    drive(body)
 
 
 @pytest.mark.parametrize(
