@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from searchkit.calls import CallError
 from searchkit.environments.guarded import Planned
@@ -67,6 +67,8 @@ class ToolEnvironment:
     search for language-model agents (Koh et al. 2024, arXiv 2407.01476) and LATS (Zhou et al. 2024, arXiv 2310.04406)
     are settings of `BestFirst` and `MCTS`, see the guide.
     """
+
+    defers: ClassVar[bool] = True  # so that no guard puts off what would only be put off again
 
     tools: Sequence[Tool | Provider]
     world: Any = None
@@ -218,7 +220,8 @@ class ToolEnvironment:
         """What the model is told of a call that failed. Raises what is no failure of the tool."""
         cause = error.__cause__ if isinstance(error, CallError) else error
         if isinstance(cause, TimeoutError):
-            return f"Error: {call.offer.name} took more than {self.seconds:g} seconds, and was given up."
+            unsure = " Whether it was done is not known." if call.offer.effect == "irreversible" else ""
+            return f"Error: {call.offer.name} took more than {self.seconds:g} seconds, and was given up.{unsure}"
         if isinstance(cause, Failed):
             return cause.of(call.offer.name)
         raise error

@@ -20,6 +20,7 @@ from searchkit import Budget, Prompt, solve_sync
 from searchkit.environments import (
     FolderEnvironment,
     GitEnvironment,
+    Guarded,
     Planned,
     ReplayEnvironment,
     SnapshotEnvironment,
@@ -672,6 +673,34 @@ def test_what_was_done_for_good_in_a_live_world_is_in_no_other_branch() -> None:
             assert observed((await told(environment, state, [("look", {})], run=run)).messages())[-1] == "a"
 
     drive(body)
+
+
+def test_a_guard_around_it_may_refuse_but_not_put_off_once_more() -> None:
+    with pytest.raises(ConfigError, match="puts off what is irreversible itself"):
+        Guarded(notes(), lambda state, action: "irreversible", "defer")
+    guarded = Guarded(notes(), lambda state, action: "irreversible" if action.message.tool_calls else "pure")
+
+    async def body(prompt: Prompt, run: Any) -> Any:
+        step = await guarded.step(await guarded.start(prompt, run), answered([("send", {"text": "x"})]), run)
+        return step.observation
+
+    assert "refused" in drive(body)
+
+
+def test_an_irreversible_call_that_takes_too_long_may_have_been_done(tmp_path: Path) -> None:
+    @irreversible
+    async def order() -> str:
+        await asyncio.sleep(60)
+        return "ordered"
+
+    environment = ToolEnvironment([order], seconds=0.05)
+
+    async def body(prompt: Prompt, run: Any) -> str:
+        state = await told(environment, await environment.start(prompt, run), [("order", {})], run=run)
+        return (await environment.commit(state, run)).observation
+
+    late = "Error: order took more than 0.05 seconds, and was given up. Whether it was done is not known."
+    assert [drive(body, journal=tmp_path / "run.db") for _ in range(2)] == [late, late]
 
 
 def test_malformed_irreversible_calls_are_not_put_off() -> None:
