@@ -500,8 +500,8 @@ def test_a_search_that_ended_while_its_start_was_noted_can_be_resumed(project, t
 
     drive(body, journal=tmp_path / "whole")
     with Journal(tmp_path / "whole") as journal:
-        assert len(journal) == 2
-    _truncate(tmp_path / "whole", tmp_path / "cut", 1)
+        assert len(journal) == 1  # what may be done again leaves no trace of its beginning
+    _truncate(tmp_path / "whole", tmp_path / "cut", 0)
     (project / "a.txt").write_text("x")
     for _ in range(2):
         drive(body, journal=tmp_path / "cut")

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from searchkit.environments import SnapshotEnvironment, ToolEnvironment, irreversible, pure, reversible
+from searchkit.environments import (
+    CodeActions,
+    FolderEnvironment,
+    SnapshotEnvironment,
+    ToolEnvironment,
+    irreversible,
+    pure,
+    reversible,
+)
 from searchkit.protocols import Backend, Verifier
+from searchkit.sandbox import levels
 from searchkit.strategies import MCTS, BeamSearch, BestFirst
 from searchkit.strategy import Strategy
 from searchkit.testing import StrategyTests
@@ -87,3 +97,55 @@ class TestLawsOfBestFirst(TestLawsOfMCTS):
 class TestLawsOfBeamSearch(TestLawsOfMCTS):
     def strategy(self) -> Strategy:
         return BeamSearch(4, 2, LengthScore(), self.environment())
+
+
+@reversible
+def append(world: Path, text: str) -> str:
+    """Add a line."""
+    with open(world / "a.txt", "a") as file:
+        file.write(f"{text}\n")
+    return f"added to {world / 'a.txt'}"
+
+
+@pure
+def read(world: Path) -> str:
+    return (world / "a.txt").read_text()
+
+
+def edits(messages: tuple[Message, ...], seed: int) -> Said:
+    """As `reply`, over files."""
+    said = reply(messages, seed)
+    names = {"note": "append", "count": "read"}
+    return said if isinstance(said, str) else [(names.get(name, name), given) for name, given in said]
+
+
+class TestLawsOverFolders(TestLawsOfMCTS):
+    """Any state is an answer, and each call has a copy of the folder."""
+
+    def environment(self) -> ToolEnvironment:
+        folder = FolderEnvironment(Path(__file__).parent / "project")
+        return ToolEnvironment([append, read, double, fail, send], folder)
+
+    def backend(self) -> Backend:
+        return Chat(edits)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(all(levels.trouble(level) for level in levels.LEVELS), reason="no sandbox on this machine")
+class TestLawsOverCode(TestLawsOfMCTS):
+    """Cells instead of notes."""
+
+    def environment(self) -> ToolEnvironment:
+        return ToolEnvironment([CodeActions(copies=2), double, fail, send])
+
+    def backend(self) -> Backend:
+        return Chat(cells)
+
+
+def cells(messages: tuple[Message, ...], seed: int) -> Said:
+    """As `reply`, in Python."""
+    said = reply(messages, seed)
+    if isinstance(said, str):
+        return said
+    code = {"note": "x = globals().get('x', 0) + 1; x", "count": "1 / 0"}
+    return [("python", {"code": code[name]}) if name in code else (name, given) for name, given in said]
