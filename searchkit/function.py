@@ -234,15 +234,21 @@ def is_async(agent: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
 
 
-async def in_thread(call: Callable[[], Any], run: Run, name: str, threads: int) -> Any:
-    """`call()` in a daemon thread of its own, so that neither an abandoned call nor exit ever waits for it."""
+async def in_thread(call: Callable[[], Any], run: Run, name: str, threads: int, seconds: float | None = None) -> Any:
+    """`call()` in a daemon thread of its own, so that neither an abandoned call nor exit ever waits for it.
+
+    seconds: how long it may take once it has begun; then `TimeoutError` is raised, and its slot is free for others,
+    since a call that hangs may never return.
+    """
     slots = run.slots(name, threads)
     await slots.acquire()
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
+    late = False
 
     def finish(value: Any, error: BaseException | None) -> None:
-        slots.release()
+        if not late:
+            slots.release()
         if not done.done():
             done.set_exception(error) if error is not None else done.set_result(value)
 
@@ -260,7 +266,14 @@ async def in_thread(call: Callable[[], Any], run: Run, name: str, threads: int) 
     context = contextvars.copy_context()
     threading.Thread(target=work, name=f"searchkit-{name}", daemon=True).start()
     try:
-        return await done
+        async with asyncio.timeout(seconds) as clock:
+            return await done
     except asyncio.CancelledError:
         run.abandon()
+        raise
+    except TimeoutError:
+        if clock.expired() and done.cancelled():  # it has not returned just now
+            late = True
+            slots.release()
+            run.abandon()
         raise

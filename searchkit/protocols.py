@@ -239,11 +239,12 @@ class Run(ABC):
         """
 
     @abstractmethod
-    async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
+    async def once(self, name: str, perform: Callable[[], Awaitable[str]], *, harmless: bool = False) -> str:
         """Do what cannot be undone; returns what was seen. With a journal, its beginning and its end are written down.
 
         Resumed, what was done is not done again: the recorded observation is returned. Raises `UncertainEffect` if an
-        earlier process began it and did not record its end.
+        earlier process began it and did not record its end. harmless: it may be done twice, so that only its end is
+        written down, and what an earlier process began is begun again.
         """
 
     # ---------------------------------------------------------------- budget

@@ -14,7 +14,7 @@ from searchkit.calls import Request
 from searchkit.environments import Guarded, ReplayEnvironment
 from searchkit.environments.episode import plain
 from searchkit.strategies import MCTS, BeamSearch
-from searchkit.tool_calls import LONGEST, SHOWN, identity, label, meant, spelled
+from searchkit.tool_calls import LONGEST, SHOWN, identity, label, meant, parsed, spelled
 from searchkit.types import Message, Sample, Text, ToolCall, Usage
 from searchkit.verifiers import Predicate
 
@@ -89,6 +89,18 @@ def test_hostile_arguments_are_compared_as_text(name: str) -> None:
     assert spelled(text) == text
     assert identity(call(text)) != identity(call(text + " "))
     assert len(label(call(text))) <= SHOWN
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_arguments_are_refused_or_read_in_the_one_way_that_there_is(name: str) -> None:
+    """A number that a float cannot hold exactly is the nearest one; no arguments are an empty object."""
+    readable = {"more digits than a float has": {"a": 0.1}, "a tiny number": {"a": 0.0}, "nothing": {}}
+    if name in readable:
+        assert parsed(HOSTILE[name]) == readable[name]
+    else:
+        with pytest.raises(ValueError, match=r"\S") as error:
+            parsed(HOSTILE[name])
+        assert len(str(error.value)) < 300
 
 
 def test_the_same_deep_down_in_a_program() -> None:

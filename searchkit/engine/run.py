@@ -236,7 +236,7 @@ class Run(Relaying):
             if around is not None and around is before[0]:  # an agent that was given the same run, and goes on
                 self.held, self.threads = before
 
-    async def once(self, name: str, perform: Callable[[], Awaitable[str]]) -> str:
+    async def once(self, name: str, perform: Callable[[], Awaitable[str]], *, harmless: bool = False) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()
         span = self.span.add(name, "call", self.index, "plan")
         begun, done = (key_of(stage, name, self.key, ordinal) for stage in ("intent", "effect"))
@@ -244,7 +244,7 @@ class Run(Relaying):
             observed = journal.get(done) if journal is not None else None
             span.replayed = observed is not None
             if observed is None:
-                if journal is not None:
+                if journal is not None and not harmless:
                     if journal.get(begun) is not None:
                         raise UncertainEffect(f"{name!r} was begun, but whether it happened is not recorded: look")
                     await journal.put(begun, name)

@@ -4,7 +4,7 @@ Read `protocols.py` first: what an environment is, and what it may offer besides
 texts, by lines and by drafts; `world_model.py` has a model predict states. Worlds that are lived in go back by
 `replay.py` or `snapshot.py`, on top of `pool.py`, `live.py` and `episode.py`; `gymnasium.py` is one. `folder.py` and
 `git.py` are files, in copies (`sandbox.py`, `patch.py`). `guarded.py` puts off what cannot be undone, and `function.py`
-makes an environment of one function.
+makes an environment of one function. `tools/` is a model that calls tools.
 """
 
 from searchkit.environments.folder import FolderEnvironment
@@ -17,10 +17,15 @@ from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.rewrite import Rewrite
 from searchkit.environments.snapshot import SnapshotEnvironment
 from searchkit.environments.text_steps import TextSteps
+from searchkit.environments.tools.code import CodeActions
+from searchkit.environments.tools.environment import ToolEnvironment
+from searchkit.environments.tools.mcp import MCPTools
+from searchkit.environments.tools.tool import Tool, irreversible, pure, reversible
 from searchkit.environments.world_model import WorldModel
 
 __all__ = [
     "Anytime",
+    "CodeActions",
     "Committing",
     "Completing",
     "Environment",
@@ -31,10 +36,16 @@ __all__ = [
     "GymnasiumEnvironment",
     "Learning",
     "Listing",
+    "MCPTools",
     "Planned",
     "ReplayEnvironment",
     "Rewrite",
     "SnapshotEnvironment",
     "TextSteps",
+    "Tool",
+    "ToolEnvironment",
     "WorldModel",
+    "irreversible",
+    "pure",
+    "reversible",
 ]

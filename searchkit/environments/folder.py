@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -15,7 +14,7 @@ from searchkit.calls import CallError
 from searchkit.environments.episode import Episode
 from searchkit.environments.patch import File, files, ignored, patch
 from searchkit.environments.sandbox import Sandbox, Scratch
-from searchkit.errors import ConfigError, StaleBranch, UncertainEffect
+from searchkit.errors import ConfigError, StaleBranch
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Transition
 
@@ -97,11 +96,7 @@ class FolderEnvironment(Sandbox):
         async def noted() -> str:
             return found
 
-        recorded = None
-        while recorded is None:
-            with contextlib.suppress(UncertainEffect):  # ended while it was noted: nothing was searched yet
-                recorded = await run.once("source", noted)
-        if recorded != found:
+        if await run.once("source", noted, harmless=True) != found:
             raise StaleBranch(
                 f"{self.source} is not as it was when this search began, perhaps because the search has changed it: "
                 "restore it to resume, or use a new journal to go on from how it is now"

@@ -68,6 +68,8 @@ class Guarded:
         inner = self.environment
         if self.irreversible == "defer" and not isinstance(inner, Committing):
             raise ConfigError(f"{type(inner).__name__} has no commit(), which a deferred action needs: use 'refuse'")
+        if self.irreversible == "defer" and getattr(inner, "defers", False):
+            raise ConfigError(f"{type(inner).__name__} puts off what is irreversible itself: leave out the guard")
         shown = (
             (Listing, "actions"), (Proposing, "proposer"), (Anytime, "complete"), (Learning, "judged"),
             (Committing, "commit"),

@@ -42,6 +42,8 @@ class LiveEnvironment(ABC):
     - prompt: what the generator sees in a state; by default the task, and what was done and seen since, turn by turn.
     - render: a state to its value as an answer, by default the tuple of its actions.
     - params: for each action, None takes the caller's.
+    - seconds: an action may take so long once it has begun, None is no limit; then the step has failed (`TimeoutError`
+      is its cause), and its live environment is given up for a new one.
     - tally: counts what was done to live environments, see `Tally`.
 
     A reward counts only where an episode ends.
@@ -53,6 +55,7 @@ class LiveEnvironment(ABC):
     prompt: Conversation = conversation
     render: Callable[[Episode], Any] | None = None
     params: Params | None = None
+    seconds: float | None = None
     tally: Tally = field(default_factory=Tally, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +63,8 @@ class LiveEnvironment(ABC):
             raise ConfigError(f"make must be a callable that opens a live environment, got {self.make!r}")
         if self.copies < 1:
             raise ConfigError(f"copies must be >= 1 live environments, got {self.copies}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ConfigError(f"seconds must be > 0 for an action, or None for no limit, got {self.seconds}")
 
     @abstractmethod
     def _near(self, at: Any, state: Episode) -> int:
@@ -107,7 +112,7 @@ class LiveEnvironment(ABC):
 
         async def work(copy: Copy) -> tuple[str, Episode]:
             await self._bring(copy, state)
-            seen = await copy.step(chosen)
+            seen = await copy.step(chosen, seconds=self.seconds)
             at, world = await self._place(copy, state, chosen, seen)
             copy.at = at
             return seen.text, replace(
@@ -122,6 +127,22 @@ class LiveEnvironment(ABC):
 
         after = self._rendered(await self._pool(run).use("step", lambda at: self._near(at, state), work, run))
         return Transition(after, after.observations[-1], after.reward, after.ended)
+
+    async def look(self, state: Episode, action: Any, run: Run) -> str:
+        """What is seen of an action that changes nothing, in `state`: no step of the episode, and never done again.
+
+        It leaves no span in the trace: who looks may look up what was seen in a journal instead.
+        """
+
+        async def work(copy: Copy) -> tuple[str, str]:
+            await self._bring(copy, state)
+            at = copy.at
+            seen = await copy.step(action, seconds=self.seconds)
+            copy.at = at
+            return seen.text, seen.text
+
+        _, seen = await self._pool(run).work(lambda at: self._near(at, state), work, run)
+        return seen
 
     async def commit(self, state: Episode, run: Run) -> Transition[Episode]:
         """Bring a live environment into `state`, from the beginning; a `step` from there goes on in that one.
@@ -139,6 +160,10 @@ class LiveEnvironment(ABC):
 
         await pool.use("commit", lambda at: self._near(at, state), work, run)
         return Transition(state, state.observations[-1], state.reward, state.ended)
+
+    def lose_track(self, run: Run) -> None:
+        """From now on nobody knows where the live environments of this search are: each is brought anew to a state."""
+        self._pool(run).lose_track()
 
     # ---------------------------------------------------------------- plumbing
 

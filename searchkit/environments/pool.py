@@ -72,6 +72,7 @@ class Copy:
         self._make, self._fingerprint, self._tally = make, fingerprint, tally
         self.live: Any = None
         self.at: Any = None
+        self.late: bool = False  # its thread is in a call that took too long
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._running: asyncio.Future[Any] | None = None
         threading.Thread(target=self._work, name="searchkit-live", daemon=True).start()
@@ -143,14 +144,22 @@ class Copy:
         """What there is to see where a live environment cannot be reset: only its legal actions."""
         return await self.call(lambda: "", lambda seen: self._seen(seen, None, False))
 
-    async def step(self, action: Any, *, again: bool = False) -> Seen:
-        """One action. again: it was done before, and this only leads back to where it led then."""
+    async def step(self, action: Any, *, again: bool = False, seconds: float | None = None) -> Seen:
+        """One action. again: it was done before, and this only leads back to where it led then.
+
+        Raises `TimeoutError` where it takes longer than so many seconds.
+        """
         self.at = None
         self._tally.count("steps")
         if again:
             self._tally.count("replays")
         given = copying.deepcopy(action)  # what is handed out may be changed, a state may not
-        return await self.call(lambda: self.live.step(given), self._stepped)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.call(lambda: self.live.step(given), self._stepped)
+        except TimeoutError:
+            self.late = self.busy is not None
+            raise
 
     def _stepped(self, told: Any) -> Seen:
         return self._seen(*outcome(told, "step"))
@@ -178,7 +187,16 @@ class Copy:
 
 
 async def ended(done: asyncio.Future[Any]) -> None:
-    """Until what closes a live environment has, however it went."""
+    """Until what closes a live environment has, however it went; if we are cancelled meanwhile, too."""
+    closing = asyncio.create_task(_ended(done))
+    try:
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait([closing])
+        raise
+
+
+async def _ended(done: asyncio.Future[Any]) -> None:
     with contextlib.suppress(Exception, SystemExit):
         value = await _result(done)
         if inspect.isawaitable(value):
@@ -212,21 +230,25 @@ class Pool:
     async def use(
         self, name: str, near: Callable[[Any], int], work: Callable[[Copy], Awaitable[tuple[str, O]]], run: Run
     ) -> O:
-        """What `work(copy)` returns after a text, on the idle copy for whose place `near` is greatest.
-
-        A copy that raised is closed, and replaced when it is next needed. One whose thread goes on although we were
-        cancelled stays out of the pool until the thread has returned. The call `name` in the trace shows the text.
-        """
+        """What `work(copy)` returns after a text, on a copy, see `work`. The call `name` in the trace shows it."""
         with run.traced(name) as span:
-            async with run.until_deadline():
-                await self._slots.acquire()
-                copy = self._choose(near)
-                try:
-                    text, found = await self._work(copy, work)
-                finally:
-                    self._give_back(copy, run)
+            text, found = await self.work(near, work, run)
             span.text = text[:400]
         return found
+
+    async def work(self, near: Callable[[Any], int], work: Callable[[Copy], Awaitable[O]], run: Run) -> O:
+        """What `work(copy)` returns, on the idle copy for whose place `near` is greatest.
+
+        A copy that raised is closed, and replaced when it is next needed. One whose thread goes on although we were
+        cancelled stays out of the pool until the thread has returned; one that took too long is given up.
+        """
+        async with run.until_deadline():
+            await self._slots.acquire()
+            copy = self._choose(near)
+            try:
+                return await self._work(copy, work)
+            finally:
+                self._give_back(copy, run)
 
     async def _work(self, copy: Copy, work: Callable[[Copy], Awaitable[O]]) -> O:
         try:
@@ -236,7 +258,8 @@ class Pool:
         except StaleBranch:  # the live environment is in order
             raise
         except (Exception, SystemExit) as error:
-            await ended(copy.closing())
+            if copy.busy is None:
+                await ended(copy.closing())
             if isinstance(error, SearchkitError):
                 raise
             raise CallError(f"the live environment raised {type(error).__name__}: {error}") from error
@@ -258,6 +281,11 @@ class Pool:
     def _give_back(self, copy: Copy, run: Run) -> None:
         if copy.busy is None:
             self._returned(copy)
+        elif copy.late:  # its thread may never return
+            run.abandon()
+            self._all.remove(copy)
+            copy.closing().add_done_callback(_drop)
+            self._slots.release()
         else:
             run.abandon()
             copy.busy.add_done_callback(lambda _: self._returned(copy))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import itertools
 import os
 import shutil
@@ -12,7 +13,7 @@ import threading
 import time
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,25 +90,30 @@ class Sandbox(ABC):
     Every action is applied to a copy of its state's files, in a scratch folder that is removed when the search ends,
     whatever ends it. `source` itself is changed by `commit` alone.
 
-    act: called as act(folder, action), sync (then on a thread) or async, with an action's text; it changes files below
-    `folder` and returns what is to be seen, or as a live environment does (observation, reward or None, whether the
+    act: called as act(folder, action), sync (then on a thread) or async, with an action's text; None where only the
+    tools of a `ToolEnvironment` act, whose `world` this is. It changes files below `folder` and returns what is to be
+    seen, or as a live environment does (observation, reward or None, whether the
     episode is over). Where it raises, the step has failed. What it runs is not confined: a model's code, and tests of a
     model's code, need a sandbox of their own inside `act`. In observations the folder's path is written as ".".
 
     Any state is a complete answer. render: called as render(folder), the value of a state as an answer; by default a
     patch from `source` in git's format. prompt: what the generator sees in a state; by default the task, and all
-    actions and observations so far. params: for each action, None takes the caller's.
+    actions and observations so far. params: for each action, None takes the caller's. seconds: `act` may take so long,
+    None is no limit; then the step has failed (`TimeoutError` is its cause).
     """
 
     source: str | Path
-    act: Callable[[Path, str], Any]
+    act: Callable[[Path, str], Any] | None = None
     render: Callable[[Path], Any] | None = None
     prompt: Conversation = conversation
     params: Params | None = None
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if not callable(self.act):
+        if self.act is not None and not callable(self.act):
             raise ConfigError(f"act must be a callable, act(folder, action) -> observation, got {self.act!r}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ConfigError(f"seconds must be > 0 for an action, or None for no limit, got {self.seconds}")
 
     @abstractmethod
     def _first(self, scratch: Scratch) -> tuple[Any, Any]:
@@ -143,18 +149,11 @@ class Sandbox(ABC):
             raise ConfigError("the episode is over: there is no next step")
         scratch, text = run.resource(self, Scratch), action.text
         with run.traced("act") as span:
-            async with run.until_deadline():
-                folder = await self._thread(lambda: self._checkout(state.world, scratch), scratch, run)
-                try:
-                    said = await self._acted(folder, text, scratch, run)
-                    said = said if isinstance(said, tuple) else (said, None, False)
-                    observation, reward, terminal = outcome(said, "act")
-                    world, answer = await self._thread(
-                        lambda: self._keep(folder, state.world, text, scratch), scratch, run
-                    )
-                except Exception:  # of a cancelled step a thread may still be at work there: that waits for the end
-                    await self._thread(lambda: _remove(folder.parent), scratch, run)
-                    raise
+            async with run.until_deadline(), self._copy(state, scratch, run) as folder:
+                said = await self._acted(folder, text, scratch, run)
+                said = said if isinstance(said, tuple) else (said, None, False)
+                observation, reward, terminal = outcome(said, "act")
+                world, answer = await self._thread(lambda: self._keep(folder, state.world, text, scratch), scratch, run)
             seen = str(observation).replace(str(folder), ".")
             span.text = seen[:400]
         after = replace(
@@ -168,18 +167,47 @@ class Sandbox(ABC):
         )
         return Transition(after, seen, after.reward, after.ended)
 
+    async def look(self, state: Episode, action: str, run: Run) -> str:
+        """What is seen of an action that changes nothing, in `state`: no step, and what it does change is not kept.
+
+        It leaves no span in the trace: who looks may look up what was seen in a journal instead.
+        """
+        scratch = run.resource(self, Scratch)
+        async with run.until_deadline(), self._copy(state, scratch, run) as folder:
+            seen = str(await self._acted(folder, action, scratch, run)).replace(str(folder), ".")
+            await self._thread(lambda: _remove(folder.parent), scratch, run)
+        return seen
+
     # ---------------------------------------------------------------- plumbing
 
-    async def _acted(self, folder: Path, action: str, scratch: Scratch, run: Run) -> Any:
+    @contextlib.asynccontextmanager
+    async def _copy(self, state: Episode, scratch: Scratch, run: Run) -> AsyncIterator[Path]:
+        """The files of a state in a folder of their own, which is removed if something fails meanwhile."""
+        folder = await self._thread(lambda: self._checkout(state.world, scratch), scratch, run)
         try:
-            if is_async(self.act):
-                return await self.act(folder, action)
-            return await self._thread(lambda: self.act(folder, action), scratch, run)
+            yield folder
+        except Exception:  # of a cancelled step a thread may still be at work there: that waits for the end
+            await self._thread(lambda: _remove(folder.parent), scratch, run)
+            raise
+
+    async def _acted(self, folder: Path, action: str, scratch: Scratch, run: Run) -> Any:
+        act = self.act
+        if act is None:
+            raise ConfigError(f"{type(self).__name__} needs act=, or tools: ToolEnvironment(tools, world=...)")
+        try:
+            if is_async(act):
+                async with asyncio.timeout(self.seconds):
+                    return await act(folder, action)
+            said = await self._thread(lambda: act(folder, action), scratch, run, self.seconds)
+            if inspect.isawaitable(said):
+                async with asyncio.timeout(self.seconds):
+                    return await said
+            return said
         except SearchkitError:
             raise
         except (Exception, SystemExit) as error:
             raise CallError(f"act raised {type(error).__name__}: {error}") from error
 
-    async def _thread(self, work: Callable[[], O], scratch: Scratch, run: Run) -> O:
-        done: O = await in_thread(lambda: scratch.inside(work), run, "sandbox", THREADS)
+    async def _thread(self, work: Callable[[], O], scratch: Scratch, run: Run, seconds: float | None = None) -> O:
+        done: O = await in_thread(lambda: scratch.inside(work), run, "sandbox", THREADS, seconds)
         return done

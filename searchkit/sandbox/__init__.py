@@ -7,5 +7,6 @@ its tests), `program.py`, `player.py` (the program's side), `brief.py`, `names.p
 `channel.py` (the tests' side), `wire.py`, `plain.py`, `arrays.py` (the plain data that passes between them),
 `remote.py`, `operations.py`, `errors.py`, `held.py` (objects and exceptions of the program, as the tests see them),
 `libraries.py` (what may be imported), `report.py` (what is run, and what became of it), `script.py` (a program that
-only reads and prints), `endings.py` (how tests end before their last line).
+only reads and prints), `session.py`, `cells.py` (one that is run piece by piece, from outside and inside),
+`endings.py` (how tests end before their last line).
 """

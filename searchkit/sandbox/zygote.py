@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from searchkit.sandbox import judge, landlock, libraries, limits, player, script, seccomp
+from searchkit.sandbox import cells, judge, landlock, libraries, limits, player, script, seccomp
 from searchkit.sandbox.wire import receive
 
 COMMON = (
@@ -140,10 +140,12 @@ def _child(job: dict[str, Any], handles: list[int], level: str) -> NoReturn:
 
 
 def _work(kind: str, desk: socket.socket, channel: socket.socket | None, job: dict[str, Any]) -> None:
-    if channel is not None:
-        judge.judge(desk, channel, job) if kind == "judge" else player.play(channel, job)
-    else:
+    if channel is None:
         script.script(desk, job)
+    elif kind == "cells":
+        cells.cells(channel, job)
+    else:
+        judge.judge(desk, channel, job) if kind == "judge" else player.play(channel, job)
 
 
 def _generators() -> Iterator[Callable[[int], None]]:

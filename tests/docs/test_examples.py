@@ -12,7 +12,7 @@ FEW = {
     "reproduce_apr": ["--problems", "3"],
     "reproduce_scaling": ["--problems", "2", "--samples", "4", "--jobs", "1"],
 }
-SLOW = {"file_agent", "reproduce_apr", "reproduce_scaling", "scaling_curve"}
+SLOW = {"file_agent", "tool_agent", "reproduce_apr", "reproduce_scaling", "scaling_curve"}
 EXAMPLES = [
     pytest.param(path, marks=pytest.mark.slow) if path.stem in SLOW else path
     for path in sorted((Path(__file__).parents[2] / "examples").glob("*.py"))

@@ -20,7 +20,7 @@ def blocks(page):
     return [(text.count("\n", 0, match.start(1)) + 1, match[1]) for match in FENCE.finditer(text)]
 
 
-SLOW = {"code", "sweeps"}
+SLOW = {"code", "sweeps", "tools"}
 WITH_CODE = [
     pytest.param(page, marks=pytest.mark.slow) if page.stem in SLOW else page for page in PAGES if blocks(page)
 ]

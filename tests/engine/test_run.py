@@ -428,6 +428,30 @@ def test_planning_calls_are_neither_generations_nor_candidates():
     assert [c.sample.text for c in result.candidates] == ["q"]
 
 
+def test_what_is_harmless_is_begun_again_where_its_end_is_not_recorded(tmp_path):
+    """Recorded, it is not done again; broken off, it is."""
+    done = []
+
+    @dataclass(frozen=True)
+    class Looks(Strategy):
+        breaks: bool = False
+
+        async def search(self, prompt, run):
+            async def perform():
+                done.append(prompt.text)
+                if self.breaks:
+                    raise RuntimeError("power cut")
+                return f"seen {len(done)}"
+
+            return Sample(await run.once("look", perform, harmless=True))
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(solve("q", Looks(breaks=True), journal=tmp_path / "a.db"))
+    for _ in range(3):
+        assert asyncio.run(solve("q", Looks(), journal=tmp_path / "a.db")).answer == "seen 2"
+    assert len(done) == 2
+
+
 def test_what_cannot_be_undone_is_done_once(tmp_path):
     """Resumed, its observation comes from the journal; begun and not ended, it raises; without a journal it is done."""
     done = []

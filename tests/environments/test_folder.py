@@ -163,6 +163,51 @@ def test_a_step_that_fails_leaves_no_files(project, scratch, fails):
     assert drive(body) == [1]
 
 
+@pytest.mark.parametrize("kind", ["thread", "loop", "awaitable"])
+def test_an_action_that_takes_too_long_fails_its_step(project, kind):
+    gate = threading.Event()
+
+    async def slowly(folder: Path, action: str) -> str:
+        await asyncio.sleep(0 if action == "quick" else 60)
+        return action
+
+    def act(folder: Path, action: str):
+        if kind == "awaitable":
+            return slowly(folder, action)
+        return gate.wait(0 if action == "quick" else 60) or action
+
+    environment = FolderEnvironment(project, slowly if kind == "loop" else act, seconds=0.05)
+
+    async def body(prompt, run):
+        root = await environment.start(prompt, run)
+        with pytest.raises(CallError) as error:
+            await environment.step(root, Sample("slow"), run)
+        assert isinstance(error.value.__cause__, TimeoutError)
+        gate.set()
+        gate.clear()
+        return (await environment.step(root, Sample("quick"), run)).observation
+
+    assert drive(body) == "quick"
+    with pytest.raises(ConfigError, match="seconds must be > 0"):
+        FolderEnvironment(project, act, seconds=0)
+
+
+def test_a_look_keeps_nothing(project, scratch):
+    """What it changes is gone, and so is its folder."""
+    environment = FolderEnvironment(project, edit)
+
+    async def body(prompt, run):
+        root = await environment.start(prompt, run)
+        before = sorted(path.name for path in scratch.rglob("*"))
+        await environment.look(root, "write new.txt hello", run)
+        assert sorted(path.name for path in scratch.rglob("*")) == before
+        return (await environment.step(root, Sample("write other.txt x"), run)).state.answer
+
+    answer = drive(body)
+    assert "other.txt" in answer
+    assert "new.txt" not in answer
+
+
 def test_a_search_finds_an_edit(project):
     """Whole: best-first over edits, where every state may be the answer; partial credit for each right letter."""
     goal = "cab"
@@ -455,8 +500,8 @@ def test_a_search_that_ended_while_its_start_was_noted_can_be_resumed(project, t
 
     drive(body, journal=tmp_path / "whole")
     with Journal(tmp_path / "whole") as journal:
-        assert len(journal) == 2
-    _truncate(tmp_path / "whole", tmp_path / "cut", 1)
+        assert len(journal) == 1  # what may be done again leaves no trace of its beginning
+    _truncate(tmp_path / "whole", tmp_path / "cut", 0)
     (project / "a.txt").write_text("x")
     for _ in range(2):
         drive(body, journal=tmp_path / "cut")

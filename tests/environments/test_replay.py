@@ -481,6 +481,58 @@ def test_a_deadline_ends_a_hanging_step():
     assert (result.answer, result.stopped) == ("best so far", "deadline")
 
 
+@pytest.mark.parametrize("walk", [Walk, AsyncWalk])
+def test_an_action_that_takes_too_long_fails_and_its_live_object_is_given_up(walk):
+    """The next step does not wait for it, though there is one copy only; it is closed when its thread returns."""
+    log = Log(blocked="b")
+    environment = replay(log, walk, seconds=0.05)
+
+    async def body(prompt, run):
+        state = await follow(environment, await environment.start(prompt, run), "a", run)
+        with pytest.raises(CallError, match="TimeoutError") as error:
+            await environment.step(state, Sample("b"), run)
+        assert isinstance(error.value.__cause__, TimeoutError)
+        log.blocked = ""
+        after = await follow(environment, state, "c", run)
+        log.gate.set()
+        return after.observations[-1]
+
+    assert drive(body) == "at ac in turn 0"
+    for thread in threading.enumerate():
+        if thread.name == "searchkit-live":
+            thread.join(10)
+    assert (log.opened, log.closed) == (2, 2)
+    with pytest.raises(ConfigError, match="seconds must be > 0"):
+        replay(log, seconds=0.0)
+
+
+def test_a_look_is_no_step_and_leaves_the_live_object_where_it_is():
+    """As long as it changes nothing: then nothing is done again, and the trace does not know of it."""
+
+    class Readable(Walk):
+        def step(self, action):
+            return (self._see(), 0.0, False) if action == "?" else super().step(action)
+
+    log = Log()
+    environment = replay(log, Readable)
+
+    async def body(prompt, run):
+        state = await follow(environment, await environment.start(prompt, run), "a", run)
+        seen = [await environment.look(state, "?", run) for _ in range(3)]
+        after = await follow(environment, state, "b", run)
+        assert seen == ["at a in turn 0"] * 3
+        assert log.resets == 1
+        assert await environment.look(state, "?", run) == "at a in turn 0"
+        assert log.resets == 2
+        return after.actions
+
+    result = asyncio.run(driven(body))
+    assert result.answer == ("a", "b")
+    assert [span.name for span in result.trace.walk() if span.name in ("reset", "step", "look")] == [
+        "reset", "step", "step",
+    ]  # fmt: skip
+
+
 def test_it_is_closed_when_a_search_fails_and_an_accident_at_closing_is_survived():
     log = Log()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
 import os
 import select
@@ -23,6 +24,7 @@ from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.pair import Pair
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report
+from searchkit.sandbox.session import Ended, Session
 from tests.sandbox.hostile_programs import ESCAPES, FORGERIES, HARMLESS
 
 TESTS = ("assert solve(2) == 4", "assert solve(3) == 9")
@@ -174,6 +176,24 @@ def test_no_hostile_program_passes_gets_out_or_breaks_the_sandbox(name, world):
         assert not any(mistake in report.reason for mistake in MISTAKES), "the attack itself is wrong"
     honest = world.pair.run(Case("def solve(x): return x * x", TESTS), Limits(wall=60.0))
     assert honest == Report((True, True))
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in ESCAPES])
+def test_no_hostile_cell_gets_out_of_its_session_or_breaks_it(name, world):
+    """What is outside is as it was, the attack did not work, and the next program runs as ever."""
+    session = Session(world.level, (), TIGHT)
+    try:
+        session.begin()
+        with contextlib.suppress(Ended, TimeoutError):
+            said = session.run(f"{world.program(ESCAPES[name])}\nprint(solve(7))", 1.0 if name in IDLE else 20.0)
+            assert "49" not in said.splitlines()
+            assert "Traceback" in said
+            assert not any(mistake in said for mistake in MISTAKES), "the attack itself is wrong"
+        assert world.outside() == world.seen
+        session.begin()
+        assert session.run("2 + 2", 60.0) == "4\n"
+    finally:
+        session.close()
 
 
 @pytest.mark.parametrize("name", FORGERIES)

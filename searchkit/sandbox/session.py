@@ -1,0 +1,116 @@
+"""A living program in its sandbox: cells are run in it one after the other, each in what those before it left."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import tempfile
+import threading
+from typing import IO
+
+from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.process import Broken, Interpreter
+from searchkit.sandbox.report import death
+from searchkit.sandbox.wire import receive, send
+
+ESCAPED = 6  # bytes of a character in a message, at most
+PATIENCE = 1.0  # seconds for a program to end that has closed its channel
+
+
+class Ended(Exception):
+    """The program is no more: the text says why."""
+
+
+class Session:
+    """One program at a sandbox level. Blocks; one thread at a time, but `kill` may come from any."""
+
+    def __init__(self, level: str, libraries: tuple[str, ...], limits: Limits) -> None:
+        self._level, self._libraries, self._limits = level, libraries, limits
+        self._interpreter: Interpreter | None = None
+        self._channel: socket.socket | None = None
+        self._printed: IO[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """A new program, in which nothing was run. Raises `Broken`."""
+        self._end()
+        with self._lock:
+            if self._interpreter is None:
+                self._interpreter = Interpreter(self._level, self._libraries)
+            self._printed = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_end`)
+            desk, inner = socket.socketpair()
+            self._channel, theirs = socket.socketpair()
+            with desk, inner, theirs:
+                self._interpreter.begin(
+                    "cells", self._limits, [inner.fileno(), self._printed.fileno(), theirs.fileno()]
+                )
+                with contextlib.suppress(OSError):  # it died: the first cell says so
+                    send(desk, {"prelude": "", "most": self._limits.output})
+
+    def run(self, text: str, seconds: float) -> str:
+        """What a cell prints. Raises `TimeoutError`, and `Ended`; then nothing more can be run before `begin`."""
+        channel = self._channel
+        if channel is None:
+            raise Ended("it was not begun")
+        late = threading.Event()
+
+        def stop() -> None:  # a time-out of the socket would begin anew with each byte that the program sends
+            late.set()
+            self.kill()
+
+        clock = threading.Timer(seconds, stop)
+        clock.daemon = True
+        clock.start()
+        try:
+            send(channel, text)
+            said = receive(channel, ESCAPED * self._limits.output)
+        except (EOFError, OSError, ValueError):
+            if late.is_set():
+                raise TimeoutError from None
+            raise Ended(self._why()) from None
+        finally:
+            clock.cancel()
+        if late.is_set():
+            raise TimeoutError
+        return said[: self._limits.output] if isinstance(said, str) else str(said)[:100]
+
+    def kill(self) -> None:
+        """End the program and its interpreter, whatever they do."""
+        with self._lock:
+            interpreter, self._interpreter = self._interpreter, None
+        if interpreter is not None:
+            interpreter.kill()
+
+    def close(self) -> None:
+        """`kill`, and nothing is left."""
+        self.kill()
+        self._forget()
+
+    def _end(self) -> None:
+        """End the program, and keep the warm interpreter where the program has left nothing behind."""
+        self._forget()
+        interpreter = self._interpreter
+        if interpreter is not None:
+            try:
+                ended = interpreter.end()
+            except Broken:
+                ended = None
+            if ended is None or not ended.clean:
+                self.kill()
+
+    def _forget(self) -> None:
+        channel, self._channel = self._channel, None
+        printed, self._printed = self._printed, None
+        for one in (channel, printed):
+            if one is not None:
+                one.close()
+
+    def _why(self) -> str:
+        """Why the program ended by itself."""
+        interpreter = self._interpreter
+        try:
+            return death(interpreter.end(PATIENCE) if interpreter is not None else None, 0, self._limits)
+        except Broken:
+            return "the sandbox ended"
+        finally:
+            self.kill()
