@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import openai
 import pytest
 
 from searchkit import CallError, ConfigError, SearchWarning, solve
+from searchkit import search as wrapped
 from searchkit.agents import Endpoint, async_client, client
 from searchkit.agents.upstream import http_module
 from searchkit.function import Function
@@ -90,6 +92,63 @@ def test_a_call_without_an_attempt_goes_straight_and_is_warned_about_once(server
         "a model call was made through searchkit's HTTP c"
     ]
     assert server.calls == 4
+
+
+def in_a_fork(asked: Callable[[], str]) -> str:
+    """What `asked` says in a forked process, which has our memory but none of our threads."""
+    fork = multiprocessing.get_context("fork")
+    said = fork.SimpleQueue()
+
+    def child() -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            said.put(asked())
+            said.put([str(one.message) for one in caught if issubclass(one.category, SearchWarning)])
+
+    process = fork.Process(target=child, daemon=True)
+    process.start()
+    process.join(30)
+    if process.is_alive():
+        process.kill()
+        return "hangs"
+    answer, (warning,) = said.get(), said.get()
+    return f"{answer} and {warning}"
+
+
+@pytest.mark.parametrize("kind", ["client", "async_client", "nested"])
+@pytest.mark.parametrize("agent_is", ["plain", "coroutine"])
+def test_a_forked_process_has_no_attempt(server: ModelServer, kind: str, agent_is: str) -> None:
+    """It inherits the context variable, but the loop behind it runs elsewhere."""
+    doors = [client(), client()]
+    with pytest.warns(SearchWarning):
+        assert posted(doors[0], server).status_code == 200  # whose connection the fork must not use
+
+    def by_client() -> str:
+        return "+".join(str(posted(http, server).status_code) for http in doors * 2)
+
+    async def by_async_client() -> str:
+        async with async_client() as http:
+            return str((await posted(http, server)).status_code)
+
+    inner = wrapped(SelfConsistency(1))(lambda question: str(posted(doors[0], server).status_code))
+    asked = {
+        "client": by_client,
+        "async_client": lambda: asyncio.run(by_async_client()),
+        "nested": lambda: f"{inner('q')} of a search" if posted(doors[1], server) else "",
+    }[kind]
+
+    def plain(question: str) -> str:
+        return in_a_fork(asked)
+
+    async def coroutine(question: str) -> str:
+        return in_a_fork(asked)
+
+    result = search(plain if agent_is == "plain" else coroutine)
+    answer = {"client": "200+200+200+200", "async_client": "200", "nested": "200 of a search"}[kind]
+    assert result.answer.startswith(f"{answer} and a model call was made")
+    assert not calls(result.trace)
+    for http in doors:
+        http.close()
 
 
 @pytest.mark.parametrize("options", [{"timeout": 5.0}, {"headers": {"x-a": "b"}}, {"follow_redirects": True}])
