@@ -45,7 +45,47 @@ def server() -> Iterator[ModelServer]:
         ("POST", "v1/%63hat/completions", 404),
         ("POST", "v1/models/../chat/completions", 404),
         ("GET", "v1/models/../files", 404),
-        ("GET", "v1/models/..%2ffiles", 200),  # one name, sent on as one
+        ("GET", "v1/models/org/name", 200),
+        ("GET", "v1/models/org%2Fname", 200),
+        ("GET", "v1/models/ft:gpt-4o:org::id", 200),
+        ("GET", "v1/models/@cf/meta/llama-3.1-8b", 200),
+        ("GET", "v1/models/My%20Model.gguf", 200),
+        ("GET", "v1/models/a..b", 200),
+        ("GET", "v1/models/..%2ffiles", 404),
+        ("GET", "v1/models/%2e%2e/files", 404),
+        ("GET", "v1/models/.%2E/files", 404),
+        ("GET", "v1/models/%2E./files", 404),
+        ("GET", "v1/models/%2e%2e%2ffiles", 404),
+        ("GET", "v1/models/%252e%252e/files", 404),  # of a server that decodes twice
+        ("GET", "v1/models/%25252e%25252e/files", 404),
+        ("GET", "v1/models/..;/files", 404),  # of Tomcat
+        ("GET", "v1/models/..;a=b/files", 404),
+        ("GET", "v1/models/%2e%2e;/files", 404),
+        ("GET", "v1/models/m;/../files", 404),
+        ("GET", "v1/models/m%3b/files", 404),
+        ("GET", "v1/models/..\\files", 404),
+        ("GET", "v1/models/..%5cfiles", 404),
+        ("GET", "v1/models\\..\\files", 404),
+        ("GET", "v1/models%5c..%5cfiles", 404),
+        ("GET", "v1/models%2f..%2ffiles", 404),
+        ("GET", "v1/models/.../files", 404),
+        ("GET", "v1/models/..%20/files", 404),
+        ("GET", "v1/models/..%00/files", 404),
+        ("GET", "v1/models/..%09/files", 404),
+        ("GET", "v1/models/m%0d%0aX:%20y", 404),
+        ("GET", "v1/models/m%3f/../../files", 404),
+        ("GET", "v1/models/m%23/files", 404),
+        ("GET", "v1/models/%c0%ae%c0%ae/files", 404),  # dots in too many bytes
+        ("GET", "v1/models/%ef%bc%8e%ef%bc%8e/files", 404),  # full-width dots
+        ("GET", "v1/models/m/./../files", 404),
+        ("GET", "v1/models//../files", 404),
+        ("GET", "v1/models//files", 404),
+        ("GET", "v1//models/../files", 404),
+        ("GET", "v1/v1/models/%2e%2e/%2e%2e/files", 404),
+        ("GET", "v1/./models", 404),
+        ("GET", "v1/../v1/files", 404),
+        ("GET", "v1/%2e%2e/files", 404),
+        ("POST", "v1/chat/completions/%2e%2e/%2e%2e/files", 404),
         ("GET", "v1/responses/resp_1", 404),
         ("GET", "v1/chat/completions", 405),
         ("DELETE", "v1/models/m", 405),
@@ -68,6 +108,7 @@ def test_unknown_routes(server: ModelServer, method: str, path: str, status: int
         return
     assert told == status
     assert said["error"]["message"]
+    assert said["error"]["type"] in ("invalid_request_error", "not_found_error")  # the latter is Anthropic's
     assert server.calls == 0
     assert result.usage.model_calls == 1  # the attempt itself: no call inside was counted
     assert not calls(result.trace)
@@ -236,20 +277,26 @@ def test_an_attempt_with_another_ones_url(server: ModelServer) -> None:
     """A client built once, with the first attempt's URL, and each attempt's own key: refused, charged to nobody."""
     kept, found = list[Endpoint](), list[Any]()
     both = threading.Barrier(2)
+    ways = [
+        ("authorization", "Bearer {}"), ("authorization", "bearer {}"), ("authorization", "BEARER  {}"),
+        ("authorization", "{}"), ("authorization", "Token {}"), ("x_api_key", "{}"), ("X_Api_Key", " {}"),
+        ("api_key", "{}"),
+    ]  # fmt: skip
 
     def agent(question: str, endpoint: Endpoint) -> str:
         kept.append(endpoint)
         both.wait(30)
-        for header, value in (("authorization", f"Bearer {endpoint.api_key}"), ("x_api_key", endpoint.api_key)):
-            found.append((endpoint is kept[0], asked(f"{kept[0].base_url}/chat/completions", **{header: value})))
+        for header, value in ways:
+            sent = {header: value.format(endpoint.api_key)}
+            found.append((endpoint is kept[0], asked(f"{kept[0].base_url}/chat/completions", **sent)))
         both.wait(30)
         return "done"
 
     function = Function(agent, upstream=upstream(server))
     result = asyncio.run(solve("How much?", SelfConsistency(2, key=str), generator=function))
-    assert sorted((own, status) for own, (status, _) in found) == [(False, 403), (False, 403), (True, 200), (True, 200)]
-    assert server.calls == len(calls(result.trace)) == 2
-    assert result.usage.model_calls == 3  # the other attempt counts as a call of its own: none inside was seen
+    assert sorted((own, status) for own, (status, _) in found) == [(False, 403)] * 8 + [(True, 200)] * 8
+    assert server.calls == len(calls(result.trace)) == 8
+    assert result.usage.model_calls == 9  # the other attempt counts as a call of its own: none inside was seen
 
 
 def test_a_key_of_the_agents_own_is_neither_needed_nor_sent_on(server: ModelServer) -> None:
