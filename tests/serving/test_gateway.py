@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import multiprocessing
 import socket
 import threading
 from collections.abc import Iterator
@@ -246,6 +248,31 @@ def test_what_is_no_http(server: ModelServer, raw: bytes) -> None:
     assert found[0][0] == 200
 
 
+UPGRADE = "connection: {0}\r\nupgrade: {1}\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZQ==\r\n"
+
+
+@pytest.mark.parametrize("path", ["/responses", "/realtime?model=m", "/chat/completions", "/../..", ""])
+@pytest.mark.parametrize("upgrade", [("Upgrade", "websocket"), ("keep-alive, upgrade", "WebSocket")])
+def test_websockets_are_refused(
+    server: ModelServer, caplog: pytest.LogCaptureFixture, path: str, upgrade: tuple[str, str]
+) -> None:
+    found = list[bytes]()
+
+    def agent(endpoint: Endpoint) -> None:
+        parts = urlsplit(endpoint.base_url)
+        head = f"GET {parts.path}{path} HTTP/1.1\r\nhost: x\r\n{UPGRADE.format(*upgrade)}\r\n"
+        with socket.create_connection((parts.hostname, parts.port), 30) as connection:
+            connection.sendall(head.encode())
+            found.append(b"".join(iter(lambda: connection.recv(65536), b"")))
+
+    attempt(server, agent)
+    head, _, body = found[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert "websockets are not relayed" in json.loads(body)["error"]["message"]
+    assert not caplog.records
+    assert server.calls == 0
+
+
 # ---------------------------------------------------------------- tokens
 
 
@@ -410,12 +437,54 @@ def test_a_thread_that_outlives_its_attempt() -> None:
         assert len(calls(result.trace)) == 1
 
 
-def test_nothing_listens_after_the_search(server: ModelServer) -> None:
-    kept = list[Endpoint]()
-    attempt(server, kept.append)
+@pytest.mark.parametrize("forked", [False, True])
+def test_nothing_listens_after_the_search(server: ModelServer, forked: bool) -> None:
+    """Not even where a forked process has the same socket."""
+    kept, fork = list[Endpoint](), multiprocessing.get_context("fork")
+    over = fork.Event()
+    sleeper = fork.Process(target=over.wait, args=[60])
+
+    def agent(endpoint: Endpoint) -> None:
+        kept.append(endpoint)
+        if forked:
+            sleeper.start()
+
+    attempt(server, agent)
     with pytest.raises(OSError, match="refused"):
         asked(f"{kept[0].base_url}/chat/completions")
     assert not any(thread.name == "searchkit-gateway" for thread in threading.enumerate())
+    over.set()
+    if forked:
+        sleeper.join()
+
+
+@pytest.mark.parametrize(
+    "sent", ["POST {}/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{", "POST {}/ch", ""]
+)
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_request_half_sent_when_the_search_ends(
+    server: ModelServer, caplog: pytest.LogCaptureFixture, sent: str, waits: bool
+) -> None:
+    """Its connection is closed, and nobody hears of it."""
+    with contextlib.ExitStack() as stack:
+        open_ones = list[socket.socket]()
+
+        def agent(endpoint: Endpoint) -> None:
+            parts = urlsplit(endpoint.base_url)
+            for _ in range(3):
+                address = (parts.hostname, parts.port)
+                open_ones.append(stack.enter_context(socket.create_connection(address, 30)))
+                open_ones[-1].sendall(sent.format(parts.path).encode())
+            if waits:  # the last of them has been read, too
+                asked(f"{endpoint.base_url}/models", None, "GET")
+
+        attempt(server, agent)
+        for connection in open_ones:
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(65536):
+                    pass
+    assert not caplog.records
+    assert server.calls == 0
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
