@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.exchange import Answer, Ask, sent_on
@@ -19,6 +20,7 @@ from searchkit.ambient import Attempt
 from searchkit.calls import CallError
 from searchkit.serving.listening import Listener
 from searchkit.serving.routes import foreign, key_of, unknown
+from searchkit.serving.waiting import Waiting
 from searchkit.wire.fields import LARGEST
 
 ANSWERS = 10.0
@@ -68,15 +70,15 @@ class Gateway:
 
         request = Request(scope, receive)
         try:
-            answer = await self._answered(request)
+            answer = await self._answered(request, send)
         except ClientDisconnect:
             return
         if answer is not None:
             headers = {"content-type": answer.content_type or "application/octet-stream", **answer.headers}
             await Response(answer.body, answer.status, media_type=None, headers=headers)(scope, receive, send)
 
-    async def _answered(self, request: Any) -> Answer | None:
-        """None where the client has left."""
+    async def _answered(self, request: Any, send: Any) -> Answer | None:
+        """None where the client has left, or has been told its answer."""
         url = request.scope["raw_path"].decode("latin-1")
         empty, prefix, token, path = (*url.split("/", 3), "", "", "")[:4]
         if empty or prefix != "r" or not path:
@@ -98,7 +100,9 @@ class Gateway:
                     return refused(url, 413, f"the request has more than {LARGEST} bytes")
         query = request.scope["query_string"].decode("latin-1")
         ask = door.upstream.ask(request.method, f"v1/{path}", query, headers, bytes(body))
-        return await _until_left(request, Work(door, ask))
+        waiting = Waiting(send, headers, urlsplit(ask.url).path, ask.body)
+        answer = await _until_left(request, Work(door, ask))
+        return None if await waiting.end(answer) else answer
 
 
 class Work:
