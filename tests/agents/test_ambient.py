@@ -12,7 +12,7 @@ from typing import Any
 import openai
 import pytest
 
-from searchkit import CallError, ConfigError, SearchWarning, solve
+from searchkit import CallError, ConfigError, Sample, SearchWarning, solve
 from searchkit import search as wrapped
 from searchkit.agents import Endpoint, async_client, client
 from searchkit.agents.upstream import http_module
@@ -213,16 +213,13 @@ def test_the_attempts_of_a_search_share_connections(server: ModelServer) -> None
 
 
 def test_a_task_that_outlives_its_attempt() -> None:
-    """Its call in flight is cancelled; a later one is answered 410."""
+    """Its call in flight is cancelled, not the task itself; that and later calls are answered 410."""
     with ModelServer(60.0, slow="slowly") as server:
         found = list[Any]()
 
         async def lingering(go_on: asyncio.Event) -> None:
             async with async_client() as http:
-                try:
-                    await posted(http, server, "slowly")
-                except asyncio.CancelledError:
-                    found.append("cancelled")
+                found.append((await posted(http, server, "slowly")).status_code)
                 found.append((await posted(http, server)).status_code)
                 go_on.set()
 
@@ -239,10 +236,62 @@ def test_a_task_that_outlives_its_attempt() -> None:
             return "done"
 
         result = search(agent, strategy=BestOfN(2, Predicate(lambda _: 0.0), window=1))
-        assert found == ["cancelled", 410]
+        assert found == [410, 410]
         until(lambda: server.in_flight == 0)
         assert server.calls == server.aborted == 1
         assert len(calls(result.trace)) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*2 of 3 attempts failed")
+@pytest.mark.parametrize("by_run", [False, True])
+def test_a_worker_that_attempts_share_goes_on_and_says_what_is_wrong(by_run: bool) -> None:
+    """It is of the attempt that started it. Once that has ended the others are told so, and nobody waits for ever."""
+    with ModelServer(0.1) as server:
+        workers, queues = list[asyncio.Task[None]](), list[asyncio.Queue[Any]]()
+
+        async def work(http: Any, queue: asyncio.Queue[Any], run: Any) -> None:
+            while True:
+                text, done = await queue.get()
+                try:
+                    done.set_result(await asked(http, run, text))
+                except Exception as error:
+                    done.set_exception(error)
+
+        async def asked(http: Any, run: Any, text: str) -> str:
+            if by_run:
+                async def perform(seed: int, most: int | None) -> Sample[str]:
+                    return Sample(str((await straight.post(f"{server.url}/chat/completions", json=CHAT)).status_code))
+
+                return str((await run.relay("m", text, perform, limit=9)).value)
+            reply = await posted(http, server, text)
+            return str(reply.status_code if reply.is_success else reply.json()["error"]["message"])
+
+        async def agent(question: str, index: int, run: Any) -> str:
+            if not workers:
+                queues.append(asyncio.Queue())
+                workers.append(asyncio.create_task(work(http, queues[0], run)))
+            said = list[str]()
+            for turn in range(1 + index):
+                done = asyncio.get_running_loop().create_future()
+                queues[0].put_nowait((f"{index} {turn}", done))
+                async with asyncio.timeout(30):
+                    said.append(await done)
+            return " ".join(said)
+
+        async def main() -> Any:
+            nonlocal http, straight
+            async with async_client() as http, http_module().AsyncClient() as straight:
+                result = await solve("q", BestOfN(3, Predicate(lambda _: 0.0)), generator=Function(agent))
+                assert not workers[0].done()
+                workers[0].cancel()
+                return result
+
+        http, straight = None, None
+        result = asyncio.run(main())
+        said = [c.sample.text for c in result.candidates] + [str(error) for error in result.errors]
+        assert said[0] == "200"
+        assert len(said) == 3
+        assert all("start one in each attempt" in one for one in said[1:])
 
 
 def test_a_thread_that_outlives_its_search() -> None:
