@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from searchkit.calls import CallError
 
@@ -48,6 +49,15 @@ class Refused(CallError):
 def sent_on(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that go on to the next server."""
     return {name.lower(): value for name, value in headers.items() if name.lower() not in _HOP}
+
+
+def host_of(url: str) -> str:
+    """The host of a URL with its port where it has one, without the name and password that may stand before it.
+
+    >>> host_of("http://me:secret@[::1]:8000/v1"), host_of("https://api.openai.com/v1")
+    ('[::1]:8000', 'api.openai.com')
+    """
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def again(headers: Mapping[str, str]) -> dict[str, str]:

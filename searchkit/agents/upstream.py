@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 from searchkit.agents.direct import Direct
-from searchkit.agents.exchange import Answer, Ask, again
+from searchkit.agents.exchange import Answer, Ask, again, host_of
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.types import Usage
@@ -95,7 +94,7 @@ class Client:
         return replace(answer, body=_without_keys(answer.body, ask, 8 if answer.status >= 400 else 20))
 
     async def _by_httpx(self, ask: Ask) -> Answer:
-        module, host = http_module(), urlsplit(ask.url).hostname
+        module, host = http_module(), host_of(ask.url)
         if self._httpx is None:
             limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
             self._httpx = module.AsyncClient(timeout=None, **{"limits": limits, **self._options})

@@ -37,7 +37,13 @@ class Listener:
         self._socket.bind(("127.0.0.1", 0))
         self.url: str = "http://{}:{}".format(*self._socket.getsockname())
         self._config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", interface="asgi3", proxy_headers=False, ws=NoWebsocket
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            ws=NoWebsocket,
         )
         self._uploads = set[asyncio.Task[Any] | None]()
         self._ready: concurrent.futures.Future[Callable[[], Any]] = concurrent.futures.Future()
@@ -84,9 +90,8 @@ class Listener:
 
         loop, stop, state = asyncio.get_running_loop(), asyncio.Event(), ServerState()
         self._config.load()
-        protocol = functools.partial(
-            self._config.http_protocol_class, config=self._config, server_state=state, app_state={}
-        )
+        made: Any = self._config.http_protocol_class
+        protocol = functools.partial(made, config=self._config, server_state=state, app_state={})
         server = await loop.create_server(protocol, sock=self._socket, backlog=self._config.backlog)
         self._ready.set_result(functools.partial(loop.call_soon_threadsafe, stop.set))
         await stop.wait()

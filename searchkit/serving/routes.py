@@ -58,7 +58,7 @@ def unknown(method: str, path: str) -> Refusal | None:
 
 
 def _names_model(path: str) -> bool:
-    """Whether `path` is ``models/NAME``, and stays so whatever the server behind it decodes, cuts off and normalises."""
+    """Whether `path` is ``models/NAME``, and stays so whatever the server decodes, cuts off and normalises."""
     folder, _, raw = path.partition("/")
     try:
         name = unquote(raw, errors="strict")

@@ -259,6 +259,7 @@ def test_a_worker_that_attempts_share_goes_on_and_says_what_is_wrong(by_run: boo
 
         async def asked(http: Any, run: Any, text: str) -> str:
             if by_run:
+
                 async def perform(seed: int, most: int | None) -> Sample[str]:
                     return Sample(str((await straight.post(f"{server.url}/chat/completions", json=CHAT)).status_code))
 
@@ -353,6 +354,22 @@ def test_both_doors_at_once_count_once(server: ModelServer) -> None:
 
     result = asyncio.run(solve("q", SelfConsistency(2, key=str), generator=Function(agent, upstream=upstream(server))))
     assert server.calls == result.usage.model_calls == len(calls(result.trace)) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"trust_env": False}])
+@pytest.mark.parametrize("before", ["", "me:secret@"])
+def test_where_nothing_answers_is_named_with_its_port(options: dict[str, Any], before: str) -> None:
+    with ModelServer() as gone:
+        pass
+    host = gone.root.removeprefix("http://")
+
+    async def agent(question: str) -> str:
+        async with async_client(**options) as http:
+            await http.post(f"http://{before}{host}/v1/chat/completions", json=CHAT)
+        return "never"
+
+    with pytest.raises(CallError, match=f"nothing answers at {host}: "):
+        search(agent)
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])

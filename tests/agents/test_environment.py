@@ -57,11 +57,14 @@ LOOKS = [
     "xoxb-123456789012-abcdef", "AIzaSyA-1234567890abcdefghijklmnopqrstu", "gsk_abcdefghij0123456789",
     "postgres://me:hunter2@db.local/x", "redis://:hunter2@cache:6379/0", "https://user:pw@proxy:3128",
     "https://0123456789abcdef0123@o1.ingest.example/2", "Server=db;User=me;Password=hunter2;", "Bearer abcdef0123456789",
-    "-----BEGIN RSA PRIVATE KEY-----\nMIIE", "curl -H 'Authorization: Bearer abc.def-012345'", "x=1 key=sk-ant-api03-abcdef",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIE",
+    "curl -H 'Authorization: Bearer abc.def-012345'",
+    "x=1 key=sk-ant-api03-abcdef",
     "DefaultEndpointsProtocol=https;AccountKey=abc==", "glpat-abcdefghij0123456789", "sk_live_abcdefghijklmno",
 ]  # fmt: skip
 HARMLESS = [
-    "/usr/bin:/bin:/opt/sk-learn-env-2024-01/bin", "https://host/path?x=1", "http://127.0.0.1:8080/a@b", "git@github.com:a/b",
+    "/usr/bin:/bin:/opt/sk-learn-env-2024-01/bin", "https://host/path?x=1", "http://127.0.0.1:8080/a@b",
+    "git@github.com:a/b",
     "task-0123456789abcdef", "ssh://git@host/x", "C.UTF-8", "1.2.3", "unix:path=/run/user/0/bus", "a:b@c", "",
 ]  # fmt: skip
 
@@ -82,7 +85,14 @@ def test_paths_are_kept_where_a_name_may_mean_them(tmp_path: Path) -> None:
 
 
 def test_a_long_value_takes_linear_time() -> None:
-    for value in ("://" * 30_000, "sk-" * 30_000, "eyJ" * 30_000, "password" * 12_000, "://" + "a" * 99_000, ":" * 99_999):
+    for value in (
+        "://" * 30_000,
+        "sk-" * 30_000,
+        "eyJ" * 30_000,
+        "password" * 12_000,
+        "://" + "a" * 99_000,
+        ":" * 99_999,
+    ):
         GIVEN.environment({"SETTING": value})
 
 

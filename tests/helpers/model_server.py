@@ -39,7 +39,8 @@ class ModelServer:
 
     latency: seconds before an answer. slow: the latency is only that of requests which have this text; others wait
     until `least` of these are in flight. refusal: a status and a message, of all answers; {key} stands for the key that
-    came. wait: seconds before a refusal. `prompt_tokens` and `generated_tokens` are sums over the answers that were sent; `aborted`: clients that left.
+    came. wait: seconds before a refusal. `prompt_tokens` and `generated_tokens` are sums over the answers that were
+    sent; `aborted`: clients that left.
     """
 
     def __init__(

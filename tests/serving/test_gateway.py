@@ -505,4 +505,5 @@ def test_a_server_that_is_not_there() -> None:
     found = list[Any]()
     attempt(gone, lambda endpoint: found.append(asked(f"{endpoint.base_url}/chat/completions")))
     assert found[0][0] == 502
+    assert f"nothing answers at {urlsplit(gone.root).netloc}: " in found[0][1]["error"]["message"]
     assert KEY not in json.dumps(found)

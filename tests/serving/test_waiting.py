@@ -56,9 +56,11 @@ def responses(endpoint: Endpoint, **options: Any) -> str:
 
 def messages(endpoint: Endpoint, **options: Any) -> str:
     settings = {"timeout": PATIENCE, "max_retries": 0, **options}
-    with anthropic.Anthropic(base_url=endpoint.anthropic_url, api_key=endpoint.api_key, **settings) as api:
-        with api.messages.stream(model="m", messages=ASKED, max_tokens=9) as stream:  # type: ignore[arg-type]
-            return stream.get_final_text()
+    with (
+        anthropic.Anthropic(base_url=endpoint.anthropic_url, api_key=endpoint.api_key, **settings) as api,
+        api.messages.stream(model="m", messages=ASKED, max_tokens=9) as stream,  # type: ignore[arg-type]
+    ):
+        return stream.get_final_text()
 
 
 CLIENTS = [chat, completions, responses, messages]
@@ -126,7 +128,17 @@ def test_a_ceiling_is_told_whether_the_stream_has_begun_or_not(client: Any, monk
 
 @pytest.mark.parametrize(
     ("said", "pause"),
-    [("30", 10.0), ("0.3", 0.1), ("1e-9", 0.02), ("0", 5.0), ("-1", 5.0), ("nan", 5.0), ("inf", 5.0), ("", 5.0), ("x", 5.0)],
+    [
+        ("30", 10.0),
+        ("0.3", 0.1),
+        ("1e-9", 0.02),
+        ("0", 5.0),
+        ("-1", 5.0),
+        ("nan", 5.0),
+        ("inf", 5.0),
+        ("", 5.0),
+        ("x", 5.0),
+    ],
 )
 @pytest.mark.parametrize("name", ["x-stainless-read-timeout", "x-stainless-timeout"])
 def test_the_pause_is_a_third_of_what_the_client_says(name: str, said: str, pause: float) -> None:
