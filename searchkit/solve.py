@@ -190,6 +190,7 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
         if best is None or stopped is None:
             raise
         sample, candidates, failure = best.sample, frame.candidates(), error
+    search.count_silent()
     if search.mistakes or any_failed(run.span):
         _say(search, survived(run.span))
     errors = {id(e): e for _, e in sorted(search.errors, key=lambda entry: entry[0])}

@@ -160,6 +160,14 @@ class Relaying(Metered):
             return replace(sample, usage=NO_USAGE)
         return sample if sample.usage.model_calls else replace(sample, usage=replace(sample.usage, model_calls=1))
 
+    def _ended(self, name: str, held: Held, error: BaseException | None) -> None:
+        """Note whether calls of the agent `name` were seen in an attempt that ended by itself, or by an error."""
+        if not held.alone and (error is None or isinstance(error, Exception)):
+            self._search.seen.add(name)
+        told = isinstance(error, CallError) and error.usage is not None  # the agent knows what it cost
+        if held.alone and error is not None and not told:
+            self._search.silent.append((name, held.span))
+
     def _attempt_key(self) -> bytes:
         """What the keys of all calls begin with that an agent makes here by itself."""
         return key_of("relay", self.key)
