@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from searchkit.ambient import CURRENT, Attempt
+from searchkit.ambient import CURRENT, Attempt, current
 from searchkit.calls import CallError
 from searchkit.engine.candidates import Search
 from searchkit.engine.journal import Journal
@@ -147,7 +147,7 @@ async def _turn(searches: Searches, bounded: bool, alone: bool) -> AsyncIterator
 
 def ongoing() -> Attempt | None:
     """The attempt in which this is called, if it still goes on; raises `CallError` if it has been stopped."""
-    attempt = CURRENT.get()
+    attempt = current()
     if attempt is None or not isinstance(attempt.run, Run) or attempt.run.threads.ended == "done":
         return None
     if attempt.run.threads.ended == "stopped" or attempt.loop.is_closed():
@@ -205,6 +205,7 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
         if best is None or stopped is None:
             raise
         sample, candidates, failure = best.sample, frame.candidates(), error
+    search.count_silent()
     if search.mistakes or any_failed(run.span):
         _say(search, survived(run.span))
     errors = {id(e): e for _, e in sorted(search.errors, key=lambda entry: entry[0])}

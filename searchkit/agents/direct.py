@@ -9,7 +9,7 @@ import asyncio
 import zlib
 from urllib.parse import quote, urlsplit
 
-from searchkit.agents.exchange import Answer, Ask, again, redirected
+from searchkit.agents.exchange import Answer, Ask, again, host_of, redirected
 from searchkit.calls import CallError
 from searchkit.http import Broken, HTTPReply, Pool, Unreachable, proxied
 from searchkit.types import Usage
@@ -37,7 +37,8 @@ class Direct:
 
     async def send(self, pool: Pool, ask: Ask) -> Answer:
         """Raises `CallError` where no whole answer came; `ask.timeout` is of the silence between two pieces of it."""
-        parts, loop, lines, read = urlsplit(ask.url), asyncio.get_running_loop(), _lines(ask), 0
+        parts, host, loop = urlsplit(ask.url), host_of(ask.url), asyncio.get_running_loop()
+        lines, read = _lines(ask), 0
         path = quote(parts.path or "/", _PATH) + (f"?{quote(parts.query, _PATH)}" if parts.query else "")
         try:
             async with asyncio.timeout(ask.timeout) as silence:
@@ -51,14 +52,14 @@ class Direct:
 
                 reply = await pool.request(ask.method, path, lines, ask.body, heard)
         except TimeoutError as error:
-            raise CallError(f"{parts.hostname} did not answer in {ask.timeout:g} s", kind="timeout") from error
+            raise CallError(f"{host} did not answer in {ask.timeout:g} s", kind="timeout") from error
         except Unreachable as error:
-            message = f"nothing answers at {parts.hostname}: {error}"
+            message = f"nothing answers at {host}: {error}"
             raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
         except Broken as error:
-            raise CallError(f"{parts.hostname} gave no whole answer: {error}", kind="connection") from error
+            raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
         if max(read, len(reply.body)) > ANSWER_LIMIT:
-            message = f"an answer of {parts.hostname} has more than {ANSWER_LIMIT} bytes"
+            message = f"an answer of {host} has more than {ANSWER_LIMIT} bytes"
             raise CallError(message, kind="malformed")
         return _read(ask.url, reply)
 

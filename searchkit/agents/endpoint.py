@@ -7,11 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_SECRET = re.compile(
-    r"(?:^|[_.-])(?:TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|CREDENTIALS?|ACCESS_KEY(?:_ID)?)(?:$|[_.-])"
-    r"|API[_.-]?KEYS?\d*(?:$|[_.-])|(?:^|[_.-])(?:KEYS?|PAT)(?:[_.-]?\d+)?$|(?:TOKEN|SECRET|PASSWORD)$",
-    re.IGNORECASE,
-)
+from searchkit.agents.withheld import secrets_of
+
 _ENDPOINT = re.compile(r"http://127\.0\.0\.1:\d+/r/[\w-]{32}(?:/|$)")
 _LEAST_SECRET = 8  # characters of a value that is looked for in others
 
@@ -36,17 +33,18 @@ class Endpoint:
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment for a child process: `base` without keys, with this endpoint under the names that SDKs read.
 
-        Left out are variables whose names say that they hold a key, token, secret or password, and all that hold a
-        value of one of these, among other text too; not where that value is the path of a file or folder. 127.0.0.1 is
-        reached past any proxy. base: None for this process's own environment.
+        Left out are variables whose names say that they hold a key, token, secret, password or session, those whose
+        values look like a key or hold a password (``postgres://me:password@host``), and all that hold a value of one of
+        these, among other text too; not where that value is the path of a file or folder. 127.0.0.1 is reached past any
+        proxy. base: None for this process's own environment.
 
         >>> found = Endpoint("http://h/r/t/v1", "http://h/r/t", "t").environment({"LANG": "C", "HF_TOKEN": "abcdefgh"})
         >>> found["LANG"], found["OPENAI_BASE_URL"], "HF_TOKEN" in found
         ('C', 'http://h/r/t/v1', False)
         """
         given = dict(os.environ if base is None else base)
-        named = {name for name in given if _SECRET.search(name)}
-        values = {given[name] for name in named if not os.path.exists(given[name])} | {*self.secrets}
+        named, found = secrets_of(given)
+        values = found | {*self.secrets}
         hidden = tuple(value for value in values if len(value) >= _LEAST_SECRET)
         kept = {
             name: value

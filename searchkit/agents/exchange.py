@@ -84,6 +84,15 @@ def sent_on(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.lower() not in _HOP}
 
 
+def host_of(url: str) -> str:
+    """The host of a URL with its port where it has one, without the name and password that may stand before it.
+
+    >>> host_of("http://me:secret@[::1]:8000/v1"), host_of("https://api.openai.com/v1")
+    ('[::1]:8000', 'api.openai.com')
+    """
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def again(headers: Mapping[str, str]) -> dict[str, str]:
     """Those of an answer's headers that tell a client whether to try again, and when."""
     return {name: headers[name] for name in _AGAIN if name in headers}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
@@ -20,7 +21,7 @@ from searchkit.agents.endpoint import is_endpoint
 from searchkit.agents.exchange import Answer, Ask, refused, sent_on
 from searchkit.agents.relayed import GONE, Manner, failed, relayed
 from searchkit.agents.upstream import Client, http_module
-from searchkit.ambient import CURRENT, Attempt
+from searchkit.ambient import Attempt, current
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError, SearchWarning
 from searchkit.wire import route_of
@@ -63,13 +64,15 @@ def async_transport(module: ModuleType, manner: Manner, options: Mapping[str, An
     connections = _of_connections(options)
 
     class Relaying(base):  # type: ignore[misc]
-        _straight: Any = None
+        def __init__(self) -> None:
+            self._straight: dict[int, Any] = {}  # by process: a forked one must not use its parent's connections
 
         async def handle_async_request(self, request: Any) -> Any:
             attempt = _attempt(request)
             if attempt is None:
-                self._straight = self._straight or module.AsyncClient(**connections)
-                return await self._straight.send(request, stream=True)
+                if os.getpid() not in self._straight:
+                    self._straight[os.getpid()] = module.AsyncClient(**connections)
+                return await self._straight[os.getpid()].send(request, stream=True)
             ask = _ask(request, await request.aread())
             work = _answered(attempt, ask, manner, connections)
             try:
@@ -80,8 +83,8 @@ def async_transport(module: ModuleType, manner: Manner, options: Mapping[str, An
             return _reply(module, request, answer)
 
         async def aclose(self) -> None:
-            if self._straight is not None:
-                await self._straight.aclose()
+            if (straight := self._straight.pop(os.getpid(), None)) is not None:
+                await straight.aclose()
 
     return Relaying()
 
@@ -92,13 +95,15 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
     connections = _of_connections(options)
 
     class Relaying(base):  # type: ignore[misc]
-        _straight: Any = None
+        def __init__(self) -> None:
+            self._straight: dict[int, Any] = {}  # by process: a forked one must not use its parent's connections
 
         def handle_request(self, request: Any) -> Any:
             attempt = _attempt(request)
             if attempt is None:
-                self._straight = self._straight or module.Client(**connections)
-                return self._straight.send(request, stream=True)
+                if os.getpid() not in self._straight:
+                    self._straight[os.getpid()] = module.Client(**connections)
+                return self._straight[os.getpid()].send(request, stream=True)
             ask = _ask(request, request.read())
             if _running() is attempt.loop:
                 return _reply(module, request, refused(ask.url, 400, _BLOCKING))
@@ -112,8 +117,8 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
             return _reply(module, request, answer)
 
         def close(self) -> None:
-            if self._straight is not None:
-                self._straight.close()
+            if (straight := self._straight.pop(os.getpid(), None)) is not None:
+                straight.close()
 
     return Relaying()
 
@@ -125,7 +130,7 @@ def _attempt(request: Any) -> Attempt | None:
     """The attempt that a request belongs to; None for what is sent straight: it has none, or an endpoint counts it."""
     if is_endpoint(str(request.url)):
         return None
-    attempt = CURRENT.get()
+    attempt = current()
     if attempt is None and request.method == "POST" and route_of(request.url.path) is not None:
         _warn()
     return attempt
@@ -134,7 +139,8 @@ def _attempt(request: Any) -> Attempt | None:
 def _warn() -> None:
     warnings.warn(  # from here, so that Python shows it once
         "a model call was made through searchkit's HTTP client outside of a search: it went straight to its server, "
-        "uncounted. In a thread that an agent starts, run it with contextvars.copy_context().run",
+        "uncounted. In a thread that an agent starts, run it with contextvars.copy_context().run; in a process, let it "
+        "call the attempt's Endpoint",
         SearchWarning,
         stacklevel=1,
     )

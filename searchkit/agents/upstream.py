@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 from searchkit.agents.direct import Direct
-from searchkit.agents.exchange import Answer, Ask, again, redirected
+from searchkit.agents.exchange import Answer, Ask, again, host_of, redirected
 from searchkit.agents.secrets import hidden, without_keys
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
@@ -99,7 +98,7 @@ class Client:
         return replace(answer, body=without_keys(answer, ask))
 
     async def _by_httpx(self, ask: Ask) -> Answer:
-        module, host = http_module(), urlsplit(ask.url).hostname
+        module, host = http_module(), host_of(ask.url)
         if self._httpx is None:
             limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
             self._httpx = module.AsyncClient(timeout=None, **{"limits": limits, **self._options})

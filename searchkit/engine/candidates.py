@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit import codec
@@ -25,7 +25,9 @@ class Search:
     """What all runs of one search share.
 
     outer: the search in one of whose calls this one was opened, if it was. mistakes: verifications that returned no
-    verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had.
+    verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had. seen: the
+    agents one of whose attempts ended by itself and made calls that were counted. silent: agents and the spans of their
+    attempts that failed or were cancelled before any.
     """
 
     problem: Problem
@@ -40,6 +42,8 @@ class Search:
     mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
     diverged: list[tuple[int, ...]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    silent: list[tuple[str, Span]] = field(default_factory=list)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
@@ -53,6 +57,17 @@ class Search:
             if paid:
                 search.paid += actual
             search = search.outer
+
+    def count_silent(self) -> None:
+        """Once nothing runs any more: attempts that ended before their first call made none, if such calls are seen.
+
+        Only now is it known, however fast each attempt was. Ledgers keep what they charged.
+        """
+        for name, span in self.silent:
+            if name in self.seen and span.usage.model_calls:
+                span.usage = replace(span.usage, model_calls=span.usage.model_calls - 1)
+                self.charge(Usage(model_calls=-1), paid=True)
+        self.silent.clear()
 
     @property
     def depth(self) -> int:

@@ -24,6 +24,11 @@ _GENERATED, _TOTAL = CEILINGS.index("generated_tokens"), CEILINGS.index("total_t
 _ANSWERED = ("timeout", "connection", "malformed")
 """Kinds of failure after which the server may have generated all that it was asked for."""
 
+ENDED = (
+    "the attempt that this call belongs to has ended: a worker that several attempts share belongs to the one that "
+    "started it; start one in each attempt, or give it the Endpoint of the attempt that asks"
+)
+
 
 class Relaying(Metered):
     """The part of a run that an agent's own calls come through."""
@@ -43,7 +48,7 @@ class Relaying(Metered):
     ) -> Sample[str]:
         held = self._around
         if held is None:
-            raise AttemptEnded("the attempt that this call belongs to has ended")
+            raise AttemptEnded(ENDED)
         digest = key_of(name, content)
         number = held.number(digest)
         span = held.span.add(name, "call", number, "plan")
@@ -96,12 +101,31 @@ class Relaying(Metered):
     ) -> O:
         """A call that an agent makes by itself, which ends with its attempt.
 
+        What is cancelled with the attempt is the call, never the task that makes it, which may serve others.
+        """
+        call = asyncio.create_task(self._in_turn(held, span, least, make, last=last))
+        self.threads.searches.tasks.add(call)
+        call.add_done_callback(self.threads.searches.tasks.discard)
+        try:
+            return await call
+        except asyncio.CancelledError as error:
+            if span.status == "open":  # cancelled before it began
+                span.fail(error)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # whoever asked gave it up
+                raise
+            raise AttemptEnded(ENDED) from None
+
+    async def _in_turn(
+        self, held: Held, span: Span, least: Usage, make: Callable[[], Awaitable[O]], *, last: bool
+    ) -> O:
+        """The call, once it is its turn.
+
         An attempt draws on one share, whose leftovers only one call at a time may wait for. So each waits until `least`
         can be paid for: first for the attempt's calls under way, then for what siblings leave over. last: it waits for
         all that are under way.
         """
-        searches, task = self.threads.searches, asyncio.current_task()
-        searches.tasks.add(task)
+        searches = self.threads.searches
         try:
             if self.ledger.bounded:
                 async with searches.turn:
@@ -120,8 +144,6 @@ class Relaying(Metered):
             if isinstance(error, BudgetExhausted):
                 held.whole = False
             raise
-        finally:
-            searches.tasks.discard(task)
 
     # ---------------------------------------------------------------- the attempt
 
@@ -147,6 +169,14 @@ class Relaying(Metered):
         if not held.alone:
             return replace(sample, usage=NO_USAGE)
         return sample if sample.usage.model_calls else replace(sample, usage=replace(sample.usage, model_calls=1))
+
+    def _ended(self, name: str, held: Held, error: BaseException | None) -> None:
+        """Note whether calls of the agent `name` were seen in an attempt that ended by itself, or by an error."""
+        if not held.alone and (error is None or isinstance(error, Exception)):
+            self._search.seen.add(name)
+        told = isinstance(error, CallError) and error.usage is not None  # the agent knows what it cost
+        if held.alone and error is not None and not told:
+            self._search.silent.append((name, held.span))
 
     def _attempt_key(self) -> bytes:
         """What the keys of all calls begin with that an agent makes here by itself."""

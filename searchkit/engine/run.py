@@ -231,7 +231,12 @@ class Run(Relaying):
             around.count_inside()
         held = self.hold_for(worst, span, params)
         try:
-            return await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+            sample = await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+            self._ended(name, held, None)
+            return sample
+        except BaseException as error:
+            self._ended(name, held, error)
+            raise
         finally:
             if around is not None and around is before[0]:  # an agent that was given the same run, and goes on
                 self.held, self.threads = before

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -17,7 +18,8 @@ STOP = "searchkit: stop and return the best so far"  # the message of a cancella
 
 
 @functools.cache
-def _loop() -> asyncio.AbstractEventLoop:
+def _loop(process: int) -> asyncio.AbstractEventLoop:
+    """That of a process: a forked one has the threads of its parent no more."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=_forever, args=(loop,), name="searchkit-loop", daemon=True).start()
     return loop
@@ -36,7 +38,7 @@ def run_sync(main: Coroutine[Any, Any, T]) -> T:
     Ctrl-C stops the search inside: `solve` then returns its best so far, with ``stopped="cancelled"``. A second Ctrl-C
     is raised as usual. Raises `ConfigError` when called from the loop itself, where it could only wait forever.
     """
-    loop = _loop()
+    loop = _loop(os.getpid())
     try:
         inside = asyncio.get_running_loop() is loop
     except RuntimeError:

@@ -1,6 +1,7 @@
 """Serving: searches and attempts behind HTTP.
 
-`gateway.py` is the loopback server behind an attempt's `Endpoint`, `routes.py` says what it lets through.
+`gateway.py` is the loopback server behind an attempt's `Endpoint`, on top of `listening.py`, which speaks HTTP;
+`routes.py` says what it lets through, `waiting.py` what a client hears until its streamed answer is there.
 """
 
 from searchkit.serving.gateway import Gateway

@@ -7,12 +7,10 @@ it is held, counted and cancelled like every call. Needs `pip install 'searchkit
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-import socket
-import threading
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.exchange import Answer, Ask, refused, sent_on
@@ -20,12 +18,11 @@ from searchkit.agents.relayed import GONE, Manner, failed, relayed
 from searchkit.agents.upstream import Client, Upstream
 from searchkit.ambient import Attempt
 from searchkit.calls import CallError
-from searchkit.errors import ConfigError
+from searchkit.serving.listening import Listener
 from searchkit.serving.routes import foreign, key_of, unknown
+from searchkit.serving.waiting import Waiting
 from searchkit.wire.fields import LARGEST
 
-STARTED = 30.0
-"""Seconds in which the server must be there."""
 ANSWERS = 10.0
 """Seconds after which a loop that does not answer is taken for blocked."""
 
@@ -43,41 +40,17 @@ class Gateway:
     """The server. Made by a search for the first attempt that asks for an endpoint, closed with the search."""
 
     def __init__(self) -> None:
-        try:
-            import uvicorn
-        except ImportError:
-            raise ConfigError("an Endpoint needs a server: pip install 'searchkit[serve]'") from None
-        self._socket = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends at once on sockets that say so
-        self._socket.bind(("127.0.0.1", 0))
         self._doors: dict[str, Door] = {}
         self._ended: set[str] = set()
-        config = uvicorn.Config(
-            self._app, log_config=None, access_log=False, lifespan="off", interface="asgi3", timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve, name="searchkit-gateway", daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(SystemExit):
-            self._server.run(sockets=[self._socket])
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return "http://{}:{}".format(*self._socket.getsockname())
+        self._listener = Listener(self._app)
 
     async def open(self, attempt: Attempt, upstream: Upstream) -> tuple[str, Endpoint]:
         """A token, and the endpoint that it opens."""
-        async with asyncio.timeout(STARTED):
-            while not self._server.started:
-                if not self._thread.is_alive():
-                    raise ConfigError("the gateway could not be started on 127.0.0.1")
-                await asyncio.sleep(0.01)
+        await self._listener.started()
         token = secrets.token_urlsafe(24)
         http: Client = attempt.run.resource(upstream, Client)
         self._doors[token] = Door(attempt, upstream, http)
-        base = f"{self.url}/r/{token}"
+        base = f"{self._listener.url}/r/{token}"
         return token, Endpoint(f"{base}/v1", base, key_of(token), upstream.keys())
 
     def shut(self, token: str) -> None:
@@ -87,9 +60,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Stop listening."""
-        self._server.should_exit = True
-        await asyncio.to_thread(self._thread.join, 5)
-        self._socket.close()
+        await self._listener.close()
 
     # ---------------------------------------------------------------- requests
 
@@ -97,19 +68,17 @@ class Gateway:
         from starlette.requests import ClientDisconnect, Request
         from starlette.responses import Response
 
-        if scope["type"] != "http":
-            return
         request = Request(scope, receive)
         try:
-            answer = await self._answered(request)
+            answer = await self._answered(request, send)
         except ClientDisconnect:
             return
         if answer is not None:
             headers = {"content-type": answer.content_type or "application/octet-stream", **answer.headers}
             await Response(answer.body, answer.status, media_type=None, headers=headers)(scope, receive, send)
 
-    async def _answered(self, request: Any) -> Answer | None:
-        """None where the client has left."""
+    async def _answered(self, request: Any, send: Any) -> Answer | None:
+        """None where the client has left, or has been told its answer."""
         url = request.scope["raw_path"].decode("latin-1")
         empty, prefix, token, path = (*url.split("/", 3), "", "", "")[:4]
         if empty or prefix != "r" or not path:
@@ -124,13 +93,16 @@ class Gateway:
         if (why := foreign(headers, token)) or (why := unknown(request.method, path)):
             return refused(url, *why)
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST:
-                return refused(url, 413, f"the request has more than {LARGEST} bytes")
+        with self._listener.upload():
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST:
+                    return refused(url, 413, f"the request has more than {LARGEST} bytes")
         query = request.scope["query_string"].decode("latin-1")
         ask = door.upstream.ask(request.method, f"v1/{path}", query, headers, bytes(body))
-        return await _until_left(request, Work(door, ask))
+        waiting = Waiting(send, headers, urlsplit(ask.url).path, ask.body)
+        answer = await _until_left(request, Work(door, ask))
+        return None if await waiting.end(answer) else answer
 
 
 class Work:

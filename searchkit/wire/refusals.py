@@ -78,7 +78,7 @@ def reported(value: Any) -> Reported | None:
 
 def _value(route: Route, status: int, message: str, param: str | None, kind: str | None) -> dict[str, Any]:
     if route == "messages":
-        named = kind or ANTHROPIC.get(status, "api_error")
+        named = kind or ANTHROPIC.get(status, "invalid_request_error" if status < 500 else "api_error")
         return {"type": "error", "error": {"type": named, "message": message}}
-    named, code = OPENAI.get(status, ("server_error", None))
+    named, code = OPENAI.get(status, ("invalid_request_error" if status < 500 else "server_error", None))
     return {"error": {"message": message, "type": kind or named, "param": param, "code": code}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from typing import Any
 import openai
 import pytest
 
-from searchkit import CallError, ConfigError, SearchWarning, solve
+from searchkit import CallError, ConfigError, Sample, SearchWarning, solve
+from searchkit import search as wrapped
 from searchkit.agents import Endpoint, async_client, client
 from searchkit.agents.upstream import http_module
 from searchkit.function import Function
@@ -92,6 +94,63 @@ def test_a_call_without_an_attempt_goes_straight_and_is_warned_about_once(server
     assert server.calls == 4
 
 
+def in_a_fork(asked: Callable[[], str]) -> str:
+    """What `asked` says in a forked process, which has our memory but none of our threads."""
+    fork = multiprocessing.get_context("fork")
+    said = fork.SimpleQueue()
+
+    def child() -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            said.put(asked())
+            said.put([str(one.message) for one in caught if issubclass(one.category, SearchWarning)])
+
+    process = fork.Process(target=child, daemon=True)
+    process.start()
+    process.join(30)
+    if process.is_alive():
+        process.kill()
+        return "hangs"
+    answer, (warning,) = said.get(), said.get()
+    return f"{answer} and {warning}"
+
+
+@pytest.mark.parametrize("kind", ["client", "async_client", "nested"])
+@pytest.mark.parametrize("agent_is", ["plain", "coroutine"])
+def test_a_forked_process_has_no_attempt(server: ModelServer, kind: str, agent_is: str) -> None:
+    """It inherits the context variable, but the loop behind it runs elsewhere."""
+    doors = [client(), client()]
+    with pytest.warns(SearchWarning):
+        assert posted(doors[0], server).status_code == 200  # whose connection the fork must not use
+
+    def by_client() -> str:
+        return "+".join(str(posted(http, server).status_code) for http in doors * 2)
+
+    async def by_async_client() -> str:
+        async with async_client() as http:
+            return str((await posted(http, server)).status_code)
+
+    inner = wrapped(SelfConsistency(1))(lambda question: str(posted(doors[0], server).status_code))
+    asked = {
+        "client": by_client,
+        "async_client": lambda: asyncio.run(by_async_client()),
+        "nested": lambda: f"{inner('q')} of a search" if posted(doors[1], server) else "",
+    }[kind]
+
+    def plain(question: str) -> str:
+        return in_a_fork(asked)
+
+    async def coroutine(question: str) -> str:
+        return in_a_fork(asked)
+
+    result = search(plain if agent_is == "plain" else coroutine)
+    answer = {"client": "200+200+200+200", "async_client": "200", "nested": "200 of a search"}[kind]
+    assert result.answer.startswith(f"{answer} and a model call was made")
+    assert not calls(result.trace)
+    for http in doors:
+        http.close()
+
+
 @pytest.mark.parametrize("options", [{"timeout": 5.0}, {"headers": {"x-a": "b"}}, {"follow_redirects": True}])
 @pytest.mark.parametrize(
     "extra", [{}, {"verify": False, "trust_env": False, "limits": http_module().Limits(max_connections=1)}]
@@ -154,16 +213,13 @@ def test_the_attempts_of_a_search_share_connections(server: ModelServer) -> None
 
 
 def test_a_task_that_outlives_its_attempt() -> None:
-    """Its call in flight is cancelled; a later one is answered 410."""
+    """Its call in flight is cancelled, not the task itself; that and later calls are answered 410."""
     with ModelServer(60.0, slow="slowly") as server:
         found = list[Any]()
 
         async def lingering(go_on: asyncio.Event) -> None:
             async with async_client() as http:
-                try:
-                    await posted(http, server, "slowly")
-                except asyncio.CancelledError:
-                    found.append("cancelled")
+                found.append((await posted(http, server, "slowly")).status_code)
                 found.append((await posted(http, server)).status_code)
                 go_on.set()
 
@@ -180,10 +236,63 @@ def test_a_task_that_outlives_its_attempt() -> None:
             return "done"
 
         result = search(agent, strategy=BestOfN(2, Predicate(lambda _: 0.0), window=1))
-        assert found == ["cancelled", 410]
+        assert found == [410, 410]
         until(lambda: server.in_flight == 0)
         assert server.calls == server.aborted == 1
         assert len(calls(result.trace)) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*2 of 3 attempts failed")
+@pytest.mark.parametrize("by_run", [False, True])
+def test_a_worker_that_attempts_share_goes_on_and_says_what_is_wrong(by_run: bool) -> None:
+    """It is of the attempt that started it. Once that has ended the others are told so, and nobody waits for ever."""
+    with ModelServer(0.1) as server:
+        workers, queues = list[asyncio.Task[None]](), list[asyncio.Queue[Any]]()
+
+        async def work(http: Any, queue: asyncio.Queue[Any], run: Any) -> None:
+            while True:
+                text, done = await queue.get()
+                try:
+                    done.set_result(await asked(http, run, text))
+                except Exception as error:
+                    done.set_exception(error)
+
+        async def asked(http: Any, run: Any, text: str) -> str:
+            if by_run:
+
+                async def perform(seed: int, most: int | None) -> Sample[str]:
+                    return Sample(str((await straight.post(f"{server.url}/chat/completions", json=CHAT)).status_code))
+
+                return str((await run.relay("m", text, perform, limit=9)).value)
+            reply = await posted(http, server, text)
+            return str(reply.status_code if reply.is_success else reply.json()["error"]["message"])
+
+        async def agent(question: str, index: int, run: Any) -> str:
+            if not workers:
+                queues.append(asyncio.Queue())
+                workers.append(asyncio.create_task(work(http, queues[0], run)))
+            said = list[str]()
+            for turn in range(1 + index):
+                done = asyncio.get_running_loop().create_future()
+                queues[0].put_nowait((f"{index} {turn}", done))
+                async with asyncio.timeout(30):
+                    said.append(await done)
+            return " ".join(said)
+
+        async def main() -> Any:
+            nonlocal http, straight
+            async with async_client() as http, http_module().AsyncClient() as straight:
+                result = await solve("q", BestOfN(3, Predicate(lambda _: 0.0)), generator=Function(agent))
+                assert not workers[0].done()
+                workers[0].cancel()
+                return result
+
+        http, straight = None, None
+        result = asyncio.run(main())
+        said = [c.sample.text for c in result.candidates] + [str(error) for error in result.errors]
+        assert said[0] == "200"
+        assert len(said) == 3
+        assert all("start one in each attempt" in one for one in said[1:])
 
 
 def test_a_thread_that_outlives_its_search() -> None:
@@ -245,6 +354,22 @@ def test_both_doors_at_once_count_once(server: ModelServer) -> None:
 
     result = asyncio.run(solve("q", SelfConsistency(2, key=str), generator=Function(agent, upstream=upstream(server))))
     assert server.calls == result.usage.model_calls == len(calls(result.trace)) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"trust_env": False}])
+@pytest.mark.parametrize("before", ["", "me:secret@"])
+def test_where_nothing_answers_is_named_with_its_port(options: dict[str, Any], before: str) -> None:
+    with ModelServer() as gone:
+        pass
+    host = gone.root.removeprefix("http://")
+
+    async def agent(question: str) -> str:
+        async with async_client(**options) as http:
+            await http.post(f"http://{before}{host}/v1/chat/completions", json=CHAT)
+        return "never"
+
+    with pytest.raises(CallError, match=f"nothing answers at {host}: "):
+        search(agent)
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])

@@ -23,11 +23,19 @@ SECRETS = [
     "ANTHROPIC_AUTH_TOKEN", "HF_TOKEN", "HUGGINGFACEHUB_API_TOKEN", "GITHUB_TOKEN", "GH_PAT", "AWS_SECRET_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "GEMINI_API_KEY", "DB_PASSWORD",
     "PGPASSWORD", "CLIENT_SECRET", "NPM_TOKEN", "key", "openai_api_key", "MY_TOKENS", "TOKEN", "SECRET_KEY_BASE",
-    "SLACK_BOT_TOKEN_1", "MISTRAL_API_KEY1", "TOGETHERAPIKEY", "SSH_PASSPHRASE",
+    "SLACK_BOT_TOKEN_1", "MISTRAL_API_KEY1", "TOGETHERAPIKEY", "SSH_PASSPHRASE", "OPENAI_KEY_PROD", "OPENAIKEY",
+    "COHEREKEY", "MISTRAL_KEY_EU", "OPENROUTER_KEY_TEAM", "OPENAI_AUTH", "AUTHORIZATION", "ANTHROPIC_CUSTOM_HEADERS",
+    "MYSQL_PWD", "DB_PASS", "REDISPASS", "openAiKey", "OpenAIKey", "azureApiKeyWest", "my-secret-x", "a.token.b",
+    "HTTP_COOKIE", "AUTH_HEADER", "SESSION_ID", "BEARER", "X_SIGNATURE", "PRIVATE_KEY_PEM", "SIGNING_KEYS", "GH_JWT",
+    "TWILIO_AUTH", "OAUTH", "SENTRY_DSN", "APIKEYS", "KEY_OPENAI", "GROQ_KEY_2024", "API_KEY_FILE_CONTENT", "CREDS",
+    "AZURE_STORAGE_SAS", "STORAGE_ACCESSKEY", "DBPWD", "authToken", "XAI_KEYS_ALL", "SMTP_PASS_2", "MY_CRED",
 ]  # fmt: skip
 PLAIN = [
     "PATH", "HOME", "LANG", "TOKENIZERS_PARALLELISM", "MONKEY", "KEYBOARD", "SSH_AUTH_SOCK", "PYTHONPATH", "TERM",
-    "COMPATIBILITY", "SECRETARY", "PATTERN", "KEYRING_BACKEND", "PASSWORDLESS",
+    "COMPATIBILITY", "SECRETARY", "PATTERN", "KEYRING_BACKEND", "PASSWORDLESS", "PWD", "OLDPWD", "TERM_SESSION_ID",
+    "XDG_SESSION_TYPE", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DESKTOP_SESSION", "KEYBOARD_LAYOUT",
+    "MONKEY_PATCH", "COMPASS", "BYPASS_CACHE", "KEYCLOAK_URL", "AUTHOR", "GIT_AUTHOR_NAME", "PASSENGERS", "TURKEY",
+    "SHELL", "USER", "LC_ALL", "CUDA_VISIBLE_DEVICES", "HF_HOME", "TOKENIZER", "OMP_NUM_THREADS", "MAX_SESSIONLESS",
 ]  # fmt: skip
 
 
@@ -41,6 +49,52 @@ def test_names_of_secrets_are_left_out(name: str) -> None:
 @pytest.mark.parametrize("name", PLAIN)
 def test_other_names_are_kept(name: str) -> None:
     assert GIVEN.environment({name: "a-plain-value"})[name] == "a-plain-value"
+
+
+LOOKS = [
+    "sk-proj-4kfj29dkslqpwoeiru", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "github_pat_11AAAAAAA0aaaaaaaaaaaa",
+    "hf_AbCdEfGhIjKlMnOpQrStUv", "AKIAIOSFODNN7EXAMPLE", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+    "xoxb-123456789012-abcdef", "AIzaSyA-1234567890abcdefghijklmnopqrstu", "gsk_abcdefghij0123456789",
+    "postgres://me:hunter2@db.local/x", "redis://:hunter2@cache:6379/0", "https://user:pw@proxy:3128",
+    "https://0123456789abcdef0123@o1.ingest.example/2", "Server=db;User=me;Password=hunter2;",
+    "Bearer abcdef0123456789",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIE",
+    "curl -H 'Authorization: Bearer abc.def-012345'",
+    "x=1 key=sk-ant-api03-abcdef",
+    "DefaultEndpointsProtocol=https;AccountKey=abc==", "glpat-abcdefghij0123456789", "sk_live_abcdefghijklmno",
+]  # fmt: skip
+HARMLESS = [
+    "/usr/bin:/bin:/opt/sk-learn-env-2024-01/bin", "https://host/path?x=1", "http://127.0.0.1:8080/a@b",
+    "git@github.com:a/b",
+    "task-0123456789abcdef", "ssh://git@host/x", "C.UTF-8", "1.2.3", "unix:path=/run/user/0/bus", "a:b@c", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", LOOKS)
+def test_what_looks_like_a_secret_is_left_out_whatever_its_name(value: str) -> None:
+    assert "SETTING" not in GIVEN.environment({"SETTING": value, "LANG": "C"})
+
+
+@pytest.mark.parametrize("value", HARMLESS)
+def test_other_values_are_kept(value: str) -> None:
+    assert GIVEN.environment({"SETTING": value})["SETTING"] == value
+
+
+def test_paths_are_kept_where_a_name_may_mean_them(tmp_path: Path) -> None:
+    for name in ("AUTH_DIR", "PRIVATE_FOLDER", "SESSION_FILE"):
+        assert GIVEN.environment({name: str(tmp_path)})[name] == str(tmp_path)
+
+
+def test_a_long_value_takes_linear_time() -> None:
+    for value in (
+        "://" * 30_000,
+        "sk-" * 30_000,
+        "eyJ" * 30_000,
+        "password" * 12_000,
+        "://" + "a" * 99_000,
+        ":" * 99_999,
+    ):
+        GIVEN.environment({"SETTING": value})
 
 
 def test_values_of_ours_are_left_out_wherever_they_stand() -> None:

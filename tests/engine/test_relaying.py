@@ -448,7 +448,7 @@ def test_cancelled_in_every_state_and_resumed(tmp_path: Path) -> None:
 
 
 def test_what_an_agent_leaves_behind_ends_with_its_attempt() -> None:
-    """A task in the middle of a call is cancelled and charged; one that asks later is refused, and charges nobody."""
+    """A call in the middle is cancelled and charged; one that is made later is refused, and charges nobody."""
     late: list[type[BaseException]] = []
 
     async def agent(text: str, run: Run) -> str:
@@ -461,7 +461,8 @@ def test_what_an_agent_leaves_behind_ends_with_its_attempt() -> None:
 
         keep.append(asyncio.create_task(WORLD.ask(run, "long", seconds=60)))
         keep.append(asyncio.create_task(lingering()))
-        await asyncio.sleep(0)
+        while not WORLD.seen:  # noqa: ASYNC110
+            await asyncio.sleep(0)
         return text
 
     keep: list[asyncio.Task[Any]] = []
@@ -475,6 +476,7 @@ def test_what_an_agent_leaves_behind_ends_with_its_attempt() -> None:
     assert [content for content, _ in WORLD.seen] == ["long"]
     assert (result.usage.model_calls, result.usage.generated_tokens, result.usage.estimated_tokens) == (1, 5, 6)
     assert late == [AttemptEnded]
+    assert isinstance(keep[0].exception(), AttemptEnded)
 
 
 def test_a_completion_that_an_agent_leaves_behind_ends_with_its_attempt() -> None:
@@ -493,6 +495,7 @@ def test_a_completion_that_an_agent_leaves_behind_ends_with_its_attempt() -> Non
     async def main() -> Result[Any]:
         result = await solve("q", Function(agent))
         assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert isinstance(keep[0].exception(), AttemptEnded)  # the call was cancelled, not the task
         return result
 
     result = asyncio.run(main())

@@ -39,14 +39,21 @@ class ModelServer:
 
     latency: seconds before an answer. slow: the latency is only that of requests which have this text; others wait
     until `least` of these are in flight. refusal: a status and a message, of all answers; {key} stands for the key that
-    came. `prompt_tokens` and `generated_tokens` are sums over the answers that were sent; `aborted`: clients that left.
+    came. wait: seconds before a refusal. `prompt_tokens` and `generated_tokens` are sums over the answers that were
+    sent; `aborted`: clients that left.
     """
 
     def __init__(
-        self, latency: float = 0.0, *, slow: str = "", least: int = 0, refusal: tuple[int, str] | None = None
+        self,
+        latency: float = 0.0,
+        *,
+        slow: str = "",
+        least: int = 0,
+        refusal: tuple[int, str] | None = None,
+        wait: float = 0.0,
     ) -> None:
         self.latency, self.slow, self.least = latency, slow, least
-        self.refusal = refusal
+        self.refusal, self.wait = refusal, wait
         self.bodies: list[tuple[str, dict[str, Any]]] = []
         self.keys: list[str] = []
         self.prompt_tokens = self.generated_tokens = self.in_flight = self.aborted = 0
@@ -85,6 +92,7 @@ class ModelServer:
         self.bodies.append((route, body))
         self.keys.append(request.headers.get("x-api-key") or request.headers.get("authorization", ""))
         if self.refusal is not None:
+            await asyncio.sleep(self.wait)
             status, message = self.refusal
             error = {"message": message.replace("{key}", self.keys[-1]), "type": "e", "code": None, "param": None}
             return JSONResponse({"type": "error", "error": error}, status)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import multiprocessing
 import socket
 import threading
 from collections.abc import Iterator
@@ -45,7 +47,47 @@ def server() -> Iterator[ModelServer]:
         ("POST", "v1/%63hat/completions", 404),
         ("POST", "v1/models/../chat/completions", 404),
         ("GET", "v1/models/../files", 404),
-        ("GET", "v1/models/..%2ffiles", 200),  # one name, sent on as one
+        ("GET", "v1/models/org/name", 200),
+        ("GET", "v1/models/org%2Fname", 200),
+        ("GET", "v1/models/ft:gpt-4o:org::id", 200),
+        ("GET", "v1/models/@cf/meta/llama-3.1-8b", 200),
+        ("GET", "v1/models/My%20Model.gguf", 200),
+        ("GET", "v1/models/a..b", 200),
+        ("GET", "v1/models/..%2ffiles", 404),
+        ("GET", "v1/models/%2e%2e/files", 404),
+        ("GET", "v1/models/.%2E/files", 404),
+        ("GET", "v1/models/%2E./files", 404),
+        ("GET", "v1/models/%2e%2e%2ffiles", 404),
+        ("GET", "v1/models/%252e%252e/files", 404),  # of a server that decodes twice
+        ("GET", "v1/models/%25252e%25252e/files", 404),
+        ("GET", "v1/models/..;/files", 404),  # of Tomcat
+        ("GET", "v1/models/..;a=b/files", 404),
+        ("GET", "v1/models/%2e%2e;/files", 404),
+        ("GET", "v1/models/m;/../files", 404),
+        ("GET", "v1/models/m%3b/files", 404),
+        ("GET", "v1/models/..\\files", 404),
+        ("GET", "v1/models/..%5cfiles", 404),
+        ("GET", "v1/models\\..\\files", 404),
+        ("GET", "v1/models%5c..%5cfiles", 404),
+        ("GET", "v1/models%2f..%2ffiles", 404),
+        ("GET", "v1/models/.../files", 404),
+        ("GET", "v1/models/..%20/files", 404),
+        ("GET", "v1/models/..%00/files", 404),
+        ("GET", "v1/models/..%09/files", 404),
+        ("GET", "v1/models/m%0d%0aX:%20y", 404),
+        ("GET", "v1/models/m%3f/../../files", 404),
+        ("GET", "v1/models/m%23/files", 404),
+        ("GET", "v1/models/%c0%ae%c0%ae/files", 404),  # dots in too many bytes
+        ("GET", "v1/models/%ef%bc%8e%ef%bc%8e/files", 404),  # full-width dots
+        ("GET", "v1/models/m/./../files", 404),
+        ("GET", "v1/models//../files", 404),
+        ("GET", "v1/models//files", 404),
+        ("GET", "v1//models/../files", 404),
+        ("GET", "v1/v1/models/%2e%2e/%2e%2e/files", 404),
+        ("GET", "v1/./models", 404),
+        ("GET", "v1/../v1/files", 404),
+        ("GET", "v1/%2e%2e/files", 404),
+        ("POST", "v1/chat/completions/%2e%2e/%2e%2e/files", 404),
         ("GET", "v1/responses/resp_1", 404),
         ("GET", "v1/chat/completions", 405),
         ("DELETE", "v1/models/m", 405),
@@ -68,6 +110,7 @@ def test_unknown_routes(server: ModelServer, method: str, path: str, status: int
         return
     assert told == status
     assert said["error"]["message"]
+    assert said["error"]["type"] in ("invalid_request_error", "not_found_error")  # the latter is Anthropic's
     assert server.calls == 0
     assert result.usage.model_calls == 1  # the attempt itself: no call inside was counted
     assert not calls(result.trace)
@@ -205,6 +248,31 @@ def test_what_is_no_http(server: ModelServer, raw: bytes) -> None:
     assert found[0][0] == 200
 
 
+UPGRADE = "connection: {0}\r\nupgrade: {1}\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZQ==\r\n"
+
+
+@pytest.mark.parametrize("path", ["/responses", "/realtime?model=m", "/chat/completions", "/../..", ""])
+@pytest.mark.parametrize("upgrade", [("Upgrade", "websocket"), ("keep-alive, upgrade", "WebSocket")])
+def test_websockets_are_refused(
+    server: ModelServer, caplog: pytest.LogCaptureFixture, path: str, upgrade: tuple[str, str]
+) -> None:
+    found = list[bytes]()
+
+    def agent(endpoint: Endpoint) -> None:
+        parts = urlsplit(endpoint.base_url)
+        head = f"GET {parts.path}{path} HTTP/1.1\r\nhost: x\r\n{UPGRADE.format(*upgrade)}\r\n"
+        with socket.create_connection((parts.hostname, parts.port), 30) as connection:
+            connection.sendall(head.encode())
+            found.append(b"".join(iter(lambda: connection.recv(65536), b"")))
+
+    attempt(server, agent)
+    head, _, body = found[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert "websockets are not relayed" in json.loads(body)["error"]["message"]
+    assert not caplog.records
+    assert server.calls == 0
+
+
 # ---------------------------------------------------------------- tokens
 
 
@@ -236,20 +304,26 @@ def test_an_attempt_with_another_ones_url(server: ModelServer) -> None:
     """A client built once, with the first attempt's URL, and each attempt's own key: refused, charged to nobody."""
     kept, found = list[Endpoint](), list[Any]()
     both = threading.Barrier(2)
+    ways = [
+        ("authorization", "Bearer {}"), ("authorization", "bearer {}"), ("authorization", "BEARER  {}"),
+        ("authorization", "{}"), ("authorization", "Token {}"), ("x_api_key", "{}"), ("X_Api_Key", " {}"),
+        ("api_key", "{}"),
+    ]  # fmt: skip
 
     def agent(question: str, endpoint: Endpoint) -> str:
         kept.append(endpoint)
         both.wait(30)
-        for header, value in (("authorization", f"Bearer {endpoint.api_key}"), ("x_api_key", endpoint.api_key)):
-            found.append((endpoint is kept[0], asked(f"{kept[0].base_url}/chat/completions", **{header: value})))
+        for header, value in ways:
+            sent = {header: value.format(endpoint.api_key)}
+            found.append((endpoint is kept[0], asked(f"{kept[0].base_url}/chat/completions", **sent)))
         both.wait(30)
         return "done"
 
     function = Function(agent, upstream=upstream(server))
     result = asyncio.run(solve("How much?", SelfConsistency(2, key=str), generator=function))
-    assert sorted((own, status) for own, (status, _) in found) == [(False, 403), (False, 403), (True, 200), (True, 200)]
-    assert server.calls == len(calls(result.trace)) == 2
-    assert result.usage.model_calls == 3  # the other attempt counts as a call of its own: none inside was seen
+    assert sorted((own, status) for own, (status, _) in found) == [(False, 403)] * 8 + [(True, 200)] * 8
+    assert server.calls == len(calls(result.trace)) == 8
+    assert result.usage.model_calls == 9  # the other attempt counts as a call of its own: none inside was seen
 
 
 def test_a_key_of_the_agents_own_is_neither_needed_nor_sent_on(server: ModelServer) -> None:
@@ -364,12 +438,54 @@ def test_a_thread_that_outlives_its_attempt() -> None:
         assert len(calls(result.trace)) == 1
 
 
-def test_nothing_listens_after_the_search(server: ModelServer) -> None:
-    kept = list[Endpoint]()
-    attempt(server, kept.append)
+@pytest.mark.parametrize("forked", [False, True])
+def test_nothing_listens_after_the_search(server: ModelServer, forked: bool) -> None:
+    """Not even where a forked process has the same socket."""
+    kept, fork = list[Endpoint](), multiprocessing.get_context("fork")
+    over = fork.Event()
+    sleeper = fork.Process(target=over.wait, args=[60])
+
+    def agent(endpoint: Endpoint) -> None:
+        kept.append(endpoint)
+        if forked:
+            sleeper.start()
+
+    attempt(server, agent)
     with pytest.raises(OSError, match="refused"):
         asked(f"{kept[0].base_url}/chat/completions")
     assert not any(thread.name == "searchkit-gateway" for thread in threading.enumerate())
+    over.set()
+    if forked:
+        sleeper.join()
+
+
+@pytest.mark.parametrize(
+    "sent", ["POST {}/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{", "POST {}/ch", ""]
+)
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_request_half_sent_when_the_search_ends(
+    server: ModelServer, caplog: pytest.LogCaptureFixture, sent: str, waits: bool
+) -> None:
+    """Its connection is closed, and nobody hears of it."""
+    with contextlib.ExitStack() as stack:
+        open_ones = list[socket.socket]()
+
+        def agent(endpoint: Endpoint) -> None:
+            parts = urlsplit(endpoint.base_url)
+            for _ in range(3):
+                address = (parts.hostname, parts.port)
+                open_ones.append(stack.enter_context(socket.create_connection(address, 30)))
+                open_ones[-1].sendall(sent.format(parts.path).encode())
+            if waits:  # the last of them has been read, too
+                asked(f"{endpoint.base_url}/models", None, "GET")
+
+        attempt(server, agent)
+        for connection in open_ones:
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(65536):
+                    pass
+    assert not caplog.records
+    assert server.calls == 0
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
@@ -390,4 +506,5 @@ def test_a_server_that_is_not_there() -> None:
     found = list[Any]()
     attempt(gone, lambda endpoint: found.append(asked(f"{endpoint.base_url}/chat/completions")))
     assert found[0][0] == 502
+    assert f"nothing answers at {urlsplit(gone.root).netloc}: " in found[0][1]["error"]["message"]
     assert KEY not in json.dumps(found)
