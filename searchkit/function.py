@@ -110,18 +110,24 @@ class Function:
                 "function defined at the top of a module (a method's object needs a repr that tells it from others), "
                 "or pass name="
             )
-        perform = functools.partial(self._perform, prompt, run, params, name)
+        attempt = Attempt(run, asyncio.get_running_loop())
+        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}
+        perform = functools.partial(self.played, attempt, prompt, offered)
         value_codec = self.stored if run.journaled else None
         return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=value_codec)
 
-    async def _perform(self, prompt: Prompt, run: Run, params: Params | None, name: str) -> Sample[Any]:
-        attempt = Attempt(run, asyncio.get_running_loop())
+    async def played(self, attempt: Attempt, prompt: Prompt, offered: Mapping[str, Any]) -> Sample[Any]:
+        """What `fn` returns as `attempt`. offered: what it may ask for by parameters, but for its endpoint.
+
+        Raises `CallError` if it raises.
+        """
+        run, name = attempt.run, self.name or label(self.fn)
         before, doors = CURRENT.set(attempt), AsyncExitStack()
         try:
             agent = self.fn() if self.factory else self.fn
             declared = signature_of(agent) if self.factory else self.signature
             endpoint = await self._endpoint(attempt, doors) if declared.asks("endpoint") else None
-            args, kwargs = self._arguments(agent, declared, prompt, run, params, endpoint)
+            args, kwargs = self._arguments(agent, declared, prompt, {**offered, "endpoint": endpoint})
             call = functools.partial(agent, *args, **kwargs)
             value = await call() if is_async(agent) else await in_thread(call, run, name, self.threads)
             if inspect.isawaitable(value):
@@ -147,18 +153,11 @@ class Function:
         return endpoint
 
     def _arguments(
-        self,
-        agent: Callable[..., Any],
-        declared: Signature,
-        prompt: Prompt,
-        run: Run,
-        params: Params | None,
-        endpoint: Endpoint | None,
+        self, agent: Callable[..., Any], declared: Signature, prompt: Prompt, offered: Mapping[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         args = self.args if self.args is not None else (prompt if declared.whole else prompt.text,)
         if self.args is None:
             _check_supplied(agent, declared, self.kwargs or {})
-        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params, "endpoint": endpoint}
         return declared.bind(args, self.kwargs or {}, offered)
 
 

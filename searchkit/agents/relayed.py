@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from searchkit import wire
 from searchkit.agents.exchange import Answer, Ask, Refused
 from searchkit.agents.seeds import Kept
+from searchkit.ambient import Attempt, Stepwise
 from searchkit.calls import CallError
 from searchkit.errors import AttemptEnded, BudgetExhausted
 from searchkit.protocols import Run
@@ -39,10 +40,13 @@ class Manner:
     price: Price | None = None
 
 
-async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
-    """The answer for the agent. Raises what `send` raises, a `CallError`, once the call has been charged."""
+async def relayed(attempt: Attempt, ask: Ask, send: Send, manner: Manner, thread: int | None = None) -> Answer:
+    """The answer for the agent. Raises what `send` raises, a `CallError`, once the call has been charged.
+
+    thread: the one of the agent that waits for it, if that is known.
+    """
     try:
-        return await _answered(run, ask, send, manner)
+        return await _answered(attempt, ask, send, manner, thread)
     except BudgetExhausted as error:
         return refused(ask.url, 402, str(error))
     except AttemptEnded as error:
@@ -51,9 +55,9 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         return error.answer
 
 
-async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
+async def _answered(attempt: Attempt, ask: Ask, send: Send, manner: Manner, thread: int | None) -> Answer:
     """What `relayed` gives, as long as the run and the server are willing."""
-    path = urlsplit(ask.url).path
+    run, path = attempt.run, urlsplit(ask.url).path
     if ask.method == "POST" and path.rstrip("/").endswith("/embeddings"):
         return await _embedded(run, ask, send)
     route = wire.route_of(path) if ask.method == "POST" else None
@@ -63,6 +67,8 @@ async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         request = wire.parse(route, ask.body, LARGEST)
     except wire.WireError as error:
         return Answer(error.status, refusals.refusal(route, error))
+    if attempt.steps is not None:
+        return await _decided(attempt.steps, request, ask, thread)
     host = urlsplit(ask.url).netloc
     kept = manner.keep_seeds and request.seed is not None
 
@@ -79,10 +85,21 @@ async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     )  # fmt: skip
     if kept:
         run.resource(Kept, Kept).note(run, wire.content(request), _said(request, json.loads(sample.value)))
+    return _told(request, sample.value, ask)
+
+
+async def _decided(steps: Stepwise, request: wire.WireRequest, ask: Ask, thread: int | None) -> Answer:
+    """The answer that a search has chosen."""
+    sample, name = await steps.asked(request, ask.url, ask.headers, thread)
+    return _told(request, json.dumps(wire.answer(request, [sample], id=name, created=0)), ask)
+
+
+def _told(request: wire.WireRequest, whole: str, ask: Ask) -> Answer:
+    """An answer's JSON as the agent wants it: in one piece, or as events."""
     if not request.stream:
-        return Answer(200, sample.value.encode())
+        return Answer(200, whole.encode())
     try:
-        events = wire.events(route, json.loads(sample.value), usage=request.include_usage)
+        events = wire.events(request.route, json.loads(whole), usage=request.include_usage)
     except wire.WireError as error:  # a server that answers in one piece where it was asked for a stream
         return refused(ask.url, 502, f"the answer cannot be told as a stream: {error}")
     return Answer(200, b"".join(events), EVENTS)

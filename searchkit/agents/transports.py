@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
@@ -102,7 +103,7 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
             ask = _ask(request, request.read())
             if _running() is attempt.loop:
                 return _reply(module, request, refused(ask.url, 400, _BLOCKING))
-            work = _submitted(attempt, _answered(attempt, ask, manner, connections))
+            work = _submitted(attempt, _answered(attempt, ask, manner, connections, threading.get_ident()))
             try:
                 answer = refused(ask.url, 410, GONE) if work is None else work.result()
             except concurrent.futures.CancelledError:
@@ -145,9 +146,11 @@ def _ask(request: Any, body: bytes) -> Ask:
     return Ask(request.method, str(request.url), sent_on(dict(request.headers)), body, timeout)
 
 
-async def _answered(attempt: Attempt, ask: Ask, manner: Manner, connections: Mapping[str, Any]) -> Answer:
+async def _answered(
+    attempt: Attempt, ask: Ask, manner: Manner, connections: Mapping[str, Any], thread: int | None = None
+) -> Answer:
     http: Client = attempt.run.resource(connections, lambda: Client(connections))
-    return await relayed(attempt.run, ask, http.send, manner)
+    return await relayed(attempt, ask, http.send, manner, thread)
 
 
 def _submitted(attempt: Attempt, work: Any) -> concurrent.futures.Future[Answer] | None:

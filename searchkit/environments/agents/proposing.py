@@ -1,0 +1,97 @@
+"""Who answers an agent's model call in a search: the search's generator, else the server that the agent asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from searchkit import wire
+from searchkit.agents.exchange import Ask
+from searchkit.agents.upstream import Client
+from searchkit.calls import CallError, Request
+from searchkit.environments.agents.state import Pending
+from searchkit.model import Model
+from searchkit.protocols import Run
+from searchkit.types import Params, Prompt, Sample
+
+
+@dataclass(frozen=True)
+class Answering:
+    """The generator of answers to `pending`.
+
+    params: instead of those that the agent asked for. headers: of the agent's own requests by URL, given a run.
+    """
+
+    pending: Pending
+    params: Params | None
+    headers: Callable[[Run], Mapping[str, Mapping[str, str]]] = field(repr=False)
+
+    @property
+    def deterministic(self) -> bool:
+        return (self.params or self.pending.request.params).temperature == 0
+
+    async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        told = chosen(self.pending.request.params, self.params, params or run.base_params(None))
+        if run.generator is not None:
+            [sample] = await run.sample(None, prompt, params=told, start=run.index, partial=True)
+            return sample
+        http: Client = run.resource(OwnServer, Client)
+        server = OwnServer(self.pending, self.headers(run).get(self.pending.url, {}), http)
+        return await Model(server, told).generate(prompt, run)
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """The backend that an agent asks by itself: its request is sent on as it came, but for the sampling."""
+
+    pending: Pending
+    headers: Mapping[str, str] = field(repr=False)
+    http: Client = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        request = self.pending.request
+        return f"{urlsplit(self.pending.url).netloc} {request.model}"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        return [await self._one(request) for request in requests]
+
+    async def _one(self, request: Request) -> Sample[str] | CallError:
+        asked, params = self.pending.request, request.params
+        body = {**wire.amended(asked, seed=request.seed, max_tokens=params.max_tokens), **sampling(asked, params)}
+        body.pop("stream_options", None)
+        if "stream" in body:
+            body["stream"] = False
+        try:
+            answer = await self.http.send(Ask("POST", self.pending.url, self.headers, json.dumps(body).encode()))
+            if answer.status >= 400:
+                kind = "rate_limit" if answer.status == 429 else "server" if answer.status >= 500 else "bad_request"
+                raise CallError(f"the server answered {answer.status}: {answer.body[:200]!r}", kind=kind)
+            [sample] = wire.samples(asked.route, json.loads(answer.body), params)
+            return sample
+        except CallError as error:
+            return error
+        except (ValueError, RecursionError) as error:
+            return CallError(f"what the server said is no answer: {error}", kind="malformed")
+
+
+def sampling(asked: wire.WireRequest, params: Params) -> dict[str, Any]:
+    """The fields of a request's body that differ from what the agent asked for."""
+    return {
+        name: getattr(params, name)
+        for name in ("temperature", "top_p", "top_k")
+        if getattr(params, name) != getattr(asked.params, name)
+    }
+
+
+def chosen(asked: Params, instead: Params | None, caller: Params) -> Params:
+    """How to sample an answer: as the agent asked, or by `instead`; its own limit and stop strings stay.
+
+    A request without a limit has that of `instead`, else the caller's.
+    """
+    base = asked if instead is None else instead
+    most = asked.max_tokens or base.max_tokens or caller.max_tokens
+    return replace(base, max_tokens=most, stop=asked.stop or base.stop)

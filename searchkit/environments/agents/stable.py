@@ -1,0 +1,113 @@
+"""The live agents of one search: those that wait where they were left, and those that are under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from searchkit.environments.agents.live import LiveAgent
+from searchkit.environments.agents.state import AgentState
+from searchkit.environments.agents.tally import AgentTally
+from searchkit.environments.agents.worlds import Worlds
+from searchkit.errors import StaleBranch
+from searchkit.function import Function
+from searchkit.protocols import Run
+from searchkit.types import Prompt
+
+O = TypeVar("O")  # noqa: E741
+
+
+class Stable:
+    """At most `most` agents; the one that was left longest ago makes room for another."""
+
+    def __init__(self, function: Function, world: Callable[[], Any] | None, most: int, tally: AgentTally) -> None:
+        self._function, self._world, self._tally = function, world, tally
+        self._most, self._slots = most, asyncio.Semaphore(most)
+        self._idle: list[LiveAgent] = []  # the one left last at the end
+        self._busy: set[LiveAgent] = set()
+        self._committed: LiveAgent | None = None
+        self.headers: dict[str, Mapping[str, str]] = {}
+        """Those that agents send, by URL: they hold keys, so no state has them."""
+
+    async def use(
+        self, state: AgentState | None, prompt: Prompt, seed: int, work: Callable[[LiveAgent], Awaitable[O]], run: Run
+    ) -> O:
+        """What `work(agent)` returns, for an agent that stands in `state`; None: one that has just been started."""
+        async with self._slots:
+            agent = await self._nearest(state)
+            if agent is None:
+                agent = self._started(self._world, prompt, seed, run)
+            self._busy.add(agent)
+            try:
+                if state is not None:
+                    await self._bring(agent, state, run)
+                found = await work(agent)
+            except BaseException:
+                self._busy.discard(agent)
+                await agent.close(run)
+                raise
+            self._busy.discard(agent)
+            self._note(agent)
+            if agent.over is None:
+                self._idle.append(agent)
+            else:
+                await agent.close()
+            return found
+
+    async def _nearest(self, state: AgentState | None) -> LiveAgent | None:
+        """The idle agent that stands in `state`, or furthest on the way there; None: a new one, for which there is
+        room then."""
+        while state is not None:
+            near = max(self._idle, key=lambda agent: _depth(agent, state), default=None)
+            if near is None or _depth(near, state) < 0:
+                break
+            self._idle.remove(near)
+            if near.next is not None and near.over is None:
+                return near
+            self._tally.lost += 1
+            await near.close()
+        while len(self._idle) + len(self._busy) >= self._most and self._idle:
+            self._tally.evicted += 1
+            await self._idle.pop(0).close()
+        return None
+
+    def _started(self, world: Callable[[], Any] | None, prompt: Prompt, seed: int, run: Run) -> LiveAgent:
+        agent = LiveAgent(self._function, Worlds(world), self._tally.started)
+        self._tally.started += 1
+        agent.start(prompt, {"seed": seed, "index": 0, "params": run.params, "run": None}, run)
+        return agent
+
+    async def _bring(self, agent: LiveAgent, state: AgentState, run: Run) -> None:
+        """Lead `agent` to `state` by the answers that led there before. Raises `StaleBranch` if it asks otherwise."""
+        assert state.pending is not None
+        replies = state.replies
+        if agent.at != state.marks[-1]:
+            agent.at, agent.replayed = b"", 0
+            agent.follow(replies, state.asides)
+            await agent.settled(run)
+            self._tally.replayed += agent.replayed
+        else:
+            self._tally.continued += 1
+        if state.pending.place not in agent.waiting or not replies.keys() <= agent.answered:
+            self._tally.stale += 1
+            raise StaleBranch(
+                "the agent asked something else than when this branch was explored: what it asks must come from its "
+                "task, its seed, its world and what it was answered, not from a clock, chance or what other agents did"
+            )
+        agent.at = state.marks[-1]
+
+    def _note(self, agent: LiveAgent) -> None:
+        self.headers |= agent.headers
+        if agent.at:
+            self._tally.stood.setdefault(agent.at, []).append(agent.number)
+
+    async def close(self) -> None:
+        """End all of them, side by side."""
+        agents = [*self._idle, *self._busy]
+        self._idle.clear()
+        await asyncio.gather(*(agent.close() for agent in agents), return_exceptions=True)
+
+
+def _depth(agent: LiveAgent, state: AgentState) -> int:
+    return state.marks.index(agent.at) if agent.at in state.marks else -1
