@@ -125,6 +125,10 @@ class AgentSteps:
         return after
 
     def _stable(self, run: Run) -> Stable:
+        if self._function.signature.asks("endpoint"):
+            from searchkit.serving.gateway import Gateway
+
+            run.resource(Gateway, Gateway)  # made before the agents, and so closed after them
         return run.resource(self, lambda: Stable(self._function, self.world, self.live, self.tally))
 
 
