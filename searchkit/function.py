@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from searchkit.agents.children import end_those_with
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.upstream import BY_ENVIRONMENT, Upstream
 from searchkit.ambient import CURRENT, Attempt
@@ -122,7 +123,7 @@ class Function:
         Raises `CallError` if it raises.
         """
         run, name = attempt.run, self.name or label(self.fn)
-        before, doors = CURRENT.set(attempt), AsyncExitStack()
+        before, doors, endpoint = CURRENT.set(attempt), AsyncExitStack(), None
         try:
             agent = self.fn() if self.factory else self.fn
             declared = signature_of(agent) if self.factory else self.signature
@@ -134,7 +135,11 @@ class Function:
                 value = await value
             if inspect.isgenerator(value) or inspect.isasyncgen(value):
                 raise ConfigError(f"{name} is refused: it returned a generator; return the whole answer instead")
-        except (SearchkitError, asyncio.CancelledError):
+        except SearchkitError:
+            raise
+        except asyncio.CancelledError:
+            if endpoint is not None:
+                await asyncio.to_thread(end_those_with, endpoint.api_key)
             raise
         except (Exception, SystemExit) as error:
             raise CallError(f"{name} raised {type(error).__name__}: {error}") from error

@@ -151,8 +151,8 @@ def ongoing() -> Attempt | None:
     attempt = CURRENT.get()
     if attempt is not None and attempt.steps is not None:
         raise ConfigError(
-            "an agent under AgentSteps opens a search: it is part of one already, which decides what its model answers; "
-            "give it the function without @search, or put the search into a tool under searchkit.agents.once"
+            "an agent under AgentSteps opens a search: it is part of one already, which decides what its model "
+            "answers; give it the function without @search"
         )
     if attempt is None or not isinstance(attempt.run, Run) or attempt.run.threads.ended == "done":
         return None

@@ -20,7 +20,7 @@ from searchkit.ambient import Attempt, Stepwise
 from searchkit.calls import CallError
 from searchkit.errors import AttemptEnded, BudgetExhausted
 from searchkit.protocols import Run
-from searchkit.types import Sample, Usage
+from searchkit.types import Prompt, Sample, Usage
 from searchkit.wire import refusals
 from searchkit.wire.fields import LARGEST
 from searchkit.wire.usage import Price
@@ -59,7 +59,7 @@ async def _answered(attempt: Attempt, ask: Ask, send: Send, manner: Manner, thre
     """What `relayed` gives, as long as the run and the server are willing."""
     run, path = attempt.run, urlsplit(ask.url).path
     if ask.method == "POST" and path.rstrip("/").endswith("/embeddings"):
-        return await _embedded(run, ask, send)
+        return await _embedded(attempt, ask, send)
     route = wire.route_of(path) if ask.method == "POST" else None
     if route is None:
         return await send(ask)
@@ -142,7 +142,7 @@ def _said(request: wire.WireRequest, whole: Any) -> str:
     return " | ".join(part for part in parts if part)
 
 
-async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
+async def _embedded(attempt: Attempt, ask: Ask, send: Send) -> Answer:
     """Embeddings: counted as a model call with the tokens that were read."""
     try:
         asked = json.loads(ask.body)
@@ -162,8 +162,22 @@ async def _embedded(run: Run, ask: Ask, send: Send) -> Answer:
         return Sample(answer.body.decode(), usage=Usage(model_calls=1, prompt_tokens=read))
 
     host = urlsplit(ask.url).netloc
-    sample = await run.relay(model, f"{host} embeddings {content}", perform, limit=0, describe=lambda _: "vectors")
+    place = f"{host} embeddings {content}"
+    if attempt.steps is not None:
+        return Answer(
+            200, (await attempt.steps.aside(place, lambda run: _counted(run, model, place, perform))).encode()
+        )
+    sample = await attempt.run.relay(model, place, perform, limit=0, describe=lambda _: "vectors")
     return Answer(200, sample.value.encode())
+
+
+async def _counted(
+    run: Run, model: str, place: str, perform: Callable[[int, int | None], Awaitable[Sample[str]]]
+) -> str:
+    """A model call that is no decision: made once, as a call of `run`."""
+    read = Usage(model_calls=1, prompt_tokens=len(place) // 4)
+    sample = await run.call(model, Prompt.of(place), lambda: perform(run.seed, None), worst=read)
+    return str(sample.value)
 
 
 def failed(url: str, error: CallError) -> Answer:

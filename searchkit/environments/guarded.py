@@ -162,7 +162,8 @@ class Guarded:
                 again = isinstance(error, BudgetExhausted) or (isinstance(error, CallError) and error.transient)
                 passing = error if again else None
                 return json.dumps({"failed": str(error), "stale": isinstance(error, StaleBranch), "again": again})
-            step = await inner.step(before, state.action, child)
+            act = getattr(inner, "act", inner.step)  # where a step would be taken beside the world, for a search
+            step = await act(before, state.action, child)
             return json.dumps({"observation": step.observation, "reward": step.reward})
 
         while True:

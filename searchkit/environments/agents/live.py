@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 from searchkit import wire
 from searchkit.ambient import Attempt
 from searchkit.environments.agents.quiet import waits_alone
-from searchkit.environments.agents.state import Pending
+from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.worlds import Worlds
 from searchkit.environments.pool import PATIENCE, digest
 from searchkit.errors import AttemptEnded, ConfigError
@@ -22,6 +23,7 @@ from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample
 from searchkit.wire.values import WireRequest
 
+GONE = "the search has no more use for this agent"
 SETTLE = 0.05
 """Seconds without news after which an agent whose threads or processes we cannot look into is taken to wait for us."""
 
@@ -58,6 +60,7 @@ class LiveAgent:
         self._thread: int | None = None
         self._closed = False
         self._run: Run | None = None
+        self._stepping = asyncio.Event()
 
     # ---------------------------------------------------------------- asked by the agent
 
@@ -91,7 +94,7 @@ class LiveAgent:
 
     def _refuse(self, request: WireRequest) -> None:
         if self._closed:
-            raise AttemptEnded("the search has no more use for this agent")
+            raise AttemptEnded(GONE)
         if request.n > 1:
             self._mistake = ConfigError(
                 f"the agent asks for {request.n} choices at once, and AgentSteps answers with one: let it ask for one"
@@ -104,9 +107,11 @@ class LiveAgent:
         self._taken[name].add(number)
         place = digest("aside", name, number)
         if place not in self.asides:
+            while self._run is None and not self._closed:  # a strand that went on although another had its turn
+                await self._stepping.wait()
             if self._closed or self._run is None:
-                raise AttemptEnded("the search has no more use for this agent")
-            self.asides[place] = await perform(self._run.child(name, role="plan"))
+                raise AttemptEnded(GONE)
+            self.asides[place] = await perform(self._run.child("aside", role="plan"))
         return self.asides[place]
 
     # ---------------------------------------------------------------- told by the search
@@ -126,7 +131,6 @@ class LiveAgent:
 
     def _noting(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """`fn`, which notes the thread that it runs in."""
-        import functools
 
         @functools.wraps(fn)
         def noting(*args: Any, **kwargs: Any) -> Any:
@@ -153,10 +157,25 @@ class LiveAgent:
                 self.replayed += 1
                 waiting.answer.set_result(replies[place])
 
-    async def settled(self, run: Run) -> None:
-        """Until the agent waits for nothing but us, or has ended."""
+    async def settled(self, run: Run, within: float | None = None) -> None:
+        """Until the agent waits for nothing but us, or has ended. Raises `TimeoutError` after `within` seconds.
+
+        Raises `ConfigError` for what it asks that nobody can answer here.
+        """
+        self._run = run
+        self._stepping.set()
+        try:
+            async with asyncio.timeout(within):
+                await self._until_quiet()
+        finally:
+            self._run = None
+            self._stepping.clear()
+        if self._mistake is not None:
+            raise self._mistake
+
+    async def _until_quiet(self) -> None:
         assert self._task is not None
-        clock, pause, self._run = asyncio.get_running_loop().time, 0.0, run
+        clock, pause = asyncio.get_running_loop().time, 0.0
         quiet_since = clock()
         while not self._task.done() and self._mistake is None:
             open_ones = [one for one in self.waiting.values() if not one.answer.done()]
@@ -168,9 +187,6 @@ class LiveAgent:
                     await self._news.wait()
                 quiet_since = clock()
             pause = min(max(2 * pause, 0.0005), SETTLE / 4)
-        self._run = None
-        if self._mistake is not None:
-            raise self._mistake
 
     def _quiet(self, open_ones: list[Waiting]) -> bool:
         assert self._task is not None
@@ -186,17 +202,29 @@ class LiveAgent:
         return None if first is None else first.pending
 
     @property
+    def stands(self) -> bool:
+        """Whether it waits for an answer, so that a search can go on with it."""
+        return self.over is None and not self._closed and self.next is not None
+
+    def arrived(self, state: AgentState) -> bool:
+        """Whether it asked all that led to `state`, and now asks what is pending there, or has ended as it did."""
+        if not state.replies.keys() <= self.answered:
+            return False
+        return self.over is not None if state.pending is None else state.pending.place in self.waiting
+
+    @property
     def over(self) -> asyncio.Task[Sample[Any]] | None:
         """The agent's own end, once it has come."""
         return self._task if self._task is not None and self._task.done() else None
 
-    async def close(self, run: Run | None = None) -> None:
-        """End the agent: its calls are refused, its tasks cancelled, its world closed. run: counts a thread that goes
-        on."""
+    async def close(self) -> None:
+        """End the agent: its calls are refused, its tasks cancelled, its world closed. A thread is told to end, and
+        left alone if it does not."""
         self._closed = True
+        self._stepping.set()
         for waiting in self.waiting.values():
             if not waiting.answer.done():
-                waiting.answer.set_exception(AttemptEnded("the search has no more use for this agent"))
+                waiting.answer.set_exception(AttemptEnded(GONE))
         task = self._task
         if task is not None and not task.done():
             if is_async(self._function.fn):

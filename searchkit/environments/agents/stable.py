@@ -10,7 +10,7 @@ from searchkit.environments.agents.live import LiveAgent
 from searchkit.environments.agents.state import AgentState
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.environments.agents.worlds import Worlds
-from searchkit.errors import StaleBranch
+from searchkit.errors import ConfigError, StaleBranch
 from searchkit.function import Function
 from searchkit.protocols import Run
 from searchkit.types import Prompt
@@ -21,8 +21,17 @@ O = TypeVar("O")  # noqa: E741
 class Stable:
     """At most `most` agents; the one that was left longest ago makes room for another."""
 
-    def __init__(self, function: Function, world: Callable[[], Any] | None, most: int, tally: AgentTally) -> None:
-        self._function, self._world, self._tally = function, world, tally
+    def __init__(
+        self,
+        function: Function,
+        world: Callable[[], Any] | None,
+        real: Callable[[], Any] | None,
+        most: int,
+        timeout: float | None,
+        tally: AgentTally,
+    ) -> None:
+        self._function, self._tally, self._timeout = function, tally, timeout
+        self._world, self._real = world, real
         self._most, self._slots = most, asyncio.Semaphore(most)
         self._idle: list[LiveAgent] = []  # the one left last at the end
         self._busy: set[LiveAgent] = set()
@@ -45,15 +54,38 @@ class Stable:
                 found = await work(agent)
             except BaseException:
                 self._busy.discard(agent)
-                await agent.close(run)
+                await agent.close()
                 raise
             self._busy.discard(agent)
             self._note(agent)
-            if agent.over is None:
+            if agent.stands:
                 self._idle.append(agent)
             else:
                 await agent.close()
             return found
+
+    async def commit(self, state: AgentState, go_on: bool, work: Callable[[LiveAgent], Awaitable[O]], run: Run) -> O:
+        """What `work(agent)` returns for the agent in the real world, led to `state` in it. go_on: only if it stands
+        there already."""
+        agent = self._committed
+        if agent is None or agent.at not in state.marks:
+            if go_on:
+                raise ConfigError("nothing was committed here: commit this state first")
+            if agent is not None:
+                await agent.close()
+            agent = self._committed = self._started(self._real or self._world, state.prompt, state.seed, run)
+        try:
+            await self._bring(agent, state, run)
+            found = await work(agent)
+        except BaseException:
+            self._committed = None
+            await agent.close()
+            raise
+        self._note(agent)
+        if not agent.stands:
+            self._committed = None
+            await agent.close()
+        return found
 
     async def _nearest(self, state: AgentState | None) -> LiveAgent | None:
         """The idle agent that stands in `state`, or furthest on the way there; None: a new one, for which there is
@@ -63,7 +95,7 @@ class Stable:
             if near is None or _depth(near, state) < 0:
                 break
             self._idle.remove(near)
-            if near.next is not None and near.over is None:
+            if near.stands:
                 return near
             self._tally.lost += 1
             await near.close()
@@ -80,16 +112,14 @@ class Stable:
 
     async def _bring(self, agent: LiveAgent, state: AgentState, run: Run) -> None:
         """Lead `agent` to `state` by the answers that led there before. Raises `StaleBranch` if it asks otherwise."""
-        assert state.pending is not None
-        replies = state.replies
-        if agent.at != state.marks[-1]:
-            agent.at, agent.replayed = b"", 0
-            agent.follow(replies, state.asides)
-            await agent.settled(run)
-            self._tally.replayed += agent.replayed
-        else:
+        if agent.at == state.marks[-1]:
             self._tally.continued += 1
-        if state.pending.place not in agent.waiting or not replies.keys() <= agent.answered:
+        else:
+            agent.at, agent.replayed = b"", 0
+            agent.follow(state.replies, state.asides)
+            await agent.settled(run, self._timeout)
+            self._tally.replayed += agent.replayed
+        if not agent.arrived(state):
             self._tally.stale += 1
             raise StaleBranch(
                 "the agent asked something else than when this branch was explored: what it asks must come from its "
@@ -104,7 +134,7 @@ class Stable:
 
     async def close(self) -> None:
         """End all of them, side by side."""
-        agents = [*self._idle, *self._busy]
+        agents = [*self._idle, *self._busy, *([self._committed] if self._committed else [])]
         self._idle.clear()
         await asyncio.gather(*(agent.close() for agent in agents), return_exceptions=True)
 

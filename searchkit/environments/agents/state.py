@@ -9,7 +9,7 @@ from typing import Any
 from searchkit import codec
 from searchkit.environments.pool import digest
 from searchkit.tool_calls import label
-from searchkit.types import Message, Prompt, Sample, StepSpan, Text
+from searchkit.types import Finish, Message, Prompt, Sample, StepSpan, Text
 from searchkit.wire.values import WireRequest
 
 
@@ -86,10 +86,7 @@ def seen_between(before: Pending | None, after: Pending) -> str:
     """What a request says that the one before did not: what tools returned, what a user said."""
     messages = after.request.prompt.messages
     known = before.request.prompt.messages if before is not None else ()
-    if messages[: len(known)] == known:
-        new = messages[len(known) :]
-    else:
-        new = messages[-1:]
+    new = messages[len(known) :] if messages[: len(known)] == known else messages[-1:]
     return "\n".join(message.text for message in new if message.role != "assistant" and message.text)
 
 
@@ -108,5 +105,5 @@ def told(state: AgentState) -> Sample[Any]:
     if isinstance(state.answer, str):
         return Sample(state.answer, Message("assistant", (Text(state.answer),)))
     text, spans = story(state)
-    finish = "length" if state.crashed else "stop"
+    finish: Finish = "length" if state.crashed else "stop"
     return Sample(state.answer, Message("assistant", (Text(text),)), finish, step_spans=spans)

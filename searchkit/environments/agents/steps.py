@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from searchkit.environments.agents.proposing import Answering
 from searchkit.environments.agents.stable import Stable
 from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told
 from searchkit.environments.agents.tally import AgentTally
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, StaleBranch
 from searchkit.function import Function
 from searchkit.protocols import Run
 from searchkit.tool_calls import meant
@@ -23,6 +23,7 @@ from searchkit.types import Params, Prompt, Sample, Transition
 class AgentSteps:
     agent: Function | Callable[..., Any]
     world: Callable[[], Any] | None = None
+    real: Callable[[], Any] | None = None
     live: int = 16
     params: Params | None = None
     render: Callable[[AgentState], Any] | None = None
@@ -31,10 +32,14 @@ class AgentSteps:
     tally: AgentTally = field(default_factory=AgentTally, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not callable(self.agent) and not isinstance(self.agent, Function):
+            raise ConfigError(f"AgentSteps needs a callable, or a Function of one, got {self.agent!r}")
         if not isinstance(self.agent, Function):
             object.__setattr__(self, "agent", Function(self.agent))
         if self.live < 1:
             raise ConfigError(f"live must be >= 1 agents, got {self.live}")
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigError(f"timeout must be > 0 seconds, or None, got {self.timeout!r}")
         if self._function.signature.asks("run"):
             raise ConfigError(
                 "an agent under AgentSteps is given no run: let it call its model through "
@@ -49,10 +54,15 @@ class AgentSteps:
     # ---------------------------------------------------------------- the environment
 
     async def start(self, prompt: Prompt, run: Run) -> AgentState:
-        async def work(agent: LiveAgent) -> AgentState:
-            return await self._settled(agent, AgentState(prompt, run.seed), None, run)
+        first = AgentState(prompt, run.seed)
 
-        return await self._used("start", None, prompt, run.seed, work, run)
+        async def work(agent: LiveAgent) -> AgentState:
+            return await self._settled(agent, first, None, run)
+
+        state = await self._shown("start", self._stable(run).use(None, prompt, run.seed, work, run), run)
+        if isinstance(state.value, Crashed):
+            raise CallError(f"the agent did not get to its first model call: {state.value.message}")
+        return state
 
     def prompt(self, state: AgentState) -> Prompt:
         """What the agent asks; once it has ended, its task."""
@@ -77,8 +87,43 @@ class AgentSteps:
             return await self._settled(agent, state, action, run)
 
         self.tally.steps += 1
-        after = await self._used("step", state, state.prompt, state.seed, work, run)
-        return Transition(after, after.turns[-1].seen, self.least if after.crashed else None, after.ended)
+        stepping = self._stable(run).use(state, state.prompt, state.seed, work, run)
+        return self._transition(await self._shown("step", stepping, run))
+
+    async def commit(self, state: AgentState, run: Run) -> Transition[AgentState]:
+        """Run the agent in its real world, answered as on the way to `state`: to its end, if that is where it leads.
+
+        One that stands on the way there goes on. Raises `StaleBranch` if it asks otherwise than in the search, or does
+        not end as it did.
+        """
+
+        async def work(agent: LiveAgent) -> AgentState:
+            if agent.over is None:
+                return state
+            value = _returned(agent.over)
+            if isinstance(value, Crashed) and not state.crashed:
+                raise StaleBranch(f"in the real world the agent did not end as in the search: {value.message}")
+            after = replace(state, value=value)
+            return replace(after, answer=self._answer(after))
+
+        committing = self._stable(run).commit(state, False, work, run)
+        return self._transition(await self._shown("commit", committing, run))
+
+    async def act(self, state: AgentState, action: Sample[Any], run: Run) -> Transition[AgentState]:
+        """A step in the real world, from the state that was committed last."""
+        pending = state.pending
+        if pending is None:
+            raise ConfigError("the agent has returned: there is no next step")
+
+        async def work(agent: LiveAgent) -> AgentState:
+            agent.answer(pending.place, action)
+            return await self._settled(agent, state, action, run)
+
+        return self._transition(await self._shown("act", self._stable(run).commit(state, True, work, run), run))
+
+    def actions(self, state: AgentState) -> Sequence[Any] | None:
+        """None: they are proposed; none at all once the agent has ended."""
+        return () if state.ended else None
 
     def complete(self, state: AgentState) -> bool:
         """Whether the agent has returned, which it may do before it asked anything."""
@@ -90,17 +135,19 @@ class AgentSteps:
 
     # ---------------------------------------------------------------- plumbing
 
-    async def _settled(
-        self, agent: LiveAgent, before: AgentState, action: Sample[Any] | None, run: Run
-    ) -> AgentState:
+    async def _settled(self, agent: LiveAgent, before: AgentState, action: Sample[Any] | None, run: Run) -> AgentState:
         """Where the agent stands once it waits for us again, or has ended."""
-        await agent.settled(run)
-        over, pending, value = agent.over, None, None
-        if over is None:
-            pending = agent.next
+        pending, value = None, None
+        try:
+            await agent.settled(run, self.timeout)
+        except TimeoutError:
+            value = Crashed(f"for {self.timeout:g} s it neither asked its model nor returned")
+            await agent.close()
         else:
-            value = _returned(over)
-        seen = _shown(value) if pending is None else seen_between(before.pending, pending)
+            over = agent.over
+            pending = agent.next if over is None else None
+            value = None if over is None else _returned(over)
+        seen = _words(value) if pending is None else seen_between(before.pending, pending)
         turns = before.turns
         if action is not None and before.pending is not None:
             turns = (*turns, Turn(before.pending, action, seen))
@@ -114,22 +161,28 @@ class AgentSteps:
             return self.render(state)
         return state.value if state.ended else tuple(meant(turn.action) for turn in state.turns)
 
-    async def _used(
-        self, name: str, state: AgentState | None, prompt: Prompt, seed: int, work: Any, run: Run
-    ) -> AgentState:
+    def _transition(self, state: AgentState) -> Transition[AgentState]:
+        seen = state.turns[-1].seen if state.turns else ""
+        return Transition(state, seen, self.least if state.crashed else None, state.ended)
+
+    async def _shown(self, name: str, work: Awaitable[AgentState], run: Run) -> AgentState:
+        """What `work` comes to, as a call in the trace."""
         with run.traced(name) as span:
             async with run.until_deadline():
-                after: AgentState = await self._stable(run).use(state, prompt, seed, work, run)
-            seen = after.turns[-1].seen if after.turns else ""
-            span.text = seen[:400]
+                after = await work
+            span.text = after.turns[-1].seen[:400] if after.turns else ""
         return after
 
     def _stable(self, run: Run) -> Stable:
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigError(f"timeout must be > 0 seconds, or None, got {self.timeout!r}")
         if self._function.signature.asks("endpoint"):
             from searchkit.serving.gateway import Gateway
 
             run.resource(Gateway, Gateway)  # made before the agents, and so closed after them
-        return run.resource(self, lambda: Stable(self._function, self.world, self.live, self.tally))
+        return run.resource(
+            self, lambda: Stable(self._function, self.world, self.real, self.live, self.timeout, self.tally)
+        )
 
 
 def _returned(over: Any) -> Any:
@@ -144,5 +197,5 @@ def _returned(over: Any) -> Any:
     raise error
 
 
-def _shown(value: Any) -> str:
+def _words(value: Any) -> str:
     return value.message if isinstance(value, Crashed) else str(value)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from searchkit import Budget
 from searchkit.environments import AgentSteps
-from searchkit.strategies import ABMCTS, MCTS, BeamSearch, BestFirst
-from searchkit.strategy import Strategy
-from tests.helpers.model_server import ModelServer
-from tests.helpers.stepped import JUDGE, Words, ask, grown, letters, searched, spelling
+from searchkit.strategies import ABMCTS, MCTS, BestFirst
+from tests.helpers.stepped import JUDGE, Words, grown, searched, spelling
 
 STRATEGIES = [
     lambda world: MCTS(JUDGE, environment=world, iterations=25),
