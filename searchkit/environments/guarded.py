@@ -9,7 +9,15 @@ from functools import partial
 from typing import Any, Literal
 
 from searchkit.calls import CallError
-from searchkit.environments.protocols import Anytime, Committing, Environment, Learning, Listing, Proposing
+from searchkit.environments.protocols import (
+    Anytime,
+    Committing,
+    Environment,
+    Instructing,
+    Learning,
+    Listing,
+    Proposing,
+)
 from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
 from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import label, meant
@@ -69,8 +77,8 @@ class Guarded:
         if self.irreversible == "defer" and not isinstance(inner, Committing):
             raise ConfigError(f"{type(inner).__name__} has no commit(), which a deferred action needs: use 'refuse'")
         shown = (
-            (Listing, "actions"), (Proposing, "proposer"), (Anytime, "complete"), (Learning, "judged"),
-            (Committing, "commit"),
+            (Listing, "actions"), (Proposing, "proposer"), (Instructing, "instructed"), (Anytime, "complete"),
+            (Learning, "judged"), (Committing, "commit"),
         )  # fmt: skip
         for protocol, name in shown:  # set on the object, so that it has just the methods that the one inside has
             if isinstance(inner, protocol):
@@ -126,6 +134,11 @@ class Guarded:
     def _proposer(self, state: Any) -> Generator:
         inner: Any = self.environment
         found: Generator = inner.proposer(state.state if self._holds(state) else state)
+        return found
+
+    def _instructed(self, state: Any, generator: Generator | None) -> Generator:
+        inner: Any = self.environment
+        found: Generator = inner.instructed(state.state if self._holds(state) else state, generator)
         return found
 
     def _complete(self, state: Any) -> bool:

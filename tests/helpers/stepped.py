@@ -11,7 +11,7 @@ import openai
 
 from searchkit import Model, Params, Result, solve
 from searchkit.agents import async_client
-from searchkit.protocols import Generator, Run
+from searchkit.protocols import Run
 from searchkit.strategy import Strategy
 from searchkit.testing.doubles import Scripted
 from searchkit.types import Prompt, Sample, Transition
@@ -62,15 +62,6 @@ JUDGE = Predicate(worth, range=(0.0, 2.0))
 
 
 @dataclass(frozen=True)
-class Relayed:
-    """Asks the generator of the search, as what answers an agent does."""
-
-    async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
-        [sample] = await run.sample(None, prompt, params=Params(max_tokens=MOST), start=run.index, partial=True)
-        return sample
-
-
-@dataclass(frozen=True)
 class Words:
     """The same decisions as those of `spelling`, without an agent: a state is the word so far."""
 
@@ -83,10 +74,7 @@ class Words:
         return Prompt.of(f"{state[0]} {''.join(state[1])}")
 
     def step_params(self, run: Run) -> Params | None:
-        return None
-
-    def proposer(self, state: Any) -> Generator:
-        return Relayed()
+        return Params(max_tokens=MOST)
 
     async def step(self, state: Any, action: Sample[Any], run: Run) -> Transition[Any]:
         with run.traced("step"):

@@ -14,33 +14,38 @@ from searchkit.agents.upstream import Client
 from searchkit.calls import CallError, Request
 from searchkit.environments.agents.state import Pending
 from searchkit.model import Model
-from searchkit.protocols import Run
+from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample
+
+SAMPLING = ("temperature", "top_p", "top_k", "min_p")
 
 
 @dataclass(frozen=True)
 class Answering:
     """The generator of answers to `pending`.
 
-    params: instead of those that the agent asked for. headers: of the agent's own requests by URL, given a run.
+    params: instead of what the agent asked for. generator: who is asked, None is that of the search. headers: of the
+    agent's own requests by URL, given a run.
     """
 
     pending: Pending
     params: Params | None
+    generator: Generator | None
     headers: Callable[[Run], Mapping[str, Mapping[str, str]]] = field(repr=False)
 
     @property
     def deterministic(self) -> bool:
-        return (self.params or self.pending.request.params).temperature == 0
+        """Whether all answers are equal: at temperature 0."""
+        said = self.pending.request.body.get("temperature")
+        return (said if self.params is None else self.params.temperature) == 0
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
-        told = chosen(self.pending.request.params, self.params, params or run.base_params(None))
-        if run.generator is not None:
-            [sample] = await run.sample(None, prompt, params=told, start=run.index, partial=True)
-            return sample
-        http: Client = run.resource(OwnServer, Client)
-        server = OwnServer(self.pending, self.headers(run).get(self.pending.url, {}), http)
-        return await Model(server, told).generate(prompt, run)
+        generator = self.generator or run.generator
+        told = chosen(self.pending.request, self.params, params or run.base_params(generator))
+        if generator is None:
+            http: Client = run.resource(OwnServer, Client)
+            generator = Model(OwnServer(self.pending, self.headers(run).get(self.pending.url, {}), http))
+        return await generator.generate(prompt, run, params=told)
 
 
 @dataclass(frozen=True)
@@ -80,18 +85,15 @@ class OwnServer:
 
 def sampling(asked: wire.WireRequest, params: Params) -> dict[str, Any]:
     """The fields of a request's body that differ from what the agent asked for."""
-    return {
-        name: getattr(params, name)
-        for name in ("temperature", "top_p", "top_k")
-        if getattr(params, name) != getattr(asked.params, name)
-    }
+    return {name: getattr(params, name) for name in SAMPLING if getattr(params, name) != getattr(asked.params, name)}
 
 
-def chosen(asked: Params, instead: Params | None, caller: Params) -> Params:
-    """How to sample an answer: as the agent asked, or by `instead`; its own limit and stop strings stay.
+def chosen(asked: wire.WireRequest, instead: Params | None, caller: Params) -> Params:
+    """How to sample an answer: as the agent asked, and where it said nothing as the caller does; or by `instead`.
 
-    A request without a limit has that of `instead`, else the caller's.
+    The agent's own limit and stop strings stay.
     """
-    base = asked if instead is None else instead
-    most = asked.max_tokens or base.max_tokens or caller.max_tokens
-    return replace(base, max_tokens=most, stop=asked.stop or base.stop)
+    said = {name: getattr(asked.params, name) for name in SAMPLING if asked.body.get(name) is not None}
+    base = replace(caller, **said) if instead is None else instead
+    most = asked.params.max_tokens or base.max_tokens or caller.max_tokens
+    return replace(base, max_tokens=most, stop=asked.params.stop or base.stop)

@@ -14,7 +14,7 @@ from searchkit.environments.agents.state import AgentState, Crashed, Turn, marke
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.errors import ConfigError, StaleBranch
 from searchkit.function import Function
-from searchkit.protocols import Run
+from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import meant
 from searchkit.types import Params, Prompt, Sample, Transition
 
@@ -71,11 +71,11 @@ class AgentSteps:
     def step_params(self, run: Run) -> Params | None:
         return None
 
-    def proposer(self, state: AgentState) -> Answering:
-        """Who answers in `state`."""
+    def instructed(self, state: AgentState, generator: Generator | None) -> Answering:
+        """`generator`, asked with the sampling that the agent wants; without any, the server that the agent asks."""
         if state.pending is None:
             raise ConfigError("the agent has returned: there is no next step")
-        return Answering(state.pending, self.params, lambda run: self._stable(run).headers)
+        return Answering(state.pending, self.params, generator, lambda run: self._stable(run).headers)
 
     async def step(self, state: AgentState, action: Sample[Any], run: Run) -> Transition[AgentState]:
         pending = state.pending
