@@ -12,7 +12,8 @@ from searchkit import wire
 from searchkit.agents.exchange import Ask
 from searchkit.agents.upstream import Client
 from searchkit.calls import CallError, Request
-from searchkit.environments.agents.state import Pending
+from searchkit.environments.agents.stable import Stable
+from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.model import Model
 from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample
@@ -22,16 +23,23 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p")
 
 @dataclass(frozen=True)
 class Answering:
-    """The generator of answers to `pending`.
+    """The generator of answers in `state`.
 
-    params: instead of what the agent asked for. generator: who is asked, None is that of the search. headers: of the
-    agent's own requests by URL, given a run.
+    params: instead of what the agent asked for. generator: who is asked, None is that of the search. stable: the live
+    agents of a run's search.
     """
 
-    pending: Pending
+    state: AgentState
     params: Params | None
     generator: Generator | None
-    headers: Callable[[Run], Mapping[str, Mapping[str, str]]] = field(repr=False)
+    stable: Callable[[Run], Stable] = field(repr=False)
+
+    @property
+    def pending(self) -> Pending:
+        """What is asked. Raises `CallError` once the agent has ended."""
+        if self.state.pending is None:
+            raise CallError("the agent has returned: there is nothing to answer")
+        return self.state.pending
 
     @property
     def deterministic(self) -> bool:
@@ -40,11 +48,12 @@ class Answering:
         return (said if self.params is None else self.params.temperature) == 0
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
-        generator = self.generator or run.generator
-        told = chosen(self.pending.request, self.params, params or run.base_params(generator))
+        generator, stable, pending = self.generator or run.generator, self.stable(run), self.pending
+        stable.prepare(self.state, run)
+        told = chosen(pending.request, self.params, params or run.base_params(generator))
         if generator is None:
             http: Client = run.resource(OwnServer, Client)
-            generator = Model(OwnServer(self.pending, self.headers(run).get(self.pending.url, {}), http))
+            generator = Model(OwnServer(pending, stable.headers.get(pending.url, {}), http))
         return await generator.generate(prompt, run, params=told)
 
 

@@ -36,6 +36,7 @@ class Stable:
         self._idle: list[LiveAgent] = []  # the one left last at the end
         self._busy: set[LiveAgent] = set()
         self._committed: LiveAgent | None = None
+        self._coming: dict[bytes, asyncio.Task[None]] = {}
         self.headers: dict[str, Mapping[str, str]] = {}
         """Those that agents send, by URL: they hold keys, so no state has them."""
 
@@ -43,6 +44,8 @@ class Stable:
         self, state: AgentState | None, prompt: Prompt, seed: int, work: Callable[[LiveAgent], Awaitable[O]], run: Run
     ) -> O:
         """What `work(agent)` returns, for an agent that stands in `state`; None: one that has just been started."""
+        if state is not None and (coming := self._coming.get(state.marks[-1])) is not None:
+            await asyncio.wait({coming})
         async with self._slots:
             agent = await self._nearest(state)
             if agent is None:
@@ -50,9 +53,11 @@ class Stable:
             self._busy.add(agent)
             try:
                 if state is not None:
+                    self._tally.continued += agent.at == state.marks[-1]
                     await self._bring(agent, state, run)
                 found = await work(agent)
-            except BaseException:
+            except BaseException as error:
+                self._tally.stale += isinstance(error, StaleBranch)
                 self._busy.discard(agent)
                 await agent.close()
                 raise
@@ -63,6 +68,34 @@ class Stable:
             else:
                 await agent.close()
             return found
+
+    def prepare(self, state: AgentState, run: Run) -> None:
+        """Lead an agent to `state` while its model is thinking there, unless one stands there or is on its way."""
+        mark = state.marks[-1]
+        if mark in self._coming or any(agent.at == mark for agent in self._idle):
+            return
+
+        async def lead() -> None:
+            async with self._slots:
+                agent = await self._nearest(state) or self._started(self._world, state.prompt, state.seed, run)
+                self._busy.add(agent)
+                try:
+                    await self._bring(agent, state, run)
+                except BaseException:
+                    self._busy.discard(agent)
+                    await agent.close()
+                    raise
+                self._busy.discard(agent)
+                self._tally.prepared += 1
+                self._idle.append(agent)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._coming[mark]
+            if not task.cancelled():
+                task.exception()  # whoever takes the step meets it again
+
+        task = self._coming[mark] = asyncio.create_task(lead())
+        task.add_done_callback(ended)
 
     async def commit(self, state: AgentState, go_on: bool, work: Callable[[LiveAgent], Awaitable[O]], run: Run) -> O:
         """What `work(agent)` returns for the agent in the real world, led to `state` in it. go_on: only if it stands
@@ -112,15 +145,12 @@ class Stable:
 
     async def _bring(self, agent: LiveAgent, state: AgentState, run: Run) -> None:
         """Lead `agent` to `state` by the answers that led there before. Raises `StaleBranch` if it asks otherwise."""
-        if agent.at == state.marks[-1]:
-            self._tally.continued += 1
-        else:
+        if agent.at != state.marks[-1]:
             agent.at, agent.replayed = b"", 0
             agent.follow(state.replies, state.asides)
             await agent.settled(run, self._timeout)
             self._tally.replayed += agent.replayed
         if not agent.arrived(state):
-            self._tally.stale += 1
             raise StaleBranch(
                 "the agent asked something else than when this branch was explored: what it asks must come from its "
                 "task, its seed, its world and what it was answered, not from a clock, chance or what other agents did"
@@ -134,6 +164,10 @@ class Stable:
 
     async def close(self) -> None:
         """End all of them, side by side."""
+        for task in self._coming.values():
+            task.cancel()
+        if self._coming:
+            await asyncio.wait([*self._coming.values()])
         agents = [*self._idle, *self._busy, *([self._committed] if self._committed else [])]
         self._idle.clear()
         await asyncio.gather(*(agent.close() for agent in agents), return_exceptions=True)

@@ -73,9 +73,7 @@ class AgentSteps:
 
     def instructed(self, state: AgentState, generator: Generator | None) -> Answering:
         """`generator`, asked with the sampling that the agent wants; without any, the server that the agent asks."""
-        if state.pending is None:
-            raise ConfigError("the agent has returned: there is no next step")
-        return Answering(state.pending, self.params, generator, lambda run: self._stable(run).headers)
+        return Answering(state, self.params, generator, self._stable)
 
     async def step(self, state: AgentState, action: Sample[Any], run: Run) -> Transition[AgentState]:
         pending = state.pending

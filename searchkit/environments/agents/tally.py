@@ -12,6 +12,7 @@ class AgentTally:
 
     - started: agents; evicted: of them, those ended to make room; lost: those that gave up waiting.
     - steps: answers that led on; continued: of them, those given to an agent that stood there already.
+    - prepared: agents that were led to a state while the model was thinking there.
     - replayed: answers given once more, to lead an agent where another had been.
     - stale: branches given up because an agent then asked otherwise.
     - stood: for each state, by its mark, the numbers of the agents that stood there, in the order in which they came.
@@ -22,6 +23,7 @@ class AgentTally:
     lost: int = 0
     steps: int = 0
     continued: int = 0
+    prepared: int = 0
     replayed: int = 0
     stale: int = 0
     stood: dict[bytes, list[int]] = field(default_factory=dict, repr=False)

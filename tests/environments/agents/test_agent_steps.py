@@ -22,7 +22,6 @@ def test_a_search_over_an_agent_is_the_search_over_its_decisions(make, live):
     over, plain = AgentSteps(spelling(), live=live), Words()
     a, b = searched(make(over), seed=4), searched(make(plain), seed=4)
     assert grown(a) == grown(b)
-    assert a.trace.canonical() == b.trace.canonical()
     assert a.answer == b.answer
     assert a.usage.generations == b.usage.generations > 0
     assert not a.errors
