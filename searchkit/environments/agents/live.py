@@ -157,28 +157,30 @@ class LiveAgent:
                 self.replayed += 1
                 waiting.answer.set_result(replies[place])
 
-    async def settled(self, run: Run, within: float | None = None) -> None:
-        """Until the agent waits for nothing but us, or has ended. Raises `TimeoutError` after `within` seconds.
+    async def settled(self, run: Run, within: float | None = None, at: AgentState | None = None) -> None:
+        """Until the agent waits for nothing but us, has ended, or has got to `at`.
 
-        Raises `ConfigError` for what it asks that nobody can answer here.
+        Raises `TimeoutError` after `within` seconds, and `ConfigError` for what it asks that nobody can answer here.
         """
         self._run = run
         self._stepping.set()
         try:
             async with asyncio.timeout(within):
-                await self._until_quiet()
+                await self._until_quiet(at)
         finally:
             self._run = None
             self._stepping.clear()
         if self._mistake is not None:
             raise self._mistake
 
-    async def _until_quiet(self) -> None:
+    async def _until_quiet(self, at: AgentState | None) -> None:
         assert self._task is not None
         clock, pause = asyncio.get_running_loop().time, 0.0
         quiet_since = clock()
         while not self._task.done() and self._mistake is None:
             open_ones = [one for one in self.waiting.values() if not one.answer.done()]
+            if at is not None and at.pending is not None and self.arrived(at):
+                break
             if open_ones and (self._quiet(open_ones) or clock() - quiet_since >= SETTLE):
                 break
             self._news.clear()

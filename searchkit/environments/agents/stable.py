@@ -148,7 +148,7 @@ class Stable:
         if agent.at != state.marks[-1]:
             agent.at, agent.replayed = b"", 0
             agent.follow(state.replies, state.asides)
-            await agent.settled(run, self._timeout)
+            await agent.settled(run, self._timeout, state)
             self._tally.replayed += agent.replayed
         if not agent.arrived(state):
             raise StaleBranch(
@@ -156,11 +156,13 @@ class Stable:
                 "task, its seed, its world and what it was answered, not from a clock, chance or what other agents did"
             )
         agent.at = state.marks[-1]
+        self._note(agent)
 
     def _note(self, agent: LiveAgent) -> None:
         self.headers |= agent.headers
-        if agent.at:
-            self._tally.stood.setdefault(agent.at, []).append(agent.number)
+        stood = self._tally.stood.setdefault(agent.at, [])
+        if agent.number not in stood:
+            stood.append(agent.number)
 
     async def close(self) -> None:
         """End all of them, side by side."""

@@ -21,6 +21,34 @@ from searchkit.types import Params, Prompt, Sample, Transition
 
 @dataclass(frozen=True)
 class AgentSteps:
+    """The decisions of `agent`: its next model call is what a search sees, the answer an action, its return the end.
+
+    The agent runs as it is, sync or async; it calls its model through `searchkit.agents.async_client()`, `client()`,
+    `litellm_calls()` or an `Endpoint`. A call is answered by a sample of the strategy's or the search's generator, asked
+    with the call's messages and tools, and with the sampling that it names; where there is none, by the server that the
+    agent would have asked, with all that its request says. What agents are given again on the way to a state comes from
+    the state, and is never paid. Of calls that wait at the same time, the first by content is answered first.
+
+    - agent: a callable, or a `Function` of one, for factories, arguments and `Upstream`. It has no parameter for a run;
+      `seed` is the same for all agents of a search.
+    - world: makes what a live agent has to itself, a scratch folder say: a context manager, or an object, whose
+      ``close`` is called if it has one. It is handed to the parameter with its type, else to the one called ``world``.
+    - real: makes the world of an agent that is committed; None: `world` does.
+    - live: at most so many agents live at once in a search. The one that was left longest ago makes room.
+    - params: samples answers instead of what calls name, but for their max_tokens and stop strings. Without any, an
+      agent that asks at temperature 0 has one answer in each state.
+    - render: a state to its value as an answer; by default what the agent returned, and before, the answers so far.
+    - least: the reward of an agent that raised, or did not go on in time; give the verifier's least score.
+    - timeout: seconds in which an agent asks again or returns; None: no limit.
+    - tally: counts what was done to live agents, see `AgentTally`.
+
+    `complete`: it returned; one that crashed is a dead end, whose value is `Crashed`. A branch on which an agent asks
+    otherwise than before is given up: `StaleBranch`. `commit` runs an agent in its real world to the state that won.
+
+    Cost of an expansion: what the generator's answer costs. Of a step: what the agent does between two calls; where no
+    agent stands in the state, also all that it did on the way there. That is done while the model is thinking.
+    """
+
     agent: Function | Callable[..., Any]
     world: Callable[[], Any] | None = None
     real: Callable[[], Any] | None = None
