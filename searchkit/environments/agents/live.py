@@ -56,6 +56,7 @@ class LiveAgent:
         self._taken: defaultdict[str, set[int]] = defaultdict(set)
         self._news = asyncio.Event()
         self._task: asyncio.Task[Sample[Any]] | None = None
+        self._attempt: Attempt | None = None
         self._mistake: ConfigError | None = None
         self._thread: int | None = None
         self._closed = False
@@ -118,7 +119,7 @@ class LiveAgent:
 
     def start(self, prompt: Prompt, offered: Mapping[str, Any], run: Run) -> None:
         """Call the agent, in a task of its own."""
-        attempt = Attempt(run, asyncio.get_running_loop(), self)
+        self._attempt = attempt = Attempt(run, asyncio.get_running_loop(), self)
         self._task = asyncio.create_task(self._played(attempt, prompt, offered))
         self._task.add_done_callback(self._ended)
 
@@ -229,10 +230,12 @@ class LiveAgent:
                 waiting.answer.set_exception(AttemptEnded(GONE))
         task = self._task
         if task is not None and not task.done():
-            if is_async(self._function.fn):
+            if is_async(self._function.called or self._function.fn):
                 task.cancel()
             await asyncio.wait({task}, timeout=PATIENCE)
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=PATIENCE)
+            if not task.done() and self._attempt is not None:
+                self._attempt.run.abandon()
         await self._worlds.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from searchkit.environments.agents.live import LiveAgent
@@ -30,11 +31,14 @@ class Stable:
         timeout: float | None,
         tally: AgentTally,
     ) -> None:
-        self._function, self._tally, self._timeout = function, tally, timeout
+        # One that waits holds its thread; so does the one that is committed.
+        self._function = replace(function, threads=max(function.threads, most + 1))
+        self._tally, self._timeout = tally, timeout
         self._world, self._real = world, real
         self._most, self._slots = most, asyncio.Semaphore(most)
         self._idle: list[LiveAgent] = []  # the one left last at the end
         self._busy: set[LiveAgent] = set()
+        self._alive: set[LiveAgent] = set()
         self._committed: LiveAgent | None = None
         self._coming: dict[bytes, asyncio.Task[None]] = {}
         self.headers: dict[str, Mapping[str, str]] = {}
@@ -59,14 +63,14 @@ class Stable:
             except BaseException as error:
                 self._tally.stale += isinstance(error, StaleBranch)
                 self._busy.discard(agent)
-                await agent.close()
+                await self._end(agent)
                 raise
             self._busy.discard(agent)
             self._note(agent)
             if agent.stands:
                 self._idle.append(agent)
             else:
-                await agent.close()
+                await self._end(agent)
             return found
 
     def prepare(self, state: AgentState, run: Run) -> None:
@@ -83,7 +87,7 @@ class Stable:
                     await self._bring(agent, state, run)
                 except BaseException:
                     self._busy.discard(agent)
-                    await agent.close()
+                    await self._end(agent)
                     raise
                 self._busy.discard(agent)
                 self._tally.prepared += 1
@@ -105,19 +109,19 @@ class Stable:
             if go_on:
                 raise ConfigError("nothing was committed here: commit this state first")
             if agent is not None:
-                await agent.close()
+                await self._end(agent)
             agent = self._committed = self._started(self._real or self._world, state.prompt, state.seed, run)
         try:
             await self._bring(agent, state, run)
             found = await work(agent)
         except BaseException:
             self._committed = None
-            await agent.close()
+            await self._end(agent)
             raise
         self._note(agent)
         if not agent.stands:
             self._committed = None
-            await agent.close()
+            await self._end(agent)
         return found
 
     async def _nearest(self, state: AgentState | None) -> LiveAgent | None:
@@ -131,15 +135,16 @@ class Stable:
             if near.stands:
                 return near
             self._tally.lost += 1
-            await near.close()
+            await self._end(near)
         while len(self._idle) + len(self._busy) >= self._most and self._idle:
             self._tally.evicted += 1
-            await self._idle.pop(0).close()
+            await self._end(self._idle.pop(0))
         return None
 
     def _started(self, world: Callable[[], Any] | None, prompt: Prompt, seed: int, run: Run) -> LiveAgent:
         agent = LiveAgent(self._function, Worlds(world), self._tally.started)
         self._tally.started += 1
+        self._alive.add(agent)
         agent.start(prompt, {"seed": seed, "index": 0, "params": run.params, "run": None}, run)
         return agent
 
@@ -148,7 +153,10 @@ class Stable:
         if agent.at != state.marks[-1]:
             agent.at, agent.replayed = b"", 0
             agent.follow(state.replies, state.asides)
-            await agent.settled(run, self._timeout, state)
+            try:
+                await agent.settled(run, self._timeout, state)
+            except TimeoutError:
+                raise StaleBranch(f"the agent did not get there again within {self._timeout:g} s") from None
             self._tally.replayed += agent.replayed
         if not agent.arrived(state):
             raise StaleBranch(
@@ -170,9 +178,13 @@ class Stable:
             task.cancel()
         if self._coming:
             await asyncio.wait([*self._coming.values()])
-        agents = [*self._idle, *self._busy, *([self._committed] if self._committed else [])]
         self._idle.clear()
-        await asyncio.gather(*(agent.close() for agent in agents), return_exceptions=True)
+        await asyncio.gather(*(self._end(agent) for agent in [*self._alive]), return_exceptions=True)
+
+    async def _end(self, agent: LiveAgent) -> None:
+        """End `agent`; where that is broken off, the end of the search does it again."""
+        await agent.close()
+        self._alive.discard(agent)
 
 
 def _depth(agent: LiveAgent, state: AgentState) -> int:

@@ -24,10 +24,10 @@ class AgentSteps:
     """The decisions of `agent`: its next model call is what a search sees, the answer an action, its return the end.
 
     The agent runs as it is, sync or async; it calls its model through `searchkit.agents.async_client()`, `client()`,
-    `litellm_calls()` or an `Endpoint`. A call is answered by a sample of the strategy's or the search's generator, asked
-    with the call's messages and tools, and with the sampling that it names; where there is none, by the server that the
-    agent would have asked, with all that its request says. What agents are given again on the way to a state comes from
-    the state, and is never paid. Of calls that wait at the same time, the first by content is answered first.
+    `litellm_calls()` or an `Endpoint`. A call is answered by a sample of the strategy's or the search's generator,
+    asked with the call's messages and tools, and with the sampling that it names; where there is none, by the server
+    that the agent would have asked, with all that its request says. What agents are given again on the way to a state
+    comes from the state, and is never paid. Of calls that wait at the same time, the first by content comes first.
 
     - agent: a callable, or a `Function` of one, for factories, arguments and `Upstream`. It has no parameter for a run;
       `seed` is the same for all agents of a search.

@@ -17,6 +17,7 @@ from searchkit.strategies import BestFirst
 from searchkit.verifiers import Predicate
 from tests.helpers.model_server import ModelServer
 from tests.helpers.sdk_agents import SDK_AGENTS, Access, Agent, curl
+from tests.helpers.servers import until
 
 KEY = "sk-real-0123456789"
 UNSEEDED = ("anthropic", "openai_responses", "openai_completions")
@@ -73,5 +74,4 @@ def test_calls_are_those_that_the_server_counted(door, agent):
         assert world.tally.stale == 0
         assert not result.errors
         assert all(key.endswith(KEY) for key in server.keys)
-    left = [thread for thread in threading.enumerate() if thread.name.startswith("searchkit-") and thread.is_alive()]
-    assert not left
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("searchkit-tests")])

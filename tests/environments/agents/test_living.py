@@ -446,3 +446,62 @@ def test_a_search_in_flight_is_not_disturbed_by_an_agent_that_gives_up_waiting()
         assert (await world.step(step.state, said("b"), run)).state.value == "ab"
 
     drive(body)
+
+
+@pytest.mark.parametrize("factory", [False, True])
+def test_more_synchronous_agents_may_live_than_a_function_has_threads(factory):
+    import openai
+
+    class Agent:
+        def __call__(self, task: str) -> str:
+            with client() as http:
+                api = openai.OpenAI(base_url=NOWHERE, api_key="none", http_client=http)
+                word = ""
+                for _ in range(3):
+                    message = [{"role": "user", "content": f"{task} {word}"}]
+                    word += api.chat.completions.create(model="m", messages=message).choices[0].message.content
+                return word
+
+    world = AgentSteps(Function(Agent if factory else Agent(), factory, threads=1), live=6)
+    result = searched(BestFirst(JUDGE, environment=world, iterations=12, width=3, in_flight=3), seed=1)
+    assert len(result.answer) == 3
+    assert not result.errors
+
+
+def test_a_factory_makes_each_agent_anew():
+    class Agent:
+        def __init__(self) -> None:
+            self.word, self.api = "", sdk()
+
+        async def __call__(self, task: str) -> str:
+            for _ in range(2):
+                self.word += await ask(self.api, f"{task} {self.word}")
+            return self.word
+
+    world = AgentSteps(Function(Agent, factory=True), live=2)
+    result = searched(BestFirst(JUDGE, environment=world, iterations=10), seed=1)
+    assert len(result.answer) == 2
+    assert not result.errors
+    assert world.tally.started > 1
+
+
+def test_an_agent_that_does_not_get_there_again_in_time_is_stale():
+    api, slow = sdk(), [False]
+
+    async def agent(task: str) -> str:
+        first = await ask(api, task)
+        if slow[0]:
+            await asyncio.Event().wait()
+        return first + await ask(api, f"{task} {first}")
+
+    world = AgentSteps(agent, timeout=0.2)
+
+    async def body(prompt, run):
+        first = await world.start(Prompt.of("go"), run)
+        second = (await world.step(first, said("a"), run)).state
+        await world.step(second, said("b"), run)
+        slow[0] = True
+        with pytest.raises(StaleBranch, match=r"within 0\.2 s"):
+            await world.step(second, said("c"), run)
+
+    drive(body)
