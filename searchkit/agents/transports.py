@@ -29,6 +29,7 @@ from searchkit.wire.usage import Price
 
 _OF_CONNECTIONS = ("verify", "cert", "trust_env", "http1", "http2", "proxy", "limits")
 _PLAIN: Mapping[str, Any] = MappingProxyType({})  # one object, by which the attempts of a search share connections
+_LOOK = 1.0  # seconds after which a thread that waits looks whether the loop is still there
 _BLOCKING = (
     "a synchronous HTTP client was called by an agent that is a coroutine: the search would stand still; use "
     "searchkit.agents.async_client(), or make the agent a plain def, which runs in a thread"
@@ -105,7 +106,7 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
                 return _reply(module, request, refused(ask.url, 400, _BLOCKING))
             work = _submitted(attempt, _answered(attempt, ask, manner, connections, threading.get_ident()))
             try:
-                answer = refused(ask.url, 410, GONE) if work is None else work.result()
+                answer = refused(ask.url, 410, GONE) if work is None else _result(work, attempt.loop)
             except concurrent.futures.CancelledError:
                 answer = refused(ask.url, 410, GONE)
             except CallError as error:
@@ -160,6 +161,18 @@ def _submitted(attempt: Attempt, work: Any) -> concurrent.futures.Future[Answer]
     except RuntimeError:  # the loop is closed
         work.close()
         return None
+
+
+def _result(work: concurrent.futures.Future[Answer], loop: asyncio.AbstractEventLoop) -> Answer:
+    """What `work` comes to. A loop that ends just when it is handed over never turns to it."""
+    while True:
+        try:
+            return work.result(timeout=_LOOK)
+        except TimeoutError:
+            if work.done():
+                raise
+            if loop.is_closed():
+                raise concurrent.futures.CancelledError from None
 
 
 async def _elsewhere(attempt: Attempt, ask: Ask, work: Any) -> Answer:
