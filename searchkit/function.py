@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from searchkit.agents.children import end_those_with
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.upstream import BY_ENVIRONMENT, Upstream
 from searchkit.ambient import CURRENT, Attempt
@@ -115,17 +116,23 @@ class Function:
                 "function defined at the top of a module (a method's object needs a repr that tells it from others), "
                 "or pass name="
             )
-        perform = functools.partial(self._perform, prompt, run, params, name)
+        attempt = Attempt(run, asyncio.get_running_loop())
+        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}
+        perform = functools.partial(self.played, attempt, prompt, offered)
         value_codec = self.stored if run.journaled else None
         return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=value_codec)
 
-    async def _perform(self, prompt: Prompt, run: Run, params: Params | None, name: str) -> Sample[Any]:
-        attempt = Attempt(run, asyncio.get_running_loop())
-        before, doors = CURRENT.set(attempt), AsyncExitStack()
+    async def played(self, attempt: Attempt, prompt: Prompt, offered: Mapping[str, Any]) -> Sample[Any]:
+        """What `fn` returns as `attempt`. offered: what it may ask for by parameters, but for its endpoint.
+
+        Raises `CallError` if it raises.
+        """
+        run, name = attempt.run, self.name or label(self.fn)
+        before, doors, endpoint = CURRENT.set(attempt), AsyncExitStack(), None
         try:
             agent = self.fn() if self.factory else self.fn
             declared = signature_of(agent) if self.factory else self.signature
-            args, kwargs = self._arguments(agent, declared, prompt, run, params)
+            args, kwargs = self._arguments(agent, declared, prompt, {**offered, "endpoint": OPENED})
             if any(value is OPENED for value in (*args, *kwargs.values())):
                 endpoint = await self._endpoint(attempt, doors)
                 args = [endpoint if value is OPENED else value for value in args]
@@ -136,7 +143,11 @@ class Function:
                 value = await value
             if inspect.isgenerator(value) or inspect.isasyncgen(value):
                 raise ConfigError(f"{name} is refused: it returned a generator; return the whole answer instead")
-        except (SearchkitError, asyncio.CancelledError):
+        except SearchkitError:
+            raise
+        except asyncio.CancelledError:
+            if endpoint is not None:
+                await asyncio.to_thread(end_those_with, endpoint.api_key)
             raise
         except (Exception, SystemExit) as error:
             raise CallError(f"{name} raised {type(error).__name__}: {error}") from error
@@ -155,17 +166,11 @@ class Function:
         return endpoint
 
     def _arguments(
-        self,
-        agent: Callable[..., Any],
-        declared: Signature,
-        prompt: Prompt,
-        run: Run,
-        params: Params | None,
+        self, agent: Callable[..., Any], declared: Signature, prompt: Prompt, offered: Mapping[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         args = self.args if self.args is not None else (prompt if declared.whole else prompt.text,)
         if self.args is None:
             _check_supplied(agent, declared, self.kwargs or {})
-        offered = {"seed": run.seed, "index": run.index, "run": run, "params": params, "endpoint": OPENED}
         return declared.bind(args, self.kwargs or {}, offered)
 
 

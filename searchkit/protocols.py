@@ -92,6 +92,11 @@ class Run(ABC):
     @abstractmethod
     def params(self, params: Params | None) -> None: ...
 
+    @property
+    @abstractmethod
+    def generator(self) -> Generator | None:
+        """The generator that the search was given: what `sample(None, ...)` asks."""
+
     # ---------------------------------------------------------------- concurrency
 
     @abstractmethod

@@ -146,8 +146,16 @@ async def _turn(searches: Searches, bounded: bool, alone: bool) -> AsyncIterator
 
 
 def ongoing() -> Attempt | None:
-    """The attempt in which this is called, if it still goes on; raises `CallError` if it has been stopped."""
+    """The attempt in which this is called, if it still goes on.
+
+    Raises `CallError` if it has been stopped, and `ConfigError` where a search decides what it is answered.
+    """
     attempt = current()
+    if attempt is not None and attempt.steps is not None:
+        raise ConfigError(
+            "an agent under AgentSteps opens a search: it is part of one already, which decides what its model "
+            "answers; give it the function without @search"
+        )
     if attempt is None or not isinstance(attempt.run, Run) or attempt.run.threads.ended == "done":
         return None
     if attempt.run.threads.ended == "stopped" or attempt.loop.is_closed():

@@ -5,12 +5,14 @@ an agent, whichever door it came by, and `received.py`: what its server's answer
 `seeds.py` notices attempts that come out equal. `upstream.py` is where a call goes, `direct.py` the connections by
 which it gets there, and `secrets.py` keeps its keys out of what comes back. The doors: `transports.py` for Python
 frameworks that take an HTTP client, `litellm.py` for litellm, and `endpoint.py`, a URL for everything else, behind
-which the gateway of `searchkit.serving` listens.
+which the gateway of `searchkit.serving` listens; `withheld.py` says what a child process is not told. `once.py` records
+what tools did, and `children.py` ends processes that agents left.
 """
 
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.litellm import litellm_calls
+from searchkit.agents.once import once
 from searchkit.agents.transports import async_client, client
 from searchkit.agents.upstream import Upstream
 
-__all__ = ["Endpoint", "Upstream", "async_client", "client", "litellm_calls"]
+__all__ = ["Endpoint", "Upstream", "async_client", "client", "litellm_calls", "once"]

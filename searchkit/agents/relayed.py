@@ -16,10 +16,11 @@ from searchkit import wire
 from searchkit.agents.exchange import Answer, Ask, Refused, path_of, refused
 from searchkit.agents.received import Terms, completion, embedded, received, said, vectors
 from searchkit.agents.seeds import Kept
+from searchkit.ambient import Attempt, Stepwise
 from searchkit.calls import CallError
 from searchkit.errors import AttemptEnded, BudgetExhausted, JournalError
 from searchkit.protocols import Run
-from searchkit.types import Sample
+from searchkit.types import Prompt, Sample, Usage
 from searchkit.wire import estimates, fields, refusals
 from searchkit.wire.fields import LARGEST
 from searchkit.wire.usage import Price
@@ -43,10 +44,13 @@ class Manner:
         return self.price.usd(prompt, 0, generated) if self.price else 0.0
 
 
-async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
-    """The answer for the agent. Raises what `send` raises, a `CallError`, once the call has been charged."""
+async def relayed(attempt: Attempt, ask: Ask, send: Send, manner: Manner, thread: int | None = None) -> Answer:
+    """The answer for the agent. Raises what `send` raises, a `CallError`, once the call has been charged.
+
+    thread: the one of the agent that waits for it, if that is known.
+    """
     try:
-        return await _answered(run, ask, send, manner)
+        return await _answered(attempt, ask, send, manner, thread)
     except BudgetExhausted as error:
         return refused(path_of(ask), 402, str(error))
     except AttemptEnded as error:
@@ -57,7 +61,7 @@ async def relayed(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         return error.answer
 
 
-async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
+async def _answered(attempt: Attempt, ask: Ask, send: Send, manner: Manner, thread: int | None) -> Answer:
     """What `relayed` gives, as long as the run and the server are willing."""
     path = path_of(ask)
     if ask.method != "POST":
@@ -65,7 +69,7 @@ async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
     if wire.is_batch(path):
         return refused(path, 400, _LATER.format("a batch is"))
     if wire.is_embeddings(path):
-        return await _embedded(run, ask, send, manner)
+        return await _embedded(attempt, ask, send, manner)
     route = wire.route_of(path)
     if route is None or not (wire.is_certain(path) or _names_a_model(ask.body)):
         return await send(ask)
@@ -75,7 +79,9 @@ async def _answered(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         return Answer(error.status, refusals.refusal(route, error))
     if (field := _DEFERRING.get(route)) and request.body.get(field) not in (None, False):
         return refused(path, 400, _LATER.format(f"{field}= is"))
-    return await _completed(run, ask, send, manner, request)
+    if attempt.steps is not None:
+        return await _decided(attempt.steps, request, ask, thread)
+    return await _completed(attempt.run, ask, send, manner, request)
 
 
 async def _completed(run: Run, ask: Ask, send: Send, manner: Manner, request: wire.WireRequest) -> Answer:
@@ -96,16 +102,27 @@ async def _completed(run: Run, ask: Ask, send: Send, manner: Manner, request: wi
     )  # fmt: skip
     if kept:
         run.resource(Kept, Kept).note(run, content, said(request, sample.value))
+    return _told(request, sample.value, path)
+
+
+async def _decided(steps: Stepwise, request: wire.WireRequest, ask: Ask, thread: int | None) -> Answer:
+    """The answer that a search has chosen."""
+    sample, name = await steps.asked(request, ask.url, ask.headers, thread)
+    return _told(request, json.dumps(wire.answer(request, [sample], id=name, created=0)), path_of(ask))
+
+
+def _told(request: wire.WireRequest, whole: str, path: str) -> Answer:
+    """An answer's JSON as the agent wants it: in one piece, or as events."""
     if not request.stream:
-        return Answer(200, sample.value.encode())
+        return Answer(200, whole.encode())
     try:
-        events = wire.events(request.route, json.loads(sample.value), usage=request.include_usage)
+        events = wire.events(request.route, json.loads(whole), usage=request.include_usage)
     except wire.WireError as error:  # a server that answers in one piece where it was asked for a stream
         return refused(path, 502, f"the answer cannot be told as a stream: {error}")
     return Answer(200, b"".join(events), EVENTS)
 
 
-async def _embedded(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
+async def _embedded(attempt: Attempt, ask: Ask, send: Send, manner: Manner) -> Answer:
     """Embeddings: counted as a model call with the tokens that were read."""
     try:
         asked = fields.read_request(ask.body, LARGEST)
@@ -122,7 +139,15 @@ async def _embedded(run: Run, ask: Ask, send: Send, manner: Manner) -> Answer:
         return "vectors"
 
     name = str(asked.get("model", "embeddings"))[:_NAME]
-    sample = await run.relay(name, content, perform, limit=0, describe=described, price=manner.dollars)
+    if attempt.steps is not None:
+        read = Usage(model_calls=1, prompt_tokens=estimates.read(content))
+
+        async def counted(run: Run) -> str:
+            sample = await run.call(name, Prompt.of(content), lambda: perform(run.seed, None), worst=read)
+            return str(sample.value)
+
+        return Answer(200, (await attempt.steps.aside(content, counted)).encode())
+    sample = await attempt.run.relay(name, content, perform, limit=0, describe=described, price=manner.dollars)
     return Answer(200, sample.value.encode())
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import threading
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
@@ -29,6 +30,7 @@ from searchkit.wire.usage import Price
 
 _OF_CONNECTIONS = ("verify", "cert", "trust_env", "http1", "http2", "proxy", "limits")
 _PLAIN: Mapping[str, Any] = MappingProxyType({})  # one object, by which the attempts of a search share connections
+_LOOK = 1.0  # seconds after which a thread that waits looks whether the loop is still there
 _BLOCKING = (
     "a synchronous HTTP client was called by an agent that is a coroutine: the search would stand still; use "
     "searchkit.agents.async_client(), or make the agent a plain def, which runs in a thread"
@@ -107,9 +109,9 @@ def transport(module: ModuleType, manner: Manner, options: Mapping[str, Any]) ->
             ask = _ask(request, request.read())
             if _running() is attempt.loop:
                 return _reply(module, request, refused(ask.url, 400, _BLOCKING))
-            work = _submitted(attempt, _answered(attempt, ask, manner, connections))
+            work = _submitted(attempt, _answered(attempt, ask, manner, connections, threading.get_ident()))
             try:
-                answer = refused(ask.url, 410, GONE) if work is None else work.result()
+                answer = refused(ask.url, 410, GONE) if work is None else _result(work, attempt.loop)
             except concurrent.futures.CancelledError:
                 answer = refused(ask.url, 410, GONE)
             except CallError as error:
@@ -155,9 +157,11 @@ def _ask(request: Any, body: bytes) -> Ask:
     return Ask(request.method, str(request.url), sent_on(headers), body, timeout)
 
 
-async def _answered(attempt: Attempt, ask: Ask, manner: Manner, connections: Mapping[str, Any]) -> Answer:
+async def _answered(
+    attempt: Attempt, ask: Ask, manner: Manner, connections: Mapping[str, Any], thread: int | None = None
+) -> Answer:
     http: Client = attempt.run.resource(connections, lambda: Client(connections))
-    return await relayed(attempt.run, ask, http.send, manner)
+    return await relayed(attempt, ask, http.send, manner, thread)
 
 
 def _submitted(attempt: Attempt, work: Any) -> concurrent.futures.Future[Answer] | None:
@@ -167,6 +171,18 @@ def _submitted(attempt: Attempt, work: Any) -> concurrent.futures.Future[Answer]
     except RuntimeError:  # the loop is closed
         work.close()
         return None
+
+
+def _result(work: concurrent.futures.Future[Answer], loop: asyncio.AbstractEventLoop) -> Answer:
+    """What `work` comes to. A loop that ends just when it is handed over never turns to it."""
+    while True:
+        try:
+            return work.result(timeout=_LOOK)
+        except TimeoutError:
+            if work.done():
+                raise
+            if loop.is_closed():
+                raise concurrent.futures.CancelledError from None
 
 
 async def _elsewhere(attempt: Attempt, ask: Ask, work: Any) -> Answer:

@@ -15,7 +15,7 @@ from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.held import Held
 from searchkit.engine.ledger import Ledger
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.protocols import Run
+from searchkit.protocols import Generator, Run
 from searchkit.trace import Span
 from searchkit.types import Outcome, Params, Role, Stopped, Usage
 
@@ -66,6 +66,10 @@ class Position(Run):
         if self._rng is None:
             self._rng = random.Random(self.key)
         return self._rng
+
+    @property
+    def generator(self) -> Generator | None:
+        return self._search.generator
 
     # ---------------------------------------------------------------- place
 

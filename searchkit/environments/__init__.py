@@ -4,9 +4,13 @@ Read `protocols.py` first: what an environment is, and what it may offer besides
 texts, by lines and by drafts; `world_model.py` has a model predict states. Worlds that are lived in go back by
 `replay.py` or `snapshot.py`, on top of `pool.py`, `live.py` and `episode.py`; `gymnasium.py` is one. `folder.py` and
 `git.py` are files, in copies (`sandbox.py`, `patch.py`). `guarded.py` puts off what cannot be undone, and `function.py`
-makes an environment of one function. `tools/` is a model that calls tools.
+makes an environment of one function. `agents/` makes one of an agent that calls a model by itself, `tools/` of a model
+that calls tools.
 """
 
+from searchkit.environments.agents.state import AgentState, Crashed
+from searchkit.environments.agents.steps import AgentSteps
+from searchkit.environments.agents.tally import AgentTally
 from searchkit.environments.folder import FolderEnvironment
 from searchkit.environments.function import FunctionEnvironment
 from searchkit.environments.git import GitEnvironment
@@ -24,10 +28,14 @@ from searchkit.environments.tools.tool import Tool, irreversible, pure, reversib
 from searchkit.environments.world_model import WorldModel
 
 __all__ = [
+    "AgentState",
+    "AgentSteps",
+    "AgentTally",
     "Anytime",
     "CodeActions",
     "Committing",
     "Completing",
+    "Crashed",
     "Environment",
     "FolderEnvironment",
     "FunctionEnvironment",

@@ -9,7 +9,15 @@ from functools import partial
 from typing import Any, Literal
 
 from searchkit.calls import CallError
-from searchkit.environments.protocols import Anytime, Committing, Environment, Learning, Listing, Proposing
+from searchkit.environments.protocols import (
+    Anytime,
+    Committing,
+    Environment,
+    Instructing,
+    Learning,
+    Listing,
+    Proposing,
+)
 from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch
 from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import label, meant
@@ -71,8 +79,8 @@ class Guarded:
         if self.irreversible == "defer" and getattr(inner, "defers", False):
             raise ConfigError(f"{type(inner).__name__} puts off what is irreversible itself: leave out the guard")
         shown = (
-            (Listing, "actions"), (Proposing, "proposer"), (Anytime, "complete"), (Learning, "judged"),
-            (Committing, "commit"),
+            (Listing, "actions"), (Proposing, "proposer"), (Instructing, "instructed"), (Anytime, "complete"),
+            (Learning, "judged"), (Committing, "commit"),
         )  # fmt: skip
         for protocol, name in shown:  # set on the object, so that it has just the methods that the one inside has
             if isinstance(inner, protocol):
@@ -130,6 +138,11 @@ class Guarded:
         found: Generator = inner.proposer(state.state if self._holds(state) else state)
         return found
 
+    def _instructed(self, state: Any, generator: Generator | None) -> Generator:
+        inner: Any = self.environment
+        found: Generator = inner.instructed(state.state if self._holds(state) else state, generator)
+        return found
+
     def _complete(self, state: Any) -> bool:
         inner: Any = self.environment
         return not self._holds(state) and bool(inner.complete(state))
@@ -164,7 +177,8 @@ class Guarded:
                 again = isinstance(error, BudgetExhausted) or (isinstance(error, CallError) and error.transient)
                 passing = error if again else None
                 return json.dumps({"failed": str(error), "stale": isinstance(error, StaleBranch), "again": again})
-            step = await inner.step(before, state.action, child)
+            act = getattr(inner, "act", inner.step)  # where a step would be taken beside the world, for a search
+            step = await act(before, state.action, child)
             return json.dumps({"observation": step.observation, "reward": step.reward})
 
         while True:

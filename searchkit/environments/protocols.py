@@ -91,6 +91,15 @@ class Proposing(Protocol[R], metaclass=_Optional):
 
 
 @runtime_checkable
+class Instructing(Protocol[R], metaclass=_Optional):
+    """An environment that says how the generator is asked in a state: whose parameters a state decides, say."""
+
+    def instructed(self, state: R, generator: Generator | None) -> Generator:
+        """What proposes in `state`, by means of `generator`; None is that of the search."""
+        ...
+
+
+@runtime_checkable
 class Anytime(Protocol[R], metaclass=_Optional):
     """An environment some of whose states are complete answers although the episode can go on: drafts, workspaces."""
 

@@ -118,7 +118,7 @@ class Work:
         upstream = self._door.upstream
         manner = Manner(upstream.keep_seeds, upstream.price)
         try:
-            return await relayed(self._door.attempt.run, self._ask, self._door.http.send, manner)
+            return await relayed(self._door.attempt, self._ask, self._door.http.send, manner)
         except CallError as error:
             return failed(self._ask, error)
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.environments.protocols import Environment, Listing, Proposing
+from searchkit.environments.protocols import Environment, Instructing, Listing, Proposing
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import identity
@@ -29,7 +29,9 @@ def listed(environment: Environment[Any], state: Any) -> list[Any] | None:
 
 
 def proposer(environment: Environment[Any], generator: Generator | None, state: Any) -> Generator | None:
-    """Who proposes in `state`: the environment's own generator, if it has one, else the strategy's."""
+    """Who proposes in `state`: the environment's own generator, if it has one, else the strategy's, as it is asked."""
+    if isinstance(environment, Instructing):
+        return environment.instructed(state, generator)
     if not isinstance(environment, Proposing):
         return generator
     if generator is not None:

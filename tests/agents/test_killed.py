@@ -25,7 +25,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agent", ["ambient", "by_endpoint"])
+@pytest.mark.parametrize("agent", ["ambient", "by_endpoint", "stepped"])
 def test_killed_at_random_moments_and_started_again(agent: str, server: Server, tmp_path: Path) -> None:
     """From nothing to a kill and to the end: the bytes of a search that nobody killed; no call is made twice."""
     kept = killed_at_random(agent, server, tmp_path, 3, 19)

@@ -12,8 +12,9 @@ import openai
 
 from searchkit import Result, solve
 from searchkit.agents import Endpoint, Upstream, async_client
+from searchkit.environments import AgentSteps
 from searchkit.function import Function
-from searchkit.strategies import BestOfN
+from searchkit.strategies import MCTS, BestOfN
 from searchkit.testing.strategies import LengthScore
 
 MODEL, CALLS, ATTEMPTS = "test-model", 10, 8
@@ -53,8 +54,17 @@ async def fickle(question: str, index: int) -> str:
 AGENTS: dict[str, Callable[..., Any]] = {one.__name__: one for one in (ambient, by_endpoint, fickle)}
 
 
+def stepped(journal: str | None) -> Result[Any]:
+    """A tree search over the decisions of the agent."""
+    world = AgentSteps(Function(ambient, name="stepped"), live=6)
+    strategy = MCTS(LengthScore(), environment=world, iterations=40, in_flight=3)
+    return asyncio.run(solve("what now?", strategy, journal=journal))
+
+
 def searched(agent: str, journal: str | None) -> Result[Any]:
     """Best-of-8 of an agent."""
+    if agent == "stepped":
+        return stepped(journal)
     function = Function(AGENTS[agent], upstream=Upstream(openai_url=WHERE["url"], openai_key="k"))
     return asyncio.run(solve("what now?", BestOfN(ATTEMPTS, LengthScore()), generator=function, journal=journal))
 

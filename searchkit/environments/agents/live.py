@@ -1,0 +1,241 @@
+"""An agent that is running: its model calls wait here until a search has chosen their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from searchkit import wire
+from searchkit.ambient import Attempt
+from searchkit.environments.agents.quiet import waits_alone
+from searchkit.environments.agents.state import AgentState, Pending
+from searchkit.environments.agents.worlds import Worlds
+from searchkit.environments.pool import PATIENCE, digest
+from searchkit.errors import AttemptEnded, ConfigError
+from searchkit.function import Function, is_async
+from searchkit.protocols import Run
+from searchkit.types import Prompt, Sample
+from searchkit.wire.values import WireRequest
+
+GONE = "the search has no more use for this agent"
+SETTLE = 0.05
+"""Seconds without news after which an agent whose threads or processes we cannot look into is taken to wait for us."""
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A model call that has no answer yet. asker: the task or the thread that waits for it, None if unknown."""
+
+    pending: Pending
+    content: str
+    number: int
+    answer: asyncio.Future[Sample[Any]]
+    asker: object
+
+
+class LiveAgent:
+    """One call of an agent's function, from its start until it ends or is closed. at: the mark of the state where it
+    stands, b"" if nobody knows."""
+
+    def __init__(self, function: Function, worlds: Worlds, number: int) -> None:
+        self.number: int = number
+        self.at: bytes = b""
+        self.waiting: dict[bytes, Waiting] = {}
+        self.replies: Mapping[bytes, Sample[Any]] = {}
+        self.asides: dict[bytes, str] = {}
+        self.answered: set[bytes] = set()
+        self.headers: dict[str, Mapping[str, str]] = {}
+        self.replayed: int = 0
+        self._function, self._worlds = function, worlds
+        self._taken: defaultdict[str, set[int]] = defaultdict(set)
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[Sample[Any]] | None = None
+        self._attempt: Attempt | None = None
+        self._mistake: ConfigError | None = None
+        self._thread: int | None = None
+        self._closed = False
+        self._run: Run | None = None
+        self._stepping = asyncio.Event()
+
+    # ---------------------------------------------------------------- asked by the agent
+
+    async def asked(
+        self, request: WireRequest, url: str, headers: Mapping[str, str], thread: int | None
+    ) -> tuple[Sample[Any], str]:
+        self._refuse(request)
+        self.headers[url] = headers
+        content = wire.content(request)
+        number = next(i for i in range(len(self._taken[content]) + 1) if i not in self._taken[content])
+        self._taken[content].add(number)
+        place = digest(content, number)
+        sample = self.replies.get(place)
+        if sample is None:
+            answer: asyncio.Future[Sample[Any]] = asyncio.get_running_loop().create_future()
+            asker = asyncio.current_task() if thread is None else thread
+            self.waiting[place] = Waiting(Pending(place, request, url), content, number, answer, asker)
+            self._news.set()
+            try:
+                sample = await answer
+            except BaseException:
+                self._taken[content].discard(number)
+                raise
+            finally:
+                del self.waiting[place]
+                self._news.set()
+        else:
+            self.replayed += 1
+        self.answered.add(place)
+        return sample, place.hex()[:24]
+
+    def _refuse(self, request: WireRequest) -> None:
+        if self._closed:
+            raise AttemptEnded(GONE)
+        if request.n > 1:
+            self._mistake = ConfigError(
+                f"the agent asks for {request.n} choices at once, and AgentSteps answers with one: let it ask for one"
+            )
+            self._news.set()
+            raise AttemptEnded(str(self._mistake))
+
+    async def aside(self, name: str, perform: Callable[[Run], Awaitable[str]]) -> str:
+        number = len(self._taken[name])
+        self._taken[name].add(number)
+        place = digest("aside", name, number)
+        if place not in self.asides:
+            while self._run is None and not self._closed:  # a strand that went on although another had its turn
+                await self._stepping.wait()
+            if self._closed or self._run is None:
+                raise AttemptEnded(GONE)
+            self.asides[place] = await perform(self._run.child("aside", role="plan"))
+        return self.asides[place]
+
+    # ---------------------------------------------------------------- told by the search
+
+    def start(self, prompt: Prompt, offered: Mapping[str, Any], run: Run) -> None:
+        """Call the agent, in a task of its own."""
+        self._attempt = attempt = Attempt(run, asyncio.get_running_loop(), self)
+        self._task = asyncio.create_task(self._played(attempt, prompt, offered))
+        self._task.add_done_callback(self._ended)
+
+    async def _played(self, attempt: Attempt, prompt: Prompt, offered: Mapping[str, Any]) -> Sample[Any]:
+        given = await self._worlds.open(self._function)
+        function = replace(self._function, kwargs={**(self._function.kwargs or {}), **given})
+        if not is_async(function.fn) and not function.factory:
+            function = replace(function, fn=self._noting(function.fn))
+        return await function.played(attempt, prompt, offered)
+
+    def _noting(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """`fn`, which notes the thread that it runs in."""
+
+        @functools.wraps(fn)
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            self._thread = threading.get_ident()
+            return fn(*args, **kwargs)
+
+        return noting
+
+    def _ended(self, task: asyncio.Task[Sample[Any]]) -> None:
+        if not task.cancelled():
+            task.exception()  # retrieved: of an agent that nobody waits for, nobody wants to know
+        self._news.set()
+
+    def answer(self, place: bytes, sample: Sample[Any]) -> None:
+        """Let the agent go on. The call at `place` must be waiting."""
+        self.waiting[place].answer.set_result(sample)
+
+    def follow(self, replies: Mapping[bytes, Sample[Any]], asides: Mapping[bytes, str]) -> None:
+        """From now on what was answered there before is answered at once."""
+        self.replies = replies
+        self.asides.update(asides)
+        for place, waiting in self.waiting.items():
+            if place in replies and not waiting.answer.done():
+                self.replayed += 1
+                waiting.answer.set_result(replies[place])
+
+    async def settled(self, run: Run, within: float | None = None, at: AgentState | None = None) -> None:
+        """Until the agent waits for nothing but us, has ended, or has got to `at`.
+
+        Raises `TimeoutError` after `within` seconds, and `ConfigError` for what it asks that nobody can answer here.
+        """
+        self._run = run
+        self._stepping.set()
+        try:
+            async with asyncio.timeout(within):
+                await self._until_quiet(at)
+        finally:
+            self._run = None
+            self._stepping.clear()
+        if self._mistake is not None:
+            raise self._mistake
+
+    async def _until_quiet(self, at: AgentState | None) -> None:
+        assert self._task is not None
+        clock, pause = asyncio.get_running_loop().time, 0.0
+        quiet_since = clock()
+        while not self._task.done() and self._mistake is None:
+            open_ones = [one for one in self.waiting.values() if not one.answer.done()]
+            if at is not None and at.pending is not None and self.arrived(at):
+                break
+            if open_ones and (self._quiet(open_ones) or clock() - quiet_since >= SETTLE):
+                break
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause if open_ones else None):
+                    await self._news.wait()
+                quiet_since = clock()
+            pause = min(max(2 * pause, 0.0005), SETTLE / 4)
+
+    def _quiet(self, open_ones: list[Waiting]) -> bool:
+        assert self._task is not None
+        if any(one.asker == self._thread for one in open_ones if self._thread is not None):
+            return True
+        return waits_alone(self._task, {one.asker for one in open_ones if isinstance(one.asker, asyncio.Task)})
+
+    @property
+    def next(self) -> Pending | None:
+        """The call to answer next: of those that wait, the first by what they ask."""
+        open_ones = [one for one in self.waiting.values() if not one.answer.done()]
+        first = min(open_ones, key=lambda one: (one.content, one.number), default=None)
+        return None if first is None else first.pending
+
+    @property
+    def stands(self) -> bool:
+        """Whether it waits for an answer, so that a search can go on with it."""
+        return self.over is None and not self._closed and self.next is not None
+
+    def arrived(self, state: AgentState) -> bool:
+        """Whether it asked all that led to `state`, and now asks what is pending there, or has ended as it did."""
+        if not state.replies.keys() <= self.answered:
+            return False
+        return self.over is not None if state.pending is None else state.pending.place in self.waiting
+
+    @property
+    def over(self) -> asyncio.Task[Sample[Any]] | None:
+        """The agent's own end, once it has come."""
+        return self._task if self._task is not None and self._task.done() else None
+
+    async def close(self) -> None:
+        """End the agent: its calls are refused, its tasks cancelled, its world closed. A thread is told to end, and
+        left alone if it does not."""
+        self._closed = True
+        self._stepping.set()
+        for waiting in self.waiting.values():
+            if not waiting.answer.done():
+                waiting.answer.set_exception(AttemptEnded(GONE))
+        task = self._task
+        if task is not None and not task.done():
+            if is_async(self._function.called or self._function.fn):
+                task.cancel()
+            await asyncio.wait({task}, timeout=PATIENCE)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=PATIENCE)
+            if not task.done() and self._attempt is not None:
+                self._attempt.run.abandon()
+        await self._worlds.close()
