@@ -10,8 +10,11 @@ class AgentTally:
     """What was done to live agents. The same search may need more or fewer replays when calls finish in another order,
     so these counts stand beside the trace, which is the same every time, and not in it.
 
-    - started: agents; evicted: of them, those ended to make room; lost: those that gave up waiting.
-    - steps: answers that led on; continued: of them, those given to an agent that stood there already.
+    - started: agents.
+    - evicted: those of them that were ended to make room.
+    - lost: those that gave up waiting.
+    - steps: answers that led on.
+    - continued: those of them that were given to an agent that stood there already.
     - prepared: agents that were led to a state while the model was thinking there.
     - replayed: answers given once more, to lead an agent where another had been.
     - stale: branches given up because an agent then asked otherwise.
