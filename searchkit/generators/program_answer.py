@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.answers.programs import LONGEST, NO_PROGRAM, is_program, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, is_program, program
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.function import as_generator
@@ -132,7 +132,8 @@ class ProgramAnswer:
         if sample.truncated:
             return sample
         with run.traced("program") as span:
-            answer, trouble = await self._answer(program(sample.text), run)
+            found = await aside(len(sample.text), program, sample.text)
+            answer, trouble = await self._answer(found, run)
             span.text = answer
         if trouble:
             error = CallError(f"a program gave no answer: {trouble}")
@@ -145,7 +146,7 @@ class ProgramAnswer:
         """The answer, and why there is none."""
         if len(text) > LONGEST:
             return "", f"a program of more than {LONGEST:,} characters is not run"
-        if not is_program(text):
+        if not await aside(len(text), is_program, text):
             return "", NO_PROGRAM
         printed = list[str]()
 

@@ -170,7 +170,7 @@ def _said(desk: socket.socket) -> tuple[str, str]:
     desk.settimeout(0.0)
     try:
         lacking, raised = receive(desk, LONGEST_SAID)
-    except (EOFError, OSError, ValueError, TypeError):
+    except (EOFError, OSError, ValueError, TypeError, RecursionError):
         return "", ""
     known = isinstance(lacking, str) and lacking.isidentifier()
     return lacking[:LONGEST_NAME] if known else "", printable(raised) if isinstance(raised, str) else ""
@@ -193,7 +193,7 @@ def _rows(desk: socket.socket, deadline: float) -> tuple[list[Any], str]:
             rows.append(row)
     except TimeoutError:
         return rows, "timeout"
-    except (EOFError, OSError):
+    except (EOFError, OSError, ValueError, RecursionError):
         return rows, "ended"
 
 

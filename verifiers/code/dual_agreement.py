@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit import templates as wording
-from searchkit.answers.programs import LONGEST, NO_PROGRAM, is_program, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, is_program, program
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Generator, Run
 from searchkit.sandbox.levels import Level, check, choose, installed
@@ -121,10 +121,15 @@ class DualAgreement:
         if not tests:
             return [Verdict(feedback=f"there are no tests: {trouble}")] * len(samples)
         names = taken(Suite(tuple(text for text, _ in tests), entry_point=self.entry_point))
-        texts = [None if sample.truncated else program(sample.text, names, self.prompt) for sample in samples]
-        bare = {text for text in texts if text is not None and not is_program(text, self.prompt)}
-        distinct = [text for text in dict.fromkeys(texts) if text is not None and text not in bare]
-        if strange := unknown_names([text for text, _ in tests], distinct, self.prompt, self.entry_point):
+        texts = list[str | None]()
+        for one in samples:
+            texts.append(None if one.truncated else await aside(len(one.text), program, one.text, names, self.prompt))
+        found = [text for text in dict.fromkeys(texts) if text is not None]
+        bare = {text for text in found if not await aside(len(text), is_program, text, self.prompt)}
+        distinct = [text for text in found if text not in bare]
+        size = sum(map(len, distinct)) + sum(len(text) for text, _ in tests)
+        wanted = [text for text, _ in tests]
+        if strange := await aside(size, unknown_names, wanted, distinct, self.prompt, self.entry_point):
             run.fail(VerifierError(strange))
 
         async def passed(text: str, child: Run) -> Passed | str:
@@ -141,9 +146,10 @@ class DualAgreement:
         """The tests, and what is wrong with replies that have none."""
         question = wording.worded(prompt, self.template)
         replies = await run.sample(self.generator, question, self.samples, params=self.params, partial=True)
-        subject = self.entry_point or common_function(program(one.text) for one in samples)
-        found = [assertions(reply.text, self.entry_point, subject) for reply in replies]
-        trouble = without_tests([reply.text for reply in replies], found)
+        size = sum(len(one.text) for one in (*samples, *replies))
+        found, trouble = await aside(
+            size, _read, [one.text for one in replies], [one.text for one in samples], self.entry_point
+        )
         if trouble:
             run.fail(VerifierError(trouble))
         return [(test, "") for tests in found for test in tests], trouble
@@ -176,6 +182,13 @@ class DualAgreement:
     async def _run(self, text: str, test: Test) -> Report:
         case = Case(text, (test[0],), self.prompt, self.entry_point, (test[1],), self.libraries)
         return await POOL.run(choose(self.sandbox), case, self.limits)
+
+
+def _read(replies: list[str], programs: list[str], entry_point: str) -> tuple[list[list[str]], str]:
+    """The tests in each of the replies, and what is wrong with replies that have none."""
+    subject = entry_point or common_function(map(program, programs))
+    found = [assertions(reply, entry_point, subject) for reply in replies]
+    return found, without_tests(replies, found)
 
 
 def _verdicts(passed: Sequence[Passed | str], tests: Counter[Test], strange: str = "") -> list[Verdict]:

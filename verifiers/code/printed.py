@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 
@@ -36,6 +37,6 @@ def within(tolerance: float) -> Checker:
         if _WHOLE.fullmatch(found) and _WHOLE.fullmatch(right):
             return False
         number = float(right)
-        return abs(float(found) - number) <= tolerance * max(1.0, abs(number))  # never for what is infinite
+        return math.isfinite(number) and abs(float(found) - number) <= tolerance * max(1.0, abs(number))
 
     return accept

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
-from searchkit.answers.programs import LONGEST, NO_PROGRAM, goes_on, is_program, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, goes_on, is_program, program
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.sandbox.levels import Level, check, choose, installed
@@ -106,17 +106,13 @@ class UnitTests(Independent):
         if self.suite is None:
             raise VerifierError(UNBOUND)
         suite, names = self.suite, taken(self.suite)
-        begun = suite.prompt or suite.starter
-        texts = (program(sample.text, names, begun, reads=suite.scripts) for sample in samples)
-        return [await self._judge(suite, text) for text in texts]
+        return [await self._judge(suite, await aside(len(one.text), _read, one.text, suite, names)) for one in samples]
 
-    async def _judge(self, suite: Suite, text: str) -> Verdict:
+    async def _judge(self, suite: Suite, text: str | None) -> Verdict:
+        if text is None:
+            return Verdict(passed=False, feedback=NO_PROGRAM, unread=True)
         if len(text) > LONGEST:
             return Verdict(0.0, False, feedback=f"a program of more than {LONGEST:,} characters is not run")
-        if not is_program(text, suite.prompt or suite.starter):
-            return Verdict(passed=False, feedback=NO_PROGRAM, unread=True)
-        if suite.starter and goes_on(suite.starter, text):
-            text = suite.starter + text
         level = choose(self.sandbox)
         try:
             report = await POOL.run(level, self._case(suite, text), self.limits)
@@ -137,3 +133,14 @@ class UnitTests(Independent):
         )  # fmt: skip
         accept = self.checker or (within(self.tolerance) if self.tolerance else None)
         return replace(case, accept=accept) if accept else case
+
+
+def _read(text: str, suite: Suite, names: Collection[str]) -> str | None:
+    """The program in a reply; None where there is none. One that is too long is not looked at."""
+    begun = suite.prompt or suite.starter
+    found = program(text, names, begun, reads=suite.scripts)
+    if len(found) > LONGEST:
+        return found
+    if not is_program(found, begun):
+        return None
+    return suite.starter + found if suite.starter and goes_on(suite.starter, found) else found

@@ -3,9 +3,10 @@
 Read `program.py` first (which of the pieces are the program), then `pieces.py` (blocks and tags), `loose.py` (code in
 prose), `lines.py` (strings and brackets over lines), `mending.py` (repairs), `sessions.py` (Python's prompt),
 `wrapped.py` (JSON), `meant.py` (what is no program), `scope.py` (what a piece defines and needs) and `continuation.py`
-(text that goes on where a prompt ends).
+(text that goes on where a prompt ends). `aside.py` keeps the reading of long texts off the event loop.
 """
 
+from searchkit.answers.programs.aside import aside
 from searchkit.answers.programs.continuation import goes_on
 from searchkit.answers.programs.meant import NO_PROGRAM, is_program
 from searchkit.answers.programs.program import program
@@ -14,6 +15,7 @@ from searchkit.answers.programs.scope import LONGEST
 __all__ = [
     "LONGEST",
     "NO_PROGRAM",
+    "aside",
     "goes_on",
     "is_program",
     "program",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import threading
 
 import pytest
 
-from searchkit import Problem, Prompt
+from searchkit import Problem, Prompt, solve
 from searchkit.answers.programs import program
 from searchkit.engine.run import Run, Search
+from searchkit.generators import ProgramAnswer, Recorded
 from searchkit.sandbox import levels
 from searchkit.sandbox.limits import Limits
+from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.types import Budget, Sample
 from searchkit.verifiers import DualAgreement, UnitTests
 from searchkit.verifiers.code.suite import read
@@ -138,3 +142,32 @@ def test_agreement_reads_the_same_programs():
     assert bare.score == with_usage.score == (2 / 3) ** 0.5
     assert wrong.score < bare.score
     assert B in FAULTS["F037 usage in a block of its own"]
+
+
+def test_long_texts_are_read_beside_the_event_loop(monkeypatch):
+    """The slowest texts of 97,000 characters take a second each."""
+    threads = dict[str, set[int]]()
+
+    def noting(name, read):
+        def note(*args, **kwargs):
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return read(*args, **kwargs)
+
+        return note
+
+    places = ("verifiers.code.unit_tests", "verifiers.code.dual_agreement", "generators.program_answer")
+    for module in (importlib.import_module(f"searchkit.{place}") for place in places):
+        monkeypatch.setattr(module, "program", noting(module.__name__, module.program))
+
+    async def judged(reply):
+        loop = threading.get_ident()
+        threads.clear()
+        model = Recorded({"q": [reply] * 2})
+        for verifier in (UnitTests(("assert f(3) == 9",)), DualAgreement(("assert f(3) == 9",))):
+            await solve("q", BestOfN(2, verifier), generator=model)
+        await solve("q", SelfConsistency(2), generator=ProgramAnswer(model))
+        assert len(threads) == 3
+        return {one == loop for found in threads.values() for one in found}
+
+    assert asyncio.run(judged("```\n" * 24_000 + "def f(x): return x * x")) == {False}
+    assert asyncio.run(judged("def f(x): return x * x")) == {True}

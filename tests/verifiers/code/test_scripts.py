@@ -73,3 +73,12 @@ def test_a_checker_that_leaves_abstains():
     found = verdict(PAIRS, "print(9)", checker=leaves)
     assert found.passed is None
     assert "the checker raised SystemExit: no" in found.feedback
+
+
+def test_a_script_cannot_break_its_verdict_by_what_it_sends():
+    """Brackets nested 3,000 deep, on every descriptor that it has: it printed the wrong number, and fails for that."""
+    text = (
+        "import os, struct\nbody = b'[' * 3000\nfor i in range(3, 30):\n"
+        "    try: os.write(i, struct.pack('>I', len(body)) + body)\n    except OSError: pass\nprint(int(input()) * 2)"
+    )
+    assert passed(PAIRS, text) is False
