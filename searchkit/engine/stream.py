@@ -73,8 +73,11 @@ class Stream(Generic[I, O]):
         return found
 
     def _more(self) -> bool:
-        """Start what may start now; whether there is an outcome to be taken."""
-        start: Callable[..., Any] = begin
+        """Start what may start now; whether there is an outcome to be taken.
+
+        What is started ahead of the outcomes may never be needed, and does not begin before somebody waits.
+        """
+        start: Callable[..., Any] = begin if self._window == 1 or self._window >= self._n else asyncio.create_task
         while len(self._spans) < min(self._n, self._taken + self._window):
             if start is begin and not self._at_once():
                 start = asyncio.create_task  # and so all that follow: they start in order
@@ -127,7 +130,7 @@ class Stream(Generic[I, O]):
         return True
 
     def _at_once(self) -> bool:
-        """Whether an item begins at once, and not in the loop's next turn, which others need from time to time.
+        """Whether an item may begin at once, and not in the loop's next turn, which others need from time to time.
 
         Items inside of items that begin at once do so too, so that all of it happens in the order of the program; but
         not if they are nested so deep that they would end the interpreter's stack.
