@@ -9,6 +9,10 @@ client_wall_ratio             the bare gather over one call, for comparison
 http_calls_per_s              calls of no latency, 64 in flight
 overhead_us_per_sample        10,000 samples of a backend that answers at once, drawn and scored, no journal
 journaled_overhead_us_per_sample   the same with a journal on disk
+sample_cpu_us                 CPU of a sample of best-of-2,000, drawn and scored; with _budget under ceilings that do
+                              not bind, with _journal with a journal on disk (its writer's thread included)
+map_item_cpu_us               CPU of an item of `run.map` that does nothing, of 2,000
+http_cpu_us                   our CPU of a call over loopback HTTP, best-of-64 of no latency, server not included
 import_ms                     `import searchkit` in a fresh interpreter
 
 Figures are medians of repeats on warm connections. The server runs in a process of its own.
@@ -18,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import multiprocessing
 import statistics
@@ -26,15 +31,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from searchkit import Model, Params, solve
+from searchkit import Budget, Model, Params, Prompt, Sample, Strategy, solve
 from searchkit.generators import OpenAI, Simulated
+from searchkit.protocols import Run
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.verifiers import Predicate
 
 LATENCY, N = 0.1, 64
+ROOMY = Budget(generations=10**6, verifications=10**6, generated_tokens=10**8)
 
 
 def nothing(value: str) -> float:
@@ -109,6 +118,62 @@ async def overhead(samples: int, repeats: int, journal: bool) -> float:
     return 1e6 * statistics.median(walls) / samples
 
 
+def cpu_us(search: Callable[..., int], repeats: int, *, journal: bool = False) -> float:
+    """Microseconds of this process's CPU for each of what `search` says it came to."""
+    sampled(10)  # what is imported and cached once
+    seconds, made = 0.0, 0
+    for _ in range(max(1, repeats)):
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"journal": Path(folder) / "run.db"} if journal else {}
+            gc.collect()
+            began = time.process_time()
+            made += search(**options)
+            seconds += time.process_time() - began
+    return 1e6 * seconds / made
+
+
+def sampled(n: int, **options: Any) -> int:
+    model = Model(Simulated.coin(0.5), Params(max_tokens=16))
+    return len(asyncio.run(solve("q", BestOfN(n, Predicate(nothing)), generator=model, **options)).candidates)
+
+
+def mapped(n: int) -> int:
+    async def idle(item: int, run: Run) -> int:
+        return item
+
+    @dataclass(frozen=True)
+    class Map(Strategy):
+        async def search(self, prompt: Prompt, run: Run) -> Sample[str]:
+            return Sample(str(len(await run.map(idle, range(n)))))
+
+    return int(asyncio.run(solve("q", Map())).answer)
+
+
+def over_http() -> float:
+    async def calls(url: str, times: int) -> float:
+        model = Model(OpenAI(url, "test-model"), Params(max_tokens=16))
+        strategy = BestOfN(N, Predicate(nothing))
+        await solve("q", strategy, generator=model)  # warm connections
+        began = time.process_time()
+        for _ in range(times):
+            await solve("q", strategy, generator=model)
+        return 1e6 * (time.process_time() - began) / (times * N)
+
+    with Served(0.0) as url:
+        return asyncio.run(calls(url, 8))
+
+
+def costs() -> dict[str, Callable[[], float]]:
+    """What a sample, an item and a call cost, by name."""
+    return {
+        "sample_cpu_us": partial(cpu_us, partial(sampled, 2000), 4),
+        "sample_budget_cpu_us": partial(cpu_us, partial(sampled, 2000, budget=ROOMY), 4),
+        "sample_journal_cpu_us": partial(cpu_us, partial(sampled, 2000), 4, journal=True),
+        "map_item_cpu_us": partial(cpu_us, partial(mapped, 2000), 8),
+        "http_cpu_us": over_http,
+    }
+
+
 def import_ms(repeats: int) -> float:
     code = "import time; t = time.perf_counter(); import searchkit; print(1e3 * (time.perf_counter() - t))"
     runs = [
@@ -154,13 +219,22 @@ def measure(quick: bool) -> dict[str, float]:
     return figures | {"import_ms": import_ms(repeats)}
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def printed(
+    doc: str | None, measure: Callable[[bool], dict[str, float]], costs: dict[str, Callable[[], float]]
+) -> None:
+    """The command line of this script and of `tree.py`."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
+    parser.add_argument("--cpu", nargs="?", const="", metavar="PART", help="CPU and bytes alone; whose names have PART")
     options = parser.parse_args()
-    figures = measure(options.quick)
+    figures = measure(options.quick) if options.cpu is None else {}
+    figures |= {name: cost() for name, cost in costs.items() if (options.cpu or "") in name}
     if options.json:
-        print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+        print(json.dumps({name: round(figure, 4) for name, figure in figures.items()}))
     else:
-        print("\n".join(f"{name:<34} {value:10.3f}" for name, value in figures.items()))
+        print("\n".join(f"{name:<36} {figure:10.3f}" for name, figure in figures.items()))
+
+
+if __name__ == "__main__":
+    printed(__doc__, measure, costs())

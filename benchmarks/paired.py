@@ -1,10 +1,11 @@
 """Two checkouts side by side: each figure of a benchmark in pairs, old and new in turn, and the ratio pair by pair.
 
-    python benchmarks/paired.py --old CHECKOUT engine tree [--runs 9] [--json]
+    python benchmarks/paired.py --old CHECKOUT engine tree [--runs 9] [--json] [--cpu [PART]]
 
-Each checkout runs its own `benchmarks/NAME.py --json`. A ratio above 1 says that the new one is worse by so much,
-whichever way a figure counts: rates and efficiencies are turned around. The interval is a 95 % bootstrap of the median
-of the ratios. The first pair warms up and does not count.
+Each checkout runs its own `benchmarks/NAME.py --json`. With `--cpu` both run that of the new one, and only its figures
+of CPU and memory whose names have PART, so that an old checkout need not have them. A ratio above 1 says that the new
+one is worse by so much, whichever way a figure counts: rates and efficiencies are turned around. The interval is a 95 %
+bootstrap of the median of the ratios. The first pair warms up and does not count.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ HERE = Path(__file__).resolve().parents[1]
 HIGHER_IS_BETTER = ("_per_s", "efficiency")
 
 
-def figures(checkout: Path, name: str) -> dict[str, float]:
-    """What the benchmark of `checkout` prints. Run elsewhere, so that nothing but the path says which source it is."""
-    script, env = checkout / "benchmarks" / f"{name}.py", os.environ | {"PYTHONPATH": str(checkout)}
+def figures(checkout: Path, scripts: Path, name: str, options: list[str]) -> dict[str, float]:
+    """What a benchmark of `scripts` prints for `checkout`. Run elsewhere, so that the path alone says which source."""
+    script, env = scripts / "benchmarks" / f"{name}.py", os.environ | {"PYTHONPATH": str(checkout)}
+    command = [sys.executable, str(script), "--json", *options]
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, str(script), "--json"], env=env, cwd=folder, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -54,13 +54,18 @@ def main() -> None:
     parser.add_argument("--new", type=Path, default=HERE, help="by default the one that this script is in")
     parser.add_argument("--runs", type=int, default=9, help="pairs that count")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--cpu", nargs="?", const="", metavar="PART", help="figures of CPU and memory alone")
     options = parser.parse_args()
+    cpu = [] if options.cpu is None else ["--cpu", options.cpu]
     pairs = defaultdict[str, list[tuple[float, float]]](list)
     for name in options.benchmarks:
         for run in range(options.runs + 1):
             print(f"{name}: pair {run} of {options.runs}", file=sys.stderr)
             order = (options.old, options.new) if run % 2 else (options.new, options.old)
-            first, second = (figures(checkout.resolve(), name) for checkout in order)
+            first, second = (
+                figures(checkout.resolve(), (options.new if cpu else checkout).resolve(), name, cpu)
+                for checkout in order
+            )
             old, new = (first, second) if run % 2 else (second, first)
             for figure in old.keys() & new.keys() if run else ():
                 pairs[figure].append((old[figure], new[figure]))

@@ -9,24 +9,29 @@ mcts_parallel_efficiency_http  as the first, over loopback HTTP
 search_us_per_node             UCT select, expand and back up, branching 4, 20,000 nodes, nothing else
 search_us_per_node_end_to_end  a whole MCTS over a backend that answers at once, drawing and scoring included
 bytes_per_node                 memory of a tree of 100,000 nodes, without texts and states
+SEARCH_N_cpu_us                CPU a node of a whole search of N nodes over a backend that answers at once: mcts and
+                               best_first (4 children an expansion), ab_mcts; with _16 16 in flight, with _budget under
+                               ceilings that do not bind, with _journal with a journal on disk
+mcts_20000_bytes               what the result of such a search keeps in memory, a node
+beam_step_cpu_us               CPU a step of a beam search, 64 steps a round, drawn and scored
 cached_prefix_ratio            embedded beam search: prompt tokens computed over prompt tokens sent
 beam_seconds, beam_seconds_uncached   its wall time with the prefix cache and without
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
+import gc
 import math
 import random
 import time
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from engine import Served
+from engine import ROOMY, Served, cpu_us, printed
 
 from searchkit import Model, Params, solve
 from searchkit.calls import Request
@@ -36,12 +41,14 @@ from searchkit.lab.checker import CHECKER, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.lab.environment import CountdownSteps
 from searchkit.protocols import Backend
-from searchkit.strategies import MCTS, UCT, BeamSearch
+from searchkit.strategies import ABMCTS, MCTS, UCT, BeamSearch, BestFirst
+from searchkit.strategy import Strategy
 from searchkit.tree import Tree
 from searchkit.types import Sample, Usage
 from searchkit.verifiers import Predicate
 
 ROUNDS, EXPANSIONS, IN_FLIGHT, LATENCY = 6, 64, 16, 0.1
+LIMITED = Params(max_tokens=16)
 
 
 def value(text: str) -> float:
@@ -117,6 +124,48 @@ def bookkeeping(nodes: int = 20_000) -> float:
     return 1e6 * (time.perf_counter() - began) / len(tree)
 
 
+# Each grows a tree of so many nodes, but for its last expansion.
+SEARCHES: dict[str, Callable[[int], Strategy]] = {
+    "mcts": lambda nodes: mcts(nodes // 4, 1),
+    "best_first": lambda nodes: BestFirst(Predicate(value), environment=TextSteps("/"), iterations=nodes // 4, width=4),
+    "ab_mcts": lambda nodes: ABMCTS(Predicate(value), environment=TextSteps("/"), iterations=nodes),
+}
+
+
+def searched(strategy: Strategy, **options: Any) -> int:
+    """Search once; how many nodes there are then."""
+    result = asyncio.run(solve("q", strategy, generator=Model(Four(), LIMITED), **options))
+    assert result.tree is not None
+    return len(result.tree)
+
+
+def kept(nodes: int = 20_000) -> float:
+    """Bytes a node of what a search returns."""
+    asyncio.run(solve("q", mcts(10, 1), generator=Model(Four(), LIMITED)))  # what is imported and cached once
+    tracemalloc.start()
+    result = asyncio.run(solve("q", SEARCHES["mcts"](nodes), generator=Model(Four(), LIMITED)))
+    gc.collect()
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert result.tree is not None
+    return used / len(result.tree)
+
+
+def costs() -> dict[str, Callable[[], float]]:
+    """What a node and a step cost, by name."""
+    found: dict[str, Callable[[], float]] = {}
+    for name, make in SEARCHES.items():
+        for nodes in (400, 20_000):
+            found[f"{name}_{nodes}_cpu_us"] = partial(cpu_us, partial(searched, make(nodes)), 10_000 // nodes)
+        found[f"{name}_400_budget_cpu_us"] = partial(cpu_us, partial(searched, make(400), budget=ROOMY), 25)
+        found[f"{name}_400_journal_cpu_us"] = partial(cpu_us, partial(searched, make(400)), 10, journal=True)
+    found["mcts_400_16_cpu_us"] = partial(cpu_us, partial(searched, mcts(100, 16)), 25)
+    beam = BeamSearch(64, 4, Predicate(value), environment=TextSteps("/"), rounds=10)
+    found["beam_step_cpu_us"] = partial(cpu_us, partial(searched, beam), 10)
+    found["mcts_20000_bytes"] = kept
+    return found
+
+
 def end_to_end(nodes: int = 4_000) -> float:
     began = time.perf_counter()
     result = asyncio.run(solve("q", mcts(nodes // 4, 1), generator=Model(Four())))
@@ -166,12 +215,4 @@ def measure(quick: bool) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="fewer repeats")
-    options = parser.parse_args()
-    figures = measure(options.quick)
-    if options.json:
-        print(json.dumps({name: round(figure, 4) for name, figure in figures.items()}))
-    else:
-        print("\n".join(f"{name:<36} {figure:10.3f}" for name, figure in figures.items()))
+    printed(__doc__, measure, costs())

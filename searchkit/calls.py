@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from searchkit.errors import SearchkitError
+from searchkit.quick import quick
 from searchkit.types import Params, Prompt, Usage
 
 
@@ -50,6 +51,7 @@ def _ignore(_: bool) -> None:
     pass
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request is one sample. `seed` and `index` make it different from its siblings.

@@ -317,6 +317,8 @@ def check_prompt(who: str, prompt: Any) -> None:
 
 def check_samples(who: str, samples: Any) -> None:
     """Raises `ConfigError` unless `samples` is a sequence of samples."""
+    if type(samples) is list and len(samples) == 1 and type(samples[0]) is Sample:  # by far the most
+        return
     if not isinstance(samples, (list, tuple)):
         kind = type(samples).__name__
         if isinstance(samples, Sample):

@@ -22,6 +22,8 @@ _BRACKET = re.compile(r"[\[\]{}]")
 
 def identity(action: Sample[Any]) -> Hashable:
     """What makes an action that action: its text, why it ended, and its calls by name and arguments, never by id."""
+    if action.message is None and type(action.value) is str:  # by far the most where steps are short
+        return action.value, action.stop_reason, action.finish, ()
     return _said(action), action.stop_reason, action.finish, called(action)
 
 
@@ -33,6 +35,8 @@ def called(action: Sample[Any]) -> tuple[tuple[str, str], ...]:
 
 def label(action: Sample[Any]) -> str:
     """What an action is called in a tree: its text; where it says nothing but calls tools, the calls in one line."""
+    if action.message is None and type(action.value) is str:
+        return action.value
     calls, said = calls_of(action), _said(action)
     return written(calls) if calls and not said.strip() else said
 

@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from time import perf_counter
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
+from searchkit.tally import Tally
 from searchkit.types import Role, Usage
 
 Status = Literal["open", "ok", "error", "cancelled"]
 NO_USAGE = Usage()
+T = TypeVar("T")
+
+
+_STORED = (
+    "after", "began", "ended", "error", "index", "kind", "name", "place", "replayed", "role", "status", "text",
+    "waiting",
+)  # fmt: skip
+
+
+class _Rare(Generic[T]):
+    """A field that few spans have: kept in a dictionary, and that only where the field is not `default`."""
+
+    def __init__(self, default: T) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, span: Span, owner: type | None = None) -> T:
+        return self._default if span._rare is None else span._rare.get(self._name, self._default)
+
+    def __set__(self, span: Span, value: T) -> None:
+        if span._rare is None and value == self._default:
+            return
+        if span._rare is None:
+            span._rare = {}
+        span._rare[self._name] = value
 
 
 class Span:
@@ -25,38 +53,50 @@ class Span:
     what it asked, and how often that was asked before; "" of all others. replayed: taken from a journal or cache.
     after: how many outcomes of its group had been taken when an item began, which may depend on them. began, ended:
     seconds on `time.perf_counter`.
+
+    A tree search makes eight for every node, so that they are small: 120 bytes and the two times.
     """
 
     __slots__ = (
-        "after", "began", "children", "ended", "error", "index", "kind", "name", "place", "replayed", "retried",
-        "role", "status", "text", "usage", "waiting",
+        "_rare", "began", "children", "ended", "index", "kind", "name", "role", "status", "text", "usage",
     )  # fmt: skip
+    after = _Rare(0)
+    error = _Rare("")
+    place = _Rare("")
+    replayed = _Rare(False)
+    retried = _Rare(NO_USAGE)
+    waiting = _Rare(False)
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
         self.name: str = name
         self.kind: str = kind
         self.index: int = index
-        self.after: int = 0
         self.role: Role = role
-        self.children: list[Span] = []
+        self.children: Sequence[Span] = ()
         self.usage: Usage = NO_USAGE
-        self.retried: Usage = NO_USAGE
-        self.waiting: bool = False
         self.status: Status = "open"
-        self.error: str = ""
         self.text: str = ""
-        self.place: str = ""
-        self.replayed: bool = False
-        self.began: float = time.perf_counter()
+        self.began: float = perf_counter()
         self.ended: float = 0.0
+        self._rare: dict[str, Any] | None = None
 
     def add(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> Span:
         child = Span(name, kind, index, role)
-        self.children.append(child)
+        if self.children:
+            self.adopt(child)
+        else:
+            self.children = [child]
         return child
 
+    def adopt(self, child: Span) -> None:
+        """Make `child` the last of this span's children."""
+        if isinstance(self.children, list):
+            self.children.append(child)
+        else:
+            self.children = [*self.children, child]
+
     def end(self, status: Status, error: BaseException | None = None) -> None:
-        self.status, self.ended = status, time.perf_counter()
+        self.status, self.ended = status, perf_counter()
         if error is not None:
             self.error = f"{type(error).__name__}: {error}"
 
@@ -79,7 +119,15 @@ class Span:
 
     def total(self) -> Usage:
         """Usage of this span and everything below it."""
-        return sum((s.usage + s.retried for s in self.walk()), NO_USAGE)
+        if not self.children and self._rare is None:
+            return self.usage
+        tally, stack = Tally(), [self]
+        while stack:
+            span = stack.pop()
+            if span.usage is not NO_USAGE or span._rare is not None:
+                tally.add(span.usage + span.retried if span._rare is not None else span.usage)
+            stack += reversed(span.children)
+        return tally.usage
 
     def sequential_tokens(self) -> int:
         """Generated tokens on the longest chain of calls that waited for one another: the critical path.
@@ -89,7 +137,8 @@ class Span:
         """
         best: dict[int, int] = {}
         for span in reversed(list(self.walk())):  # children before parents
-            best[id(span)] = span.usage.generated_tokens + span.chained([best[id(c)] for c in span.children])
+            below = span.chained([best.pop(id(c)) for c in span.children]) if span.children else 0
+            best[id(span)] = span.usage.generated_tokens + below
         return best[id(self)]
 
     def chained(self, lengths: Sequence[int]) -> int:
@@ -125,7 +174,7 @@ class Span:
 
     def dumped(self) -> dict[str, Any]:
         """The whole trace with times, in values of JSON; `load` makes an equal one."""
-        stored = {name: getattr(self, name) for name in self.__slots__ if name not in ("children", "usage", "retried")}
+        stored = {name: getattr(self, name) for name in _STORED}
         usages = {name: asdict(getattr(self, name)) for name in ("usage", "retried")}
         return {**stored, **usages, "children": [c.dumped() for c in self.children]}
 
@@ -137,7 +186,7 @@ class Span:
     def load(cls, stored: Mapping[str, Any]) -> Span:
         """What `dumped` made."""
         span = cls(stored["name"], stored["kind"], stored["index"], stored["role"])
-        for name in ("after", "status", "error", "text", "place", "replayed", "waiting", "began", "ended"):
+        for name in _STORED:
             setattr(span, name, stored[name])
         span.usage, span.retried = Usage(**stored["usage"]), Usage(**stored["retried"])
         span.children = [cls.load(c) for c in stored["children"]]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from searchkit import message_dicts
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_count, is_number, is_whole, told
+from searchkit.quick import quick
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -21,6 +22,7 @@ Role = Literal["generate", "verify", "plan"]
 Stopped = Literal["done", "threshold", "budget", "deadline", "cancelled", "error"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Text:
     """Text inside a message."""
@@ -44,6 +46,7 @@ class ToolCall:
     arguments: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation. `reasoning` is what a server returned beside the visible text."""
@@ -73,6 +76,8 @@ class Message:
 
     @property
     def text(self) -> str:
+        if len(self.parts) == 1 and isinstance(self.parts[0], Text):  # by far the most
+            return self.parts[0].text
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
@@ -80,6 +85,7 @@ def _says(part: Text | Image) -> bool:
     return isinstance(part, Image) or bool(part.text.strip())
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a generator sees: a conversation, and optionally the beginning of the assistant turn that it continues.
@@ -124,7 +130,7 @@ class Prompt:
     @property
     def text(self) -> str:
         """All visible text of the messages, one message a line group; for people and for simple verifiers."""
-        return "\n".join(m.text for m in self.messages)
+        return "\n".join([m.text for m in self.messages])
 
     def continued(self, text: str) -> Prompt:
         """The same prompt with `text` added to the assistant turn that is to be continued."""
@@ -239,6 +245,7 @@ class Params:
             raise ConfigError(f"floor must be a ConfidenceFloor(window, bar), got {told(self.floor)}")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What was consumed. Sums add every field but `longest_context`, of which the greater counts.
@@ -296,6 +303,7 @@ class Usage:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StepSpan:
     """A step of a sample's text: characters [start, end)."""
@@ -304,6 +312,7 @@ class StepSpan:
     end: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Token:
     """A sampled token with its log-probability (natural log, of the distribution before temperature) and rivals."""
@@ -313,6 +322,7 @@ class Token:
     top: tuple[tuple[str, float], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sample(Generic[T_co]):
     """What a generator produced: a text, or whatever an agent returned.
@@ -354,6 +364,7 @@ class Sample(Generic[T_co]):
         return self.finish == "length"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A verifier's opinion of one sample. A verdict with no score, not passed or failed, and without steps abstains.
@@ -379,6 +390,7 @@ class Verdict:
         return self.step_scores[-1] if self.step_scores else None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A sample with its verdict; an abstaining one if it was never verified.
@@ -396,6 +408,7 @@ class Scored:
         return self.verdict.value
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transition(Generic[S]):
     """What an action led to: the next state, what was seen, and whether the episode is over.
@@ -418,6 +431,7 @@ class Choice:
     score: float | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):
     """The result of one item of `Run.map`: a value, or the error that ended it. Failures are data, not exceptions."""

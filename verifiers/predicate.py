@@ -89,6 +89,9 @@ class Predicate(Independent):
         return self._verdict(judgement)
 
     def _verdict(self, judgement: Any) -> Verdict:
+        low, high = self.range
+        if type(judgement) is float and low <= judgement <= high:  # by far the most
+            return Verdict(judgement)
         if type(judgement).__module__ == "numpy" and getattr(judgement, "ndim", None) == 0:
             judgement = judgement.item()
         if isinstance(judgement, bool):
@@ -99,7 +102,6 @@ class Predicate(Independent):
                 f"the predicate {self._label} returned {judgement!r:.80}: return True, False, a number, or a Verdict "
                 "(Verdict() abstains)"
             )
-        low, high = self.range
         for score in (*([] if verdict.score is None else [verdict.score]), *(verdict.step_scores or ())):
             if math.isnan(score):
                 raise VerifierError(f"the predicate {self._label} returned NaN: return Verdict() to abstain")

@@ -70,6 +70,11 @@ def _search_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1")
     command.add_argument("--model", help="the server's name of it; embedded: countdown (default), arithmetic")
     command.add_argument("--route", choices=("chat", "completions"), default="chat", help="of a server (default: chat)")
+    command.add_argument(
+        "--coalesce",
+        action="store_true",
+        help="ask a server that can for several samples in one call, which share a seed",
+    )
     command.add_argument("--strategy", default="best-of-n", help="by name (default: best-of-n)")
     example = "a parameter of the strategy, such as n=16, stop=BetaStopping(0.9) or key=boxed; repeatable"
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)

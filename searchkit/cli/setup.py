@@ -28,6 +28,8 @@ def generator(options: argparse.Namespace) -> Model:
         from searchkit.generators.embedded.backend import Embedded
         from searchkit.generators.embedded.checkpoint import shipped
 
+        if options.coalesce:
+            raise ConfigError("only a server can draw several samples in one call: leave out --coalesce")
         if _task(options) not in TASKS:
             raise ConfigError(f"the embedded models are {' and '.join(TASKS)}, got --model {options.model}")
         return Model(Embedded(shipped(_task(options))), params(options))
@@ -36,10 +38,12 @@ def generator(options: argparse.Namespace) -> Model:
     if not options.model:
         raise ConfigError("a server serves models by name: add --model NAME")
     from searchkit.generators.openai.backend import OpenAI
+    from searchkit.generators.wrappers.coalescing import Coalescing
     from searchkit.generators.wrappers.limited import Limited
     from searchkit.generators.wrappers.retrying import Retrying
 
-    return Model(Retrying(Limited(OpenAI(options.backend, options.model, route=options.route))), params(options))
+    limited = Limited(OpenAI(options.backend, options.model, route=options.route))
+    return Model(Retrying(Coalescing(limited) if options.coalesce else limited), params(options))
 
 
 def _task(options: argparse.Namespace) -> str:

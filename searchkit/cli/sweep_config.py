@@ -24,7 +24,7 @@ TOP = {
     "budgets": list,
 }  # fmt: skip
 SAMPLING = {"temperature": (int, float), "top_p": (int, float), "max_tokens": int}
-MODEL = {"backend": (str, list), "model": str, "route": str, **SAMPLING}
+MODEL = {"backend": (str, list), "model": str, "route": str, "coalesce": bool, **SAMPLING}
 NAMED = ("embedded", "simulated")
 SIMULATED = {"answers": dict, "tokens": int, "latency": (int, float), "jitter": (int, float), "failures": (int, float)}
 TRUTH = 'it takes a verifier that passes or fails: "Exact", "MathEqual(number)", a task, or your own "module:function"'
@@ -86,7 +86,13 @@ def _model(table: Table) -> tuple[argparse.Namespace, list[Any]]:
     urls: Sequence[str] = backend if isinstance(backend, list) else [backend]
     sampling = {"temperature": 1.0, "top_p": 1.0, "max_tokens": None} | {k: table[k] for k in SAMPLING if k in table}
     each = [
-        argparse.Namespace(backend=url, model=table.get("model"), route=table.get("route", "chat"), **sampling)
+        argparse.Namespace(
+            backend=url,
+            model=table.get("model"),
+            route=table.get("route", "chat"),
+            coalesce=table.get("coalesce", False),
+            **sampling,
+        )
         for url in urls
     ]
     if not each:

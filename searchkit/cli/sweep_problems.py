@@ -12,7 +12,14 @@ from searchkit.types import Problem
 
 PROBLEMS = {"task": str, "split": str, "file": str, "count": int, "id": str, "prompt": str, "reference": str}
 SPLITS = ("train", "dev", "test")
-_TOML = {str: "a text", int: "a whole number", float: "a number", list: "a list", dict: "a table"}
+_TOML = {
+    bool: "true or false",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}
 
 
 def check(table: Any, allowed: Mapping[str, Any], where: str, needed: Iterable[str] = ()) -> None:
@@ -23,7 +30,7 @@ def check(table: Any, allowed: Mapping[str, Any], where: str, needed: Iterable[s
         if key not in allowed:
             raise ConfigError(f"unknown key {where + key!r}{names.meant(key, allowed)}")
         kinds = allowed[key] if isinstance(allowed[key], tuple) else (allowed[key],)
-        if not isinstance(value, kinds) or isinstance(value, bool):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             wanted = " or ".join(_TOML[kind] for kind in kinds)
             raise ConfigError(f"{where}{key} must be {wanted}, got {value!r:.80}")
     for key in needed:

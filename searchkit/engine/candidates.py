@@ -7,17 +7,17 @@ import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from searchkit import codec
 from searchkit.engine.journal import Journal
 from searchkit.errors import VerifierError
 from searchkit.protocols import Generator, Verifier
+from searchkit.tally import Tally
 from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Params, Problem, Prompt, Scored, Stopped, Usage
-
-NO_USAGE = Usage()
 
 
 @dataclass(eq=False)
@@ -25,9 +25,10 @@ class Search:
     """What all runs of one search share.
 
     outer: the search in one of whose calls this one was opened, if it was. mistakes: verifications that returned no
-    verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had. seen: the
-    agents one of whose attempts ended by itself and made calls that were counted. silent: agents and the spans of their
-    attempts that failed or were cancelled before any.
+    verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had. turned:
+    when items last started in the loop's next turn, on `time.perf_counter`; beginning: those that are being begun now,
+    one inside of the other. seen: the agents one of whose attempts ended by itself and made calls that were counted.
+    silent: agents and the spans of their attempts that failed or were cancelled before any.
     """
 
     problem: Problem
@@ -36,11 +37,13 @@ class Search:
     listen: Callable[[Span], None] | None = None
     watch: Callable[[Tree], None] | None = None
     outer: Search | None = None
-    usage: Usage = NO_USAGE
-    paid: Usage = NO_USAGE
+    charged: Tally = field(default_factory=Tally)
+    consumed: Tally = field(default_factory=Tally)
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
     mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
+    turned: float = 0.0
+    beginning: int = 0
     diverged: list[tuple[int, ...]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     silent: list[tuple[str, Span]] = field(default_factory=list)
@@ -53,9 +56,9 @@ class Search:
         """Add to the totals, here and in the searches around this one."""
         search: Search | None = self
         while search is not None:
-            search.usage += actual
+            search.charged.add(actual)
             if paid:
-                search.paid += actual
+                search.consumed.add(actual)
             search = search.outer
 
     def count_silent(self) -> None:
@@ -68,6 +71,16 @@ class Search:
                 span.usage = replace(span.usage, model_calls=span.usage.model_calls - 1)
                 self.charge(Usage(model_calls=-1), paid=True)
         self.silent.clear()
+
+    @property
+    def usage(self) -> Usage:
+        """All that was charged so far."""
+        return self.charged.usage
+
+    @property
+    def paid(self) -> Usage:
+        """What of it this process consumed itself."""
+        return self.consumed.usage
 
     @property
     def depth(self) -> int:
@@ -97,17 +110,29 @@ async def _close(opened: Any) -> None:
 
 @dataclass(eq=False)
 class Frame:
-    """The candidates of one strategy, in program order, and why it stopped early if it did."""
+    """The candidates of one strategy, in program order, and why it stopped early if it did.
 
-    seen: dict[int, tuple[tuple[int, ...], Scored]] = field(default_factory=dict)
+    seen: by the sample, the first and the last place in program order where it was offered, whichever of several items
+    came to it first, and what was said of it at the last one.
+    """
+
+    seen: dict[int, tuple[tuple[int, ...], tuple[int, ...], Scored]] = field(default_factory=dict)
     stopped: Stopped = "done"
     order: tuple[int, ...] = ()
     inner: list[Frame] = field(default_factory=list)
     tree: Tree | None = None
 
     def offer(self, order: tuple[int, ...], scored: Scored) -> None:
-        place, _ = self.seen.get(id(scored.sample), (order, scored))
-        self.seen[id(scored.sample)] = place, scored
+        known = self.seen.get(id(scored.sample))
+        if known is None:
+            self.seen[id(scored.sample)] = order, order, scored
+        else:
+            first, last, before = known
+            if order < first[: len(order)]:  # not only above it
+                first = order
+            if order >= last[: len(order)]:
+                last, before = order, scored
+            self.seen[id(scored.sample)] = first, last, before
 
     def forget(self, beyond: Callable[[tuple[int, ...]], bool]) -> None:
         """Drop what was found at places that are `beyond` what the strategy took."""
@@ -115,7 +140,7 @@ class Frame:
         self.inner = [frame for frame in self.inner if not beyond(frame.order)]
 
     def candidates(self) -> tuple[Scored, ...]:
-        return tuple(scored for _, scored in sorted(self.seen.values(), key=lambda entry: entry[0]))
+        return tuple([scored for _, _, scored in sorted(self.seen.values(), key=itemgetter(0))])
 
     def best(self) -> Scored | None:
         """The best so far: highest score, then first; without scores the first that is complete, else the first."""

@@ -16,12 +16,11 @@ from searchkit.engine.keys import shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, cost_of
 from searchkit.engine.position import Position
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError
-from searchkit.trace import Span
+from searchkit.trace import NO_USAGE, Span
 from searchkit.types import Params, Prompt, Role, Sample, Usage
 from searchkit.wire import estimates
 
 T = TypeVar("T")
-NO_USAGE = Usage()
 
 
 class Metered(Position):
@@ -42,7 +41,8 @@ class Metered(Position):
         journal, around = self._search.journal, self._around
         if around is not None:
             around.inside.append((span, held))
-        await self._hold(span, held.worst)
+        if self._limited:
+            await self._hold(span, held.worst)
         actual, stored = None, None
         try:
             stored = journal.get(key) if journal is not None and key is not None else None
@@ -52,8 +52,7 @@ class Metered(Position):
                 actual = self._actual(sample.usage, held.worst)
                 self._charge_retries(span, retried, paid=False)
             else:
-                async with self.until_deadline():
-                    sample = await perform()
+                sample = await (perform() if self.deadline is None else self._timely(perform()))
                 actual = self._actual(sample.usage, held.worst)
                 if journal is not None and key is not None and held.storable:
                     await journal.put(key, codec.dump_row(sample, span.retried, value_codec, held.stored()))
@@ -68,7 +67,8 @@ class Metered(Position):
             span.fail(error)
             self._settle(span, held.worst, actual, paid=stored is None)
             raise
-        span.replayed = sample.origin != "model"
+        if sample.origin != "model":
+            span.replayed = True
         span.end("ok")
         self._settle(span, held.worst, actual, paid=sample.origin == "model")
         return sample
@@ -84,7 +84,7 @@ class Metered(Position):
         for span, worst, below in inside:
             held.count_inside()
             usage, retried, span.usage, span.retried = span.usage, span.retried, NO_USAGE, NO_USAGE
-            (held.span if below else self.span).children.append(span)
+            (held.span if below else self.span).adopt(span)
             await self._set_aside(worst)
             self._charge_retries(span, retried, paid=False)
             span.replayed, span.began = True, time.perf_counter()
@@ -95,8 +95,18 @@ class Metered(Position):
         r, context = reported, reported.prompt_tokens + reported.generated_tokens
         return Usage(  # not by `replace`, which takes five times as long, and every call comes through here
             worst.generations, r.verifications, r.model_calls, r.prompt_tokens, r.cached_tokens, r.generated_tokens,
-            r.estimated_tokens, r.usd, r.cpu_seconds, max(r.longest_context, context),
+            r.estimated_tokens, float(r.usd), float(r.cpu_seconds), max(r.longest_context, context),
         )  # fmt: skip
+
+    async def _timely(self, work: Awaitable[T]) -> T:
+        """What `work` comes to, if that is before the deadline."""
+        async with self.until_deadline():
+            return await work
+
+    @property
+    def _limited(self) -> bool:
+        """Whether a call may have to wait, or be refused."""
+        return self.ledger.bounded or self.deadline is not None
 
     async def _hold(self, span: Span, worst: Usage) -> None:
         try:
@@ -119,14 +129,10 @@ class Metered(Position):
     def _settle(self, span: Span, worst: Usage, actual: Usage, *, paid: bool) -> None:
         if self.ledger.bounded:
             self.ledger.settle(cost_of(worst), cost_of(actual))
-        span.usage += actual
-        self._charge(actual, paid=paid)
+        span.usage = actual if span.usage is NO_USAGE else span.usage + actual
+        self._search.charge(actual, paid=paid)
         if self._search.listen is not None:
             self._search.listen(span)
-
-    def _charge(self, actual: Usage, *, paid: bool) -> None:
-        """Add to the totals of the search."""
-        self._search.charge(actual, paid=paid)
 
     def _charge_retries(self, span: Span, attempt: Usage, *, held: bool = False, paid: bool = True) -> None:
         """Charge attempts that failed before the call ended; `held`: their cost was set aside."""
@@ -136,7 +142,7 @@ class Metered(Position):
             cost = cost_of(attempt)
             self.ledger.settle(cost if held else cost_of(NO_USAGE), cost)
         span.retried += attempt
-        self._charge(attempt, paid=paid)
+        self._search.charge(attempt, paid=paid)
 
 
 def _loaded(
@@ -156,7 +162,7 @@ def _loaded(
 def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Usage:
     """What one sample may cost at most. The prompt's length is a guess (4 characters a token): see `Budget`."""
     most = params.max_tokens
-    if most is None:
+    if most is None and ledger.bounded:
         for name in ("generated_tokens", "total_tokens"):
             if ledger.has_ceiling(name):
                 raise ConfigError(
@@ -168,21 +174,19 @@ def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Us
     )
 
 
-class Timed:
-    """Awaits a coroutine and counts the CPU seconds of its own steps, not of what runs while it is suspended."""
+class Timed(Generator[Any, Any, T]):
+    """Awaits a coroutine and counts the CPU seconds of its own steps, not of what runs while it is suspended.
 
-    def __init__(self) -> None:
+    It is its own iterator: a step of a verdict goes through here, and not through a method of the base class first.
+    """
+
+    __slots__ = ("_coroutine", "seconds")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
         self.seconds: float = 0.0
 
-    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> _Steps[T]:
-        return _Steps(self, coroutine)
-
-
-class _Steps(Generator[Any, Any, T]):
-    def __init__(self, clock: Timed, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._clock, self._coroutine = clock, coroutine
-
-    def __await__(self) -> _Steps[T]:
+    def __await__(self) -> Timed[T]:
         return self
 
     def send(self, value: Any) -> Any:
@@ -190,14 +194,17 @@ class _Steps(Generator[Any, Any, T]):
         try:
             return self._coroutine.send(value)
         finally:
-            self._clock.seconds += time.thread_time() - began
+            self.seconds += time.thread_time() - began
+
+    def __next__(self) -> Any:
+        return self.send(None)
 
     def throw(self, *error: Any) -> Any:
         began = time.thread_time()
         try:
             return self._coroutine.throw(*error)
         finally:
-            self._clock.seconds += time.thread_time() - began
+            self.seconds += time.thread_time() - began
 
     def close(self) -> None:
         self._coroutine.close()

@@ -80,10 +80,12 @@ class Position(Run):
 
     def spawned(self, name: str, ordinal: int, index: int, span: Span, ledger: Ledger) -> Self:
         """The run of item `index` of this run's call number `ordinal`."""
-        child = type(self)(self._search, seeds.derive(self.key, name, ordinal, index), ledger, span, self.frame)
-        child.index, child.order, child.role = index, (*self.order, ordinal, index), self.role
-        child.params, child.deadline, child.partial = self.params, self.deadline, self.partial
-        child.threads = self.threads
+        child = object.__new__(type(self))  # all is set here: a run is made for every call
+        child._search, child.frame, child.threads = self._search, self.frame, self.threads
+        child.params, child.deadline, child.partial, child.role = self.params, self.deadline, self.partial, self.role
+        child.key, child.ledger, child.span = seeds.derive(self.key, name, ordinal, index), ledger, span
+        child.index, child.order = index, (*self.order, ordinal, index)
+        child._calls, child._rng, child.held = 0, None, None
         return child
 
     def hold_for(self, worst: Usage, span: Span, params: Params | None) -> Held:

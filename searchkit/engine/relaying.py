@@ -12,10 +12,10 @@ from searchkit.engine import seeds
 from searchkit.engine.held import Held
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import CEILINGS, cost_of
-from searchkit.engine.metering import NO_USAGE, Metered
+from searchkit.engine.metering import Metered
 from searchkit.engine.spawning import closing
 from searchkit.errors import AttemptEnded, BudgetExhausted, JournalError
-from searchkit.trace import Span
+from searchkit.trace import NO_USAGE, Span
 from searchkit.types import Sample, Usage
 from searchkit.wire import estimates
 

@@ -38,7 +38,7 @@ from searchkit.types import Budget, Outcome, Params, Prompt, Role, Sample, Score
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
-NO_PARAMS = Params()
+NO_PARAMS, ONE_VERDICT = Params(), Usage(verifications=1)
 
 
 class Run(Relaying):
@@ -92,7 +92,7 @@ class Run(Relaying):
     ) -> list[Outcome[O]]:
         items = list(items)
         async with self.stream(fn, items, window=len(items) or 1, name=name) as stream:
-            return [outcome async for outcome in stream]
+            return await stream.all()
 
     def stream(
         self,
@@ -108,8 +108,8 @@ class Run(Relaying):
                 raise ConfigError("a stream of generated items needs most=, the greatest number of them")
             most = len(items)
 
-        async def closed(item: I, child: Run) -> O:
-            return await closing(child, fn(item, child))
+        def closed(item: I, child: Run) -> Awaitable[O]:
+            return closing(child, fn(item, child))
 
         return Stream(self, closed, items, most, window, name or getattr(fn, "__name__", "map").strip("_<>"))
 
@@ -146,9 +146,10 @@ class Run(Relaying):
         source = generator if generator is not None else self._search.generator
         if source is None:
             raise ConfigError("there is no generator: pass generator= to the strategy or to solve()")
-        if not is_whole(n) or n < 1:
+        if (type(n) is not int and not is_whole(n)) or n < 1:
             raise ConfigError(f"n must be >= 1, a whole number, got {n!r}")
-        check_prompt("run.sample", prompt)
+        if type(prompt) is not Prompt:
+            check_prompt("run.sample", prompt)
         if isinstance(source, type) or not hasattr(source, "generate"):
             check_generator("run.sample", source)
         chosen = params if params is not None else self.params
@@ -169,7 +170,8 @@ class Run(Relaying):
         return self.survivors(await self.map(draw, range(start, start + n), name="sample"))
 
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
-        check_floor(request.params, backend)
+        if request.params.floor is not None:
+            check_floor(request.params, backend)
         worst, role, around = self.worst_case(request.prompt, request.params), self.role, self._around
         own = around is not None and around is self.held  # an agent's call: no attempt
         if own and role == "generate":
@@ -284,15 +286,16 @@ class Run(Relaying):
     async def score(
         self, verifier: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], *, partial: bool = False
     ) -> list[Scored]:
-        check_prompt("run.score", prompt)
+        if type(prompt) is not Prompt:
+            check_prompt("run.score", prompt)
         check_samples("run.score", samples)
         judge = self._bind(verifier)
-        groups = [list(samples)] if judge.joint else [[s] for s in samples]
-        if len(groups) == 1:
+        if len(samples) == 1 or judge.joint:
             span = self.span.add("score", "item", 0, "verify")
             child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)
-            verdicts = await child._judge(judge, prompt, groups[0])
+            verdicts = await child._judge(judge, prompt, list(samples))
         else:
+            groups = [[s] for s in samples]
             outcomes = await self.map(lambda group, child: child._judge(judge, prompt, group), groups, name="score")
             for outcome in outcomes:
                 self.note_failure(outcome.error)
@@ -301,9 +304,10 @@ class Run(Relaying):
             if len(failures) == len(groups) > 0:
                 raise failures[0]
         scored = [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
-        for one in scored:
-            if self.role == "generate" and one.verdict is not UNJUDGED and not partial:
-                self.frame.offer(self.order, one)
+        if self.role == "generate" and not partial:
+            for one in scored:
+                if one.verdict is not UNJUDGED:
+                    self.frame.offer(self.order, one)
         return scored
 
     def _bind(self, verifier: Verifier) -> Verifier:
@@ -317,19 +321,20 @@ class Run(Relaying):
 
     async def _judge(self, judge: Verifier, prompt: Prompt, samples: list[Sample[Any]]) -> list[Verdict]:
         self.role, self.params = "verify", None  # the caller's parameters are for generating, not for judging
-        span, worst = self.span, Usage(verifications=len(samples))
+        span, worst = self.span, ONE_VERDICT if len(samples) == 1 else Usage(verifications=len(samples))
         span.role, journal, key, made = "verify", self._search.journal, None, self._calls
         if journal is not None:
             asked = self._search.digest("judge", prompt, NO_PARAMS)
             key = key_of("verify", judge.key, asked, self.key, *map(codec.content_of, samples))
-        await self._hold(span, worst)
-        timed, stored = Timed(), journal.get(key) if journal is not None and key is not None else None
+        if self._limited:
+            await self._hold(span, worst)
+        stored, timed = journal.get(key) if journal is not None and key is not None else None, None
         try:
             if stored is not None:
                 verdicts = codec.load_verdicts(stored)
             else:
-                async with self.until_deadline():
-                    verdicts = await timed(verify(judge, prompt, samples, self))
+                timed = Timed(verify(judge, prompt, samples, self))
+                verdicts = await (timed if self.deadline is None else self._timely(timed))
                 if journal is not None and key is not None and self._calls == made:
                     await journal.put(key, codec.dump_verdicts(verdicts))
             span.text = describe(verdicts)
@@ -337,12 +342,12 @@ class Run(Relaying):
             if isinstance(error, VerifierError) and error.mistake:
                 self._search.mistakes += [(self.order, error)] * len(samples)
             span.fail(error)
-            self._settle(span, worst, Usage(verifications=len(samples), cpu_seconds=timed.seconds), paid=True)
+            self._settle(span, worst, _judged(samples, timed), paid=True)
             raise
-        span.replayed = stored is not None
+        if stored is not None:
+            span.replayed = True
         span.end("ok")
-        actual = Usage(verifications=len(samples), cpu_seconds=timed.seconds)
-        self._settle(span, worst, actual, paid=stored is None)
+        self._settle(span, worst, _judged(samples, timed), paid=stored is None)
         return verdicts
 
     # ---------------------------------------------------------------- results so far
@@ -384,3 +389,8 @@ class Run(Relaying):
         run.span.text = shown(chosen)
         run.span.end("ok")
         return replace(chosen, candidates=run.frame.candidates())
+
+
+def _judged(samples: Sequence[Sample[Any]], timed: Timed[Any] | None) -> Usage:
+    """What a verdict on `samples` has cost; timed: its making, if it was made here."""
+    return Usage(verifications=len(samples), cpu_seconds=0.0 if timed is None else timed.seconds)

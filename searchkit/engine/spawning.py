@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, Literal, TypeVar
 
 from searchkit import protocols
+from searchkit.engine.begin import ended
 from searchkit.engine.held import Held
 from searchkit.engine.ledger import CEILINGS, Ledger, Share, Wave, children_budget
 from searchkit.engine.position import Position
@@ -161,7 +162,7 @@ class Family(Stream[Handle[Any], Any]):
         if wave is not None and share is not None:
             wave.expect(share)
         if not task.done():
-            await asyncio.wait([task])  # unlike `await task`, leaves the task alone if we are cancelled
+            await ended(task)
         if wave is not None and share is not None:
             wave.deliver(share)
         handle.joined = True
@@ -263,7 +264,9 @@ async def closing(run: Position, work: Awaitable[O]) -> O:
         late = isinstance(error, BudgetExhausted) and error.ceiling == "seconds"
         await threads.close(stopped=late or isinstance(error, asyncio.CancelledError))
         raise
-    await threads.close()
+    threads.ended = "done"
+    if threads._families is not None or threads._searches is not None:
+        await threads.close()
     return value
 
 

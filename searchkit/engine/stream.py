@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from searchkit.calls import CallError
+from searchkit.engine.begin import begin, ended
 from searchkit.engine.ledger import Share, Wave
 from searchkit.engine.position import Position
 from searchkit.errors import ConfigError
@@ -19,6 +21,8 @@ from searchkit.types import Outcome
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 END: Any = object()
+TURN = 0.02  # seconds that a search may run before others have a turn
+DEEPEST = 32  # places in `Position.order`, two for each item inside of another
 
 
 class Stream(Generic[I, O]):
@@ -37,7 +41,7 @@ class Stream(Generic[I, O]):
             raise ConfigError(f"a window must be >= 1, got {window}")
         self._run, self._fn, self._items, self._n = run, fn, iter(items), n
         self._window, self._name = window, name
-        self._tasks: list[asyncio.Task[Outcome[O]]] = []
+        self._begun: list[asyncio.Task[Outcome[O]] | Outcome[O]] = []
         self._shares: list[Share | None] = []
         self._spans: list[Span] = []
         self._taken, self._entered = 0, False
@@ -55,40 +59,89 @@ class Stream(Generic[I, O]):
         return self
 
     async def __anext__(self) -> Outcome[O]:
-        while len(self._tasks) < min(self._n, self._taken + self._window) and self._launch(len(self._tasks)):
-            pass
-        if self._taken == len(self._tasks):
+        if not self._more():
             raise StopAsyncIteration
-        task, share = self._tasks[self._taken], self._shares[self._taken]
+        return self._take(await self._outcome())
+
+    async def all(self) -> list[Outcome[O]]:
+        """All outcomes that nobody has taken."""
+        found = []
+        while self._more():
+            item = self._begun[self._taken]
+            at_hand = isinstance(item, Outcome) and self._wave is None
+            found.append(self._take(item if at_hand else await self._outcome()))  # type: ignore[arg-type]
+        return found
+
+    def _more(self) -> bool:
+        """Start what may start now; whether there is an outcome to be taken.
+
+        What is started ahead of the outcomes may never be needed, and does not begin before somebody waits.
+        """
+        start: Callable[..., Any] = begin if self._window == 1 or self._window >= self._n else asyncio.create_task
+        while len(self._spans) < min(self._n, self._taken + self._window):
+            if start is begin and not self._at_once():
+                start = asyncio.create_task  # and so all that follow: they start in order
+            if not self._launch(start):
+                break
+        return self._taken < len(self._spans)
+
+    async def _outcome(self) -> Outcome[O]:
+        """Wait for the item whose outcome is to be taken next."""
+        item, share = self._begun[self._taken], self._shares[self._taken]
         if self._wave is not None and share is not None:
             self._wave.expect(share)
-        if not task.done():
-            await asyncio.wait([task])  # unlike `await task`, leaves the task alone if we are cancelled
+        if isinstance(item, Outcome):
+            return item
+        if not item.done():
+            await ended(item)
+        return item.result()
+
+    def _take(self, outcome: Outcome[O]) -> Outcome[O]:
+        share = self._shares[self._taken]
         if self._wave is not None and share is not None:
             self._wave.deliver(share)
         self._taken += 1
-        outcome = task.result()
         if isinstance(outcome.error, ConfigError):  # a mistake to be mended, not an accident to be survived
             raise outcome.error
         if outcome.error is not None:
             self._run.fail(outcome.error)
         return outcome
 
-    def _launch(self, index: int) -> bool:
+    def _launch(self, start: Callable[..., Any]) -> bool:
         """Start the next item, which is asked for only now: it may depend on the outcomes taken so far."""
-        item = next(self._items, END)
+        item, index = next(self._items, END), len(self._spans)
         if item is END:
             self._n = index
         if item is END or item is LATER:
             return False
         share = None if self._wave is None else self._wave.launch()
         span = self._group.add(self._name, "item", index, self._run.role)
-        span.after = self._taken
+        if self._taken:
+            span.after = self._taken
         child = self._run.spawned(self._name, self._ordinal, index, span, share or self._run.ledger)
         self._shares.append(share)
         self._spans.append(span)
-        self._tasks.append(asyncio.create_task(self._item(item, child, share)))
+        search = self._run._search
+        search.beginning += 1
+        try:
+            self._begun.append(start(self._item(item, child, share)))
+        finally:
+            search.beginning -= 1
         return True
+
+    def _at_once(self) -> bool:
+        """Whether an item may begin at once, and not in the loop's next turn, which others need from time to time.
+
+        Items inside of items that begin at once do so too, so that all of it happens in the order of the program; but
+        not if they are nested so deep that they would end the interpreter's stack.
+        """
+        search = self._run._search
+        if not len(self._run.order) % DEEPEST:
+            return False
+        if search.beginning or (now := perf_counter()) - search.turned < TURN:
+            return True
+        search.turned = now
+        return False
 
     async def _item(self, item: I, child: Position, share: Share | None) -> Outcome[O]:
         """Run one item to its outcome. Only our own cancellation and what must end the process get out."""
@@ -119,14 +172,14 @@ class Stream(Generic[I, O]):
     ) -> None:
         """Cancel what is in flight and wait until it has ended; results that nobody took leave the canonical trace."""
         try:
-            await _cancel(self._tasks[self._taken :])
+            await _cancel(item for item in self._begun[self._taken :] if isinstance(item, asyncio.Task))
         finally:  # also if we are cancelled while we wait
             for span in self._spans[self._taken :]:
                 span.status = "cancelled"
             for share in self._shares[self._taken :]:
                 if self._wave is not None and share is not None:
                     self._wave.forfeit(share)
-            if kind is None and self._taken < len(self._tasks):
+            if kind is None and self._taken < len(self._spans):
                 # How far the items in flight had come is a matter of latency: nothing may depend on it.
                 self._run.forget(self._ordinal, self._taken)
             self._group.end("cancelled" if kind is asyncio.CancelledError else "ok" if kind is None else "error")

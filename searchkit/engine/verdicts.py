@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Awaitable, Iterable, Sequence
+from types import CoroutineType
 from typing import Any
 
 from searchkit.errors import SearchkitError, VerifierError
@@ -31,25 +32,28 @@ async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]
         )
     low, high = judge.range
     for verdict in verdicts:
-        if not isinstance(verdict, Verdict) or not all(map(_is_number, (verdict.score, *(verdict.step_scores or ())))):
+        if not isinstance(verdict, Verdict) or not _has_numbers(verdict):
             raise VerifierError(
                 f"{judge!r} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains",
                 mistake=not isinstance(verdict, Verdict),
             )
-        if verdict.value is not None and not low <= verdict.value <= high:
-            raise VerifierError(f"{judge!r} returned the score {verdict.value}, but its range is [{low}, {high}]")
+        value = verdict.value
+        if value is not None and not low <= value <= high:
+            raise VerifierError(f"{judge!r} returned the score {value}, but its range is [{low}, {high}]")
     return verdicts
 
 
 def _asked(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> Awaitable[Any]:
     """The judge's answer, to be awaited; a mistake if it is not."""
     answer = judge.verify(prompt, samples, run)
-    if not inspect.isawaitable(answer):
+    if type(answer) is not CoroutineType and not inspect.isawaitable(answer):
         raise VerifierError(f"{judge!r} answers at once: make it `async def verify(...)`", mistake=True)
     return answer
 
 
 def _listed(verdicts: Any, judge: Verifier) -> list[Verdict]:
+    if type(verdicts) is list:  # by far the most
+        return verdicts
     if forgotten(verdicts):
         raise VerifierError(f"{judge!r} returned a coroutine: it lacks an `await` where it returns", mistake=True)
     if isinstance(verdicts, (Verdict, str, bytes)) or not isinstance(verdicts, Iterable):
@@ -60,11 +64,17 @@ def _listed(verdicts: Any, judge: Verifier) -> list[Verdict]:
     return list(verdicts)
 
 
+def _has_numbers(verdict: Verdict) -> bool:
+    return _is_number(verdict.score) and (verdict.step_scores is None or all(map(_is_number, verdict.step_scores)))
+
+
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, (int, float)) and not math.isnan(value))
 
 
 def describe(verdicts: list[Verdict]) -> str:
     """Verdicts in a few characters, for the trace."""
+    if len(verdicts) == 1 and (value := verdicts[0].value) is not None:
+        return f"{value:g}"
     values = [v.value for v in verdicts]
     return " ".join("abstains" if v is None else f"{v:g}" for v in values[:8]) + (" ..." if len(values) > 8 else "")

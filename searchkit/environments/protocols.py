@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from searchkit.errors import ConfigError
 from searchkit.kinds import forgotten
@@ -28,12 +28,15 @@ class _Optional(_Meta):
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return issubclass(type(instance), cls) or all(hasattr(instance, name) for name in _methods(cls))
+        offered = _offers(cls, type(instance))  # type: ignore[arg-type]  # classes are hashable
+        return offered is True or all(hasattr(instance, name) for name in offered)
 
 
 @cache
-def _methods(protocol: type) -> tuple[str, ...]:
-    return tuple(name for name in vars(protocol) if not name.startswith("_"))
+def _offers(protocol: type, kind: type) -> Literal[True] | tuple[str, ...]:
+    """True if all objects of `kind` offer what `protocol` asks for, else the methods that an object must have."""
+    methods = tuple(name for name in vars(protocol) if not name.startswith("_"))
+    return True if issubclass(kind, protocol) else methods
 
 
 class Environment(Protocol[S]):

@@ -8,11 +8,13 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
+from searchkit.quick import quick
 from searchkit.types import Message, Params, Prompt, Sample, StepSpan, Text, Transition
 
 NO_PARAMS = Params()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Written:
     """A text so far. pieces: its steps. ids: its tokens, where the generator told them.

@@ -14,15 +14,21 @@ from typing import Literal
 from searchkit.errors import ConfigError
 
 Draw = Literal["mean", "predictive"]
+Numbers = tuple[float, ...]  # what a draw takes
 
 
 @dataclass(slots=True)
 class Arm:
-    """What an arm has brought: how many rewards, their sum, and the sum of their squares."""
+    """What an arm has brought: how many rewards, their sum, and the sum of their squares.
+
+    drawn_from: the numbers that a draw from its posterior takes, under the prior of whoever draws; None where a reward
+    has come since they were reckoned.
+    """
 
     n: int = 0
     total: float = 0.0
     squares: float = 0.0
+    drawn_from: Numbers | None = None
 
     @property
     def mean(self) -> float:
@@ -30,6 +36,7 @@ class Arm:
         return self.total / self.n
 
     def tell(self, reward: float) -> None:
+        self.drawn_from = None
         self.n += 1
         self.total += reward
         self.squares += reward * reward
@@ -66,10 +73,14 @@ class Gaussian:
             spread += scatter + arm.n * self.kappa * (arm.mean - self.m) ** 2 / kappa
         return Gaussian(m, kappa, nu, spread / nu)
 
-    def draw(self, rng: random.Random, what: Draw) -> float:
-        """A plausible mean reward ("mean"), or a plausible next reward ("predictive")."""
-        variance = self.nu * self.tau2 / rng.gammavariate(self.nu / 2, 2)  # chi^2(nu) is Gamma(nu / 2, scale 2)
-        return rng.gauss(self.m, math.sqrt(variance * (1 / self.kappa + (what == "predictive"))))
+    def numbers(self, what: Draw) -> Numbers:
+        """What draws are made from: of a plausible mean reward ("mean"), or a plausible next one ("predictive")."""
+        return self.nu / 2, self.nu * self.tau2, self.m, 1 / self.kappa + (what == "predictive")
+
+    def draw(self, rng: random.Random, numbers: Numbers) -> float:
+        shape, spread, mean, factor = numbers
+        variance = spread / rng.gammavariate(shape, 2)  # chi^2(nu) is Gamma(nu / 2, scale 2)
+        return rng.gauss(mean, math.sqrt(variance * factor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +102,12 @@ class Beta:
         """The posterior after the rewards of `arm`."""
         return Beta(self.a + arm.total, self.b + max(0.0, arm.n - arm.total))  # rounding may take it below 0
 
-    def draw(self, rng: random.Random, what: Draw) -> float:
-        return rng.betavariate(self.a, self.b)
+    def numbers(self, what: Draw) -> Numbers:
+        return self.a, self.b
+
+    def draw(self, rng: random.Random, numbers: Numbers) -> float:
+        """A plausible mean reward."""
+        return rng.betavariate(*numbers)
 
 
 Prior = Literal["gaussian", "beta"] | Gaussian | Beta
@@ -111,6 +126,13 @@ def prior_of(prior: Prior, draw: Draw) -> Gaussian | Beta:
 
 
 def thompson(arms: Sequence[Arm], prior: Gaussian | Beta, draw: Draw, rng: random.Random) -> int:
-    """The index of the arm with the greatest draw, of equals the first; one draw an arm, in their order."""
-    draws = [prior.given(arm).draw(rng, draw) for arm in arms]
+    """The index of the arm with the greatest draw, of equals the first; one draw an arm, in their order.
+
+    `prior` and `draw` must be the same for an arm each time.
+    """
+    draws = []
+    for arm in arms:
+        if arm.drawn_from is None:
+            arm.drawn_from = prior.given(arm).numbers(draw)
+        draws.append(prior.draw(rng, arm.drawn_from))
     return draws.index(max(draws))

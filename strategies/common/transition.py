@@ -10,12 +10,14 @@ from searchkit.calls import CallError
 from searchkit.environments.protocols import Completing, Environment, Learning, is_complete, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
+from searchkit.quick import quick
 from searchkit.strategies.common.actions import one
 from searchkit.types import Prompt, Sample, Scored, Transition, Verdict
 
 Ahead = Callable[[Prompt, Any, Run], Awaitable[Verdict]]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reached:
     """A state that has learned its verdict. action: what led there, None for the first state. answer: it is a complete

@@ -10,6 +10,7 @@ from searchkit.environments.protocols import Environment, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.mistakes import check_environment
 from searchkit.protocols import Generator, Run, Selector, Verifier
+from searchkit.quick import quick
 from searchkit.strategies.common.checks import check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Reached, Stepper
@@ -18,6 +19,7 @@ from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample, Scored, Verdict
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Grown:
     """A state one step further. node: its place in the tree. terminal: an episode ends here; dead: in nothing. answer:

@@ -30,8 +30,9 @@ class Arms:
 
     def grow(self) -> None:
         """Give arms to the nodes that the tree has got since."""
-        for column in (self.gen, self.cont, self.child):
-            column.extend(Arm() for _ in range(len(self.tree) - len(column)))
+        while len(self.gen) < len(self.tree):
+            for column in (self.gen, self.cont, self.child):
+                column.append(Arm())
 
     def select(self, rng: random.Random) -> tuple[int, int] | None:
         """The node that gets one more child, and the generator that writes it.
@@ -40,7 +41,8 @@ class Arms:
         be known only when it is there.
         """
         tree, node = self.tree, ROOT
-        while children := [child for child in tree.children(node) if not tree.closed[child]]:
+        closed = tree.closed
+        while children := [child for child in tree.children(node) if not closed[child]]:
             if self._best((self.gen[node], self.cont[node]), rng) == 0:
                 break
             node = children[self._best([self.child[child] for child in children], rng)]

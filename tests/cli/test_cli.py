@@ -139,6 +139,7 @@ def test_estimate_prices(capsys: pytest.CaptureFixture[str]) -> None:
         ("solve '1 2>3' --verifier no.such.module:f", "cannot be imported"),
         ("solve hi --backend vllm", "URL"),
         ("solve hi --backend http://127.0.0.1:9/v1", "--model"),
+        ("solve hi --coalesce", "--coalesce"),
         ("solve hi --backend http://127.0.0.1:9/v1 --model m", "verifier"),
         ("demo --problems 0", "at least one"),
     ],

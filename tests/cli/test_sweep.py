@@ -187,6 +187,11 @@ def test_failures_are_told(config, capsys):
             )
         ),
         ('"simulated"', '"http://localhost:1/v1"', "unknown key 'model.answers'"),
+        (
+            SIMULATED,
+            'backend = "http://localhost:1/v1"\nmodel = "m"\ncoalesce = 1',
+            "model.coalesce must be true or false",
+        ),
         (SIMULATED, 'backend = "http://localhost:1/v1"', "the key 'model.model' is missing"),
         (SIMULATED, 'model = "countdwn"', "model.model: unknown model 'countdwn': did you mean 'countdown'?"),
     ],

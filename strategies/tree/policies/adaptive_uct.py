@@ -123,7 +123,8 @@ class _Worths:
         while ROOT not in passed and not tree.closed[ROOT]:
             node = ROOT
             while True:
-                open_ones = [c for c in tree.children(node) if not tree.closed[c] and c not in passed]
+                below = tree.children(node)
+                open_ones = [c for c in below if not tree.closed[c] and c not in passed] if below else []
                 free = is_free(tree, node)
                 if not open_ones and not free:
                     passed.add(node)
@@ -144,8 +145,8 @@ class _Worths:
                 return None
             return min(open_ones, key=lambda c: (self._started(tree, c), -c))
         explore = self.c * self.spread * math.sqrt(math.log(max(2, visits)))
-        rated = [(self.below[c] + explore / math.sqrt(self._started(tree, c)), -c) for c in open_ones]
-        worth, child = max(rated)
+        below, seen, flying, root = self.below, self.visits, tree.in_flight, math.sqrt
+        worth, child = max([(below[c] + explore / root(seen[c] + flying[c]), -c) for c in open_ones])
         if free and drawn and self.own[node] + explore / math.sqrt(drawn) >= worth:
             return None
         return -child

@@ -70,6 +70,8 @@ class _Values:
     deep: list[Entry] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)  # nodes that were chosen, and may have changed since
     path: int | None = None  # the last node of the path that is followed while scores say nothing
+    counted: list[int] = field(default_factory=list)  # samples drawn at a node, when last looked at
+    drawn: int = 0  # and in all
     reckoned: int = -1  # scores that were known, when all values were reckoned
     spread: float = 0.0  # of the scores, then
     high_score: float = -math.inf
@@ -84,6 +86,10 @@ class _Values:
         self.base += [0.0] * len(new)
         self.value += [(0, 0.0)] * len(new)
         changed, self.asked = settled(tree, self.asked)
+        self.counted += [0] * len(new)
+        for node in (*changed, *new):
+            self.drawn += tree.drawn[node] - self.counted[node]
+            self.counted[node] = tree.drawn[node]
         record = self.evidence.high > self.high_score
         self.high_score = self.evidence.high
         if record or self.evidence.scored > GROWN * self.reckoned:
@@ -94,7 +100,7 @@ class _Values:
 
     def best(self, tree: Tree) -> int | None:
         """The node of greatest value that may get a child and is not getting one; None where there is none."""
-        side = sum(tree.drawn) % 2
+        side = self.drawn % 2
         node = self._followed(tree, bool(side)) if self.spread <= 0 else None
         if node is None:
             node = self._top(tree, -1 if side else 1)

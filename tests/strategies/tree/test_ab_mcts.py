@@ -131,7 +131,8 @@ def test_gaussian_draws_have_their_closed_form_distribution(nu: float, what: Any
     """Student's t with nu = 1 (Cauchy) and 2, have simple distribution functions; the scale tells which draw."""
     dist, rng, n = Gaussian(0.3, 4.0, nu, 0.2), random.Random(7), 20_000
     scale = math.sqrt(0.2 * (1 / 4 + (what == "predictive")))
-    draws = [dist.draw(rng, what) for _ in range(n)]
+    numbers = dist.numbers(what)
+    draws = [dist.draw(rng, numbers) for _ in range(n)]
     for x in (-2.0, -0.7, 0.0, 0.5, 3.0):
         p = 0.5 + (math.atan(x) / math.pi if nu == 1 else x / (2 * math.sqrt(2 + x * x)))
         share = sum(draw < 0.3 + scale * x for draw in draws) / n
@@ -145,7 +146,7 @@ def test_draws_have_the_moments_of_their_parameters() -> None:
         (Gaussian(0.5, 3.0, 12.0, 0.09), 0.5, 0.03 * 12 / 10),
         (Beta(1.75, 2.25), 1.75 / 4, 1.75 * 2.25 / 16 / 5),
     ):
-        draws = [dist.draw(rng, "mean") for _ in range(n)]
+        draws = [dist.draw(rng, dist.numbers("mean")) for _ in range(n)]
         assert abs(statistics.fmean(draws) - mean) < 4 * math.sqrt(variance / n)
         assert statistics.variance(draws) == pytest.approx(variance, rel=0.05)
 
