@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import collections
 import functools
+import re
 import socket
 import sys
 import threading
@@ -40,6 +41,8 @@ from searchkit.sandbox.wire import (
     unpack,
 )
 
+_UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+LACKING = "the tests define {}, which the program does not see: put it in the prompt or setup"
 GONE = "the program ended"
 CAUGHT = "and a handler for it also catches what the test itself raises"
 ENDS = "a function of the program raises the end of an iterator, which would end a loop of the test"
@@ -76,6 +79,7 @@ class Channel:
         self.asked: int = 0
         self.raises: bool = False  # whether the test raises exceptions itself
         self.ends: bool = False
+        self.stored: frozenset[str] = frozenset()  # names to which the test gives a meaning
         self.shared: Shared = Shared()  # containers that the program holds, too
         self.seen: Shared = self.shared  # the table of the call that is asked
         self.fresh: bool = True  # whether the program is to forget what it shared with an earlier test
@@ -212,11 +216,17 @@ class Channel:
         """The program's exception, of a class that the tests' side has too or one that stands for the program's."""
         if told["library"]:
             self.unknown = self.unknown or unnamed(told["library"])
+        self.unknown = self.unknown or self.lacking(told)
         if told["thrown"] is not None:
             return Raised(self.thrown[told["thrown"]])  # it is the test's own, and passed through
         error = self.raised(told)
         error.add_note(f"the program raised {told['name']}: {told['text']}")
         return Raised(error)
+
+    def lacking(self, told: dict[str, Any]) -> str:
+        """Why it is not known what the program does: it uses a name of the test's; "" for all else."""
+        name = _UNDEFINED.match(told["text"]) if told["name"] == "NameError" else None
+        return LACKING.format(name[1]) if name and name[1] in self.stored else ""
 
     def raised(self, told: dict[str, Any]) -> BaseException:
         if told["theirs"] is not None:

@@ -82,6 +82,7 @@ class Court:
         channel.unknown, channel.doubt, channel.asked = "", "", 0
         channel.raises, channel.named, channel.failed = "raise" in test["text"], [], ""
         channel.renew()
+        channel.stored = frozenset(test["stored"])
         try:
             reason = self._run(test, failures)
         except BaseException as error:
@@ -99,6 +100,8 @@ class Court:
             return (None, doubt) if doubt else (True, "")
         if self.raised is not None and self.raised["library"]:
             return None, unnamed(self.raised["library"])
+        if self.raised is not None and (lacking := self.channel.lacking(self.raised)):
+            return None, lacking
         if shared:
             return None, f"{shared}, and the test failed ({reason})"
         apart = next((text for question, text in test["apart"] if not question or self._says(question)), "")

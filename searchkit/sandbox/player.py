@@ -21,7 +21,7 @@ from searchkit.sandbox import arrays, errors, libraries
 from searchkit.sandbox.limits import ANSWER
 from searchkit.sandbox.operations import COMPARISONS, DRAWN, OPERATIONS, TOUCHED, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
-from searchkit.sandbox.program import execute, module
+from searchkit.sandbox.program import execute, lacks, module
 from searchkit.sandbox.remote import OVERRIDDEN, PLAIN
 from searchkit.sandbox.shared import MOST_WORK, Shared, overlaps
 from searchkit.sandbox.wire import (
@@ -46,6 +46,7 @@ def play(channel: socket.socket, job: dict[str, Any]) -> None:
     """Execute the program, say how that went, and answer requests until the channel ends."""
     player = Player(channel, module("program", job["prelude"]))
     sys.modules["__main__"] = player.module  # where a program looks for itself
+    player.empty = job["entry_point"] if lacks(job["text"], job["prompt"], job["entry_point"]) else ""
     trouble = execute(job, player.module)
     send(channel, [STARTED, None if trouble is None else player.told(trouble)])
     while True:
@@ -58,6 +59,7 @@ class Player:
     def __init__(self, channel: socket.socket, program: types.ModuleType) -> None:
         self.channel: socket.socket = channel
         self.module: types.ModuleType = program
+        self.empty: str = ""  # the entry point, where what is called so is the prompt's empty function
         self.shared: Shared = Shared()
         self.seen: Shared = self.shared  # the table of the call that is answered
         self.depth: int = 0  # of calls within calls
@@ -143,8 +145,11 @@ class Player:
 
     def entry(self, name: str) -> Any:
         """What the program calls so; else the method of that name of a class Solution, as some sites want it."""
-        if not hasattr(self.module, name) and hasattr(getattr(self.module, "Solution", None), name):
+        missing = name == self.empty or not hasattr(self.module, name)
+        if missing and hasattr(getattr(self.module, "Solution", None), name):
             return getattr(self.module.Solution(), name)
+        if name == self.empty:
+            raise AttributeError(name)
         return getattr(self.module, name)
 
     def listen(self) -> None:

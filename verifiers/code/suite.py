@@ -41,6 +41,7 @@ class Suite:
     entry_point: str = ""
     cases: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    setup: str = ""
     prelude: str = ""
     starter: str = ""
 
@@ -53,7 +54,7 @@ class Suite:
 def read(given: Any) -> Suite:
     """Tests in any of the `FORMS`. Raises `ConfigError` for anything else, and for tests that would check nothing.
 
-    A mapping's setup is put in front of each test; a test that defines `check` has a call of it with the entry point
+    A mapping's setup is put in front of each test, and the program has it, too; a test that defines `check` has a call of it with the entry point
     appended, as HumanEval wants it. Fields with other names are not looked at.
     """
     if isinstance(given, Suite):
@@ -95,7 +96,7 @@ def _texts(tests: tuple[str, ...], prompt: str, entry_point: str, setup: str) ->
     texts, cases = tuple(text for text, _ in made), tuple(case for _, case in made)
     trees = [ast.parse(text) for text in {*texts, preamble(prompt)}]
     return Suite(
-        texts, prompt, entry_point, cases if any(cases) else (), installed(imported(trees), "the tests import")
+        texts, prompt, entry_point, cases if any(cases) else (), installed(imported(trees), "the tests import"), setup
     )
 
 
