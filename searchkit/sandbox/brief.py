@@ -39,7 +39,10 @@ class Brief:
 
 @functools.lru_cache(1000)
 def brief(text: str, entry_point: str, case: str = "", setup: str = "") -> Brief:
-    """Of a text that begins with `setup`, or of one of its cases. An empty one for what is no Python: it fails where it is run."""
+    """Of a text that begins with `setup`, or of one of its cases.
+
+    An empty one for what is no Python: it fails where it is run.
+    """
     try:
         tree = ast.parse(text)
         nodes = list(ast.walk(tree))
@@ -50,8 +53,8 @@ def brief(text: str, entry_point: str, case: str = "", setup: str = "") -> Brief
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Brief(text=text)
     return Brief(
-        tuple(taken), tuple(modules), unseen(mine) or counted(setup, mine), tuple(apart(mine, taken)), tuple(classes(nodes, taken)),
-        tuple(_known(tree.body)), marked.due, tuple(found.stored), marked.text,
+        tuple(taken), tuple(modules), unseen(mine) or counted(setup, mine), tuple(apart(mine, taken)),
+        tuple(classes(nodes, taken)), tuple(_known(tree.body)), marked.due, tuple(found.stored), marked.text,
     )  # fmt: skip
 
 

@@ -54,8 +54,8 @@ class Suite:
 def read(given: Any) -> Suite:
     """Tests in any of the `FORMS`. Raises `ConfigError` for anything else, and for tests that would check nothing.
 
-    A mapping's setup is put in front of each test, and the program has it, too; a test that defines `check` has a call of it with the entry point
-    appended, as HumanEval wants it. Fields with other names are not looked at.
+    A mapping's setup is put in front of each test, and the program has it, too; a test that defines `check` has a call of
+    it with the entry point appended, as HumanEval wants it. Fields with other names are not looked at.
     """
     if isinstance(given, Suite):
         return given

@@ -1,4 +1,4 @@
-"""What the tests' setup defines, the program can use; what only the tests define, it cannot, and is not failed for it."""
+"""What the tests' setup defines, the program can use; for what only the tests define, it is not failed."""
 
 from __future__ import annotations
 
