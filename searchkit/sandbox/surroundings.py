@@ -14,6 +14,15 @@ from collections.abc import Iterable, Iterator
 from searchkit.sandbox.operations import DRAWN, TOUCHED
 
 REPLACES = ("unittest.mock", "mock", "pytest.MonkeyPatch", "doctest.testmod", "doctest.testfile")
+LOOKS = tuple(
+    f"inspect.{name}"
+    for name in (
+        "signature", "Signature", "getfullargspec", "getargspec", "getargvalues", "getcallargs", "getsource",
+        "getsourcelines", "getsourcefile", "getfile", "getmodule", "getmembers", "getmembers_static", "getattr_static",
+        "getmro", "getclasstree", "classify_class_attrs", "get_annotations", "getdoc", "getcomments", "unwrap",
+        "iscoroutinefunction", "isgeneratorfunction", "isasyncgenfunction", "isabstract",
+    )
+)  # fmt: skip
 STREAMS = {"stdout", "stderr"}  # the program's prints are handed to whatever stands there
 FILES = (
     "open", "io.open", "codecs.open", "tempfile", "shutil", "glob", "os.environ", "os.mkdir", "os.makedirs", "os.chdir",
@@ -49,6 +58,8 @@ def unseen(nodes: list[ast.AST]) -> str:
     modules = {name for node in nodes if isinstance(node, ast.Import) for name in map(_bound, node.names)}
     for node in nodes:
         name = _means(node, meanings)
+        if _is_among(name, LOOKS):
+            return f"the test uses {name}: a function or class of the program's cannot be looked at by inspect"
         if _is_among(name, REPLACES):
             used = name.rpartition(".")[2]
             return f"the test uses {used}, which replaces names in its own process: the program does not see it"

@@ -2,8 +2,8 @@
 
 Read `program.py` first (which of the pieces are the program), then `pieces.py` (blocks and tags), `loose.py` (code in
 prose), `lines.py` (strings and brackets over lines), `mending.py` (repairs), `sessions.py` (Python's prompt),
-`wrapped.py` (JSON), `meant.py` (what is no program), `scope.py` (what a piece defines and needs) and `continuation.py`
-(text that goes on where a prompt ends).
+`wrapped.py` (JSON), `meant.py` (what is no program), `scope.py` (what a piece defines and needs), `typed.py` (whether
+it reads what is typed) and `continuation.py` (text that goes on where a prompt ends).
 """
 
 from searchkit.answers.programs.continuation import goes_on
