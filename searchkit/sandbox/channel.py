@@ -84,7 +84,7 @@ class Channel:
         self.seen: Shared = self.shared  # the table of the call that is asked
         self.fresh: bool = True  # whether the program is to forget what it shared with an earlier test
         self.frozen: bool = False  # whether changes are told no more: it would take too long
-        self.loose: bool = False  # whether more was shared since then
+        self.loose: bool = False  # whether more was shared since then, or since functions of the test are told no more
         self.overlap: bool = False  # whether arrays that are shared overlap
         self.named: list[Remote] = []  # what the test takes by name and calls as a class
         self.newest: Remote | None = None  # the last object that was not known before
@@ -156,7 +156,7 @@ class Channel:
         here = self.shared.moved()
         self.look([[i, None] for i in here])
         if not self.frozen:
-            return self.unknown
+            return self.unknown or (APART if self.loose else "")
         try:
             return APART if here or self.loose or self.ask("moved") is not False else ""
         except BaseException:  # the program cannot say
@@ -257,26 +257,33 @@ class Channel:
     def call_back(self, message: list[Any], seen: Shared) -> None:
         """The program calls a function that a test gave to it."""
         _, number, linked, changes, packed = message
-        table = seen if linked else None
-        if table:
-            deeply(table.apply, changes, self.known)
-        args, kwargs = deeply(unpack, packed, self.known, table)
-        if table:
-            table.settle()
+        outer, self.seen = self.seen, seen if linked else Shared()
+        try:
+            deeply(self.seen.apply, changes, self.known)
+            given = [deeply(unpack, packed, self.known, self.seen)]
+            self.seen.settle()
+            reply = self.called(number, given, self.seen)
+            self.loose = self.loose or (not linked and bool(self.seen.held(given)))
+        finally:
+            self.seen = outer
+        send(self.stream, reply)
+
+    def called(self, number: int, given: list[Any], seen: Shared) -> list[Any]:
+        """What a function of the test makes of its arguments; nothing refers to these afterwards unless it kept them."""
         known = len(seen.objects)
         try:
-            value = self.functions[number](*args, **dict(kwargs))
-            told = deeply(table.changes, self.number) if table else []
-            reply = ["value", deeply(pack, value, self.number, table), told]
+            args, kwargs = given.pop()
+            given += [self.functions[number](*args, **dict(kwargs))]
+            changes = deeply(seen.changes, self.number)
+            reply = ["value", deeply(pack, given[0], self.number, seen), changes]
         except Exception as error:
             seen.forget(known)
             self.thrown.append(error)
             own = [] if is_programs(error) else errors.lineage(type(error), self.class_number)
             described = {**errors.described(error), "chain": own, "thrown": len(self.thrown) - 1}
-            reply = ["error", described, deeply(table.changes, self.number) if table else []]
-        if table:
-            table.settle()
-        send(self.stream, reply)
+            reply = ["error", described, deeply(seen.changes, self.number)]
+        seen.settle()
+        return reply
 
     def class_number(self, kind: type) -> int:
         """The number of a class of exceptions that the test defines."""

@@ -258,27 +258,33 @@ class Player:
         }
 
     def call_back(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a function of the test. What it is given, and gives, is in the table of the call that calls it."""
+        """Call a function of the test. What it is given, and gives, is in the table of the call that calls it.
+
+        Once that takes too long, it has a table of its own: what it keeps is then no longer what the program has.
+        """
         self.frozen = self.frozen or self.seen.work > MOST_WORK
-        seen = None if self.frozen else self.seen
-        known = len(self.seen.objects)
+        outer, self.seen = self.seen, Shared() if self.frozen else self.seen
         try:
-            changes = deeply(seen.changes, self.number) if seen else []
-            packed = deeply(pack, (args, tuple(kwargs.items())), self.number, seen)
+            return self.called(number, (args, tuple(kwargs.items())), self.seen)
+        finally:
+            self.seen = outer
+
+    def called(self, number: int, given: Any, seen: Shared) -> Any:
+        known = len(seen.objects)
+        try:
+            changes = deeply(seen.changes, self.number)
+            packed = deeply(pack, given, self.number, seen)
         except BaseException:
-            self.seen.forget(known)
+            seen.forget(known)
             raise
-        if seen:
-            seen.settle()
-        send(self.channel, [FUNCTION, number, seen is not None, changes, packed])
+        seen.settle()
+        send(self.channel, [FUNCTION, number, not self.frozen, changes, packed])
         while (message := receive(self.channel, sys.maxsize))[0] not in ("value", "error"):
             self.answer(message)  # the function called the program in turn
         kind, told, changes = message
-        if seen:
-            deeply(seen.apply, changes, self.known)
+        deeply(seen.apply, changes, self.known)
         value = deeply(unpack, told, self.known, seen) if kind == "value" else None
-        if seen:
-            seen.settle()
+        seen.settle()
         if kind == "value":
             return value
         error: Any = errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
