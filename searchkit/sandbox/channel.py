@@ -269,7 +269,7 @@ class Channel:
         send(self.stream, reply)
 
     def called(self, number: int, given: list[Any], seen: Shared) -> list[Any]:
-        """What a function of the test makes of its arguments; nothing refers to these afterwards unless it kept them."""
+        """What a function of the test makes of its arguments; nothing refers to these later unless it kept them."""
         known = len(seen.objects)
         try:
             args, kwargs = given.pop()
