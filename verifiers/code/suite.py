@@ -118,7 +118,7 @@ def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> li
     text += found.call
     tree = _parsed(text, "a test")
     _installed([tree])
-    taken = [name for name in brief(text, entry_point).taken if name == entry_point or name not in given]
+    taken = [name for name in brief(text, entry_point, "", setup).taken if name == entry_point or name not in given]
     nodes = {case: list(running(tree.body, [case.rpartition(".")[2], *FIXTURES])) for case in found.cases or [""]}
     using = {case: run for case, run in nodes.items() if {n.id for n in run if isinstance(n, ast.Name)} & {*taken}}
     if not using:
@@ -127,6 +127,8 @@ def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> li
     defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     if not any(can_fail(run, [*taken, *defined]) for run in using.values()):
         raise ConfigError(f"the tests check nothing: nothing that runs asserts anything: {test!r:.80}")
+    for case in using:  # read here, and not by the threads that run it: in two at a time Python's parser may break
+        brief(text, entry_point, case, setup)
     return [(text, case) for case in using]
 
 
