@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.sandbox.names import wanted
-from searchkit.sandbox.surroundings import apart, unseen
+from searchkit.sandbox.names import names_of, wanted
+from searchkit.sandbox.surroundings import apart, counted, unseen
 from searchkit.sandbox.trust import classes
 from searchkit.sandbox.watched import watched
 
@@ -23,7 +23,7 @@ class Brief:
 
     unseen: why the test cannot be judged. apart: what it has that the program has not, if it fails; see
     `surroundings.py`. classes: those of the taken names that the test uses as classes. known: the cases that its text
-    defines. text, due: see `watched.py`.
+    defines. stored: names to which it gives a meaning. text, due: see `watched.py`.
     """
 
     taken: tuple[str, ...] = ()
@@ -33,23 +33,28 @@ class Brief:
     classes: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
     text: str = ""
 
 
 @functools.lru_cache(1000)
-def brief(text: str, entry_point: str, case: str = "") -> Brief:
-    """Of a text, or of one of its cases. An empty one for what is no Python: it fails where it is run."""
+def brief(text: str, entry_point: str, case: str = "", setup: str = "") -> Brief:
+    """Of a text that begins with `setup`, or of one of its cases.
+
+    An empty one for what is no Python: it fails where it is run.
+    """
     try:
         tree = ast.parse(text)
         nodes = list(ast.walk(tree))
         marked = watched(text, tree)
-        taken, modules = wanted(text, nodes, entry_point)
+        found = names_of(text)
+        taken, modules = wanted(found, nodes, entry_point)
         mine = list(_without_others(tree, nodes, case)) if case else nodes
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Brief(text=text)
     return Brief(
-        tuple(taken), tuple(modules), unseen(mine), tuple(apart(mine, taken)), tuple(classes(nodes, taken)),
-        tuple(_known(tree.body)), marked.due, marked.text,
+        tuple(taken), tuple(modules), unseen(mine) or counted(setup, mine), tuple(apart(mine, taken)),
+        tuple(classes(nodes, taken)), tuple(_known(tree.body)), marked.due, tuple(found.stored), marked.text,
     )  # fmt: skip
 
 

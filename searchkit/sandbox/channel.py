@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import collections
 import functools
+import re
 import socket
 import sys
 import threading
@@ -16,33 +17,43 @@ from typing import Any
 
 from searchkit.sandbox import arrays, errors
 from searchkit.sandbox.endings import is_programs, mark
-from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import ANSWER
 from searchkit.sandbox.operations import builtin_name
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
 from searchkit.sandbox.remote import NOT, Opaque, Remote, is_remote, kind_of
+from searchkit.sandbox.shared import MOST_WORK, Shared
 from searchkit.sandbox.wire import (
+    ALONE,
+    FIRST,
     FUNCTION,
+    LINKED,
     LONG,
     OBJECT,
     STARTED,
     UNKNOWN,
     Cyclic,
-    Seen,
-    contents,
     deeply,
     encoded,
     pack,
     receive,
-    refill,
     send,
     unpack,
 )
 
+_UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+LACKING = "the tests define {}, which the program does not see: put it in the prompt or setup"
 GONE = "the program ended"
 CAUGHT = "and a handler for it also catches what the test itself raises"
 ENDS = "a function of the program raises the end of an iterator, which would end a loop of the test"
+OVERLAPS = (
+    "the test changes an array that shares its elements with another one, in the program's process: compare values, or "
+    "copy the array"
+)
+APART = (
+    "the program holds a list or the like that the test has too, and it is too large, or used too often, to be one "
+    "in both processes: compare values, or copy it"
+)
 RAISED = ("name", "text", "library")  # what is looked at of an exception at module level
 
 
@@ -68,12 +79,16 @@ class Channel:
         self.asked: int = 0
         self.raises: bool = False  # whether the test raises exceptions itself
         self.ends: bool = False
-        self.held: Held = Held()  # containers that objects of the program may hold
-        self.plain: list[Remote] = []  # functions that the program defines
+        self.stored: frozenset[str] = frozenset()  # names to which the test gives a meaning
+        self.shared: Shared = Shared()  # containers that the program holds, too
+        self.seen: Shared = self.shared  # the table of the call that is asked
+        self.fresh: bool = True  # whether the program is to forget what it shared with an earlier test
+        self.frozen: bool = False  # whether changes are told no more: it would take too long
+        self.loose: bool = False  # whether more was shared since then, or since functions of the test are told no more
+        self.overlap: bool = False  # whether arrays that are shared overlap
         self.named: list[Remote] = []  # what the test takes by name and calls as a class
         self.newest: Remote | None = None  # the last object that was not known before
         self.arrived: int = 0  # how many objects came, new or known
-        self.kept: list[tuple[Any, int]] = []  # containers of the last call that the program still refers to
         self.thrown: list[Exception] = []  # what functions of the test raised when the program called them
         self.classes: list[type] = []  # of exceptions, of the test
         self._tuples: dict[tuple[str, tuple[str, ...]], type] = {}  # classes of named tuples of the test
@@ -91,36 +106,61 @@ class Channel:
         """The program's answer. Raises what its code raised, and `Gone`."""
         with self._lock:
             self.asked += 1
-            seen = Seen()
+            self.frozen = self.frozen or self.shared.work > MOST_WORK
+            outer, self.seen = self.seen, Shared() if self.frozen else self.shared
             try:
-                packed = deeply(pack, (arguments, tuple(named.items())), self.number, seen)
-                body = deeply(encoded, [operation, packed])
-            except (Cyclic, RecursionError):
-                raise self.opaque(
-                    "an argument that contains itself, or is nested very deep, cannot be handed to the program"
-                ) from None
-            if not self.trouble:
-                try:
-                    self.stream.sendall(body)
-                except OSError:
-                    self.trouble = GONE
-            answer = self.reply(seen)
-            self.watch(operation, arguments, answer, seen)
-            return answer
+                body = self.request(operation, (arguments, tuple(named.items())), self.seen)
+                if not self.trouble:
+                    try:
+                        self.stream.sendall(body)
+                    except OSError:
+                        self.trouble = GONE
+                return self.reply(self.seen)
+            finally:
+                self.seen = outer
 
-    def watch(self, operation: str, arguments: tuple[Any, ...], answer: Any, seen: Seen) -> None:
-        """Remember what the program's objects may hold, too: a change on one side is not seen on the other."""
-        if operation == "entry":
-            self.plain += [answer] if is_remote(answer) and not arguments[0][0].isupper() else []
-        elif operation == "get":
-            for one in seen.objects:
-                self.held.add(one, functools.partial(self.ask, "get", *arguments) if one is answer else None)
-        elif operation == "__call__" and not any(one is arguments[0] for one in self.plain):
-            for one in seen.objects:
-                self.held.add(one)
-        elif operation == "__call__":
-            for one, number in self.kept:
-                self.held.add(one, functools.partial(self.ask, "again", number))
+    def request(self, operation: str, arguments: Any, seen: Shared) -> bytes:
+        """The message that asks for something, with what the test has changed since the last one."""
+        known = len(seen.objects)
+        try:
+            changes = deeply(seen.changes, self.number)
+            packed = deeply(pack, arguments, self.number, seen)
+            linked = ALONE if self.frozen else FIRST if self.fresh else LINKED
+            body: bytes = deeply(encoded, [operation, linked, changes, packed])
+        except (Cyclic, RecursionError):
+            seen.forget(known)
+            raise self.opaque(
+                "an argument that contains itself, or is nested very deep, cannot be handed to the program"
+            ) from None
+        except BaseException:
+            seen.forget(known)
+            raise
+        self.look(changes)
+        seen.settle()
+        self.fresh = False
+        return body
+
+    def look(self, places: list[Any]) -> None:
+        """Of what the test has changed: whether it is an array that overlaps with another one that the test has."""
+        changed = any(arrays.is_array(self.seen.objects[i]) for i, _ in places)
+        if self.overlap and changed and sum(map(arrays.is_array, self.seen.objects)) > 1:
+            self.unknown = self.unknown or OVERLAPS
+
+    def renew(self) -> None:
+        """Begin with a test: it shares nothing with the ones before."""
+        self.shared = self.seen = Shared()
+        self.fresh, self.frozen, self.loose, self.overlap = True, False, False, False
+
+    def apart(self) -> str:
+        """Why the test would end otherwise where it had the program's lists for its own; "" if it would not."""
+        here = self.shared.moved()
+        self.look([[i, None] for i in here])
+        if not self.frozen:
+            return self.unknown or (APART if self.loose else "")
+        try:
+            return APART if here or self.loose or self.ask("moved") is not False else ""
+        except BaseException:  # the program cannot say
+            return APART
 
     def started(self) -> dict[str, Any] | None:
         """What the program raised while it was executed; None if nothing. Raises `Gone`."""
@@ -136,15 +176,15 @@ class Channel:
             self.trouble = f"the program's answer could not be read: {type(error).__name__}"
         raise Gone(self.trouble)
 
-    def reply(self, seen: Seen | None = None) -> Any:
+    def reply(self, seen: Shared) -> Any:
         try:
             while not self.trouble and (message := deeply(receive, self.stream, ANSWER))[0] == FUNCTION:
-                self.call_back(message)
+                self.call_back(message, seen)
             if not self.trouble and message == [UNKNOWN, LONG]:
                 self.failed = LONG
                 outcome = Raised(Gone(LONG))
             elif not self.trouble:
-                outcome = self.error(message[1]) if message[0] == "error" else deeply(self.value, message, seen)
+                outcome = deeply(self.outcome, message, seen)
         except (EOFError, OSError):
             self.trouble = GONE
         except Exception as error:  # whatever it may have sent: too long, too deep, not JSON, not hashable
@@ -155,14 +195,18 @@ class Channel:
             raise outcome.error
         return outcome
 
-    def value(self, message: list[Any], seen: Seen | None) -> Any:
-        """What the call answered, once its arguments are as the program left them."""
-        _, packed, changes, printed, kept = message
-        value = unpack(packed, self.known, seen)
-        given = [] if seen is None else list(seen.objects)
-        for index, changed in changes:
-            refill(given[index], contents(changed, self.known, seen))
-        self.kept = [(seen.objects[place], int(number)) for place, number in kept] if seen is not None else []
+    def outcome(self, message: list[Any], seen: Shared) -> Any:
+        """What the call answered or raised, once all that the program has changed is here as it is there."""
+        kind, told, known, changes, printed, kept = message
+        seen.forget(int(known))
+        value = self.error(told) if kind == "error" else unpack(told, self.known, seen)
+        seen.apply(changes, self.known)
+        seen.settle()
+        if kept is not None:
+            places, overlap = kept
+            self.overlap = self.overlap or bool(overlap)
+            self.loose = self.loose or (self.frozen and bool(places))
+            seen.keep(places)
         for stream, text in zip((sys.stdout, sys.stderr), printed, strict=True):
             if text:
                 stream.write(text)
@@ -172,11 +216,17 @@ class Channel:
         """The program's exception, of a class that the tests' side has too or one that stands for the program's."""
         if told["library"]:
             self.unknown = self.unknown or unnamed(told["library"])
+        self.unknown = self.unknown or self.lacking(told)
         if told["thrown"] is not None:
             return Raised(self.thrown[told["thrown"]])  # it is the test's own, and passed through
         error = self.raised(told)
         error.add_note(f"the program raised {told['name']}: {told['text']}")
         return Raised(error)
+
+    def lacking(self, told: dict[str, Any]) -> str:
+        """Why it is not known what the program does: it uses a name of the test's; "" for all else."""
+        name = _UNDEFINED.match(told["text"]) if told["name"] == "NameError" else None
+        return LACKING.format(name[1]) if name and name[1] in self.stored else ""
 
     def raised(self, told: dict[str, Any]) -> BaseException:
         if told["theirs"] is not None:
@@ -204,17 +254,36 @@ class Channel:
                 self._errors[number] = errors.stand_in(name, number, own, self.opaque)
         return self._errors[chain[0][0]]
 
-    def call_back(self, message: list[Any]) -> None:
+    def call_back(self, message: list[Any], seen: Shared) -> None:
         """The program calls a function that a test gave to it."""
-        _, number, packed = message
-        args, kwargs = unpack(packed, self.known)
+        _, number, linked, changes, packed = message
+        outer, self.seen = self.seen, seen if linked else Shared()
         try:
-            reply = ["value", pack(self.functions[number](*args, **dict(kwargs)), self.number)]
+            deeply(self.seen.apply, changes, self.known)
+            given = [deeply(unpack, packed, self.known, self.seen)]
+            self.seen.settle()
+            reply = self.called(number, given, self.seen)
+            self.loose = self.loose or (not linked and bool(self.seen.held(given)))
+        finally:
+            self.seen = outer
+        send(self.stream, reply)
+
+    def called(self, number: int, given: list[Any], seen: Shared) -> list[Any]:
+        """What a function of the test makes of its arguments; nothing refers to these later unless it kept them."""
+        known = len(seen.objects)
+        try:
+            args, kwargs = given.pop()
+            given += [self.functions[number](*args, **dict(kwargs))]
+            changes = deeply(seen.changes, self.number)
+            reply = ["value", deeply(pack, given[0], self.number, seen), changes]
         except Exception as error:
+            seen.forget(known)
             self.thrown.append(error)
             own = [] if is_programs(error) else errors.lineage(type(error), self.class_number)
-            reply = ["error", {**errors.described(error), "chain": own, "thrown": len(self.thrown) - 1}]
-        send(self.stream, reply)
+            described = {**errors.described(error), "chain": own, "thrown": len(self.thrown) - 1}
+            reply = ["error", described, deeply(seen.changes, self.number)]
+        seen.settle()
+        return reply
 
     def class_number(self, kind: type) -> int:
         """The number of a class of exceptions that the test defines."""
@@ -241,7 +310,9 @@ class Channel:
         if arrays.is_scalar(value):
             return {"scalar": [arrays.parts(value), pack(value.item(), self.number)]}
         if (base := base_of(value)) is not None:
-            return {"like": [pack(BASES[base](value), self.number), type(value).__name__, self._fields(value)]}
+            return {
+                "like": [pack(BASES[base](value), self.number, self.seen), type(value).__name__, self._fields(value)]
+            }
         if not callable(value):
             raise self.opaque(
                 f"a {type(value).__name__} cannot be handed to the program: pass plain data or a function"
@@ -308,10 +379,10 @@ class Channel:
 
     def _like(self, packed: Any, name: str, fields: list[str], number: int, traits: list[str]) -> Any:
         """Plain data of a class of the program: its value, and for what else it has the program is asked."""
+        value = unpack(packed, self.known, self.seen)
         if number in self._alike:
             self.known(OBJECT, [number, traits])
             return self._alike[number]
-        value = unpack(packed, self.known)
         if type(value) not in IMMUTABLE:
             raise ValueError(name)
         remote: Any = self.known(OBJECT, [number, traits])

@@ -15,10 +15,8 @@ from typing import Any
 
 from searchkit.sandbox import cases, endings
 from searchkit.sandbox.channel import Channel, Gone
-from searchkit.sandbox.failures import CHECKED, UNREACHED, Failures
-from searchkit.sandbox.failures import HELD as MARKED
+from searchkit.sandbox.failures import CHECKED, HELD, UNREACHED, Failures
 from searchkit.sandbox.found import extra, unusual
-from searchkit.sandbox.held import Held
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.operations import TOUCHED
 from searchkit.sandbox.program import preamble
@@ -26,7 +24,6 @@ from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import END, STARTED, send
 
 FILE = "<test>"
-HELD = "an object of the program holds a list or the like that the test has too, and one of them changed it"
 NOTHING_ASKED = "the test asked nothing of the program"
 
 
@@ -82,8 +79,10 @@ class Court:
         None: it can be neither passed nor failed.
         """
         channel, failures = self.channel, Failures()
-        channel.unknown, channel.doubt, channel.asked, channel.held = "", "", 0, Held()
+        channel.unknown, channel.doubt, channel.asked = "", "", 0
         channel.raises, channel.named, channel.failed = "raise" in test["text"], [], ""
+        channel.renew()
+        channel.stored = frozenset(test["stored"])
         try:
             reason = self._run(test, failures)
         except BaseException as error:
@@ -93,15 +92,18 @@ class Court:
             return False, reason or self.channel.trouble
         if self.channel.failed:
             return False, reason or self.channel.failed
+        shared = self.channel.apart()
         if self.channel.unknown:
             return None, self.channel.unknown
         if not reason:
-            doubt = failures.trouble() or self.channel.doubt or ("" if self.channel.asked else NOTHING_ASKED)
+            doubt = failures.trouble() or self.channel.doubt or shared or ("" if self.channel.asked else NOTHING_ASKED)
             return (None, doubt) if doubt else (True, "")
         if self.raised is not None and self.raised["library"]:
             return None, unnamed(self.raised["library"])
-        if self.channel.held.changed():
-            return None, f"{HELD}, and the test failed ({reason})"
+        if self.raised is not None and (lacking := self.channel.lacking(self.raised)):
+            return None, lacking
+        if shared:
+            return None, f"{shared}, and the test failed ({reason})"
         apart = next((text for question, text in test["apart"] if not question or self._says(question)), "")
         return (None, f"{apart}, and the test failed ({reason})") if apart else (False, reason)
 
@@ -146,7 +148,7 @@ class Court:
                 exec(code, names)
             except SystemExit as error:
                 self.channel.unknown = endings.left(error, test["text"], FILE, test["taken"]) or self.channel.unknown
-                marked = MARKED in test["text"] or CHECKED in test["text"]
+                marked = HELD in test["text"] or CHECKED in test["text"]
                 if marked and not test["case"] and not failures.reached:
                     self.channel.doubt = self.channel.doubt or UNREACHED
 

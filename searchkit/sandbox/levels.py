@@ -67,15 +67,20 @@ def choose(sandbox: str) -> str:
 
 
 def check(limits: Limits) -> None:
-    """Raises `ConfigError` for limits under which no program could run."""
+    """Raises `ConfigError` for what is no `Limits`, and for limits under which no program could run."""
+    if not isinstance(limits, Limits):
+        raise ConfigError(f"limits are Limits(cpu=5, wall=20.0, memory=2**30, output=2**20), got {limits!r:.80}")
     if not isinstance(limits.cpu, int) or limits.cpu < 1 or not limits.wall > 0:
         raise ConfigError(f"limits need whole seconds of cpu >= 1, and wall > 0, got {limits}")
     if limits.memory < LEAST_MEMORY or limits.output < LEAST_OUTPUT:
         raise ConfigError(f"limits need memory >= {LEAST_MEMORY:,} and output >= {LEAST_OUTPUT:,} bytes, got {limits}")
 
 
-def installed(libraries: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """The same names. Raises `ConfigError` for packages that are not here, and for what is no tuple of their names."""
+def installed(libraries: tuple[str, ...], what: str, fix: str = "install it") -> tuple[str, ...]:
+    """The same names. fix: what to do where one is missing.
+
+    Raises `ConfigError` for packages that are not here, and for what is no tuple of their names.
+    """
     if not isinstance(libraries, tuple):
         one = libraries if isinstance(libraries, str) and libraries.isidentifier() else "numpy"
         raise ConfigError(f'{what} packages in a tuple, such as libraries=("{one}",), got {libraries!r:.80}')
@@ -83,7 +88,7 @@ def installed(libraries: tuple[str, ...], what: str) -> tuple[str, ...]:
         if not isinstance(name, str) or not name.isidentifier():
             raise ConfigError(f"{what} {name!r}: name a package as it is imported, such as 'numpy'")
         if name not in sys.modules and importlib.util.find_spec(name) is None:
-            raise ConfigError(f"{what} {name!r}, which is not installed here: install it")
+            raise ConfigError(f"{what} {name!r}, which is not installed here: {fix}")
     return libraries
 
 

@@ -43,14 +43,13 @@ def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _tables(child)
 
 
-def wanted(text: str, nodes: list[ast.AST], entry_point: str = "") -> tuple[list[str], list[str]]:
+def wanted(found: Names, nodes: list[ast.AST], entry_point: str = "") -> tuple[list[str], list[str]]:
     """What a test takes from the program, and which modules of the standard library it uses without importing them.
 
-    nodes: those of the text. A name that one of Python's own functions has, or that is used like a module of the
+    found, nodes: those of its text. A name that one of Python's own functions has, or that is used like a module of the
     standard library, is that: a program must not redefine what it is measured with. With an entry point, that alone is
     taken.
     """
-    found = names_of(text)
     free = sorted(found.read - found.stored)
     unknown = [name for name in free if not hasattr(builtins, name) and name != entry_point]
     modules = [name for name in unknown if name in sys.stdlib_module_names and _is_base(name, nodes)]

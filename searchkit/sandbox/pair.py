@@ -76,7 +76,11 @@ class Pair:
         player, judge = self._ready()
         job = _job(case)
         tests = [
-            {"case": part, "first": text not in case.tests[:i], **asdict(brief(str(text), case.entry_point, part))}
+            {
+                "case": part,
+                "first": text not in case.tests[:i],
+                **asdict(brief(str(text), case.entry_point, part, case.setup)),
+            }
             for i, (text, part) in enumerate(zip(case.tests, case.cases or [""] * len(case.tests), strict=True))
         ]
         with tempfile.TemporaryFile() as printed, open(os.devnull, "wb") as unseen, contextlib.ExitStack() as stack:
@@ -160,6 +164,7 @@ def _job(case: Case) -> dict[str, Any]:
     return {
         "text": case.text,
         "prompt": case.prompt,
+        "setup": case.setup,
         "prelude": case.prelude,
         "entry_point": case.entry_point,
     }

@@ -21,41 +21,32 @@ from searchkit.sandbox import arrays, errors, libraries
 from searchkit.sandbox.limits import ANSWER
 from searchkit.sandbox.operations import COMPARISONS, DRAWN, OPERATIONS, TOUCHED, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
-from searchkit.sandbox.program import execute, module
+from searchkit.sandbox.program import execute, lacks, module
 from searchkit.sandbox.remote import OVERRIDDEN, PLAIN
+from searchkit.sandbox.shared import MOST_WORK, Shared, overlaps
 from searchkit.sandbox.wire import (
+    FIRST,
     FUNCTION,
     KINDS,
     LONG,
-    MUTABLE,
     OBJECT,
     STARTED,
     UNKNOWN,
     Cyclic,
-    Seen,
     deeply,
     encoded,
     pack,
     receive,
     send,
-    shallow,
     unpack,
 )
-
-
-def _fresh() -> int:
-    made = list[int]()
-    return sys.getrefcount(made)
-
-
-FRESH = _fresh()
-"""How often a container is referred to that a call has made and keeps nowhere."""
 
 
 def play(channel: socket.socket, job: dict[str, Any]) -> None:
     """Execute the program, say how that went, and answer requests until the channel ends."""
     player = Player(channel, module("program", job["prelude"]))
     sys.modules["__main__"] = player.module  # where a program looks for itself
+    player.empty = job["entry_point"] if lacks(job["text"], job["prompt"], job["entry_point"]) else ""
     trouble = execute(job, player.module)
     send(channel, [STARTED, None if trouble is None else player.told(trouble)])
     while True:
@@ -68,47 +59,78 @@ class Player:
     def __init__(self, channel: socket.socket, program: types.ModuleType) -> None:
         self.channel: socket.socket = channel
         self.module: types.ModuleType = program
+        self.empty: str = ""  # the entry point, where what is called so is the prompt's empty function
+        self.shared: Shared = Shared()
+        self.seen: Shared = self.shared  # the table of the call that is answered
+        self.depth: int = 0  # of calls within calls
+        self.frozen: bool = False  # whether functions of the test are told no more of changes
         self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
         self.touched: bool = False  # whether files were used
         self.printed: list[io.StringIO] = []
         self.theirs: dict[int, type] = {}  # classes that stand for exceptions of the tests' own
         self.operations: dict[str, Any] = {
-            **OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain, "again": lambda n: self.objects[n],
-            "watch": self.watch, DRAWN: self.drawn, TOUCHED: lambda: self.touched,
+            **OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain, "watch": self.watch,
+            "moved": lambda: bool(self.shared.moved()), DRAWN: self.drawn, TOUCHED: lambda: self.touched,
         }  # fmt: skip
 
     def answer(self, request: list[Any]) -> None:
         """Do what was asked, and send what came of it."""
-        seen = Seen()
+        operation, linked, changes, packed = request
+        if linked == FIRST:
+            self.shared, self.frozen = Shared(), False
+        outer, self.seen = self.seen, self.shared if linked else Shared()
+        self.depth += 1
         try:
-            operation, packed = request
-            positional, named = deeply(unpack, packed, self.known, seen)
-            given = list(seen.objects)
-            before = [deeply(shallow, one, self.number, seen) for one in given]
-            counts = list(map(sys.getrefcount, given))
-            value = self.operations[operation](*positional, **dict(named))
-            held = type(value) in MUTABLE and sys.getrefcount(value) > FRESH
-            more: list[Any] = [i for i, count in enumerate(map(sys.getrefcount, given)) if count > counts[i]]
-        except BaseException as error:
-            body = encoded(["error", self.told(error)])
-        else:
-            body = self.crossing(value, given, before, seen, [*more, value] if held else more)
-        self.channel.sendall(body)
+            answer = self.done(operation, changes, packed, self.seen)
+            self.channel.sendall(self.crossing(answer, self.seen))
+        finally:
+            self.seen = outer
+            self.depth -= 1
 
-    def crossing(self, value: Any, given: list[Any], before: list[Any], seen: Seen, held: list[Any]) -> bytes:
-        """The message for an answer. held: the places of arguments that are held here, and the answer if that is."""
+    def done(self, operation: str, changes: list[Any], packed: Any, seen: Shared) -> list[Any]:
+        """The answer in a list, or what was raised behind it. Nothing else refers to the answer, nor to arguments."""
+        known = len(seen.objects)
         try:
-            packed = self.packed(value, seen)
-            changes = deeply(self.changes, given, before, seen)
-            places = dict.fromkeys(one if type(one) is int else seen.place(one) for one in held)
-            kept = [[place, self.place(seen.objects[place])] for place in places if place is not None]
-            body: bytes = deeply(encoded, ["value", packed, changes, self.said(), kept])
+            deeply(seen.apply, changes, self.known)
+            positional, named = deeply(unpack, packed, self.known, seen)
+            seen.settle()
         except BaseException as error:
-            return encoded(["error", self.told(error)])
+            seen.forget(known)
+            return [None, error]
+        try:
+            return [self.operations[operation](*positional, **dict(named))]
+        except BaseException as error:
+            return [None, error.with_traceback(None)]  # whose frames would hold the arguments
+
+    def crossing(self, answer: list[Any], seen: Shared) -> bytes:
+        """The message for an answer, or for what was raised: what comes of it, what has changed, what stays held."""
+        known = len(seen.objects)
+        try:
+            told = ["error", self.told(answer[1])] if len(answer) > 1 else ["value", self.packed(answer[0], seen)]
+            changes = deeply(seen.changes, self.number)
+            seen.settle()
+            kept = self.kept(answer, seen)
+            body: bytes = deeply(encoded, [*told, known, changes, self.said(), kept])
+        except BaseException as error:
+            seen.forget(known)
+            return encoded(["error", self.told(error), known, [], ["", ""], None])
         return body if len(body) <= ANSWER else encoded([UNKNOWN, LONG])
 
-    def packed(self, value: Any, seen: Seen) -> Any:
+    def kept(self, answer: list[Any], seen: Shared) -> list[Any] | None:
+        """The places of containers that are held here from now on, and whether an array among these shares elements.
+
+        None within a call that goes on.
+        """
+        if self.depth > 1:
+            return None
+        places = seen.held(answer)
+        overlap = any(overlaps(seen.objects[i]) for i in places)
+        if seen is self.shared:
+            seen.keep(places)
+        return [places, overlap]
+
+    def packed(self, value: Any, seen: Shared) -> Any:
         """The answer. What contains itself, or is nested too deep, crosses as an object: it equals no plain data."""
         known = len(seen.objects)
         try:
@@ -119,17 +141,15 @@ class Player:
             own = [one for one in _traits(kind, object) if one not in COMPARISONS]
             return {OBJECT: [self.place(value), own, library_of(kind)]}
 
-    def changes(self, given: list[Any], before: list[Any], seen: Seen) -> list[Any]:
-        """What the call made of its mutable arguments, as [place, value]: the caller sees it, as in one process."""
-        after = [[i, shallow(one, self.number, seen)] for i, one in enumerate(given)]
-        return [[i, packed] for i, packed in after if packed != before[i]]
-
     # ---------------------------------------------------------------- requests of their own
 
     def entry(self, name: str) -> Any:
         """What the program calls so; else the method of that name of a class Solution, as some sites want it."""
-        if not hasattr(self.module, name) and hasattr(getattr(self.module, "Solution", None), name):
+        missing = name == self.empty or not hasattr(self.module, name)
+        if missing and hasattr(getattr(self.module, "Solution", None), name):
             return getattr(self.module.Solution(), name)
+        if name == self.empty:
+            raise AttributeError(name)
         return getattr(self.module, name)
 
     def listen(self) -> None:
@@ -178,7 +198,7 @@ class Player:
             own = [*_traits(kind, object), PLAIN, *(OVERRIDDEN + name for name in own_ones)]
             return {OBJECT: [self.place(value), own, library_of(kind)]}
         fields = [str(name) for name in getattr(kind, "_fields", ())] if base is tuple else []
-        packed = pack(BASES[base](value), self.number)
+        packed = pack(BASES[base](value), self.number, self.seen)
         return {"like": [packed, kind.__name__, fields, self.place(value), own_ones]}
 
     def raises(self, kind: type) -> list[Any]:
@@ -204,7 +224,7 @@ class Player:
             return arrays.scalar(unpack(body[0], self.known), unpack(body[1], self.known))
         if tag == "like":
             packed, name, fields = body
-            value = unpack(packed, self.known)
+            value = unpack(packed, self.known, self.seen)
             return _tuples(name, tuple(fields))(*value) if fields else value
         if tag == "class":
             return arrays.known_class(*body)
@@ -238,17 +258,38 @@ class Player:
         }
 
     def call_back(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        send(self.channel, [FUNCTION, number, pack((args, tuple(kwargs.items())), self.number)])
-        while True:
-            message = receive(self.channel, sys.maxsize)
-            if message[0] == "value":
-                return unpack(message[1], self.known)
-            if message[0] == "error":
-                told = message[1]
-                error: Any = errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
-                error._sk_thrown = told["thrown"]
-                raise error
+        """Call a function of the test. What it is given, and gives, is in the table of the call that calls it.
+
+        Once that takes too long, it has a table of its own: what it keeps is then no longer what the program has.
+        """
+        self.frozen = self.frozen or self.seen.work > MOST_WORK
+        outer, self.seen = self.seen, Shared() if self.frozen else self.seen
+        try:
+            return self.called(number, (args, tuple(kwargs.items())), self.seen)
+        finally:
+            self.seen = outer
+
+    def called(self, number: int, given: Any, seen: Shared) -> Any:
+        known = len(seen.objects)
+        try:
+            changes = deeply(seen.changes, self.number)
+            packed = deeply(pack, given, self.number, seen)
+        except BaseException:
+            seen.forget(known)
+            raise
+        seen.settle()
+        send(self.channel, [FUNCTION, number, not self.frozen, changes, packed])
+        while (message := receive(self.channel, sys.maxsize))[0] not in ("value", "error"):
             self.answer(message)  # the function called the program in turn
+        kind, told, changes = message
+        deeply(seen.apply, changes, self.known)
+        value = deeply(unpack, told, self.known, seen) if kind == "value" else None
+        seen.settle()
+        if kind == "value":
+            return value
+        error: Any = errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
+        error._sk_thrown = told["thrown"]
+        raise error
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import types
 from typing import Any
 
 FILE = "program.py"
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FUTURE = 0
 for _name in __future__.all_feature_names:
     _FUTURE |= getattr(__future__, _name).compiler_flag
@@ -43,8 +44,16 @@ def execute(job: dict[str, Any], made: types.ModuleType) -> BaseException | None
     A statement that raises is left out, with no harm to the functions around it: programs show how they are used, and
     read what nobody types.
     """
+    _execute([job["setup"]] if job["setup"] else [], made)
+    given = {name: made.__dict__[name] for name in defined(job["setup"]) if name in made.__dict__}
+    trouble = _execute(sources(job["text"], job["prompt"], job["entry_point"]), made)
+    made.__dict__.update(given)  # as in a file in which the tests stand behind the program
+    return trouble
+
+
+def _execute(texts: list[str], made: types.ModuleType) -> BaseException | None:
     trouble: BaseException | None = None
-    for source in sources(job["text"], job["prompt"], job["entry_point"]):
+    for source in texts:
         flags, rest = 0, None
         try:
             code = compile(source, FILE, "exec", dont_inherit=True)
@@ -76,11 +85,52 @@ def sources(text: str, prompt: str, entry_point: str) -> list[str]:
     """What is executed, in this order: the prompt and a whole program, or the prompt as the program continues it."""
     if not prompt:
         return [text]
+    whole = entry_point in defined(text) or (_parsed(text) is not None and lacks(text, prompt, entry_point))
+    return [preamble(prompt), text] if whole else [prompt + text]
+
+
+def lacks(text: str, prompt: str, entry_point: str) -> bool:
+    """Whether a program does not define the entry point by itself, and does not go on from the prompt that begins it.
+
+    What it then has of that name is a method of its class `Solution`, or nothing: the prompt's function is empty.
+    """
+    tree, whole = _parsed(text), _parsed(prompt + text)
+    if not prompt or not entry_point or entry_point in defined(text):
+        return False
+    if tree is not None and any(_is_solution(node, entry_point) for node in tree.body):
+        return True
+    if whole is None:
+        return tree is not None and entry_point in defined(preamble(prompt))  # it has no body, and this is none
+    functions = [node for node in whole.body if isinstance(node, _FUNCTIONS) and node.name == entry_point]
+    return bool(functions) and all(map(_is_nothing, functions[-1].body))
+
+
+def _parsed(text: str) -> ast.Module | None:
     try:
-        found = {name for node in ast.parse(text).body for name in _defined(node)}
+        return ast.parse(text)
     except (SyntaxError, ValueError):
-        found = set()
-    return [preamble(prompt), text] if entry_point in found else [prompt + text]
+        return None
+
+
+def _is_solution(node: ast.stmt, name: str) -> bool:
+    """Whether it is a class `Solution` with that method."""
+    if not isinstance(node, ast.ClassDef) or node.name != "Solution":
+        return False
+    return any(isinstance(one, _FUNCTIONS) and one.name == name for one in node.body)
+
+
+def _is_nothing(node: ast.stmt) -> bool:
+    """`pass`, `...`, a docstring, `raise NotImplementedError`, a definition that nothing uses."""
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and ast.unparse(node.exc).startswith("NotImplementedError")
+    nothing = isinstance(node, ast.Pass | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    return nothing or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def defined(text: str) -> set[str]:
+    """The functions, classes and variables of a text; none where it is no Python."""
+    tree = _parsed(text)
+    return set() if tree is None else {name for node in tree.body for name in _defined(node)}
 
 
 def preamble(prompt: str) -> str:
@@ -88,7 +138,9 @@ def preamble(prompt: str) -> str:
     try:
         ast.parse(prompt)
     except SyntaxError:
-        return prompt.rstrip() + "\n    pass\n"
+        last = prompt.rstrip().rpartition("\n")[2]
+        margin = last[: len(last) - len(last.lstrip())] + "    " * last.endswith(":")
+        return f"{prompt.rstrip()}\n{margin or '    '}pass\n"
     return prompt
 
 

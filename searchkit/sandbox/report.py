@@ -34,8 +34,8 @@ class Case:
     texts, or pairs of what is typed and what must be printed. entry_point: the one name that the tests
     take from the program; "" lets them take any that is neither the prompt's nor Python's own. cases: for each text the
     function or "Class.method" that is run after it, "" for none. libraries: what may be imported beside the standard
-    library. prelude: imports that the program need not make. accept: of what was typed, printed and expected, whether
-    that is right.
+    library. setup: what of the tests is the program's, too. prelude: imports that the program need not make. accept: of
+    what was typed, printed and expected, whether that is right.
     """
 
     text: str
@@ -44,6 +44,7 @@ class Case:
     entry_point: str = ""
     cases: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    setup: str = ""
     prelude: str = ""
     accept: Callable[[str, str, str], bool] = field(default=same_lines, compare=False)
 

@@ -14,6 +14,15 @@ from collections.abc import Iterable, Iterator
 from searchkit.sandbox.operations import DRAWN, TOUCHED
 
 REPLACES = ("unittest.mock", "mock", "pytest.MonkeyPatch", "doctest.testmod", "doctest.testfile")
+LOOKS = tuple(
+    f"inspect.{name}"
+    for name in (
+        "signature", "Signature", "getfullargspec", "getargspec", "getargvalues", "getcallargs", "getsource",
+        "getsourcelines", "getsourcefile", "getfile", "getmodule", "getmembers", "getmembers_static", "getattr_static",
+        "getmro", "getclasstree", "classify_class_attrs", "get_annotations", "getdoc", "getcomments", "unwrap",
+        "iscoroutinefunction", "isgeneratorfunction", "isasyncgenfunction", "isabstract",
+    )
+)  # fmt: skip
 STREAMS = {"stdout", "stderr"}  # the program's prints are handed to whatever stands there
 FILES = (
     "open", "io.open", "codecs.open", "tempfile", "shutil", "glob", "os.environ", "os.mkdir", "os.makedirs", "os.chdir",
@@ -34,7 +43,12 @@ OTHERS = (
     "dataclasses.is_dataclass", "matplotlib", "sys.setrecursionlimit", "decimal.getcontext", "decimal.setcontext",
     "decimal.localcontext", "locale.setlocale", "sys.path", "sys.modules", "sys.argv",
 )  # fmt: skip
+CHANGES = {
+    "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft",
+    "put", "remove", "reverse", "rotate", "setdefault", "sort", "subtract", "update", "write",
+}  # fmt: skip
 METHODS = {"assertWarns", "assertWarnsRegex", "assertLogs", "assertNoLogs"}
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LONGEST_CHAIN = 8  # names with dots between them
 
 
@@ -44,6 +58,8 @@ def unseen(nodes: list[ast.AST]) -> str:
     modules = {name for node in nodes if isinstance(node, ast.Import) for name in map(_bound, node.names)}
     for node in nodes:
         name = _means(node, meanings)
+        if _is_among(name, LOOKS):
+            return f"the test uses {name}: a function or class of the program's cannot be looked at by inspect"
         if _is_among(name, REPLACES):
             used = name.rpartition(".")[2]
             return f"the test uses {used}, which replaces names in its own process: the program does not see it"
@@ -83,6 +99,44 @@ def apart(nodes: list[ast.AST], taken: Iterable[str] = ()) -> list[list[str]]:
         [question, f"the test uses {name.rpartition('.')[2]}, and the program runs in another process"]
         for question, name in sorted(found.items())
     ]
+
+
+def counted(setup: str, nodes: list[ast.AST]) -> str:
+    """Why a test cannot be judged that reads what functions of its setup change; "" if it can.
+
+    The setup runs in both processes, and what the program's calls of its functions leave behind is in the program's.
+    """
+    if not setup:
+        return ""
+    changed = {name for node in ast.walk(ast.parse(setup)) if isinstance(node, _SCOPES) for name in _changed(node)}
+    last = setup.count("\n") + 1
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id in changed and node.lineno > last:
+            return (
+                f"the test reads {node.id}, which functions of its setup change: where the program calls them, that "
+                "happens in its own process"
+            )
+    return ""
+
+
+def _changed(function: ast.AST) -> Iterator[str]:
+    """The names whose values a function changes, or rebinds globally."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Global):
+            yield from node.names
+        inner = node.func if isinstance(node, ast.Call) else node
+        if not isinstance(inner, ast.Attribute | ast.Subscript):
+            continue
+        if isinstance(inner.ctx, ast.Load) and not (inner is not node and _is_change(inner)):
+            continue
+        while isinstance(inner, ast.Attribute | ast.Subscript):
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            yield inner.id
+
+
+def _is_change(called: ast.Attribute | ast.Subscript) -> bool:
+    return isinstance(called, ast.Attribute) and called.attr in CHANGES
 
 
 def _meanings(nodes: list[ast.AST]) -> dict[str, str]:

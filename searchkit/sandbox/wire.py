@@ -8,6 +8,7 @@ Runs inside the sandbox and outside: imports nothing but the standard library.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import socket
@@ -15,23 +16,39 @@ import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from searchkit.sandbox import arrays
+from searchkit.sandbox import arrays, moments
 from searchkit.sandbox.limits import ANSWER
 
 HEADER = struct.Struct(">I")
 EXACT = 2**53  # integers up to here are written as they are
 OBJECT, FUNCTION = "object", "function"  # tags of what is known by number: on the program's side, on the tests'
+ALONE, LINKED, FIRST = range(3)
+"""Of a request: containers cross as copies; with the table of those that both sides hold; with an empty one."""
 LIST, REFERENCE = "list", "reference"
 UNKNOWN = "unknown"  # what the program's process says of an answer that cannot cross
 LONG = f"an answer of more than {ANSWER:,} bytes cannot be handed to the tests"
 STARTED, END = "started", "end"  # what the tests' process says before and after the tests
 DEEP = 20_000  # the limit of recursion while a message is made or read: values may be nested deeper than calls
 MOST_DIGITS, MOST_POWER = 100_000, 100_000  # of a fraction and a decimal: a short text may stand for a huge number
+
+
+def _viewed(view: Any) -> list[Any]:
+    """The dictionary that a view is of: so the other side's is one, too."""
+    [mapping] = gc.get_referents(view)
+    return [mapping if type(mapping) in KINDS else dict.copy(mapping)]
+
+
+def _mapping(parts: list[Any]) -> dict[Any, Any]:
+    [mapping] = parts
+    if type(mapping) not in (dict, Counter, OrderedDict, defaultdict):
+        raise TypeError(type(mapping).__name__)
+    return mapping  # type: ignore[no-any-return]
+
 
 # tag: the type, its parts in a row, and the value made of them. A type that is not here is the sender's business.
 TAGS: dict[str, tuple[type, Callable[[Any], Iterable[Any]], Callable[[list[Any]], Any]]] = {
@@ -53,9 +70,9 @@ TAGS: dict[str, tuple[type, Callable[[Any], Iterable[Any]], Callable[[list[Any]]
         lambda parts: defaultdict(parts[0], _pairs(dict, parts[1:])),
     ),
     "deque": (deque, lambda queue: [queue.maxlen, *queue], lambda parts: deque(parts[1:], parts[0])),
-    "keys": (type({}.keys()), iter, lambda parts: dict.fromkeys(parts).keys()),
-    "values": (type({}.values()), iter, lambda parts: dict(enumerate(parts)).values()),
-    "items": (type({}.items()), lambda pairs: itertools.chain(*pairs), lambda parts: _pairs(dict, parts).items()),
+    "keys": (type({}.keys()), _viewed, lambda parts: _mapping(parts).keys()),
+    "values": (type({}.values()), _viewed, lambda parts: _mapping(parts).values()),
+    "items": (type({}.items()), _viewed, lambda parts: _mapping(parts).items()),
     "bytes": (bytes, lambda data: [data.hex()], lambda parts: bytes.fromhex(parts[0])),
     "bytearray": (bytearray, lambda data: [data.hex()], lambda parts: bytearray.fromhex(parts[0])),
     "complex": (complex, lambda z: [z.real, z.imag], lambda parts: complex(*parts)),
@@ -67,9 +84,11 @@ TAGS: dict[str, tuple[type, Callable[[Any], Iterable[Any]], Callable[[list[Any]]
         lambda parts: Fraction(int(_short(parts[0]), 16), int(_short(parts[1]), 16)),
     ),
     "decimal": (Decimal, lambda number: [str(number)], lambda parts: _bounded(Decimal(_short(parts[0])))),
-    "datetime": (datetime, lambda at: [at.isoformat()], lambda parts: datetime.fromisoformat(parts[0])),
+    "datetime": (datetime, moments.parts, lambda parts: moments.made(datetime, parts)),
     "date": (date, lambda at: [at.isoformat()], lambda parts: date.fromisoformat(parts[0])),
-    "time": (time, lambda at: [at.isoformat()], lambda parts: time.fromisoformat(parts[0])),
+    "time": (time, moments.parts, lambda parts: moments.made(time, parts)),
+    "offset": (timezone, moments.offset_parts, moments.offset),
+    "zone": (moments.Zone, moments.zone_parts, moments.zone),
     "timedelta": (timedelta, lambda t: [t.days, t.seconds, t.microseconds], lambda parts: timedelta(*parts)),
     "array": (arrays.Array, arrays.parts, arrays.made),
 }
@@ -106,9 +125,11 @@ class Seen:
 
     def forget(self, known: int) -> None:
         """All but the first ones: the other side did not come across them."""
+        self._open = set()
+        if known >= len(self.objects):
+            return
         self.objects = self.objects[:known]
         self._places = {id(one): i for i, one in enumerate(self.objects)}
-        self._open = set()
 
     def place(self, value: Any) -> int | None:
         return self._places.get(id(value))
@@ -123,7 +144,7 @@ def pack(value: Any, number: Callable[[Any], Any], seen: Seen | None = None) -> 
     kind = type(value)
     if value is None or kind in (bool, str, float) or (kind is int and -EXACT < value < EXACT):
         return value
-    tag = KINDS.get(kind) or ("array" if arrays.is_array(value) else "")
+    tag = KINDS.get(kind) or _lazy(value)
     if not tag:
         return number(value)
     if seen is None:
@@ -139,11 +160,16 @@ def pack(value: Any, number: Callable[[Any], Any], seen: Seen | None = None) -> 
 
 def shallow(value: Any, number: Callable[[Any], Any], seen: Seen | None) -> Any:
     """A container with all its parts, whether it is known or not."""
-    tag = KINDS.get(type(value), "array")
+    tag = KINDS.get(type(value)) or _lazy(value)
     parts = list(TAGS[tag][1](value))
     if not _is_plain(parts):
         parts = [pack(part, number, seen) for part in parts]
     return parts if tag == LIST else {tag: parts}
+
+
+def _lazy(value: Any) -> str:
+    """The tag of what has a class in a module that is only loaded where somebody needs it; "" for none."""
+    return "array" if arrays.is_array(value) else "zone" if moments.is_zone(value) else ""
 
 
 def _is_plain(parts: list[Any]) -> bool:

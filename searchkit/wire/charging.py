@@ -22,7 +22,7 @@ def charged(
     - choices: how many were generated, if more than were sent.
     """
     total = counts.generated
-    if not total and any(said(sample) for sample in drawn):
+    if not total and any(_text(sample) for sample in drawn):
         total = None  # 0 is what some servers say that do not count
     read, guessed = (counts.prompt, 0) if counts.prompt else (prompt, prompt)
     cached = min(counts.cached, read)
@@ -53,6 +53,11 @@ def said(sample: Sample[str]) -> str:
         return sample.value
     calls = "".join(f"{call.name}({call.arguments})" for call in message.tool_calls)
     return message.reasoning + sample.value + (sample.stop_reason or "") + calls
+
+
+def _text(sample: Sample[str]) -> str:
+    """What is read of it. Some servers count no tool calls."""
+    return sample.value if sample.message is None else sample.message.reasoning + sample.value
 
 
 def _shares(drawn: Sequence[Sample[str]], total: int | None, most: int | None, choices: int) -> tuple[list[int], bool]:

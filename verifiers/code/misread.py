@@ -59,7 +59,7 @@ def _functions(body: Iterable[ast.stmt]) -> Iterator[str]:
 
 def _free(test: str) -> list[str]:
     tree = _tree(test)
-    return [] if tree is None else wanted(test, list(ast.walk(tree)))[0]
+    return [] if tree is None else wanted(names_of(test), list(ast.walk(tree)))[0]
 
 
 def _made(text: str) -> set[str] | None:

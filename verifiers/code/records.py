@@ -6,15 +6,24 @@ Nothing of a record is evaluated. Arguments of calls are read as JSON and writte
 from __future__ import annotations
 
 import base64
+import difflib
 import io
 import json
 import pickle
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from searchkit.errors import ConfigError
 
+READ = (
+    "tests", "test", "prompt", "entry_point", "setup", "test_list", "challenge_test_list", "test_setup_code",
+    "test_imports", "fn_name", "inputs", "outputs", "input_output", "public_test_cases", "private_test_cases",
+    "starter_code", "metadata",
+)  # fmt: skip
+OTHERS = ("input", "output", "test_setup", "public_tests", "private_tests")  # of records of other data sets
+NEAR = 0.85  # how alike a key must be to one that is read, to be taken for a misspelling of it
 LARGEST = 2**26  # bytes of the tests of one record, unpacked
 # What the harness of LiveCodeBench puts in front of every program, and that of APPS in good part: its programs are
 # written as the sites that they come from take them, where `List` and `inf` are there without an import.
@@ -44,7 +53,9 @@ def fields_of(given: Any) -> dict[str, Any]:
 
     Of records of APPS and LiveCodeBench also the prelude, and their starter code where they have any.
     """
-    if not isinstance(given, Mapping):
+    if isinstance(given, Mapping):
+        _refuse_misspelt(given)
+    else:
         return {"tests": _cases(given, ""), **_around({}, _is_live(given))}
     fields = {name: given.get(name) for name in ("prompt", "entry_point", "setup")}
     for name in ("tests", "test"):
@@ -64,6 +75,23 @@ def fields_of(given: Any) -> dict[str, Any]:
     if isinstance(held, Mapping) and {"inputs", "outputs"} <= held.keys():
         return {**_apps(held, name), **_around(given)}
     return fields
+
+
+def _refuse_misspelt(given: Mapping[Any, Any]) -> None:
+    """Raises `ConfigError` for a key that is nearly one that is read, where the latter is missing."""
+    has_tests = "tests" in given or "test" in given
+    missing = {_letters(name): name for name in READ if name not in given and not (has_tests and name in READ[:2])}
+    for key in given:
+        if not isinstance(key, str) or key in READ or key in OTHERS:
+            continue
+        if near := difflib.get_close_matches(_letters(key), missing, 1, NEAR):
+            raise ConfigError(
+                f"the tests have the key {key!r:.80}, which is not read: did you mean {missing[near[0]]!r}?"
+            )
+
+
+def _letters(key: str) -> str:
+    return re.sub(r"[^a-z]", "", key[:100].lower())
 
 
 def _around(given: Mapping[str, Any], site: bool = True) -> dict[str, str]:

@@ -16,6 +16,7 @@ from searchkit.sandbox.names import names_of
 from searchkit.sandbox.program import preamble
 from searchkit.verifiers.code.checks import can_fail, running
 from searchkit.verifiers.code.collect import collect
+from searchkit.verifiers.code.own_imports import FIX, without_own
 from searchkit.verifiers.code.records import fields_of
 
 FORMS = (
@@ -41,6 +42,7 @@ class Suite:
     entry_point: str = ""
     cases: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    setup: str = ""
     prelude: str = ""
     starter: str = ""
 
@@ -53,8 +55,8 @@ class Suite:
 def read(given: Any) -> Suite:
     """Tests in any of the `FORMS`. Raises `ConfigError` for anything else, and for tests that would check nothing.
 
-    A mapping's setup is put in front of each test; a test that defines `check` has a call of it with the entry point
-    appended, as HumanEval wants it. Fields with other names are not looked at.
+    A mapping's setup is put in front of each test, and the program has it, too; a test that defines `check` has a call
+    of it with the entry point appended, as HumanEval wants it. Fields with other names are not looked at.
     """
     if isinstance(given, Suite):
         return given
@@ -94,9 +96,11 @@ def _texts(tests: tuple[str, ...], prompt: str, entry_point: str, setup: str) ->
         made += _whole(test, setup, entry_point, given)
     texts, cases = tuple(text for text, _ in made), tuple(case for _, case in made)
     trees = [ast.parse(text) for text in {*texts, preamble(prompt)}]
-    return Suite(
-        texts, prompt, entry_point, cases if any(cases) else (), installed(imported(trees), "the tests import")
-    )
+    return Suite(texts, prompt, entry_point, cases if any(cases) else (), _installed(trees), setup)
+
+
+def _installed(trees: list[ast.Module]) -> tuple[str, ...]:
+    return installed(imported(trees), "the tests import", f"install it, or, if it is the program's own ({FIX})")
 
 
 def _parsed(text: str, what: str) -> ast.Module:
@@ -109,10 +113,12 @@ def _parsed(text: str, what: str) -> ast.Module:
 def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> list[tuple[str, str]]:
     """A test as [text, case] for each of its cases. Raises `ConfigError` for one that would check nothing."""
     text = (setup + "\n" if setup else "") + test
+    text = without_own(text, _parsed(text, "a test"))
     found = collect(_parsed(text, "a test"), entry_point)
     text += found.call
     tree = _parsed(text, "a test")
-    taken = [name for name in brief(text, entry_point).taken if name == entry_point or name not in given]
+    _installed([tree])
+    taken = [name for name in brief(text, entry_point, "", setup).taken if name == entry_point or name not in given]
     nodes = {case: list(running(tree.body, [case.rpartition(".")[2], *FIXTURES])) for case in found.cases or [""]}
     using = {case: run for case, run in nodes.items() if {n.id for n in run if isinstance(n, ast.Name)} & {*taken}}
     if not using:
@@ -121,6 +127,8 @@ def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> li
     defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     if not any(can_fail(run, [*taken, *defined]) for run in using.values()):
         raise ConfigError(f"the tests check nothing: nothing that runs asserts anything: {test!r:.80}")
+    for case in using:  # read here, and not by the threads that run it: in two at a time Python's parser may break
+        brief(text, entry_point, case, setup)
     return [(text, case) for case in using]
 
 

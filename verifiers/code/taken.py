@@ -14,5 +14,5 @@ def taken(suite: Suite) -> frozenset[str]:
     if suite.entry_point:
         return frozenset((suite.entry_point.partition(".")[0].partition("(")[0], "Solution"))
     texts = dict.fromkeys(test for test in suite.tests if isinstance(test, str))
-    found = {name for text in texts for name in wanted(text, list(ast.walk(ast.parse(text))))[0]}
+    found = {name for text in texts for name in wanted(names_of(text), list(ast.walk(ast.parse(text))))[0]}
     return frozenset(found - names_of(preamble(suite.prompt)).stored)

@@ -33,7 +33,8 @@ class UnitTests(Independent):
     tests: Python that ends without an exception where the program is right, which is one test; a list of such texts,
     each a test; a list of (stdin, stdout) pairs, for programs that read and print; or a mapping that has one of these
     as "tests" or "test". In a mapping, "entry_point" is the one name that the tests take from the program, "prompt"
-    is the beginning of the program, which a sample may continue or repeat, and "setup" stands in front of each test.
+    is the beginning of the program, which a sample may continue or repeat, and "setup" stands in front of each test,
+    and the program can use what it defines.
     Records of HumanEval, MBPP, APPS and LiveCodeBench are such mappings; in the two last programs have the imports that
     their sites make for them, and may continue "starter_code". Functions and methods of `unittest.TestCase`
     called test... are run one by one, each a test of its own. None takes the problem's reference, which wins where both
@@ -92,7 +93,7 @@ class UnitTests(Independent):
         """Identity: a digest of the tests, the limits, the sandbox and the version of Python."""
         digest = blake2b(repr(self.suite).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         judged = f"{self.libraries}:{self.tolerance}:{identity(self.checker) if self.checker else None}"
-        return f"unit tests:3:{digest}:{self.limits}:{self.sandbox}:{judged}:{sys.version_info[:2]}"
+        return f"unit tests:4:{digest}:{self.limits}:{self.sandbox}:{judged}:{sys.version_info[:2]}"
 
     def bind(self, problem: Problem) -> UnitTests:
         """The same limits with the tests that `problem.reference` is."""
@@ -129,7 +130,7 @@ class UnitTests(Independent):
         libraries = suite.libraries if self.libraries is None else (*self.libraries, *suite.libraries)
         case = Case(
             text, suite.tests, suite.prompt, suite.entry_point, suite.cases, tuple(sorted(set(libraries))),
-            suite.prelude,
+            suite.setup, suite.prelude,
         )  # fmt: skip
         accept = self.checker or (within(self.tolerance) if self.tolerance else None)
         return replace(case, accept=accept) if accept else case

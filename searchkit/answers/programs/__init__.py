@@ -2,8 +2,9 @@
 
 Read `program.py` first (which of the pieces are the program), then `pieces.py` (blocks and tags), `loose.py` (code in
 prose), `lines.py` (strings and brackets over lines), `mending.py` (repairs), `sessions.py` (Python's prompt),
-`wrapped.py` (JSON), `meant.py` (what is no program), `scope.py` (what a piece defines and needs) and `continuation.py`
-(text that goes on where a prompt ends). `aside.py` keeps the reading of long texts off the event loop.
+`wrapped.py` (JSON), `meant.py` (what is no program), `scope.py` (what a piece defines and needs), `typed.py` (whether
+it reads what is typed) and `continuation.py` (text that goes on where a prompt ends). `aside.py` keeps the reading of
+long texts off the event loop.
 """
 
 from searchkit.answers.programs.aside import aside

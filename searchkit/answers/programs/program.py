@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,7 +16,6 @@ from searchkit.answers.programs.scope import Scope, parsed, quiet, returns_outsi
 from searchkit.answers.programs.wrapped import unwrapped
 from searchkit.answers.thoughts import without_thoughts
 
-_READS = re.compile(r"\binput\b|\bstdin\b|\bopen\(0|\bfileinput\b|\bos\.read\b")
 _TYPES = re.compile(r"\bstdin[ \t]*=[ \t]*(?:\w+\.)?StringIO\(\s*[rf]?[\"']")  # a demonstration: it types itself
 GENERIC = ("code", "text", "txt", "plaintext", "plain", "none", "program", "solution")
 _SPAN = re.compile(r"(?<!`)`((?:async )?def [^`]{1,2000})`(?!`)")
@@ -116,7 +116,7 @@ def _closure(codes: Sequence[Code], chosen: set[int]) -> set[int]:
         for name in (needed | codes[at].scope.used) - known:
             known.add(name)
             found = functions.get(name)
-            if found is None and name in needed:
+            if found is None and name in needed and not hasattr(builtins, name):
                 found = made.get(name, imported.get(name, imported.get("*")))
             if found is not None and found not in chosen:
                 waiting.append(found)
@@ -149,7 +149,7 @@ def _doing(codes: Sequence[Code], found: Sequence[Piece], reads: bool) -> str | 
     mine = [at for at, code in enumerate(codes) if code.label in kinds and code.scope.says]
     if reads:
         acting = [at for at in mine if codes[at].scope.acts]
-        reading = [at for at in acting if _READS.search(codes[at].text)]
+        reading = [at for at in acting if codes[at].scope.reads]
         mine = [at for at in reading if not _TYPES.search(codes[at].text)] or reading or acting or mine
     return _joined(codes, _closure(codes, {mine[-1]})) if mine else None
 

@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from searchkit.answers.programs.typed import reads
+
 LONGEST = 100_000
 """Characters of a program; a longer one is neither parsed nor run."""
 
@@ -48,6 +50,7 @@ class Scope:
     - needed: names that it uses and neither binds nor imports.
     - used: all global names that its functions use, its own too.
     - sets: it imports, and sets a limit of the interpreter, and does nothing else.
+    - reads: it reads what is typed.
     - acts: some statement does more than bind names.
     - says: some statement is more than a name, a number or a display of some, as what a program printed is.
     - clean: all are, but for texts.
@@ -61,6 +64,7 @@ class Scope:
     needed: frozenset[str]
     used: frozenset[str]
     sets: bool
+    reads: bool
     acts: bool
     says: bool
     clean: bool
@@ -112,6 +116,7 @@ def scope(text: str, tree: ast.Module) -> Scope | None:
         needed=(used | loose) - made - imported,
         used=used,
         sets=_sets(tree),
+        reads=reads(tree, table),
         acts=any(_acts(node) for node in tree.body),
         says=any(says(node) for node in tree.body),
         clean=all(says(node) or _is_text(node) for node in tree.body),

@@ -313,3 +313,51 @@ def test_a_line_that_fails_is_no_output(last):
 
 def test_a_fraction_may_be_output():
     assert program(f"{READING}\n1/2", reads=True).strip() == READING
+
+
+NOT_READING = [
+    "def f(input):\n    return input + 1\nprint(f(3))",
+    "def f(input=3):\n    return input + 1\nprint(f(input=4))",
+    "print(dict(input=4))",
+    "input = '3 4'\nprint(input.split())",
+    "for input in ('1', '2'):\n    print(input)",
+    "print([input for input in (1, 2)])",
+    "print('then call input() or sys.stdin.read()')",
+    "# input() is read here\nprint(3)",
+    "def f(stdin):\n    return stdin\nprint(f(3))",
+    "import subprocess\np = subprocess.Popen('x')\nprint(p.stdin)",
+    "def g():\n    input = 3\n    def h():\n        return input\n    return h()\nprint(g())",
+    "class A:\n    input = 3\nprint(A().input)",
+    "print(open('input.txt').read())",
+    "print((lambda input: input)(3))",
+]
+REALLY_READING = [
+    "print(input())",
+    "def main():\n    print(input())\nmain()",
+    "print(*map(int, iter(input, '')))",
+    "read = input\nprint(read())",
+    "def f(input):\n    return input\nprint(f(input()))",
+    "import sys\nprint(sys.stdin.read())",
+    "import sys as s\nprint(s.stdin.read())",
+    "from sys import stdin\nfor line in stdin:\n    print(line)",
+    "from sys import stdin as source\nprint(source.read())",
+    "import sys\ninput = sys.stdin.readline\nprint(input())",
+    "print(open(0).read())",
+    "print(open('/dev/stdin').read())",
+    "import os\nprint(os.read(0, 100))",
+    "import fileinput\nfor line in fileinput.input():\n    print(line)",
+    "import builtins\nprint(builtins.input())",
+    "import sys\ndef main(source=sys.stdin):\n    print(source.read())\nmain()",
+]
+
+
+@pytest.mark.parametrize("block", NOT_READING)
+def test_a_name_that_looks_like_input_reads_nothing(block):
+    text = f"The program:\n```python\n{READING}\n```\nThe function alone:\n```python\n{block}\n```"
+    assert program(text, reads=True).strip() == READING.strip()
+
+
+@pytest.mark.parametrize("block", REALLY_READING)
+def test_what_reads_is_the_program(block):
+    text = f"The program:\n```python\n{block}\n```\nFor example:\n```python\nprint(sum(map(int, '1 2'.split())))\n```"
+    assert program(text, reads=True).strip() == block

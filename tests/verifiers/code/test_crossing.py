@@ -236,11 +236,9 @@ class Stack:
         "x = [[1]]\ns = Stack(x)\nx[0].append(2)\nassert s.items == [[1, 2]]",
     ],
 )
-def test_a_container_that_both_hold_and_one_changes_is_unknown(test):
-    """Each side has its own: a right program must not fail for it. Where nothing of the kind happened, it fails."""
-    found = verdict(test, STACK)
-    assert found.passed is None
-    assert "holds a list or the like that the test has too" in found.feedback
+def test_a_container_that_both_hold_is_one(test):
+    """What one side changes, the other sees."""
+    assert passed(test, STACK) is True
     assert passed("x = [1]\ns = Stack(x)\ns.push(2)\nassert s.items == [2, 1]", STACK) is False
     assert passed("s = Stack()\ns.push(2)\nitems = s.items\nassert items == [1]", STACK) is False
     assert passed("x = [1]\ns = Stack(x)\ns.push(2)\nassert s.items == [1, 2]", STACK) is True

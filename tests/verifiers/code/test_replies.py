@@ -171,3 +171,41 @@ def test_long_texts_are_read_beside_the_event_loop(monkeypatch):
 
     assert asyncio.run(judged("```\n" * 24_000 + "def f(x): return x * x")) == {False}
     assert asyncio.run(judged("def f(x): return x * x")) == {True}
+
+
+STUBS = [
+    'def sq(x):\n    """The square."""\n',
+    'def sq(x):\n    """The square."""',
+    "from typing import List\n\ndef sq(x: int) -> int:\n",
+    "def sq(x):\n    pass\n",
+    "def sq(x): ...\n",
+    "def sq(x):\n    # your code\n    raise NotImplementedError\n",
+    "def helper(x):\n    return x\n\ndef sq(x):\n    '''The square.'''\n",
+]
+OF_SOLUTION = "```python\nclass Solution:\n    def sq(self, x):\n        return x * x\n```"
+
+
+@pytest.mark.parametrize("prompt", STUBS)
+def test_a_method_of_solution_counts_before_the_empty_function_of_the_prompt(prompt):
+    record = {"prompt": prompt, "entry_point": "sq", "test": "def check(candidate):\n    assert candidate(3) == 9\n"}
+    right = [
+        OF_SOLUTION,
+        OF_SOLUTION.replace("class", "import math\n\nclass"),
+        "```python\ndef sq(x): return x * x\n```",
+    ]
+    assert passed(record, *right) == [True] * 3
+    wrong = OF_SOLUTION.replace("x * x", "x + x")
+    neither = ["```python\ndef square(x):\n    return x * x\n```", OF_SOLUTION.replace("sq(", "square(")]
+    verdicts = judge(UnitTests(record, LEVEL, SLOW), wrong, *neither)
+    assert [one.passed for one in verdicts] == [False] * 3
+    assert all("the program defines no 'sq'" in one.feedback for one in verdicts[1:]), [
+        one.feedback for one in verdicts
+    ]
+
+
+def test_a_body_beside_a_class_goes_on_from_the_prompt():
+    record = {"prompt": STUBS[0], "entry_point": "sq", "test": "def check(candidate):\n    assert candidate(3) == 9\n"}
+    bodies = ["    return x * x\n", "    return go(x)\n\ndef go(x): return x * x\n"]
+    assert passed(record, *bodies) == [True] * 2
+    record["prompt"] = "class Solution:\n    def sq(self, x):\n"
+    assert passed(record, OF_SOLUTION, "        return x * x\n") == [True] * 2

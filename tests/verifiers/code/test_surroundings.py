@@ -40,7 +40,6 @@ STILL_APART = [
     ("import warnings\nwith warnings.catch_warnings(record=True) as w:\n    f()\nassert len(w) == 1", "import warnings\ndef f(): warnings.warn('x')"),
     ("import pytest\nwith pytest.warns(UserWarning): f()", "import warnings\ndef f(): warnings.warn('x')"),
     ("import dataclasses\nassert dataclasses.asdict(P(1)) == {'x': 1}", "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int"),
-    ("from inspect import signature as s\nassert len(s(f).parameters) == 3", "def f(a, b): pass"),
     ("import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        with self.assertLogs(): f()", "import logging\ndef f(): logging.warning('x')"),
 ]  # fmt: skip
 
@@ -188,3 +187,19 @@ def test_arguments_that_nothing_supplies_are_still_refused():
     ):
         with pytest.raises(ConfigError, match="takes m"):
             verdict(T + f"    {head}: self.assertEqual(f(3), 9)\n", "def f(x): return 9")
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "from inspect import signature as s\nassert len(s(f).parameters) == 2",
+        "import inspect\nassert list(inspect.signature(f).parameters) == ['args', 'kwargs']",
+        "import inspect\nassert inspect.getfullargspec(f).varargs is None",
+        "import inspect\nassert 'while' not in inspect.getsource(f)",
+        "from inspect import *\nimport inspect as i\nassert f(1, 2, 3) is None and not i.isgeneratorfunction(f)",
+    ],
+)
+def test_a_function_of_the_program_is_not_looked_at_by_inspect(test):
+    found = verdict(test, "def f(a, b, c): pass")
+    assert found.passed is None
+    assert "cannot be looked at by inspect" in found.feedback

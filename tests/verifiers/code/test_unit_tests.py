@@ -242,7 +242,8 @@ def test_without_tests_it_says_what_to_pass():
     [
         ([], "tests are a text"),
         (5, "tests are a text"),
-        ({"test_lists": ["assert f()"]}, "tests are a text"),
+        ({"test_lists": ["assert f()"]}, "did you mean 'test_list'"),
+        ({"cases": ["assert f()"]}, "tests are a text"),
         ([("a",)], "tests are a text"),
         (["a", ("b", "c")], "tests are a text"),
         ("assert (", "a test is no Python"),
