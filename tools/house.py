@@ -34,6 +34,7 @@ LAYERS = {
         "deadline",
         "http",
         "quick",
+        "parsing",
         "templates",
         "confidence",
         "kinds",

@@ -14,6 +14,7 @@ from searchkit.answers import keys
 from searchkit.datasets.dataset import Dataset, fill
 from searchkit.datasets.files import Row, Source, rows
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.parsing import parse
 from searchkit.protocols import Run
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
@@ -75,7 +76,7 @@ class Game24(Independent):
             return Verdict(passed=False, feedback="no arithmetic expression was found", unread=True)
         try:
             used = list[int]()
-            result = _value(ast.parse(text, mode="eval").body, used)
+            result = _value(parse(text, "eval").body, used)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return Verdict(passed=False, feedback="the expression is not of numbers, + - * / and parentheses")
         except ZeroDivisionError:

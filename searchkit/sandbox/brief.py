@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from searchkit.parsing import parse
 from searchkit.sandbox.names import names_of, wanted
 from searchkit.sandbox.surroundings import apart, counted, unseen
 from searchkit.sandbox.trust import classes
@@ -44,7 +45,7 @@ def brief(text: str, entry_point: str, case: str = "", setup: str = "") -> Brief
     An empty one for what is no Python: it fails where it is run.
     """
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
         nodes = list(ast.walk(tree))
         marked = watched(text, tree)
         found = names_of(text)

@@ -11,6 +11,7 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator
 
+from searchkit.parsing import parse
 from searchkit.sandbox.operations import DRAWN, TOUCHED
 
 REPLACES = ("unittest.mock", "mock", "pytest.MonkeyPatch", "doctest.testmod", "doctest.testfile")
@@ -108,7 +109,7 @@ def counted(setup: str, nodes: list[ast.AST]) -> str:
     """
     if not setup:
         return ""
-    changed = {name for node in ast.walk(ast.parse(setup)) if isinstance(node, _SCOPES) for name in _changed(node)}
+    changed = {name for node in ast.walk(parse(setup)) if isinstance(node, _SCOPES) for name in _changed(node)}
     last = setup.count("\n") + 1
     for node in nodes:
         if isinstance(node, ast.Name) and node.id in changed and node.lineno > last:

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from searchkit.parsing import parse
 from searchkit.sandbox.failures import CHECKED, HELD, LATER
 
 EXPECTING = {"raises", "warns", "deprecated_call"}  # of pytest: they check where they are called
@@ -41,7 +42,7 @@ def watched(text: str, tree: ast.Module) -> Watched:
     marks = list(_marks(tree))
     made = _inserted(text, marks)
     try:
-        ast.parse(made)
+        parse(made)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Watched(text, ())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]

@@ -16,6 +16,7 @@ from itertools import islice
 from searchkit.answers.programs import LONGEST as LONGEST_PROGRAM
 from searchkit.answers.programs import program
 from searchkit.answers.thoughts import without_thoughts
+from searchkit.parsing import parse
 
 LONGEST = 500  # characters of an assertion
 MOST = 100  # assertions of one text
@@ -52,7 +53,7 @@ def _of_argument(text: str, entry_point: str, subject: str) -> str:
     if "candidate" not in text and "check" not in text:
         return text
     try:
-        tree = ast.parse(text) if len(text) <= LONGEST_PROGRAM else ast.Module([], [])
+        tree = parse(text) if len(text) <= LONGEST_PROGRAM else ast.Module([], [])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
     lines, nodes = text.split("\n"), list(ast.walk(tree))
@@ -95,7 +96,7 @@ def _assertion(line: str, entry_point: str) -> str | None:
     if len(line) > LONGEST:
         return None
     try:
-        [statement] = ast.parse(line).body
+        [statement] = parse(line).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if not isinstance(statement, ast.Assert):

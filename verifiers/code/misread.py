@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from searchkit.answers.programs import LONGEST
 from searchkit.markup.words import one_line
+from searchkit.parsing import parse
 from searchkit.sandbox.names import names_of, wanted
 from searchkit.sandbox.program import preamble
 
@@ -78,6 +79,6 @@ def _made(text: str) -> set[str] | None:
 
 def _tree(text: str) -> ast.Module | None:
     try:
-        return ast.parse(text) if len(text) <= LONGEST else None
+        return parse(text) if len(text) <= LONGEST else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

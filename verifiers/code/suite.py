@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.parsing import parse
 from searchkit.sandbox.brief import brief
 from searchkit.sandbox.levels import installed
 from searchkit.sandbox.names import names_of
@@ -95,7 +96,7 @@ def _texts(tests: tuple[str, ...], prompt: str, entry_point: str, setup: str) ->
     for test in tests:
         made += _whole(test, setup, entry_point, given)
     texts, cases = tuple(text for text, _ in made), tuple(case for _, case in made)
-    trees = [ast.parse(text) for text in {*texts, preamble(prompt)}]
+    trees = [parse(text) for text in {*texts, preamble(prompt)}]
     return Suite(texts, prompt, entry_point, cases if any(cases) else (), _installed(trees), setup)
 
 
@@ -105,7 +106,7 @@ def _installed(trees: list[ast.Module]) -> tuple[str, ...]:
 
 def _parsed(text: str, what: str) -> ast.Module:
     try:
-        return ast.parse(text)
+        return parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{what} is no Python ({error}): {text!r:.80}") from None
 

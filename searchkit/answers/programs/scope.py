@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from searchkit.answers.programs.typed import reads
+from searchkit.parsing import parse
 
 LONGEST = 100_000
 """Characters of a program; a longer one is neither parsed nor run."""
@@ -87,7 +88,7 @@ def parsed(text: str) -> ast.Module | None:
     if len(text) > LONGEST or (text.count("{") > MOST_FIELDS and _FORMATTED.search(text)):
         return None
     try:
-        return ast.parse(text)
+        return parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
