@@ -53,7 +53,7 @@ class Stepper:
         ahead: Ahead | None = None,
         tried: Sequence[str] = (),
     ) -> Reached:
-        """Sample number `index` of `generator`, shown what was `tried`, as an action in `state`, and what it leads to."""
+        """Sample number `index` of `generator`, which is shown what was `tried`, as an action, and what it leads to."""
         action = await one(self.environment, generator, state, run, index, tried)
         if action is None:
             raise CallError("there is no action in this state")

@@ -77,8 +77,8 @@ class BeamSearch(Beams):
     - m: next steps of each beam.
     - first: steps drawn in the first round, from 1; None: `n`. With `n / m` each is followed, whatever it scores.
     - agree: draw so many steps of each beam, and where they are all equal no more. Equal steps of one beam are followed
-      once, and in a vote an answer weighs as the shares of the draws on its path say. From 2; 0 draws all, as published.
-      A beam of fewer steps than that draws them all.
+      once; in a vote an answer weighs what the shares of the draws on its path say. From 2; 0 draws all, as published,
+      and so does a beam of fewer steps than `agree`.
     - aware: draw the steps of a beam one after the other, and show the generator those before, fenced, for it to take
       another. A round then takes `m` calls in sequence.
     - verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps.

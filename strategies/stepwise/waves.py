@@ -51,8 +51,7 @@ class Waves:
         return min(self.agree, wanted) if self.agree and not asked else wanted - asked
 
     def distinct(self, tree: Tree, grown: Iterable[Grown]) -> list[Grown]:
-        """Those to go on from: of steps from one state that are equal the first, in place of all, where these are looked
-        for."""
+        """Those to go on from: of equal steps from one state the first, in place of all. Without `agree` all."""
         if not self.agree:
             return list(grown)
         first = dict[object, Grown]()

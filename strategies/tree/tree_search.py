@@ -70,8 +70,8 @@ class TreeSearch(Strategy):
     - in_flight: nodes expanded at once (tree parallel). Selection j knows the outcomes 0 ... j - in_flight, whatever
       the latencies.
     - trees: so many independent trees share the iterations and are merged at the end, visits added up (root parallel).
-    - aware: show the generator which actions the node has children for, fenced, for it to take another. What is drawn
-      is then no sample of the plain prompt: it counts in shares of draws and in the chance of a new action all the same.
+    - aware: show the generator which actions the node has children for, fenced, for it to take another. Such draws
+      count in shares of draws and in the chance of a new action as others do.
     - threshold: stop as soon as an answer scores that high.
     - pick: from which part of the tree the answer comes, see `pick`.
     - select: chooses among the answers there. Of equal ones it sees that first whose node and children have the better
@@ -213,7 +213,7 @@ class TreeSearch(Strategy):
             return await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
 
     def _growth(self, tree: Tree, limits: Limits) -> Growth:
-        tree.draws = limits.draws(self._drawn_at_once)
+        tree.draws, tree.range = limits.draws(self._drawn_at_once), self.verifier.range
         frequency = self.prior == "frequency"
         bounded, aware = limits.bounded, self.aware
         return Growth(tree, self.rule, self._expansions, frequency=frequency, bounded=bounded, aware=aware)

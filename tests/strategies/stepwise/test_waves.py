@@ -96,7 +96,7 @@ def test_agreement_by_hand(children: dict[str, str], options: dict[str, int], dr
 
 
 def rounds(world: Known, n: int, m: int, first: int, agree: int) -> list[str]:
-    """The same on plain lists: every path drawn, in order. Sample number i in a state is letter i modulo their number."""
+    """The same on plain lists: every path drawn, in order. Sample number i is letter i modulo their number."""
     drawn, share, places = list[str](), {"": first}, n
     while share:
         asked, found = 0, {path: list[str]() for path in share}
