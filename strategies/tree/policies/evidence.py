@@ -14,6 +14,7 @@ SURE, UNSURE = 2.0, 0.2  # a draw is worth this many shares of the spread, where
 POOLED = 2.0  # weight of the whole tree beside each child of a node itself
 UNSEEN = 0.01  # weight of a gain as great as the spread, which nobody has seen
 DIFFERENCES = 30.0  # gains as many as which the differences of the root's children count
+SURELY = 1.4  # times as far from the parent's score as from the mean: drafts that change much come to about 1
 FEW, ALIKE = 4, 0.15  # gains before which nothing is said of hints; differences of siblings, in shares of the spread
 UNKNOWN = 64  # draws that a search may make whose end nobody knows, at least
 
@@ -128,7 +129,7 @@ class Evidence:
     def hints(self) -> bool:
         """Whether scores are hints at something hidden, rather than levels that are built on.
 
-        The first where the mean of all scores tells the score of a child better than the score of its parent does, and
+        The first where the mean of all scores tells the score of a child clearly better than that of its parent does, and
         where siblings, most of which have the same fate, differ: the middle difference of one and the next is more
         than a share of the spread (`ALIKE`). Few gains count against it.
         """
@@ -136,7 +137,7 @@ class Evidence:
         if n < FEW or not self._apart or self._apart[len(self._apart) // 2] <= ALIKE * self.spread:
             return False
         mean, (total, squares) = self._total / self.scored, self._children
-        return self.squares > (squares - 2 * mean * total + n * mean * mean) * (1 + 1 / n)
+        return self.squares > (squares - 2 * mean * total + n * mean * mean) * (SURELY + FEW / n)
 
     def cost(self, tree: Tree, reversion: float | None = None) -> float:
         """What one more draw must bring to be worth it: a share of the spread of scores, one for each draw there is.
