@@ -48,10 +48,13 @@ class Tree:
     once (actions that were drawn here exactly once).
 
     frontier is a heap for the selection rule's own use, `rated` how many nodes it has looked at, `draws` how many
-    samples the whole search may draw, as far as that is known; none of the three is saved.
+    samples the whole search may draw, as far as that is known, and `range` the least and the greatest score there may
+    be; none of the four is saved.
     """
 
-    __slots__ = ("_children", "calls", "draws", "frontier", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS)
+    __slots__ = (
+        "_children", "calls", "draws", "frontier", "range", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS,
+    )  # fmt: skip
     parent: array[int]
     depth: array[int]
     visits: array[int]
@@ -83,6 +86,7 @@ class Tree:
         self.frontier: list[tuple[Any, ...]] = []
         self.rated: int = 0
         self.draws: Draws = UNLIMITED
+        self.range: tuple[float, float] = -math.inf, math.inf
         self._row(NO_PARENT, 0, text, state, (), 1.0, False, 0)
 
     def _row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from searchkit.environments.protocols import Environment, Instructing, Listing, 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.quick import quick
+from searchkit.strategies.common.siblings import shown
 from searchkit.tool_calls import identity
 from searchkit.types import Params, Sample
 
@@ -44,30 +45,45 @@ def proposer(environment: Environment[Any], generator: Generator | None, state: 
 
 
 async def one(
-    environment: Environment[Any], generator: Generator | None, state: Any, run: Run, start: int = 0
+    environment: Environment[Any],
+    generator: Generator | None,
+    state: Any,
+    run: Run,
+    start: int = 0,
+    tried: Sequence[str] = (),
 ) -> Sample[Any] | None:
-    """A single action: what the generator proposes, or any of those listed, by chance; None where there is none."""
+    """A single action: what the generator proposes, or any of those listed, by chance; None where there is none.
+
+    tried: actions that the generator is shown, to take another.
+    """
     legal = listed(environment, state)
     if legal is not None:
         return Sample(run.rng.choice(legal)) if legal else None
-    place, params = environment.prompt(state), environment.step_params(run)
+    place, params = shown(environment.prompt(state), tried), environment.step_params(run)
     source = proposer(environment, generator, state)
     return (await run.sample(source, place, params=params, start=start, partial=True))[0]
 
 
 async def propose(
-    environment: Environment[Any], generator: Generator | None, state: Any, width: int, drawn: int, run: Run
+    environment: Environment[Any],
+    generator: Generator | None,
+    state: Any,
+    width: int,
+    drawn: int,
+    run: Run,
+    tried: Sequence[str] | None = None,
 ) -> tuple[list[Proposal], bool]:
     """What `width` samples propose, equal ones merged, the more frequent first, of equals the first drawn.
 
-    drawn: how many samples were drawn in this state before. The second value is True if no other action exists: they
-    were listed, and nobody was asked; or the generator would say the same again, and a single sample was drawn.
+    drawn: how many samples were drawn in this state before. tried: actions that the generator is shown, to take
+    others; None: it is never shown any. The second value is True if no other action exists: they were listed, and
+    nobody was asked; or the generator would say the same again, and a single sample was drawn.
     """
     legal, alone = listed(environment, state), False
     if legal is not None:
         samples = [Sample(value) for value in legal]
     else:
-        place, params = environment.prompt(state), environment.step_params(run)
+        place, params = shown(environment.prompt(state), tried or ()), environment.step_params(run)
         source = proposer(environment, generator, state)
         alone = deterministic(source, params)
         samples = await run.sample(source, place, 1 if alone else width, params=params, start=drawn, partial=True)
@@ -75,7 +91,9 @@ async def propose(
     for sample in samples:
         equals.setdefault(identity(sample), []).append(sample)
     ranked = sorted(equals.items(), key=lambda item: -len(item[1]))
-    return [Proposal(which, same[0], len(same)) for which, same in ranked], legal is not None or alone
+    return [Proposal(which, same[0], len(same)) for which, same in ranked], legal is not None or (
+        alone and tried is None
+    )
 
 
 def deterministic(generator: Generator | None, params: Params | None) -> bool:

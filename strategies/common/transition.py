@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +46,17 @@ class Stepper:
     verifier: Verifier
 
     async def draw(
-        self, prompt: Prompt, state: Any, generator: Generator | None, index: int, run: Run, ahead: Ahead | None = None
+        self,
+        prompt: Prompt,
+        state: Any,
+        generator: Generator | None,
+        index: int,
+        run: Run,
+        ahead: Ahead | None = None,
+        tried: Sequence[str] = (),
     ) -> Reached:
-        """Sample number `index` of `generator` as an action in `state`, and what it leads to."""
-        action = await one(self.environment, generator, state, run, index)
+        """Sample number `index` of `generator`, which is shown what was `tried`, as an action, and what it leads to."""
+        action = await one(self.environment, generator, state, run, index, tried)
         if action is None:
             raise CallError("there is no action in this state")
         return await self.judge(prompt, action, await taken(self.environment, state, action, run), run, ahead)

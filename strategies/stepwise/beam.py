@@ -13,6 +13,7 @@ from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over, ranked
+from searchkit.strategies.stepwise.waves import Waves
 from searchkit.strategy import Strategy
 from searchkit.tree import ROOT
 from searchkit.types import Prompt, Sample
@@ -27,6 +28,11 @@ class Beams(Strategy):
     lookahead: int
     select: Selector
     generator: Generator | None
+
+    @property
+    def _waves(self) -> Waves:
+        """How the draws of a round are made."""
+        return Waves()
 
     @property
     @abstractmethod
@@ -47,19 +53,20 @@ class Beams(Strategy):
         return steps * (self.lookahead + 1), steps
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        steps, (first, each, places) = self._steps(), self._shape
+        steps, waves, (first, each, places) = self._steps(), self._waves, self._shape
         tree = await steps.start(prompt, run)
         parents, seen, unfinished, failure = [ROOT] * first, list[Grown](), list[Grown](), None
         for _ in range(self.rounds):
-            grown, failure = await steps.grow(prompt, tree, parents, run)
+            grown, failure = await waves.grow(steps, prompt, tree, parents, run)
             if not grown:
                 break
             seen += grown
             unfinished, places = self._narrow(grown, places)
+            unfinished = waves.distinct(tree, unfinished)
             parents = [g.node for g in unfinished for _ in range(each)][:places]
             if not parents or over(grown, failure):
                 break
-        return await answer(prompt, seen, unfinished, failure, self.select, run)
+        return await answer(prompt, waves.weighed(tree, seen), unfinished, failure, self.select, run)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,12 @@ class BeamSearch(Beams):
 
     - n: steps drawn in a round, a multiple of `m`.
     - m: next steps of each beam.
+    - first: steps drawn in the first round, from 1; None: `n`. With `n / m` each is followed, whatever it scores.
+    - agree: draw so many steps of each beam, and where they are all equal no more. Equal steps of one beam are followed
+      once; in a vote an answer weighs what the shares of the draws on its path say. From 2; 0 draws all, as published,
+      and so does a beam of fewer steps than `agree`.
+    - aware: draw the steps of a beam one after the other, and show the generator those before, fenced, for it to take
+      another. A round then takes `m` calls in sequence.
     - verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps.
       Ties go to the step drawn first, equal steps are not merged.
     - environment: what a step is.
@@ -91,18 +104,29 @@ class BeamSearch(Beams):
     environment: Environment[Any] = field(default_factory=TextSteps)
     rounds: int = 40
     lookahead: int = 0
+    first: int | None = None
+    agree: int = 2
+    aware: bool = False
     select: Selector = Argmax()
     generator: Generator | None = None
 
     def __post_init__(self) -> None:
-        check_counts(self, n=0, m=0, rounds=1)
+        check_counts(self, n=0, m=0, rounds=1, agree=0, **({} if self.first is None else {"first": 1}))
         if self.m < 1 or self.n < self.m or self.n % self.m:
             raise ConfigError(f"BeamSearch keeps n / m beams: n must be a multiple of m, got n={self.n}, m={self.m}")
+        if self.first is not None and self.first > self.n:
+            raise ConfigError(f"first is the steps of the first round, at most n={self.n}, got {self.first}")
+        if self.agree == 1:
+            raise ConfigError("agree compares 2 steps of a beam or more; 0 draws all without a look at them, got 1")
         self._steps()
 
     @property
+    def _waves(self) -> Waves:
+        return Waves(self.agree if self.agree <= self.m else 0, self.aware)
+
+    @property
     def _shape(self) -> tuple[int, int, int]:
-        return self.n, self.m, self.n
+        return self.first or self.n, self.m, self.n
 
     def _narrow(self, grown: list[Grown], places: int) -> tuple[list[Grown], int]:
         taken = sum(g.terminal and not g.dead for g in grown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,16 +14,18 @@ from searchkit.quick import quick
 from searchkit.strategies.common.checks import check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Reached, Stepper
-from searchkit.tool_calls import label
+from searchkit.tool_calls import identity, label
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample, Scored, Verdict
+
+NOTHING: Mapping[int, Sequence[str]] = {}
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class Grown:
     """A state one step further. node: its place in the tree. terminal: an episode ends here; dead: in nothing. answer:
-    it is complete.
+    it is complete. step: what makes the step that led here this one (`identity`).
     """
 
     node: int
@@ -31,6 +33,7 @@ class Grown:
     terminal: bool
     dead: bool
     answer: bool = False
+    step: Hashable = None
 
     @property
     def score(self) -> float | None:
@@ -69,20 +72,26 @@ class Steps:
         return tree
 
     async def grow(
-        self, prompt: Prompt, tree: Tree, parents: Sequence[int], run: Run, start: int = 0
+        self,
+        prompt: Prompt,
+        tree: Tree,
+        parents: Sequence[int],
+        run: Run,
+        start: int = 0,
+        tried: Mapping[int, Sequence[str]] = NOTHING,
     ) -> tuple[list[Grown], Exception | None]:
         """One step from each of `parents` (a node that is listed twice gets two), concurrently, in their order.
 
         Steps that failed are missing, those that could not be judged have no score; the second value is the first
-        failure. start: the index of the first sample. Raises the failure if nothing grew because of a mistake in the
-        configuration.
+        failure. start: the index of the first sample. tried: steps from a node that its next samples are shown. Raises
+        the failure if nothing grew because of a mistake in the configuration.
         """
         grown, failure = list[Grown](), None
         stepper, ahead = Stepper(self.environment, self.verifier), self._ahead if self.lookahead else None
 
         async def draw(parent: int, child: Run) -> Reached:
             state, index = tree.state[parent], start + child.index
-            return await stepper.draw(prompt, state, self.generator, index, child, ahead)
+            return await stepper.draw(prompt, state, self.generator, index, child, ahead, tried.get(parent, ()))
 
         for parent, outcome in zip(parents, await run.map(draw, parents, name="step"), strict=True):
             found = outcome.value
@@ -90,7 +99,7 @@ class Steps:
             run.note_failure(error)
             failure = failure or error
             if found is not None:
-                grown.append(Grown(_add(tree, parent, found), found.scored, found.terminal, found.dead, found.answer))
+                grown.append(_add(tree, parent, found))
         if not grown and isinstance(failure, ConfigError):
             raise failure
         return grown, failure
@@ -114,7 +123,7 @@ class Steps:
         return scored.verdict
 
 
-def _add(tree: Tree, parent: int, found: Reached) -> int:
+def _add(tree: Tree, parent: int, found: Reached) -> Grown:
     assert found.action is not None
     tokens, text = found.action.usage.generated_tokens, label(found.action)
     node = tree.add(parent, text, found.state, terminal=found.terminal, tokens=tokens, score=found.score)
@@ -122,7 +131,7 @@ def _add(tree: Tree, parent: int, found: Reached) -> int:
         tree.backup(node, found.score)
     if found.terminal:
         tree.close(node)
-    return node
+    return Grown(node, found.scored, found.terminal, found.dead, found.answer, identity(found.action))
 
 
 def ranked(grown: Iterable[Grown]) -> list[Grown]:

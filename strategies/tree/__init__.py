@@ -27,8 +27,10 @@ from searchkit.strategies.tree.policies import (
     AgentQ,
     BestChance,
     BestFirstRule,
+    FirstMistake,
     Reservation,
     SWESearch,
+    Trust,
     Widening,
 )
 from searchkit.strategies.tree.receding_horizon import RecedingHorizon
@@ -47,11 +49,13 @@ __all__ = [
     "BestFirst",
     "BestFirstRule",
     "Children",
+    "FirstMistake",
     "RecedingHorizon",
     "Reservation",
     "Rollout",
     "SWESearch",
     "TreeSearch",
+    "Trust",
     "Value",
     "Widening",
 ]

@@ -24,7 +24,8 @@ Prior = Literal["frequency", "uniform", "logprob"]
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What to expand: a node and its state. known: the actions that it has children for; drawn: how many samples were
-    drawn there before; evaluated: its value is known; cheap: no verdict so far has taken a model call."""
+    drawn there before; evaluated: its value is known; cheap: no verdict so far has taken a model call. tried: those
+    actions in words, for the generator to see; None: it is not to see them."""
 
     node: int
     state: Any
@@ -32,6 +33,7 @@ class Ask:
     drawn: int = 0
     evaluated: bool = False
     cheap: bool = True
+    tried: tuple[str, ...] | None = None
 
 
 @quick
@@ -123,7 +125,8 @@ class Expander:
 
     async def _draw(self, prompt: Prompt, ask: Ask, state: Any, run: Run) -> Expansion:
         """Actions that are new here, the more frequent first, each with where it leads."""
-        proposals, whole = await propose(self.stepper.environment, self.generator, state, self.width, ask.drawn, run)
+        environment, generator = self.stepper.environment, self.generator
+        proposals, whole = await propose(environment, generator, state, self.width, ask.drawn, run, ask.tried)
         new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
         follow = functools.partial(self._follow, prompt, state, self._evaluation(ask).of_children)
         outcomes = await run.map(follow, new, name="child")

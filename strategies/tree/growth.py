@@ -20,7 +20,7 @@ class Growth:
     """A tree while it grows. ends: the complete answers found so far, each with the node where it lies.
 
     expansions, frequency: see `TreeSearch` (frequency: priors are shares of the draws). bounded: a budget ends the
-    search, so that no node has to be given up for good.
+    search, so that no node has to be given up for good. aware: the generator sees which actions a node has.
 
     A node is exhausted by evidence: it gets no more children when hardly a draw can bring a new one. `once` of its
     `drawn` actions came once, so that an unseen one comes with a chance of (once + 3) / drawn at most (95 %). Until
@@ -29,13 +29,20 @@ class Growth:
     """
 
     def __init__(
-        self, tree: Tree, policy: TreePolicy, expansions: int | None, *, frequency: bool, bounded: bool
+        self,
+        tree: Tree,
+        policy: TreePolicy,
+        expansions: int | None,
+        *,
+        frequency: bool,
+        bounded: bool,
+        aware: bool = False,
     ) -> None:
         self.tree: Tree = tree
         self.policy: TreePolicy = policy
         self.ends: list[End] = []
         self.judged_by_models: int = 0  # model calls that verdicts have taken
-        self._expansions, self._frequency, self._bounded = expansions, frequency, bounded
+        self._expansions, self._frequency, self._bounded, self._aware = expansions, frequency, bounded, aware
         self._asked: Counter[int] = Counter()  # expansions of a node that brought something
         self._failed: Counter[int] = Counter()  # expansions since then that failed
         self._known: dict[int, dict[Hashable, int]] = {}  # the children of a node by their actions
@@ -47,7 +54,8 @@ class Growth:
         """What is known of `node` before it is expanded."""
         tree, known = self.tree, self._known.get(node, {})
         evaluated, cheap = tree.score[node] == tree.score[node], not self.judged_by_models
-        return Ask(node, tree.state[node], frozenset(known), tree.drawn[node], evaluated, cheap)
+        tried = tuple(tree.text[child] for child in tree.children(node)) if self._aware else None
+        return Ask(node, tree.state[node], frozenset(known), tree.drawn[node], evaluated, cheap, tried)
 
     def newest(self) -> int | None:
         """The node that was made last of those that can be expanded; None once there is an answer, dead ends aside."""

@@ -48,15 +48,3 @@ def walk(tree: Tree, by: Pick, passes: Callable[[int], bool]) -> int:
         else:
             node = max(below, key=lambda n: (tree.mean(n), tree.visits[n]))
     return node
-
-
-def likelihoods(tree: Tree) -> list[float]:
-    """How likely sampling alone comes to each node, where priors are shares of the draws: their product on the path.
-
-    Votes are weighed by it. A search draws at nodes that sampling would hardly reach, and what it finds there are many
-    answers of little weight.
-    """
-    found = [1.0] * len(tree)
-    for node in range(1, len(tree)):
-        found[node] = found[tree.parent[node]] * tree.prior[node]
-    return found

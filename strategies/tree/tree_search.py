@@ -14,13 +14,14 @@ from searchkit.mistakes import check_environment, check_generator
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier, calls_of, scale_of
 from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
 from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.common.likelihoods import likelihoods
 from searchkit.strategies.common.transition import Stepper, finish
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.tree.evaluation import Children, Evaluation, Unjudged, Value
 from searchkit.strategies.tree.expansion import Ask, Expander, Expansion, Prior
 from searchkit.strategies.tree.growth import Growth
 from searchkit.strategies.tree.limits import HORIZON, ITERATIONS, Limits, less, to_finish
-from searchkit.strategies.tree.pick import End, Pick, likelihoods, pick, walk
+from searchkit.strategies.tree.pick import End, Pick, pick, walk
 from searchkit.strategies.tree.policies.uct import UCT
 from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import ROOT, Tree, TreePolicy
@@ -69,6 +70,8 @@ class TreeSearch(Strategy):
     - in_flight: nodes expanded at once (tree parallel). Selection j knows the outcomes 0 ... j - in_flight, whatever
       the latencies.
     - trees: so many independent trees share the iterations and are merged at the end, visits added up (root parallel).
+    - aware: show the generator which actions the node has children for, fenced, for it to take another. Such draws
+      count in shares of draws and in the chance of a new action as others do.
     - threshold: stop as soon as an answer scores that high.
     - pick: from which part of the tree the answer comes, see `pick`.
     - select: chooses among the answers there. Of equal ones it sees that first whose node and children have the better
@@ -106,6 +109,7 @@ class TreeSearch(Strategy):
     expansions: int | None = None
     in_flight: int = 1
     trees: int = 1
+    aware: bool = False
     threshold: float | None = None
     pick: Pick = "answer"
     select: Selector = field(default_factory=Argmax)
@@ -209,9 +213,10 @@ class TreeSearch(Strategy):
             return await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
 
     def _growth(self, tree: Tree, limits: Limits) -> Growth:
-        tree.draws = limits.draws(self._drawn_at_once)
+        tree.draws, tree.range = limits.draws(self._drawn_at_once), self.verifier.range
         frequency = self.prior == "frequency"
-        return Growth(tree, self.rule, self._expansions, frequency=frequency, bounded=limits.bounded)
+        bounded, aware = limits.bounded, self.aware
+        return Growth(tree, self.rule, self._expansions, frequency=frequency, bounded=bounded, aware=aware)
 
     async def _search(
         self, prompt: Prompt, growth: Growth, limits: Limits, run: Run

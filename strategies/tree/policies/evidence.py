@@ -14,6 +14,8 @@ SURE, UNSURE = 2.0, 0.2  # a draw is worth this many shares of the spread, where
 POOLED = 2.0  # weight of the whole tree beside each child of a node itself
 UNSEEN = 0.01  # weight of a gain as great as the spread, which nobody has seen
 DIFFERENCES = 30.0  # gains as many as which the differences of the root's children count
+SURELY = 1.4  # times as far from the parent's score as from the mean: drafts that change much come to about 1
+FEW, ALIKE = 4, 0.15  # gains before which nothing is said of hints; differences of siblings, in shares of the spread
 UNKNOWN = 64  # draws that a search may make whose end nobody knows, at least
 
 
@@ -38,8 +40,11 @@ class Evidence:
     __slots__ = (
         "_above",
         "_alike",
+        "_apart",
+        "_children",
         "_seen",
         "_sums",
+        "_total",
         "_waiting",
         "differences",
         "gains",
@@ -58,6 +63,9 @@ class Evidence:
         self.squares: float = 0.0  # of the gains
         self._above: float = 0.0  # squares of the gains before those, where both are known
         self._alike: float = 0.0  # products of the two
+        self._children: tuple[float, float] = 0.0, 0.0  # the sum of the scores that gains led to, and of their squares
+        self._total: float = 0.0  # of all scores
+        self._apart: list[float] = []  # by how much the scores of a child and of the next one differ, ascending
         self._seen: int = 0
         self._waiting: list[int] = []  # nodes whose score is not known yet
         self._sums: list[float] | None = None  # of the greatest gains, so many
@@ -75,6 +83,10 @@ class Evidence:
             if parent != NO_PARENT and math.isfinite(score):
                 self.scored += 1
                 self.low, self.high = min(self.low, score), max(self.high, score)
+                self._total += score
+                elder = next((c for c in reversed(tree.children(parent)) if c < node), node)
+                if elder != node and math.isfinite(tree.score[elder]):
+                    insort(self._apart, abs(score - tree.score[elder]))
                 self._gain(tree, score, parent)
                 first = first or parent == ROOT
         if first:
@@ -90,6 +102,7 @@ class Evidence:
         insort(self.gains, gain)
         self._sums = None
         self.squares += gain * gain
+        self._children = self._children[0] + score, self._children[1] + score * score
         if above != ROOT and math.isfinite(tree.score[above]):
             last = before - tree.score[above]
             self._above += last * last
@@ -111,6 +124,20 @@ class Evidence:
             return PRIOR
         prior = WEIGHT * self.squares / len(self.gains)
         return min(1.0, max(0.0, (PRIOR * prior - self._alike) / (prior + self._above)))
+
+    @property
+    def hints(self) -> bool:
+        """Whether scores are hints at something hidden, rather than levels that are built on.
+
+        The first where the mean of all scores tells the score of a child clearly better than that of its parent does, and
+        where siblings, most of which have the same fate, differ: the middle difference of one and the next is more
+        than a share of the spread (`ALIKE`). Few gains count against it.
+        """
+        n = len(self.gains)
+        if n < FEW or not self._apart or self._apart[len(self._apart) // 2] <= ALIKE * self.spread:
+            return False
+        mean, (total, squares) = self._total / self.scored, self._children
+        return self.squares > (squares - 2 * mean * total + n * mean * mean) * (SURELY + FEW / n)
 
     def cost(self, tree: Tree, reversion: float | None = None) -> float:
         """What one more draw must bring to be worth it: a share of the spread of scores, one for each draw there is.

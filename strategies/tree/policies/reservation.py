@@ -50,16 +50,19 @@ class Reservation:
     widens: ClassVar[bool] = True
 
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        known = remembered(tree, _Values)
+        known = remembered(tree, Values)
         known.update(tree)
-        return known.best(tree)
+        node = known.best(tree)
+        if node is not None:
+            known.take(node)
+        return node
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         tree.backup(node, value)
 
 
 @dataclass(slots=True)
-class _Values:
+class Values:
     """What all nodes are worth, and two heaps of them: of equals the highest or the deepest first, then the one drawn
     from less often. An entry counts as long as it says what its node is worth."""
 
@@ -104,9 +107,11 @@ class _Values:
         node = self._followed(tree, bool(side)) if self.spread <= 0 else None
         if node is None:
             node = self._top(tree, -1 if side else 1)
-        if node is not None:
-            self.asked.append(node)
         return node
+
+    def take(self, node: int) -> None:
+        """`node` was chosen: what is known of it may change."""
+        self.asked.append(node)
 
     def _followed(self, tree: Tree, turn: bool) -> int | None:
         """Where scores say nothing: every other turn, and always where the highest node hardly brings anything new,

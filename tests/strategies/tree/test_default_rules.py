@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from searchkit import Budget, ConfigError, Model, Params, solve
 from searchkit.environments.text_steps import TextSteps
-from searchkit.strategies import MCTS, UCT, AdaptiveUCT, BestChance, BestFirst, Reservation
+from searchkit.strategies import MCTS, UCT, AdaptiveUCT, BestChance, BestFirst, Reservation, Trust
 from searchkit.strategies.tree.policies.evidence import DIFFERENCES, POOLED, Evidence, normal_reservation
 from searchkit.testing.worlds import WORLDS
 from searchkit.tree import ROOT, Draws, Tree
@@ -155,7 +155,7 @@ def test_best_chance_is_the_greatest_score_over_draws() -> None:
 def test_the_verifier_says_which_rule_and_how_children_are_judged() -> None:
     """Chances are averaged; verdicts that take model calls are not spent on every child."""
     assert isinstance(MCTS(Worth()).rule, AdaptiveUCT)
-    assert isinstance(BestFirst(Worth()).rule, Reservation)
+    assert isinstance(BestFirst(Worth()).rule, Trust)
     assert isinstance(MCTS(PYes()).rule, UCT)
     assert isinstance(BestFirst(PYes()).rule, BestChance)
     assert isinstance(BestFirst(PYes(), UCT(2.0)).rule, UCT)
@@ -199,10 +199,10 @@ def test_a_lock_opens_near_the_best_possible_cost(make: Any, most: float) -> Non
 
 
 class TestReservation(OnLetters):
-    """The laws, best-first by default."""
+    """The laws, best-first where scores are sure."""
 
     def strategy(self) -> BestFirst:
-        return BestFirst(Worth(), environment=STEPS, iterations=24)
+        return BestFirst(Worth(), Reservation(), STEPS, iterations=24)
 
 
 class TestAdaptiveUCT(OnLetters):
