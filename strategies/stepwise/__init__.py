@@ -1,8 +1,8 @@
 """Searches that grow answers level by level: draw next steps, judge them, keep the promising ones.
 
-Read `steps.py` first: one level of growth, and the choice of the answer at the end. Then `beam.py`, with `waves.py` (how
-its rounds are drawn), `dvts.py` (several narrow beams side by side), `tree_of_thoughts.py` (levels or depth first, with pruning) and `filtered_best_of_n.py`
-(texts that are abandoned at a bad step).
+Read `steps.py` first: one level of growth, and the choice of the answer at the end. Then `beam.py`, with `waves.py`
+(how its rounds are drawn), `dvts.py` (several narrow beams side by side), `tree_of_thoughts.py` (levels or depth
+first, with pruning) and `filtered_best_of_n.py` (texts that are abandoned at a bad step).
 """
 
 from searchkit.strategies.stepwise.beam import AlphaMathBeam, BeamSearch

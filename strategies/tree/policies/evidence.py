@@ -129,7 +129,7 @@ class Evidence:
     def hints(self) -> bool:
         """Whether scores are hints at something hidden, rather than levels that are built on.
 
-        The first where the mean of all scores tells the score of a child clearly better than that of its parent does, and
+        The first where the mean of all scores tells the score of a child clearly better than its parent does, and
         where siblings, most of which have the same fate, differ: the middle difference of one and the next is more
         than a share of the spread (`ALIKE`). Few gains count against it.
         """
