@@ -349,10 +349,10 @@ def priced(**prices: Price) -> OpenAI:
     return OpenAI("http://127.0.0.1:9/v1", "m", prices=prices)
 
 
-def test_a_ceiling_on_money_without_a_price_is_refused_before_anything_is_paid() -> None:
+def test_a_ceiling_on_money_without_a_price_is_refused_before_anything_is_paid(tmp_path: Path) -> None:
     """Nothing listens there: with a price the search fails only at the call."""
     money = Budget(usd=1e-6)
-    for source in (Model(priced()), Model(Limited(Cached(priced(other=Price(1, 1)), "unused.db")))):
+    for source in (Model(priced()), Model(Limited(Cached(priced(other=Price(1, 1)), str(tmp_path / "unused.db"))))):
         with pytest.raises(ConfigError, match=r"'m' has no price; give its backend prices=\{'m': Price"):
             solve_sync("q", TWICE, generator=source, budget=money)
     with pytest.raises(CallError):
