@@ -111,7 +111,7 @@ def strategy(job: Job) -> Strategy:
     steps = TextSteps(params=Params(max_tokens=STEP), max_steps=8)
     match job.method:
         case "beam":
-            return BeamSearch(job.k, 4, verifier, steps, agree=0, select=vote)  # as published
+            return BeamSearch(job.k, 4, verifier, steps, select=vote)
         case "dvts":
             return DVTS(job.k, 4, verifier, steps, select=vote)
         case "particles":

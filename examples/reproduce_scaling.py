@@ -175,7 +175,7 @@ def searches(task: Task, k: int, each: Mapping[str, float]) -> dict[str, Strateg
     widening, root = strategies.Widening(), round(k**0.5)
     sweeps = max(2, root // 2)
     sized: dict[str, Strategy] = {
-        "beam search": strategies.BeamSearch(k, 4, agree=0, **how),
+        "beam search": strategies.BeamSearch(k, 4, **how),
         "DVTS": strategies.DVTS(k, 4, **how),
         "particle filter": strategies.ParticleFilter(k, **how),
         "particle Gibbs": strategies.ParticleGibbs(k // sweeps, sweeps=sweeps, **how),

@@ -60,12 +60,12 @@ class Span:
     __slots__ = (
         "_rare", "began", "children", "ended", "index", "kind", "name", "role", "status", "text", "usage",
     )  # fmt: skip
-    after = _Rare(0)
-    error = _Rare("")
-    place = _Rare("")
-    replayed = _Rare(False)
-    retried = _Rare(NO_USAGE)
-    waiting = _Rare(False)
+    after: _Rare[int] = _Rare(0)
+    error: _Rare[str] = _Rare("")
+    place: _Rare[str] = _Rare("")
+    replayed: _Rare[bool] = _Rare(False)
+    retried: _Rare[Usage] = _Rare(NO_USAGE)
+    waiting: _Rare[bool] = _Rare(False)
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
         self.name: str = name

@@ -75,17 +75,17 @@ class BeamSearch(Beams):
 
     - n: steps drawn in a round, a multiple of `m`.
     - m: next steps of each beam.
+    - verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps.
+      Ties go to the step drawn first, equal steps are not merged.
+    - environment: what a step is.
+    - rounds: the most steps that an answer takes.
+    - lookahead: a state is scored where that many more steps at temperature 0 lead; the text of those is forgotten.
     - first: steps drawn in the first round, from 1; None: `n`. With `n / m` each is followed, whatever it scores.
     - agree: draw so many steps of each beam, and where they are all equal no more. Equal steps of one beam are followed
       once; in a vote an answer weighs what the shares of the draws on its path say. From 2; 0 draws all, as published,
       and so does a beam of fewer steps than `agree`.
     - aware: draw the steps of a beam one after the other, and show the generator those before, fenced, for it to take
       another. A round then takes `m` calls in sequence.
-    - verifier: scores the path to each state, such as `ProcessReward`, which makes one score of those of the steps.
-      Ties go to the step drawn first, equal steps are not merged.
-    - environment: what a step is.
-    - rounds: the most steps that an answer takes.
-    - lookahead: a state is scored where that many more steps at temperature 0 lead; the text of those is forgotten.
     - select: chooses among all complete answers; `Vote(key, weighted=True)` is the published choice. Without any, the
       best unfinished path is returned, marked as truncated.
     - generator: what proposes steps; None is the one given to `solve`.
@@ -105,7 +105,7 @@ class BeamSearch(Beams):
     rounds: int = 40
     lookahead: int = 0
     first: int | None = None
-    agree: int = 2
+    agree: int = 0
     aware: bool = False
     select: Selector = Argmax()
     generator: Generator | None = None

@@ -31,7 +31,7 @@ from tests.helpers.steps import DEPTH, LEAVES, STEPS, Letters, OnLetters, Worth,
 def beam(n: int, m: int, world: Known, form: str = "snell", **options: Any) -> Strategy:
     """A beam of n / m, in one of its two forms."""
     if form == "snell":
-        return BeamSearch(n, m, world.verifier, environment=world, **({"agree": 0} | options))
+        return BeamSearch(n, m, world.verifier, environment=world, **options)
     return AlphaMathBeam(n // m, m, world.verifier, environment=world, **options)
 
 
@@ -238,7 +238,7 @@ def test_lookahead_does_not_alter_the_kept_text_and_costs_n_times_k_plus_one() -
     """Where all scores are equal, the tree is the same for every k; rollouts are paid but in no text."""
     trees = []
     for k in (0, 1, 2):
-        strategy = BeamSearch(4, 2, Worth(constant=0.5), environment=STEPS, lookahead=k, agree=0)
+        strategy = BeamSearch(4, 2, Worth(constant=0.5), environment=STEPS, lookahead=k)
         result = write(strategy)
         trees.append(result.tree.to_json())  # type: ignore[union-attr]
         ahead = sum(min(k, DEPTH - depth) for depth in (1, 2))  # of rounds 1 and 2; the third has nothing ahead
@@ -280,7 +280,7 @@ def test_the_published_choice_is_a_weighted_vote() -> None:
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_rounds_are_counted_exactly_and_what_is_unfinished_is_marked(rounds: int) -> None:
     """After k rounds paths are k steps long; the best one comes back, marked as truncated, and is no candidate."""
-    result = write(BeamSearch(4, 2, Worth(), environment=STEPS, rounds=rounds, agree=0))
+    result = write(BeamSearch(4, 2, Worth(), environment=STEPS, rounds=rounds))
     tree = result.tree
     assert tree is not None
     assert max(tree.depth) == rounds
@@ -357,7 +357,7 @@ def test_a_step_that_cannot_be_judged_is_kept_behind_the_others() -> None:
         return world.judge(value)
 
     world = Known(FOUR, SCORES | {"d": None})
-    result = run(BeamSearch(4, 2, Predicate(picky), environment=world, agree=0), world)
+    result = run(BeamSearch(4, 2, Predicate(picky), environment=world), world)
     assert paths(result) == ["a", "b", "c", "d", "cx", "cy", "ax", "ay"]
     assert "cannot judge b" in str(result.errors[0])
     silent = replace(world, scores=dict.fromkeys(SCORES))
@@ -366,7 +366,7 @@ def test_a_step_that_cannot_be_judged_is_kept_behind_the_others() -> None:
 
 def test_out_of_budget_survivors_go_on_and_the_best_answer_returns() -> None:
     """Steps for two rounds and a half: the third is drawn as far as it goes, and its answers compete."""
-    result = write(BeamSearch(4, 2, Worth(), environment=STEPS, agree=0), budget=Budget(generations=10))
+    result = write(BeamSearch(4, 2, Worth(), environment=STEPS), budget=Budget(generations=10))
     assert result.stopped == "budget"
     assert result.usage.generations == 10
     assert len(result.candidates) == 2
@@ -375,7 +375,7 @@ def test_out_of_budget_survivors_go_on_and_the_best_answer_returns() -> None:
 
 def test_an_answer_that_nobody_could_pay_to_judge_is_still_an_answer() -> None:
     """Verifications for the first two rounds only: the finished texts come back without a score."""
-    result = write(BeamSearch(2, 2, Worth(), environment=STEPS, agree=0), budget=Budget(verifications=4))
+    result = write(BeamSearch(2, 2, Worth(), environment=STEPS), budget=Budget(verifications=4))
     assert result.stopped == "budget"
     assert result.answer in LEAVES
     assert [c.score for c in result.candidates] == [None, None]
@@ -406,9 +406,7 @@ def test_countdown_on_the_embedded_model() -> None:
     """Real steps: every node is a legal line or ends there; the answer is right exactly if its score is 1."""
     model = Model(Embedded(), Params(max_tokens=64))
     for puzzle in Countdown().puzzles(3, "dev"):
-        result = asyncio.run(
-            solve(problem(puzzle), BeamSearch(8, 4, CHECKER, CountdownSteps(), agree=0), generator=model)
-        )
+        result = asyncio.run(solve(problem(puzzle), BeamSearch(8, 4, CHECKER, CountdownSteps()), generator=model))
         tree = result.tree
         assert tree is not None
         assert len(tree.children(ROOT)) == 8
