@@ -111,7 +111,7 @@ class Server:
         self.port = listening.getsockname()[1]
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listening, ready)), name="searchkit-test-server"
+            target=lambda: asyncio.run(self._serve(listening, ready)), name="searchkit-test-server", daemon=True
         )
         self._thread.start()
         ready.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -95,7 +95,7 @@ def answer(body: dict[str, Any], profile: Profile, reply: ReplyFunction, cached:
         drawn = Reply(drawn) if isinstance(drawn, str) else drawn
         text, spent, finish, fired = _cut(drawn.text, body, profile)
         generated += spent
-        choice: dict[str, Any] = _chat_choice(drawn, text, profile) if chat else {"text": text}
+        choice: dict[str, Any] = _chat_choice(drawn, text, profile, _called(body)) if chat else {"text": text}
         choice |= {"index": index, "finish_reason": "tool_calls" if drawn.tool_calls else finish}
         if profile.names_stop:
             choice[profile.names_stop] = fired
@@ -168,9 +168,15 @@ def _cut(text: str, body: dict[str, Any], profile: Profile) -> tuple[str, int, s
     return text[:at] + kept, len(drawn), "stop", fired or None
 
 
-def _chat_choice(drawn: Reply, text: str, profile: Profile) -> dict[str, Any]:
+def _called(body: Mapping[str, Any]) -> int:
+    """The tool calls in a conversation so far: clients want other ids for later ones."""
+    messages = [message for message in body.get("messages") or () if isinstance(message, dict)]
+    return sum(len(message.get("tool_calls") or ()) for message in messages)
+
+
+def _chat_choice(drawn: Reply, text: str, profile: Profile, called: int) -> dict[str, Any]:
     calls = [
-        {"id": f"call-{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        {"id": f"call-{called + i}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for i, (name, arguments) in enumerate(drawn.tool_calls)
     ]
     message: dict[str, Any] = {"role": "assistant", "content": None if calls and not text else text}

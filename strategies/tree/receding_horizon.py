@@ -70,7 +70,8 @@ class RecedingHorizon(Strategy):
                 break
             step = await self._carry_out(found, node, run)
             state = step.state
-            answers.append(self._ended(step, run) if step.terminal and step.reward is not None else found.end.answer)
+            carried_out = step.terminal and (step.reward is not None or self._committing)
+            answers.append(self._ended(step, found.end.answer, run) if carried_out else found.end.answer)
             if step.terminal or not goes_on:
                 break
         return (answers[-1] if isinstance(planner.environment, Committing) else _best(answers)).sample
@@ -111,12 +112,11 @@ class RecedingHorizon(Strategy):
             return await environment.commit(tree.state[node], run.child("commit"))
         return Transition(tree.state[node], terminal=bool(tree.terminal[node]))
 
-    def _ended(self, step: Transition[Any], run: Run) -> Scored:
-        """What the episode came to: carrying out may have shown more than searching did."""
-        sample, verdict = (
-            self.planner.environment.candidate(step.state),
-            Verdict(step.reward, feedback=step.observation),
-        )
+    def _ended(self, step: Transition[Any], planned: Scored, run: Run) -> Scored:
+        """What the episode came to: carrying out may have shown more than searching did. Without a reward it counts as
+        what was planned."""
+        sample = self.planner.environment.candidate(step.state)
+        verdict = planned.verdict if step.reward is None else Verdict(step.reward, feedback=step.observation)
         run.offer(sample, verdict)
         return Scored(sample, verdict)
 

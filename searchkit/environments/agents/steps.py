@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,11 +13,17 @@ from searchkit.environments.agents.proposing import Answering
 from searchkit.environments.agents.stable import Stable
 from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told
 from searchkit.environments.agents.tally import AgentTally
-from searchkit.errors import ConfigError, StaleBranch
+from searchkit.errors import ConfigError, SearchWarning, StaleBranch
 from searchkit.function import Function
+from searchkit.kinds import told as told_of
 from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import meant
 from searchkit.types import Params, Prompt, Sample, Transition
+
+UNSEEN = (
+    "the agent ended without a model call that was seen, so there is nothing to search: let it call its model through "
+    "searchkit.agents.async_client(), client(), litellm_calls() or an Endpoint"
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,12 @@ class AgentSteps:
             raise ConfigError(f"AgentSteps needs a callable, or a Function of one, got {self.agent!r}")
         if not isinstance(self.agent, Function):
             object.__setattr__(self, "agent", Function(self.agent))
+        for name in ("world", "real"):
+            made = getattr(self, name)
+            if made is not None and not callable(made):
+                raise ConfigError(
+                    f"{name}= is a function that makes a world, such as lambda: World(), got {told_of(made)}"
+                )
         if self.live < 1:
             raise ConfigError(f"live must be >= 1 agents, got {self.live}")
         if self.timeout is not None and not self.timeout > 0:
@@ -90,6 +103,8 @@ class AgentSteps:
         state = await self._shown("start", self._stable(run).use(None, prompt, run.seed, work, run), run)
         if isinstance(state.value, Crashed):
             raise CallError(f"the agent did not get to its first model call: {state.value.message}")
+        if state.ended:
+            warnings.warn(UNSEEN, SearchWarning, stacklevel=2)
         return state
 
     def prompt(self, state: AgentState) -> Prompt:
@@ -114,7 +129,10 @@ class AgentSteps:
 
         self.tally.steps += 1
         stepping = self._stable(run).use(state, state.prompt, state.seed, work, run)
-        return self._transition(await self._shown("step", stepping, run))
+        after = await self._shown("step", stepping, run)
+        if isinstance(after.value, Crashed):
+            run.fail(CallError(f"the agent crashed on a branch: {after.value.message}"))
+        return self._transition(after)
 
     async def commit(self, state: AgentState, run: Run) -> Transition[AgentState]:
         """Run the agent in its real world, answered as on the way to `state`: to its end, if that is where it leads.

@@ -17,6 +17,7 @@ from searchkit.environments.tools.tool import Failed, Tool
 from searchkit.environments.tools.worlds import World, as_call, furnished, is_files
 from searchkit.errors import ConfigError, StaleBranch
 from searchkit.kinds import is_number, is_whole, told
+from searchkit.mistakes import listed
 from searchkit.protocols import Run
 from searchkit.tool_calls import calls_of
 from searchkit.types import Finish, Message, Params, Prompt, Sample, Text, ToolCall, Transition
@@ -79,7 +80,9 @@ class ToolEnvironment:
     turns: int = 50
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tools", tuple(self.tools))
+        object.__setattr__(self, "tools", listed("tools", self.tools, "[pure(f)]"))
+        if not self.tools:
+            raise ConfigError("ToolEnvironment needs one tool or more: functions declared by pure, reversible, ...")
         for tool in self.tools:
             if not isinstance(tool, Tool | Provider):
                 raise ConfigError(
