@@ -22,7 +22,7 @@ from searchkit.environments.tools.signature import Refused
 from searchkit.environments.tools.tool import Effect, Failed, spec
 from searchkit.environments.tools.worlds import call_of, said
 from searchkit.errors import ConfigError
-from searchkit.kinds import told
+from searchkit.kinds import described, told
 from searchkit.types import ToolCall
 
 if TYPE_CHECKING:
@@ -217,4 +217,4 @@ def _why(error: BaseException) -> str:
     """The first error that says something, inside of groups of them."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return described(error)

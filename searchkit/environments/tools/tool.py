@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import Any, Literal
 
 from searchkit.environments.guarded import EFFECTS
+from searchkit.environments.tools.apart import apart
 from searchkit.environments.tools.signature import Form, form_of, wrong_with
-from searchkit.errors import ConfigError, SearchkitError
+from searchkit.errors import ConfigError
 from searchkit.function import label
-from searchkit.kinds import told, yields
+from searchkit.kinds import described, told, yields
 
 Effect = Literal["pure", "reversible", "irreversible"]
 
@@ -91,24 +92,28 @@ class Tool:
     def perform(self, arguments: Mapping[str, Any], world: Any = None) -> str | Awaitable[str]:
         """The observation, or for an async function an awaitable of it. Blocks meanwhile.
 
-        arguments: checked ones. Raises `Failed` with what the function raised.
+        arguments: checked ones. Raises `Failed` with whatever the function raised, but for `KeyboardInterrupt`: an error
+        that ends a search is none of the search's here.
         """
         given = {**arguments, **({"world": world} if self.form.takes_world else {})}
         try:
             value = self.fn(**given)
             return self._awaited(value) if inspect.isawaitable(value) else text_of(value)
-        except SearchkitError:
+        except (KeyboardInterrupt, Failed):
             raise
-        except (Exception, SystemExit) as error:
-            raise Failed(f"raised {type(error).__name__}: {error}") from error
+        except BaseException as error:  # CancelledError and BudgetExhausted too, which would end the search
+            raise Failed(f"raised {described(error)}") from error
 
     async def _awaited(self, value: Awaitable[Any]) -> str:
+        made, error = await apart(value)
+        if error is not None:
+            raise Failed(f"raised {described(error)}") from error
         try:
-            return text_of(await value)
-        except SearchkitError:
+            return text_of(made)
+        except (KeyboardInterrupt, Failed):
             raise
-        except (Exception, SystemExit) as error:
-            raise Failed(f"raised {type(error).__name__}: {error}") from error
+        except BaseException as wrong:
+            raise Failed(f"raised {described(wrong)}") from wrong
 
 
 def _standing(module: str, name: str) -> Any:
