@@ -92,8 +92,7 @@ class Tool:
     def perform(self, arguments: Mapping[str, Any], world: Any = None) -> str | Awaitable[str]:
         """The observation, or for an async function an awaitable of it. Blocks meanwhile.
 
-        arguments: checked ones. Raises `Failed` with whatever the function raised, but for `KeyboardInterrupt`: an error
-        that ends a search is none of the search's here.
+        arguments: checked ones. Raises `Failed` with whatever the function raised, but for `KeyboardInterrupt`.
         """
         given = {**arguments, **({"world": world} if self.form.takes_world else {})}
         try:
