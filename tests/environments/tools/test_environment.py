@@ -427,6 +427,17 @@ def test_a_cancelled_search_ends_its_tools() -> None:
     assert ended == ["ended"]
 
 
+def test_an_object_without_a_text_is_told_to_the_model_and_changes_nothing() -> None:
+    @reversible
+    def mark(world: list[str]) -> Any:
+        world.append("marked")
+        return object()
+
+    environment = ToolEnvironment([mark, look], list)
+    told = "Error: mark returned an object of type object that has no text: return text or JSON"
+    assert seen(environment, [("mark", {}), ("look", {})]) == [told, ""]
+
+
 def test_a_tool_that_times_out_by_itself_says_so_itself() -> None:
     @pure
     def fetch() -> str:
