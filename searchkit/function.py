@@ -23,7 +23,7 @@ from searchkit.calls import CallError
 from searchkit.codec import Codec
 from searchkit.confidence import check_floor
 from searchkit.errors import ConfigError, SearchkitError, SearchWarning
-from searchkit.kinds import told, yields
+from searchkit.kinds import described, told, yields
 from searchkit.mistakes import check_generator
 from searchkit.protocols import Generator, Run
 from searchkit.types import Budget, Params, Prompt, Sample
@@ -150,7 +150,7 @@ class Function:
                 await asyncio.to_thread(end_those_with, endpoint.api_key)
             raise
         except (Exception, SystemExit) as error:
-            raise CallError(f"{name} raised {type(error).__name__}: {error}") from error
+            raise CallError(f"{name} raised {described(error)}") from error
         finally:
             CURRENT.reset(before)
             await doors.aclose()

@@ -29,6 +29,17 @@ def told(value: Any) -> str:
     return f"{value!r:.80}"
 
 
+def described(error: BaseException) -> str:
+    """What an exception says of itself, such as "ValueError: no such file"; its type alone where it refuses to."""
+    try:
+        said = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # it is code of others
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 def yields(fn: Any) -> bool:
     """Whether calling `fn` gives a generator of Python's instead of an answer."""
     while isinstance(fn, functools.partial):

@@ -10,6 +10,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
 
+from searchkit.kinds import described
 from searchkit.tally import Tally
 from searchkit.types import Role, Usage
 
@@ -98,7 +99,7 @@ class Span:
     def end(self, status: Status, error: BaseException | None = None) -> None:
         self.status, self.ended = status, perf_counter()
         if error is not None:
-            self.error = f"{type(error).__name__}: {error}"
+            self.error = described(error)
 
     def fail(self, error: BaseException) -> None:
         self.end("cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from searchkit.calls import CallError
 from searchkit.environments.episode import outcome
 from searchkit.errors import ConfigError, SearchkitError, StaleBranch
+from searchkit.kinds import described
 from searchkit.protocols import Run
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ class Copy:
                 value = context.run(fn)
             except BaseException as raised:  # SystemExit too: it must not silently end the thread
                 unfit = not isinstance(raised, Exception) or isinstance(raised, StopIteration)  # for a future
-                error = RuntimeError(f"{type(raised).__name__}: {raised}") if unfit else raised
+                error = RuntimeError(described(raised)) if unfit else raised
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(finish, value, error)
 
@@ -262,7 +263,7 @@ class Pool:
                 await ended(copy.closing())
             if isinstance(error, SearchkitError):
                 raise
-            raise CallError(f"the live environment raised {type(error).__name__}: {error}") from error
+            raise CallError(f"the live environment raised {described(error)}") from error
 
     def _choose(self, near: Callable[[Any], int]) -> Copy:
         if self._idle:

@@ -23,6 +23,7 @@ from searchkit.environments.episode import Conversation, Episode, conversation, 
 from searchkit.environments.pool import PATIENCE
 from searchkit.errors import ConfigError, SearchkitError
 from searchkit.function import in_thread, is_async
+from searchkit.kinds import described
 from searchkit.protocols import Run
 from searchkit.types import Params, Prompt, Sample, Transition
 
@@ -206,7 +207,7 @@ class Sandbox(ABC):
         except SearchkitError:
             raise
         except (Exception, SystemExit) as error:
-            raise CallError(f"act raised {type(error).__name__}: {error}") from error
+            raise CallError(f"act raised {described(error)}") from error
 
     async def _thread(self, work: Callable[[], O], scratch: Scratch, run: Run, seconds: float | None = None) -> O:
         done: O = await in_thread(lambda: scratch.inside(work), run, "sandbox", THREADS, seconds)

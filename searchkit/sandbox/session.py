@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
+import select
 import socket
 import tempfile
 import threading
@@ -14,6 +16,8 @@ from searchkit.sandbox.report import death
 from searchkit.sandbox.wire import receive, send
 
 ESCAPED = 6  # bytes of a character in a message, at most
+NONCE = 16  # bytes, as twice as many characters
+FORGED = "it wrote to the channel on which what it prints is sent"
 PATIENCE = 1.0  # seconds for a program to end that has closed its channel
 
 
@@ -48,7 +52,11 @@ class Session:
                     send(desk, {"prelude": "", "most": self._limits.output})
 
     def run(self, text: str, seconds: float) -> str:
-        """What a cell prints. Raises `TimeoutError`, and `Ended`; then nothing more can be run before `begin`."""
+        """What a cell prints. Raises `TimeoutError`, and `Ended`; then nothing more can be run before `begin`.
+
+        An answer begins with what only this request said, so that what an earlier cell wrote is never taken for it. A
+        program that looks for it in the memory of its process can forge the answer of its own cell, and no other.
+        """
         channel = self._channel
         if channel is None:
             raise Ended("it was not begun")
@@ -62,9 +70,10 @@ class Session:
         clock.daemon = True
         clock.start()
         try:
-            send(channel, text)
-            said = receive(channel, ESCAPED * self._limits.output)
-        except (EOFError, OSError, ValueError):
+            nonce = secrets.token_hex(NONCE)
+            send(channel, nonce + text)
+            said = receive(channel, ESCAPED * self._limits.output + 4 * NONCE)
+        except (EOFError, OSError, ValueError, RecursionError):
             if late.is_set():
                 raise TimeoutError from None
             raise Ended(self._why()) from None
@@ -72,7 +81,10 @@ class Session:
             clock.cancel()
         if late.is_set():
             raise TimeoutError
-        return said[: self._limits.output] if isinstance(said, str) else str(said)[:100]
+        if not isinstance(said, str) or not said.startswith(nonce) or _more(channel):
+            self.kill()
+            raise Ended(FORGED)
+        return said[len(nonce) :][: self._limits.output]
 
     def kill(self) -> None:
         """End the program and its interpreter, whatever they do."""
@@ -114,3 +126,10 @@ class Session:
             return "the sandbox ended"
         finally:
             self.kill()
+
+
+def _more(channel: socket.socket) -> bool:
+    """Whether something arrived that nobody asked for."""
+    waiting = select.poll()
+    waiting.register(channel, select.POLLIN)
+    return any(event & select.POLLIN for _, event in waiting.poll(0))

@@ -7,11 +7,11 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
 from searchkit.calls import CallError
 from searchkit.environments.live import LiveEnvironment
@@ -22,7 +22,7 @@ from searchkit.environments.tools.signature import Refused
 from searchkit.environments.tools.tool import Effect, Failed, spec
 from searchkit.environments.tools.worlds import call_of, said
 from searchkit.errors import ConfigError
-from searchkit.kinds import told
+from searchkit.kinds import described, told
 from searchkit.types import ToolCall
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 OPENING = 60.0  # seconds for a server to start and to say what it is
 MOST_TOOLS, LONGEST_SPEC = 1000, 100_000  # tools of a server; characters that say what one takes
 LISTING = "list"
+LAST = 1000  # bytes of what a command that does not come up said at last on its standard error
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class MCPTools:
             from mcp.client.streamable_http import streamable_http_client
         except ImportError as error:
             raise ConfigError("MCPTools needs the package mcp: pip install 'searchkit[mcp]'") from error
+        last: Callable[[], str] = str  # nothing is known of the last words of a server elsewhere
         async with contextlib.AsyncExitStack() as stack:
             if isinstance(self.at, str):
                 import httpx2
@@ -122,10 +124,14 @@ class MCPTools:
             else:
                 command, *args = self.at
                 env = None if self.env is None else dict(self.env)
-                unseen = stack.enter_context(os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+                log, last = stack.enter_context(_log())
                 started = StdioServerParameters(command=command, args=args, env=env, cwd=self.cwd)
-                transport = stdio_client(started, errlog=unseen)
-            yield await stack.enter_async_context(Client(transport, cache=None))
+                transport = stdio_client(started, errlog=log)
+            try:
+                client = await stack.enter_async_context(Client(transport, cache=None))
+            except Exception as error:
+                raise CallError(f"no connection to the MCP server: {_why(error)}{last()}") from error
+            yield client
 
 
 class Connection:
@@ -157,7 +163,7 @@ class Connection:
                 await done.wait()
         except Exception as error:
             if not opened.done():
-                known = isinstance(error, ConfigError)
+                known = isinstance(error, ConfigError | CallError)
                 opened.set_exception(error if known else CallError(f"no connection to the MCP server: {_why(error)}"))
 
     async def close(self) -> None:
@@ -207,6 +213,32 @@ class Connection:
                 return found
 
 
+@contextlib.contextmanager
+def _log() -> Iterator[tuple[TextIO, Callable[[], str]]]:
+    """A file for a command's standard error, and the last that was written to it. No more than that is kept."""
+    inner, outer = os.pipe()
+    os.set_blocking(inner, False)
+    kept, loop = bytearray(), asyncio.get_running_loop()
+
+    def read() -> None:
+        with contextlib.suppress(BlockingIOError):
+            kept.extend(os.read(inner, 2**16))
+            del kept[:-LAST]
+
+    def last() -> str:
+        read()
+        said = kept.decode(errors="replace").strip()
+        return f"; its last words: {said}" if said else ""
+
+    loop.add_reader(inner, read)
+    try:
+        with os.fdopen(outer, "w") as log:
+            yield log, last
+    finally:
+        loop.remove_reader(inner)
+        os.close(inner)
+
+
 def _text(part: Any) -> str:
     """A part of what a tool said: text as it is, of anything else what it is."""
     text = getattr(part, "text", getattr(getattr(part, "resource", None), "text", None))
@@ -217,4 +249,4 @@ def _why(error: BaseException) -> str:
     """The first error that says something, inside of groups of them."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return described(error)

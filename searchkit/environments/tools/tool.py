@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from searchkit.environments.guarded import EFFECTS
+from searchkit.environments.tools.apart import apart
 from searchkit.environments.tools.signature import Form, form_of, wrong_with
-from searchkit.errors import ConfigError, SearchkitError
+from searchkit.errors import ConfigError
 from searchkit.function import label
-from searchkit.kinds import told, yields
+from searchkit.kinds import described, told, yields
 
 Effect = Literal["pure", "reversible", "irreversible"]
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{4,16}\b")
 
 
 class Failed(Exception):
@@ -33,8 +36,9 @@ class Tool:
 
     - fn: sync (it runs in a thread) or async. Its parameters, but for one called `world`, are the tool's: their
       annotations are its JSON schema, its docstring describes it. What it returns is the observation: a text as it is,
-      JSON and pydantic models as JSON, anything else as `str` has it. A parameter `world` is given the world of the
-      branch, see `ToolEnvironment`.
+      JSON, pydantic models and dataclasses as JSON, anything else as `str` has it; an object of which that is only an
+      address is refused, as if the call had raised. A parameter `world` is given the world of the branch, see
+      `ToolEnvironment`.
     - effect: "pure": changes nothing, and may be left out when a branch is restored; "reversible": changes the
       branch's world alone; "irreversible": never done in a search, only when its outcome is committed.
     - name: what the model calls it, by default the function's name.
@@ -91,24 +95,27 @@ class Tool:
     def perform(self, arguments: Mapping[str, Any], world: Any = None) -> str | Awaitable[str]:
         """The observation, or for an async function an awaitable of it. Blocks meanwhile.
 
-        arguments: checked ones. Raises `Failed` with what the function raised.
+        arguments: checked ones. Raises `Failed` with whatever the function raised, but for `KeyboardInterrupt`.
         """
         given = {**arguments, **({"world": world} if self.form.takes_world else {})}
         try:
             value = self.fn(**given)
             return self._awaited(value) if inspect.isawaitable(value) else text_of(value)
-        except SearchkitError:
+        except (KeyboardInterrupt, Failed):
             raise
-        except (Exception, SystemExit) as error:
-            raise Failed(f"raised {type(error).__name__}: {error}") from error
+        except BaseException as error:  # CancelledError and BudgetExhausted too, which would end the search
+            raise Failed(f"raised {described(error)}") from error
 
     async def _awaited(self, value: Awaitable[Any]) -> str:
+        made, error = await apart(value)
+        if error is not None:
+            raise Failed(f"raised {described(error)}") from error
         try:
-            return text_of(await value)
-        except SearchkitError:
+            return text_of(made)
+        except (KeyboardInterrupt, Failed):
             raise
-        except (Exception, SystemExit) as error:
-            raise Failed(f"raised {type(error).__name__}: {error}") from error
+        except BaseException as wrong:
+            raise Failed(f"raised {described(wrong)}") from wrong
 
 
 def _standing(module: str, name: str) -> Any:
@@ -144,7 +151,7 @@ def spec(name: str, description: str, schema: Mapping[str, Any]) -> str:
 
 
 def text_of(value: Any) -> str:
-    """What a tool returned, for a model."""
+    """What a tool returned, for a model. Raises `Failed` for an object that says nothing but where it lies."""
     from pydantic import BaseModel
 
     if isinstance(value, str):
@@ -152,6 +159,20 @@ def text_of(value: Any) -> str:
     if isinstance(value, BaseModel):
         return value.model_dump_json()
     try:
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, default=_fields)
     except (TypeError, ValueError, RecursionError):
-        return str(value)
+        text = str(value)
+    if _ADDRESS.search(text):  # it says nothing to a model, and another thing whenever the branch is restored
+        raise Failed(f"returned an object of type {type(value).__name__} that has no text: return text or JSON")
+    return text
+
+
+def _fields(value: Any) -> Any:
+    """A pydantic model or a dataclass inside of JSON; raises `TypeError` for anything else."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in fields(value)}
+    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -89,12 +89,73 @@ def test_a_cell_that_ends_or_confuses_the_interpreter_has_changed_nothing(code: 
     assert second.startswith("Error: python ended the interpreter")
 
 
-def test_a_forged_answer_is_an_observation_as_any_other() -> None:
-    """A cell may say what it likes in its own name; it is a text, and bounded."""
-    forged = """import os, struct, json
-body = json.dumps({'a': 1}).encode()
-os.write(4, struct.pack('>I', len(body)) + body)"""
-    assert run(forged)[0] == "{'a': 1}"
+WRITE = """import json, os, struct
+def write(body, copies=1):
+    for number in range(3, 64):
+        try: os.write(number, (struct.pack('>I', len(body)) + body) * copies)
+        except OSError: pass
+"""
+
+
+@pytest.mark.parametrize(
+    "body", ["b'\"abc\"'", "b'{\"a\": 1}'", "b'[' * 100_000", "b'\"' + b'0' * 32 + b'abc\"'", "b''"]
+)
+@pytest.mark.parametrize("copies", [1, 10])
+def test_what_a_cell_writes_to_its_channel_is_no_answer_of_its_or_a_later_cell(body: str, copies: int) -> None:
+    said = run("kept = 7", f"{WRITE}write({body}, {copies})", "kept", "kept + 1")
+    assert (said[0], *said[2:]) == ("", "7\n", "8\n")
+    assert said[1].startswith("Error: python ended the interpreter: ")
+
+
+def test_what_is_written_behind_an_answer_ends_a_later_cell_and_shifts_none() -> None:
+    """From a thread, when the cell has been answered: the cell that is run then has changed nothing."""
+    late = "import threading, time\ndone = threading.Timer(0.3, write, [b'\"abc\"'])\ndone.start()"
+    said = run("kept = 7", WRITE, late, "done.join(); time.sleep(0.1); kept", "kept")
+    assert said[3].startswith("Error: python ended the interpreter")
+    assert said[4] == "7\n"
+
+
+def test_a_forged_answer_is_of_its_own_cell_alone() -> None:
+    """What the answer has to begin with lies in the memory of the program's process."""
+    forged = """import sys
+frame = sys._getframe()
+while frame and 'asked' not in frame.f_locals: frame = frame.f_back
+if frame: write(json.dumps(frame.f_locals['asked'][:32] + 'forged').encode())
+None"""
+    said = run("kept = 7", WRITE, forged, "kept", "kept")
+    assert said[2] == "forged" or said[2].startswith("Error: python ended the interpreter")
+    for later in said[3:]:
+        assert later == "7\n" or later.startswith("Error: python ended the interpreter")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import builtins; builtins.print = None",
+        "import builtins\nfor name in [*vars(builtins)]: vars(builtins)[name] = None",
+        "import builtins; vars(builtins).clear()",
+        "__builtins__.__dict__.update(len=None, repr=None, compile=None, eval=None, exec=None, isinstance=None)",
+        "import ast; ast.parse = lambda *a: 1/0; ast.Expr = ast.Expression = ast.PyCF_ONLY_AST = None",
+        "import json; json.dumps = json.loads = None; json.encoder.encode_basestring_ascii = None",
+        "import json.decoder; json.decoder.scanstring = json.decoder.JSONDecoder.decode = None",
+        "import linecache; linecache.cache = None", "import sys; sys.modules.clear()",
+        "import sys; sys.stdout = None; sys.__stdout__ = None", "import struct; struct.Struct = struct.pack = None",
+        "import traceback; traceback.TracebackException = traceback.StackSummary = None",
+        "import io; io.StringIO = None",
+        "import socket; socket.socket.recv = socket.socket.sendall = socket.socket.close = None",
+        "import __main__; del __main__.__builtins__", "__builtins__ = {}", "import types; types.ModuleType = None",
+    ],
+)  # fmt: skip
+def test_a_cell_that_replaces_what_python_has_breaks_no_later_cell(code: str) -> None:
+    said = run("kept = 7", code, "kept", "1/0", "kept = kept + 1\nkept")
+    assert (said[0], said[2], said[4]) == ("", "7\n", "8\n")
+    assert "ZeroDivisionError" in said[3]
+
+
+def test_the_builtins_of_cells_are_pythons_own_module() -> None:
+    said = run("import builtins, types; isinstance(__builtins__, types.ModuleType), __builtins__ is builtins",
+               "builtins.shout = lambda: 'HO'", "shout()", "del __builtins__", "shout()")  # fmt: skip
+    assert said == ["(True, True)\n", "", "'HO'\n", "", "'HO'\n"]
 
 
 @pytest.mark.slow

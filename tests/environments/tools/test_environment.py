@@ -275,6 +275,169 @@ def test_a_call_that_takes_too_long_is_given_up(kind: str, tmp_path: Path) -> No
     assert time.monotonic() - begun < 30
 
 
+class Mute(Exception):
+    """Refuses to be shown, as badly as it can."""
+
+    def __str__(self) -> str:
+        raise asyncio.CancelledError
+
+
+class Own(BaseException):
+    pass
+
+
+RAISED: dict[str, BaseException] = {
+    "CancelledError": asyncio.CancelledError(), "CancelledError: c": asyncio.CancelledError("c"), "Mute": Mute(),
+    "ConfigError: no": ConfigError("no"), "StaleBranch: gone": StaleBranch("gone"), "Own: b": Own("b"),
+    "BudgetExhausted: the budget's ceiling on usd does not allow another call": BudgetExhausted("usd"),
+    "SystemExit: 3": SystemExit(3), "GeneratorExit": GeneratorExit(), "RuntimeError: x": RuntimeError("x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "awaitable", "replayed", "async replayed", "folder", "async folder"])
+def test_whatever_a_tool_raises_is_an_observation_and_the_search_goes_on(kind: str, tmp_path: Path) -> None:
+    """Also what ends a search where the search itself raises it."""
+    said = list(RAISED)
+
+    def fail(n: int) -> str:
+        raise RAISED[said[n]]
+
+    async def fail_async(n: int) -> str:
+        await asyncio.sleep(0)
+        return fail(n)
+
+    def awaitable(n: int) -> Any:
+        return fail_async(n)
+
+    def fail_in(world: Any, n: int) -> str:
+        return fail(n)
+
+    async def fail_in_async(world: Any, n: int) -> str:
+        return await fail_async(n)
+
+    made: dict[str, Any] = {
+        "sync": (fail, None), "async": (fail_async, None), "awaitable": (awaitable, None), "replayed": (fail_in, list),
+        "async replayed": (fail_in_async, list), "folder": (fail_in, FolderEnvironment(tmp_path)),
+        "async folder": (fail_in_async, FolderEnvironment(tmp_path)),
+    }  # fmt: skip
+    fn, world = made[kind]
+    for effect in ("pure", "reversible") if world is not None else ("pure",):
+        environment = ToolEnvironment([Tool(fn, effect, "fail"), add], world)
+        told = seen(environment, [*[("fail", {"n": n}) for n in range(len(said))], ("add", {"a": 4})])
+        assert told == [*[f"Error: fail raised {one}" for one in said], "5"]
+
+
+@pytest.mark.parametrize("world", [None, list], ids=["bare", "replayed"])
+def test_a_tool_that_cancels_its_own_task_cancels_nothing_else(world: Any) -> None:
+    async def at_once() -> str:
+        asyncio.current_task().cancel()  # type: ignore[union-attr]
+        return "returned all the same"
+
+    async def later() -> str:
+        asyncio.current_task().cancel()  # type: ignore[union-attr]
+        await asyncio.sleep(0)
+        return "never"
+
+    async def at_once_in(world: Any) -> str:
+        return await at_once()
+
+    async def later_in(world: Any) -> str:
+        return await later()
+
+    one, other = (at_once, later) if world is None else (at_once_in, later_in)
+    environment = ToolEnvironment([Tool(one, "pure", "one"), Tool(other, "pure", "other"), add], world)
+    said = seen(environment, [("one", {}), ("other", {}), ("add", {"a": 4})])
+    assert said == ["Error: one raised CancelledError", "Error: other raised CancelledError", "5"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python complains of one that resists
+@pytest.mark.parametrize("kind", ["bare", "awaitable", "replayed", "folder"])
+@pytest.mark.parametrize("resists", ["cancellation", "everything"])
+def test_seconds_bound_a_tool_that_resists_its_cancellation(kind: str, resists: str, tmp_path: Path) -> None:
+    """It is ended where it lets itself be ended, and dropped where it resists even that."""
+    let_go, ended = threading.Event(), list[str]()
+
+    async def stubborn() -> str:
+        try:
+            while not let_go.is_set():
+                try:
+                    await asyncio.sleep(0.05 if resists == "everything" else 60)
+                except BaseException as error:
+                    if resists == "cancellation" and not isinstance(error, asyncio.CancelledError):
+                        raise
+            return "late"
+        finally:
+            ended.append("ended")
+
+    def awaitable() -> Any:
+        return stubborn()
+
+    async def inside(world: Any) -> str:
+        return await stubborn()
+
+    made: dict[str, Any] = {
+        "bare": (stubborn, None), "awaitable": (awaitable, None), "replayed": (inside, list),
+        "folder": (inside, FolderEnvironment(tmp_path)),
+    }  # fmt: skip
+    fn, world = made[kind]
+    environment = ToolEnvironment([Tool(fn, "pure", "stubborn"), add], world, seconds=0.1)
+
+    async def body(prompt: Prompt, run: Any) -> Any:
+        state = await told(environment, await environment.start(prompt, run), [("stubborn", {})], run=run)
+        over = list(ended)
+        let_go.set()
+        return await told(environment, state, [("add", {"a": 4})], run=run), over
+
+    watch = threading.Timer(20, let_go.set)
+    watch.start()
+    try:
+        state, over = drive(body)
+    finally:
+        watch.cancel()
+    late = "Error: stubborn took more than 0.1 seconds, and was given up."
+    assert observed(state.messages()) == [late, "5"]
+    assert over == (["ended"] if resists == "cancellation" else [])
+
+
+def test_a_cancelled_search_ends_its_tools() -> None:
+    """The one cancellation that passes: the search's own."""
+    begun, ended = asyncio.Event(), list[str]()
+
+    @pure
+    async def wait() -> str:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("ended")
+        return "late"
+
+    environment = ToolEnvironment([wait])
+
+    async def body(prompt: Prompt, run: Any) -> Any:
+        state = await environment.start(prompt, run)
+        task = asyncio.create_task(environment.step(state, answered([("wait", {})]), run))
+        await begun.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert drive(body)
+    assert ended == ["ended"]
+
+
+def test_an_object_without_a_text_is_told_to_the_model_and_changes_nothing() -> None:
+    @reversible
+    def mark(world: list[str]) -> Any:
+        world.append("marked")
+        return object()
+
+    environment = ToolEnvironment([mark, look], list)
+    told = "Error: mark returned an object of type object that has no text: return text or JSON"
+    assert seen(environment, [("mark", {}), ("look", {})]) == [told, ""]
+
+
 def test_a_tool_that_times_out_by_itself_says_so_itself() -> None:
     @pure
     def fetch() -> str:
@@ -613,18 +776,20 @@ def test_side_effects_are_done_once_for_each_committed_path(tmp_path: Path) -> N
 
 
 def test_a_beginning_without_an_end_is_uncertain(tmp_path: Path) -> None:
-    crash = [True]
+    crash, searching = [True], list[Any]()
 
     @irreversible
     async def order() -> str:
         DONE.append("order")
         if crash[0]:
-            raise asyncio.CancelledError
+            searching[0].cancel()
+            await asyncio.sleep(60)
         return "ordered"
 
     environment = ToolEnvironment([order])
 
     async def body(prompt: Prompt, run: Any) -> str:
+        searching[:] = [asyncio.current_task()]
         state = await told(environment, await environment.start(prompt, run), [("order", {})], run=run)
         return (await environment.commit(state, run)).observation
 

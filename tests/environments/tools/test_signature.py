@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import json
 import pickle
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -14,7 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from searchkit.environments import Tool, irreversible, pure, reversible
 from searchkit.environments.tools.signature import Refused, form_of
-from searchkit.environments.tools.tool import text_of
+from searchkit.environments.tools.tool import Failed, text_of
 from searchkit.errors import ConfigError
 
 
@@ -244,3 +246,61 @@ def test_what_refers_to_itself_is_text_too() -> None:
     value: list[Any] = []
     value.append(value)
     assert text_of(value) == "[[...]]"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    near: Any = None
+
+
+def test_dataclasses_and_models_are_json_wherever_they_stand() -> None:
+    """Oracle: read back, it is what `dataclasses.asdict` and pydantic say."""
+    place = Place(name="Rome")
+    assert json.loads(text_of([Point(1, Point(2)), place])) == [
+        dataclasses.asdict(Point(1, Point(2))),
+        place.model_dump(mode="json"),
+    ]
+    assert json.loads(text_of(Point(1, {"at": place}))) == {"x": 1, "near": {"at": place.model_dump(mode="json")}}
+
+
+class Bare:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (object(), "object"),
+        (Bare(), "Bare"),
+        ([Bare()], "list"),
+        ({"a": {1: object()}}, "dict"),
+        ((n for n in range(3)), "generator"),
+        (lambda: 1, "function"),
+        (Bare().__init__, "method-wrapper"),
+        (map(str, []), "map"),
+        (Point(1, Bare()), "Point"),
+        (iter([]), "list_iterator"),
+    ],
+)
+def test_an_object_that_has_only_an_address_is_refused(value: Any, kind: str) -> None:
+    with pytest.raises(Failed, match=f"returned an object of type {kind} .*: return text or JSON"):
+        text_of(value)
+
+
+@pytest.mark.parametrize("value", ["<Bare object at 0x7f0000000000>", ["<Bare object at 0x7f0000000000>"]])
+def test_a_text_with_an_address_is_a_text(value: Any) -> None:
+    assert "0x7f0000000000" in text_of(value)
+
+
+def test_text_that_is_no_address_is_shown() -> None:
+    assert text_of(Path("a/b")) == "a/b"
+    assert (
+        text_of(
+            {
+                "a",
+            }
+        )
+        == "{'a'}"
+    )
+    assert text_of(Point) == str(Point)
