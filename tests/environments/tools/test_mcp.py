@@ -129,7 +129,7 @@ def test_side_effects_are_done_once_for_each_committed_path(tmp_path: Path) -> N
     posted = []
     for journal in ("one.db", "one.db", "two.db"):
         result = solve_sync("go", RecedingHorizon(search), generator=model(agent), journal=tmp_path / journal)
-        assert result.answer.answer == "done b"
+        assert result.answer == "done b"
         posted.append([line for line in log(tmp_path) if line.startswith("post")])
     assert posted == [["post b"], ["post b"], ["post b"] * 2]
     solve_sync("go", search, generator=model(agent))
