@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import threading
 from collections import defaultdict
@@ -24,6 +23,9 @@ from searchkit.types import Prompt, Sample
 from searchkit.wire.values import WireRequest
 
 GONE = "the search has no more use for this agent"
+TURNS = 8
+"""Turns of the loop in which an agent stays quiet before that is believed: who waits for a task that is done learns of
+it a turn later, and may cancel others."""
 SETTLE = 0.05
 """Seconds without news after which an agent whose threads or processes we cannot look into is taken to wait for us."""
 
@@ -47,9 +49,7 @@ class LiveAgent:
         self.number: int = number
         self.at: bytes = b""
         self.waiting: dict[bytes, Waiting] = {}
-        self.replies: Mapping[bytes, Sample[Any]] = {}
         self.asides: dict[bytes, str] = {}
-        self.answered: set[bytes] = set()
         self.headers: dict[str, Mapping[str, str]] = {}
         self.replayed: int = 0
         self._function, self._worlds = function, worlds
@@ -74,23 +74,18 @@ class LiveAgent:
         number = next(i for i in range(len(self._taken[content]) + 1) if i not in self._taken[content])
         self._taken[content].add(number)
         place = digest(content, number)
-        sample = self.replies.get(place)
-        if sample is None:
-            answer: asyncio.Future[Sample[Any]] = asyncio.get_running_loop().create_future()
-            asker = asyncio.current_task() if thread is None else thread
-            self.waiting[place] = Waiting(Pending(place, request, url), content, number, answer, asker)
+        answer: asyncio.Future[Sample[Any]] = asyncio.get_running_loop().create_future()
+        asker = asyncio.current_task() if thread is None else thread
+        self.waiting[place] = Waiting(Pending(place, request, url), content, number, answer, asker)
+        self._news.set()
+        try:
+            sample = await answer
+        except BaseException:
+            self._taken[content].discard(number)
+            raise
+        finally:
+            del self.waiting[place]
             self._news.set()
-            try:
-                sample = await answer
-            except BaseException:
-                self._taken[content].discard(number)
-                raise
-            finally:
-                del self.waiting[place]
-                self._news.set()
-        else:
-            self.replayed += 1
-        self.answered.add(place)
         return sample, place.hex()[:24]
 
     def _refuse(self, request: WireRequest) -> None:
@@ -149,17 +144,26 @@ class LiveAgent:
         """Let the agent go on. The call at `place` must be waiting."""
         self.waiting[place].answer.set_result(sample)
 
-    def follow(self, replies: Mapping[bytes, Sample[Any]], asides: Mapping[bytes, str]) -> None:
-        """From now on what was answered there before is answered at once."""
-        self.replies = replies
-        self.asides.update(asides)
-        for place, waiting in self.waiting.items():
-            if place in replies and not waiting.answer.done():
-                self.replayed += 1
-                waiting.answer.set_result(replies[place])
+    async def led(self, state: AgentState, run: Run, within: float | None) -> bool:
+        """Whether the agent got to `state`, by the answers that led there from where it stands, one by one as then.
 
-    async def settled(self, run: Run, within: float | None = None, at: AgentState | None = None) -> None:
-        """Until the agent waits for nothing but us, has ended, or has got to `at`.
+        Raises what `settled` raises.
+        """
+        self.asides.update(state.asides)
+        if self.at not in state.marks:
+            await self.settled(run, within)
+        done = state.marks.index(self.at) if self.at in state.marks else 0
+        self.at = b""
+        for turn in state.turns[done:]:
+            if not self.waits_for(turn.asked):
+                return False
+            self.answer(turn.asked.place, turn.action)
+            self.replayed += 1
+            await self.settled(run, within)
+        return self.arrived(state)
+
+    async def settled(self, run: Run, within: float | None = None) -> None:
+        """Until the agent waits for nothing but us, or has ended.
 
         Raises `TimeoutError` after `within` seconds, and `ConfigError` for what it asks that nobody can answer here.
         """
@@ -167,41 +171,53 @@ class LiveAgent:
         self._stepping.set()
         try:
             async with asyncio.timeout(within):
-                await self._until_quiet(at)
+                await self._until_quiet()
         finally:
             self._run = None
             self._stepping.clear()
         if self._mistake is not None:
             raise self._mistake
 
-    async def _until_quiet(self, at: AgentState | None) -> None:
+    async def _until_quiet(self) -> None:
         assert self._task is not None
-        clock, pause = asyncio.get_running_loop().time, 0.0
-        quiet_since = clock()
+        quiet, pause = 0.0, 0.0  # what was waited, and not by the clock: work on the loop can take any time
         while not self._task.done() and self._mistake is None:
-            open_ones = [one for one in self.waiting.values() if not one.answer.done()]
-            if at is not None and at.pending is not None and self.arrived(at):
-                break
-            if open_ones and (self._quiet(open_ones) or clock() - quiet_since >= SETTLE):
-                break
             self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause if open_ones else None):
+            if self._open and (await self._stays_quiet() or quiet >= SETTLE):
+                break
+            try:
+                async with asyncio.timeout(pause if self._open else None):
                     await self._news.wait()
-                quiet_since = clock()
+                quiet = 0.0
+            except TimeoutError:
+                quiet += pause
             pause = min(max(2 * pause, 0.0005), SETTLE / 4)
 
-    def _quiet(self, open_ones: list[Waiting]) -> bool:
+    async def _stays_quiet(self) -> bool:
+        for _ in range(TURNS):
+            if not self._quiet:
+                return False
+            await asyncio.sleep(0)
+        return self._quiet
+
+    @property
+    def _quiet(self) -> bool:
         assert self._task is not None
-        if any(one.asker == self._thread for one in open_ones if self._thread is not None):
+        if self._news.is_set():
+            return False
+        if any(one.asker == self._thread for one in self._open if self._thread is not None):
             return True
-        return waits_alone(self._task, {one.asker for one in open_ones if isinstance(one.asker, asyncio.Task)})
+        return waits_alone(self._task, {one.asker for one in self._open if isinstance(one.asker, asyncio.Task)})
+
+    @property
+    def _open(self) -> list[Waiting]:
+        """The calls that wait for an answer; not those that were given up just now."""
+        return [one for one in self.waiting.values() if not one.answer.done()]
 
     @property
     def next(self) -> Pending | None:
         """The call to answer next: of those that wait, the first by what they ask."""
-        open_ones = [one for one in self.waiting.values() if not one.answer.done()]
-        first = min(open_ones, key=lambda one: (one.content, one.number), default=None)
+        first = min(self._open, key=lambda one: (one.content, one.number), default=None)
         return None if first is None else first.pending
 
     @property
@@ -209,11 +225,13 @@ class LiveAgent:
         """Whether it waits for an answer, so that a search can go on with it."""
         return self.over is None and not self._closed and self.next is not None
 
+    def waits_for(self, asked: Pending | None) -> bool:
+        """Whether this call waits for its answer. It may have been given up since the agent was left."""
+        return asked is not None and any(one.pending.place == asked.place for one in self._open)
+
     def arrived(self, state: AgentState) -> bool:
-        """Whether it asked all that led to `state`, and now asks what is pending there, or has ended as it did."""
-        if not state.replies.keys() <= self.answered:
-            return False
-        return self.over is not None if state.pending is None else state.pending.place in self.waiting
+        """Whether it asks what is pending in `state`, or has ended as it did."""
+        return self.over is not None if state.pending is None else self.waits_for(state.pending)
 
     @property
     def over(self) -> asyncio.Task[Sample[Any]] | None:

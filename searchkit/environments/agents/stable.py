@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from searchkit.environments.agents.live import LiveAgent
-from searchkit.environments.agents.state import AgentState
+from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.environments.agents.worlds import Worlds
 from searchkit.errors import ConfigError, StaleBranch
@@ -132,7 +132,7 @@ class Stable:
             if near is None or _depth(near, state) < 0:
                 break
             self._idle.remove(near)
-            if near.stands:
+            if near.waits_for(_left_at(near, state)):
                 return near
             self._tally.lost += 1
             await self._end(near)
@@ -150,15 +150,15 @@ class Stable:
 
     async def _bring(self, agent: LiveAgent, state: AgentState, run: Run) -> None:
         """Lead `agent` to `state` by the answers that led there before. Raises `StaleBranch` if it asks otherwise."""
+        arrived = agent.arrived(state)
         if agent.at != state.marks[-1]:
-            agent.at, agent.replayed = b"", 0
-            agent.follow(state.replies, state.asides)
+            agent.replayed = 0
             try:
-                await agent.settled(run, self._timeout, state)
+                arrived = await agent.led(state, run, self._timeout)
             except TimeoutError:
                 raise StaleBranch(f"the agent did not get there again within {self._timeout:g} s") from None
             self._tally.replayed += agent.replayed
-        if not agent.arrived(state):
+        if not arrived:
             raise StaleBranch(
                 "the agent asked something else than when this branch was explored: what it asks must come from its "
                 "task, its seed, its world and what it was answered, not from a clock, chance or what other agents did"
@@ -189,3 +189,9 @@ class Stable:
 
 def _depth(agent: LiveAgent, state: AgentState) -> int:
     return state.marks.index(agent.at) if agent.at in state.marks else -1
+
+
+def _left_at(agent: LiveAgent, state: AgentState) -> Pending | None:
+    """The call that `agent`, which stands on the way to `state`, waited for when it was left."""
+    depth = _depth(agent, state)
+    return state.turns[depth].asked if depth < len(state.turns) else state.pending
