@@ -62,6 +62,7 @@ class LiveAgent:
         self._closed = False
         self._run: Run | None = None
         self._stepping = asyncio.Event()
+        self._held = 0
 
     # ---------------------------------------------------------------- asked by the agent
 
@@ -103,8 +104,13 @@ class LiveAgent:
         self._taken[name].add(number)
         place = digest("aside", name, number)
         if place not in self.asides:
-            while self._run is None and not self._closed:  # a strand that went on although another had its turn
-                await self._stepping.wait()
+            self._held += 1
+            self._news.set()
+            try:
+                while self._run is None and not self._closed:  # nobody pays for it while others have their turn
+                    await self._stepping.wait()
+            finally:
+                self._held -= 1
             if self._closed or self._run is None:
                 raise AttemptEnded(GONE)
             self.asides[place] = await perform(self._run.child("aside", role="plan"))
@@ -144,10 +150,11 @@ class LiveAgent:
         """Let the agent go on. The call at `place` must be waiting."""
         self.waiting[place].answer.set_result(sample)
 
-    async def led(self, state: AgentState, run: Run, within: float | None) -> bool:
+    async def led(self, state: AgentState, run: Run | None, within: float | None) -> bool:
         """Whether the agent got to `state`, by the answers that led there from where it stands, one by one as then.
 
-        Raises what `settled` raises.
+        run: pays for side calls that are not recorded; None: it is not led on where one comes up. Raises what `settled`
+        raises.
         """
         self.asides.update(state.asides)
         if self.at not in state.marks:
@@ -155,20 +162,21 @@ class LiveAgent:
         done = state.marks.index(self.at) if self.at in state.marks else 0
         self.at = b""
         for turn in state.turns[done:]:
-            if not self.waits_for(turn.asked):
+            if (self._held and run is None) or not self.waits_for(turn.asked):
                 return False
             self.answer(turn.asked.place, turn.action)
             self.replayed += 1
             await self.settled(run, within)
-        return self.arrived(state)
+        return self.arrived(state) and not (self._held and run is None)
 
-    async def settled(self, run: Run, within: float | None = None) -> None:
-        """Until the agent waits for nothing but us, or has ended.
+    async def settled(self, run: Run | None, within: float | None = None) -> None:
+        """Until the agent waits for nothing but us, or has ended; without a run also until it waits to be paid for.
 
         Raises `TimeoutError` after `within` seconds, and `ConfigError` for what it asks that nobody can answer here.
         """
         self._run = run
-        self._stepping.set()
+        if run is not None:
+            self._stepping.set()
         try:
             async with asyncio.timeout(within):
                 await self._until_quiet()
@@ -181,7 +189,7 @@ class LiveAgent:
     async def _until_quiet(self) -> None:
         assert self._task is not None
         quiet, pause = 0.0, 0.0  # what was waited, and not by the clock: work on the loop can take any time
-        while not self._task.done() and self._mistake is None:
+        while not self._task.done() and self._mistake is None and not (self._held and self._run is None):
             self._news.clear()
             if self._open and (await self._stays_quiet() or quiet >= SETTLE):
                 break

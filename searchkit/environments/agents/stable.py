@@ -74,7 +74,10 @@ class Stable:
             return found
 
     def prepare(self, state: AgentState, run: Run) -> None:
-        """Lead an agent to `state` while its model is thinking there, unless one stands there or is on its way."""
+        """Lead an agent to `state` while its model is thinking there, unless one stands there or is on its way.
+
+        Nothing is paid for that: given up at a side call, such as a tool under `once`, that is not recorded.
+        """
         mark = state.marks[-1]
         if mark in self._coming or any(agent.at == mark for agent in self._idle):
             return
@@ -84,7 +87,7 @@ class Stable:
                 agent = await self._nearest(state) or self._started(self._world, state.prompt, state.seed, run)
                 self._busy.add(agent)
                 try:
-                    await self._bring(agent, state, run)
+                    await self._bring(agent, state, None)
                 except BaseException:
                     self._busy.discard(agent)
                     await self._end(agent)
@@ -148,7 +151,7 @@ class Stable:
         agent.start(prompt, {"seed": seed, "index": 0, "params": run.params, "run": None}, run)
         return agent
 
-    async def _bring(self, agent: LiveAgent, state: AgentState, run: Run) -> None:
+    async def _bring(self, agent: LiveAgent, state: AgentState, run: Run | None) -> None:
         """Lead `agent` to `state` by the answers that led there before. Raises `StaleBranch` if it asks otherwise."""
         arrived = agent.arrived(state)
         if agent.at != state.marks[-1]:

@@ -15,7 +15,7 @@ from searchkit import ConfigError, Function, search
 from searchkit.agents import async_client, client, once
 from searchkit.environments import AgentSteps, Guarded, Planned
 from searchkit.errors import StaleBranch
-from searchkit.strategies import BestFirst, BestOfN, RecedingHorizon
+from searchkit.strategies import MCTS, BestFirst, BestOfN, RecedingHorizon
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Message, Prompt, Sample, ToolCall
 from tests.environments.live_worlds import drive
@@ -346,3 +346,74 @@ def test_embeddings_are_counted_once_and_led_past_afterwards():
         assert routes == {"embeddings": 1}
         assert result.usage.model_calls == result.usage.generations + 1
         assert not result.errors
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.parametrize("live", [1, 3, 16])
+def test_a_side_call_that_failed_is_told_again_and_not_paid_again(status, live):
+    import openai
+
+    from tests.helpers.model_server import ModelServer
+
+    with ModelServer(refusal=(status, "not today")) as server:
+        told = []
+
+        async def agent(task: str) -> str:
+            word = ""
+            async with openai.AsyncOpenAI(
+                base_url=server.url, api_key="none", http_client=async_client(), max_retries=0
+            ) as api:
+                for _ in range(3):
+                    try:
+                        await api.embeddings.create(model="m", input=[f"{task} {word}"])
+                    except openai.APIStatusError as error:
+                        told.append((word, error.status_code, "not today" in str(error)))
+                    word += await ask(api, f"{task} {word}")
+            return word
+
+        world = AgentSteps(agent, live=live)
+        result = searched(MCTS(JUDGE, environment=world, iterations=12, in_flight=3), letters(), seed=1)
+        assert {told[1:] for told in told} == {(status, True)}
+        assert not result.errors
+        assert result.usage.model_calls == result.usage.generations + server.calls
+        # once when the search begins, and once for each answer that led to another question
+        ends = sum(len(one.sample.text) == 3 for one in result.candidates)
+        assert server.calls == 1 + world.tally.steps - ends
+        assert world.tally.started > 1 or live > 1
+
+
+@pytest.mark.parametrize("live", [1, 2])
+def test_nothing_is_paid_for_where_an_agent_is_only_prepared(live):
+    """A side call that depends on who is led: new to each agent, so that it is never recorded."""
+    done, api, agents = Counter(), sdk(), [0]
+
+    @once
+    async def note(number: int, word: str) -> str:
+        done[number, word] += 1
+        return "noted"
+
+    async def agent(task: str) -> str:
+        agents[0] += 1
+        number, word = agents[0], ""
+        for _ in range(3):
+            await note(number, word)
+            word += await ask(api, f"{task} {word}")
+        return word
+
+    world = AgentSteps(agent, live=live)
+    result = searched(MCTS(JUDGE, environment=world, iterations=12, in_flight=3), letters(), seed=1)
+    assert not result.errors
+    assert max(done.values()) == 1
+    assert len(result.answer) == 3
+
+    async def body(prompt, run):
+        first = await world.start(Prompt.of("go"), run)
+        await world.step(first, said("a"), run)
+        before, lost = sum(done.values()), world.tally.prepared
+        stable = world._stable(run)
+        stable.prepare(first, run)
+        await asyncio.gather(*stable._coming.values(), return_exceptions=True)
+        assert sum(done.values()) == before
+        assert world.tally.prepared == lost
+
+    drive(body)
