@@ -12,6 +12,7 @@ from typing import Any
 
 from searchkit import wire
 from searchkit.ambient import Attempt
+from searchkit.calls import CallError
 from searchkit.environments.agents.quiet import waits_alone
 from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.worlds import Worlds
@@ -246,6 +247,12 @@ class LiveAgent:
         """The agent's own end, once it has come."""
         return self._task if self._task is not None and self._task.done() else None
 
+    @property
+    def mistake(self) -> BaseException | None:
+        """Why it could not be called: its world did not open, say. What it raised by itself is a `CallError`."""
+        error = None if self.over is None or self.over.cancelled() else self.over.exception()
+        return None if isinstance(error, CallError) else error
+
     async def close(self) -> None:
         """End the agent: its calls are refused, its tasks cancelled, its world closed. A thread is told to end, and
         left alone if it does not."""
@@ -264,4 +271,8 @@ class LiveAgent:
                 await asyncio.wait({task}, timeout=PATIENCE)
             if not task.done() and self._attempt is not None:
                 self._attempt.run.abandon()
-        await self._worlds.close()
+        try:
+            await self._worlds.close()
+        except Exception as error:  # nothing that was paid for is lost for it
+            if self._attempt is not None:
+                self._attempt.run.fail(error)

@@ -161,6 +161,8 @@ class Stable:
             except TimeoutError:
                 raise StaleBranch(f"the agent did not get there again within {self._timeout:g} s") from None
             self._tally.replayed += agent.replayed
+        if agent.mistake is not None:
+            raise agent.mistake
         if not arrived:
             raise StaleBranch(
                 "the agent asked something else than when this branch was explored: what it asks must come from its "

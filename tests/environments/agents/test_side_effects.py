@@ -6,7 +6,9 @@ import asyncio
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -417,3 +419,59 @@ def test_nothing_is_paid_for_where_an_agent_is_only_prepared(live):
         assert world.tally.prepared == lost
 
     drive(body)
+
+
+class Rough:
+    """A world that does not open, or does not close, where its number is one of these."""
+
+    def __init__(self, number: int, shut: Collection[int], stuck: Collection[int]) -> None:
+        if number in shut:
+            raise OSError(f"world {number} does not open")
+        self.number, self.stuck = number, stuck
+
+    def close(self) -> None:
+        if self.number in self.stuck:
+            raise OSError(f"world {self.number} does not close")
+
+
+def rough(shut: Collection[int] = (), stuck: Collection[int] = (), live: int = 1) -> AgentSteps:
+    api, made = sdk(), count(1)
+
+    async def agent(task: str, world: Rough) -> str:
+        word = ""
+        for _ in range(3):
+            word += await ask(api, f"{task} {word}")
+        return word
+
+    return AgentSteps(agent, world=lambda: Rough(next(made), shut, stuck), live=live)
+
+
+def test_a_world_that_does_not_open_says_so():
+    world = rough(shut=range(2, 100))
+
+    async def body(prompt, run):
+        first = await world.start(Prompt.of("go"), run)
+        second = (await world.step(first, said("a"), run)).state
+        for state in (first, second):
+            with pytest.raises(OSError, match="does not open"):
+                await world.step(first, said("b"), run)
+            with pytest.raises(OSError, match="does not open"):
+                await world.commit(state, run)
+        assert world.tally.stale == 0
+
+    drive(body)
+    found = searched(MCTS(JUDGE, environment=rough(shut=range(4, 9)), iterations=20), seed=1)
+    assert all("does not open" in str(error) for error in found.errors)
+
+
+@pytest.mark.parametrize("stuck", [(1,), (2,), (3, 5), range(100)])
+@pytest.mark.parametrize("live", [1, 2, 16])
+def test_a_world_that_does_not_close_takes_no_answer_with_it(stuck, live):
+    strange, plain = rough(stuck=stuck, live=live), rough(live=live)
+    found, wanted = (searched(MCTS(JUDGE, environment=one, iterations=16), seed=1) for one in (strange, plain))
+    assert found.answer == wanted.answer
+    assert [one.sample.value for one in found.candidates] == [one.sample.value for one in wanted.candidates]
+    told = Counter(str(error) for error in found.errors)
+    assert set(told.values()) <= {1}
+    assert set(told) <= {f"world {number} does not close" for number in stuck}
+    assert len(told) > 0 or strange.tally.started < min(stuck) or live > 1
