@@ -143,12 +143,26 @@ async def _embedded(attempt: Attempt, ask: Ask, send: Send, manner: Manner) -> A
         read = Usage(model_calls=1, prompt_tokens=estimates.read(content))
 
         async def counted(run: Run) -> str:
-            sample = await run.call(name, Prompt.of(content), lambda: perform(run.seed, None), worst=read)
-            return str(sample.value)
+            try:
+                sample = await run.call(name, Prompt.of(content), lambda: perform(run.seed, None), worst=read)
+            except CallError as error:
+                return _written(error.answer if isinstance(error, Refused) else failed(ask, error))
+            return _written(Answer(200, str(sample.value).encode()))
 
-        return Answer(200, (await attempt.steps.aside(content, counted)).encode())
+        return _read(await attempt.steps.aside(content, counted))
     sample = await attempt.run.relay(name, content, perform, limit=0, describe=described, price=manner.dollars)
     return Answer(200, sample.value.encode())
+
+
+def _written(answer: Answer) -> str:
+    """A side call's answer, or its refusal, for those that go the same way again."""
+    told = (answer.status, answer.body.decode("latin-1"), answer.content_type, dict(answer.headers))
+    return json.dumps(told)
+
+
+def _read(text: str) -> Answer:
+    status, body, content_type, headers = json.loads(text)
+    return Answer(status, body.encode("latin-1"), content_type, headers)
 
 
 def _names_a_model(body: bytes) -> bool:

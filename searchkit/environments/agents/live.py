@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import threading
 from collections import defaultdict
@@ -13,6 +12,7 @@ from typing import Any
 
 from searchkit import wire
 from searchkit.ambient import Attempt
+from searchkit.calls import CallError
 from searchkit.environments.agents.quiet import waits_alone
 from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.worlds import Worlds
@@ -24,6 +24,9 @@ from searchkit.types import Prompt, Sample
 from searchkit.wire.values import WireRequest
 
 GONE = "the search has no more use for this agent"
+TURNS = 8
+"""Turns of the loop in which an agent stays quiet before that is believed: who waits for a task that is done learns of
+it a turn later, and may cancel others."""
 SETTLE = 0.05
 """Seconds without news after which an agent whose threads or processes we cannot look into is taken to wait for us."""
 
@@ -47,9 +50,7 @@ class LiveAgent:
         self.number: int = number
         self.at: bytes = b""
         self.waiting: dict[bytes, Waiting] = {}
-        self.replies: Mapping[bytes, Sample[Any]] = {}
         self.asides: dict[bytes, str] = {}
-        self.answered: set[bytes] = set()
         self.headers: dict[str, Mapping[str, str]] = {}
         self.replayed: int = 0
         self._function, self._worlds = function, worlds
@@ -62,6 +63,7 @@ class LiveAgent:
         self._closed = False
         self._run: Run | None = None
         self._stepping = asyncio.Event()
+        self._held = 0
 
     # ---------------------------------------------------------------- asked by the agent
 
@@ -74,23 +76,18 @@ class LiveAgent:
         number = next(i for i in range(len(self._taken[content]) + 1) if i not in self._taken[content])
         self._taken[content].add(number)
         place = digest(content, number)
-        sample = self.replies.get(place)
-        if sample is None:
-            answer: asyncio.Future[Sample[Any]] = asyncio.get_running_loop().create_future()
-            asker = asyncio.current_task() if thread is None else thread
-            self.waiting[place] = Waiting(Pending(place, request, url), content, number, answer, asker)
+        answer: asyncio.Future[Sample[Any]] = asyncio.get_running_loop().create_future()
+        asker = asyncio.current_task() if thread is None else thread
+        self.waiting[place] = Waiting(Pending(place, request, url), content, number, answer, asker)
+        self._news.set()
+        try:
+            sample = await answer
+        except BaseException:
+            self._taken[content].discard(number)
+            raise
+        finally:
+            del self.waiting[place]
             self._news.set()
-            try:
-                sample = await answer
-            except BaseException:
-                self._taken[content].discard(number)
-                raise
-            finally:
-                del self.waiting[place]
-                self._news.set()
-        else:
-            self.replayed += 1
-        self.answered.add(place)
         return sample, place.hex()[:24]
 
     def _refuse(self, request: WireRequest) -> None:
@@ -108,8 +105,13 @@ class LiveAgent:
         self._taken[name].add(number)
         place = digest("aside", name, number)
         if place not in self.asides:
-            while self._run is None and not self._closed:  # a strand that went on although another had its turn
-                await self._stepping.wait()
+            self._held += 1
+            self._news.set()
+            try:
+                while self._run is None and not self._closed:  # nobody pays for it while others have their turn
+                    await self._stepping.wait()
+            finally:
+                self._held -= 1
             if self._closed or self._run is None:
                 raise AttemptEnded(GONE)
             self.asides[place] = await perform(self._run.child("aside", role="plan"))
@@ -149,59 +151,82 @@ class LiveAgent:
         """Let the agent go on. The call at `place` must be waiting."""
         self.waiting[place].answer.set_result(sample)
 
-    def follow(self, replies: Mapping[bytes, Sample[Any]], asides: Mapping[bytes, str]) -> None:
-        """From now on what was answered there before is answered at once."""
-        self.replies = replies
-        self.asides.update(asides)
-        for place, waiting in self.waiting.items():
-            if place in replies and not waiting.answer.done():
-                self.replayed += 1
-                waiting.answer.set_result(replies[place])
+    async def led(self, state: AgentState, run: Run | None, within: float | None) -> bool:
+        """Whether the agent got to `state`, by the answers that led there from where it stands, one by one as then.
 
-    async def settled(self, run: Run, within: float | None = None, at: AgentState | None = None) -> None:
-        """Until the agent waits for nothing but us, has ended, or has got to `at`.
+        run: pays for side calls that are not recorded; None: it is not led on where one comes up. Raises what `settled`
+        raises.
+        """
+        self.asides.update(state.asides)
+        if self.at not in state.marks:
+            await self.settled(run, within)
+        done = state.marks.index(self.at) if self.at in state.marks else 0
+        self.at = b""
+        for turn in state.turns[done:]:
+            if (self._held and run is None) or not self.waits_for(turn.asked):
+                return False
+            self.answer(turn.asked.place, turn.action)
+            self.replayed += 1
+            await self.settled(run, within)
+        return self.arrived(state) and not (self._held and run is None)
+
+    async def settled(self, run: Run | None, within: float | None = None) -> None:
+        """Until the agent waits for nothing but us, or has ended; without a run also until it waits to be paid for.
 
         Raises `TimeoutError` after `within` seconds, and `ConfigError` for what it asks that nobody can answer here.
         """
         self._run = run
-        self._stepping.set()
+        if run is not None:
+            self._stepping.set()
         try:
             async with asyncio.timeout(within):
-                await self._until_quiet(at)
+                await self._until_quiet()
         finally:
             self._run = None
             self._stepping.clear()
         if self._mistake is not None:
             raise self._mistake
 
-    async def _until_quiet(self, at: AgentState | None) -> None:
+    async def _until_quiet(self) -> None:
         assert self._task is not None
-        clock, pause = asyncio.get_running_loop().time, 0.0
-        quiet_since = clock()
-        while not self._task.done() and self._mistake is None:
-            open_ones = [one for one in self.waiting.values() if not one.answer.done()]
-            if at is not None and at.pending is not None and self.arrived(at):
-                break
-            if open_ones and (self._quiet(open_ones) or clock() - quiet_since >= SETTLE):
-                break
+        quiet, pause = 0.0, 0.0  # what was waited, and not by the clock: work on the loop can take any time
+        while not self._task.done() and self._mistake is None and not (self._held and self._run is None):
             self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause if open_ones else None):
+            if self._open and (await self._stays_quiet() or quiet >= SETTLE):
+                break
+            try:
+                async with asyncio.timeout(pause if self._open else None):
                     await self._news.wait()
-                quiet_since = clock()
+                quiet = 0.0
+            except TimeoutError:
+                quiet += pause
             pause = min(max(2 * pause, 0.0005), SETTLE / 4)
 
-    def _quiet(self, open_ones: list[Waiting]) -> bool:
+    async def _stays_quiet(self) -> bool:
+        for _ in range(TURNS):
+            if not self._quiet:
+                return False
+            await asyncio.sleep(0)
+        return self._quiet
+
+    @property
+    def _quiet(self) -> bool:
         assert self._task is not None
-        if any(one.asker == self._thread for one in open_ones if self._thread is not None):
+        if self._news.is_set():
+            return False
+        if any(one.asker == self._thread for one in self._open if self._thread is not None):
             return True
-        return waits_alone(self._task, {one.asker for one in open_ones if isinstance(one.asker, asyncio.Task)})
+        return waits_alone(self._task, {one.asker for one in self._open if isinstance(one.asker, asyncio.Task)})
+
+    @property
+    def _open(self) -> list[Waiting]:
+        """The calls that wait for an answer; not those that were given up just now."""
+        return [one for one in self.waiting.values() if not one.answer.done()]
 
     @property
     def next(self) -> Pending | None:
         """The call to answer next: of those that wait, the first by what they ask."""
-        open_ones = [one for one in self.waiting.values() if not one.answer.done()]
-        first = min(open_ones, key=lambda one: (one.content, one.number), default=None)
+        first = min(self._open, key=lambda one: (one.content, one.number), default=None)
         return None if first is None else first.pending
 
     @property
@@ -209,16 +234,24 @@ class LiveAgent:
         """Whether it waits for an answer, so that a search can go on with it."""
         return self.over is None and not self._closed and self.next is not None
 
+    def waits_for(self, asked: Pending | None) -> bool:
+        """Whether this call waits for its answer. It may have been given up since the agent was left."""
+        return asked is not None and any(one.pending.place == asked.place for one in self._open)
+
     def arrived(self, state: AgentState) -> bool:
-        """Whether it asked all that led to `state`, and now asks what is pending there, or has ended as it did."""
-        if not state.replies.keys() <= self.answered:
-            return False
-        return self.over is not None if state.pending is None else state.pending.place in self.waiting
+        """Whether it asks what is pending in `state`, or has ended as it did."""
+        return self.over is not None if state.pending is None else self.waits_for(state.pending)
 
     @property
     def over(self) -> asyncio.Task[Sample[Any]] | None:
         """The agent's own end, once it has come."""
         return self._task if self._task is not None and self._task.done() else None
+
+    @property
+    def mistake(self) -> BaseException | None:
+        """Why it could not be called: its world did not open, say. What it raised by itself is a `CallError`."""
+        error = None if self.over is None or self.over.cancelled() else self.over.exception()
+        return None if isinstance(error, CallError) else error
 
     async def close(self) -> None:
         """End the agent: its calls are refused, its tasks cancelled, its world closed. A thread is told to end, and
@@ -238,4 +271,8 @@ class LiveAgent:
                 await asyncio.wait({task}, timeout=PATIENCE)
             if not task.done() and self._attempt is not None:
                 self._attempt.run.abandon()
-        await self._worlds.close()
+        try:
+            await self._worlds.close()
+        except Exception as error:  # nothing that was paid for is lost for it
+            if self._attempt is not None:
+                self._attempt.run.fail(error)

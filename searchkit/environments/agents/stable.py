@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from searchkit.environments.agents.live import LiveAgent
-from searchkit.environments.agents.state import AgentState
+from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.environments.agents.worlds import Worlds
 from searchkit.errors import ConfigError, StaleBranch
@@ -74,7 +74,10 @@ class Stable:
             return found
 
     def prepare(self, state: AgentState, run: Run) -> None:
-        """Lead an agent to `state` while its model is thinking there, unless one stands there or is on its way."""
+        """Lead an agent to `state` while its model is thinking there, unless one stands there or is on its way.
+
+        Nothing is paid for that: given up at a side call, such as a tool under `once`, that is not recorded.
+        """
         mark = state.marks[-1]
         if mark in self._coming or any(agent.at == mark for agent in self._idle):
             return
@@ -84,7 +87,7 @@ class Stable:
                 agent = await self._nearest(state) or self._started(self._world, state.prompt, state.seed, run)
                 self._busy.add(agent)
                 try:
-                    await self._bring(agent, state, run)
+                    await self._bring(agent, state, None)
                 except BaseException:
                     self._busy.discard(agent)
                     await self._end(agent)
@@ -132,7 +135,7 @@ class Stable:
             if near is None or _depth(near, state) < 0:
                 break
             self._idle.remove(near)
-            if near.stands:
+            if near.waits_for(_left_at(near, state)):
                 return near
             self._tally.lost += 1
             await self._end(near)
@@ -148,17 +151,19 @@ class Stable:
         agent.start(prompt, {"seed": seed, "index": 0, "params": run.params, "run": None}, run)
         return agent
 
-    async def _bring(self, agent: LiveAgent, state: AgentState, run: Run) -> None:
+    async def _bring(self, agent: LiveAgent, state: AgentState, run: Run | None) -> None:
         """Lead `agent` to `state` by the answers that led there before. Raises `StaleBranch` if it asks otherwise."""
+        arrived = agent.arrived(state)
         if agent.at != state.marks[-1]:
-            agent.at, agent.replayed = b"", 0
-            agent.follow(state.replies, state.asides)
+            agent.replayed = 0
             try:
-                await agent.settled(run, self._timeout, state)
+                arrived = await agent.led(state, run, self._timeout)
             except TimeoutError:
                 raise StaleBranch(f"the agent did not get there again within {self._timeout:g} s") from None
             self._tally.replayed += agent.replayed
-        if not agent.arrived(state):
+        if agent.mistake is not None:
+            raise agent.mistake
+        if not arrived:
             raise StaleBranch(
                 "the agent asked something else than when this branch was explored: what it asks must come from its "
                 "task, its seed, its world and what it was answered, not from a clock, chance or what other agents did"
@@ -189,3 +194,9 @@ class Stable:
 
 def _depth(agent: LiveAgent, state: AgentState) -> int:
     return state.marks.index(agent.at) if agent.at in state.marks else -1
+
+
+def _left_at(agent: LiveAgent, state: AgentState) -> Pending | None:
+    """The call that `agent`, which stands on the way to `state`, waited for when it was left."""
+    depth = _depth(agent, state)
+    return state.turns[depth].asked if depth < len(state.turns) else state.pending

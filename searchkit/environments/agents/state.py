@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit import codec
 from searchkit.environments.pool import digest
+from searchkit.errors import ConfigError
 from searchkit.tool_calls import label
 from searchkit.types import Finish, Message, Prompt, Sample, StepSpan, Text
 from searchkit.wire.values import WireRequest
+
+ADDRESS = re.compile("0x[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,15 @@ def marked(before: AgentState | None, action: Sample[Any] | None, pending: Pendi
     if before is None or action is None:
         return (digest(place),)
     return (*before.marks, digest(before.marks[-1], codec.content_of(action), place))
+
+
+def differ(value: Any, other: Any) -> bool:
+    """Whether two values that agents returned say something else, as far as they say anything: by what would be stored
+    of them, else by their type and their `repr`, without addresses."""
+    try:
+        return codec.dump_sample(Sample(value)) != codec.dump_sample(Sample(other))
+    except ConfigError:
+        return type(value) is not type(other) or ADDRESS.sub("", repr(value)) != ADDRESS.sub("", repr(other))
 
 
 def seen_between(before: Pending | None, after: Pending) -> str:

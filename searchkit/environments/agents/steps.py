@@ -11,7 +11,7 @@ from searchkit.calls import CallError
 from searchkit.environments.agents.live import LiveAgent
 from searchkit.environments.agents.proposing import Answering
 from searchkit.environments.agents.stable import Stable
-from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told
+from searchkit.environments.agents.state import AgentState, Crashed, Turn, differ, marked, seen_between, told
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.errors import ConfigError, SearchWarning, StaleBranch
 from searchkit.function import Function
@@ -138,7 +138,7 @@ class AgentSteps:
         """Run the agent in its real world, answered as on the way to `state`: to its end, if that is where it leads.
 
         One that stands on the way there goes on. Raises `StaleBranch` if it asks otherwise than in the search, or does
-        not end as it did.
+        not end as it did. With a world, which the value may tell of, what it returns in the real one is the value.
         """
 
         async def work(agent: LiveAgent) -> AgentState:
@@ -147,6 +147,11 @@ class AgentSteps:
             value = _returned(agent.over)
             if isinstance(value, Crashed) and not state.crashed:
                 raise StaleBranch(f"in the real world the agent did not end as in the search: {value.message}")
+            if self.world is None and self.real is None and differ(value, state.value):
+                raise StaleBranch(
+                    "answered as in the search, the agent returned something else: what it returns must come from its "
+                    "task, its seed and what it was answered, not from a clock, chance or what other agents did"
+                )
             after = replace(state, value=value)
             return replace(after, answer=self._answer(after))
 

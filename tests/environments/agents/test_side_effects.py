@@ -6,7 +6,9 @@ import asyncio
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from searchkit import ConfigError, Function, search
 from searchkit.agents import async_client, client, once
 from searchkit.environments import AgentSteps, Guarded, Planned
 from searchkit.errors import StaleBranch
-from searchkit.strategies import BestFirst, BestOfN, RecedingHorizon
+from searchkit.strategies import MCTS, BestFirst, BestOfN, RecedingHorizon
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Message, Prompt, Sample, ToolCall
 from tests.environments.live_worlds import drive
@@ -346,3 +348,130 @@ def test_embeddings_are_counted_once_and_led_past_afterwards():
         assert routes == {"embeddings": 1}
         assert result.usage.model_calls == result.usage.generations + 1
         assert not result.errors
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.parametrize("live", [1, 3, 16])
+def test_a_side_call_that_failed_is_told_again_and_not_paid_again(status, live):
+    import openai
+
+    from tests.helpers.model_server import ModelServer
+
+    with ModelServer(refusal=(status, "not today")) as server:
+        told = []
+
+        async def agent(task: str) -> str:
+            word = ""
+            async with openai.AsyncOpenAI(
+                base_url=server.url, api_key="none", http_client=async_client(), max_retries=0
+            ) as api:
+                for _ in range(3):
+                    try:
+                        await api.embeddings.create(model="m", input=[f"{task} {word}"])
+                    except openai.APIStatusError as error:
+                        told.append((word, error.status_code, "not today" in str(error)))
+                    word += await ask(api, f"{task} {word}")
+            return word
+
+        world = AgentSteps(agent, live=live)
+        result = searched(MCTS(JUDGE, environment=world, iterations=12, in_flight=3), letters(), seed=1)
+        assert {told[1:] for told in told} == {(status, True)}
+        assert not result.errors
+        assert result.usage.model_calls == result.usage.generations + server.calls
+        # once when the search begins, and once for each answer that led to another question
+        ends = sum(len(one.sample.text) == 3 for one in result.candidates)
+        assert server.calls == 1 + world.tally.steps - ends
+        assert world.tally.started > 1 or live > 1
+
+
+@pytest.mark.parametrize("live", [1, 2])
+def test_nothing_is_paid_for_where_an_agent_is_only_prepared(live):
+    """A side call that depends on who is led: new to each agent, so that it is never recorded."""
+    done, api, agents = Counter(), sdk(), [0]
+
+    @once
+    async def note(number: int, word: str) -> str:
+        done[number, word] += 1
+        return "noted"
+
+    async def agent(task: str) -> str:
+        agents[0] += 1
+        number, word = agents[0], ""
+        for _ in range(3):
+            await note(number, word)
+            word += await ask(api, f"{task} {word}")
+        return word
+
+    world = AgentSteps(agent, live=live)
+    result = searched(MCTS(JUDGE, environment=world, iterations=12, in_flight=3), letters(), seed=1)
+    assert not result.errors
+    assert max(done.values()) == 1
+    assert len(result.answer) == 3
+
+    async def body(prompt, run):
+        first = await world.start(Prompt.of("go"), run)
+        await world.step(first, said("a"), run)
+        before, lost = sum(done.values()), world.tally.prepared
+        stable = world._stable(run)
+        stable.prepare(first, run)
+        await asyncio.gather(*stable._coming.values(), return_exceptions=True)
+        assert sum(done.values()) == before
+        assert world.tally.prepared == lost
+
+    drive(body)
+
+
+class Rough:
+    """A world that does not open, or does not close, where its number is one of these."""
+
+    def __init__(self, number: int, shut: Collection[int], stuck: Collection[int]) -> None:
+        if number in shut:
+            raise OSError(f"world {number} does not open")
+        self.number, self.stuck = number, stuck
+
+    def close(self) -> None:
+        if self.number in self.stuck:
+            raise OSError(f"world {self.number} does not close")
+
+
+def rough(shut: Collection[int] = (), stuck: Collection[int] = (), live: int = 1) -> AgentSteps:
+    api, made = sdk(), count(1)
+
+    async def agent(task: str, world: Rough) -> str:
+        word = ""
+        for _ in range(3):
+            word += await ask(api, f"{task} {word}")
+        return word
+
+    return AgentSteps(agent, world=lambda: Rough(next(made), shut, stuck), live=live)
+
+
+def test_a_world_that_does_not_open_says_so():
+    world = rough(shut=range(2, 100))
+
+    async def body(prompt, run):
+        first = await world.start(Prompt.of("go"), run)
+        second = (await world.step(first, said("a"), run)).state
+        for state in (first, second):
+            with pytest.raises(OSError, match="does not open"):
+                await world.step(first, said("b"), run)
+            with pytest.raises(OSError, match="does not open"):
+                await world.commit(state, run)
+        assert world.tally.stale == 0
+
+    drive(body)
+    found = searched(MCTS(JUDGE, environment=rough(shut=range(4, 9)), iterations=20), seed=1)
+    assert all("does not open" in str(error) for error in found.errors)
+
+
+@pytest.mark.parametrize("stuck", [(1,), (2,), (3, 5), range(100)])
+@pytest.mark.parametrize("live", [1, 2, 16])
+def test_a_world_that_does_not_close_takes_no_answer_with_it(stuck, live):
+    strange, plain = rough(stuck=stuck, live=live), rough(live=live)
+    found, wanted = (searched(MCTS(JUDGE, environment=one, iterations=16), seed=1) for one in (strange, plain))
+    assert found.answer == wanted.answer
+    assert [one.sample.value for one in found.candidates] == [one.sample.value for one in wanted.candidates]
+    told = Counter(str(error) for error in found.errors)
+    assert set(told.values()) <= {1}
+    assert set(told) <= {f"world {number} does not close" for number in stuck}
+    assert len(told) > 0 or strange.tally.started < min(stuck) or live > 1
