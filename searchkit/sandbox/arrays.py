@@ -56,12 +56,18 @@ def scalar(parts: list[Any], plain: Any) -> Any:
 # ---------------------------------------------------------------- classes
 
 CLASSES = {
-    "collections": ("Counter", "OrderedDict", "defaultdict", "deque"),
+    "array": ("array",),
+    "collections": ("ChainMap", "Counter", "OrderedDict", "defaultdict", "deque"),
     "datetime": ("date", "datetime", "time", "timedelta"),
     "decimal": ("Decimal",),
     "fractions": ("Fraction",),
+    "ipaddress": ("IPv4Address", "IPv4Network", "IPv6Address", "IPv6Network"),
+    "pathlib": ("Path", "PosixPath", "PurePath", "PurePosixPath"),
+    "re": ("Match", "Pattern"),
+    "types": ("SimpleNamespace",),
+    "uuid": ("UUID",),
 }
-"""Those whose instances are plain data and that are no built-in names."""
+"""Those that are themselves on both sides, and no built-in names. Not all of their instances cross as plain data."""
 
 
 def class_name(value: Any) -> list[str]:
@@ -75,7 +81,7 @@ def class_name(value: Any) -> list[str]:
 def known_class(module: str, name: str) -> Any:
     """The class of that name, None where there is none such here."""
     if name in CLASSES.get(module, ()):
-        return getattr(sys.modules.get(module), name, None)
+        return getattr(importlib.import_module(module), name)
     numpy = sys.modules.get("numpy")
     found = vars(numpy).get(name) if numpy is not None and module == "numpy" else None
     return found if isinstance(found, type) and issubclass(found, numpy.generic) else None  # type: ignore[union-attr]
