@@ -15,6 +15,7 @@ from searchkit.strategy import Strategy
 from searchkit.testing import StrategyTests
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Params, Prompt
+from tests.helpers.collected import collected  # noqa: F401 (a fixture)
 
 MOST = 12
 

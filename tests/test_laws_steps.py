@@ -13,6 +13,7 @@ from searchkit.strategies import ABMCTS, MCTS, BeamSearch, BestFirst
 from searchkit.strategy import Strategy
 from searchkit.testing import StrategyTests
 from searchkit.testing.strategies import LengthScore
+from tests.helpers.collected import collected  # noqa: F401 (a fixture)
 
 NOWHERE: dict[str, Any] = {"base_url": "http://nowhere.invalid/v1", "api_key": "none", "max_retries": 0}
 

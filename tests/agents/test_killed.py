@@ -35,12 +35,13 @@ def test_killed_at_random_moments_and_started_again(agent: str, server: Server, 
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", ["ambient", "by_endpoint"])
 def test_killed_again_and_again(agent: str, server: Server, tmp_path: Path) -> None:
-    """One search, killed seven times on its way: it gets on by what each of its processes finished."""
+    """One search, killed until half of it is done: it gets on by what each of its processes finished."""
     whole, _ = Trial(agent, server, tmp_path / "whole").finished()
-    trial, done = Trial(agent, server, tmp_path / "killed"), 0
-    for _ in range(7):
-        before, done = done, trial.killed(10, 0.012)
-        assert before < done < ALL
+    trial, done, kills = Trial(agent, server, tmp_path / "killed"), 0, 0
+    while done < ALL // 2:
+        before, done, kills = done, trial.killed(10, 0.008), kills + 1
+        assert before <= done < ALL
+    assert kills > 1
     resumed, paid = trial.finished()
     assert (resumed["final"], paid, resumed["paid"]) == (whole["final"], ALL - done, ALL - done)
 

@@ -10,6 +10,7 @@ from searchkit.tree import Tree
 from searchkit.types import Message, Sample, ToolCall
 from searchkit.views.agents import agent_tree
 from searchkit.views.text import text
+from tests.helpers.collected import collected  # noqa: F401 (a fixture)
 from tests.helpers.sdk_agents import CHAT_TOOLS, begun, chat_answer
 from tests.helpers.stepped import JUDGE, sdk, searched
 
