@@ -12,6 +12,7 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_number, told
 from searchkit.types import (
+    NO_USAGE,
     Image,
     Message,
     Params,
@@ -26,7 +27,6 @@ from searchkit.types import (
     Verdict,
 )
 
-NO_USAGE = Usage()
 _USAGE = tuple(field.name for field in fields(Usage))
 
 

@@ -12,10 +12,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 from searchkit.kinds import described
 from searchkit.tally import Tally
-from searchkit.types import Role, Usage
+from searchkit.types import NO_USAGE, Role, Usage
 
 Status = Literal["open", "ok", "error", "cancelled"]
-NO_USAGE = Usage()
 T = TypeVar("T")
 
 

@@ -303,6 +303,9 @@ class Usage:
         )
 
 
+NO_USAGE = Usage()
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class StepSpan:

@@ -53,6 +53,11 @@ class Refused(CallError):
         self.answer: Answer = answer
 
 
+def failure_of(status: int) -> str:
+    """The kind of failure, see `CallError`, that a status from 400 on stands for."""
+    return "rate_limit" if status == 429 else "server" if status >= 500 else "bad_request"
+
+
 def path_of(ask: Ask) -> str:
     """The path by which a request's API is told."""
     return ask.path or urlsplit(ask.url).path

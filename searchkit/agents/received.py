@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit import wire
-from searchkit.agents.exchange import Answer, Refused, refused
+from searchkit.agents.exchange import Answer, Refused, failure_of, refused
 from searchkit.types import Params, Sample, Usage
 from searchkit.wire import estimates, refusals
 from searchkit.wire.errors import Reported, Truncated
@@ -45,8 +45,7 @@ def received(path: str, answer: Answer, terms: Terms, read: Callable[[], Sample[
     worst case only where a model has written something.
     """
     if answer.status >= 400:
-        kind = "rate_limit" if answer.status == 429 else "server" if answer.status >= 500 else "bad_request"
-        raise Refused(f"the server answered {answer.status}", answer, kind)
+        raise Refused(f"the server answered {answer.status}", answer, failure_of(answer.status))
     try:
         return read()
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from searchkit.engine.ledger import NO_USAGE, Ledger, cost_of
+from searchkit.engine.ledger import Ledger, cost_of
 from searchkit.errors import JournalError
 from searchkit.trace import Span
-from searchkit.types import Params, Usage
+from searchkit.types import NO_USAGE, Params, Usage
 
 
 class Held:

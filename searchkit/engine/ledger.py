@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.types import Budget, Usage
+from searchkit.types import NO_USAGE, Budget, Usage
 
 CEILINGS = ("generations", "verifications", "model_calls", "generated_tokens", "total_tokens", "usd")
 Cost = tuple[float, ...]  # one amount a ceiling, in the order of CEILINGS
 _DIMENSIONS = range(len(CEILINGS))
 LEAST = (0, 0, 0, 1, 1, 1e-9)  # what must be left of each ceiling for a model call of unknown length or price
-NO_BUDGET, NO_USAGE, ONE_CALL = Budget(), Usage(), Usage(model_calls=1)
+NO_BUDGET, ONE_CALL = Budget(), Usage(model_calls=1)
 
 
 def cost_of(usage: Usage) -> Cost:

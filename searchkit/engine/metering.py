@@ -16,8 +16,8 @@ from searchkit.engine.keys import shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, cost_of
 from searchkit.engine.position import Position
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError
-from searchkit.trace import NO_USAGE, Span
-from searchkit.types import Params, Prompt, Role, Sample, Usage
+from searchkit.trace import Span
+from searchkit.types import NO_USAGE, Params, Prompt, Role, Sample, Usage
 from searchkit.wire import estimates
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Metered(Position):
         try:
             stored = journal.get(key) if journal is not None and key is not None else None
             if journal is not None and key is not None and stored is not None:
-                sample, retried, inside = _loaded(journal, key, stored, value_codec, show)
+                sample, retried, inside, text = _loaded(journal, key, stored, value_codec, show)
                 await self._replay_inside(held, inside)
                 actual = self._actual(sample.usage, held.worst)
                 self._charge_retries(span, retried, paid=False)
@@ -56,7 +56,8 @@ class Metered(Position):
                 actual = self._actual(sample.usage, held.worst)
                 if journal is not None and key is not None and held.storable:
                     await journal.put(key, codec.dump_row(sample, span.retried, value_codec, held.stored()))
-            span.text = show(sample)
+                text = show(sample)
+            span.text = text
         except BaseException as error:
             if isinstance(error, CallError):
                 actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.worst)
@@ -147,16 +148,18 @@ class Metered(Position):
 
 def _loaded(
     journal: Journal, key: bytes, stored: str, value_codec: codec.Codec | None, show: Callable[[Sample[Any]], str]
-) -> tuple[Sample[Any], Usage, list[tuple[Span, Usage, bool]]]:
-    """A stored call, what failed attempts before it cost, and the calls inside. Raises `JournalError`, before anything
-    is charged, for what cannot be read or cannot be shown: neither was stored by us."""
+) -> tuple[Sample[Any], Usage, list[tuple[Span, Usage, bool]], str]:
+    """A stored call, what failed attempts before it cost, the calls inside, and what is shown of it.
+
+    Raises `JournalError`, before anything is charged, for what cannot be read or shown: neither was stored by us.
+    """
     try:
         sample, retried, inside = codec.load_row(stored, value_codec)
         sample, leaves = replace(sample, origin="journal"), load_leaves(inside)
-        show(sample)
+        text = show(sample)
     except Exception as error:  # whatever stands there, or a value's codec makes of it
         raise journal.damaged(key, error) from error
-    return sample, retried, leaves
+    return sample, retried, leaves, text
 
 
 def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Usage:

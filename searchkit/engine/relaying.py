@@ -15,8 +15,8 @@ from searchkit.engine.ledger import CEILINGS, cost_of
 from searchkit.engine.metering import Metered
 from searchkit.engine.spawning import closing
 from searchkit.errors import AttemptEnded, BudgetExhausted, JournalError
-from searchkit.trace import NO_USAGE, Span
-from searchkit.types import Sample, Usage
+from searchkit.trace import Span
+from searchkit.types import NO_USAGE, Sample, Usage
 from searchkit.wire import estimates
 
 O = TypeVar("O")  # noqa: E741

@@ -9,6 +9,8 @@ import sys
 import types
 from typing import Any
 
+from searchkit.parsing import parse
+
 FILE = "program.py"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _FUTURE = 0
@@ -66,7 +68,7 @@ def _execute(texts: list[str], made: types.ModuleType) -> BaseException | None:
                 break
             except BaseException as error:
                 trouble = trouble or error
-                rest = ast.parse(source).body if rest is None else rest
+                rest = parse(source).body if rest is None else rest
                 flags, rest = code.co_flags & _FUTURE, _after(rest, error)
             code = compile(ast.Module(rest, []), FILE, "exec", flags, dont_inherit=True)
     return trouble
@@ -107,7 +109,7 @@ def lacks(text: str, prompt: str, entry_point: str) -> bool:
 
 def _parsed(text: str) -> ast.Module | None:
     try:
-        return ast.parse(text)
+        return parse(text)
     except (SyntaxError, ValueError):
         return None
 
@@ -136,7 +138,7 @@ def defined(text: str) -> set[str]:
 def preamble(prompt: str) -> str:
     """The beginning of a program as a program: a function whose body is missing does nothing."""
     try:
-        ast.parse(prompt)
+        parse(prompt)
     except SyntaxError:
         last = prompt.rstrip().rpartition("\n")[2]
         margin = last[: len(last) - len(last.lstrip())] + "    " * last.endswith(":")

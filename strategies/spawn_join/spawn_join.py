@@ -11,9 +11,8 @@ from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.checks import check_counts, check_method
 from searchkit.strategies.spawn_join.protocols.base import Returned, Slip, Spawn, SpawnProtocol, Task
 from searchkit.strategy import Strategy, worst_case
-from searchkit.types import Message, Outcome, Params, Prompt, Sample, Text, Usage
+from searchkit.types import NO_USAGE, Message, Outcome, Params, Prompt, Sample, Text, Usage
 
-NO_USAGE = Usage()
 LONGEST = 20_000  # characters of what a child returns
 
 

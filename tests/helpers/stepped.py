@@ -10,12 +10,13 @@ from typing import Any
 import openai
 
 from searchkit import Model, Params, Result, solve
-from searchkit.agents import async_client
+from searchkit.agents import async_client, client
 from searchkit.protocols import Run
 from searchkit.strategy import Strategy
 from searchkit.testing.doubles import Scripted
 from searchkit.types import Prompt, Sample, Transition
 from searchkit.verifiers import Predicate
+from tests.helpers.sdk_agents import CHAT_TOOLS, begun, chat_answer
 
 NOWHERE = "http://nowhere.invalid/v1"
 MOST = 5
@@ -43,6 +44,31 @@ def spelling(depth: int = 3) -> Callable[[str], Awaitable[str]]:
         for _ in range(depth):
             word += await ask(api, f"{task} {word}")
         return word
+
+    return agent
+
+
+def spelled(task: str) -> str:
+    """The same by a synchronous client, with nothing around its calls."""
+    with client() as http:
+        api = openai.OpenAI(base_url=NOWHERE, api_key="none", http_client=http)
+        word = ""
+        for _ in range(3):
+            message: Any = [{"role": "user", "content": f"{task} {word}"}]
+            word += api.chat.completions.create(model="m", messages=message).choices[0].message.content or ""
+        return word
+
+
+def calculating() -> Callable[[str], Awaitable[str]]:
+    """An agent that calls the tool of `sdk_agents` until its model answers."""
+    api = sdk()
+
+    async def agent(task: str) -> str:
+        messages, answer = begun(task), None
+        while answer is None:
+            reply = await api.chat.completions.create(model="m", messages=messages, tools=CHAT_TOOLS)
+            answer = chat_answer(messages, reply.choices[0].message)
+        return answer
 
     return agent
 

@@ -11,19 +11,11 @@ from searchkit.types import Message, Sample, ToolCall
 from searchkit.views.agents import agent_tree
 from searchkit.views.text import text
 from tests.helpers.collected import collected  # noqa: F401 (a fixture)
-from tests.helpers.sdk_agents import CHAT_TOOLS, begun, chat_answer
-from tests.helpers.stepped import JUDGE, sdk, searched
+from tests.helpers.stepped import JUDGE, calculating, searched
 
 
 def test_a_tree_shows_calls_observations_and_agents() -> None:
-    api = sdk()
-
-    async def agent(task: str) -> str:
-        messages, answer = begun(task), None
-        while answer is None:
-            reply = await api.chat.completions.create(model="m", messages=messages, tools=CHAT_TOOLS)
-            answer = chat_answer(messages, reply.choices[0].message)
-        return answer
+    agent = calculating()
 
     class Model:
         async def generate(self, prompt: Any, run: Any, *, params: Any = None) -> Sample[str]:

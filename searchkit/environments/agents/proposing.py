@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from searchkit import wire
-from searchkit.agents.exchange import Ask
+from searchkit.agents.exchange import Ask, failure_of
 from searchkit.agents.upstream import Client
 from searchkit.calls import CallError, Request
 from searchkit.environments.agents.stable import Stable
@@ -82,8 +82,8 @@ class OwnServer:
         try:
             answer = await self.http.send(Ask("POST", self.pending.url, self.headers, json.dumps(body).encode()))
             if answer.status >= 400:
-                kind = "rate_limit" if answer.status == 429 else "server" if answer.status >= 500 else "bad_request"
-                raise CallError(f"the server answered {answer.status}: {answer.body[:200]!r}", kind=kind)
+                said = f"the server answered {answer.status}: {answer.body[:200]!r}"
+                raise CallError(said, kind=failure_of(answer.status))
             [sample] = wire.samples(asked.route, json.loads(answer.body), params)
             return sample
         except CallError as error:

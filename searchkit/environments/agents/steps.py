@@ -20,10 +20,8 @@ from searchkit.protocols import Generator, Run
 from searchkit.tool_calls import meant
 from searchkit.types import Params, Prompt, Sample, Transition
 
-UNSEEN = (
-    "the agent ended without a model call that was seen, so there is nothing to search: let it call its model through "
-    "searchkit.agents.async_client(), client(), litellm_calls() or an Endpoint"
-)
+DOORS = "let it call its model through searchkit.agents.async_client(), client(), litellm_calls() or an Endpoint"
+UNSEEN = f"the agent ended without a model call that was seen, so there is nothing to search: {DOORS}"
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,7 @@ class AgentSteps:
         if self.timeout is not None and not self.timeout > 0:
             raise ConfigError(f"timeout must be > 0 seconds, or None, got {self.timeout!r}")
         if self._function.signature.asks("run"):
-            raise ConfigError(
-                "an agent under AgentSteps is given no run: let it call its model through "
-                "searchkit.agents.async_client(), client(), litellm_calls() or an Endpoint"
-            )
+            raise ConfigError(f"an agent under AgentSteps is given no run: {DOORS}")
 
     @property
     def _function(self) -> Function:
@@ -119,14 +114,7 @@ class AgentSteps:
         return Answering(state, self.params, generator, self._stable)
 
     async def step(self, state: AgentState, action: Sample[Any], run: Run) -> Transition[AgentState]:
-        pending = state.pending
-        if pending is None:
-            raise ConfigError("the agent has returned: there is no next step")
-
-        async def work(agent: LiveAgent) -> AgentState:
-            agent.answer(pending.place, action)
-            return await self._settled(agent, state, action, run)
-
+        work = self._answering(state, action, run)
         self.tally.steps += 1
         stepping = self._stable(run).use(state, state.prompt, state.seed, work, run)
         after = await self._shown("step", stepping, run)
@@ -160,14 +148,7 @@ class AgentSteps:
 
     async def act(self, state: AgentState, action: Sample[Any], run: Run) -> Transition[AgentState]:
         """A step in the real world, from the state that was committed last."""
-        pending = state.pending
-        if pending is None:
-            raise ConfigError("the agent has returned: there is no next step")
-
-        async def work(agent: LiveAgent) -> AgentState:
-            agent.answer(pending.place, action)
-            return await self._settled(agent, state, action, run)
-
+        work = self._answering(state, action, run)
         return self._transition(await self._shown("act", self._stable(run).commit(state, True, work, run), run))
 
     def actions(self, state: AgentState) -> Sequence[Any] | None:
@@ -183,6 +164,20 @@ class AgentSteps:
         return told(state)
 
     # ---------------------------------------------------------------- plumbing
+
+    def _answering(
+        self, state: AgentState, action: Sample[Any], run: Run
+    ) -> Callable[[LiveAgent], Awaitable[AgentState]]:
+        """What leads an agent that stands in `state` on, by `action`. Raises `ConfigError` if it has returned."""
+        pending = state.pending
+        if pending is None:
+            raise ConfigError("the agent has returned: there is no next step")
+
+        async def work(agent: LiveAgent) -> AgentState:
+            agent.answer(pending.place, action)
+            return await self._settled(agent, state, action, run)
+
+        return work
 
     async def _settled(self, agent: LiveAgent, before: AgentState, action: Sample[Any] | None, run: Run) -> AgentState:
         """Where the agent stands once it waits for us again, or has ended."""
@@ -223,8 +218,6 @@ class AgentSteps:
         return after
 
     def _stable(self, run: Run) -> Stable:
-        if self.timeout is not None and not self.timeout > 0:
-            raise ConfigError(f"timeout must be > 0 seconds, or None, got {self.timeout!r}")
         if self._function.signature.asks("endpoint"):
             from searchkit.serving.gateway import Gateway
 

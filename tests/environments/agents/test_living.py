@@ -22,9 +22,8 @@ from searchkit.protocols import Run
 from searchkit.strategies import MCTS, BestFirst, BestOfN
 from searchkit.types import Message, Prompt, Sample, ToolCall
 from tests.environments.live_worlds import drive
-from tests.helpers.sdk_agents import CHAT_TOOLS, begun, chat_answer
 from tests.helpers.servers import until
-from tests.helpers.stepped import JUDGE, NOWHERE, ask, letters, sdk, searched, spelling
+from tests.helpers.stepped import JUDGE, NOWHERE, ask, calculating, letters, sdk, searched, spelled, spelling
 
 
 def said(text: str) -> Sample[str]:
@@ -61,15 +60,7 @@ def test_a_state_shows_what_the_agent_asks_and_was_answered():
 
 
 def test_tools_and_their_results_stand_in_prompts_and_observations():
-    api = sdk()
-
-    async def agent(task: str) -> str:
-        messages, answer = begun(task), None
-        while answer is None:
-            reply = await api.chat.completions.create(model="m", messages=messages, tools=CHAT_TOOLS)
-            answer = chat_answer(messages, reply.choices[0].message)
-        return answer
-
+    agent = calculating()
     world = AgentSteps(agent)
 
     def calls(id: str, text: str) -> Sample[str]:
@@ -269,20 +260,12 @@ def test_at_most_so_many_agents_live_and_all_are_ended():
 
 
 def test_a_synchronous_agent_and_its_thread_are_ended():
-    import openai
-
     begun, ended = [], []
 
     def agent(task: str) -> str:
         begun.append(1)
         try:
-            with client() as http:
-                api = openai.OpenAI(base_url=NOWHERE, api_key="none", http_client=http)
-                word = ""
-                for _ in range(3):
-                    message = [{"role": "user", "content": f"{task} {word}"}]
-                    word += api.chat.completions.create(model="m", messages=message).choices[0].message.content
-                return word
+            return spelled(task)
         finally:
             ended.append(1)
 
@@ -452,17 +435,9 @@ def test_a_search_in_flight_is_not_disturbed_by_an_agent_that_gives_up_waiting()
 
 @pytest.mark.parametrize("factory", [False, True])
 def test_more_synchronous_agents_may_live_than_a_function_has_threads(factory):
-    import openai
-
     class Agent:
         def __call__(self, task: str) -> str:
-            with client() as http:
-                api = openai.OpenAI(base_url=NOWHERE, api_key="none", http_client=http)
-                word = ""
-                for _ in range(3):
-                    message = [{"role": "user", "content": f"{task} {word}"}]
-                    word += api.chat.completions.create(model="m", messages=message).choices[0].message.content
-                return word
+            return spelled(task)
 
     world = AgentSteps(Function(Agent if factory else Agent(), factory, threads=1), live=6)
     result = searched(BestFirst(JUDGE, environment=world, iterations=12, width=3, in_flight=3), seed=1)
