@@ -7,9 +7,8 @@ import ast
 import builtins
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
-
-from searchkit.parsing import parse
 
 FILE = "program.py"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -68,7 +67,7 @@ def _execute(texts: list[str], made: types.ModuleType) -> BaseException | None:
                 break
             except BaseException as error:
                 trouble = trouble or error
-                rest = parse(source).body if rest is None else rest
+                rest = ast.parse(source).body if rest is None else rest
                 flags, rest = code.co_flags & _FUTURE, _after(rest, error)
             code = compile(ast.Module(rest, []), FILE, "exec", flags, dont_inherit=True)
     return trouble
@@ -109,7 +108,7 @@ def lacks(text: str, prompt: str, entry_point: str) -> bool:
 
 def _parsed(text: str) -> ast.Module | None:
     try:
-        return parse(text)
+        return ast.parse(text)
     except (SyntaxError, ValueError):
         return None
 
@@ -135,8 +134,11 @@ def defined(text: str) -> set[str]:
     return set() if tree is None else {name for node in tree.body for name in _defined(node)}
 
 
-def preamble(prompt: str) -> str:
-    """The beginning of a program as a program: a function whose body is missing does nothing."""
+def preamble(prompt: str, parse: Callable[[str], ast.Module] = ast.parse) -> str:
+    """The beginning of a program as a program: a function whose body is missing does nothing.
+
+    parse: Python's parser; outside the sandbox, where several threads use it, the one of `searchkit.parsing`.
+    """
     try:
         parse(prompt)
     except SyntaxError:

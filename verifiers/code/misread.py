@@ -33,7 +33,7 @@ def unknown_names(tests: Iterable[str], programs: Sequence[str], prompt: str, en
     if not made or any("*" in names for names in made):
         return ""
     known = {entry_point.partition(".")[0].partition("(")[0]} if entry_point else frozenset[str]().union(*made)
-    known = known | (_made(preamble(prompt)) or set())
+    known = known | (_made(preamble(prompt, parse)) or set())
     lacking = {test: [name for name in _free(test) if name not in known] for test in tests}
     first = next((test for test, names in lacking.items() if names), "")
     if not first:

@@ -89,14 +89,13 @@ def _is_pair(test: Any) -> bool:
 
 @functools.lru_cache(1000)  # the same problem is bound again for each search
 def _texts(tests: tuple[str, ...], prompt: str, entry_point: str, setup: str) -> Suite:
-    given = (
-        names_of(preamble(prompt)).stored if prompt and _parsed(preamble(prompt), "the prompt") else frozenset[str]()
-    )
+    begun = preamble(prompt, parse)
+    given = names_of(begun).stored if prompt and _parsed(begun, "the prompt") else frozenset[str]()
     made = list[tuple[str, str]]()
     for test in tests:
         made += _whole(test, setup, entry_point, given)
     texts, cases = tuple(text for text, _ in made), tuple(case for _, case in made)
-    trees = [parse(text) for text in {*texts, preamble(prompt)}]
+    trees = [parse(text) for text in {*texts, begun}]
     return Suite(texts, prompt, entry_point, cases if any(cases) else (), _installed(trees), setup)
 
 

@@ -76,7 +76,7 @@ def test_killed_in_mid_search_and_started_again(tmp_path: Path) -> None:
         for number in range(4):
             trial = Trial(server, tmp_path / str(number))
             for _ in range(1 + number % 2):  # some are killed twice
-                trial.killed(moments.randrange(3, calls // 3), moments.uniform(0, 0.01))
+                trial.killed(3 + (calls // 3 - 3) * number // 3, moments.uniform(0, 0.01))
             answered = trial.answered()
             result, paid = trial.finished()
             assert (result["answer"], result["tree"]) == (expected["answer"], expected["tree"])
