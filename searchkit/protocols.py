@@ -227,6 +227,7 @@ class Run(ABC):
         choices: int = 1,
         describe: Callable[[str], str] = str,
         price: Callable[[int, int], float] | None = None,
+        again: bool = False,
     ) -> Sample[str]:
         """One model call that the agent which is called here makes by itself: held, counted, seeded and journaled.
 
@@ -238,6 +239,7 @@ class Run(ABC):
           ceiling on tokens, it is the attempt's `max_tokens`, else what is left once its other calls have ended.
         - describe: what of the answer stands in the trace.
         - price: dollars of so many tokens read and written, for calls of which nobody knows what they cost.
+        - again: the client says that it gave up a call like this. It takes that one's place, once that has ended.
 
         The attempt is then no model call itself. Raises `BudgetExhausted`, after which the attempt ends as out of
         budget if its agent fails, and `AttemptEnded`.

@@ -28,6 +28,7 @@ from searchkit.wire.usage import Price
 Send = Callable[[Ask], Awaitable[Answer]]
 EVENTS = "text/event-stream; charset=utf-8"
 GONE = "the attempt has ended"
+_RETRY = "x-stainless-retry-count"
 _NAME = 100  # characters of a model's name in the trace
 _DEFERRING = {"responses": "background", "chat": "deferred"}  # a field that asks for the answer later
 _LATER = "{} not relayed: what is generated once a call was answered cannot be counted. Ask, and wait for the answer"
@@ -98,7 +99,7 @@ async def _completed(run: Run, ask: Ask, send: Send, manner: Manner, request: wi
 
     sample = await run.relay(
         request.model[:_NAME], content, perform, limit=request.params.max_tokens, choices=request.generated,
-        describe=lambda text: said(request, text), price=manner.dollars,
+        describe=lambda text: said(request, text), price=manner.dollars, again=again(ask),
     )  # fmt: skip
     if kept:
         run.resource(Kept, Kept).note(run, content, said(request, sample.value))
@@ -150,7 +151,9 @@ async def _embedded(attempt: Attempt, ask: Ask, send: Send, manner: Manner) -> A
             return _written(Answer(200, str(sample.value).encode()))
 
         return _read(await attempt.steps.aside(content, counted))
-    sample = await attempt.run.relay(name, content, perform, limit=0, describe=described, price=manner.dollars)
+    sample = await attempt.run.relay(
+        name, content, perform, limit=0, describe=described, price=manner.dollars, again=again(ask)
+    )
     return Answer(200, sample.value.encode())
 
 
@@ -171,6 +174,11 @@ def _names_a_model(body: bytes) -> bool:
         return isinstance(fields.read_request(body, LARGEST).get("model"), str)
     except wire.WireError:
         return False
+
+
+def again(ask: Ask) -> bool:
+    """Whether the client gave up a request like this before, as the official clients say of their retries."""
+    return ask.headers.get(_RETRY, "0") != "0"
 
 
 def failed(ask: Ask, error: CallError) -> Answer:

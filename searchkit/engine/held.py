@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -10,6 +11,40 @@ from searchkit.engine.ledger import Ledger, cost_of
 from searchkit.errors import JournalError
 from searchkit.trace import Span
 from searchkit.types import NO_USAGE, Params, Usage
+
+
+class Asked:
+    """The calls of one attempt that ask the same. taken: their numbers; flying: of those that are not answered yet."""
+
+    __slots__ = ("_failed", "_moved", "flying", "taken")
+
+    def __init__(self) -> None:
+        self.taken: set[int] = set()
+        self.flying: set[int] = set()
+        self._failed = 0  # numbers that were given back, and not taken again
+        self._moved = asyncio.Event()
+
+    def take(self) -> int:
+        """A new call's number, from 0: the least that is free."""
+        number = next(i for i in range(len(self.taken) + 1) if i not in self.taken)
+        self.taken.add(number)
+        self.flying.add(number)
+        self._failed = max(self._failed - 1, 0)
+        return number
+
+    def land(self, number: int, failed: bool) -> None:
+        """A call has ended. One that got no answer leaves its number to the next that asks the same."""
+        self.flying.discard(number)
+        if failed:
+            self.taken.discard(number)
+            self._failed += 1
+        self._moved.set()
+
+    async def failure(self) -> None:
+        """Wait until a call that is given up has ended: its client may ask again before that."""
+        while self.flying and not self._failed:
+            self._moved.clear()
+            await self._moved.wait()
 
 
 class Held:
@@ -55,7 +90,7 @@ class Held:
         self.inside: list[tuple[Span, Held]] = []
         self.whole: bool = True
         self.asked: set[bytes] = set()
-        self._numbers: dict[bytes, set[int]] = {}
+        self._numbers: dict[bytes, Asked] = {}
 
     def hand_over(self) -> None:
         """Give back what is set aside: a search inside is charged instead of the call."""
@@ -88,16 +123,9 @@ class Held:
         if self.ledger.bounded:
             self.ledger.settle(cost_of(amount), cost_of(NO_USAGE))
 
-    def number(self, content: bytes) -> int:
-        """A new call's number among those inside that ask `content`, from 0: the least that is free."""
-        taken = self._numbers.setdefault(content, set())
-        number = next(i for i in range(len(taken) + 1) if i not in taken)
-        taken.add(number)
-        return number
-
-    def failed(self, content: bytes, number: int) -> None:
-        """A call that got no answer leaves its number to the next that asks the same."""
-        self._numbers[content].discard(number)
+    def same(self, content: bytes) -> Asked:
+        """The calls inside that ask `content`."""
+        return self._numbers.setdefault(content, Asked())
 
     @property
     def storable(self) -> bool:

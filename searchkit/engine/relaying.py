@@ -45,12 +45,16 @@ class Relaying(Metered):
         choices: int = 1,
         describe: Callable[[str], str] = str,
         price: Callable[[int, int], float] | None = None,
+        again: bool = False,
     ) -> Sample[str]:
         held = self._around
         if held is None:
             raise AttemptEnded(ENDED)
         digest = key_of(name, content)
-        number = held.number(digest)
+        same = held.same(digest)
+        if again:
+            await same.failure()
+        number = same.take()
         span = held.span.add(name, "call", number, "plan")
         span.place = f"{digest.hex()} {number:06}"
         place, seed = key_of(digest, number), seeds.seed_of(seeds.derive(self.key, digest.hex(), number, 0))
@@ -73,14 +77,16 @@ class Relaying(Metered):
             )  # fmt: skip
 
         try:
-            return await self._own(held, span, least, made, last=rest)
+            sample = await self._own(held, span, least, made, last=rest)
         except BaseException as error:
-            held.failed(digest, number)
+            same.land(number, failed=True)
             if isinstance(error, BudgetExhausted):
                 held.exhausted = error.ceiling
             if isinstance(error, JournalError):
                 held.damaged = error
             raise
+        same.land(number, failed=False)
+        return sample
 
     def _known(self, held: Held, limit: int | None) -> tuple[int | None, bool]:
         """The tokens of each choice of a call, if they are known; and whether it is to have what is left of a ceiling.

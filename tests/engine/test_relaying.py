@@ -31,14 +31,20 @@ class World:
     told: list[int | None] = field(default_factory=list)
     in_flight: int = 0
     fails: int = 0
+    closing: float = 0.0
 
-    async def ask(self, run: Run, content: str, limit: int | None = 5, seconds: float = 0.0) -> str:
+    async def ask(
+        self, run: Run, content: str, limit: int | None = 5, seconds: float = 0.0, again: bool = False
+    ) -> str:
         async def perform(seed: int, most: int | None) -> Sample[str]:
             self.seen.append((content, seed))
             self.told.append(most)
             self.in_flight += 1
             try:
                 await asyncio.sleep(seconds)
+            except asyncio.CancelledError:
+                await asyncio.sleep(self.closing)
+                raise
             finally:
                 self.in_flight -= 1
             if self.fails:
@@ -46,7 +52,7 @@ class World:
                 raise CallError("overloaded", kind="rate_limit")
             return Sample(f"{content}:{seed % 97}", usage=ONE)
 
-        return (await run.relay("m", content, perform, limit=limit)).value
+        return (await run.relay("m", content, perform, limit=limit, again=again)).value
 
 
 WORLD = World()
@@ -300,6 +306,34 @@ async def gathering(text: str, run: Run) -> str:
     """Four at once, each held at 5 tokens and costing 2."""
     asked = (WORLD.ask(run, f"{text} {i}", 5, 0.001 * ((i * 7 + run.index * 3) % 4)) for i in range(4))
     return " ".join(await asyncio.gather(*asked))
+
+
+@pytest.mark.parametrize("others", range(3))
+@pytest.mark.parametrize("closing", [0.0, 0.02])
+def test_a_client_that_asks_again_takes_the_place_of_the_call_that_it_gave_up(others: int, closing: float) -> None:
+    """Even before that call has ended: it has the same seed, whatever else asks the same meanwhile."""
+    WORLD.closing = closing
+
+    async def agent(text: str, run: Run) -> str:
+        equal = [asyncio.create_task(WORLD.ask(run, "q", seconds=0.05)) for _ in range(others)]
+        given_up = asyncio.create_task(WORLD.ask(run, "q", seconds=60))
+        await asyncio.sleep(0.005)
+        given_up.cancel()
+        return "".join(await asyncio.gather(*equal, WORLD.ask(run, "q", again=True)))
+
+    asyncio.run(solve("x", BestOfN(1, Predicate(bool)), generator=Function(agent)))
+    seeds = [seed for _, seed in WORLD.seen]
+    assert len(seeds) == others + 2
+    assert seeds[-1] == seeds[-2]
+    assert len(set(seeds)) == others + 1
+
+
+def test_who_asks_again_what_never_arrived_waits_for_nobody() -> None:
+    async def agent(text: str, run: Run) -> str:
+        return await WORLD.ask(run, "q", again=True) + await WORLD.ask(run, "q", again=True)
+
+    result = asyncio.run(solve("x", BestOfN(1, Predicate(bool)), generator=Function(agent)))
+    assert result.usage.model_calls == len({seed for _, seed in WORLD.seen}) == 2
 
 
 @pytest.mark.parametrize("ceiling", range(5, 61, 5))
