@@ -214,6 +214,27 @@ def test_a_search_that_ended_between_two_commits_does_not_begin_anew(commits, tm
     assert walked(world_of(real), tmp_path / "other.db", commits)[-1] == "abca"
 
 
+@pytest.mark.parametrize("commit", ["path", "action"])
+def test_no_answer_stands_for_what_nobody_knows(commit, tmp_path):
+    """Cut off in the middle of a commit: a resumed search has an answer that was planned, and does not return it."""
+    real: list[str] = []
+
+    class Cut(Desk):
+        def write(self, note: str) -> None:
+            super().write(note)
+            if len(self.notes) == 2:
+                raise KeyboardInterrupt
+
+    cut = world_of(real, open=lambda: Cut(real))
+    with pytest.raises(KeyboardInterrupt):
+        searched(planned(cut, commit), letters(), seed=3, journal=tmp_path / "j.db")
+    done = list(real)
+    assert len(done) == 2
+    with pytest.raises(UncertainEffect):
+        searched(planned(world_of(real), commit), letters(), seed=3, journal=tmp_path / "j.db")
+    assert real == done
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
