@@ -19,7 +19,7 @@ from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
 from searchkit.engine.spawning import Searches
 from searchkit.engine.sync import STOP, run_sync
-from searchkit.errors import ConfigError, SearchWarning
+from searchkit.errors import ConfigError, SearchWarning, UncertainEffect
 from searchkit.function import Function, as_generator, warn_of_ceilings
 from searchkit.kinds import is_whole, told
 from searchkit.mistakes import (
@@ -244,7 +244,7 @@ def _reason(error: BaseException) -> Stopped | None:
     """Why a search ended by `error` may still return its best so far; None if the error must be raised."""
     if isinstance(error, asyncio.CancelledError):
         return "cancelled" if error.args[:1] == (STOP,) else None
-    return "error" if isinstance(error, Exception) and not isinstance(error, ConfigError) else None
+    return "error" if isinstance(error, Exception) and not isinstance(error, ConfigError | UncertainEffect) else None
 
 
 def _open(journal: Journal | str | Path | None, stack: ExitStack) -> Journal | None:

@@ -44,11 +44,12 @@ class Waiting:
 
 class LiveAgent:
     """One call of an agent's function, from its start until it ends or is closed. at: the mark of the state where it
-    stands, b"" if nobody knows."""
+    stands, b"" if nobody knows. begun: whether its world is open, so that it may have done something."""
 
     def __init__(self, function: Function, worlds: Worlds, number: int) -> None:
         self.number: int = number
         self.at: bytes = b""
+        self.begun: bool = False
         self.waiting: dict[bytes, Waiting] = {}
         self.asides: dict[bytes, str] = {}
         self.headers: dict[str, Mapping[str, str]] = {}
@@ -127,6 +128,7 @@ class LiveAgent:
 
     async def _played(self, attempt: Attempt, prompt: Prompt, offered: Mapping[str, Any]) -> Sample[Any]:
         given = await self._worlds.open(self._function)
+        self.begun = True
         function = replace(self._function, kwargs={**(self._function.kwargs or {}), **given})
         if not is_async(function.fn) and not function.factory:
             function = replace(function, fn=self._noting(function.fn))

@@ -41,6 +41,10 @@ class Stable:
         self._alive: set[LiveAgent] = set()
         self._committed: LiveAgent | None = None
         self._coming: dict[bytes, asyncio.Task[None]] = {}
+        self.acted: bool = False
+        """Whether an agent was called in the real world."""
+        self.gone: bytes = b""
+        """The mark of the state in which an earlier process left its agent in the real world."""
         self.headers: dict[str, Mapping[str, str]] = {}
         """Those that agents send, by URL: they hold keys, so no state has them."""
 
@@ -119,9 +123,11 @@ class Stable:
             found = await work(agent)
         except BaseException:
             self._committed = None
+            self.acted = self.acted or agent.begun
             await self._end(agent)
             raise
         self._note(agent)
+        self.acted = True
         if not agent.stands:
             self._committed = None
             await self._end(agent)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.calls import CallError
+from searchkit.environments.agents.committing import carried_out, ended_with
 from searchkit.environments.agents.live import LiveAgent
 from searchkit.environments.agents.proposing import Answering
 from searchkit.environments.agents.stable import Stable
-from searchkit.environments.agents.state import AgentState, Crashed, Turn, differ, marked, seen_between, told
+from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told
 from searchkit.environments.agents.tally import AgentTally
-from searchkit.errors import ConfigError, SearchWarning, StaleBranch
+from searchkit.errors import ConfigError, SearchWarning
 from searchkit.function import Function
 from searchkit.kinds import told as told_of
 from searchkit.protocols import Generator, Run
@@ -127,24 +128,24 @@ class AgentSteps:
 
         One that stands on the way there goes on. Raises `StaleBranch` if it asks otherwise than in the search, or does
         not end as it did. With a world, which the value may tell of, what it returns in the real one is the value.
+
+        With a journal what was done in a world made by `real` is done once: a resumed search is told what it came to,
+        and raises `UncertainEffect` where it was begun and has no recorded end, or where a part of it was done by an
+        agent that is gone with its process.
         """
 
-        async def work(agent: LiveAgent) -> AgentState:
-            if agent.over is None:
-                return state
-            value = _returned(agent.over)
-            if isinstance(value, Crashed) and not state.crashed:
-                raise StaleBranch(f"in the real world the agent did not end as in the search: {value.message}")
-            if self.world is None and self.real is None and differ(value, state.value):
-                raise StaleBranch(
-                    "answered as in the search, the agent returned something else: what it returns must come from its "
-                    "task, its seed and what it was answered, not from a clock, chance or what other agents did"
-                )
-            after = replace(state, value=value)
-            return replace(after, answer=self._answer(after))
+        worldly = self.world is not None or self.real is not None
 
-        committing = self._stable(run).commit(state, False, work, run)
-        return self._transition(await self._shown("commit", committing, run))
+        async def work(agent: LiveAgent) -> AgentState:
+            return state if agent.over is None else ended_with(_returned(agent.over), state, worldly=worldly)
+
+        stable = self._stable(run)
+        if self.real is None:
+            after = await self._shown("commit", stable.commit(state, False, work, run), run)
+        else:
+            async with run.until_deadline():
+                after = await carried_out(state, stable, work, self._function, run)
+        return self._transition(replace(after, answer=self._answer(after)))
 
     async def act(self, state: AgentState, action: Sample[Any], run: Run) -> Transition[AgentState]:
         """A step in the real world, from the state that was committed last."""

@@ -17,6 +17,7 @@ from searchkit.calls import CallError
 from searchkit.environments.live import LiveEnvironment
 from searchkit.environments.replay import ReplayEnvironment
 from searchkit.environments.tools.calling import Offer
+from searchkit.environments.tools.mcp_parts import in_words
 from searchkit.environments.tools.schema import wrong_arguments
 from searchkit.environments.tools.signature import Refused
 from searchkit.environments.tools.tool import Effect, Failed, spec
@@ -128,7 +129,7 @@ class MCPTools:
                 started = StdioServerParameters(command=command, args=args, env=env, cwd=self.cwd)
                 transport = stdio_client(started, errlog=log)
             try:
-                client = await stack.enter_async_context(Client(transport, cache=None))
+                client = await stack.enter_async_context(Client(in_words(transport), cache=None))
             except Exception as error:
                 raise CallError(f"no connection to the MCP server: {_why(error)}{last()}") from error
             yield client
@@ -192,7 +193,7 @@ class Connection:
             result = await client.call_tool(name, arguments)
         except Exception as error:
             raise Failed(f"failed: {_why(error)}") from error
-        text = "\n".join(_text(part) for part in result.content)
+        text = "\n".join(getattr(part, "text", "") for part in result.content)
         if not result.content and result.structured_content is not None:
             text = json.dumps(result.structured_content, ensure_ascii=False)
         if result.is_error:
@@ -237,12 +238,6 @@ def _log() -> Iterator[tuple[TextIO, Callable[[], str]]]:
     finally:
         loop.remove_reader(inner)
         os.close(inner)
-
-
-def _text(part: Any) -> str:
-    """A part of what a tool said: text as it is, of anything else what it is."""
-    text = getattr(part, "text", getattr(getattr(part, "resource", None), "text", None))
-    return text if isinstance(text, str) else f"[{getattr(part, 'type', 'something else')}, not shown]"
 
 
 def _why(error: BaseException) -> str:
