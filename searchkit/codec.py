@@ -13,6 +13,7 @@ from searchkit.errors import ConfigError
 from searchkit.kinds import is_number, told
 from searchkit.types import (
     NO_USAGE,
+    ConfidenceFloor,
     Image,
     Message,
     Params,
@@ -62,13 +63,34 @@ def _load_message(stored: dict[str, Any]) -> Message:
 
 def digest(prompt: Prompt, params: Params) -> bytes:
     """16 bytes that name the content of a request: equal exactly where prompt and parameters are equal."""
+    return digest_of(dump_request(prompt, params))
+
+
+def digest_of(request: str) -> bytes:
+    """The digest of a request that `dump_request` stored."""
+    return blake2b(request.encode(), digest_size=16).digest()
+
+
+def dump_request(prompt: Prompt, params: Params) -> str:
+    """A request as JSON text; `load_request` makes an equal one."""
     content: list[Any] = [
         [_message(m) for m in prompt.messages], prompt.tools, prompt.prefix, prompt.prefix_ids,
         [params.temperature, params.top_p, params.top_k, params.min_p, params.max_tokens, params.stop, params.logprobs],
     ]  # fmt: skip
     if params.floor is not None:  # left out where there is none, so that older journals and caches stay good
         content.append([params.floor.window, params.floor.bar])
-    return blake2b(json.dumps(content).encode(), digest_size=16).digest()
+    return json.dumps(content)
+
+
+def load_request(text: str) -> tuple[Prompt, Params]:
+    """The request that `dump_request` stored."""
+    messages, tools, prefix, ids, sampling, *floor = json.loads(text)
+    temperature, top_p, top_k, min_p, most, stop, logprobs = sampling
+    prompt = Prompt(tuple(map(_load_message, messages)), tuple(tools), prefix, None if ids is None else tuple(ids))
+    return prompt, Params(
+        temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, max_tokens=most, stop=tuple(stop),
+        logprobs=logprobs, floor=ConfidenceFloor(*floor[0]) if floor else None,
+    )  # fmt: skip
 
 
 def dump_sample(sample: Sample[Any], codec: Codec | None = None) -> str:

@@ -10,7 +10,7 @@ SearchkitError
 |-- StaleBranch                  the world is no longer as it was when this branch of a tree was explored
 |-- AttemptEnded                 an agent goes on calling models although its attempt is over
 |-- UncertainEffect              an irreversible action was begun, and nobody knows whether it happened
-`-- JournalError                 the file is not a journal of ours, or is damaged
+`-- JournalError                 the journal cannot be used: foreign, damaged, in use, or not to be written
 
 SearchWarning (UserWarning)      a search goes on, but not as its caller may think; no error, but worth a look
 """
@@ -70,7 +70,10 @@ class UncertainEffect(SearchkitError):
 
 
 class JournalError(SearchkitError):
-    """The file is not a searchkit journal, was written by an incompatible version, or is damaged. It is left as is."""
+    """A journal that cannot be used: no journal of ours, of another version, damaged, in use, or not to be written.
+
+    The file is left as it is. A search does not survive it: what it paid for from then on could not be kept.
+    """
 
 
 class SearchWarning(UserWarning):

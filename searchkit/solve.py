@@ -19,7 +19,7 @@ from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
 from searchkit.engine.spawning import Searches
 from searchkit.engine.sync import STOP, run_sync
-from searchkit.errors import ConfigError, SearchWarning, UncertainEffect
+from searchkit.errors import ConfigError, JournalError, SearchWarning, UncertainEffect
 from searchkit.function import Function, as_generator, warn_of_ceilings
 from searchkit.kinds import is_whole, told
 from searchkit.mistakes import (
@@ -213,6 +213,8 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
         if best is None or stopped is None:
             raise
         sample, candidates, failure = best.sample, frame.candidates(), error
+    if search.journal is not None:
+        search.journal.check_kept()
     search.count_silent()
     if search.mistakes or any_failed(run.span):
         _say(search, survived(run.span))
@@ -244,7 +246,8 @@ def _reason(error: BaseException) -> Stopped | None:
     """Why a search ended by `error` may still return its best so far; None if the error must be raised."""
     if isinstance(error, asyncio.CancelledError):
         return "cancelled" if error.args[:1] == (STOP,) else None
-    return "error" if isinstance(error, Exception) and not isinstance(error, ConfigError | UncertainEffect) else None
+    raised = ConfigError | JournalError | UncertainEffect
+    return "error" if isinstance(error, Exception) and not isinstance(error, raised) else None
 
 
 def _open(journal: Journal | str | Path | None, stack: ExitStack) -> Journal | None:

@@ -41,6 +41,7 @@ MODULES = """
 .. automodule:: searchkit.cli.compare
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report
+.. automodule:: searchkit.cli.journal
 ```
 """
 
@@ -52,12 +53,16 @@ def page() -> str:
     return HEAD.format(examples=examples) + "".join(sections) + MODULES
 
 
-def commands() -> Iterator[tuple[str, tuple[str, argparse.ArgumentParser]]]:
-    """Each command with what it is for and its parser, in the order of the help."""
-    [group] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
-    about = {action.dest: action.help or "" for action in group._choices_actions}
-    for name, command in group.choices.items():
-        yield name, (about[name], command)
+def commands(
+    whole: argparse.ArgumentParser | None = None, above: str = ""
+) -> Iterator[tuple[str, tuple[str, argparse.ArgumentParser]]]:
+    """Each command with what it is for and its parser, in the order of the help; of one with actions, its actions."""
+    for group in (whole or parser())._actions:
+        if isinstance(group, argparse._SubParsersAction):
+            about = {action.dest: action.help or "" for action in group._choices_actions}
+            for name, command in group.choices.items():
+                inner = list(commands(command, f"{above}{name} "))
+                yield from inner or [(above + name, (about[name], command))]
 
 
 def section(name: str, about: str, command: argparse.ArgumentParser) -> str:

@@ -1,8 +1,8 @@
-"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot` and `report`.
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report` and `journal`.
 
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
-`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`. `setup.py` is what commands
-share, `names.py` reads values of parameters without evaluating them.
+`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `journal.py`. `setup.py` is
+what commands share, `names.py` reads values of parameters without evaluating them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, plot, report, sweep
+from searchkit.cli import compare, journal, plot, report, sweep
 from searchkit.errors import SearchkitError
 
 EPILOG = """examples:
@@ -25,6 +25,7 @@ EPILOG = """examples:
   searchkit compare results:best results:vote
   searchkit plot results
   searchkit report config.toml
+  searchkit journal show run.db
 """
 
 
@@ -61,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, compare, plot, report):
+    for command in (sweep, compare, plot, report, journal):
         command.add(commands)
     return main
 
@@ -110,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return plot.plot(options)
         if options.command == "report":
             return report.report(options)
+        if options.command == "journal":
+            return journal.journal(options)
         from searchkit.cli.estimate import estimate
 
         return estimate(options)

@@ -110,5 +110,5 @@ def cached_journal(command: str) -> Path:
 
 def forget(journal: Path) -> None:
     """Remove a journal that has served."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-lock"):
         journal.with_name(journal.name + suffix).unlink(missing_ok=True)

@@ -50,7 +50,7 @@ class Search:
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
-    digests: dict[str, tuple[Prompt, Params, bytes]] = field(default_factory=dict)
+    requests: dict[str, tuple[Prompt, Params, bytes, str]] = field(default_factory=dict)
 
     def charge(self, actual: Usage, *, paid: bool) -> None:
         """Add to the totals, here and in the searches around this one."""
@@ -87,12 +87,19 @@ class Search:
         """How many searches this one is inside of."""
         return 0 if self.outer is None else self.outer.depth + 1
 
-    def digest(self, use: str, prompt: Prompt, params: Params) -> bytes:
-        """`codec.digest`; the last one for each use is remembered, because many samples are asked for the same."""
-        known = self.digests.get(use)
+    def request(self, use: str, prompt: Prompt, params: Params) -> tuple[bytes, str]:
+        """The digest of a request, and the request as text; the last one for each use is remembered, because many
+        samples are asked for the same."""
+        known = self.requests.get(use)
         if known is None or known[0] is not prompt or known[1] is not params:
-            known = self.digests[use] = prompt, params, codec.digest(prompt, params)
-        return known[2]
+            asked = codec.dump_request(prompt, params)
+            known = self.requests[use] = prompt, params, codec.digest_of(asked), asked
+        return known[2], known[3]
+
+    @property
+    def outermost(self) -> Search:
+        """The search that all others are inside of."""
+        return self if self.outer is None else self.outer.outermost
 
     async def close(self) -> None:
         """Close what was opened for this search, last first; all of it, even if closing something fails."""

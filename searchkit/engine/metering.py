@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from searchkit import codec
 from searchkit.calls import CallError
 from searchkit.engine.held import Held, load_leaves
-from searchkit.engine.journal import Journal
+from searchkit.engine.journal import Entry, Journal, Origin
 from searchkit.engine.keys import shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, cost_of
 from searchkit.engine.position import Position
@@ -32,7 +32,7 @@ class Metered(Position):
         self,
         span: Span,
         held: Held,
-        key: bytes | None,
+        entry: Entry | None,
         perform: Callable[[], Awaitable[Sample[Any]]],
         value_codec: codec.Codec | None,
         show: Callable[[Sample[Any]], str] = shown,
@@ -45,17 +45,18 @@ class Metered(Position):
             await self._hold(span, held.worst)
         actual, stored = None, None
         try:
-            stored = journal.get(key) if journal is not None and key is not None else None
-            if journal is not None and key is not None and stored is not None:
-                sample, retried, inside, text = _loaded(journal, key, stored, value_codec, show)
+            stored = self._stored(span, entry)
+            if journal is not None and entry is not None and stored is not None:
+                sample, retried, inside, text = _loaded(journal, entry.key, stored, value_codec, show)
                 await self._replay_inside(held, inside)
                 actual = self._actual(sample.usage, held.worst)
                 self._charge_retries(span, retried, paid=False)
             else:
                 sample = await (perform() if self.deadline is None else self._timely(perform()))
                 actual = self._actual(sample.usage, held.worst)
-                if journal is not None and key is not None and held.storable:
-                    await journal.put(key, codec.dump_row(sample, span.retried, value_codec, held.stored()))
+                if journal is not None and entry is not None and held.storable:
+                    row = codec.dump_row(sample, span.retried, value_codec, held.stored())
+                    await journal.put(entry.key, row, self._origin(span, entry))
                 text = show(sample)
             span.text = text
         except BaseException as error:
@@ -73,6 +74,24 @@ class Metered(Position):
         span.end("ok")
         self._settle(span, held.worst, actual, paid=sample.origin == "model")
         return sample
+
+    def _stored(self, span: Span, entry: Entry | None) -> str | None:
+        """What the journal has of a call. Raises `JournalError` for a call that it lacks and could not keep."""
+        journal = self._search.journal
+        if journal is None or entry is None:
+            return None
+        stored = journal.get(entry.key)
+        if stored is None and journal.read_only and not (entry.around and self._has_inside(journal)):
+            raise journal.missing(self.path(span))
+        return stored
+
+    def _has_inside(self, journal: Journal) -> bool:
+        """Whether calls that were made here are stored in the stead of the one that they were made in."""
+        return journal.has_inside(self._search.outermost.problem.id, self.path(self.span))
+
+    def _origin(self, span: Span, entry: Entry) -> Origin:
+        """Where the row of a call comes from."""
+        return Origin(self._search.outermost.problem.id, self.path(span), span.role, entry.request, entry.asked)
 
     @property
     def _around(self) -> Held | None:

@@ -14,7 +14,7 @@ from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.held import Held
 from searchkit.engine.ledger import Ledger
-from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.errors import BudgetExhausted, ConfigError, JournalError
 from searchkit.protocols import Generator, Run
 from searchkit.trace import Span
 from searchkit.types import Outcome, Params, Role, Stopped, Usage
@@ -26,15 +26,15 @@ REASONS = get_args(Stopped)
 class Position(Run):
     """The state of a run. What it means stands in the contract, `searchkit.protocols.Run`.
 
-    key: the hash of its path, from which seeds come. order: its place in program order. frame: the candidates of the
-    strategy that it is part of. partial: what is drawn here are steps, not candidates. threads: what the function that
-    was given this run has spawned, see `spawning.py`. held: what is set aside for an agent that it was given to, see
-    `held.py`.
+    key: the hash of its path, from which seeds come. order: its place in program order. parent: the run that
+    made it. frame: the candidates of the strategy that it is part of. partial: what is drawn here are steps, not
+    candidates. threads: what the function that was given this run has spawned, see `spawning.py`. held: what is set
+    aside for an agent that it was given to, see `held.py`.
     """
 
     __slots__ = (
         "_calls", "_rng", "_search", "deadline", "frame", "held", "index", "key", "ledger", "order", "params",
-        "partial", "role", "span", "threads",
+        "parent", "partial", "role", "span", "threads",
     )  # fmt: skip
     _search: Search
     key: bytes
@@ -44,6 +44,7 @@ class Position(Run):
     frame: Frame
     index: int
     order: tuple[int, ...]
+    parent: Position | None
     role: Role
     partial: bool
     params: Params | None
@@ -53,7 +54,7 @@ class Position(Run):
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
         self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
         self.index, self.order, self.role = 0, (), "generate"
-        self.params, self.deadline, self.partial, self.held = None, None, False, None
+        self.params, self.deadline, self.partial, self.held, self.parent = None, None, False, None, None
         self._calls = 0
         self._rng: random.Random | None = None
 
@@ -85,8 +86,24 @@ class Position(Run):
         child.params, child.deadline, child.partial, child.role = self.params, self.deadline, self.partial, self.role
         child.key, child.ledger, child.span = seeds.derive(self.key, name, ordinal, index), ledger, span
         child.index, child.order = index, (*self.order, ordinal, index)
-        child._calls, child._rng, child.held = 0, None, None
+        child._calls, child._rng, child.held, child.parent = 0, None, None, self
         return child
+
+    def path(self, span: Span) -> str:
+        """Where in the search `span` stands, one of this run's: the names above it, with the number of an item.
+
+        A name that its run used before has the ordinal of the call: "BestOfN/draw[3]/m", "MCTS/expand:7[0]/m".
+        """
+        names, run = list[str](), self
+        if span is not self.span:
+            names.append(f"{span.name}[{span.index}]" if span.index else span.name)
+        while run.parent is not None:
+            here, above = run.span, run.parent.span
+            if here is not above:
+                ordinal = f":{run.order[-2]}" if run.order[-2] > 1 else ""
+                names.append(f"{here.name}{ordinal}[{here.index}]" if here.kind == "item" else here.name + ordinal)
+            run = run.parent
+        return "/".join(reversed(names))
 
     def hold_for(self, worst: Usage, span: Span, params: Params | None) -> Held:
         """Remember what is set aside for the agent that is called here."""
@@ -135,6 +152,8 @@ class Position(Run):
             raise ConfigError(f"note_failure takes an error, such as outcome.error, got {error!r:.80}")
 
     def fail(self, error: Exception) -> None:
+        if isinstance(error, JournalError):  # not to be survived: nothing that follows could be kept either
+            raise error
         if not isinstance(error, BudgetExhausted):
             self._search.errors.append((self.order, error))
 

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from searchkit import codec
 from searchkit.calls import CallError
 from searchkit.engine import seeds
 from searchkit.engine.held import Held
+from searchkit.engine.journal import Entry
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import CEILINGS, cost_of
 from searchkit.engine.metering import Metered
@@ -58,7 +60,7 @@ class Relaying(Metered):
         span = held.span.add(name, "call", number, "plan")
         span.place = f"{digest.hex()} {number:06}"
         place, seed = key_of(digest, number), seeds.seed_of(seeds.derive(self.key, digest.hex(), number, 0))
-        key = self._attempt_key() + place if self.journaled else None
+        entry = Entry(self._attempt_key() + place, codec.digest_of(content), content) if self.journaled else None
         held.asked.add(place)
         held.count_inside()
         known, rest = self._known(held, limit)
@@ -72,7 +74,7 @@ class Relaying(Metered):
             usd = 0.0 if price is None else price(read, worst.generated_tokens)
             own = Held(worst, self.ledger, span, usd=usd)
             return await self._leaf(
-                span, own, key, lambda: _sent(perform(seed, told), own), None,
+                span, own, entry, lambda: _sent(perform(seed, told), own), None,
                 lambda sample: _said(sample, describe, told),
             )  # fmt: skip
 

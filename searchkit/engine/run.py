@@ -13,6 +13,7 @@ from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.held import Held
+from searchkit.engine.journal import Entry, Journal
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, children_budget, cost_of, rest
 from searchkit.engine.metering import Timed, worst_case
@@ -20,7 +21,7 @@ from searchkit.engine.relaying import Relaying
 from searchkit.engine.spawning import Family, Handle, Threads, closing
 from searchkit.engine.stream import Stream
 from searchkit.engine.verdicts import describe, verify
-from searchkit.errors import BudgetExhausted, ConfigError, UncertainEffect, VerifierError
+from searchkit.errors import BudgetExhausted, ConfigError, JournalError, UncertainEffect, VerifierError
 from searchkit.kinds import is_whole
 from searchkit.mistakes import (
     bound,
@@ -34,7 +35,7 @@ from searchkit.mistakes import (
 from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier
 from searchkit.trace import Span
 from searchkit.tree import Tree
-from searchkit.types import Budget, Outcome, Params, Prompt, Role, Sample, Scored, Usage, Verdict
+from searchkit.types import NO_USAGE, Budget, Outcome, Params, Prompt, Role, Sample, Scored, Usage, Verdict
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -176,10 +177,11 @@ class Run(Relaying):
         own = around is not None and around is self.held  # an agent's call: no attempt
         if own and role == "generate":
             worst, role = replace(worst, generations=0), "plan"
-        key = None
+        entry = None
         if self._search.journal is not None:
-            content = self._search.digest(self.role, request.prompt, request.params)
-            key = key_of("model", backend.name, content, request.seed, request.index)
+            content, asked = self._search.request(self.role, request.prompt, request.params)
+            name = key_of("model", backend.name, content, request.seed, request.index)
+            entry = Entry(name, content, asked)
 
         def retry(error: CallError) -> bool:
             """Charge the failed attempt, if another one is affordable; else the call fails and is charged then."""
@@ -206,8 +208,8 @@ class Run(Relaying):
             around.count_inside()
         held = Held(worst, self.ledger, span)
         if around is None or not own:
-            return await self._leaf(span, held, key, perform, None)
-        return await self._own(around, span, worst, lambda: self._leaf(span, held, key, perform, None))
+            return await self._leaf(span, held, entry, perform, None)
+        return await self._own(around, span, worst, lambda: self._leaf(span, held, entry, perform, None))
 
     async def call(
         self,
@@ -220,9 +222,11 @@ class Run(Relaying):
         value_codec: codec.Codec | None = None,
         worst: Usage = protocols.ONE_GENERATION,
     ) -> Sample[Any]:
-        key = None
+        entry = None
         if self._search.journal is not None:
-            key = key_of("call", name, version, codec.digest(prompt, params or NO_PARAMS), self.key, self.index)
+            content, asked = self._search.request("call", prompt, params or NO_PARAMS)
+            key = key_of("call", name, version, content, self.key, self.index)
+            entry = Entry(key, content, asked, around=True)
         if self.role != "generate":
             worst = replace(worst, generations=0)
 
@@ -233,7 +237,7 @@ class Run(Relaying):
             around.count_inside()
         held = self.hold_for(worst, span, params)
         try:
-            sample = await self._leaf(span, held, key, lambda: self.attempted(held, perform()), value_codec)
+            sample = await self._leaf(span, held, entry, lambda: self.attempted(held, perform()), value_codec)
             self._ended(name, held, None)
             return sample
         except BaseException as error:
@@ -246,18 +250,18 @@ class Run(Relaying):
     async def once(self, name: str, perform: Callable[[], Awaitable[str]], *, harmless: bool = False) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()
         span = self.span.add(name, "call", self.index, "plan")
-        begun, done = (key_of(stage, name, self.key, ordinal) for stage in ("intent", "effect"))
+        begun, done = (Entry(key_of(stage, name, self.key, ordinal)) for stage in ("intent", "effect"))
         try:
-            observed = journal.get(done) if journal is not None else None
+            observed = self._stored(span, done)
             span.replayed = observed is not None
             if observed is None:
                 if journal is not None and not harmless:
-                    if journal.get(begun) is not None:
+                    if journal.get(begun.key) is not None:
                         raise UncertainEffect(f"{name!r} was begun, but whether it happened is not recorded: look")
-                    await journal.put(begun, name)
+                    await journal.put(begun.key, name, self._origin(span, begun)._replace(role="intent"))
                 observed = await perform()
                 if journal is not None:
-                    await journal.put(done, observed)
+                    await journal.put(done.key, observed, self._origin(span, done)._replace(role="effect"))
         except BaseException as error:
             span.fail(error)
             raise
@@ -322,27 +326,30 @@ class Run(Relaying):
     async def _judge(self, judge: Verifier, prompt: Prompt, samples: list[Sample[Any]]) -> list[Verdict]:
         self.role, self.params = "verify", None  # the caller's parameters are for generating, not for judging
         span, worst = self.span, ONE_VERDICT if len(samples) == 1 else Usage(verifications=len(samples))
-        span.role, journal, key, made = "verify", self._search.journal, None, self._calls
+        span.role, journal, entry, key, made = "verify", self._search.journal, None, b"", self._calls
         if journal is not None:
-            asked = self._search.digest("judge", prompt, NO_PARAMS)
-            key = key_of("verify", judge.key, asked, self.key, *map(codec.content_of, samples))
+            content, asked = self._search.request("judge", prompt, NO_PARAMS)
+            key = key_of("verify", judge.key, content, self.key, *map(codec.content_of, samples))
+            entry = Entry(key, content, asked, around=True)
         if self._limited:
             await self._hold(span, worst)
-        stored, timed = journal.get(key) if journal is not None and key is not None else None, None
+        stored, timed = None, None
         try:
-            if stored is not None:
-                verdicts = codec.load_verdicts(stored)
+            stored = self._stored(span, entry)
+            if journal is not None and stored is not None:
+                verdicts = _verdicts(journal, key, stored)
             else:
                 timed = Timed(verify(judge, prompt, samples, self))
                 verdicts = await (timed if self.deadline is None else self._timely(timed))
-                if journal is not None and key is not None and self._calls == made:
-                    await journal.put(key, codec.dump_verdicts(verdicts))
+                if journal is not None and entry is not None and self._calls == made:
+                    await journal.put(entry.key, codec.dump_verdicts(verdicts), self._origin(span, entry))
             span.text = describe(verdicts)
         except BaseException as error:
             if isinstance(error, VerifierError) and error.mistake:
                 self._search.mistakes += [(self.order, error)] * len(samples)
             span.fail(error)
-            self._settle(span, worst, _judged(samples, timed), paid=True)
+            begun = timed is not None or not isinstance(error, JournalError)
+            self._settle(span, worst, _judged(samples, timed) if begun else NO_USAGE, paid=True)
             raise
         if stored is not None:
             span.replayed = True
@@ -389,6 +396,14 @@ class Run(Relaying):
         run.span.text = shown(chosen)
         run.span.end("ok")
         return replace(chosen, candidates=run.frame.candidates())
+
+
+def _verdicts(journal: Journal, key: bytes, stored: str) -> list[Verdict]:
+    """Stored verdicts; `JournalError` for what are none."""
+    try:
+        return codec.load_verdicts(stored)
+    except Exception as error:  # whatever stands there
+        raise journal.damaged(key, error) from error
 
 
 def _judged(samples: Sequence[Sample[Any]], timed: Timed[Any] | None) -> Usage:

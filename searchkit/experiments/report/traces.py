@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.calls import CallError, Request
-from searchkit.engine.journal import Journal
+from searchkit.engine.journal import Journal, Origin
+from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import shown
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.report.data import cut, finite
@@ -77,7 +78,12 @@ def silent(value: Any) -> Any:
 class Recorded(Section):
     """A section that is read only: whatever would be new fails."""
 
-    async def put(self, key: bytes, outcome: str) -> None:
+    @property
+    def read_only(self) -> bool:
+        """Not of itself: a call that is absent fails like the one that was made, and others are survived."""
+        return False
+
+    async def put(self, key: bytes, outcome: str, origin: Origin = NOWHERE) -> None:
         raise CallError(ABSENT)
 
 
@@ -99,7 +105,7 @@ def traces(sweep: Sweep, folder: Path, shards: int, finished: Sequence[Finished]
         for done, problem in enumerate(chosen):
             path = folder / f"shard-{place(problem.id, shards, 'shard')}" / JOURNAL
             if path not in journals:
-                journals[path] = stack.enter_context(Journal(path)) if path.exists() else None
+                journals[path] = stack.enter_context(Journal(path, read_only=True)) if path.exists() else None
             jobs = [(number, cells[row.key[:3]], row) for number, row in rows[problem.id]]
             told = {str(number): _replayed(problem, cell, row, quiet, journals[path]) for number, cell, row in jobs}
             room -= len(json.dumps(told))

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
-from searchkit.engine.journal import Journal
+from searchkit.engine.journal import Journal, Origin
+from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import KEY_BYTES, shown
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, JournalError
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.experiments.unknown import NOT_JUDGED, Truth
@@ -44,6 +45,7 @@ class Section(Journal):
 
     def __init__(self, journal: Journal, cell: Cell) -> None:
         self._journal = journal
+        self._place = f"{cell.strategy} {cell.budget} {cell.seed}/"
         self._name = blake2b(f"{cell.strategy}\0{cell.budget}".encode("utf-8", "surrogatepass"), digest_size=16)
 
     def get(self, key: bytes) -> str | None:
@@ -52,8 +54,24 @@ class Section(Journal):
     def below(self, prefix: bytes) -> set[bytes]:
         return self._journal.below(self._own(prefix))
 
-    async def put(self, key: bytes, outcome: str) -> None:
-        await self._journal.put(self._own(key), outcome)
+    def damaged(self, key: bytes, error: Exception) -> JournalError:
+        return self._journal.damaged(self._own(key), error)
+
+    @property
+    def read_only(self) -> bool:
+        return self._journal.read_only
+
+    def missing(self, place: str) -> JournalError:
+        return self._journal.missing(self._place + place)
+
+    def has_inside(self, problem: str, path: str) -> bool:
+        return self._journal.has_inside(problem, self._place + path)
+
+    async def put(self, key: bytes, outcome: str, origin: Origin = NOWHERE) -> None:
+        await self._journal.put(self._own(key), outcome, origin._replace(path=self._place + origin.path))
+
+    def check_kept(self) -> None:
+        self._journal.check_kept()
 
     def _own(self, key: bytes) -> bytes:
         """Of a key with a rest, which says where in an attempt, the rest stays."""
@@ -95,6 +113,8 @@ async def search(
         known = await _judged(problem, result.sample, cell, truth, journal)
     except ConfigError as error:
         raise ConfigError(f"strategy {cell.strategy!r}, problem {problem.id!r}: {error}") from error
+    except JournalError:  # nothing that follows could be kept
+        raise
     except Exception as error:
         made = sum((span.usage for span in spans if span.status != "cancelled"), Usage())
         wrong = Truth(False, False, "")

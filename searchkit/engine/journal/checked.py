@@ -1,0 +1,203 @@
+"""A journal that is only looked at: what its rows say, which are damaged, and a copy without those."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from searchkit import codec
+from searchkit.engine.journal import file
+from searchkit.engine.journal.rows import COLUMNS, Row, damage, request_damage, text
+from searchkit.errors import JournalError
+from searchkit.kinds import described
+from searchkit.types import Params, Prompt, Sample, Usage, Verdict
+
+Loaded = Sample[Any] | list[Verdict] | str
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A damaged row. what: "call" or "request". row: its number, None for what cannot be read at all."""
+
+    what: str
+    row: Any
+    problem: str
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A healthy row. outcome: a sample, verdicts, or the text of an effect. usage: what it cost, failed tries included.
+
+    request: what was asked, None if it was not stored.
+    """
+
+    row: int
+    problem: str
+    path: str
+    role: str
+    digest: str
+    request: tuple[Prompt, Params] | str | None
+    outcome: Loaded
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a look at a journal found. calls, requests: the healthy ones."""
+
+    calls: int
+    requests: int
+    damaged: tuple[Damage, ...]
+
+
+def check(path: str | Path) -> Checked:
+    """Look at every row of the journal at `path`, which is not changed, held or not.
+
+    Raises `JournalError` if it is none of ours, or of another version. Cost: everything is read once.
+    """
+    with _opened(path) as db:
+        found = list(_damages(db))
+        healthy = sum(not _why(row) for row in _salvaged(db, "call", COLUMNS) if isinstance(row, tuple))
+        asked = sum(not request_damage(one) for one in _salvaged(db, "request", _ASKED) if isinstance(one, tuple))
+    return Checked(healthy, asked, tuple(found))
+
+
+def drop(path: str | Path, copy: str | Path) -> Checked:
+    """Write a journal without the damaged rows of the one at `path` to `copy`. Returns what was found at `path`.
+
+    Raises `JournalError` if there is something at `copy` already.
+    """
+    target = Path(copy)
+    if target.exists() or target.is_symlink():
+        raise JournalError(f"{target} exists already: name a file that does not, for the copy")
+    found = check(path)
+    with _opened(path) as db, file.named(target, "written"):
+        _write(db, target.resolve())
+    return found
+
+
+def _write(db: sqlite3.Connection, target: Path) -> None:
+    lock = file.locked(target)
+    try:
+        with closing(file.connected(target)) as new:
+            new.execute("BEGIN IMMEDIATE")
+            for row in _salvaged(db, "call", COLUMNS):
+                if isinstance(row, tuple) and not _why(row):
+                    values = [str(value, "utf-8") if isinstance(value, bytearray) else value for value in row]
+                    new.execute(f"INSERT INTO call ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            for one in _salvaged(db, "request", _ASKED):
+                if isinstance(one, tuple) and not request_damage(one):
+                    new.execute(f"INSERT INTO request ({_ASKED}) VALUES (?, ?, ?)", (*one[:2], str(one[2], "utf-8")))
+            new.execute("COMMIT")
+    finally:
+        lock.release()
+
+
+def calls(path: str | Path) -> Iterator[Call | Damage]:
+    """Every row, in the order in which calls ended; damaged ones as such. Raises like `check`."""
+    with _opened(path) as db:
+        asked = {one[1]: one[2] for one in _salvaged(db, "request", _ASKED)
+                 if isinstance(one, tuple) and not request_damage(one)}  # fmt: skip
+        for row in _salvaged(db, "call", COLUMNS):
+            if not isinstance(row, tuple):
+                yield Damage("call", None, "", "", row)
+            elif why := _why(row):
+                one = Row._make(row)
+                yield Damage("call", one.id, text(one.problem), text(one.path), why)
+            else:
+                yield _call(Row._make(row), asked.get(row[5]))
+
+
+def _call(row: Row, asked: bytearray | None) -> Call:
+    outcome, usage = _outcome(row)
+    return Call(
+        row.id, text(row.problem), text(row.path), text(row.role), row.request.hex(), _request(asked), outcome, usage
+    )
+
+
+def _request(asked: bytearray | None) -> tuple[Prompt, Params] | str | None:
+    """A prompt with its parameters; what an agent asked by itself stays the text of its content."""
+    if asked is None:
+        return None
+    try:
+        return codec.load_request(text(asked))
+    except Exception:  # of another kind
+        return text(asked)
+
+
+_ASKED = "id, digest, content"
+
+
+def _outcome(row: Row) -> tuple[Loaded, Usage]:
+    """What came out, and what it cost. Raises whatever reading it raises."""
+    stored, role = text(row.outcome), text(row.role)
+    if role in ("intent", "effect", ""):  # of calls that can not be undone; or put by hand
+        return stored, Usage()
+    if stored.startswith("[") and role == "verify":
+        return codec.load_verdicts(stored), Usage()
+    sample, retried, _ = codec.load_row(stored)
+    return sample, sample.usage + retried
+
+
+def _why(row: tuple[Any, ...]) -> str:
+    """What is wrong with a row; "" for nothing."""
+    if why := damage(row):
+        return why
+    try:
+        _outcome(Row._make(row))
+    except Exception as error:
+        return f"what came out cannot be read: {described(error)[:160]}"
+    return ""
+
+
+def _damages(db: sqlite3.Connection) -> Iterator[Damage]:
+    if why := _broken(db):
+        yield Damage("file", None, "", "", why)
+    for row in _salvaged(db, "call", COLUMNS):
+        if not isinstance(row, tuple):
+            yield Damage("call", None, "", "", row)
+        elif why := _why(row):
+            one = Row._make(row)
+            yield Damage("call", one.id, text(one.problem), text(one.path), why)
+    for found in _salvaged(db, "request", _ASKED):
+        if not isinstance(found, tuple):
+            yield Damage("request", None, "", "", found)
+        elif why := request_damage(found):
+            yield Damage("request", found[0], "", "", why)
+
+
+def _broken(db: sqlite3.Connection) -> str:
+    try:
+        return file.broken(db)
+    except sqlite3.Error as error:
+        return str(error)
+
+
+def _salvaged(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...] | str]:
+    """The rows that can be read, from both ends where one in between cannot; then, as text, why."""
+    seen, why = set[int](), ""
+    for order in ("ASC", "DESC"):
+        try:
+            for row in db.execute(f"SELECT {columns} FROM {table} ORDER BY id {order}"):
+                if row[0] in seen:
+                    break
+                seen.add(row[0])
+                yield row
+        except sqlite3.Error as error:
+            why = f"a part of the file cannot be read ({error})"
+        if not why:
+            return
+    yield why
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """A connection that reads. Raises `JournalError` for what is none of ours, and for what cannot be read."""
+    with file.named(path, "read"), file.reading(Path(path).resolve()) as db:
+        yield db

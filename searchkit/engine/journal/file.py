@@ -1,0 +1,154 @@
+"""The file of a journal: made, opened for writing or for reading only, and read through."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from searchkit.engine.journal.header import APPLICATION_ID, VERSION, is_begun, is_interrupted, uri
+from searchkit.engine.journal.lock import Lock, held, is_held_here
+from searchkit.engine.journal.rows import COLUMNS, SCHEMA, Row, damage, request_damage, said
+from searchkit.errors import JournalError
+
+PATIENCE = 5  # seconds that another program which reads or backs the file up is waited for
+
+
+@contextmanager
+def named(path: str | Path, doing: str) -> Iterator[None]:
+    """Every error in here is a `JournalError` that has the name by which the file is known to whoever uses it."""
+    try:
+        yield
+    except JournalError as error:
+        if str(path) in str(error):
+            raise
+        raise JournalError(f"{path}: {error}") from error
+    except (sqlite3.Error, OSError, RuntimeError) as error:  # a circle of links is a RuntimeError
+        raise JournalError(f"{path} cannot be {doing} as a journal ({error}); it was left as it is") from error
+
+
+def is_for_reading(path: Path) -> bool:
+    """Whether there is a file that nothing can be written to: SQLite writes files beside it, too."""
+    return path.exists() and not (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK))
+
+
+def check_linked_once(path: Path) -> None:
+    """Raise `JournalError` for a file with two names: SQLite and the lock go by names, so both could be written."""
+    if path.exists() and path.stat().st_nlink > 1:
+        raise JournalError(f"{path} has a second name (a hard link): copy it, and use the copy")
+
+
+def locked(path: Path) -> Lock:
+    """This process's lock on the journal at `path`, to be released; the journal is made if there is none."""
+    begun = is_held_here(path) or is_begun(path)
+    check_linked_once(path)
+    if not begun:
+        path.touch()  # what is locked must be there
+    lock = held(path)
+    try:
+        if not begun or is_interrupted(path):
+            _make(path)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _make(path: Path) -> None:
+    """All in one transaction, so that a kill leaves a whole journal, or an empty file."""
+    with closing(connected(path)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            for statement in (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {VERSION}", *SCHEMA):
+                db.execute(statement)
+        db.execute("COMMIT")
+    is_begun(path)
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection that writes. Its texts are read as bytearrays: see `rows.COLUMNS`."""
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=PATIENCE)
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.text_factory = bytearray
+    return db
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads: works while another process writes, and where nothing may be written.
+
+    Raises `JournalError` where there is no journal, and for what is none of ours.
+    """
+    if not (is_held_here(path) or is_begun(path)):
+        raise JournalError(f"{path} is no journal: there is nothing to read")
+    log = path.with_name(path.name + "-wal")
+    with ExitStack() as stack:
+        if not log.exists() or log.stat().st_size == 0:  # nobody writes: nothing needs to be locked, or made beside it
+            db = stack.enter_context(closing(_read_only(path, "mode=ro&immutable=1")))
+        else:
+            try:
+                db = stack.enter_context(closing(_read_only(path, "mode=ro")))
+                db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError:  # its log cannot be read where nothing may be written
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                for one in (path, log):
+                    shutil.copy(one, folder / one.name)
+                db = stack.enter_context(closing(_read_only(folder / path.name, "mode=rw")))
+        yield db
+
+
+def _read_only(path: Path, options: str) -> sqlite3.Connection:
+    db = sqlite3.connect(uri(path, options), uri=True, check_same_thread=False, isolation_level=None, timeout=PATIENCE)
+    db.text_factory = bytearray
+    return db
+
+
+def rows(db: sqlite3.Connection) -> Iterator[Row]:
+    """All calls, in the order in which they ended."""
+    return map(Row._make, db.execute(f"SELECT {COLUMNS} FROM call ORDER BY id"))
+
+
+def requests(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """Number, digest and text of all requests."""
+    return db.execute("SELECT id, digest, content FROM request ORDER BY id")
+
+
+def broken(db: sqlite3.Connection) -> str:
+    """What is wrong with the file as a database; "" for nothing."""
+    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    found = found.decode("utf-8", "replace") if isinstance(found, bytearray) else str(found)
+    return "" if found == "ok" else found
+
+
+def verified(db: sqlite3.Connection, path: Path) -> tuple[dict[bytes, int], set[bytes]]:
+    """The number of each key's row, and the digests of all requests. Raises `JournalError` for the first damage.
+
+    Cost: everything is read once.
+    """
+    if why := broken(db):
+        raise JournalError(
+            f"{path} is damaged ({why:.200}); it was left as it is. Restore it, or have `searchkit journal check FILE "
+            "--drop COPY` write a copy of what can be read"
+        )
+    keys: dict[bytes, int] = {}
+    for row in rows(db):
+        if why := damage(row):
+            raise JournalError(said(path, row.place, why))
+        keys.setdefault(row.key, row.id)  # two journals of one process may both have made a call
+    digests = set[bytes]()
+    for one in requests(db):
+        if why := request_damage(one):
+            raise JournalError(said(path, f"request {one[0]}{_asked_by(db, one[1])}", why))
+        digests.add(one[1])
+    return keys, digests
+
+
+def _asked_by(db: sqlite3.Connection, digest: object) -> str:
+    """The first row that asked it."""
+    found = db.execute(f"SELECT {COLUMNS} FROM call WHERE request = ? ORDER BY id LIMIT 1", (digest,)).fetchone()
+    return "" if found is None else f" of {Row._make(found).place}"

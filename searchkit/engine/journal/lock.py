@@ -1,0 +1,153 @@
+"""One process at a time: a lock on a file beside the journal, which falls when its holder dies, however it dies.
+
+All journals of a process that are the same file share one lock. It is taken from the operating system, not from what
+stands in the file: that only says who holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+from searchkit.engine.journal.header import is_ours
+from searchkit.errors import JournalError
+
+_HEADER = 100
+_ours: dict[Path, Lock] = {}  # of this process, as its locks are: closing a second handle of a file would end the first
+_guard = threading.RLock()
+
+
+class Lock:
+    """The lock on the journal at `path`, which exists; `held` gives it.
+
+    Raises `JournalError` that names the process which has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Path = path
+        self.users: int = 1
+        self._beside = path.with_name(path.name + "-lock")
+        self._handle = _acquire(self._beside, path)
+        try:
+            _write(self._handle, f"{os.getpid()} {_started()}")
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except BaseException:
+            os.close(self._handle)
+            raise
+        self._known = _identity(os.fstat(self._file))
+
+    def check(self) -> None:
+        """Raise `JournalError` if the file at the path is no longer the one that was opened, or no journal any more."""
+        try:
+            same = _identity(os.stat(self.path)) == self._known and is_ours(os.pread(self._file, _HEADER, 0))
+        except OSError:
+            same = False
+        if not same:
+            raise JournalError(
+                f"{self.path} was removed, replaced or overwritten while it was open: what is finished from now on "
+                "cannot be kept. Put it back, or use another path"
+            )
+
+    def release(self) -> None:
+        """Give up one use; with the last one the lock falls."""
+        with _guard:
+            self.users -= 1
+            if self.users == 0:
+                _ours.pop(self.path, None)
+                with contextlib.suppress(OSError):
+                    if _identity(os.stat(self._beside)) == _identity(os.fstat(self._handle)):
+                        self._beside.unlink()
+                self.leave()
+
+    def leave(self) -> None:
+        """Close the handles."""
+        os.close(self._file)
+        os.close(self._handle)
+
+
+def held(path: Path) -> Lock:
+    """This process's lock on the journal at `path`, taken now if it has none. Give it back with `release`."""
+    with _guard:
+        lock = _ours.get(path)
+        if lock is None:
+            lock = _ours[path] = Lock(path)
+        else:
+            lock.users += 1
+        return lock
+
+
+def is_held_here(path: Path) -> bool:
+    """Whether this process has the journal open for writing."""
+    return path in _ours
+
+
+def _acquire(beside: Path, path: Path) -> int:
+    while True:
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            if not _locked(handle):
+                raise JournalError(f"{path} is in use by {_holder(handle)}: wait for it, or open it read_only=True")
+            with contextlib.suppress(FileNotFoundError):  # whoever had it before removes the file and lets go
+                if _identity(os.stat(beside)) == _identity(os.fstat(handle)):
+                    return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # a platform without such locks (Windows): nobody is kept out
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(handle: int) -> str:
+    """Who has the lock, as he wrote it, which is the first that he does with it."""
+    for _ in range(20):
+        pid, _, since = os.pread(handle, 100, 0).decode("ascii", "replace").partition(" ")
+        if pid.isdigit() and since:
+            return f"process {pid}, started {since:.40}"
+        time.sleep(0.01)
+    return "another process"
+
+
+def _write(handle: int, said: str) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, said.encode(), 0)
+
+
+def _started() -> str:
+    """When this process started; where the system does not say, now."""
+    began = time.time()
+    with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        began += ticks / os.sysconf("SC_CLK_TCK") - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return datetime.fromtimestamp(began).isoformat(" ", "seconds")
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _forget() -> None:
+    """A child that goes on as a copy of this process has none of its locks, and must not keep them either."""
+    global _guard
+    _guard = threading.RLock()  # another thread may have had it
+    for lock in _ours.values():
+        lock.leave()
+    _ours.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
