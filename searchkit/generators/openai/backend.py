@@ -9,31 +9,31 @@ defaults. Nothing is retried, limited or cached here: wrap it, `Cached(Retrying(
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, ConfigError
 from searchkit.generators.in_order import each
-from searchkit.generators.openai import bodies, errors, stream
+from searchkit.generators.openai import answers, bodies, errors, stream
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.probe import Capabilities
-from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
-from searchkit.http import Broken, Enough, HTTPReply, Unreachable
+from searchkit.generators.openai.transport import Here, PerLoop
+from searchkit.http import Broken, Enough, Held, HTTPReply, Unreachable, Unreadable
+from searchkit.markup.words import printable
 from searchkit.redact import redact
-from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Usage
-from searchkit.wire import choices, estimates
+from searchkit.types import Params, Prompt, Sample, Usage
+from searchkit.wire.fields import read_answer
 from searchkit.wire.usage import Price
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
 
-_TRANSPORTS: Mapping[str, Callable[[str], Transport]] = {"auto": make, "direct": Direct, "official": Official}
+_TRANSPORTS = ("auto", "direct", "official")
 
 
 class _State(PerLoop):
@@ -85,7 +85,13 @@ class OpenAI:
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.base_url)
+        try:
+            url = urlsplit(self.base_url)
+            url.port  # noqa: B018 (raises ValueError for one that cannot be)
+        except ValueError as error:
+            raise ConfigError(
+                f"base_url must look like http://localhost:8000/v1, got {self.base_url!r}: {error}"
+            ) from None
         if url.username or url.password:
             raise ConfigError("base_url must not contain credentials: pass api_key= instead")
         plain = self.base_url.isascii() and self.base_url.isprintable() and " " not in self.base_url
@@ -163,28 +169,16 @@ class OpenAI:
             return errors.Dropped(str(error), kind="bad_request", request=request, usage=Usage())
         if events is not None:
             body |= stream.fields(extras=self._sends_extras())
-        raw = await self._call(body if n is None else {**body, "n": n}, errors.worst(request), events)
-        if isinstance(raw, CallError):
-            raw.request = request
-            return raw
-        price, prompt = self.prices.get(self.model), estimates.read(request.prompt.text + request.prompt.prefix)
-        try:
-            if events is None:
-                drawn = choices.samples(raw, request.params, price, prompt)
-            else:
-                drawn = choices.read(events.answer(chat=self.route == "chat"), request.params, price, prompt)
-        except CapabilityError as error:
-            message = f"the server at {self.base_url} cannot honour the request: {error}"
-            return errors.Dropped(message, kind="bad_request", request=request, usage=errors.worst(request))
-        except ValueError as error:
-            message = f"the server at {self.base_url} sent an answer that is no completion: {error}"
-            return CallError(self._redact(message), kind="malformed", request=request, usage=errors.worst(request))
-        if request.params.logprobs is not None and drawn[0].logprobs is None:
-            message = f"the server at {self.base_url} drops log-probabilities: use another server, or logprobs=None"
-            return errors.Dropped(message, kind="bad_request", request=request, usage=drawn[0].usage)
-        if events is not None and events.fell:
-            return [replace(drawn[0], finish="length", stop_reason=ConfidenceFloor.FELL)]
-        return drawn
+        reader = answers.Reader(self.base_url, self.route, self.prices.get(self.model), self._redact)
+        with (await self._here()).transport.room.call(answers.most(request.params, n or 1)) as held:
+            sent = body if n is None else {**body, "n": n}
+            found: Any = await self._call(sent, errors.worst(request), held, events)
+            if isinstance(found, HTTPReply):
+                reply = found
+                found = await held.read(len(reply.body), lambda: reader.read(reply, request, events))
+        if isinstance(found, CallError):
+            found.request = request
+        return found  # type: ignore[no-any-return]
 
     def _events(self, request: Request, n: int | None) -> stream.Events | None:
         """What reads the answer while it is written, if the request has a floor."""
@@ -204,43 +198,47 @@ class OpenAI:
             body["max_completion_tokens"] = body.pop("max_tokens")
         return body
 
-    async def _call(self, body: dict[str, Any], lost: Usage, enough: Enough | None = None) -> bytes | CallError:
-        """The body of a successful answer. `lost`: what to charge for a call that was sent and not answered."""
-        reply = await self._exchange(bodies.PATHS[self.route], body, lost, enough)
-        if isinstance(reply, CallError):
+    async def _call(
+        self, body: dict[str, Any], lost: Usage, held: Held, enough: Enough | None = None
+    ) -> HTTPReply | CallError:
+        """A successful answer. `lost`: what to charge for a call that was sent and not answered."""
+        reply = await self._exchange(bodies.PATHS[self.route], body, lost, held, enough)
+        if isinstance(reply, CallError) or reply.success:
             return reply
-        if 200 <= reply.status < 300:
-            return reply.body
         if reply.status == 404:
             return errors.no_route(self.base_url, await self._models(), self.model)
         return errors.of_status(self.base_url, reply, has_key=bool(self._key()), redact=self._redact)
 
     async def _exchange(
-        self, path: str, body: dict[str, Any] | None, lost: Usage, enough: Enough | None = None
+        self, path: str, body: dict[str, Any] | None, lost: Usage, held: Held, enough: Enough | None = None
     ) -> HTTPReply | CallError:
-        here = await self._here()
+        here, lasting = await self._here(), False
         try:
             async with asyncio.timeout(self.timeout):
-                return await here.transport.request(path, self._key(), body, enough)
+                return await here.transport.request(path, self._key(), held, body, enough)
         except TimeoutError:
             message, kind = f"the server at {self.base_url} did not answer within {self.timeout:g} s", "timeout"
         except Unreachable as error:
             message, kind = f"nothing answers at {self.base_url}: is the server running? ({error})", "connection"
-            lost = Usage()
+            lost, lasting = Usage(), error.lasting
+        except Unreadable as error:
+            message, kind = f"the server at {self.base_url} sent what cannot be read: {error}", "malformed"
         except Broken as error:
             message, kind = f"the connection to {self.base_url} broke: {error}", "connection"
-        return CallError(self._redact(message), kind=kind, usage=lost)
+        return CallError(printable(self._redact(message)), kind=kind, usage=lost, lasting=lasting)
 
     async def _here(self) -> Here:
-        return await self._state.here(lambda: _TRANSPORTS[self.transport](self.base_url))
+        return await self._state.here(self.transport, self.base_url)
 
     async def _models(self) -> list[str] | None:
         """What the server offers; None if it does not say."""
-        reply = await self._exchange("/models", None, Usage())
-        try:
-            return None if isinstance(reply, CallError) else [entry["id"] for entry in json.loads(reply.body)["data"]]
-        except (ValueError, KeyError, TypeError):
-            return None
+        with (await self._here()).transport.room.call(answers.LEAST) as held:
+            reply = await self._exchange("/models", None, Usage(), held)
+            try:
+                listed = None if isinstance(reply, CallError) else read_answer(reply.body)["data"]
+                return None if listed is None else [printable(str(entry["id"])[:80]) for entry in listed[:1000]]
+            except (ValueError, KeyError, TypeError):
+                return None
 
     # ---------------------------------------------------------------- capabilities
 
@@ -271,7 +269,9 @@ class OpenAI:
 
     async def _asked(self, request: Request, fields: Mapping[str, Any]) -> bytes | CallError:
         body = self._body(request.prompt, request.params, request.seed)
-        return await self._call({**body, **fields}, errors.worst(request))
+        with (await self._here()).transport.room.call(answers.most(request.params, 2)) as held:
+            reply = await self._call({**body, **fields}, errors.worst(request), held)
+        return reply if isinstance(reply, CallError) else reply.body
 
     def _sends_extras(self) -> bool:
         return self.extras if self.extras is not None else urlsplit(self.base_url).hostname != "api.openai.com"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +10,9 @@ from searchkit.calls import CallError, Request
 from searchkit.generators.in_order import each
 from searchkit.generators.openai.errors import Missing
 from searchkit.types import Params, Prompt, Usage
-from searchkit.wire.choices import fired, samples, text_of
-from searchkit.wire.usage import cached_tokens
+from searchkit.wire.choices import fired, listed_of, samples, text_of
+from searchkit.wire.fields import read_answer
+from searchkit.wire.usage import cached_tokens, of_choices
 
 QUESTION = "Write ten random digits between 0 and 9, separated by spaces."
 PREFIX = "Yes"  # one token in practically every vocabulary
@@ -61,8 +61,8 @@ class Asker:
         except ValueError as error:
             message = f"the server at {self._url} sent an answer that is no completion: {error}"
             raise CallError(message, kind="malformed") from None
-        answer: dict[str, Any] = json.loads(raw)
-        return answer
+        answer: dict[str, Any] = read_answer(raw)
+        return {**answer, "choices": listed_of(answer)}
 
 
 async def sampling(ask: Asker) -> dict[str, bool]:
@@ -113,4 +113,4 @@ def _texts(answer: Mapping[str, Any] | None) -> list[str]:
 
 
 def _prompt_tokens(answer: Mapping[str, Any] | None) -> int | None:
-    return (answer.get("usage") or {}).get("prompt_tokens") if answer else None
+    return of_choices(answer).prompt if answer else None
