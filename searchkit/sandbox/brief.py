@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from searchkit.answers.programs.scope import quiet
 from searchkit.parsing import parse
+from searchkit.sandbox.compiled import packed
 from searchkit.sandbox.names import names_of, wanted
 from searchkit.sandbox.surroundings import apart, counted, unseen
 from searchkit.sandbox.trust import classes
@@ -24,7 +26,8 @@ class Brief:
 
     unseen: why the test cannot be judged. apart: what it has that the program has not, if it fails; see
     `surroundings.py`. classes: those of the taken names that the test uses as classes. known: the cases that its text
-    defines. stored: names to which it gives a meaning. text, due: see `watched.py`.
+    defines. read, stored: names that it uses globally, and to which it gives a meaning. text, due: see `watched.py`.
+    code: of that text, see `compiled.py`.
     """
 
     taken: tuple[str, ...] = ()
@@ -34,8 +37,10 @@ class Brief:
     classes: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
     stored: tuple[str, ...] = ()
     text: str = ""
+    code: str = ""
 
 
 @functools.lru_cache(1000)
@@ -51,11 +56,14 @@ def brief(text: str, entry_point: str, case: str = "", setup: str = "") -> Brief
         found = names_of(text)
         taken, modules = wanted(found, nodes, entry_point)
         mine = list(_without_others(tree, nodes, case)) if case else nodes
+        with quiet():
+            code = packed(marked.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Brief(text=text)
     return Brief(
         tuple(taken), tuple(modules), unseen(mine) or counted(setup, mine), tuple(apart(mine, taken)),
-        tuple(classes(nodes, taken)), tuple(_known(tree.body)), marked.due, tuple(found.stored), marked.text,
+        tuple(classes(nodes, taken)), tuple(_known(tree.body)), marked.due, tuple(found.read),
+        tuple(found.stored), marked.text, code,
     )  # fmt: skip
 
 

@@ -123,10 +123,7 @@ class Channel:
         """The message that asks for something, with what the test has changed since the last one."""
         known = len(seen.objects)
         try:
-            changes = deeply(seen.changes, self.number)
-            packed = deeply(pack, arguments, self.number, seen)
-            linked = ALONE if self.frozen else FIRST if self.fresh else LINKED
-            body: bytes = deeply(encoded, [operation, linked, changes, packed])
+            changes, body = deeply(self.message, operation, arguments, seen)
         except (Cyclic, RecursionError):
             seen.forget(known)
             raise self.opaque(
@@ -140,10 +137,17 @@ class Channel:
         self.fresh = False
         return body
 
+    def message(self, operation: str, arguments: Any, seen: Shared) -> tuple[list[Any], bytes]:
+        changes = seen.changes(self.number)
+        linked = ALONE if self.frozen else FIRST if self.fresh else LINKED
+        return changes, encoded([operation, linked, changes, pack(arguments, self.number, seen)])
+
     def look(self, places: list[Any]) -> None:
         """Of what the test has changed: whether it is an array that overlaps with another one that the test has."""
+        if not self.overlap:
+            return
         changed = any(arrays.is_array(self.seen.objects[i]) for i, _ in places)
-        if self.overlap and changed and sum(map(arrays.is_array, self.seen.objects)) > 1:
+        if changed and sum(map(arrays.is_array, self.seen.objects)) > 1:
             self.unknown = self.unknown or OVERLAPS
 
     def renew(self) -> None:
@@ -178,22 +182,28 @@ class Channel:
 
     def reply(self, seen: Shared) -> Any:
         try:
-            while not self.trouble and (message := deeply(receive, self.stream, ANSWER))[0] == FUNCTION:
+            while not self.trouble and (message := deeply(self.heard, seen))[0] == FUNCTION:
                 self.call_back(message, seen)
-            if not self.trouble and message == [UNKNOWN, LONG]:
-                self.failed = LONG
-                outcome = Raised(Gone(LONG))
-            elif not self.trouble:
-                outcome = deeply(self.outcome, message, seen)
         except (EOFError, OSError):
             self.trouble = GONE
         except Exception as error:  # whatever it may have sent: too long, too deep, not JSON, not hashable
             self.trouble = f"the program's answer could not be read: {type(error).__name__}"
         if self.trouble:
             raise Gone(self.trouble)
+        [_, outcome] = message
         if type(outcome) is Raised:
             raise outcome.error
         return outcome
+
+    def heard(self, seen: Shared) -> list[Any]:
+        """The next message: a call of a function of the test as it is, an answer as ["answer", what came of it]."""
+        message: list[Any] = receive(self.stream, ANSWER)
+        if message[0] == FUNCTION:
+            return message
+        if message == [UNKNOWN, LONG]:
+            self.failed = LONG
+            return ["answer", Raised(Gone(LONG))]
+        return ["answer", self.outcome(message, seen)]
 
     def outcome(self, message: list[Any], seen: Shared) -> Any:
         """What the call answered or raised, once all that the program has changed is here as it is there."""

@@ -11,19 +11,19 @@ import socket
 import sys
 import traceback
 import types
+from types import CodeType
 from typing import Any
 
 from searchkit.sandbox import cases, endings
 from searchkit.sandbox.channel import Channel, Gone
+from searchkit.sandbox.compiled import FILE, unpacked
 from searchkit.sandbox.failures import CHECKED, HELD, UNREACHED, Failures
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.operations import TOUCHED
-from searchkit.sandbox.program import preamble
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import END, STARTED, send
 
-FILE = "<test>"
 NOTHING_ASKED = "the test asked nothing of the program"
 
 
@@ -59,7 +59,7 @@ class Court:
     def prepare(self, prompt: str) -> str:
         """Why the prompt cannot be executed; "" if it was. It is trusted: its helpers are not the program's."""
         try:
-            exec(compile(preamble(prompt), "<prompt>", "exec", dont_inherit=True), self.given)
+            exec(compile(prompt, "<prompt>", "exec", dont_inherit=True), self.given)
         except BaseException as error:
             return f"the prompt raised {type(error).__name__}"
         self.given.pop("__builtins__", None)
@@ -142,7 +142,7 @@ class Court:
 
     def _execute(self, test: dict[str, Any], names: dict[str, Any], failures: Failures) -> None:
         """The text of a test, up to its last line or to where it leaves."""
-        code = compile(self._source(test["text"], names), FILE, "exec", dont_inherit=True)
+        code = self._code(test, names)
         with endings.passed_over(test["text"] if test["case"] else ""):
             try:
                 exec(code, names)
@@ -152,13 +152,15 @@ class Court:
                 if marked and not test["case"] and not failures.reached:
                     self.channel.doubt = self.channel.doubt or UNREACHED
 
-    def _source(self, text: str, names: dict[str, Any]) -> str | ast.Module:
+    def _code(self, test: dict[str, Any], names: dict[str, Any]) -> CodeType:
         """The test as it is executed."""
-        if not any(word in text for word in ("type", "__class__")):
-            return text
-        tree = ast.parse(text)
-        names[_Types.NAME] = self._type_of
-        return ast.fix_missing_locations(_Types().visit(tree))  # type: ignore[no-any-return]
+        source: str | ast.Module = test["text"]
+        if any(word in test["text"] for word in ("type", "__class__")):
+            names[_Types.NAME] = self._type_of
+            source = ast.fix_missing_locations(_Types().visit(ast.parse(source)))
+        elif code := unpacked(test["code"]):
+            return code
+        return compile(source, FILE, "exec", dont_inherit=True)  # type: ignore[no-any-return]
 
     def _type_of(self, function: Any, value: Any) -> Any:
         """What `type(value)` is where `type` is that function; None stands for `__class__`."""

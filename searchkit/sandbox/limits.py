@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 FILES = 64
@@ -34,18 +35,15 @@ def apply(limits: Limits) -> None:
     """Bind this process to its limits, for good. Limits that the system lacks are left out."""
     import resource
 
-    wanted = {
-        "RLIMIT_CPU": (limits.cpu, limits.cpu + 1),  # a signal that says why; a second later one that nobody can block
-        "RLIMIT_AS": (limits.memory, limits.memory),
-        "RLIMIT_FSIZE": (limits.output, limits.output),
-        "RLIMIT_NOFILE": (FILES, FILES),
-        "RLIMIT_CORE": (0, 0),
-    }
-    for name, (soft, hard) in wanted.items():
-        most = resource.getrlimit(getattr(resource, name))[1]
+    for kind, soft, hard in (
+        (resource.RLIMIT_CPU, limits.cpu, limits.cpu + 1),  # a signal that says why; a later one that none can block
+        (resource.RLIMIT_AS, limits.memory, limits.memory),
+        (resource.RLIMIT_FSIZE, limits.output, limits.output),
+        (resource.RLIMIT_NOFILE, FILES, FILES),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        most = resource.getrlimit(kind)[1]
         if most != resource.RLIM_INFINITY:
             soft, hard = min(soft, most), min(hard, most)
-        try:
-            resource.setrlimit(getattr(resource, name), (soft, hard))
-        except (ValueError, OSError):  # macOS has no say over address space
-            continue
+        with contextlib.suppress(ValueError, OSError):  # macOS has no say over address space
+            resource.setrlimit(kind, (soft, hard))

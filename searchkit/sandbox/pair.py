@@ -12,7 +12,7 @@ import socket
 import tempfile
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import IO, Any
 
 from searchkit.sandbox.brief import brief
@@ -21,6 +21,7 @@ from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report, death, overtime
+from searchkit.sandbox.whole import job, of_use
 from searchkit.sandbox.wire import END, STARTED, receive, send
 
 LONGEST_NAME = 200  # characters of the name of a library
@@ -74,15 +75,7 @@ class Pair:
 
     def _calls(self, case: Case, limits: Limits) -> Report:
         player, judge = self._ready()
-        job = _job(case)
-        tests = [
-            {
-                "case": part,
-                "first": text not in case.tests[:i],
-                **asdict(brief(str(text), case.entry_point, part, case.setup)),
-            }
-            for i, (text, part) in enumerate(zip(case.tests, case.cases or [""] * len(case.tests), strict=True))
-        ]
+        jobs = job(case), _of_tests(case)
         with tempfile.TemporaryFile() as printed, open(os.devnull, "wb") as unseen, contextlib.ExitStack() as stack:
             ours, theirs = _sockets(stack)
             desk, inner = _sockets(stack)
@@ -92,7 +85,7 @@ class Pair:
             for handle in (theirs, inner, one, other):
                 handle.close()
             deadline = time.monotonic() + limits.wall
-            for end, message in ((ours, job), (desk, {**job, "tests": tests})):
+            for end, message in zip((ours, desk), jobs, strict=True):
                 with contextlib.suppress(OSError):  # it died: the report says so
                     send(end, message)
             rows, trouble = _rows(desk, deadline)
@@ -136,7 +129,7 @@ class Pair:
             player.begin("script", limits, [theirs.fileno(), printed.fileno(), keyed.fileno()])
             theirs.close()
             with contextlib.suppress(OSError):
-                send(ours, _job(case))
+                send(ours, job(case))
             ended = player.end(limits.wall)
             if ended is None or not ended.clean:
                 self.close()
@@ -159,15 +152,17 @@ class Pair:
             return right, "" if right else "it printed something else"
 
 
-def _job(case: Case) -> dict[str, Any]:
-    """What a child is told of the program."""
-    return {
-        "text": case.text,
-        "prompt": case.prompt,
-        "setup": case.setup,
-        "prelude": case.prelude,
-        "entry_point": case.entry_point,
-    }
+def _of_tests(case: Case) -> dict[str, Any]:
+    """What the tests' process is told: nothing of the program."""
+    parts = case.cases or [""] * len(case.tests)
+    briefs = [
+        brief(str(text), case.entry_point, part, case.setup) for text, part in zip(case.tests, parts, strict=True)
+    ]
+    tests = [
+        {"case": part, "first": text not in case.tests[:i], **vars(one)}
+        for i, (text, part, one) in enumerate(zip(case.tests, parts, briefs, strict=True))
+    ]
+    return {"prompt": of_use(case.prompt, case.entry_point, briefs), "entry_point": case.entry_point, "tests": tests}
 
 
 def _said(desk: socket.socket) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from searchkit.sandbox import arrays, errors, libraries
 from searchkit.sandbox.limits import ANSWER
 from searchkit.sandbox.operations import COMPARISONS, DRAWN, OPERATIONS, TOUCHED, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
-from searchkit.sandbox.program import execute, lacks, module
+from searchkit.sandbox.program import execute, module
 from searchkit.sandbox.remote import OVERRIDDEN, PLAIN
 from searchkit.sandbox.shared import MOST_WORK, Shared, overlaps
 from searchkit.sandbox.wire import (
@@ -46,7 +46,7 @@ def play(channel: socket.socket, job: dict[str, Any]) -> None:
     """Execute the program, say how that went, and answer requests until the channel ends."""
     player = Player(channel, module("program", job["prelude"]))
     sys.modules["__main__"] = player.module  # where a program looks for itself
-    player.empty = job["entry_point"] if lacks(job["text"], job["prompt"], job["entry_point"]) else ""
+    player.empty = job["empty"]
     trouble = execute(job, player.module)
     send(channel, [STARTED, None if trouble is None else player.told(trouble)])
     while True:
@@ -92,9 +92,7 @@ class Player:
         """The answer in a list, or what was raised behind it. Nothing else refers to the answer, nor to arguments."""
         known = len(seen.objects)
         try:
-            deeply(seen.apply, changes, self.known)
-            positional, named = deeply(unpack, packed, self.known, seen)
-            seen.settle()
+            positional, named = deeply(self.given, changes, packed, seen)
         except BaseException as error:
             seen.forget(known)
             return [None, error]
@@ -103,19 +101,28 @@ class Player:
         except BaseException as error:
             return [None, error.with_traceback(None)]  # whose frames would hold the arguments
 
+    def given(self, changes: list[Any], packed: Any, seen: Shared) -> Any:
+        """The arguments, once all that the test has changed is here as it is there."""
+        seen.apply(changes, self.known)
+        arguments = unpack(packed, self.known, seen)
+        seen.settle()
+        return arguments
+
     def crossing(self, answer: list[Any], seen: Shared) -> bytes:
         """The message for an answer, or for what was raised: what comes of it, what has changed, what stays held."""
         known = len(seen.objects)
         try:
             told = ["error", self.told(answer[1])] if len(answer) > 1 else ["value", self.packed(answer[0], seen)]
-            changes = deeply(seen.changes, self.number)
-            seen.settle()
-            kept = self.kept(answer, seen)
-            body: bytes = deeply(encoded, [*told, known, changes, self.said(), kept])
+            body: bytes = deeply(self.message, told, known, answer, seen)
         except BaseException as error:
             seen.forget(known)
             return encoded(["error", self.told(error), known, [], ["", ""], None])
         return body if len(body) <= ANSWER else encoded([UNKNOWN, LONG])
+
+    def message(self, told: list[Any], known: int, answer: list[Any], seen: Shared) -> bytes:
+        changes = seen.changes(self.number)
+        seen.settle()
+        return encoded([*told, known, changes, self.said(), self.kept(answer, seen)])
 
     def kept(self, answer: list[Any], seen: Shared) -> list[Any] | None:
         """The places of containers that are held here from now on, and whether an array among these shares elements.
@@ -172,11 +179,14 @@ class Player:
         return found
 
     def said(self) -> list[str]:
+        """What was printed since this was asked last, if anybody listens."""
+        if not self.printed:
+            return ["", ""]
         texts = [stream.getvalue() for stream in self.printed]
         for stream in self.printed:
             stream.seek(0)
             stream.truncate()
-        return texts or ["", ""]
+        return texts
 
     # ---------------------------------------------------------------- what is no plain data
 

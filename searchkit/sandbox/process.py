@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from searchkit.sandbox import bubblewrap
@@ -93,7 +93,7 @@ class Interpreter:
     def begin(self, kind: str, limits: Limits, handles: list[int]) -> None:
         """Fork a child of that kind with these descriptors. Raises `Broken`."""
         try:
-            socket.send_fds(self.control, [json.dumps({"kind": kind, "limits": asdict(limits)}).encode()], handles)
+            socket.send_fds(self.control, [json.dumps({"kind": kind, "limits": vars(limits)}).encode()], handles)
         except OSError as error:
             raise Broken("the interpreter is gone") from error
 

@@ -64,6 +64,7 @@ IOCTLS = (
 )  # is it a terminal, its size, bytes waiting, blocking, cloexec
 STREAMS = tuple(1 | flags for flags in (0, 0x800, 0x80000, 0x80800))  # a datagram socket can send to any address
 
+SET_SECCOMP, BY_FILTER = 22, 2
 SOMEONE = 0x7FEDCBA9  # no process has this number
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -82,7 +83,7 @@ def program(pid: int) -> bytes:
 
 @functools.cache
 def template(pid: int = SOMEONE) -> bytes:
-    """The filter for a process to be named. Made once, before processes are forked."""
+    """The filter for a process to be named."""
     column, machine = MACHINES[platform.machine()]
     code = [_one(LOAD, 4), _one(EQUAL, machine, 1, 0), _one(RETURN, KILL_PROCESS), _one(LOAD, 0)]
     for numbers in ALLOWED.values():
@@ -94,13 +95,24 @@ def template(pid: int = SOMEONE) -> bytes:
     return b"".join([*code, _one(RETURN, ERRNO | ABSENT)])
 
 
-def install() -> None:
-    """Put the filter on this process, with all threads that it will have. Raises `OSError` where that is refused."""
-    code, libc = program(os.getpid()), LIBC
-    text = ctypes.create_string_buffer(code, len(code))
-    header = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(text))
-    for option, value, more in ((38, 1, 0), (22, 2, header)):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
-        if libc.prctl(option, ctypes.c_ulong(value), more, 0, 0):
+class Filter:
+    """A filter in memory, as the kernel wants it: made once, before processes are forked that put it on."""
+
+    def __init__(self) -> None:
+        code, nobody = template(), struct.pack("I", SOMEONE)
+        self._text = ctypes.create_string_buffer(code, len(code))
+        self._header = ctypes.create_string_buffer(
+            struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(self._text)), 16
+        )
+        self._arguments = tuple(map(ctypes.c_ulong, (SET_SECCOMP, BY_FILTER, ctypes.addressof(self._header), 0, 0)))
+        self._places: list[int] = [at for at in range(4, len(code), 8) if code[at : at + 4] == nobody]
+
+    def install(self) -> None:
+        """Put it on this process, with all threads that it will have. Needs no_new_privs; raises `OSError`."""
+        me = struct.pack("I", os.getpid())
+        for at in self._places:
+            self._text[at : at + 4] = me
+        if LIBC.prctl(*self._arguments):
             number = ctypes.get_errno()
             raise OSError(number, f"seccomp: {os.strerror(number)}")
 

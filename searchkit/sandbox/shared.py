@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from searchkit.sandbox import arrays
@@ -20,6 +20,7 @@ from searchkit.sandbox.wire import KINDS, MUTABLE, TAGS, Seen, contents, refill,
 Numbers = Callable[[Any], Any]
 VALUES = (str, bytes, int)  # parts that may be made anew each time
 NESTING = (tuple, frozenset)
+SIMPLE = frozenset((str, bytes, int, float, bool, type(None)))  # without parts
 MOST_WORK = 10_000_000  # parts that one side looks at in a test; some 25 ns each
 ONE = 16  # what a look at a container costs beside its parts, in parts
 
@@ -45,6 +46,8 @@ class Shared(Seen):
 
     def changes(self, number: Numbers) -> list[Any]:
         """What has changed here, as [place, value]. It counts as told once `settle` was called."""
+        if not self.objects:
+            return []
         return [[i, shallow(self.objects[i], number, self)] for i in self.moved()]
 
     def apply(self, changes: list[Any], known: Callable[[str, Any], Any]) -> None:
@@ -57,17 +60,21 @@ class Shared(Seen):
 
     def settle(self) -> None:
         """The other side knows all containers as they are now."""
-        for i, parts in self._moved.items():
-            self._states[i] = parts
-        self._moved = {}
-        self._states += map(_parts, self.objects[len(self._states) :])
+        if self._moved:
+            for i, parts in self._moved.items():
+                self._states[i] = parts
+            self._moved = {}
+        if len(self._states) < len(self.objects):
+            self._states += map(_parts, self.objects[len(self._states) :])
 
     def forget(self, known: int) -> None:
         super().forget(known)
         self._states, self._moved = self._states[:known], {}
 
-    def keep(self, places: Iterable[int]) -> None:
+    def keep(self, places: list[int]) -> None:
         """Those at these places, too, and none of the others."""
+        if not places and len(self.objects) == self.kept:
+            return
         found = [self.objects[i] for i in places]
         self.forget(self.kept)
         for one in found:
@@ -80,8 +87,10 @@ class Shared(Seen):
 
         answer: a list that holds the answer, and is the only thing that does.
         """
+        if len(self.objects) == self.kept:
+            return []
         del self._states[self.kept :]
-        graph, inner = self.objects[self.kept :], Counter[int]()
+        graph, inner = self.objects[self.kept :], defaultdict[int, int](int)
         first = len(graph)
         _count([answer, *graph], inner, graph)
         counts = list(map(sys.getrefcount, graph))
@@ -99,7 +108,7 @@ def overlaps(value: Any) -> bool:
     return arrays.is_array(value) and value.base is not None and sys.getrefcount(value.base) > _BASE
 
 
-def _count(containers: list[Any], inner: Counter[int], graph: list[Any]) -> None:
+def _count(containers: list[Any], inner: dict[int, int], graph: list[Any]) -> None:
     """Count how often they refer to containers. Tuples with containers in them are added to the graph."""
     waiting, tuples = list(containers), set[int]()
     while waiting:
@@ -122,20 +131,14 @@ def _reached(roots: list[Any]) -> list[Any]:
     return list(found.values())
 
 
-def _nested(container: Any) -> Iterator[Any]:
+def _nested(container: Any) -> list[Any]:
     """The parts that are containers themselves."""
     if arrays.is_array(container):
-        return
+        return []
     parts = _parts(container)
-    if not _containers(set(map(type, parts))):
-        return
-    for part in parts:
-        if type(part) in MUTABLE or type(part) in NESTING or arrays.is_array(part):
-            yield part
-
-
-def _containers(kinds: set[type]) -> bool:
-    return any(kind in MUTABLE or kind in NESTING or kind.__name__ == "ndarray" for kind in kinds)
+    if SIMPLE.issuperset(map(type, parts)):
+        return []
+    return [part for part in parts if type(part) in MUTABLE or type(part) in NESTING or arrays.is_array(part)]
 
 
 def _parts(container: Any) -> list[Any]:

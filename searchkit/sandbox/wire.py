@@ -33,6 +33,7 @@ LIST, REFERENCE = "list", "reference"
 UNKNOWN = "unknown"  # what the program's process says of an answer that cannot cross
 LONG = f"an answer of more than {ANSWER:,} bytes cannot be handed to the tests"
 STARTED, END = "started", "end"  # what the tests' process says before and after the tests
+_ENCODER, _DECODER = json.JSONEncoder(check_circular=False), json.JSONDecoder()
 DEEP = 20_000  # the limit of recursion while a message is made or read: values may be nested deeper than calls
 MOST_DIGITS, MOST_POWER = 100_000, 100_000  # of a fraction and a decimal: a short text may stand for a huge number
 
@@ -147,7 +148,7 @@ def pack(value: Any, number: Callable[[Any], Any], seen: Seen | None = None) -> 
     tag = KINDS.get(kind) or _lazy(value)
     if not tag:
         return number(value)
-    if seen is None:
+    if seen is None or kind is tuple:  # one that contains itself does so by something that can be changed
         return shallow(value, number, seen)
     place = seen.place(value)
     if place is not None:
@@ -189,7 +190,7 @@ def unpack(packed: Any, known: Callable[[str, Any], Any], seen: Seen | None = No
         if tag not in TAGS:
             return known(tag, body)
     value = contents(packed, known, seen)
-    if seen is not None:
+    if seen is not None and type(value) is not tuple:
         seen.add(value)
     return value
 
@@ -239,8 +240,8 @@ def _pairs(made: Callable[[Any], Any], parts: list[Any]) -> Any:
 
 
 def encoded(message: Any) -> bytes:
-    """The bytes of one message."""
-    body = json.dumps(message).encode()
+    """The bytes of one message, which is a tree."""
+    body = _ENCODER.encode(message).encode()
     return HEADER.pack(len(body)) + body
 
 
@@ -254,11 +255,18 @@ def receive(stream: socket.socket, most: int) -> Any:
     [length] = HEADER.unpack(_exactly(stream, HEADER.size))
     if length > most:
         raise ValueError(f"a message of {length:,} bytes, more than {most:,}")
-    return json.loads(_exactly(stream, length))
+    text = _exactly(stream, length).decode()
+    message, end = _DECODER.raw_decode(text)
+    if end != len(text):
+        raise ValueError("a message with something behind it")
+    return message
 
 
 def _exactly(stream: socket.socket, length: int) -> bytes:
-    parts = []
+    first = stream.recv(min(length, 2**16)) if length else b""
+    if len(first) == length:
+        return first
+    parts, length = [first], length - len(first)
     while length:
         part = stream.recv(min(length, 2**16))
         if not part:

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from searchkit.sandbox import cells, judge, landlock, libraries, limits, player, script, seccomp
+from searchkit.sandbox import cells, judge, landlock, libraries, limits, player, rehearsal, script, seccomp
 from searchkit.sandbox.wire import receive
 
 COMMON = (
@@ -49,9 +49,9 @@ def main() -> None:
         importlib.import_module(name)
     libraries.preload(config["libraries"])
     libraries.guard(config["libraries"])
-    seccomp.template()
+    confined = None if config["level"] == "none" else seccomp.Filter()
     os.chdir(config["scratch"])
-    if config["level"] != "none":
+    if confined is not None:
         _give_up_privileges()
     if config["level"] == "landlock":
         landlock.restrict(config["read"], [config["scratch"], os.devnull])
@@ -59,6 +59,7 @@ def main() -> None:
     os.set_blocking(waker, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker)
+    rehearsal.rehearse()
     gc.freeze()  # a child that collects need not copy what was here before it
     control.sendall(b"!")
     while True:
@@ -69,7 +70,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
-            _child(job, handles, config["level"])
+            _child(job, handles, confined)
         for handle in handles:
             os.close(handle)
         control.sendall(json.dumps(_wait(pid, control, woken, config)).encode())
@@ -110,7 +111,7 @@ def _too_full(folder: str) -> bool:
     return False
 
 
-def _child(job: dict[str, Any], handles: list[int], level: str) -> NoReturn:
+def _child(job: dict[str, Any], handles: list[int], confined: seccomp.Filter | None) -> NoReturn:
     """Confine this process, then be a program or its tests. Never returns to the loop of the zygote."""
     moved = [fcntl.fcntl(handle, fcntl.F_DUPFD, 64) for handle in handles]  # out of the way of the numbers they get
     targets = (DESK, 1, 0) if job["kind"] == "script" else (DESK, 1, CHANNEL)
@@ -124,8 +125,8 @@ def _child(job: dict[str, Any], handles: list[int], level: str) -> NoReturn:
         limits.apply(limits.Limits(**job["limits"]))
         if sys.platform == "linux":
             seccomp.LIBC.prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if level != "none":
-            seccomp.install()
+        if confined is not None:
+            confined.install()
         for seed in _generators():  # the program's own: the same program does the same each time
             seed(0)
         _work(job["kind"], desk, channel, receive(desk, LONGEST_JOB))

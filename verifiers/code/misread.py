@@ -9,7 +9,7 @@ from searchkit.answers.programs import LONGEST
 from searchkit.markup.words import one_line
 from searchkit.parsing import parse
 from searchkit.sandbox.names import names_of, wanted
-from searchkit.sandbox.program import preamble
+from searchkit.sandbox.whole import preamble
 
 FORM = "only lines such as `assert function(arguments) == result` are read, each by itself"
 SHOWN, MOST = 100, 5  # columns of what is quoted, names that are listed
@@ -33,7 +33,7 @@ def unknown_names(tests: Iterable[str], programs: Sequence[str], prompt: str, en
     if not made or any("*" in names for names in made):
         return ""
     known = {entry_point.partition(".")[0].partition("(")[0]} if entry_point else frozenset[str]().union(*made)
-    known = known | (_made(preamble(prompt, parse)) or set())
+    known = known | (_made(preamble(prompt)) or set())
     lacking = {test: [name for name in _free(test) if name not in known] for test in tests}
     first = next((test for test, names in lacking.items() if names), "")
     if not first:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import difflib
+import functools
 import io
 import json
 import pickle
@@ -79,15 +80,22 @@ def fields_of(given: Any) -> dict[str, Any]:
 
 def _refuse_misspelt(given: Mapping[Any, Any]) -> None:
     """Raises `ConfigError` for a key that is nearly one that is read, where the latter is missing."""
+    if near := _misspelt(tuple(key for key in given if isinstance(key, str))):
+        key, name = near
+        raise ConfigError(f"the tests have the key {key!r:.80}, which is not read: did you mean {name!r}?")
+
+
+@functools.lru_cache(100)  # the records of a data set have the same keys
+def _misspelt(given: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first key that is nearly one that is read and missing, with that one."""
     has_tests = "tests" in given or "test" in given
     missing = {_letters(name): name for name in READ if name not in given and not (has_tests and name in READ[:2])}
     for key in given:
-        if not isinstance(key, str) or key in READ or key in OTHERS:
+        if key in READ or key in OTHERS:
             continue
         if near := difflib.get_close_matches(_letters(key), missing, 1, NEAR):
-            raise ConfigError(
-                f"the tests have the key {key!r:.80}, which is not read: did you mean {missing[near[0]]!r}?"
-            )
+            return key, missing[near[0]]
+    return None
 
 
 def _letters(key: str) -> str:

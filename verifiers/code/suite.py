@@ -14,7 +14,7 @@ from searchkit.parsing import parse
 from searchkit.sandbox.brief import brief
 from searchkit.sandbox.levels import installed
 from searchkit.sandbox.names import names_of
-from searchkit.sandbox.program import preamble
+from searchkit.sandbox.whole import preamble
 from searchkit.verifiers.code.checks import can_fail, running
 from searchkit.verifiers.code.collect import collect
 from searchkit.verifiers.code.own_imports import FIX, without_own
@@ -89,7 +89,7 @@ def _is_pair(test: Any) -> bool:
 
 @functools.lru_cache(1000)  # the same problem is bound again for each search
 def _texts(tests: tuple[str, ...], prompt: str, entry_point: str, setup: str) -> Suite:
-    begun = preamble(prompt, parse)
+    begun = preamble(prompt)
     given = names_of(begun).stored if prompt and _parsed(begun, "the prompt") else frozenset[str]()
     made = list[tuple[str, str]]()
     for test in tests:

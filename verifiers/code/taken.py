@@ -6,7 +6,7 @@ import ast
 
 from searchkit.parsing import parse
 from searchkit.sandbox.names import names_of, wanted
-from searchkit.sandbox.program import preamble
+from searchkit.sandbox.whole import preamble
 from searchkit.verifiers.code.suite import Suite
 
 
@@ -16,4 +16,4 @@ def taken(suite: Suite) -> frozenset[str]:
         return frozenset((suite.entry_point.partition(".")[0].partition("(")[0], "Solution"))
     texts = dict.fromkeys(test for test in suite.tests if isinstance(test, str))
     found = {name for text in texts for name in wanted(names_of(text), list(ast.walk(parse(text))))[0]}
-    return frozenset(found - names_of(preamble(suite.prompt, parse)).stored)
+    return frozenset(found - names_of(preamble(suite.prompt)).stored)

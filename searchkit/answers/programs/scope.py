@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import os
 import re
 import symtable
@@ -23,6 +24,7 @@ LONGEST = 100_000
 """Characters of a program; a longer one is neither parsed nor run."""
 
 _LOCK = threading.Lock()
+_STAR = re.compile(r"import[\s\\]*\*")
 _INERT = (
     ast.Name, ast.Constant, ast.Attribute, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp, ast.Compare,
     ast.BoolOp, ast.Subscript, ast.Slice, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
@@ -79,18 +81,29 @@ def quiet() -> Iterator[None]:
         yield
 
 
+SHORT = 5000  # characters; a tree has some hundred bytes for each
 MOST_FIELDS = 5000  # braces of a text with f-strings: Python's parser takes time that is quadratic in their fields
 _FORMATTED = re.compile(r"\b(?:[fF][rR]?|[rR][fF])[\"']")
 
 
 def parsed(text: str) -> ast.Module | None:
-    """The tree of a text; None if it is no Python, too long, or has more fields in f-strings than Python can read."""
+    """The tree of a text; None if it is no Python, too long, or has more fields in f-strings than Python can read.
+
+    A short text is looked at again and again by those who read it: its tree is kept for a while. Nobody may change it.
+    """
+    return _kept(text) if len(text) <= SHORT else _parsed(text)
+
+
+def _parsed(text: str) -> ast.Module | None:
     if len(text) > LONGEST or (text.count("{") > MOST_FIELDS and _FORMATTED.search(text)):
         return None
     try:
         return parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+_kept = functools.lru_cache(16)(_parsed)
 
 
 def scope(text: str, tree: ast.Module) -> Scope | None:
@@ -105,7 +118,9 @@ def scope(text: str, tree: ast.Module) -> Scope | None:
     functions = {one.get_name() for one in symbols if one.is_namespace()}
     used = frozenset(_used_inside(table))
     loose = {one.get_name() for one in symbols if one.is_referenced()}
-    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
+    if _STAR.search(text) and any(
+        isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)
+    ):
         imported.add("*")
     made |= functions
     return Scope(
@@ -117,7 +132,7 @@ def scope(text: str, tree: ast.Module) -> Scope | None:
         needed=(used | loose) - made - imported,
         used=used,
         sets=_sets(tree),
-        reads=reads(tree, table),
+        reads=reads(text, tree, table),
         acts=any(_acts(node) for node in tree.body),
         says=any(says(node) for node in tree.body),
         clean=all(says(node) or _is_text(node) for node in tree.body),

@@ -10,10 +10,16 @@ _OPENING = {"open", "fdopen", "FileIO"}
 _INPUT = {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}
 _STREAMS = {"stdin", "__stdin__"}
 _BUILTINS = ("builtins", "__builtins__")
+_WORDS = ("input", "stdin", "open", "Path", "FileIO", "read")  # one of which each way needs
 
 
-def reads(tree: ast.Module, table: symtable.SymbolTable) -> bool:
-    """Whether some place reads standard input: `input` as Python's own, `sys.stdin`, `open(0)`, `fileinput`."""
+def reads(text: str, tree: ast.Module, table: symtable.SymbolTable) -> bool:
+    """Whether some place of a text reads standard input: `input` as Python's own, `sys.stdin`, `open(0)`, `fileinput`.
+
+    tree, table: of that text.
+    """
+    if text.isascii() and not any(word in text for word in _WORDS):
+        return False
     modules = dict(_modules(tree))
     streams = {
         alias.asname or alias.name
