@@ -21,11 +21,11 @@ from searchkit.lab.arithmetic import answer
 from searchkit.lab.evaluate_reward import Judged, judge
 from searchkit.lab.reward import EmbeddedReward
 from searchkit.lab.rollouts import TASKS, Rollouts, draw, problem
-from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, ParticleFilter, Vote, Widening
-from searchkit.verifiers import ProcessReward
+from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, ParticleFilter, Rerank, Vote, Widening
+from searchkit.verifiers import OutcomeReward, ProcessReward
 
 KEYS: dict[str, Callable[[str], Any]] = {"countdown": checker.operations, "arithmetic": answer}  # what a vote counts
-ENDLESS = ("mcts", "mcts by default", "best-first")  # tree searches know no end but their budget's
+ENDLESS = ("mcts", "mcts by default", "best-first", "best-first, both")  # tree searches know no end but their budget's
 SEARCHES = ("beam", "dvts", "particles", *ENDLESS, "beam, agreeing")
 AGREEING = {"arithmetic": 2.0, "countdown": 1.25}  # beams for each sample, of which agreement saves a part
 STEP = 32  # tokens a step may have; a call is refused where that many are no longer free
@@ -127,6 +127,9 @@ def strategy(job: Job) -> Strategy:
             return MCTS(verifier, UCT(0.3, widening=Widening()), steps, select=vote)  # what it was tuned to at first
         case "mcts by default":
             return MCTS(verifier, environment=steps, select=vote)
+        case "best-first, both":
+            outcome = OutcomeReward(reward(job.task, "outcome", job.rewards), range=(0.0, 1.0))
+            return BestFirst(verifier, environment=steps, select=Rerank(outcome, vote))
         case "best-first":
             return BestFirst(verifier, environment=steps, select=vote)
     raise ValueError(job.method)
