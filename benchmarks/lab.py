@@ -90,9 +90,9 @@ def fill(store: Store, task: str, args: argparse.Namespace, pool: ProcessPoolExe
 
     finish(submit("samples", args.samples, numbers) + (submit("samples", 1024, deep) if args.samples < 1024 else []))
     cost = {n: row["tokens"] for n, row in store.rows["samples", args.samples].items()}
-    for k in (k for k in BUDGETS if k <= args.samples):
+    for k in (k for k in args.worth or BUDGETS if k <= args.samples):
         wanted = range(min(args.problems, args.wide)) if k == 256 else numbers
-        jobs = [job for method in SEARCHES for job in submit(method, k, wanted)]
+        jobs = [job for method in args.search or SEARCHES for job in submit(method, k, wanted)]
         finish([job.spending(tuple(round(k * cost[n]) for n in job.numbers)) for job in jobs])
 
 
@@ -215,6 +215,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=256, help="drawn of each problem, a power of two")
     parser.add_argument("--deep", type=int, default=200, help="of the problems get 1,024 samples")
     parser.add_argument("--wide", type=int, default=1000, help="of the problems are searched at the largest budget")
+    parser.add_argument("--search", choices=SEARCHES, action="append", help="only this one; repeatable")
+    parser.add_argument("--worth", choices=BUDGETS, type=int, action="append", help="only so many samples' tokens")
     parser.add_argument("--split", choices=["dev", "test"], default="test")
     parser.add_argument("--rewards", type=Path, help="folder of the reward models' folders; ours by default")
     parser.add_argument("--out", type=Path, default=Path("runs/lab"), help="folder of what was measured")

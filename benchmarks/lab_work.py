@@ -21,12 +21,13 @@ from searchkit.lab.arithmetic import answer
 from searchkit.lab.evaluate_reward import Judged, judge
 from searchkit.lab.reward import EmbeddedReward
 from searchkit.lab.rollouts import TASKS, Rollouts, draw, problem
-from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, ParticleFilter, Vote, Widening
-from searchkit.verifiers import ProcessReward
+from searchkit.strategies import DVTS, MCTS, UCT, BeamSearch, BestFirst, ParticleFilter, Rerank, Vote, Widening
+from searchkit.verifiers import OutcomeReward, ProcessReward
 
 KEYS: dict[str, Callable[[str], Any]] = {"countdown": checker.operations, "arithmetic": answer}  # what a vote counts
-SEARCHES = ("beam", "dvts", "particles", "mcts", "mcts by default", "best-first")
-ENDLESS = SEARCHES[3:]  # tree searches know no end but their budget's
+ENDLESS = ("mcts", "mcts by default", "best-first", "best-first, both")  # tree searches know no end but their budget's
+SEARCHES = ("beam", "dvts", "particles", *ENDLESS, "beam, agreeing")
+AGREEING = {"arithmetic": 2.0, "countdown": 1.25}  # beams for each sample, of which agreement saves a part
 STEP = 32  # tokens a step may have; a call is refused where that many are no longer free
 AT_ONCE = 8  # problems in flight: their steps share the engine's batches
 
@@ -105,13 +106,19 @@ def longest(lengths: Sequence[int], k: int) -> float:
 
 
 def strategy(job: Job) -> Strategy:
-    """A search that spends what `job.k` whole samples would: a beam or a particle for each, a quarter of them kept."""
+    """A search that spends what `job.k` whole samples would: a beam or a particle for each, a quarter of them kept.
+
+    Agreeing beams are more, by what they spend on development problems: 0.67 (0.51) of the tokens of 16 (64) samples of
+    arithmetic, with twice as many, and about 0.9 of those of Countdown.
+    """
     verifier = ProcessReward(reward(job.task, "process", job.rewards), separator="\n")
     vote = Vote(KEYS[job.task], weighted=True)
     steps = TextSteps(params=Params(max_tokens=STEP), max_steps=8)
     match job.method:
         case "beam":
             return BeamSearch(job.k, 4, verifier, steps, select=vote)
+        case "beam, agreeing":
+            return BeamSearch(4 * round(job.k * AGREEING[job.task] / 4), 4, verifier, steps, agree=2, select=vote)
         case "dvts":
             return DVTS(job.k, 4, verifier, steps, select=vote)
         case "particles":
@@ -120,6 +127,9 @@ def strategy(job: Job) -> Strategy:
             return MCTS(verifier, UCT(0.3, widening=Widening()), steps, select=vote)  # what it was tuned to at first
         case "mcts by default":
             return MCTS(verifier, environment=steps, select=vote)
+        case "best-first, both":
+            outcome = OutcomeReward(reward(job.task, "outcome", job.rewards), range=(0.0, 1.0))
+            return BestFirst(verifier, environment=steps, select=Rerank(outcome, vote))
         case "best-first":
             return BestFirst(verifier, environment=steps, select=vote)
     raise ValueError(job.method)
