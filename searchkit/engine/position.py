@@ -33,7 +33,7 @@ class Position(Run):
     """
 
     __slots__ = (
-        "_calls", "_rng", "_search", "deadline", "frame", "held", "index", "key", "ledger", "order", "params",
+        "_calls", "_path", "_rng", "_search", "deadline", "frame", "held", "index", "key", "ledger", "order", "params",
         "parent", "partial", "role", "span", "threads",
     )  # fmt: skip
     _search: Search
@@ -56,6 +56,7 @@ class Position(Run):
         self.index, self.order, self.role = 0, (), "generate"
         self.params, self.deadline, self.partial, self.held, self.parent = None, None, False, None, None
         self._calls = 0
+        self._path: str | None = ""
         self._rng: random.Random | None = None
 
     @property
@@ -86,7 +87,7 @@ class Position(Run):
         child.params, child.deadline, child.partial, child.role = self.params, self.deadline, self.partial, self.role
         child.key, child.ledger, child.span = seeds.derive(self.key, name, ordinal, index), ledger, span
         child.index, child.order = index, (*self.order, ordinal, index)
-        child._calls, child._rng, child.held, child.parent = 0, None, None, self
+        child._calls, child._rng, child._path, child.held, child.parent = 0, None, None, None, self
         return child
 
     def path(self, span: Span) -> str:
@@ -94,16 +95,24 @@ class Position(Run):
 
         A name that its run used before has the ordinal of the call: "BestOfN/draw[3]/m", "MCTS/expand:7[0]/m".
         """
-        names, run = list[str](), self
-        if span is not self.span:
-            names.append(f"{span.name}[{span.index}]" if span.index else span.name)
-        while run.parent is not None:
-            here, above = run.span, run.parent.span
-            if here is not above:
-                ordinal = f":{run.order[-2]}" if run.order[-2] > 1 else ""
-                names.append(f"{here.name}{ordinal}[{here.index}]" if here.kind == "item" else here.name + ordinal)
-            run = run.parent
-        return "/".join(reversed(names))
+        here = self._here()
+        if span is self.span:
+            return here
+        name = f"{span.name}[{span.index}]" if span.index else span.name
+        return f"{here}/{name}" if here else name
+
+    def _here(self) -> str:
+        """The path of this run's own span; "" for that of the whole search."""
+        if self._path is None:
+            assert self.parent is not None
+            above, span, ordinal = self.parent._here(), self.span, self.order[-2]
+            if span is self.parent.span:
+                self._path = above
+            else:
+                number = f"[{span.index}]" if span.kind == "item" else ""
+                name = f"{span.name}:{ordinal}{number}" if ordinal > 1 else f"{span.name}{number}"
+                self._path = f"{above}/{name}" if above else name
+        return self._path
 
     def hold_for(self, worst: Usage, span: Span, params: Params | None) -> Held:
         """Remember what is set aside for the agent that is called here."""

@@ -335,8 +335,9 @@ def damaged(path: Path, damage: str) -> bool:
     """Put it into all rows, with checksums that fit where it is a text: whether it is, so that it is seen only late."""
     with sqlite3.connect(path) as db:
         db.execute(f"UPDATE call SET outcome = {damage}")
-        columns = "key, CAST(problem AS BLOB), CAST(path AS BLOB), CAST(role AS BLOB), request, CAST(outcome AS BLOB)"
-        for number, *values in db.execute(f"SELECT id, {columns} FROM call").fetchall():
+        sealed = damage not in ("x'00ff'", "cast(x'22ff' as text)")
+        columns = "key, problem, path, role, request, outcome"
+        for number, *values in db.execute(f"SELECT id, {columns} FROM call").fetchall() if sealed else ():
             db.execute("UPDATE call SET checksum = ? WHERE id = ?", (checksum(*values), number))
     db.close()
-    return damage not in ("x'00ff'", "cast(x'22ff' as text)")
+    return sealed

@@ -18,7 +18,7 @@ from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any
 
 from searchkit.engine.journal import file
 from searchkit.engine.journal.lock import Lock
@@ -26,16 +26,9 @@ from searchkit.engine.journal.rows import COLUMNS, NOWHERE, Origin, Row, checksu
 from searchkit.engine.keys import KEY_BYTES
 from searchkit.errors import JournalError
 
-_ROW = f"INSERT INTO call ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = f"INSERT INTO call ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _REQUEST = "INSERT INTO request (digest, content) VALUES (?, ?)"
-
-
-class _Put(NamedTuple):
-    key: bytes
-    outcome: str
-    origin: Origin
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
+_Put = tuple[bytes, str, Origin, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 class Journal:
@@ -153,7 +146,7 @@ class Journal:
             _check_text(outcome)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._queue.put(_Put(key, outcome, origin, loop, done))
+        self._queue.put((key, outcome, origin, loop, done))
         await done
 
     def _write(self, path: Path) -> None:
@@ -177,30 +170,31 @@ class Journal:
                 if db is not None and db.in_transaction:
                     with contextlib.suppress(sqlite3.Error):
                         db.execute("ROLLBACK")
-            for loop in {put.loop for put in puts}:
-                _answer(loop, [put.done for put in puts if put.loop is loop], self._failed)
+            for loop in {put[3] for put in puts}:
+                _answer(loop, [put[4] for put in puts if put[3] is loop], self._failed)
         if db is not None:
             db.close()
 
     def _commit(self, db: sqlite3.Connection, puts: list[_Put]) -> None:
         assert self._lock is not None
         self._lock.check()
-        numbers, fresh = dict[bytes, int](), set[bytes]()
+        rows, numbers, fresh = list[tuple[Any, ...]](), dict[bytes, int](), dict[bytes, str]()
         db.execute("BEGIN IMMEDIATE")
-        for key, outcome, origin, _, _ in puts:
+        number = db.execute("SELECT coalesce(max(id), 0) FROM call").fetchone()[0]
+        for key, outcome, (problem, path, role, digest, asked), _, _ in puts:
             if key in self._numbers or key in numbers:
                 continue
-            digest, asked = origin.request, origin.asked
-            problem, path = storable(origin.problem), storable(origin.path)
-            seal = checksum(key, problem.encode(), path.encode(), origin.role.encode(), digest, outcome.encode())
-            inserted = db.execute(_ROW, (key, problem, path, origin.role, digest, outcome, seal))
-            numbers[key] = inserted.lastrowid or 0
-            if asked and self._prompts and digest not in self._requests and digest not in fresh:
-                db.execute(_REQUEST, (digest, asked))
-                fresh.add(digest)
+            numbers[key] = number = number + 1
+            problem, path = storable(problem), storable(path)
+            seal = checksum(key, problem, path, role, digest, outcome)
+            rows.append((number, key, problem, path, role, digest, outcome, seal))
+            if asked and self._prompts and digest not in self._requests:
+                fresh[digest] = asked
+        db.executemany(_ROW, rows)
+        db.executemany(_REQUEST, fresh.items())
         db.execute("COMMIT")
         self._numbers |= numbers
-        self._requests |= fresh
+        self._requests.update(fresh)
         for key in numbers:
             self._note(key)
 

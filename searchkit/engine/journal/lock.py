@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from datetime import datetime
@@ -17,6 +18,7 @@ from searchkit.engine.journal.header import is_ours
 from searchkit.errors import JournalError
 
 _HEADER = 100
+_WRITTEN = re.compile(rb"(\d{1,20}) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 _ours: dict[Path, Lock] = {}  # of this process, as its locks are: closing a second handle of a file would end the first
 _guard = threading.RLock()
 
@@ -33,7 +35,6 @@ class Lock:
         self._beside = path.with_name(path.name + "-lock")
         self._handle = _acquire(self._beside, path)
         try:
-            _write(self._handle, f"{os.getpid()} {_started()}")
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except BaseException:
             os.close(self._handle)
@@ -41,7 +42,12 @@ class Lock:
         self._known = _identity(os.fstat(self._file))
 
     def check(self) -> None:
-        """Raise `JournalError` if the file at the path is no longer the one that was opened, or no journal any more."""
+        """Raise `JournalError` if the file at the path is no longer the one that was opened, or no journal any more, or
+        if somebody removed the lock's file, and another process has it now."""
+        if not _is_at(self._beside, self._handle):
+            taken = _acquire(self._beside, self.path)
+            os.close(self._handle)
+            self._handle = taken
         try:
             same = _identity(os.stat(self.path)) == self._known and is_ours(os.pread(self._file, _HEADER, 0))
         except OSError:
@@ -58,8 +64,8 @@ class Lock:
             self.users -= 1
             if self.users == 0:
                 _ours.pop(self.path, None)
-                with contextlib.suppress(OSError):
-                    if _identity(os.stat(self._beside)) == _identity(os.fstat(self._handle)):
+                if _is_at(self._beside, self._handle):
+                    with contextlib.suppress(OSError):
                         self._beside.unlink()
                 self.leave()
 
@@ -91,9 +97,9 @@ def _acquire(beside: Path, path: Path) -> int:
         try:
             if not _locked(handle):
                 raise JournalError(f"{path} is in use by {_holder(handle)}: wait for it, or open it read_only=True")
-            with contextlib.suppress(FileNotFoundError):  # whoever had it before removes the file and lets go
-                if _identity(os.stat(beside)) == _identity(os.fstat(handle)):
-                    return handle
+            if _is_at(beside, handle):  # whoever had it before removes the file and lets go
+                _write(handle, f"{os.getpid()} {_started()}")
+                return handle
         except BaseException:
             os.close(handle)
             raise
@@ -115,9 +121,9 @@ def _locked(handle: int) -> bool:
 def _holder(handle: int) -> str:
     """Who has the lock, as he wrote it, which is the first that he does with it."""
     for _ in range(20):
-        pid, _, since = os.pread(handle, 100, 0).decode("ascii", "replace").partition(" ")
-        if pid.isdigit() and since:
-            return f"process {pid}, started {since:.40}"
+        if found := _WRITTEN.fullmatch(os.pread(handle, 100, 0)):
+            pid, since = (part.decode() for part in found.groups())
+            return f"process {pid}, started {since}"
         time.sleep(0.01)
     return "another process"
 
@@ -134,6 +140,14 @@ def _started() -> str:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         began += ticks / os.sysconf("SC_CLK_TCK") - time.clock_gettime(time.CLOCK_BOOTTIME)
     return datetime.fromtimestamp(began).isoformat(" ", "seconds")
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Whether the file at `path` is the one that `handle` has open."""
+    try:
+        return _identity(os.stat(path)) == _identity(os.fstat(handle))
+    except OSError:
+        return False
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

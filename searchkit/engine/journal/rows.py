@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from struct import Struct
 from typing import Any, NamedTuple
 
 from searchkit.kinds import described
 
-_LENGTHS = Struct("<6I")
 SCHEMA = (
     "CREATE TABLE call (id INTEGER PRIMARY KEY, key BLOB NOT NULL, problem TEXT NOT NULL, path TEXT NOT NULL, "
     "role TEXT NOT NULL, request BLOB NOT NULL, outcome TEXT NOT NULL, checksum BLOB NOT NULL)",
@@ -77,10 +75,11 @@ def storable(said: str) -> str:
     return said if said.isascii() else said.encode("utf-8", "backslashreplace").decode()
 
 
-def checksum(key: bytes, problem: bytes, path: bytes, role: bytes, request: bytes, outcome: bytes) -> bytes:
-    """8 bytes that change when anything of a row does."""
-    lengths = _LENGTHS.pack(len(key), len(problem), len(path), len(role), len(request), len(outcome))
-    return blake2b(b"".join((lengths, key, problem, path, role, request, outcome)), digest_size=8).digest()
+def checksum(key: bytes, problem: str, path: str, role: str, request: bytes, outcome: str) -> bytes:
+    """8 bytes that change when anything of a row does. Quick: every row comes through here, and is encoded once."""
+    lengths = f"{len(key)} {len(request)} {len(problem)} {len(path)} {len(role)} "
+    texts = f"{lengths}{problem}{path}{role}{outcome}".encode()
+    return blake2b(texts + key + request, digest_size=8).digest()
 
 
 def request_digest(content: bytes | bytearray) -> bytes:
@@ -92,16 +91,12 @@ def damage(row: tuple[Any, ...]) -> str:
     """What is wrong with a row of calls as it was read; "" if it is as it was written."""
     if tuple(map(type, row)) != _CALL:
         return "a column is not of its type"
-    if checksum(*row[1:7]) != row[7]:
-        return "it is not as it was written: its checksum differs"
-    return "" if all(map(_is_text, (row[2], row[3], row[4], row[6]))) else "a text is no UTF-8"
-
-
-def _is_text(column: bytearray) -> bool:
+    _, key, problem, path, role, request, outcome, known = row
     try:
-        return column.isascii() or bool(column.decode())
+        found = checksum(key, problem.decode(), path.decode(), role.decode(), request, outcome.decode())
     except UnicodeDecodeError:
-        return False
+        return "a text is no UTF-8"
+    return "" if found == known else "it is not as it was written: its checksum differs"
 
 
 def request_damage(row: tuple[Any, ...]) -> str:
