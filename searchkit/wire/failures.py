@@ -42,7 +42,8 @@ _QUOTA = re.compile(
     re.IGNORECASE,
 )
 _PERHAPS_QUOTA = re.compile(
-    r"exceeded your (?:current |monthly )?quota|check your plan|quota exceeded|out of quota|(?:requests|tokens) per day", re.I
+    r"exceeded your (?:current |monthly )?quota|check your plan|quota exceeded|out of quota|(?:request|token)s per day",
+    re.IGNORECASE,
 )
 _KINDS = [
     ("auth", r"authenti|unauthori[sz]ed|permission|forbidden|api[ _-]?key|access denied|subscription key"),
