@@ -12,17 +12,21 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from searchkit.calls import CallError, Request
-from searchkit.errors import CapabilityError, ConfigError
+from searchkit.errors import CapabilityError, ConfigError, SearchWarning
 from searchkit.generators.in_order import each
-from searchkit.generators.openai import bodies, errors, stream
+from searchkit.generators.openai import bodies, errors, fitting, refused, stream
 from searchkit.generators.openai import probe as probes
+from searchkit.generators.openai.answer import Answer
 from searchkit.generators.openai.bodies import Route
+from searchkit.generators.openai.fitting import Fit
+from searchkit.generators.openai.presets import PRESETS, Preset
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
 from searchkit.http import Broken, Enough, HTTPReply, Unreachable
@@ -44,6 +48,7 @@ class _State(PerLoop):
         self.capabilities: Capabilities | None = None
         self.prefix: bool | None = None
         self.failed: tuple[float, CallError] | None = None  # when the last probe failed, on the monotonic clock
+        self.refused: frozenset[str] = frozenset()  # fields of ours that the server refuses
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,15 @@ class OpenAI:
     - render: a function from `Prompt` to text that ends where the assistant begins; take the model's chat template.
     - prices: model name -> `Price`.
     - extras: whether to send the fields outside the OpenAI API (top_k, min_p, continuation, keeping stops); None sends
-      them to every server but api.openai.com, which refuses them.
+      them to every server but api.openai.com, which refuses them, and those whose preset says so.
+    - preset: what to leave out and rename for a known server, by its name in `presets.PRESETS`; the next three come on
+      top of it.
+    - leave_out: fields that are not sent, such as "top_p". The text is still cut at a stop string that is not sent.
+    - rename: a field's name in the OpenAI API -> the server's, such as {"seed": "random_seed"}.
+    - extra_body: fields to send besides, or instead of ours, such as {"reasoning_effort": "low"}.
+    - extra_headers: sent with every request. One that says who asks (Authorization, api-key) takes the place of the
+      environment's key. As api_key, they are in no `repr`, error or log.
+    - extra_query: parameters of every URL, such as {"api-version": "2024-10-21"}; likewise.
     - capabilities: what the server honours, if you know it; None asks the server when it matters.
     - transport: "direct" is ours, "official" the openai package; "auto" takes the latter only where a proxy is
       configured.
@@ -79,9 +92,18 @@ class OpenAI:
     render: Callable[[Prompt], str] | None = None
     prices: Mapping[str, Price] = field(default_factory=dict, hash=False)
     extras: bool | None = None
+    preset: str | None = None
+    leave_out: Sequence[str] = ()
+    rename: Mapping[str, str] = field(default_factory=dict, hash=False)
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    extra_query: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     capabilities: Capabilities | None = None
     transport: Literal["auto", "direct", "official"] = "auto"
     ends_at_floor: ClassVar[bool] = True
+    _fit: Fit = field(init=False, repr=False, compare=False)
+    _shape: str = field(init=False, repr=False, compare=False)
+    _query: str = field(init=False, repr=False, compare=False)
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +111,9 @@ class OpenAI:
         if url.username or url.password:
             raise ConfigError("base_url must not contain credentials: pass api_key= instead")
         plain = self.base_url.isascii() and self.base_url.isprintable() and " " not in self.base_url
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or not plain:
+        if url.query:
+            raise ConfigError("base_url ends before its query parameters: pass them as extra_query={...}")
+        if url.scheme not in ("http", "https") or not url.hostname or url.fragment or not plain:
             raise ConfigError(f"base_url must look like http://localhost:8000/v1, got {self.base_url!r}")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         if not self.model:
@@ -100,12 +124,33 @@ class OpenAI:
             raise ConfigError(f'transport must be "auto", "direct" or "official", got {self.transport!r}')
         if not self.timeout > 0:
             raise ConfigError(f"timeout must be a number of seconds > 0, got {self.timeout}")
+        object.__setattr__(self, "extra_headers", fitting.headers(self.extra_headers))
+        object.__setattr__(self, "_query", fitting.query(self.extra_query))
+        if self.api_key is not None and fitting.has_key(self.extra_headers):
+            raise ConfigError("extra_headers say who asks, and so does api_key: pass one of them")
         self._key()
+        self._set_fit()
+
+    def _set_fit(self) -> None:
+        known, left = self._preset(), (self.leave_out,) if isinstance(self.leave_out, str) else tuple(self.leave_out)
+        if not isinstance(self.rename, Mapping):
+            raise ConfigError(f'rename maps names to names, such as {{"seed": "random_seed"}}, got {self.rename!r:.80}')
+        fit = Fit((*known.leave_out, *left), {**known.rename, **self.rename}, self.extra_body)
+        newer = {"max_tokens": "max_completion_tokens"} if self._hosted() and self.route == "chat" else {}
+        own = {"leave_out": left, "rename": dict(self.rename), "extra_body": fit.add, "_shape": fit.digest}
+        for name, value in {**own, "_fit": replace(fit, rename={**newer, **fit.rename})}.items():
+            object.__setattr__(self, name, value)
+
+    def _preset(self) -> Preset:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ConfigError(f"unknown preset {self.preset!r:.80}: choose from {', '.join(PRESETS)}")
+        return Preset(extras=True) if self.preset is None else PRESETS[self.preset]
 
     @property
     def name(self) -> str:
         route = "" if self.route == "chat" else f"{self.route}/"
-        return f"openai/{route}{self.model}" + (f"@{self.revision}" if self.revision else "")
+        revision, shape = f"@{self.revision}" if self.revision else "", f"+{self._shape}" if self._shape else ""
+        return f"openai/{route}{self.model}{revision}{shape}"
 
     async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
         """One HTTP call a request, concurrently. A feature that the server drops is an entry that is also a
@@ -163,10 +208,15 @@ class OpenAI:
             return errors.Dropped(str(error), kind="bad_request", request=request, usage=Usage())
         if events is not None:
             body |= stream.fields(extras=self._sends_extras())
-        raw = await self._call(body if n is None else {**body, "n": n}, errors.worst(request), events)
-        if isinstance(raw, CallError):
-            raw.request = request
-            return raw
+        answer = await self._call(body if n is None else {**body, "n": n}, request, events)
+        if isinstance(answer, CallError):
+            answer.request = request
+            return answer
+        drawn = self._read(answer.body, request, events)
+        return drawn if isinstance(drawn, CallError) else answer.recorded(drawn)
+
+    def _read(self, raw: bytes, request: Request, events: stream.Events | None) -> list[Sample[str]] | CallError:
+        """The samples of an answer, or why it is none that was asked for."""
         price, prompt = self.prices.get(self.model), estimates.read(request.prompt.text + request.prompt.prefix)
         try:
             if events is None:
@@ -200,20 +250,51 @@ class OpenAI:
             return body | bodies.extras(self.route, prompt, params)
         if params.top_k or params.min_p:
             raise CapabilityError(f"{self.base_url} takes no top_k and min_p: leave them at 0, or pass extras=True")
-        if "max_tokens" in body and self.route == "chat":  # its newer models refuse the older name
-            body["max_completion_tokens"] = body.pop("max_tokens")
         return body
 
-    async def _call(self, body: dict[str, Any], lost: Usage, enough: Enough | None = None) -> bytes | CallError:
-        """The body of a successful answer. `lost`: what to charge for a call that was sent and not answered."""
-        reply = await self._exchange(bodies.PATHS[self.route], body, lost, enough)
-        if isinstance(reply, CallError):
-            return reply
-        if 200 <= reply.status < 300:
-            return reply.body
+    async def _call(
+        self, body: dict[str, Any], request: Request, enough: Enough | None = None, asked: Collection[str] = ()
+    ) -> Answer | CallError:
+        """A successful answer to `body`, which is sent again without fields of ours that the server refuses by name.
+
+        asked: those that it is about, and goes with.
+        """
+        gone, spent = (refused.off(body) & self._state.refused) - set(asked), Usage()
+        whose = {*asked, *self._fit.leave_out, *self._fit.add}
+        follows: dict[str, str] = {}
+        while True:
+            sent = self._fit(body, gone)
+            reply = await self._exchange(bodies.PATHS[self.route], sent, errors.worst(request), enough)
+            if isinstance(reply, CallError):
+                return errors.with_cost(reply, spent)
+            if 200 <= reply.status < 300:
+                self._remember(follows)
+                return Answer(reply.body, spent, tuple(sorted(gone)))
+            kept = {name: value for name, value in body.items() if name not in whose | gone}
+            error, more = await self._failed(reply, kept), refused.spared(reply, kept)
+            if not more or not request.retry(error):
+                return errors.with_cost(error, spent)
+            gone, follows = gone | set(more), follows | more
+            spent += error.usage if request.unmetered and error.usage else Usage()
+
+    async def _failed(self, reply: HTTPReply, body: Mapping[str, Any]) -> CallError:
+        """The error for an answer to `body` that is no success."""
         if reply.status == 404:
-            return errors.no_route(self.base_url, await self._models(), self.model)
-        return errors.of_status(self.base_url, reply, has_key=bool(self._key()), redact=self._redact)
+            return errors.no_route(self.base_url, await self._models(), self.model, reply, self._redact)
+        known, advice = fitting.has_key(self._headers()), refused.advice(reply, body, self._fit)
+        return errors.of_status(self.base_url, reply, has_key=known, redact=self._redact, advice=advice)
+
+    def _remember(self, follows: Mapping[str, str]) -> None:
+        """Leave these fields out from now on, and say so once: the server took a request without them."""
+        if new := sorted(set(follows) - self._state.refused):
+            self._state.refused |= set(new)
+            said = "; ".join(f"without {name}, {follows[name]}" for name in new)
+            warnings.warn(
+                f"the server at {self.base_url} refuses {', '.join(new)}, left out from now on: {said}. It is noted in "
+                f"Result.left_out and Sample.left_out; leave_out={tuple(new)!r} says it beforehand",
+                SearchWarning,
+                stacklevel=2,
+            )
 
     async def _exchange(
         self, path: str, body: dict[str, Any] | None, lost: Usage, enough: Enough | None = None
@@ -221,7 +302,7 @@ class OpenAI:
         here = await self._here()
         try:
             async with asyncio.timeout(self.timeout):
-                return await here.transport.request(path, self._key(), body, enough)
+                return await here.transport.request(path + self._query, self._headers(), body, enough)
         except TimeoutError:
             message, kind = f"the server at {self.base_url} did not answer within {self.timeout:g} s", "timeout"
         except Unreachable as error:
@@ -269,12 +350,16 @@ class OpenAI:
             self._state.prefix = self._sends_extras() and await probes.prefix(ask)
         return self._state.prefix
 
-    async def _asked(self, request: Request, fields: Mapping[str, Any]) -> bytes | CallError:
+    async def _asked(self, request: Request, fields: Mapping[str, Any]) -> Answer | CallError:
         body = self._body(request.prompt, request.params, request.seed)
-        return await self._call({**body, **fields}, errors.worst(request))
+        return await self._call({**body, **fields}, request, asked=fields)
 
     def _sends_extras(self) -> bool:
-        return self.extras if self.extras is not None else urlsplit(self.base_url).hostname != "api.openai.com"
+        return self.extras if self.extras is not None else self._preset().extras and not self._hosted()
+
+    def _hosted(self) -> bool:
+        """OpenAI's own API, which refuses fields that it does not know and calls one of them by a newer name."""
+        return urlsplit(self.base_url).hostname == "api.openai.com"
 
     # ---------------------------------------------------------------- the key
 
@@ -284,5 +369,10 @@ class OpenAI:
             raise ConfigError("the API key has a line break or another character that no key has: copy it again")
         return key
 
+    def _headers(self) -> dict[str, str]:
+        """What is sent with every request."""
+        key = "" if fitting.has_key(self.extra_headers) else self._key()
+        return {**self.extra_headers, **({"Authorization": f"Bearer {key}"} if key else {})}
+
     def _redact(self, text: str) -> str:
-        return redact(text, self.api_key)
+        return redact(text, self.api_key, *fitting.secrets(self.extra_headers, self.extra_query))

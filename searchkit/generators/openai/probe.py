@@ -9,6 +9,7 @@ from typing import Any
 
 from searchkit.calls import CallError, Request
 from searchkit.generators.in_order import each
+from searchkit.generators.openai.answer import Answer
 from searchkit.generators.openai.errors import Missing
 from searchkit.types import Params, Prompt, Usage
 from searchkit.wire.choices import fired, samples, text_of
@@ -46,22 +47,23 @@ class Capabilities:
 class Asker:
     """Asks one server `QUESTION`, with fields added to it, and adds up what that costs."""
 
-    def __init__(self, url: str, call: Callable[[Request, Mapping[str, Any]], Awaitable[bytes | CallError]]) -> None:
+    def __init__(self, url: str, call: Callable[[Request, Mapping[str, Any]], Awaitable[Answer | CallError]]) -> None:
         self._url, self._call, self.usage = url, call, Usage()
 
     async def __call__(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
         """The server's JSON; None if it refuses these fields. Raises `CallError` for any other failure."""
-        raw = await self._call(Request(Prompt.of(QUESTION), Params(max_tokens=16), 1), fields)
-        if isinstance(raw, CallError):
-            if fields and raw.kind == "bad_request" and not isinstance(raw, Missing):
+        found = await self._call(Request(Prompt.of(QUESTION), Params(max_tokens=16), 1), fields)
+        if isinstance(found, CallError):
+            if fields and found.kind == "bad_request" and not isinstance(found, Missing):
                 return None
-            raise raw
+            raise found
         try:
-            self.usage = sum((s.usage for s in samples(raw, Params(max_tokens=16), None)), self.usage)
+            drawn = samples(found.body, Params(max_tokens=16), None)
+            self.usage = sum((s.usage for s in drawn), self.usage + found.refused)
         except ValueError as error:
             message = f"the server at {self._url} sent an answer that is no completion: {error}"
             raise CallError(message, kind="malformed") from None
-        answer: dict[str, Any] = json.loads(raw)
+        answer: dict[str, Any] = json.loads(found.body)
         return answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -17,9 +17,9 @@ class Transport(Protocol):
     """Exchanges with one server, for one event loop. Raises `Unreachable`, `Broken` or TimeoutError; never retries."""
 
     async def request(
-        self, path: str, key: str, body: dict[str, Any] | None = None, enough: Enough | None = None
+        self, path: str, headers: Mapping[str, str], body: dict[str, Any] | None = None, enough: Enough | None = None
     ) -> HTTPReply:
-        """POST of `body`, or GET without one. `path` is relative to the base URL, `key` may be empty.
+        """POST of `body`, or GET without one. `path` is relative to the base URL; `headers` say who asks.
 
         enough: takes the body of a successful answer as it arrives, and says when to close the connection.
         """
@@ -36,14 +36,15 @@ class Direct:
         self._pool = Pool(base_url)
 
     async def request(
-        self, path: str, key: str, body: dict[str, Any] | None = None, enough: Enough | None = None
+        self, path: str, headers: Mapping[str, str], body: dict[str, Any] | None = None, enough: Enough | None = None
     ) -> HTTPReply:
-        headers = "Content-Type: application/json\r\nAccept: application/json\r\nUser-Agent: searchkit\r\n"
-        if key:
-            headers += f"Authorization: Bearer {key}\r\n"
+        lines = "Content-Type: application/json\r\nAccept: application/json\r\n"
+        if "user-agent" not in {name.lower() for name in headers}:
+            lines += "User-Agent: searchkit\r\n"
+        lines += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if body is None:
-            return await self._pool.request("GET", self._base + path, headers)
-        return await self._pool.request("POST", self._base + path, headers, json.dumps(body).encode(), enough)
+            return await self._pool.request("GET", self._base + path, lines)
+        return await self._pool.request("POST", self._base + path, lines, json.dumps(body).encode(), enough)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -56,13 +57,15 @@ class Official:
         import openai
 
         self._errors = openai
+        self._omitted = openai.Omit()  # else a call without a key would say that its key is "none"
         # The key travels with each request; the client wants one at construction. The time-out is the caller's.
         self._client = openai.AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=None)
 
     async def request(
-        self, path: str, key: str, body: dict[str, Any] | None = None, enough: Enough | None = None
+        self, path: str, headers: Mapping[str, str], body: dict[str, Any] | None = None, enough: Enough | None = None
     ) -> HTTPReply:
-        options: Any = {"headers": {"Authorization": f"Bearer {key}"} if key else {}}
+        known = "authorization" in {name.lower() for name in headers}
+        options: Any = {"headers": dict(headers) if known else {"Authorization": self._omitted, **headers}}
         try:
             if enough is not None:
                 await self._stream(path, body, options, enough)

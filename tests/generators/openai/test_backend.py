@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from searchkit.calls import CallError, Request
 from searchkit.codec import dump_sample, load_sample
-from searchkit.errors import CapabilityError, ConfigError, NeedsPrefix
+from searchkit.errors import CapabilityError, ConfigError, NeedsPrefix, SearchWarning
 from searchkit.generators import Capabilities, OpenAI, Price
 from searchkit.generators.openai.errors import retry_after
 from searchkit.generators.openai.transport import Direct, Official, make
@@ -151,12 +151,13 @@ def test_completions_route() -> None:
 
 
 def test_hosted_api_gets_documented_fields_only() -> None:
-    """extras=False sends nothing that the hosted API refuses; top_k cannot be asked for; a refusal names the switch."""
+    """extras=False sends nothing that the hosted API refuses; top_k cannot be asked for; else it is found out."""
     with Server("openai") as server:
-        assert "pass extras=False" in str(error(OpenAI(server.url, "test-model")))
+        with pytest.warns(SearchWarning, match="min_p, top_k"):
+            assert one(OpenAI(server.url, "test-model")).left_out == ("min_p", "top_k")
         hosted = OpenAI(server.url, "test-model", extras=False)
-        one(hosted, params=Params(max_tokens=5, stop=("x",), logprobs=1))
-        assert server.requests[-1].body["max_completion_tokens"] == 5
+        assert one(hosted, params=Params(max_tokens=5, stop=("x",), logprobs=1)).left_out == ()
+        assert server.requests[-1].body["max_tokens"] == 5
         assert isinstance(error(hosted, params=Params(top_k=5)), CapabilityError)
         assert isinstance(error(hosted, PROMPT.continued("So")), NeedsPrefix)
         assert asyncio.run(hosted.probe()) == Capabilities(n=True, seed=True, logprobs=True, cached_tokens=True)
