@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, ConfigError, SearchWarning
 from searchkit.generators.in_order import each
-from searchkit.generators.openai import bodies, errors, fitting, refused, stream
+from searchkit.generators.openai import bodies, continuing, errors, fitting, refused, stream
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.answer import Answer
 from searchkit.generators.openai.bodies import Route
@@ -33,6 +33,7 @@ from searchkit.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.redact import redact
 from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Usage
 from searchkit.wire import choices, estimates
+from searchkit.wire.chat.requests import beyond
 from searchkit.wire.usage import Price
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
@@ -46,7 +47,7 @@ class _State(PerLoop):
     def __init__(self) -> None:
         super().__init__()
         self.capabilities: Capabilities | None = None
-        self.prefix: bool | None = None
+        self.continuing: continuing.Found | None = None
         self.failed: tuple[float, CallError] | None = None  # when the last probe failed, on the monotonic clock
         self.refused: frozenset[str] = frozenset()  # fields of ours that the server refuses
 
@@ -173,7 +174,7 @@ class OpenAI:
         return entries
 
     async def probe(self) -> Capabilities:
-        """Ask the server what it honours: 9 short calls (6 on the completions route), once. Raises `CallError`.
+        """Ask the server what it honours: up to 10 short calls (6 on the completions route), once. Raises `CallError`.
 
         Its cost is in `Capabilities.usage` and in no budget.
         """
@@ -184,7 +185,8 @@ class OpenAI:
                 ask = probes.Asker(self.base_url, self._asked)
                 seen = await probes.sampling(ask)
                 seen["logprobs"] = await probes.logprobs(ask, chat=self.route == "chat")
-                seen["prefix"] = self.route == "completions" or await self._prefix(ask)
+                way = "bare" if self.route == "completions" else (await self._continuing(ask)).way
+                seen |= {"prefix": way is not None, "prefix_flag": way == "prefix"}
                 self._state.capabilities = Capabilities(**seen, usage=ask.usage)
         return self._state.capabilities
 
@@ -200,9 +202,12 @@ class OpenAI:
 
     async def _draw(self, request: Request, n: int | None = None) -> list[Sample[str]] | CallError:
         try:
-            if request.prompt.prefix and self.route == "chat" and (missing := await self._lacks_prefix(request)):
-                return missing
             body = self._body(request.prompt, request.params, request.seed)
+            if request.prompt.prefix and self.route == "chat":
+                way = await self._way(request)
+                if isinstance(way, CallError):
+                    return way
+                body = continuing.asked(body, way)
             events = self._events(request, n)
         except CapabilityError as error:
             return errors.Dropped(str(error), kind="bad_request", request=request, usage=Usage())
@@ -247,7 +252,7 @@ class OpenAI:
     def _body(self, prompt: Prompt, params: Params, seed: int) -> dict[str, Any]:
         body = bodies.body(self.model, self.route, prompt, params, seed, self.render)
         if self._sends_extras():
-            return body | bodies.extras(self.route, prompt, params)
+            return body | beyond(params)
         if params.top_k or params.min_p:
             raise CapabilityError(f"{self.base_url} takes no top_k and min_p: leave them at 0, or pass extras=True")
         return body
@@ -325,30 +330,35 @@ class OpenAI:
 
     # ---------------------------------------------------------------- capabilities
 
-    async def _lacks_prefix(self, request: Request) -> CallError | None:
-        """Why the server cannot continue an assistant turn; None if it can. Asks it once, whoever else is waiting."""
-        honoured = self.capabilities.prefix if self.capabilities is not None else self._state.prefix
-        if honoured is None:
+    async def _way(self, request: Request) -> continuing.Way | CallError:
+        """How the server continues an assistant turn, or why it cannot. Asks it once, whoever else is waiting."""
+        found, given = self._state.continuing, self.capabilities
+        if given is not None and given.prefix:
+            return "prefix" if given.prefix_flag else "flags" if self._sends_extras() else "bare"
+        if given is not None or self._hosted():
+            found = continuing.Found(None)
+        if found is None:
             began = time.monotonic()
             async with (await self._here()).lock:
                 if self._state.failed is not None and self._state.failed[0] >= began:
                     return errors.about(self._state.failed[1], request, Usage())  # do not wait for it again, one by one
                 try:
-                    honoured = await self._prefix(probes.Asker(self.base_url, self._asked))
+                    found = await self._continuing(probes.Asker(self.base_url, self._asked))
                 except CallError as error:
                     self._state.failed = time.monotonic(), error
                     return errors.about(error, request, error.usage)
-        message = (
-            f"the server at {self.base_url} does not continue an assistant turn on the chat route: "
-            'use route="completions" with render=, or a server that does (vLLM, SGLang, llama.cpp)'
-        )
-        return None if honoured else errors.PrefixDropped(message, kind="bad_request", request=request, usage=Usage())
+        if found.way is not None:
+            return found.way
+        message = f"the server at {self.base_url} does not continue an assistant turn on the chat route{found.sentence}"
+        return errors.PrefixDropped(message, kind="bad_request", request=request, usage=Usage())
 
-    async def _prefix(self, ask: probes.Asker) -> bool:
+    async def _continuing(self, ask: probes.Asker) -> continuing.Found:
         """What the probe found; call it under the lock."""
-        if self._state.prefix is None:
-            self._state.prefix = self._sends_extras() and await probes.prefix(ask)
-        return self._state.prefix
+        if self._state.continuing is None:
+            hosted = self._hosted()
+            found = continuing.Found(None) if hosted else await continuing.find(ask, extras=self._sends_extras())
+            self._state.continuing = found
+        return self._state.continuing
 
     async def _asked(self, request: Request, fields: Mapping[str, Any]) -> Answer | CallError:
         body = self._body(request.prompt, request.params, request.seed)

@@ -16,7 +16,6 @@ from searchkit.wire.choices import fired, samples, text_of
 from searchkit.wire.usage import cached_tokens
 
 QUESTION = "Write ten random digits between 0 and 9, separated by spaces."
-PREFIX = "Yes"  # one token in practically every vocabulary
 _STOPS = ["a", "e", "o", " "]  # hardly a text goes without; four is the most that the OpenAI API takes
 
 
@@ -28,6 +27,7 @@ class Capabilities:
     - seed: equal seeds give equal texts and others do not.
     - logprobs: log-probabilities of the sampled tokens come with the answer.
     - prefix: an assistant turn is continued.
+    - prefix_flag: if it has "prefix": true in it (DeepSeek, Mistral).
     - stop_kept: the stop text stays in the answer if asked for.
     - stop_named: it says which stop string fired.
     - cached_tokens: prefix-cache hits are reported.
@@ -38,6 +38,7 @@ class Capabilities:
     seed: bool = False
     logprobs: bool = False
     prefix: bool = False
+    prefix_flag: bool = False
     stop_kept: bool = False
     stop_named: bool = False
     cached_tokens: bool = False
@@ -52,11 +53,18 @@ class Asker:
 
     async def __call__(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
         """The server's JSON; None if it refuses these fields. Raises `CallError` for any other failure."""
+        found = await self.answer(fields)
+        return None if isinstance(found, CallError) else found
+
+    async def answer(self, fields: Mapping[str, Any]) -> dict[str, Any] | CallError:
+        """The same, but the error if it refuses these fields."""
         found = await self._call(Request(Prompt.of(QUESTION), Params(max_tokens=16), 1), fields)
         if isinstance(found, CallError):
             if fields and found.kind == "bad_request" and not isinstance(found, Missing):
-                return None
+                return found
             raise found
+        if found.body.strip() == b"{}":  # what `transformers serve` answers to a turn that is to be continued
+            return CallError("it answered nothing", kind="bad_request")
         try:
             drawn = samples(found.body, Params(max_tokens=16), None)
             self.usage = sum((s.usage for s in drawn), self.usage + found.refused)
@@ -89,30 +97,5 @@ async def logprobs(ask: Asker, *, chat: bool) -> bool:
     return bool(answer and answer["choices"][0].get("logprobs"))
 
 
-async def prefix(ask: Asker) -> bool:
-    """Whether an assistant turn is continued: three calls of one token.
-
-    Told from the prompt's token counts. Closing the turn and opening a new one costs the tokens of the template between
-    them, so a continued turn is shorter with the flags than without; where the flags change nothing (llama.cpp always
-    continues) it is longer than no assistant turn at all by just the prefix. A server that repeats the prefix is not
-    usable either.
-    """
-    user = {"role": "user", "content": "Is water wet? Say yes or no, then explain."}
-    open_turn = [user, {"role": "assistant", "content": PREFIX}]
-    flags = {"continue_final_message": True, "add_generation_prompt": False}
-    turns: list[Mapping[str, Any]] = [{"messages": [user]}, {"messages": open_turn, **flags}, {"messages": open_turn}]
-    without, flagged, closed = await each(ask, [{"max_tokens": 1, **turn} for turn in turns])
-    counts = [_prompt_tokens(answer) for answer in (without, flagged, closed)]
-    if flagged is None or counts[0] is None or counts[1] is None or _texts(flagged)[0].startswith(PREFIX):
-        return False
-    if closed is None:
-        return True  # refused without the flags, taken with them: they are read
-    return (counts[2] is not None and counts[1] < counts[2]) or counts[1] - counts[0] <= 1
-
-
 def _texts(answer: Mapping[str, Any] | None) -> list[str]:
     return [text_of(choice) for choice in answer["choices"]] if answer else []
-
-
-def _prompt_tokens(answer: Mapping[str, Any] | None) -> int | None:
-    return (answer.get("usage") or {}).get("prompt_tokens") if answer else None

@@ -251,10 +251,11 @@ def test_probe(profile: str) -> None:
 
         found = asyncio.run(main())
         assert found == [TABLE[profile]] * 3
-        assert found[0].usage.model_calls == len(server.requests) == 9
+        calls = 9 if TABLE[profile].prefix else 10  # a turn that is not continued is asked for in one more way
+        assert found[0].usage.model_calls == len(server.requests) == calls
         assert found[0].usage.generated_tokens == server.generated_tokens
         assert asyncio.run(backend.probe()) == TABLE[profile]  # another loop, the same answer
-        assert len(server.requests) == 9
+        assert len(server.requests) == calls
 
 
 @pytest.mark.parametrize("profile", TABLE)
@@ -269,7 +270,7 @@ def test_prefix(profile: str, transport: str) -> None:
             assert len(server.requests) == 3 + 8  # one probe of three calls for all of them
         else:
             assert all(isinstance(e, NeedsPrefix) and isinstance(e, CallError) for e in entries)
-            assert len(server.requests) == 3
+            assert len(server.requests) == 4
         one(backend)
         known = OpenAI(server.url, "test-model", capabilities=Capabilities(prefix=True))
         before = len(server.requests)
