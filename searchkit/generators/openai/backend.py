@@ -23,7 +23,7 @@ from searchkit.errors import CapabilityError, ConfigError, SearchWarning
 from searchkit.generators.in_order import each
 from searchkit.generators.openai import bodies, continuing, errors, fitting, refused, stream
 from searchkit.generators.openai import probe as probes
-from searchkit.generators.openai.answer import Answer
+from searchkit.generators.openai.answer import Answer, cut_prompt, ended_at, unnamed_stop
 from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.fitting import Fit
 from searchkit.generators.openai.presets import PRESETS, Preset
@@ -50,6 +50,7 @@ class _State(PerLoop):
         self.continuing: continuing.Found | None = None
         self.failed: tuple[float, CallError] | None = None  # when the last probe failed, on the monotonic clock
         self.refused: frozenset[str] = frozenset()  # fields of ours that the server refuses
+        self.warned: set[str] = set()  # what was said of it already
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,15 @@ class OpenAI:
             answer.request = request
             return answer
         drawn = self._read(answer.body, request, events)
-        return drawn if isinstance(drawn, CallError) else answer.recorded(drawn)
+        if isinstance(drawn, CallError):
+            return drawn
+        if "stop" in self._fit.leave_out:
+            drawn = [ended_at(sample, request.params.stop) for sample in drawn]
+        if self.render is None:
+            self._warn("cut", cut_prompt(request, drawn))
+        if events is None:
+            self._warn("stop", unnamed_stop(request, answer.body, drawn))
+        return answer.recorded(drawn)
 
     def _read(self, raw: bytes, request: Request, events: stream.Events | None) -> list[Sample[str]] | CallError:
         """The samples of an answer, or why it is none that was asked for."""
@@ -294,12 +303,17 @@ class OpenAI:
         if new := sorted(set(follows) - self._state.refused):
             self._state.refused |= set(new)
             said = "; ".join(f"without {name}, {follows[name]}" for name in new)
-            warnings.warn(
-                f"the server at {self.base_url} refuses {', '.join(new)}, left out from now on: {said}. It is noted in "
-                f"Result.left_out and Sample.left_out; leave_out={tuple(new)!r} says it beforehand",
-                SearchWarning,
-                stacklevel=2,
+            self._warn(
+                ", ".join(new),
+                f"refuses {', '.join(new)}, left out from now on: {said}. It is noted in Result.left_out and "
+                f"Sample.left_out; leave_out={tuple(new)!r} says it beforehand",
             )
+
+    def _warn(self, what: str, said: str) -> None:
+        """Say of the server what was not said yet."""
+        if said and what not in self._state.warned:
+            self._state.warned.add(what)
+            warnings.warn(f"the server at {self.base_url} {said}", SearchWarning, stacklevel=2)
 
     async def _exchange(
         self, path: str, body: dict[str, Any] | None, lost: Usage, enough: Enough | None = None
