@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from searchkit.generators.openai.fitting import Fit
+from searchkit.generators.openai.fitting import SENT, Fit
 from searchkit.http import HTTPReply
 from searchkit.wire.fields import read_answer
 
@@ -18,11 +18,12 @@ READ = 2**16  # characters of an error, and at most as many of its values
 _REFUSALS = (400, 422)
 _ECHOES = {"input", "request", "body", "ctx", "url", "received"}  # what was sent, which names every field
 _NAMES = {"param", "params", "loc", "field", "parameter", "property", "argument", "fieldpath"}
-_OTHER_NAMES = {
-    "topP": "top_p", "topK": "top_k", "minP": "min_p", "maxOutputTokens": "max_tokens", "max_new_tokens": "max_tokens",
-    "stopSequences": "stop", "stop_sequences": "stop", "topLogprobs": "top_logprobs", "responseLogprobs": "logprobs",
+_BY_NAME = {"errors", "detail", "details", "field_errors", "fielderrors"}  # tables of complaints by field
+_FIELDS = {name.replace("_", ""): name for name in (*SENT, "max_completion_tokens", "messages", "model", "prompt")} | {
+    "maxoutputtokens": "max_tokens", "maxnewtokens": "max_tokens", "stopsequences": "stop", "stopstrings": "stop",
+    "responselogprobs": "logprobs", "randomseed": "seed",
 }  # fmt: skip
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[A-Za-z0-9_]+(?:-[a-z]+)*")  # not \w: Chinese is written without blanks
 _OF_A_FIELD = re.compile(
     r"un(?:supported|recogni[sz]ed|known|expected|permitted)|not (?:supported|permitted|allowed|accepted)|extra inputs"
     r"|extra_forbidden|does ?n.t support|does not support|no such (?:field|parameter)|cannot find field",
@@ -53,9 +54,9 @@ def spared(reply: HTTPReply, body: Mapping[str, Any]) -> dict[str, str]:
         return {}
     named, said = _read(reply.body)
     ours = off(body)
-    others = {_OTHER_NAMES.get(name, name) for name in named}
+    others = {_field(name) for name in named}
     if not others & ours and not others & set(body):  # no field of the request is named apart from the sentence
-        others = {_OTHER_NAMES.get(name, name) for name in said}
+        others = {_field(name) for name in said}
     return {name: _SPARED[name][1] for name in sorted(ours & others)}
 
 
@@ -67,7 +68,9 @@ def advice(reply: HTTPReply, body: Mapping[str, Any], fit: Fit) -> str:
     if (told := named & set(fit.add)) or (told := said & set(fit.add)):
         return f" (take {', '.join(sorted(told))} out of extra_body=)"
     sent = {fit.rename.get(name, name): name for name in body}
-    fields = {sent.get(name, _OTHER_NAMES.get(name, name)) for name in (named & set(sent)) or said}
+    fields = {sent.get(name, _field(name)) for name in named}
+    if not fields & set(body):
+        fields = {sent.get(name, _field(name)) for name in said}
     fields &= set(body) - {"model", "messages", "prompt", "stream"}  # words of any sentence, and not to be left out
     if "max_tokens" in fields and "max_completion_tokens" in said and "max_tokens" not in fit.rename:
         return ' (pass rename={"max_tokens": "max_completion_tokens"})'
@@ -79,6 +82,11 @@ def advice(reply: HTTPReply, body: Mapping[str, Any], fit: Fit) -> str:
     if _OF_A_FIELD.search(" ".join(said)) or _OF_A_FIELD.search(_text(reply.body)):
         return " (leave_out=, rename= and extra_body= change what is sent; preset= does for known servers)"
     return ""
+
+
+def _field(word: str) -> str:
+    """Our name of a field that somebody else may write as topK or top-k; the word itself if it is none."""
+    return _FIELDS.get(word.replace("_", "").replace("-", "").lower(), word)
 
 
 def _sent(body: Mapping[str, Any], name: str) -> Any:
@@ -108,6 +116,8 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
         place, value = left.pop()
         if isinstance(value, Mapping):
             left += [(key.lower(), entry) for key, entry in value.items() if key.lower() not in _ECHOES]
+            if place in _BY_NAME:
+                left += [("field", key) for key in value]
         elif isinstance(value, list):
             left += [(place, entry) for entry in value]
         elif isinstance(value, str):

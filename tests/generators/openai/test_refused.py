@@ -63,6 +63,16 @@ NAMED = [
     case("param-against-a-long-list", {"error": {"message": "Unsupported parameter: 'min_p'. Supported are temperature, top_p, top_k.", "param": "min_p"}}, {"min_p"}),
     case("bytes-that-are-no-utf-8", b"unknown \xff field top_k", {"top_k"}),
     case("bedrock", {"message": "Malformed input request: #: extraneous key [top_k] is not permitted, please reformat your input and try again."}, {"top_k"}),
+    case("openrouter", {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps({"error": {"message": "Unsupported parameter: 'top_k'", "param": "top_k"}}), "provider_name": "OpenAI"}}}, {"top_k"}),
+    case("a-proxy-around-json", {"error": {"message": 'litellm.BadRequestError: XaiException - {"code":"Client specified an invalid argument","error":"Argument not supported on this model: topK"}. Received Model Group=x\nAvailable Model Group Fallbacks=None', "param": None}}, {"top_k"}),
+    case("chinese", {"error": {"message": "模型不支持参数top_k,请移除min_p后重试"}}, {"top_k", "min_p"}),
+    case("hyphens", {"error": "invalid option: top-k"}, {"top_k"}),
+    case("capitals", {"Message": "TopK and Min_P are not supported"}, {"top_k", "min_p"}),
+    case("xai", {"code": "Client specified an invalid argument", "error": "Model grok does not support parameter minP."}, {"min_p"}),
+    case("assigned", {"message": "bad value: top_k=-1"}, {"top_k"}),
+    case("grpc", {"error": {"details": [{"fieldViolations": [{"field": "generation_config.top_k", "description": "must be positive"}]}]}}, {"top_k"}),
+    case("problem-json", {"title": "Bad Request", "status": 400, "errors": {"no_stop_trim": ["unknown field"]}}, {"no_stop_trim"}),
+    case("problem-json-of-two", {"errors": {"body.top_k": ["unknown"], "body.min_p": ["unknown"]}}, {"top_k", "min_p"}),
     case("vertex", {"error": {"message": "Unable to submit request because it has a topK value of -1 but the supported range is from 1 (inclusive) to 41 (exclusive)."}}, {"top_k"}),
 ]  # fmt: skip
 # Refusals in which none of our fields is what is wrong.
