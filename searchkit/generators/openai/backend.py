@@ -31,7 +31,7 @@ from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
 from searchkit.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.redact import redact
-from searchkit.types import ConfidenceFloor, Params, Prompt, Sample, Usage
+from searchkit.types import NO_USAGE, ConfidenceFloor, Params, Prompt, Sample, Usage
 from searchkit.wire import choices, estimates
 from searchkit.wire.chat.requests import beyond
 from searchkit.wire.usage import Price
@@ -106,6 +106,8 @@ class OpenAI:
     _fit: Fit = field(init=False, repr=False, compare=False)
     _shape: str = field(init=False, repr=False, compare=False)
     _query: str = field(init=False, repr=False, compare=False)
+    _extras: bool = field(init=False, repr=False, compare=False)
+    _keyed: bool = field(init=False, repr=False, compare=False)
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -139,8 +141,11 @@ class OpenAI:
             raise ConfigError(f'rename maps names to names, such as {{"seed": "random_seed"}}, got {self.rename!r:.80}')
         fit = Fit((*known.leave_out, *left), {**known.rename, **self.rename}, self.extra_body)
         newer = {"max_tokens": "max_completion_tokens"} if self._hosted() and self.route == "chat" else {}
-        own = {"leave_out": left, "rename": dict(self.rename), "extra_body": fit.add, "_shape": fit.digest}
-        for name, value in {**own, "_fit": replace(fit, rename={**newer, **fit.rename})}.items():
+        own: dict[str, Any] = {"leave_out": left, "rename": dict(self.rename), "extra_body": fit.add}
+        own["_shape"] = fit.digest
+        own |= {"_fit": replace(fit, rename={**newer, **fit.rename}), "_keyed": fitting.has_key(self.extra_headers)}
+        own["_extras"] = self.extras if self.extras is not None else known.extras and not self._hosted()
+        for name, value in own.items():
             object.__setattr__(self, name, value)
 
     def _preset(self) -> Preset:
@@ -273,23 +278,25 @@ class OpenAI:
 
         asked: those that it is about, and goes with.
         """
-        gone, spent = (refused.off(body) & self._state.refused) - set(asked), Usage()
-        whose = {*asked, *self._fit.leave_out, *self._fit.add}
-        follows: dict[str, str] = {}
+        gone, spent, follows = frozenset[str](), NO_USAGE, dict[str, str]()
+        if self._state.refused:
+            gone = (refused.off(body) & self._state.refused) - set(asked)
         while True:
             sent = self._fit(body, gone)
             reply = await self._exchange(bodies.PATHS[self.route], sent, errors.worst(request), enough)
             if isinstance(reply, CallError):
                 return errors.with_cost(reply, spent)
             if 200 <= reply.status < 300:
-                self._remember(follows)
+                if follows:
+                    self._remember(follows)
                 return Answer(reply.body, spent, tuple(sorted(gone)))
-            kept = {name: value for name, value in body.items() if name not in whose | gone}
+            whose = {*asked, *self._fit.leave_out, *self._fit.add, *gone}
+            kept = {name: value for name, value in body.items() if name not in whose}
             error, more = await self._failed(reply, kept), refused.spared(reply, kept)
             if not more or not request.retry(error):
                 return errors.with_cost(error, spent)
             gone, follows = gone | set(more), follows | more
-            spent += error.usage if request.unmetered and error.usage else Usage()
+            spent += error.usage if request.unmetered and error.usage else NO_USAGE
 
     async def _failed(self, reply: HTTPReply, body: Mapping[str, Any]) -> CallError:
         """The error for an answer to `body` that is no success."""
@@ -379,7 +386,7 @@ class OpenAI:
         return await self._call({**body, **fields}, request, asked=fields)
 
     def _sends_extras(self) -> bool:
-        return self.extras if self.extras is not None else self._preset().extras and not self._hosted()
+        return self._extras
 
     def _hosted(self) -> bool:
         """OpenAI's own API, which refuses fields that it does not know and calls one of them by a newer name."""
@@ -395,7 +402,7 @@ class OpenAI:
 
     def _headers(self) -> dict[str, str]:
         """What is sent with every request."""
-        key = "" if fitting.has_key(self.extra_headers) else self._key()
+        key = "" if self._keyed else self._key()
         return {**self.extra_headers, **({"Authorization": f"Bearer {key}"} if key else {})}
 
     def _redact(self, text: str) -> str:

@@ -30,7 +30,8 @@ _ELSEWHERE = {
 _NEWER = {"max_completion_tokens": "max_tokens"}  # a field's newer name: the older one, by which it is known here
 _OURS = {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept", "accept-encoding"}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_SECRET = re.compile(r"key|token|secret|auth|password|cookie|sig|credential", re.IGNORECASE)
+SHORTEST = 6  # characters of a secret: less would be found in any text
+_SECRET = re.compile(r"key|token|secret|auth|password|cookie|sig|credential|^code$", re.IGNORECASE)
 _KEYS = {"authorization", "api-key", "x-api-key", "x-goog-api-key", "proxy-authorization"}
 
 
@@ -65,6 +66,8 @@ class Fit:
 
     def __call__(self, body: Mapping[str, Any], refused: Collection[str] = ()) -> dict[str, Any]:
         """The body as it is sent; `refused` are fields that this server was seen to refuse."""
+        if not (refused or self.leave_out or self.rename or self.add):
+            return dict(body)
         gone = {*self.leave_out, *refused}
         fitted = {self.rename.get(name, name): value for name, value in body.items() if name not in gone}
         if "continuous_usage_stats" in gone and "stream_options" in fitted:
@@ -139,6 +142,7 @@ def has_key(given: Mapping[str, str]) -> bool:
 
 
 def secrets(*given: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of headers or query parameters that are secrets by their names, schemes (Bearer) cut off."""
+    """The values of headers or query parameters that are secrets by their names, and what follows a scheme (Bearer)."""
     found = [value for one in given for name, value in one.items() if _SECRET.search(name)]
-    return tuple({part for value in found for part in (value, value.partition(" ")[2].strip()) if part})
+    parts = {part for value in found for part in (value, value.partition(" ")[2].strip())}
+    return tuple(part for part in parts if len(part) >= SHORTEST)

@@ -29,6 +29,11 @@ _OF_A_FIELD = re.compile(
     r"|extra_forbidden|does ?n.t support|does not support|no such (?:field|parameter)|cannot find field",
     re.IGNORECASE,
 )
+_NEEDED = {"missing", "required", "Missing", "Required", "require", "requires", "mandatory"}
+_LACKING = {
+    frozenset({"query", "Query", "api-version", "querystring"}): "extra_query= adds parameters to every URL",
+    frozenset({"header", "headers", "Header", "Headers"}): "extra_headers= adds headers to every request",
+}
 # Fields of ours that say "off", or that ask for a comfort: what follows if the server never sees them.
 _SPARED: Mapping[str, tuple[Any, str]] = {
     "top_k": (-1, "its own top_k applies, and some servers draw from the 40 or 50 likeliest tokens only"),
@@ -62,7 +67,8 @@ def spared(reply: HTTPReply, body: Mapping[str, Any]) -> dict[str, str]:
 
 def advice(reply: HTTPReply, body: Mapping[str, Any], fit: Fit) -> str:
     """The end of an error's sentence: what to pass so that the server takes the request; "" where none is known."""
-    if reply.status not in _REFUSALS:
+    of_a_field = _OF_A_FIELD.search(_text(reply.body)) is not None
+    if reply.status not in _REFUSALS and not (reply.status >= 500 and of_a_field):  # some gateways say it with a 501
         return ""
     named, said = _read(reply.body)
     if (told := named & set(fit.add)) or (told := said & set(fit.add)):
@@ -76,10 +82,15 @@ def advice(reply: HTTPReply, body: Mapping[str, Any], fit: Fit) -> str:
         return ' (pass rename={"max_tokens": "max_completion_tokens"})'
     if len(fields) > 1:  # of fields that exclude one another, the one that says nothing
         fields = {name for name in fields if (name, body[name]) in (("top_p", 1.0), ("top_k", -1), ("min_p", 0.0))}
+    if not of_a_field:
+        fields -= {"max_tokens"}  # refused for its value, which is to be another
     if listed := sorted(fields):
         other = ', or rename={"seed": "random_seed"} for Mistral' if listed == ["seed"] else ""
         return f" (to send it no more, pass leave_out={tuple(listed)!r}{other})"
-    if _OF_A_FIELD.search(" ".join(said)) or _OF_A_FIELD.search(_text(reply.body)):
+    for words, option in _LACKING.items():
+        if said & words and said & _NEEDED:
+            return f" ({option})"
+    if of_a_field or said & _NEEDED:
         return " (leave_out=, rename= and extra_body= change what is sent; preset= does for known servers)"
     return ""
 

@@ -146,15 +146,30 @@ ADVICE = [
     case("renamed", "property 'random_seed' is unsupported", {"rename": {"seed": "random_seed"}}, "leave_out=('seed',)"),
     case("added", "Unrecognized request argument supplied: reasoning_effort", {"add": {"reasoning_effort": "low"}}, "out of extra_body="),
     case("unknown", "Unrecognized request argument supplied: something", {}, "extra_body="),
-    case("missing-header", "Unsupported Content", {}, "leave_out="),
+    case("content", "Unsupported Content", {}, "leave_out="),
+    case("missing-query", "Missing required query parameter: api-version", {}, "extra_query="),
+    case("missing-header", "Either x-portkey-config or x-portkey-provider header is required", {}, "extra_headers="),
+    case("missing-field", "Missing required parameter: 'reasoning_effort'.", {}, "extra_body="),
+    case("pydantic-missing", "Field required", {}, "extra_body="),
+    case("gpt-5-stop", "Unsupported parameter: 'stop' is not supported with this model.", {}, "leave_out=('stop',)"),
+    case("groq-n", "'n' : number must be at most 1", {}, ""),
+    case("mistral-greedy", "top_p must be 1 when using greedy sampling.", {}, "leave_out=('top_p',)"),
+    case("tgi-temperature", "Input validation error: `temperature` must be strictly positive", {}, "leave_out=('temperature',)"),
+    case("cohere", "invalid request: p must be at most 0.99", {}, ""),
+    case("bedrock", "The model returned the following errors: `temperature` and `top_p` cannot both be specified", {}, "leave_out=('top_p',)"),
+    case("vertex-seed", "Unable to submit request because seed must be less than 2147483648", {}, "leave_out=('seed',)"),
+    case("camel-case", "Model x does not support parameter topP.", {}, "leave_out=('top_p',)"),
+    case("max-new-tokens", "max_new_tokens must be <= 4096", {}, ""),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "options", "said"), ADVICE)
 def test_sentences_name_the_option(words: str, options: dict[str, Any], said: str) -> None:
-    """What to pass, for what the server refuses."""
+    """What to pass, for what the server refuses; nothing, where another value of `Params` is what helps."""
     fit = Fit(**options)
-    assert said in refused.advice(reply({"error": {"message": words}}), BODY, fit)
+    found = refused.advice(reply({"error": {"message": words}}), BODY, fit)
+    assert said in found
+    assert bool(said) is bool(found)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +184,14 @@ def test_sentences_name_the_option(words: str, options: dict[str, Any], said: st
 def test_no_option_is_named_where_none_helps(words: str) -> None:
     """A prompt that is too long, or not wanted, is no matter of fields."""
     assert refused.advice(reply({"error": {"message": words}}), BODY, Fit()) == ""
+
+
+def test_a_gateway_that_says_it_with_another_status() -> None:
+    """501, say; a server that failed is not advised."""
+    words = {"error": {"message": "parameter 'seed' is not supported"}}
+    assert "leave_out=('seed',)" in refused.advice(reply(words, 501), BODY, Fit())
+    for failed in (reply({"error": "internal error, seed 7"}, 500), reply(words, 429), reply(words, 401)):
+        assert refused.advice(failed, BODY, Fit()) == ""
 
 
 # ---------------------------------------------------------------- what becomes of it
