@@ -23,11 +23,12 @@ from searchkit.errors import CapabilityError, ConfigError, SearchWarning
 from searchkit.generators.in_order import each
 from searchkit.generators.openai import bodies, continuing, errors, fitting, refused, stream
 from searchkit.generators.openai import probe as probes
-from searchkit.generators.openai.answer import Answer, cut_prompt, ended_at, unnamed_stop
 from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.fitting import Fit
+from searchkit.generators.openai.noticed import cut_prompt, ended_at, unnamed_stop
 from searchkit.generators.openai.presets import PRESETS, Preset
 from searchkit.generators.openai.probe import Capabilities
+from searchkit.generators.openai.refused import Answer
 from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
 from searchkit.http import Broken, Enough, HTTPReply, Unreachable
 from searchkit.redact import redact

@@ -9,8 +9,8 @@ from typing import Any
 
 from searchkit.calls import CallError, Request
 from searchkit.generators.in_order import each
-from searchkit.generators.openai.answer import Answer
 from searchkit.generators.openai.errors import Missing
+from searchkit.generators.openai.refused import Answer
 from searchkit.types import Params, Prompt, Usage
 from searchkit.wire.choices import fired, samples, text_of
 from searchkit.wire.usage import cached_tokens

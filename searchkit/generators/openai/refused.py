@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit.generators.openai.fitting import SENT, Fit
 from searchkit.http import HTTPReply
+from searchkit.types import Sample, Usage
 from searchkit.wire.fields import read_answer
 
 READ = 2**16  # characters of an error, and at most as many of its values
@@ -42,6 +44,26 @@ _SPARED: Mapping[str, tuple[Any, str]] = {
     "no_stop_trim": (True, "which stop string ended a text is known only if the server names it"),
     "continuous_usage_stats": (True, "the prompt of a text that falls below its floor is charged by an estimate"),
 }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The body of a successful answer.
+
+    refused: what attempts before it cost, and nobody was told yet (`Request.unmetered`). left_out: fields that the
+    server was seen to refuse, and that were not sent.
+    """
+
+    body: bytes
+    refused: Usage = Usage()
+    left_out: tuple[str, ...] = ()
+
+    def recorded(self, drawn: list[Sample[str]]) -> list[Sample[str]]:
+        """The samples of this answer, saying so; the first carries the cost."""
+        if not self.left_out:
+            return drawn
+        first, *rest = (replace(sample, left_out=self.left_out) for sample in drawn)
+        return [replace(first, usage=first.usage + self.refused), *rest]
 
 
 def off(body: Mapping[str, Any]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from searchkit import Model, Params, Prompt, Sample, SearchWarning, solve_sync
 from searchkit.calls import Request
 from searchkit.environments import TextSteps
 from searchkit.generators import OpenAI
-from searchkit.generators.openai.answer import ended_at
+from searchkit.generators.openai.noticed import ended_at
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import Server
 from searchkit.types import ConfidenceFloor, Message, Text, Token

@@ -1,38 +1,18 @@
-"""An answer of a server: what it cost to get it, what it was given without, and what shows in it that was not asked."""
+"""What an answer shows that nobody asked for: a prompt that was cut, a stop string that was not named, or not sent."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 
 from searchkit.calls import Request
-from searchkit.types import Sample, Text, Usage
+from searchkit.types import Sample, Text
 
 CHARACTERS = 8  # a token: more than any text has that is not made of repetitions
 SHORTEST = 2000  # characters of a prompt that any server holds
 _RUN = re.compile(r"(.)\1+", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The body of a successful answer.
-
-    refused: what attempts before it cost, and nobody was told yet (`Request.unmetered`). left_out: fields that the
-    server was seen to refuse, and that were not sent.
-    """
-
-    body: bytes
-    refused: Usage = Usage()
-    left_out: tuple[str, ...] = ()
-
-    def recorded(self, drawn: list[Sample[str]]) -> list[Sample[str]]:
-        """The samples of this answer, saying so; the first carries the cost."""
-        if not self.left_out:
-            return drawn
-        first, *rest = (replace(sample, left_out=self.left_out) for sample in drawn)
-        return [replace(first, usage=first.usage + self.refused), *rest]
 
 
 def ended_at(sample: Sample[str], stops: Sequence[str]) -> Sample[str]:
