@@ -14,9 +14,10 @@ from searchkit.types import Params, Prompt, Usage
 class CallError(SearchkitError):
     """A request failed for good.
 
-    kind: "rate_limit", "server", "timeout", "connection", "malformed", "auth", "bad_request" or "failed" (a callable
-    raised). `transient` kinds are worth another attempt. `usage` is what the last attempt cost; `attempts` how many
-    were made; `retry_after` what the server asked for, in seconds.
+    kind: "rate_limit", "server", "timeout", "connection", "malformed", "auth", "quota" (what an account may spend is
+    spent), "bad_request" or "failed" (a callable raised). `transient` errors are worth another attempt: some kinds, but
+    not what is `lasting`, as a host that nobody knows. `usage` is what the last attempt cost; `attempts` how many were
+    made; `retry_after` what the server asked for, in seconds.
     """
 
     TRANSIENT: ClassVar[frozenset[str]] = frozenset({"rate_limit", "server", "timeout", "connection", "malformed"})
@@ -30,6 +31,7 @@ class CallError(SearchkitError):
         usage: Usage | None = None,
         attempts: int = 1,
         retry_after: float | None = None,
+        lasting: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind: str = kind
@@ -37,10 +39,11 @@ class CallError(SearchkitError):
         self.usage: Usage | None = usage
         self.attempts: int = attempts
         self.retry_after: float | None = retry_after
+        self.lasting: bool = lasting
 
     @property
     def transient(self) -> bool:
-        return self.kind in self.TRANSIENT
+        return self.kind in self.TRANSIENT and not self.lasting
 
 
 def _always(_: CallError) -> bool:

@@ -28,6 +28,8 @@ from searchkit.types import (
 )
 
 _USAGE = tuple(field.name for field in fields(Usage))
+# NaN is equal only to itself, the same object: so a sample with an unknown log-probability is equal to what is stored.
+_JSON = json.JSONDecoder(parse_constant={"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def dump_sample(sample: Sample[Any], codec: Codec | None = None) -> str:
 
 def load_sample(text: str, codec: Codec | None = None) -> Sample[Any]:
     """The sample that `dump_sample` stored."""
-    return _load_sample(json.loads(text), codec)
+    return _load_sample(_JSON.decode(text), codec)
 
 
 def dump_row(
@@ -95,7 +97,7 @@ def dump_row(
 
 def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage, Sequence[Mapping[str, Any]]]:
     """What `dump_row` stored."""
-    stored = json.loads(text)
+    stored = _JSON.decode(text)
     return _load_sample(stored, codec), _load_usage(stored.get("retried", {})), stored.get("inside", ())
 
 

@@ -2,35 +2,44 @@
 
 A token's confidence is the mean of -log p over its listed rivals, a group's the mean over neighbouring tokens
 (DeepConf, released code). The sums are those of the verifier `DeepConf`, in the same order: both agree to the last bit.
+A rival that was masked, or of which nothing is known, is left out: it says nothing of the model's doubt.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from searchkit.errors import CapabilityError
 from searchkit.types import ConfidenceFloor, Params, Token
 
-LEAST = -9999.0  # the least log-probability that is counted: what servers write for a token that cannot come
+MASKED = -1000.0
+"""What is no more than this is no model's opinion, but what servers write for a token that cannot come (-inf, -9999,
+the least number of some type): e^-1000 is no probability of any softmax."""
 
 
-def confidence(logs: Sequence[float]) -> float:
-    """The confidence of one token, >= 0 up to rounding, from its rivals' log-probabilities, of which there is one."""
-    return -math.fsum(max(log, LEAST) for log in logs) / len(logs)
+def known(logs: Iterable[float]) -> list[float]:
+    """The log-probabilities that say something: not masked, and numbers."""
+    return [log for log in logs if log > MASKED]
+
+
+def confidence(logs: Sequence[float]) -> float | None:
+    """The confidence of one token, >= 0 up to rounding, from its rivals' log-probabilities; None if none is known."""
+    said = known(logs)
+    return -math.fsum(said) / len(said) if said else None
 
 
 def least(tokens: Sequence[Token], window: int) -> float | None:
     """The confidence of the least sure group of `window` tokens, >= 0; all tokens are one group where they are fewer.
 
-    None if there are no tokens, or one has NaN as a log-probability.
+    Tokens of which nothing is known do not count. None if there is no other.
     """
-    watch = Watch(min(window, len(tokens)))
-    groups = [watch.add([log for _, log in token.top]) for token in tokens]
-    found = [group for group in groups if group is not None]
-    return None if not found or math.isnan(sum(found)) else min(found)
+    told = [logs for token in tokens if (logs := known(log for _, log in token.top))]
+    watch = Watch(min(window, len(told)))
+    groups = [watch.add(logs) for logs in told]
+    return min((group for group in groups if group is not None), default=None)
 
 
 class Watch:
@@ -41,15 +50,19 @@ class Watch:
         self._sums: deque[float] = deque([0.0], maxlen=window + 1)  # of all confidences so far
 
     def add(self, logs: Sequence[float]) -> float | None:
-        """The confidence of the window that ends with this token; None while it is not full."""
-        self._sums.append(self._sums[-1] + confidence(logs))
+        """The confidence of the window that ends with this token; None while it is not full, and for a token of which
+        nothing is known, which does not count."""
+        found = confidence(logs)
+        if found is None:
+            return None
+        self._sums.append(self._sums[-1] + found)
         if len(self._sums) <= self._window:
             return None
         return max((self._sums[-1] - self._sums[0]) / self._window, 0.0)
 
 
 class Fall(Watch):
-    """Whether a text is to end: a full window was below the floor. NaN is below any."""
+    """Whether a text is to end: a full window was below the floor."""
 
     def __init__(self, floor: ConfidenceFloor) -> None:
         super().__init__(floor.window)

@@ -332,7 +332,7 @@ class Sample(Generic[T_co]):
 
     - value: the text, or what the agent returned.
     - message: the assistant's turn as the server gave it, with tool calls and reasoning; None where there is none.
-    - finish: why it ended. "length" marks a truncated sample: it never votes.
+    - finish: why it ended. "length" and "content_filter" mark a truncated sample: it never votes.
     - stop_reason: the stop string that fired, None if the model ended by itself.
     - usage: what it cost.
     - token_ids: spell the text and that stop string (and the end token), so that they can be sent to continue it; None
@@ -366,7 +366,8 @@ class Sample(Generic[T_co]):
 
     @property
     def truncated(self) -> bool:
-        return self.finish == "length"
+        """Whether the text is not whole: it was cut, or a filter left something out."""
+        return self.finish in ("length", "content_filter")
 
 
 @quick

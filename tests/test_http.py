@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from searchkit import http
 from searchkit.calls import Request
 from searchkit.generators import OpenAI
-from searchkit.http import Broken, HTTPReply, Pool, Unreachable
+from searchkit.http import Broken, HTTPReply, Pool, Unreachable, Unreadable
+from searchkit.http.room import BODY_LIMIT
+from searchkit.http.values import ERROR_LIMIT
 from searchkit.testing.server import Server, words
 from searchkit.types import Params, Prompt, Sample
 
@@ -61,12 +62,14 @@ def serve(script: Script, client: Callable[[Pool], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def reply(answer: bytes, piece: int | None = None) -> HTTPReply:
+def reply(answer: bytes, piece: int | None = None, limit: int = BODY_LIMIT) -> HTTPReply:
     """The client's reading of `answer`."""
     found: list[HTTPReply] = []
 
     async def client(pool: Pool) -> None:
-        found.append(await pool.request("POST", "/", "", b"x"))
+        with pool.room.call(limit) as held:
+            found.append(await pool.request("POST", "/", "", b"x", held=held))
+        assert pool.room.held == 0
 
     serve(Script(answer, piece=piece), client)
     return found[0]
@@ -115,12 +118,15 @@ def test_what_is_not_http_is_an_error(answer: bytes) -> None:
         reply(answer)
 
 
-def test_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer longer than the limit is refused while it arrives."""
-    monkeypatch.setattr(http, "BODY_LIMIT", 1000)
-    assert len(reply(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000).body) == 1000
-    with pytest.raises(Broken, match="longer than 1000"):
-        reply(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000)
+def test_size_limit() -> None:
+    """An answer longer than the limit is refused while it arrives, or before; an error is cut and is still one."""
+    length = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    assert len(reply(length % 1000 + b"x" * 1000, limit=1000).body) == 1000
+    for answer in (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000, length % 1001, CHUNKED + b"7D1\r\n" + b"x" * 2001):
+        with pytest.raises(Unreadable, match="more than 1000"):
+            reply(answer, limit=1000)
+    found = reply(b"HTTP/1.1 429 Slow\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000, limit=1000)
+    assert (found.status, len(found.body)) == (429, ERROR_LIMIT)
 
 
 def test_headers() -> None:

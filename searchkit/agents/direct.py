@@ -6,16 +6,14 @@ httpx looks at every idle connection before each request (64 of them: 2 ms); see
 from __future__ import annotations
 
 import asyncio
-import zlib
 from urllib.parse import quote, urlsplit
 
 from searchkit.agents.exchange import Answer, Ask, again, host_of, redirected
 from searchkit.calls import CallError
-from searchkit.http import Broken, HTTPReply, Pool, Unreachable, proxied
+from searchkit.http import Broken, HTTPReply, Pool, Unreachable, Unreadable, proxied
 from searchkit.types import Usage
 from searchkit.wire.streams import ANSWER_LIMIT
 
-_GZIP = b"\x1f\x8b"
 _PATH = "/%:@!$&'()*+,;=~?"  # what stays as it is in a path and a query
 
 
@@ -38,29 +36,29 @@ class Direct:
     async def send(self, pool: Pool, ask: Ask) -> Answer:
         """Raises `CallError` where no whole answer came; `ask.timeout` is of the silence between two pieces of it."""
         parts, host, loop = urlsplit(ask.url), host_of(ask.url), asyncio.get_running_loop()
-        lines, read = _lines(ask), 0
+        lines = _lines(ask)
         path = quote(parts.path or "/", _PATH) + (f"?{quote(parts.query, _PATH)}" if parts.query else "")
         try:
             async with asyncio.timeout(ask.timeout) as silence:
 
                 def heard(data: bytes) -> bool:
-                    nonlocal read
-                    read += len(data)
                     if ask.timeout is not None:
                         silence.reschedule(loop.time() + ask.timeout)
-                    return read > ANSWER_LIMIT
+                    return False
 
-                reply = await pool.request(ask.method, path, lines, ask.body, heard)
+                with pool.room.call(ANSWER_LIMIT) as held:
+                    reply = await pool.request(ask.method, path, lines, ask.body, heard, held)
         except TimeoutError as error:
             raise CallError(f"{host} did not answer in {ask.timeout:g} s", kind="timeout") from error
         except Unreachable as error:
             message = f"nothing answers at {host}: {error}"
-            raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
+            raise CallError(
+                message, kind="connection", usage=Usage(), lasting=error.lasting
+            ) from error  # nothing was sent
+        except Unreadable as error:
+            raise CallError(f"an answer of {host} cannot be read: {error}", kind="malformed") from error
         except Broken as error:
             raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
-        if max(read, len(reply.body)) > ANSWER_LIMIT:
-            message = f"an answer of {host} has more than {ANSWER_LIMIT} bytes"
-            raise CallError(message, kind="malformed")
         return _read(ask.url, reply)
 
     async def close(self) -> None:
@@ -81,36 +79,4 @@ def _lines(ask: Ask) -> str:
 def _read(url: str, reply: HTTPReply) -> Answer:
     if (elsewhere := redirected(url, reply.status, reply.headers.get("location", ""))) is not None:
         raise elsewhere
-    body = reply.body
-    for coding in reversed(reply.headers.get("content-encoding", "").split(",")):
-        body = _unpacked(body, coding.strip().lower())
-    return Answer(reply.status, body, reply.headers.get("content-type", ""), again(reply.headers))
-
-
-def _unpacked(body: bytes, coding: str) -> bytes:
-    """What a server packed, though it was asked not to."""
-    if coding in ("", "identity") or not body:
-        return body
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        raise CallError(f"the server packed its answer as {coding!r:.40}, which nobody asked for", kind="malformed")
-    found, left = bytearray(), body
-    try:
-        while left:  # gzip may come in several members
-            unpacker = zlib.decompressobj(_window(coding, left))
-            found += unpacker.decompress(left, ANSWER_LIMIT + 1 - len(found))
-            if len(found) > ANSWER_LIMIT:
-                raise CallError(f"an answer has more than {ANSWER_LIMIT} bytes, unpacked", kind="malformed")
-            if not unpacker.eof:
-                raise CallError(f"an answer packed as {coding} broke off", kind="malformed")
-            left = unpacker.unused_data if unpacker.unused_data.startswith(_GZIP) else b""
-    except zlib.error as error:
-        raise CallError(f"an answer packed as {coding} cannot be unpacked: {error}", kind="malformed") from error
-    return bytes(found)
-
-
-def _window(coding: str, packed: bytes) -> int:
-    """zlib's wbits: of gzip, of zlib's own format, or of deflate without a head, which some servers mean."""
-    if coding != "deflate":
-        return zlib.MAX_WBITS | 16
-    headed = packed[0] & 0x0F == 8 and int.from_bytes(packed[:2]) % 31 == 0
-    return zlib.MAX_WBITS if headed else -zlib.MAX_WBITS
+    return Answer(reply.status, reply.body, reply.headers.get("content-type", ""), again(reply.headers))

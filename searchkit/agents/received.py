@@ -10,7 +10,7 @@ from typing import Any
 from searchkit import wire
 from searchkit.agents.exchange import Answer, Refused, failure_of, refused
 from searchkit.types import Params, Sample, Usage
-from searchkit.wire import estimates, refusals
+from searchkit.wire import estimates, failures
 from searchkit.wire.errors import Reported, Truncated
 from searchkit.wire.usage import Price
 
@@ -80,7 +80,7 @@ def vectors(answer: Answer, terms: Terms) -> Sample[str]:
 def embedded(text: str) -> dict[str, Any]:
     """The JSON of an answer with embeddings. Raises ValueError if it is none."""
     value = json.loads(text)
-    if (error := refusals.reported(value)) is not None:
+    if (error := failures.reported(value)) is not None:
         raise error
     if not isinstance(value, dict) or not any(isinstance(value.get(k), list) for k in ("data", *_WRITTEN)):
         raise ValueError("it has no embeddings")

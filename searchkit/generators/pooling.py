@@ -20,8 +20,10 @@ from searchkit.generators.in_order import each
 from searchkit.generators.openai import errors
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.http import HTTPReply
+from searchkit.markup.words import printable
 from searchkit.types import Message, Params, Prompt, Sample, Text, Usage
 from searchkit.wire.chat.requests import render
+from searchkit.wire.fields import read_answer
 
 PATHS: Mapping[str, str] = {"pooling": "/pooling", "classify": "/classify"}
 NO_PARAMS = Params()
@@ -96,8 +98,13 @@ class Pooling:
             "add_generation_prompt": False,
             "use_activation": self.tag is not None,
         }
-        reply = await self._server._exchange(PATHS[self.route], body, errors.ONE_CALL)
-        entry = reply if isinstance(reply, CallError) else self._read(reply)
+        with (await self._server._here()).transport.room.call() as held:
+            found = await self._server._exchange(PATHS[self.route], body, errors.ONE_CALL, held)
+            if isinstance(found, CallError):
+                entry: Sample[str] | CallError = found
+            else:
+                reply = found
+                entry = await held.read(len(reply.body), lambda: self._read(reply))
         if isinstance(entry, CallError):
             entry.request = request
         return entry
@@ -122,18 +129,18 @@ class Pooling:
             has_key = bool(self._server._key())
             return errors.of_status(where, reply, has_key=has_key, redact=self._server._redact)
         try:
-            answer = json.loads(reply.body)
+            answer = read_answer(reply.body)
             [entry] = answer["data"]
             found = entry["probs" if self.route == "classify" else "data"]
             tokens = int(answer["usage"]["prompt_tokens"])
         except (ValueError, KeyError, TypeError) as error:
-            message = f"{where} sent an answer that is no list of scores: {error!r:.200}"
-            return CallError(self._server._redact(message), kind="malformed", usage=errors.ONE_CALL)
+            message = f"{where} sent an answer that is no list of scores: {errors.beginning(f'{error!r:.200}', reply)}"
+            return CallError(printable(self._server._redact(message)), kind="malformed", usage=errors.ONE_CALL)
         usage = Usage(model_calls=1, prompt_tokens=tokens)
         try:
             return Sample(json.dumps(self._scores(found)), usage=usage)
         except (ValueError, TypeError, IndexError) as error:
-            return CallError(self._server._redact(f"{where}: {error}"), kind="failed", usage=usage)
+            return CallError(printable(self._server._redact(f"{where}: {error}")), kind="failed", usage=usage)
 
     def _scores(self, found: Any) -> list[float]:
         """One score a step, or one in all. Raises if the shape is another."""

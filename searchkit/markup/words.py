@@ -34,6 +34,21 @@ def one_line(text: str, columns: int) -> str:
     return "".join(line) + "…"
 
 
+def printable(text: str) -> str:
+    """`text` with every character escaped that a terminal obeys, or that turns lines around; lines stay lines.
+
+    >>> printable("all is well\\rfailed")
+    'all is well\\\\rfailed'
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    if char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs":
+        return char
+    return char.encode("unicode_escape").decode("ascii")
+
+
 def columns_of(text: str) -> int:
     """How many terminal columns a printable text takes."""
     return sum(

@@ -20,9 +20,10 @@ Read `values.py` first (what a request says), then `dialects.py` (all APIs behin
 `chat/requests.py`, `chat/turns.py`, `chat/answers.py`, `chat/events.py`, and `choices.py`, which reads its answers;
 `completions/`, `responses/` and `messages/` are built alike. Below them: `fields.py` (JSON from strangers, bounded),
 `sse.py` (events), `streams.py` (what streams have in common), `joining.py` (their pieces put together), `tools.py`,
-`logprobs.py`, `usage.py`, `charging.py` and `estimates.py` (what answers cost, counted or not). Beside them:
-`routing.py` (which URLs are theirs), `canonical.py` (which requests ask the same), `amending.py`, `errors.py` (what can
-be wrong) and `refusals.py` (how a server says so).
+`logprobs.py`, `usage.py`, `charging.py` and `estimates.py` (what answers cost, counted or not), `contents.py` (what a
+message says, in whatever shape) and `finishes.py` (why it ended). Beside them: `routing.py` (which URLs are theirs),
+`canonical.py` (which requests ask the same), `amending.py`, `errors.py` (what can be wrong), `refusals.py` (how a
+server says so), `failures.py` (what servers say went wrong, read) and `waits.py` (how long they ask to wait).
 """
 
 from searchkit.wire.amending import amended

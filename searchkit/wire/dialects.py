@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from searchkit.errors import ConfigError
 from searchkit.types import Params, Sample
-from searchkit.wire import choices, fields, refusals, sse, streams, usage
+from searchkit.wire import choices, failures, fields, sse, streams, usage
 from searchkit.wire.chat import answers as chat_answers
 from searchkit.wire.chat import events as chat_events
 from searchkit.wire.chat import requests as chat_requests
@@ -129,17 +129,14 @@ def samples(
 
     Raises ValueError if it is no answer, `Reported` if it is an error.
     """
-    if (error := refusals.reported(answer)) is not None:
+    if (error := failures.reported(answer)) is not None:
         raise error
     return DIALECTS[route].samples(answer, params, price, prompt, choices)
 
 
 def counts(route: Route, answer: Mapping[str, Any]) -> Counts:
-    """The tokens that an answer's JSON reports. Raises ValueError for what are no counts."""
-    try:
-        return DIALECTS[route].counts(answer)
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"a field is missing or of another type: {error}") from error
+    """The tokens that an answer's JSON reports; None for what it does not say, or not as a count."""
+    return DIALECTS[route].counts(answer)
 
 
 def events(route: Route, answer: Mapping[str, Any], *, usage: bool = True) -> list[bytes]:

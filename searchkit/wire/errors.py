@@ -9,6 +9,7 @@ WireError (SearchkitError, ValueError)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from searchkit.errors import SearchkitError
@@ -44,7 +45,28 @@ class Truncated(WireError):
     status: ClassVar[int] = 502
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a server says went wrong, taken apart; `failures` reads it.
+
+    message: the server's sentence, "" if it has none. status: the HTTP status that it names. names: type, code and the
+    like, in its words. wait: seconds that it asks for.
+    """
+
+    message: str = ""
+    status: int | None = None
+    names: str = ""
+    wait: float | None = None
+
+
 class Reported(WireError):
-    """The other side reported an error where an answer was expected; the message is what it said."""
+    """The other side reported an error where an answer was expected; the message is what it said.
+
+    failure: what it said, taken apart, where it said more than words.
+    """
 
     status: ClassVar[int] = 502
+
+    def __init__(self, message: str, *, failure: Failure | None = None) -> None:
+        super().__init__(" ".join(message.split())[:500])
+        self.failure: Failure | None = failure

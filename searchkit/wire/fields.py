@@ -17,6 +17,7 @@ from searchkit.wire.values import ToolChoice
 LARGEST = 32 * 2**20  # bytes of a request: what Anthropic takes, images included
 DEEPEST = 128  # levels: an interpreter's own limit would depend on who calls
 MOST_CHOICES = 1024
+_DIGITS = 640  # the least limit that an interpreter can be given
 
 
 def read_request(raw: bytes, largest: int = LARGEST) -> dict[str, Any]:
@@ -38,11 +39,23 @@ def read_request(raw: bytes, largest: int = LARGEST) -> dict[str, Any]:
 
 
 def read_answer(raw: bytes | str) -> Any:
-    """The JSON of an answer. As `json.loads`, but what is nested too deeply is `Malformed`, a `ValueError` too."""
+    """The JSON of an answer. As `json.loads`, but what is nested too deeply is `Malformed`, a `ValueError` too, and a
+    whole number of thousands of digits, which Python does not read, is a float."""
     try:
         return json.loads(raw)
     except RecursionError:
         raise Malformed("it is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        try:
+            return json.loads(raw, parse_int=_whole)
+        except RecursionError:
+            raise Malformed("it is nested too deeply") from None
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
 
 
 def _refused(constant: str) -> Any:

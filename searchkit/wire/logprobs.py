@@ -19,25 +19,27 @@ def text_of(value: Any) -> str:
     return clean(value)
 
 
-def tokens(logprobs: Mapping[str, Any] | None) -> tuple[Token, ...] | None:
-    """The tokens that a choice of chat or completions lists; None if it lists none."""
-    if not logprobs:
+def tokens(logprobs: Any) -> tuple[Token, ...] | None:
+    """The tokens that a choice of chat or completions lists; None if it lists none.
+
+    What is not said of a token, or not as a number, is NaN; a rival of which something is not said is left out.
+    """
+    if not isinstance(logprobs, Mapping):
         return None
-    if logprobs.get("content") is not None:
+    if isinstance(logprobs.get("content"), list):
         return of_rows(logprobs["content"])
-    if logprobs.get("tokens") is None:
+    if not isinstance(logprobs.get("tokens"), list):
         return None
-    rivals = logprobs.get("top_logprobs") or [None] * len(logprobs["tokens"])
-    return tuple(
-        _token(text, p, (top or {}).items())
-        for text, p, top in zip(logprobs["tokens"], logprobs["token_logprobs"], rivals, strict=True)
-    )
+    texts = logprobs["tokens"]
+    drawn, rivals = (_column(logprobs.get(key), len(texts)) for key in ("token_logprobs", "top_logprobs"))
+    tops = (top.items() if isinstance(top, Mapping) else () for top in rivals)
+    return tuple(map(_token, texts, drawn, tops))
 
 
-def of_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Token, ...]:
+def of_rows(rows: Iterable[Any]) -> tuple[Token, ...]:
     """The tokens of rows as chat and the responses API write them."""
     return tuple(
-        _token(row["token"], row["logprob"], ((r["token"], r["logprob"]) for r in row.get("top_logprobs") or ()))
+        _token(*_pair(row), map(_pair, _list(row.get("top_logprobs")))) if isinstance(row, Mapping) else _NONE
         for row in rows
     )
 
@@ -67,14 +69,38 @@ def columns(drawn: Sequence[Token] | None) -> dict[str, Any] | None:
 
 
 def _token(text: Any, p: Any, rivals: Iterable[tuple[Any, Any]]) -> Token:
-    return Token(text_of(text), _number(p), tuple((text_of(t), _number(q)) for t, q in rivals))
+    top = tuple((clean(t), _number(q)) for t, q in rivals if isinstance(t, str) and _told(q))
+    return Token(clean(text) if isinstance(text, str) else "", _number(p), top)
+
+
+def _pair(row: Any) -> tuple[Any, Any]:
+    return (row.get("token"), row.get("logprob")) if isinstance(row, Mapping) else (None, None)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _column(value: Any, length: int) -> list[Any]:
+    """One entry a token; where there are more or less, nobody knows which is whose."""
+    found = _list(value)
+    return found if len(found) == length else [None] * length
+
+
+def _told(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _number(value: Any) -> float:
-    """A JSON number; a text is none, though `float` reads "nan"."""
-    if isinstance(value, str):
-        raise ValueError(f"a log-probability is a number, got {value!r:.40}")
-    return float(value)
+    """A JSON number; NaN for all else. A text is none, though `float` reads "inf"."""
+    try:
+        found = float(value) if _told(value) else math.nan
+    except OverflowError:
+        return math.nan
+    return found if found <= 1.0 else math.nan  # some round to a little above 0
+
+
+_NONE = Token("", math.nan)
 
 
 def _row(text: str, p: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from searchkit.wire.errors import Reported, WireError
+from searchkit.wire.errors import WireError
 from searchkit.wire.sse import event
 from searchkit.wire.values import Route
 
@@ -65,15 +65,6 @@ def in_stream(route: Route, status: int, message: str, *, kind: str | None = Non
 def refusal(route: Route, error: WireError) -> bytes:
     """The body with which a server refuses a request that cannot be read; its status is `error.status`."""
     return body(route, error.status, str(error), param=error.param)
-
-
-def reported(value: Any) -> Reported | None:
-    """The error that a JSON value reports, as either API words it; None if it reports none."""
-    found = value.get("error") if isinstance(value, Mapping) else None
-    if not found:
-        return None
-    said = found.get("message", found) if isinstance(found, Mapping) else found
-    return Reported(" ".join(str(said).split())[:500])
 
 
 def _value(route: Route, status: int, message: str, param: str | None, kind: str | None) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from searchkit.kinds import is_whole, told
 from searchkit.wire.errors import Malformed, Reported, Truncated, WireError
+from searchkit.wire.failures import reported
 from searchkit.wire.fields import MOST_CHOICES, mapping, objects, read_answer
-from searchkit.wire.refusals import reported
 from searchkit.wire.sse import EVENT_LIMIT, EventReader
 
 ANSWER_LIMIT = 64 * 2**20  # bytes of a whole stream

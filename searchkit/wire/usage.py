@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.kinds import told
 from searchkit.types import Sample
 
 MOST = 10**12
@@ -55,47 +54,47 @@ class Counts:
 
 def cached_tokens(answer: Mapping[str, Any]) -> int | None:
     """Prompt tokens that the server reports as found in its prefix cache; None if it does not report them."""
-    details = (answer.get("usage") or {}).get("prompt_tokens_details") or {}
-    found = details.get("cached_tokens")
-    return found if found is not None else (answer.get("timings") or {}).get("cache_n")
+    found = _said(_usage(answer).get("prompt_tokens_details"), "cached_tokens")
+    return found if found is not None else _said(answer.get("timings"), "cache_n")
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MOST:
-        raise TypeError(f"a token count is {told(value)}")
-    return value
+def _usage(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = answer.get("usage")
+    return found if isinstance(found, Mapping) else {}
 
 
-def _said(usage: Mapping[str, Any], key: str) -> int | None:
-    return None if usage.get(key) is None else _count(usage[key])
-
-
-def _part(details: Any, key: str) -> int | None:
-    return None if not details or details.get(key) is None else _count(details[key])
+def _said(counts: Any, key: str) -> int | None:
+    """A count; None where there is none, or something that is none: a fraction, a text, less than 0."""
+    value = counts.get(key) if isinstance(counts, Mapping) else None
+    if isinstance(value, str) and len(value) <= 13 and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MOST else None
 
 
 def of_choices(answer: Mapping[str, Any]) -> Counts:
-    """Of chat and completions. Raises TypeError or AttributeError for what are no counts."""
-    usage = answer.get("usage") or {}
-    prompt, cached = _said(usage, "prompt_tokens"), _count(cached_tokens(answer) or 0)
-    reasoning = _part(usage.get("completion_tokens_details"), "reasoning_tokens")
+    """Of chat and completions."""
+    usage = _usage(answer)
+    prompt, cached = _said(usage, "prompt_tokens"), cached_tokens(answer) or 0
+    reasoning = _said(usage.get("completion_tokens_details"), "reasoning_tokens")
     return Counts(prompt, min(cached, prompt or 0), _said(usage, "completion_tokens"), reasoning)
 
 
 def of_response(answer: Mapping[str, Any]) -> Counts:
-    """Of the responses API. Raises TypeError or AttributeError for what are no counts."""
-    usage = answer.get("usage") or {}
-    prompt, cached = _said(usage, "input_tokens"), _part(usage.get("input_tokens_details"), "cached_tokens") or 0
-    reasoning = _part(usage.get("output_tokens_details"), "reasoning_tokens")
+    """Of the responses API."""
+    usage = _usage(answer)
+    prompt, cached = _said(usage, "input_tokens"), _said(usage.get("input_tokens_details"), "cached_tokens") or 0
+    reasoning = _said(usage.get("output_tokens_details"), "reasoning_tokens")
     return Counts(prompt, min(cached, prompt or 0), _said(usage, "output_tokens"), reasoning)
 
 
 def of_message(answer: Mapping[str, Any]) -> Counts:
     """Of Anthropic's messages, whose input_tokens leave out what was read from its cache or written to it."""
-    usage = answer.get("usage") or {}
+    usage = _usage(answer)
     parts = [_said(usage, f"{kind}input_tokens") for kind in ("", "cache_creation_", "cache_read_")]
     prompt = None if parts == [None] * 3 else sum(part or 0 for part in parts)
-    reasoning = _part(usage.get("output_tokens_details"), "thinking_tokens")
+    reasoning = _said(usage.get("output_tokens_details"), "thinking_tokens")
     return Counts(prompt, parts[2] or 0, _said(usage, "output_tokens"), reasoning)
 
 

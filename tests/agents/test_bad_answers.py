@@ -136,7 +136,7 @@ def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     with saying(b"x" * 20_000, "application/json") as url:
         run(agent, url)
     assert found[0][0] == 502
-    assert "more than 10000 bytes" in found[0][1]["error"]["message"]
+    assert "has more than 10000 bytes" in found[0][1]["error"]["message"]
 
 
 def test_an_oversized_request_of_an_ambient_client(monkeypatch: pytest.MonkeyPatch) -> None:

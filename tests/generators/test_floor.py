@@ -67,17 +67,21 @@ def test_where_a_text_falls() -> None:
 
 
 def test_the_score_is_that_of_the_verifier() -> None:
-    """`least` is `DeepConf.score` to the last bit, for windows shorter and longer than the text; NaN has no score."""
+    """`least` is `DeepConf.score` to the last bit, for windows shorter and longer than the text; of NaN
+    and of what is masked nothing is known, and it does not count."""
     rng = random.Random(1)
-    values = [-math.inf, -20000.0, 0.0, 1e-9, *(-rng.expovariate(0.3) for _ in range(40))]
+    values = [-math.inf, -20000.0, 0.0, -1e-9, -3.0, *(-rng.expovariate(0.3) for _ in range(40))]
     for _ in range(300):
         tokens = [Token("", 0.0, tuple(("", rng.choice(values)) for _ in range(rng.randrange(1, 6))))
                   for _ in range(rng.randrange(1, 20))]  # fmt: skip
         window = rng.randrange(1, 25)
         assert least(tokens, window) == DeepConf(window).score(tokens)
     assert least([], 4) is None
-    assert least([Token("", 0.0, (("", math.nan),)), *tokens], 4) is None
-    assert Fall(ConfidenceFloor(1, 0.0)).at([math.nan])
+    for masked in (math.nan, -math.inf, -9999.0):
+        unknown = Token("", 0.0, (("", masked),))
+        assert least([unknown], 4) is None
+        assert least([unknown, *tokens], 4) == least(tokens, 4)
+        assert not Fall(ConfidenceFloor(1, 99.0)).at([masked])
 
 
 @pytest.mark.parametrize("k", [1, 5])

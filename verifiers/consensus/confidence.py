@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
-from searchkit.confidence import LEAST, confidence
+from searchkit.confidence import MASKED, confidence, known
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Token, Verdict
@@ -18,7 +18,11 @@ _EPSILON = 2.0**-52
 
 
 class Confidence(Independent):
-    """What the scores below share: a number made of a sample's tokens, of which there is at least one."""
+    """What the scores below share: a number made of a sample's tokens, of which there is at least one.
+
+    Tokens, and rivals of a token, of which nothing is known are left out: those that a server masked (-inf, -9999 and
+    the like), and those for which it gave no number.
+    """
 
     rivals: ClassVar[bool] = True  # whether each token's best rivals are needed, or its own log-probability alone
 
@@ -34,12 +38,13 @@ class Confidence(Independent):
             )
         if not tokens:
             return Verdict(feedback="a sample without tokens")
-        if self.rivals and not all(token.top for token in tokens):
+        if self.rivals and not any(token.top for token in tokens):
             raise ConfigError(f"{type(self).__name__} needs each token's best rivals: generate with Params({asked})")
-        return Verdict(self.score(tokens))
+        found = self.score(tokens)
+        return Verdict(feedback="nothing is known of its tokens") if found is None else Verdict(found)
 
-    def score(self, tokens: Sequence[Token]) -> float:
-        """The score of a text with these tokens."""
+    def score(self, tokens: Sequence[Token]) -> float | None:
+        """The score of a text with these tokens; None if too little is known of them."""
         raise NotImplementedError
 
 
@@ -52,8 +57,9 @@ class LogProb(Confidence):
     of it, within [0, 1], for what needs finite scores >= 0; a sum then is 0 for any text of more than a few hundred
     unlikely tokens.
 
-    Range: (-inf, 0]. Every token in `Sample.logprobs` counts, the end token included. Cost: no model call. Raises
-    `ConfigError` where a sample carries no log-probabilities.
+    Range: (-inf, 0]. Every token in `Sample.logprobs` counts, the end token included; where one has no number, or one
+    that no model gives (-9999), the text has no score. Cost: no model call. Raises `ConfigError` where a sample carries
+    no log-probabilities.
     """
 
     mode: Literal["mean", "sum", "min"] = "mean"
@@ -73,8 +79,10 @@ class LogProb(Confidence):
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0) if self.probability else (-math.inf, 0.0)
 
-    def score(self, tokens: Sequence[Token]) -> float:
-        logs = [min(_floored(token.logprob), 0.0) for token in tokens]  # servers round to a little above 0
+    def score(self, tokens: Sequence[Token]) -> float | None:
+        if not all(token.logprob > MASKED for token in tokens):
+            return None  # of a text that has such a token nobody knows how likely it was
+        logs = [min(token.logprob, 0.0) for token in tokens]  # servers round to a little above 0
         match self.mode:
             case "mean":
                 found = math.fsum(logs) / len(logs)
@@ -111,11 +119,12 @@ class SelfCertainty(Confidence):
     def key(self) -> str:
         return f"self-certainty:{self.vocabulary}"
 
-    def score(self, tokens: Sequence[Token]) -> float:
-        return max(0.0, math.fsum(map(self._divergence, tokens)) / len(tokens))
+    def score(self, tokens: Sequence[Token]) -> float | None:
+        told = [logs for token in tokens if (logs := known(log for _, log in token.top))]
+        return max(0.0, math.fsum(map(self._divergence, told)) / len(told)) if told else None
 
-    def _divergence(self, token: Token) -> float:
-        listed, size = [_floored(log) for _, log in token.top], self.vocabulary
+    def _divergence(self, listed: Sequence[float]) -> float:
+        size = self.vocabulary
         others = size - len(listed)
         if others < 0:
             raise VerifierError(f"a token has {len(listed)} rivals and vocabulary={size}: pass the model's own size")
@@ -156,9 +165,10 @@ class DeepConf(Confidence):
     def key(self) -> str:
         return f"deepconf:{self.window}:{self.mode}"
 
-    def score(self, tokens: Sequence[Token]) -> float:
-        sure = [confidence([_floored(log) for _, log in token.top]) for token in tokens]
-        return max(0.0, _SUMMARIES[self.mode](sure, min(self.window, len(sure))))
+    def score(self, tokens: Sequence[Token]) -> float | None:
+        found = [confidence([log for _, log in token.top]) for token in tokens]
+        sure = [one for one in found if one is not None]
+        return None if not sure else max(0.0, _SUMMARIES[self.mode](sure, min(self.window, len(sure))))
 
 
 def _groups(sure: Sequence[float], window: int) -> list[float]:
@@ -179,9 +189,3 @@ _SUMMARIES: Mapping[str, Callable[[Sequence[float], int], float]] = {
     "tail": lambda sure, window: math.fsum(sure[-window:]) / window,
     "bottom": _bottom,
 }
-
-
-def _floored(log: float) -> float:
-    if math.isnan(log):
-        raise VerifierError("a token has NaN as its log-probability")
-    return max(log, LEAST)

@@ -144,11 +144,10 @@ def _logprobs(sample: Sample[Any], run: Run) -> dict[str, float]:
     """What the sample's own log-probabilities say; nothing if it carries none."""
     if not sample.logprobs:
         return {}
-    try:
-        return {name: judge.score(sample.logprobs) for name, judge in LOGPROBS.items()}
-    except VerifierError as error:  # a server that sends no numbers
-        run.fail(error)
-        return {}
+    found = {name: judge.score(sample.logprobs) for name, judge in LOGPROBS.items()}
+    if None in found.values():
+        run.fail(VerifierError("a server gave no numbers for the log-probabilities of a sample"))
+    return {name: score for name, score in found.items() if score is not None}
 
 
 def _failed(error: Exception, usage: Usage) -> Entry:

@@ -9,7 +9,6 @@ defaults. Nothing is retried, limited or cached here: wrap it, `Cached(Retrying(
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 import warnings
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, ConfigError, SearchWarning
 from searchkit.generators.in_order import each
-from searchkit.generators.openai import bodies, continuing, errors, fitting, refused, stream
+from searchkit.generators.openai import answers, bodies, continuing, errors, fitting, refused, stream
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.fitting import Fit
@@ -29,17 +28,18 @@ from searchkit.generators.openai.noticed import cut_prompt, ended_at, unnamed_st
 from searchkit.generators.openai.presets import PRESETS, Preset
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.refused import Answer
-from searchkit.generators.openai.transport import Direct, Here, Official, PerLoop, Transport, make
-from searchkit.http import Broken, Enough, HTTPReply, Unreachable
+from searchkit.generators.openai.transport import Here, PerLoop
+from searchkit.http import Broken, Enough, Held, HTTPReply, Unreachable, Unreadable
+from searchkit.markup.words import printable
 from searchkit.redact import redact
-from searchkit.types import NO_USAGE, ConfidenceFloor, Params, Prompt, Sample, Usage
-from searchkit.wire import choices, estimates
+from searchkit.types import NO_USAGE, Params, Prompt, Sample, Usage
 from searchkit.wire.chat.requests import beyond
+from searchkit.wire.fields import read_answer
 from searchkit.wire.usage import Price
 
 __all__ = ["Capabilities", "OpenAI", "Price"]
 
-_TRANSPORTS: Mapping[str, Callable[[str], Transport]] = {"auto": make, "direct": Direct, "official": Official}
+_TRANSPORTS = ("auto", "direct", "official")
 
 
 class _State(PerLoop):
@@ -112,7 +112,13 @@ class OpenAI:
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.base_url)
+        try:
+            url = urlsplit(self.base_url)
+            url.port  # noqa: B018 (raises ValueError for one that cannot be)
+        except ValueError as error:
+            raise ConfigError(
+                f"base_url must look like http://localhost:8000/v1, got {self.base_url!r}: {error}"
+            ) from None
         if url.username or url.password:
             raise ConfigError("base_url must not contain credentials: pass api_key= instead")
         plain = self.base_url.isascii() and self.base_url.isprintable() and " " not in self.base_url
@@ -220,40 +226,27 @@ class OpenAI:
             return errors.Dropped(str(error), kind="bad_request", request=request, usage=Usage())
         if events is not None:
             body |= stream.fields(extras=self._sends_extras())
-        answer = await self._call(body if n is None else {**body, "n": n}, request, events)
-        if isinstance(answer, CallError):
-            answer.request = request
-            return answer
-        drawn = self._read(answer.body, request, events)
+        reader = answers.Reader(self.base_url, self.route, self.prices.get(self.model), self._redact)
+        with (await self._here()).transport.room.call(answers.most(request.params, n or 1)) as held:
+            answer = await self._call(body if n is None else {**body, "n": n}, request, held, events)
+            if isinstance(answer, CallError):
+                answer.request = request
+                return answer
+            reply = answer.reply
+            drawn: Any = await held.read(len(reply.body), lambda: reader.read(reply, request, events))
         if isinstance(drawn, CallError):
-            return drawn
+            drawn.request = request
+            return errors.with_cost(drawn, answer.refused)
+        return answer.recorded(self._noticed(drawn, request, None if events is not None else reply.body))
+
+    def _noticed(self, drawn: list[Sample[str]], request: Request, body: bytes | None) -> list[Sample[str]]:
+        """The samples, with a warning of what shows in them that was not asked. body: of an answer that came whole."""
         if "stop" in self._fit.leave_out:
             drawn = [ended_at(sample, request.params.stop) for sample in drawn]
         if self.render is None:
             self._warn("cut", cut_prompt(request, drawn))
-        if events is None:
-            self._warn("stop", unnamed_stop(request, answer.body, drawn))
-        return answer.recorded(drawn)
-
-    def _read(self, raw: bytes, request: Request, events: stream.Events | None) -> list[Sample[str]] | CallError:
-        """The samples of an answer, or why it is none that was asked for."""
-        price, prompt = self.prices.get(self.model), estimates.read(request.prompt.text + request.prompt.prefix)
-        try:
-            if events is None:
-                drawn = choices.samples(raw, request.params, price, prompt)
-            else:
-                drawn = choices.read(events.answer(chat=self.route == "chat"), request.params, price, prompt)
-        except CapabilityError as error:
-            message = f"the server at {self.base_url} cannot honour the request: {error}"
-            return errors.Dropped(message, kind="bad_request", request=request, usage=errors.worst(request))
-        except ValueError as error:
-            message = f"the server at {self.base_url} sent an answer that is no completion: {error}"
-            return CallError(self._redact(message), kind="malformed", request=request, usage=errors.worst(request))
-        if request.params.logprobs is not None and drawn[0].logprobs is None:
-            message = f"the server at {self.base_url} drops log-probabilities: use another server, or logprobs=None"
-            return errors.Dropped(message, kind="bad_request", request=request, usage=drawn[0].usage)
-        if events is not None and events.fell:
-            return [replace(drawn[0], finish="length", stop_reason=ConfidenceFloor.FELL)]
+        if body is not None:
+            self._warn("stop", unnamed_stop(request, body, drawn))
         return drawn
 
     def _events(self, request: Request, n: int | None) -> stream.Events | None:
@@ -273,7 +266,12 @@ class OpenAI:
         return body
 
     async def _call(
-        self, body: dict[str, Any], request: Request, enough: Enough | None = None, asked: Collection[str] = ()
+        self,
+        body: dict[str, Any],
+        request: Request,
+        held: Held,
+        enough: Enough | None = None,
+        asked: Collection[str] = (),
     ) -> Answer | CallError:
         """A successful answer to `body`, which is sent again without fields of ours that the server refuses by name.
 
@@ -284,13 +282,13 @@ class OpenAI:
             gone = (refused.off(body) & self._state.refused) - set(asked)
         while True:
             sent = self._fit(body, gone)
-            reply = await self._exchange(bodies.PATHS[self.route], sent, errors.worst(request), enough)
+            reply = await self._exchange(bodies.PATHS[self.route], sent, errors.worst(request), held, enough)
             if isinstance(reply, CallError):
                 return errors.with_cost(reply, spent)
-            if 200 <= reply.status < 300:
+            if reply.success:
                 if follows:
                     self._remember(follows)
-                return Answer(reply.body, spent, tuple(sorted(gone)))
+                return Answer(reply, spent, tuple(sorted(gone)))
             whose = {*asked, *self._fit.leave_out, *self._fit.add, *gone}
             kept = {name: value for name, value in body.items() if name not in whose}
             error, more = await self._failed(reply, kept), refused.spared(reply, kept)
@@ -324,31 +322,35 @@ class OpenAI:
             warnings.warn(f"the server at {self.base_url} {said}", SearchWarning, stacklevel=2)
 
     async def _exchange(
-        self, path: str, body: dict[str, Any] | None, lost: Usage, enough: Enough | None = None
+        self, path: str, body: dict[str, Any] | None, lost: Usage, held: Held, enough: Enough | None = None
     ) -> HTTPReply | CallError:
-        here = await self._here()
+        here, lasting = await self._here(), False
         try:
             async with asyncio.timeout(self.timeout):
-                return await here.transport.request(path + self._query, self._headers(), body, enough)
+                return await here.transport.request(path + self._query, self._headers(), held, body, enough)
         except TimeoutError:
             message, kind = f"the server at {self.base_url} did not answer within {self.timeout:g} s", "timeout"
         except Unreachable as error:
             message, kind = f"nothing answers at {self.base_url}: is the server running? ({error})", "connection"
-            lost = Usage()
+            lost, lasting = Usage(), error.lasting
+        except Unreadable as error:
+            message, kind = f"the server at {self.base_url} sent what cannot be read: {error}", "malformed"
         except Broken as error:
             message, kind = f"the connection to {self.base_url} broke: {error}", "connection"
-        return CallError(self._redact(message), kind=kind, usage=lost)
+        return CallError(printable(self._redact(message)), kind=kind, usage=lost, lasting=lasting)
 
     async def _here(self) -> Here:
-        return await self._state.here(lambda: _TRANSPORTS[self.transport](self.base_url))
+        return await self._state.here(self.transport, self.base_url)
 
     async def _models(self) -> list[str] | None:
         """What the server offers; None if it does not say."""
-        reply = await self._exchange("/models", None, Usage())
-        try:
-            return None if isinstance(reply, CallError) else [entry["id"] for entry in json.loads(reply.body)["data"]]
-        except (ValueError, KeyError, TypeError):
-            return None
+        with (await self._here()).transport.room.call(answers.LEAST) as held:
+            reply = await self._exchange("/models", None, Usage(), held)
+            try:
+                listed = None if isinstance(reply, CallError) else read_answer(reply.body)["data"]
+                return None if listed is None else [printable(str(entry["id"])[:80]) for entry in listed[:1000]]
+            except (ValueError, KeyError, TypeError):
+                return None
 
     # ---------------------------------------------------------------- capabilities
 
@@ -384,7 +386,8 @@ class OpenAI:
 
     async def _asked(self, request: Request, fields: Mapping[str, Any]) -> Answer | CallError:
         body = self._body(request.prompt, request.params, request.seed)
-        return await self._call({**body, **fields}, request, asked=fields)
+        with (await self._here()).transport.room.call(answers.most(request.params, 2)) as held:
+            return await self._call({**body, **fields}, request, held, asked=fields)
 
     def _sends_extras(self) -> bool:
         return self._extras

@@ -16,6 +16,7 @@ from searchkit.generators.in_order import each
 from searchkit.generators.openai.probe import Asker
 from searchkit.wire.chat.requests import CONTINUED
 from searchkit.wire.choices import text_of
+from searchkit.wire.usage import of_choices
 
 Way = Literal["flags", "bare", "prefix"]
 TURN = "Yes"  # one token in practically every vocabulary
@@ -92,4 +93,4 @@ def _text(answer: Mapping[str, Any]) -> str:
 
 
 def _prompt_tokens(answer: _Answer) -> int | None:
-    return None if isinstance(answer, CallError) else (answer.get("usage") or {}).get("prompt_tokens")
+    return None if isinstance(answer, CallError) else of_choices(answer).prompt

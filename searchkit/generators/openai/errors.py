@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
+from typing import Any
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, NeedsPrefix
 from searchkit.http import HTTPReply
+from searchkit.markup.words import printable
 from searchkit.types import Usage
+from searchkit.wire import failures, waits
+from searchkit.wire.errors import Failure, Reported
+from searchkit.wire.fields import read_answer
 
 ONE_CALL = Usage(model_calls=1)
+SHOWN = 500  # characters of what a server said
 
 
 class Dropped(CallError, CapabilityError):
@@ -37,6 +39,7 @@ def about(error: CallError, request: Request, usage: Usage | None) -> CallError:
         usage=usage,
         attempts=error.attempts,
         retry_after=error.retry_after,
+        lasting=error.lasting,
     )
 
 
@@ -71,20 +74,53 @@ def of_status(
 
     advice: the end of the sentence.
     """
-    kind, where = kind_of(reply.status), f"the server at {url}"
+    failure = failures.told(_value(reply.body))
+    kind, where = (
+        "quota" if reply.status < 500 and failures.is_spent(failure) else kind_of(reply.status),
+        f"the server at {url}",
+    )
     check = "check api_key= or OPENAI_API_KEY" if has_key else "pass api_key= or set OPENAI_API_KEY"
     check += " (extra_headers= where it has a header of its own)"
     sentence = {
         "auth": f"{where} refused the API key ({reply.status}), {check}",
+        "quota": f"{where} has no quota left for this account ({reply.status}), another attempt does not help",
         "rate_limit": f"{where} is overloaded ({reply.status})",
         "timeout": f"{where} gave up waiting ({reply.status})",
         "server": f"{where} failed ({reply.status})",
         "bad_request": f"{where} refused the request ({reply.status})",
     }[kind]
     if 300 <= reply.status < 400:
-        sentence = f"{where} redirects to {reply.headers.get('location', 'elsewhere')}, use that as base_url"
-    wait = retry_after(reply.headers)
-    return CallError(redact(sentence) + _said(reply.body, redact) + advice, kind=kind, usage=ONE_CALL, retry_after=wait)
+        there = reply.headers.get("location", "")[:200] or "elsewhere"
+        sentence = f"{where} redirects to {there}, which is not followed: use that as base_url"
+    said, wait = _said(failure, redact) + advice, retry_after(reply, failure)
+    return CallError(printable(redact(sentence)) + said, kind=kind, usage=ONE_CALL, retry_after=wait)
+
+
+def of_reported(url: str, error: Reported, usage: Usage, *, redact: Callable[[str], str]) -> CallError:
+    """The error that a server reports where an answer was expected, in HTTP 200."""
+    failure = error.failure or Failure(str(error))
+    kind = kind_of(failure.status) if failure.status else failures.kind_of(failure)
+    kind = "quota" if failures.is_spent(failure) else kind
+    said = printable(redact(" ".join(str(error).split())))
+    return CallError(
+        f"the server at {url} answered with an error: {said}", kind=kind, usage=usage, retry_after=failure.wait
+    )
+
+
+def no_answer(url: str, why: str, reply: HTTPReply | None, usage: Usage, *, redact: Callable[[str], str]) -> CallError:
+    """The error for a success that is no completion: what came instead is quoted. reply: None for a stream."""
+    what = why[: 2 * SHOWN] if reply is None else beginning(why, reply)
+    message = f"the server at {url} sent an answer that is no completion: {what}"
+    return CallError(printable(redact(message)), kind="malformed", usage=usage)
+
+
+def beginning(why: str, reply: HTTPReply) -> str:
+    """What is wrong with a body, and how it begins."""
+    kind, body = reply.headers.get("content-type", "")[:80] or "without a type", reply.body[: 4 * SHOWN].strip()
+    if not body:
+        return f"it is empty ({kind})"
+    text = " ".join(body.decode("utf-8", "replace").split())[:SHOWN]
+    return f"{why[:SHOWN]} ({kind}); it begins with {text}"
 
 
 def no_route(url: str, models: list[str] | None, model: str, reply: HTTPReply, redact: Callable[[str], str]) -> Missing:
@@ -92,7 +128,7 @@ def no_route(url: str, models: list[str] | None, model: str, reply: HTTPReply, r
     if models is None:
         message = (
             f"there is no OpenAI API at {url} (404): does the server's base_url end in /v1? Azure's deployments want "
-            f'extra_query={{"api-version": ...}}{_said(reply.body, redact)}'
+            f'extra_query={{"api-version": ...}}{_said(failures.told(_value(reply.body)), redact)}'
         )
     elif model in models:
         message = f"the server at {url} lists the model {model!r} but not this route (404): try the other route="
@@ -102,30 +138,22 @@ def no_route(url: str, models: list[str] | None, model: str, reply: HTTPReply, r
     return Missing(message, kind="bad_request", usage=ONE_CALL)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait (retry-after-ms, or Retry-After as a number or an HTTP date), else None."""
-    try:
-        if "retry-after-ms" in headers:
-            seconds = float(headers["retry-after-ms"]) / 1000
-        else:
-            seconds = float(headers["retry-after"])
-    except KeyError:
-        return None
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time()
-        except (KeyError, ValueError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+def retry_after(reply: HTTPReply, failure: Failure) -> float | None:
+    """Seconds that the server asks to wait: Retry-After first, then what its body says, then when its limits end."""
+    if (found := waits.of_headers(reply.headers)) is not None:
+        return found
+    return failure.wait if failure.wait is not None else waits.of_limits(reply.headers)
 
 
-def _said(body: bytes, redact: Callable[[str], str]) -> str:
-    """What the server said, as the end of a sentence: its own message if there is one, else its text's beginning."""
+def _value(body: bytes) -> Any:
+    """The JSON of an error's body, else its text."""
     try:
-        value = json.loads(body)
+        return read_answer(body)
     except ValueError:
-        value = body.decode("utf-8", "replace")
-    while isinstance(value, dict):
-        value = next((value[key] for key in ("error", "message", "detail") if value.get(key)), "")
-    text = redact(" ".join(str(value).split())[:2000])[:500]  # hidden first: half a key would not be recognized
+        return body.decode("utf-8", "replace")
+
+
+def _said(failure: Failure, redact: Callable[[str], str]) -> str:
+    """What the server said, as the end of a sentence."""
+    text = printable(redact(failure.message)[:SHOWN])  # hidden first: half a key would not be recognized
     return f": {text}" if text else ""

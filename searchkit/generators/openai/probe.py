@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,8 @@ from searchkit.generators.in_order import each
 from searchkit.generators.openai.errors import Missing
 from searchkit.generators.openai.refused import Answer
 from searchkit.types import Params, Prompt, Usage
-from searchkit.wire.choices import fired, samples, text_of
+from searchkit.wire.choices import fired, listed_of, samples, text_of
+from searchkit.wire.fields import read_answer
 from searchkit.wire.usage import cached_tokens
 
 QUESTION = "Write ten random digits between 0 and 9, separated by spaces."
@@ -63,16 +63,16 @@ class Asker:
             if fields and found.kind == "bad_request" and not isinstance(found, Missing):
                 return found
             raise found
-        if found.body.strip() == b"{}":  # what `transformers serve` answers to a turn that is to be continued
+        if found.reply.body.strip() == b"{}":  # what `transformers serve` answers to a turn that is to be continued
             return CallError("it answered nothing", kind="bad_request")
         try:
-            drawn = samples(found.body, Params(max_tokens=16), None)
+            drawn = samples(found.reply.body, Params(max_tokens=16), None)
             self.usage = sum((s.usage for s in drawn), self.usage + found.refused)
         except ValueError as error:
             message = f"the server at {self._url} sent an answer that is no completion: {error}"
             raise CallError(message, kind="malformed") from None
-        answer: dict[str, Any] = json.loads(found.body)
-        return answer
+        answer: dict[str, Any] = read_answer(found.reply.body)
+        return {**answer, "choices": listed_of(answer)}
 
 
 async def sampling(ask: Asker) -> dict[str, bool]:

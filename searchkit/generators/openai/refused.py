@@ -48,13 +48,13 @@ _SPARED: Mapping[str, tuple[Any, str]] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """The body of a successful answer.
+    """A successful answer.
 
     refused: what attempts before it cost, and nobody was told yet (`Request.unmetered`). left_out: fields that the
     server was seen to refuse, and that were not sent.
     """
 
-    body: bytes
+    reply: HTTPReply
     refused: Usage = Usage()
     left_out: tuple[str, ...] = ()
 

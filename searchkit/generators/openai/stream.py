@@ -9,6 +9,10 @@ from searchkit.calls import Request
 from searchkit.confidence import Fall
 from searchkit.errors import CapabilityError
 from searchkit.types import ConfidenceFloor
+from searchkit.wire import choices
+from searchkit.wire.contents import loose
+from searchkit.wire.errors import Reported
+from searchkit.wire.failures import SHOWN, reported
 from searchkit.wire.fields import read_answer
 from searchkit.wire.logprobs import tokens
 from searchkit.wire.sse import Event, EventReader
@@ -29,14 +33,20 @@ class Events:
     """The events of one choice, fed as they arrive; in the end, the answer as it would have come in one piece.
 
     fell: the text ends at its floor. It is then cut after the token that fell, whatever else had arrived, and costs
-    the tokens up to there and the prompt.
+    the tokens up to there and the prompt. heard: an event came. plain: what came is JSON or a page, and no stream; None
+    while nothing came.
     """
+
+    UNSTREAMED = "it does not stream, which a floor needs: use another server, or Params(floor=None)"
 
     def __init__(self, request: Request, floor: ConfidenceFloor) -> None:
         self.fell: bool = False
+        self.heard: bool = False
+        self.plain: bool | None = None
         self._fall = Fall(floor)
         self._events = EventReader(EVENT_LIMIT)
         self._wrong, self._lacks = "", "does not stream"
+        self._reported: Reported | None = None
         self._texts: dict[str, str] = {}
         self._rows: dict[str, list[Any]] = {}  # log-probabilities, as the route words them
         self._end: Mapping[str, Any] = {}  # the choice that says why it ended
@@ -45,24 +55,34 @@ class Events:
 
     def __call__(self, data: bytes) -> bool:
         """Take the next bytes; True when no more are wanted."""
-        return self._read(lambda: self._events.feed(data))
+        if self.plain is None and (begin := data.lstrip()):
+            self.plain = begin.startswith((b"{", b"[", b"<"))
+        return not self.plain and self._read(lambda: self._events.feed(data))
 
     def _read(self, events: Callable[[], list[Event]]) -> bool:
         try:
             return any(self._event(event.data) for event in events())
         except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self.heard = True
             self._wrong = f"its stream cannot be read: {error}"
             return True
 
     def _event(self, said: str) -> bool:
         if said.strip() == "[DONE]":
             return False
-        event = read_answer(said)
-        if "choices" not in event:
-            raise ValueError(str(event.get("error", event))[:500])
-        self._lacks = ""
+        try:
+            event = read_answer(said)
+        except ValueError as error:
+            raise ValueError(f"{error}: an event is {said[:SHOWN]}") from None
+        self._reported = reported(event)
+        if self._reported is not None:
+            self.heard = True
+            return True
+        if not isinstance(event, dict) or "choices" not in event:
+            raise ValueError(f"an event is {said[:SHOWN]}")
+        self.heard, self._lacks = True, ""
         self._usage = event.get("usage") or self._usage
-        for choice in event["choices"]:
+        for choice in choices.listed_of(event):
             self._take(choice)
         return self.fell or bool(self._lacks)
 
@@ -77,23 +97,28 @@ class Events:
                 self.fell = True
                 break
         self._written += kept
-        said = choice.get("delta", choice)
+        said = choice.get("delta") or choice
         for name in _TEXTS:
-            if said.get(name):
-                text = said[name] if kept == len(drawn) else "".join(token.text for token in drawn[:kept])
+            if text := loose(said.get(name)):
+                text = text if kept == len(drawn) else "".join(token.text for token in drawn[:kept])
                 self._texts[name] = self._texts.get(name, "") + text
-        for name, rows in (choice.get("logprobs") or {}).items():
+        rows_by_name = choice.get("logprobs")
+        for name, rows in rows_by_name.items() if isinstance(rows_by_name, dict) else ():
             if isinstance(rows, list):
                 self._rows.setdefault(name, []).extend(rows[:kept])
-        if choice.get("finish_reason"):
+        if choice.get("finish_reason") or choice.get("error"):
             self._end = choice
 
     def answer(self, *, chat: bool) -> dict[str, Any]:
         """The answer in one piece. ValueError if the stream broke off, `CapabilityError` if there was none."""
         if not (self.fell or self._wrong):
             self._read(self._events.end)
+        if self._reported is not None:
+            raise self._reported
         if self._wrong:
             raise ValueError(self._wrong)
+        if not self.heard:
+            raise ValueError("it is a stream without an event")
         if self._lacks:
             raise CapabilityError(f"it {self._lacks}, which a floor needs: use another server, or Params(floor=None)")
         if not (self.fell or self._end):

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit import Model, Params, solve
-from searchkit.confidence import LEAST
 from searchkit.engine.run import Run, Search
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators import Embedded
@@ -75,14 +74,14 @@ def test_sums_favour_short_texts_and_means_do_not():
 
 
 def test_scores_stay_within_the_range_whatever_servers_round_to():
-    """A little above 0, minus infinity, and sums beyond all floats."""
+    """A little above 0, and sums beyond all floats; a token without a number, or with a mask's, leaves no score."""
     assert score(LogProb("sum"), tokens(1e-6, -0.0)) == [0.0]
-    assert score(LogProb("mean"), tokens(-math.inf, 0.0)) == [LEAST / 2]
+    assert score(LogProb("mean"), tokens(-999.0, 0.0)) == [-499.5]
+    for masked in (-math.inf, -9999.0, math.nan):
+        assert score(LogProb("mean"), tokens(masked, 0.0)) == [None]
     assert score(LogProb("sum", probability=True), tokens(*[-9.0] * 1000)) == [0.0]
     assert LogProb().range == (-math.inf, 0.0)
     assert LogProb(probability=True).range == (0.0, 1.0)
-    with pytest.raises(VerifierError, match="NaN"):
-        score(LogProb(), tokens(math.nan))
 
 
 def test_the_likeliest_text_wins_best_of_n_with_the_embedded_model():
@@ -130,10 +129,9 @@ def test_self_certainty_bounds(weights, k):
 
 
 def test_self_certainty_survives_certainty():
-    """A list that has all the probability, and one with impossible tokens: finite, and large."""
+    """A list that has all the probability is finite, and large; impossible tokens are as good as not listed."""
     sure, impossible = score(SelfCertainty(100), listed((1.0,)), listed((1.0, *(0.0,) * 99)))
-    assert 30 < sure < impossible < math.inf
-    assert impossible == pytest.approx(99 * -LEAST / 100 - math.log(100))
+    assert 30 < sure == impossible < math.inf
 
 
 def test_self_certainty_of_the_embedded_model_over_its_whole_vocabulary():
@@ -197,10 +195,10 @@ def test_deepconf_equals_brute_force(logs, window):
 
 
 def test_one_impossible_rival_does_not_spoil_other_windows():
-    """Minus infinity counts as the floor: the windows without it are as they were."""
+    """Minus infinity is left out, of its token too."""
     odd = Token("x", -1.0, (("x", -1.0), ("y", -math.inf)))
     assert score(DeepConf(2), (odd, *SIX)) == pytest.approx([1.0])
-    assert score(DeepConf(1, "mean"), (odd,)) == pytest.approx([(1 - LEAST) / 2])
+    assert score(DeepConf(1, "mean"), (odd,)) == pytest.approx([1.0])
 
 
 # ---------------------------------------------------------------- all of them

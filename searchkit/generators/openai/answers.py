@@ -1,0 +1,89 @@
+"""What the answer to a request says: its samples, or the error that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from searchkit import wire
+from searchkit.calls import CallError, Request
+from searchkit.errors import CapabilityError
+from searchkit.generators.openai import errors
+from searchkit.generators.openai.bodies import Route
+from searchkit.generators.openai.stream import Events
+from searchkit.http import HTTPReply
+from searchkit.markup.words import printable
+from searchkit.types import ConfidenceFloor, Params, Sample
+from searchkit.wire import choices, estimates
+from searchkit.wire.errors import Reported
+from searchkit.wire.failures import reported
+from searchkit.wire.fields import read_answer
+from searchkit.wire.usage import Price
+
+LEAST = 4 * 2**20  # bytes of an answer that are read, whatever was asked for
+TOKENS = 2**17  # of a request without a limit
+_TOKEN, _RIVAL, _EVENT = 512, 256, 1024  # bytes that each may take, more than any server needs
+
+
+def most(params: Params, n: int = 1) -> int:
+    """The most bytes that an honest answer to a request with these parameters can have."""
+    tokens = n * (TOKENS if params.max_tokens is None else params.max_tokens)
+    rivals = 0 if params.logprobs is None else params.logprobs + 1
+    return LEAST + tokens * (_TOKEN + _RIVAL * rivals + (0 if params.floor is None else _EVENT))
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the answers of one server.
+
+    url: as it is named in errors. redact: hides the key, which some servers quote.
+    """
+
+    url: str
+    route: Route
+    price: Price | None
+    redact: Callable[[str], str]
+
+    def read(self, reply: HTTPReply, request: Request, events: Events | None) -> list[Sample[str]] | CallError:
+        """The samples of a success, one a choice. events: what read it while it came, where a stream was asked for."""
+        lost, params = errors.worst(request), request.params
+        prompt = estimates.read(request.prompt.text + request.prompt.prefix)
+        try:
+            answer = self._whole(reply) if events is None else self._streamed(reply, events)
+            drawn = choices.read(answer, params, self.price, prompt)
+        except CapabilityError as error:
+            message = f"the server at {self.url} cannot honour the request: {error}"
+            return errors.Dropped(printable(self.redact(message)), kind="bad_request", request=request, usage=lost)
+        except Reported as error:
+            return errors.of_reported(self.url, error, lost, redact=self.redact)
+        except ValueError as error:
+            whole = None if events is not None and not events.plain else reply
+            return errors.no_answer(self.url, str(error), whole, lost, redact=self.redact)
+        if params.logprobs is not None and drawn[0].logprobs is None:
+            message = f"the server at {self.url} drops log-probabilities: use another server, or logprobs=None"
+            return errors.Dropped(message, kind="bad_request", request=request, usage=drawn[0].usage)
+        if events is not None and events.fell:
+            return [replace(drawn[0], finish="length", stop_reason=ConfidenceFloor.FELL)]
+        return drawn
+
+    def _whole(self, reply: HTTPReply) -> Any:
+        """The JSON of an answer; put together if it came as events, though nobody asked for them."""
+        if reply.body.lstrip()[:5] in (b"data:", b"event") or _is_stream(reply):
+            reader = wire.reader(self.route)
+            reader.feed(reply.body)
+            return reader.answer()
+        return read_answer(reply.body)
+
+    def _streamed(self, reply: HTTPReply, events: Events) -> Any:
+        if events.plain:
+            answer = read_answer(reply.body)
+            if (error := reported(answer)) is not None:
+                raise error
+            raise CapabilityError(f"{events.UNSTREAMED}: {errors.beginning('it sent one text', reply)}")
+        return events.answer(chat=self.route == "chat")
+
+
+def _is_stream(reply: HTTPReply) -> bool:
+    kind = reply.headers.get("content-type", "").lower().startswith("text/event-stream")
+    return kind and not reply.body.lstrip().startswith((b"{", b"["))

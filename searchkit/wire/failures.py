@@ -1,0 +1,182 @@
+"""What a server says where it refuses or fails, in whichever of many shapes: its sentence, and what kind of failure.
+
+Servers report errors inside answers of status 200 too, and none of their shapes is standard.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from searchkit.wire import waits
+from searchkit.wire.errors import Failure, Reported
+from searchkit.wire.fields import check
+
+SHOWN = 500  # characters of a sentence
+_SENTENCES = (
+    "message",
+    "msg",
+    "detail",
+    "error_msg",
+    "status_msg",
+    "error_description",
+    "description",
+    "title",
+    "reason",
+)
+_NAMES = ("type", "code", "status", "error_type", "__type", "@type", "reason")
+_STATUSES = ("code", "status", "statusCode", "status_code", "http_status", "error_code")
+_ANSWERS = ("choices", "output", "content", "data", "embedding", "embeddings", "delta", "candidates")
+_EVENTS = ("response", "message", "content_block", "ping")
+_DEEPEST = 8
+
+# What an account has used up: waiting a minute does not bring it back.
+_QUOTA = re.compile(
+    r"insufficient[ _]?(?:quota|balance|credit|funds)|billing[ _](?:hard[ _]limit|not[ _]active)"
+    r"|account is not (?:active|in good standing)|exceeded_current_quota|budget[ _]?exceeded|exceeded[ _]?budget"
+    r"|credit[ _]limit|credit balance|available credits|included credits|out of credits|no credits"
+    r"|spending limit|payment required|arrear|recharge|perday|trial key|calls / month"
+    r"|monthly (?:limit|quota|usage|included)|quota_exhausted|free tier limit|top up",
+    re.IGNORECASE,
+)
+_PERHAPS_QUOTA = re.compile(
+    r"exceeded your (?:current |monthly )?quota|check your plan|quota exceeded|out of quota|(?:request|token)s per day",
+    re.IGNORECASE,
+)
+_KINDS = [
+    ("auth", r"authenti|unauthori[sz]ed|permission|forbidden|api[ _-]?key|access denied|subscription key"),
+    (
+        "rate_limit",
+        r"rate[ _-]?limit|ratequota|too many|throttl|overloaded|unavailable|exhausted|slow down|capacity|concurren"
+        r"|qps|loading|busy|try again|queue is full",
+    ),
+    ("server", r"time[ds]?[ _-]?out|internal|server[ _]error|upstream|out of memory|memory"),
+    (
+        "bad_request",
+        r"bad[ _]?request|invalid|not supported|unsupported|context length|not permitted|not found|malformed",
+    ),
+]
+_KINDS_OF = [(kind, re.compile(words, re.IGNORECASE)) for kind, words in _KINDS]
+
+
+def is_spent(failure: Failure) -> bool:
+    """Whether what is refused has used up an account's money or quota, so that waiting does not help."""
+    if failure.status == 402 or _QUOTA.search(f"{failure.names} {failure.message}"):
+        return True
+    return failure.wait is None and _PERHAPS_QUOTA.search(failure.message) is not None
+
+
+def kind_of(failure: Failure) -> str:
+    """The kind of a `CallError`, by the words alone: "server" where these say nothing."""
+    for words in (failure.names, failure.message):
+        found = [(matched.start(), kind) for kind, sought in _KINDS_OF if (matched := sought.search(words))]
+        if found:
+            return min(found)[1]
+    return "server"
+
+
+def reported(value: Any) -> Reported | None:
+    """The error that a JSON value reports where an answer was expected; None if it reports none."""
+    found = failure(value)
+    return None if found is None else Reported(found.message or _text(value), failure=found)
+
+
+def given_up(choice: Mapping[str, Any], reason: Any) -> Reported:
+    """The error of a choice that ended with one."""
+    found = failure({"error": choice["error"]}) if choice.get("error") else None
+    message = f'the server gave up on it (finish_reason "{reason!s:.40}")'
+    if found is None:
+        return Reported(message, failure=Failure(message))
+    return Reported(f"{message}: {found.message}", failure=found)
+
+
+def failure(value: Any) -> Failure | None:
+    """What a body says went wrong; None where it says nothing of the kind."""
+    for outer in value[:8] if isinstance(value, list) else [value]:
+        if isinstance(outer, dict) and (inner := _inner(outer)) is not None:
+            return _read(inner, outer)
+    return None
+
+
+def told(body: Any) -> Failure:
+    """The same of the body of an error, parsed or as text: if nothing else, its beginning is the sentence."""
+    found = failure(body)
+    if found is not None and found.message:
+        return found
+    text = _text(body)
+    return Failure(text, None, "", waits.of_words(text)) if found is None else found
+
+
+def _inner(outer: dict[str, Any]) -> Any:
+    """The part that says what is wrong; None if it is an answer, or something else."""
+    for key in ("error", "errors"):
+        if (found := outer.get(key)) and not _fine(found):
+            return found[0] if isinstance(found, list) else found
+    if outer.get("object") == "error" or outer.get("type") == "error":
+        return outer
+    if (found := outer.get("base_resp")) and isinstance(found, dict) and found.get("status_code"):
+        return found
+    kind = outer.get("type")
+    if any(outer.get(key) is not None for key in _ANSWERS) or (isinstance(kind, str) and kind.startswith(_EVENTS)):
+        return None
+    plain = ("message", "detail", "error_msg", "title", "msg")
+    return outer if any(isinstance(outer.get(key), (str, list)) and outer[key] for key in plain) else None
+
+
+def _fine(error: Any) -> bool:
+    """An error that says that there is none: code 0."""
+    return isinstance(error, dict) and error.get("code") in (0, "0") and not error.get("type")
+
+
+def _read(inner: Any, outer: dict[str, Any]) -> Failure:
+    for _ in range(_DEEPEST):
+        if not isinstance(inner, dict) or not isinstance(inner.get("error"), (dict, str)):
+            break
+        outer, inner = inner, inner["error"]
+    message = _sentence(inner)
+    places = [place for place in (inner, outer) if isinstance(place, dict)]
+    if raw := next((m["raw"] for p in places if isinstance(m := p.get("metadata"), dict) and m.get("raw")), None):
+        message = f"{message} ({_text(raw)})"
+    status = next((s for p in places for key in _STATUSES if (s := _status(p.get(key))) is not None), None)
+    names = [str(p[key])[:100] for p in places for key in _NAMES if isinstance(p.get(key), (str, int))]
+    names += [quota for p in places for quota in _quotas(p.get("details"))]
+    wait = waits.of_body(outer)
+    return Failure(message, status, " ".join(names), waits.of_words(message) if wait is None else wait)
+
+
+def _sentence(value: Any, depth: int = _DEEPEST) -> str:
+    """The server's own words, on one line."""
+    if isinstance(value, dict) and depth:
+        found = next((s for key in _SENTENCES if value.get(key) and (s := _sentence(value[key], depth - 1))), "")
+        where = value.get("loc")
+        named = ".".join(str(part) for part in where[:8]) if isinstance(where, list) and found else ""
+        return f"{named}: {found}" if named else found
+    if isinstance(value, list) and depth:
+        return "; ".join(filter(None, (_sentence(entry, depth - 1) for entry in value[:8])))
+    return _text(value) if isinstance(value, str) else ""
+
+
+def _status(value: Any) -> int | None:
+    text = (
+        str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) and len(str(value)[:9]) == 3 else ""
+    )
+    return int(text) if re.fullmatch(r"[45][0-9][0-9]", text) else None
+
+
+def _quotas(details: Any) -> list[str]:
+    """Google's names of the quotas that were exceeded: those of a minute, and those of a day."""
+    entries = [entry for entry in details[:16] if isinstance(entry, dict)] if isinstance(details, list) else []
+    listed = [v for e in entries if isinstance(e.get("violations"), list) for v in e["violations"][:16]]
+    return [str(v.get("quotaId", ""))[:100] for v in listed if isinstance(v, dict)]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        try:
+            check([value])
+            value = json.dumps(value, ensure_ascii=False)
+        except (ValueError, TypeError):
+            return "something nested too deeply"
+    return " ".join(value[: 8 * SHOWN].split())
