@@ -71,3 +71,8 @@ class Request:
     index: int = 0
     retry: Callable[[CallError], bool] = field(default=_always, compare=False, repr=False)
     waiting: Callable[[bool], None] = field(default=_ignore, compare=False, repr=False)
+
+    @property
+    def unmetered(self) -> bool:
+        """Nobody charges failed attempts as they happen: an answer has to carry their cost."""
+        return self.retry is _always

@@ -124,9 +124,12 @@ def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage,
 
 
 def content_of(sample: Sample[Any]) -> bytes:
-    """What a sample says: all of it as it would be stored, else how it ended and its text. Equal for equal samples."""
+    """What a sample says: all of it as it would be stored, else how it ended and its text. Equal for equal samples.
+
+    What was left out of its request is not part of it: a key made before the server refused a field stays good.
+    """
     try:
-        return dump_sample(sample).encode()
+        return json.dumps(_sample(sample, None, whole=False)).encode()
     except ConfigError:
         return f"{sample.finish}\0{sample.text}".encode("utf-8", "surrogatepass")
 
@@ -143,7 +146,8 @@ def _usage(usage: Usage) -> dict[str, Any]:
     return {name: value for name in _USAGE if (value := getattr(usage, name))}
 
 
-def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
+def _sample(sample: Sample[Any], codec: Codec | None, *, whole: bool = True) -> dict[str, Any]:
+    """`whole`: with what is no part of its identity."""
     value = codec.dump(sample.value) if codec else sample.value
     if type(value) is not str and not _is_json(value):
         raise ConfigError(
@@ -164,7 +168,9 @@ def _sample(sample: Sample[Any], codec: Codec | None) -> dict[str, Any]:
     if sample.step_spans:
         stored["steps"] = [[s.start, s.end] for s in sample.step_spans]
     if sample.candidates:
-        stored["candidates"] = [[_sample(c.sample, codec), _verdict(c.verdict)] for c in sample.candidates]
+        stored["candidates"] = [[_sample(c.sample, codec, whole=whole), _verdict(c.verdict)] for c in sample.candidates]
+    if whole and sample.left_out:
+        stored["left_out"] = sample.left_out
     return stored
 
 
@@ -180,6 +186,7 @@ def _load_sample(stored: dict[str, Any], codec: Codec | None) -> Sample[Any]:
         None if logprobs is None else tuple(Token(t, p, tuple((a, b) for a, b in top)) for t, p, top in logprobs),
         tuple(StepSpan(*s) for s in stored.get("steps", ())),
         tuple(Scored(_load_sample(s, codec), _load_verdict(v)) for s, v in stored.get("candidates", ())),
+        left_out=tuple(stored.get("left_out", ())),
     )
 
 

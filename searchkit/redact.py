@@ -13,9 +13,9 @@ _IN_TEXT = re.compile(
 _KEY = "\0"  # stands for a key while the patterns are looked for: it has no space, at which they would end
 
 
-def redact(text: str, api_key: str | None = None) -> str:
-    """`text` without `api_key`, the API key of the environment, and credentials in URLs and headers."""
-    keys = [key for key in (api_key, os.environ.get("OPENAI_API_KEY")) if key]
+def redact(text: str, *secrets: str | None) -> str:
+    """`text` without `secrets`, the API key of the environment, and credentials in URLs and headers."""
+    keys = [key for key in (*secrets, os.environ.get("OPENAI_API_KEY")) if key]
     for key in sorted(keys, key=len, reverse=True):  # the longer first: it may begin with the other
         text = text.replace(key, _KEY)
     hidden = _IN_TEXT.sub(lambda found: f"{found['name']}=[redacted]" if found["query"] else "[redacted]", text)

@@ -31,6 +31,8 @@ class Result(Generic[T_co]):
     - stopped: why the search ended; "done" if nothing cut it short.
     - diverged: attempts of agents that were resumed from a journal, and did not ask again all that they had asked. What
       was paid for and not asked again stays in the journal, and is in no usage.
+    - left_out: fields that were left out of requests, because the server refused them (`Sample.left_out` says of which
+      answers).
     """
 
     answer: T_co
@@ -46,6 +48,7 @@ class Result(Generic[T_co]):
     overshoot: Mapping[str, float]
     stopped: Stopped
     diverged: int = 0
+    left_out: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Answer, cost, candidates and trace, for notebooks; `tree` shows itself."""

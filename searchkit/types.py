@@ -342,6 +342,7 @@ class Sample(Generic[T_co]):
     - candidates: all answers of a nested search.
     - origin: whether this process paid for it ("model") or found it ("journal", "cache"); it is not part of the
       sample's identity.
+    - left_out: fields of the request that the server refused, and that it was sent without; likewise no part of it.
     """
 
     value: T_co
@@ -354,6 +355,7 @@ class Sample(Generic[T_co]):
     step_spans: tuple[StepSpan, ...] = ()
     candidates: tuple[Scored, ...] = field(default=(), repr=False)
     origin: Literal["model", "journal", "cache"] = field(default="model", compare=False, repr=False)
+    left_out: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def text(self) -> str:

@@ -2,7 +2,8 @@
 
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
 `sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `journal.py`. `setup.py` is
-what commands share, `names.py` reads values of parameters without evaluating them.
+what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters without
+evaluating them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, journal, plot, report, sweep
+from searchkit.cli import compare, journal, plot, report, server, sweep
 from searchkit.errors import SearchkitError
 
 EPILOG = """examples:
@@ -76,6 +77,7 @@ def _search_options(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask a server that can for several samples in one call, which share a seed",
     )
+    server.add(command)
     command.add_argument("--strategy", default="best-of-n", help="by name (default: best-of-n)")
     example = "a parameter of the strategy, such as n=16, stop=BetaStopping(0.9) or key=boxed; repeatable"
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)

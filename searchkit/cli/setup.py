@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from searchkit.cli import names
+from searchkit.cli import names, server
 from searchkit.errors import ConfigError
 from searchkit.model import Model
 from searchkit.strategy import Strategy
@@ -30,6 +30,8 @@ def generator(options: argparse.Namespace) -> Model:
 
         if options.coalesce:
             raise ConfigError("only a server can draw several samples in one call: leave out --coalesce")
+        if unused := sorted(server.given(options)):
+            raise ConfigError(f"{', '.join(unused)}: that is for a server; leave it out for an embedded model")
         if _task(options) not in TASKS:
             raise ConfigError(f"the embedded models are {' and '.join(TASKS)}, got --model {options.model}")
         return Model(Embedded(shipped(_task(options))), params(options))
@@ -42,7 +44,7 @@ def generator(options: argparse.Namespace) -> Model:
     from searchkit.generators.wrappers.limited import Limited
     from searchkit.generators.wrappers.retrying import Retrying
 
-    limited = Limited(OpenAI(options.backend, options.model, route=options.route))
+    limited = Limited(OpenAI(options.backend, options.model, route=options.route, **server.given(options)))
     return Model(Retrying(Coalescing(limited) if options.coalesce else limited), params(options))
 
 

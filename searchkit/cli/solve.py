@@ -66,6 +66,7 @@ def as_json(result: Result[Any]) -> dict[str, Any]:
         "sequential_tokens": result.sequential_tokens,
         "wall_s": result.wall_s,
         "overshoot": dict(result.overshoot),
+        "left_out": list(result.left_out),
     }
 
 
@@ -79,6 +80,8 @@ def as_text(result: Result[Any], *, trace: bool) -> str:
         f"{usage.generated_tokens} generated tokens, {usage.verifications} verifications, {result.wall_s:.2f} s]"
     )
     failures = [f"! {type(e).__name__}: {e}" for e in result.errors[:5]]
+    if result.left_out:
+        failures.append(f"! left out of requests, since the server refuses them: {', '.join(result.left_out)}")
     shown = [result.trace.render(), ""] if trace else []
     return "\n".join([*shown, _printable(result.sample.text.rstrip()), *failures, summary])
 

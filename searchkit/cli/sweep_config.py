@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from searchkit.cli import names, setup
+from searchkit.cli import names, server, setup
 from searchkit.cli.sweep_problems import check, problems
 from searchkit.errors import ConfigError
 from searchkit.model import Model
@@ -24,7 +24,7 @@ TOP = {
     "budgets": list,
 }  # fmt: skip
 SAMPLING = {"temperature": (int, float), "top_p": (int, float), "max_tokens": int}
-MODEL = {"backend": (str, list), "model": str, "route": str, "coalesce": bool, **SAMPLING}
+MODEL = {"backend": (str, list), "model": str, "route": str, "coalesce": bool, **server.TABLE, **SAMPLING}
 NAMED = ("embedded", "simulated")
 SIMULATED = {"answers": dict, "tokens": int, "latency": (int, float), "jitter": (int, float), "failures": (int, float)}
 TRUTH = 'it takes a verifier that passes or fails: "Exact", "MathEqual(number)", a task, or your own "module:function"'
@@ -91,6 +91,7 @@ def _model(table: Table) -> tuple[argparse.Namespace, list[Any]]:
             model=table.get("model"),
             route=table.get("route", "chat"),
             coalesce=table.get("coalesce", False),
+            **{key: table[key] for key in server.TABLE if key in table},
             **sampling,
         )
         for url in urls

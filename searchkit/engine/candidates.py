@@ -28,7 +28,8 @@ class Search:
     verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had. turned:
     when items last started in the loop's next turn, on `time.perf_counter`; beginning: those that are being begun now,
     one inside of the other. seen: the agents one of whose attempts ended by itself and made calls that were counted.
-    silent: agents and the spans of their attempts that failed or were cancelled before any.
+    silent: agents and the spans of their attempts that failed or were cancelled before any. left_out: fields that
+    requests were answered without, because the server refused them.
     """
 
     problem: Problem
@@ -47,6 +48,7 @@ class Search:
     diverged: list[tuple[int, ...]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     silent: list[tuple[str, Span]] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)

@@ -71,6 +71,8 @@ class Metered(Position):
             raise
         if sample.origin != "model":
             span.replayed = True
+        if sample.left_out:
+            self._search.left_out.update(sample.left_out)
         span.end("ok")
         self._settle(span, held.worst, actual, paid=sample.origin == "model")
         return sample

@@ -98,9 +98,9 @@ def fitted(url: str, strict: Strict) -> OpenAI:
     options: dict[str, Any] = {
         "leave_out": strict.leave_out,
         "rename": dict(strict.rename),
-        "add": dict(strict.add),
-        "headers": dict(strict.headers),
-        "query": dict(strict.query),
+        "extra_body": dict(strict.add),
+        "extra_headers": dict(strict.headers),
+        "extra_query": dict(strict.query),
     }
     return OpenAI(url, "m", extras=False, **{name: value for name, value in options.items() if value})
 

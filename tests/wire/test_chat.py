@@ -248,7 +248,7 @@ def test_the_newer_limit_counts() -> None:
 def test_a_continued_turn_is_a_prefix() -> None:
     """As vLLM and SGLang are asked for it; without the flag it is a turn like others."""
     prompt = Prompt((Message("user", (Text("Count"),)),), prefix="1, 2,")
-    body = {**requests.render("m", prompt, Params(), 0), **requests.beyond(prompt, Params())}
+    body = {**requests.render("m", prompt, Params(), 0), **requests.beyond(Params()), **requests.CONTINUED}
     request = parse("chat", json.dumps(body).encode())
     assert (request.prompt, request.params, request.extras) == (prompt, Params(), {})
     del body["continue_final_message"]

@@ -1,10 +1,12 @@
 """Any server that speaks the OpenAI API, asked over HTTP.
 
 Read `backend.py` first: what a user calls, and the way of one request. Then `bodies.py` (which request is sent; how
-requests and answers are written as JSON is `searchkit.wire`'s business), `transport.py` (which client carries them),
-`searchkit.http` (our own, the fast one), `official.py` (the openai package), `answers.py` (what came back),
-`stream.py` (answers that are left as soon as they fall below a floor), `errors.py` (what can go wrong, in sentences)
-and `probe.py` (what a server honours).
+requests and answers are written as JSON is `searchkit.wire`'s business), `fitting.py` (how it is made to fit the
+server) with `presets.py` (for servers that are known) and `refused.py` (for those that say what they do not take),
+`transport.py` (which client carries them), `searchkit.http` (our own, the fast one), `official.py` (the openai
+package), `answers.py` (what came back), `stream.py` (answers that are left as soon as they fall below a floor),
+`noticed.py` (what shows in an answer), `errors.py` (what can go wrong, in sentences), `probe.py` (what a server
+honours) and `continuing.py` (how it continues the assistant's turn).
 """
 
 from searchkit.generators.openai.backend import OpenAI

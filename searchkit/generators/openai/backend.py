@@ -11,23 +11,29 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from searchkit.calls import CallError, Request
-from searchkit.errors import CapabilityError, ConfigError
+from searchkit.errors import CapabilityError, ConfigError, SearchWarning
 from searchkit.generators.in_order import each
-from searchkit.generators.openai import answers, bodies, errors, stream
+from searchkit.generators.openai import answers, bodies, continuing, errors, fitting, refused, stream
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.bodies import Route
+from searchkit.generators.openai.fitting import Fit
+from searchkit.generators.openai.noticed import cut_prompt, ended_at, unnamed_stop
+from searchkit.generators.openai.presets import PRESETS, Preset
 from searchkit.generators.openai.probe import Capabilities
+from searchkit.generators.openai.refused import Answer
 from searchkit.generators.openai.transport import Here, PerLoop
 from searchkit.http import Broken, Enough, Held, HTTPReply, Unreachable, Unreadable
 from searchkit.markup.words import printable
 from searchkit.redact import redact
-from searchkit.types import Params, Prompt, Sample, Usage
+from searchkit.types import NO_USAGE, Params, Prompt, Sample, Usage
+from searchkit.wire.chat.requests import beyond
 from searchkit.wire.fields import read_answer
 from searchkit.wire.usage import Price
 
@@ -42,8 +48,10 @@ class _State(PerLoop):
     def __init__(self) -> None:
         super().__init__()
         self.capabilities: Capabilities | None = None
-        self.prefix: bool | None = None
+        self.continuing: continuing.Found | None = None
         self.failed: tuple[float, CallError] | None = None  # when the last probe failed, on the monotonic clock
+        self.refused: frozenset[str] = frozenset()  # fields of ours that the server refuses
+        self.warned: set[str] = set()  # what was said of it already
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,15 @@ class OpenAI:
     - render: a function from `Prompt` to text that ends where the assistant begins; take the model's chat template.
     - prices: model name -> `Price`.
     - extras: whether to send the fields outside the OpenAI API (top_k, min_p, continuation, keeping stops); None sends
-      them to every server but api.openai.com, which refuses them.
+      them to every server but api.openai.com, which refuses them, and those whose preset says so.
+    - preset: what to leave out and rename for a known server, by its name in `presets.PRESETS`; the next three come on
+      top of it.
+    - leave_out: fields that are not sent, such as "top_p". The text is still cut at a stop string that is not sent.
+    - rename: a field's name in the OpenAI API -> the server's, such as {"seed": "random_seed"}.
+    - extra_body: fields to send besides, or instead of ours, such as {"reasoning_effort": "low"}.
+    - extra_headers: sent with every request. One that says who asks (Authorization, api-key) takes the place of the
+      environment's key. As api_key, they are in no `repr`, error or log.
+    - extra_query: parameters of every URL, such as {"api-version": "2024-10-21"}; likewise.
     - capabilities: what the server honours, if you know it; None asks the server when it matters.
     - transport: "direct" is ours, "official" the openai package; "auto" takes the latter only where a proxy is
       configured.
@@ -79,9 +95,20 @@ class OpenAI:
     render: Callable[[Prompt], str] | None = None
     prices: Mapping[str, Price] = field(default_factory=dict, hash=False)
     extras: bool | None = None
+    preset: str | None = None
+    leave_out: Sequence[str] = ()
+    rename: Mapping[str, str] = field(default_factory=dict, hash=False)
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    extra_query: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     capabilities: Capabilities | None = None
     transport: Literal["auto", "direct", "official"] = "auto"
     ends_at_floor: ClassVar[bool] = True
+    _fit: Fit = field(init=False, repr=False, compare=False)
+    _shape: str = field(init=False, repr=False, compare=False)
+    _query: str = field(init=False, repr=False, compare=False)
+    _extras: bool = field(init=False, repr=False, compare=False)
+    _keyed: bool = field(init=False, repr=False, compare=False)
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +122,9 @@ class OpenAI:
         if url.username or url.password:
             raise ConfigError("base_url must not contain credentials: pass api_key= instead")
         plain = self.base_url.isascii() and self.base_url.isprintable() and " " not in self.base_url
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or not plain:
+        if url.query:
+            raise ConfigError("base_url ends before its query parameters: pass them as extra_query={...}")
+        if url.scheme not in ("http", "https") or not url.hostname or url.fragment or not plain:
             raise ConfigError(f"base_url must look like http://localhost:8000/v1, got {self.base_url!r}")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         if not self.model:
@@ -106,12 +135,36 @@ class OpenAI:
             raise ConfigError(f'transport must be "auto", "direct" or "official", got {self.transport!r}')
         if not self.timeout > 0:
             raise ConfigError(f"timeout must be a number of seconds > 0, got {self.timeout}")
+        object.__setattr__(self, "extra_headers", fitting.headers(self.extra_headers))
+        object.__setattr__(self, "_query", fitting.query(self.extra_query))
+        if self.api_key is not None and fitting.has_key(self.extra_headers):
+            raise ConfigError("extra_headers say who asks, and so does api_key: pass one of them")
         self._key()
+        self._set_fit()
+
+    def _set_fit(self) -> None:
+        known, left = self._preset(), (self.leave_out,) if isinstance(self.leave_out, str) else tuple(self.leave_out)
+        if not isinstance(self.rename, Mapping):
+            raise ConfigError(f'rename maps names to names, such as {{"seed": "random_seed"}}, got {self.rename!r:.80}')
+        fit = Fit((*known.leave_out, *left), {**known.rename, **self.rename}, self.extra_body)
+        newer = {"max_tokens": "max_completion_tokens"} if self._hosted() and self.route == "chat" else {}
+        own: dict[str, Any] = {"leave_out": left, "rename": dict(self.rename), "extra_body": fit.add}
+        own["_shape"] = fit.digest
+        own |= {"_fit": replace(fit, rename={**newer, **fit.rename}), "_keyed": fitting.has_key(self.extra_headers)}
+        own["_extras"] = self.extras if self.extras is not None else known.extras and not self._hosted()
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    def _preset(self) -> Preset:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ConfigError(f"unknown preset {self.preset!r:.80}: choose from {', '.join(PRESETS)}")
+        return Preset(extras=True) if self.preset is None else PRESETS[self.preset]
 
     @property
     def name(self) -> str:
         route = "" if self.route == "chat" else f"{self.route}/"
-        return f"openai/{route}{self.model}" + (f"@{self.revision}" if self.revision else "")
+        revision, shape = f"@{self.revision}" if self.revision else "", f"+{self._shape}" if self._shape else ""
+        return f"openai/{route}{self.model}{revision}{shape}"
 
     async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
         """One HTTP call a request, concurrently. A feature that the server drops is an entry that is also a
@@ -134,7 +187,7 @@ class OpenAI:
         return entries
 
     async def probe(self) -> Capabilities:
-        """Ask the server what it honours: 9 short calls (6 on the completions route), once. Raises `CallError`.
+        """Ask the server what it honours: up to 10 short calls (6 on the completions route), once. Raises `CallError`.
 
         Its cost is in `Capabilities.usage` and in no budget.
         """
@@ -145,7 +198,8 @@ class OpenAI:
                 ask = probes.Asker(self.base_url, self._asked)
                 seen = await probes.sampling(ask)
                 seen["logprobs"] = await probes.logprobs(ask, chat=self.route == "chat")
-                seen["prefix"] = self.route == "completions" or await self._prefix(ask)
+                way = "bare" if self.route == "completions" else (await self._continuing(ask)).way
+                seen |= {"prefix": way is not None, "prefix_flag": way == "prefix"}
                 self._state.capabilities = Capabilities(**seen, usage=ask.usage)
         return self._state.capabilities
 
@@ -161,9 +215,12 @@ class OpenAI:
 
     async def _draw(self, request: Request, n: int | None = None) -> list[Sample[str]] | CallError:
         try:
-            if request.prompt.prefix and self.route == "chat" and (missing := await self._lacks_prefix(request)):
-                return missing
             body = self._body(request.prompt, request.params, request.seed)
+            if request.prompt.prefix and self.route == "chat":
+                way = await self._way(request)
+                if isinstance(way, CallError):
+                    return way
+                body = continuing.asked(body, way)
             events = self._events(request, n)
         except CapabilityError as error:
             return errors.Dropped(str(error), kind="bad_request", request=request, usage=Usage())
@@ -171,14 +228,26 @@ class OpenAI:
             body |= stream.fields(extras=self._sends_extras())
         reader = answers.Reader(self.base_url, self.route, self.prices.get(self.model), self._redact)
         with (await self._here()).transport.room.call(answers.most(request.params, n or 1)) as held:
-            sent = body if n is None else {**body, "n": n}
-            found: Any = await self._call(sent, errors.worst(request), held, events)
-            if isinstance(found, HTTPReply):
-                reply = found
-                found = await held.read(len(reply.body), lambda: reader.read(reply, request, events))
-        if isinstance(found, CallError):
-            found.request = request
-        return found  # type: ignore[no-any-return]
+            answer = await self._call(body if n is None else {**body, "n": n}, request, held, events)
+            if isinstance(answer, CallError):
+                answer.request = request
+                return answer
+            reply = answer.reply
+            drawn: Any = await held.read(len(reply.body), lambda: reader.read(reply, request, events))
+        if isinstance(drawn, CallError):
+            drawn.request = request
+            return errors.with_cost(drawn, answer.refused)
+        return answer.recorded(self._noticed(drawn, request, None if events is not None else reply.body))
+
+    def _noticed(self, drawn: list[Sample[str]], request: Request, body: bytes | None) -> list[Sample[str]]:
+        """The samples, with a warning of what shows in them that was not asked. body: of an answer that came whole."""
+        if "stop" in self._fit.leave_out:
+            drawn = [ended_at(sample, request.params.stop) for sample in drawn]
+        if self.render is None:
+            self._warn("cut", cut_prompt(request, drawn))
+        if body is not None:
+            self._warn("stop", unnamed_stop(request, body, drawn))
+        return drawn
 
     def _events(self, request: Request, n: int | None) -> stream.Events | None:
         """What reads the answer while it is written, if the request has a floor."""
@@ -191,23 +260,66 @@ class OpenAI:
     def _body(self, prompt: Prompt, params: Params, seed: int) -> dict[str, Any]:
         body = bodies.body(self.model, self.route, prompt, params, seed, self.render)
         if self._sends_extras():
-            return body | bodies.extras(self.route, prompt, params)
+            return body | beyond(params)
         if params.top_k or params.min_p:
             raise CapabilityError(f"{self.base_url} takes no top_k and min_p: leave them at 0, or pass extras=True")
-        if "max_tokens" in body and self.route == "chat":  # its newer models refuse the older name
-            body["max_completion_tokens"] = body.pop("max_tokens")
         return body
 
     async def _call(
-        self, body: dict[str, Any], lost: Usage, held: Held, enough: Enough | None = None
-    ) -> HTTPReply | CallError:
-        """A successful answer. `lost`: what to charge for a call that was sent and not answered."""
-        reply = await self._exchange(bodies.PATHS[self.route], body, lost, held, enough)
-        if isinstance(reply, CallError) or reply.success:
-            return reply
+        self,
+        body: dict[str, Any],
+        request: Request,
+        held: Held,
+        enough: Enough | None = None,
+        asked: Collection[str] = (),
+    ) -> Answer | CallError:
+        """A successful answer to `body`, which is sent again without fields of ours that the server refuses by name.
+
+        asked: those that it is about, and goes with.
+        """
+        gone, spent, follows = frozenset[str](), NO_USAGE, dict[str, str]()
+        if self._state.refused:
+            gone = (refused.off(body) & self._state.refused) - set(asked)
+        while True:
+            sent = self._fit(body, gone)
+            reply = await self._exchange(bodies.PATHS[self.route], sent, errors.worst(request), held, enough)
+            if isinstance(reply, CallError):
+                return errors.with_cost(reply, spent)
+            if reply.success:
+                if follows:
+                    self._remember(follows)
+                return Answer(reply, spent, tuple(sorted(gone)))
+            whose = {*asked, *self._fit.leave_out, *self._fit.add, *gone}
+            kept = {name: value for name, value in body.items() if name not in whose}
+            error, more = await self._failed(reply, kept), refused.spared(reply, kept)
+            if not more or not request.retry(error):
+                return errors.with_cost(error, spent)
+            gone, follows = gone | set(more), follows | more
+            spent += error.usage if request.unmetered and error.usage else NO_USAGE
+
+    async def _failed(self, reply: HTTPReply, body: Mapping[str, Any]) -> CallError:
+        """The error for an answer to `body` that is no success."""
         if reply.status == 404:
-            return errors.no_route(self.base_url, await self._models(), self.model)
-        return errors.of_status(self.base_url, reply, has_key=bool(self._key()), redact=self._redact)
+            return errors.no_route(self.base_url, await self._models(), self.model, reply, self._redact)
+        known, advice = fitting.has_key(self._headers()), refused.advice(reply, body, self._fit)
+        return errors.of_status(self.base_url, reply, has_key=known, redact=self._redact, advice=advice)
+
+    def _remember(self, follows: Mapping[str, str]) -> None:
+        """Leave these fields out from now on, and say so once: the server took a request without them."""
+        if new := sorted(set(follows) - self._state.refused):
+            self._state.refused |= set(new)
+            said = "; ".join(f"without {name}, {follows[name]}" for name in new)
+            self._warn(
+                ", ".join(new),
+                f"refuses {', '.join(new)}, left out from now on: {said}. It is noted in Result.left_out and "
+                f"Sample.left_out; leave_out={tuple(new)!r} says it beforehand",
+            )
+
+    def _warn(self, what: str, said: str) -> None:
+        """Say of the server what was not said yet."""
+        if said and what not in self._state.warned:
+            self._state.warned.add(what)
+            warnings.warn(f"the server at {self.base_url} {said}", SearchWarning, stacklevel=2)
 
     async def _exchange(
         self, path: str, body: dict[str, Any] | None, lost: Usage, held: Held, enough: Enough | None = None
@@ -215,7 +327,7 @@ class OpenAI:
         here, lasting = await self._here(), False
         try:
             async with asyncio.timeout(self.timeout):
-                return await here.transport.request(path, self._key(), held, body, enough)
+                return await here.transport.request(path + self._query, self._headers(), held, body, enough)
         except TimeoutError:
             message, kind = f"the server at {self.base_url} did not answer within {self.timeout:g} s", "timeout"
         except Unreachable as error:
@@ -242,39 +354,47 @@ class OpenAI:
 
     # ---------------------------------------------------------------- capabilities
 
-    async def _lacks_prefix(self, request: Request) -> CallError | None:
-        """Why the server cannot continue an assistant turn; None if it can. Asks it once, whoever else is waiting."""
-        honoured = self.capabilities.prefix if self.capabilities is not None else self._state.prefix
-        if honoured is None:
+    async def _way(self, request: Request) -> continuing.Way | CallError:
+        """How the server continues an assistant turn, or why it cannot. Asks it once, whoever else is waiting."""
+        found, given = self._state.continuing, self.capabilities
+        if given is not None and given.prefix:
+            return "prefix" if given.prefix_flag else "flags" if self._sends_extras() else "bare"
+        if given is not None or self._hosted():
+            found = continuing.Found(None)
+        if found is None:
             began = time.monotonic()
             async with (await self._here()).lock:
                 if self._state.failed is not None and self._state.failed[0] >= began:
                     return errors.about(self._state.failed[1], request, Usage())  # do not wait for it again, one by one
                 try:
-                    honoured = await self._prefix(probes.Asker(self.base_url, self._asked))
+                    found = await self._continuing(probes.Asker(self.base_url, self._asked))
                 except CallError as error:
                     self._state.failed = time.monotonic(), error
                     return errors.about(error, request, error.usage)
-        message = (
-            f"the server at {self.base_url} does not continue an assistant turn on the chat route: "
-            'use route="completions" with render=, or a server that does (vLLM, SGLang, llama.cpp)'
-        )
-        return None if honoured else errors.PrefixDropped(message, kind="bad_request", request=request, usage=Usage())
+        if found.way is not None:
+            return found.way
+        message = f"the server at {self.base_url} does not continue an assistant turn on the chat route{found.sentence}"
+        return errors.PrefixDropped(message, kind="bad_request", request=request, usage=Usage())
 
-    async def _prefix(self, ask: probes.Asker) -> bool:
+    async def _continuing(self, ask: probes.Asker) -> continuing.Found:
         """What the probe found; call it under the lock."""
-        if self._state.prefix is None:
-            self._state.prefix = self._sends_extras() and await probes.prefix(ask)
-        return self._state.prefix
+        if self._state.continuing is None:
+            hosted = self._hosted()
+            found = continuing.Found(None) if hosted else await continuing.find(ask, extras=self._sends_extras())
+            self._state.continuing = found
+        return self._state.continuing
 
-    async def _asked(self, request: Request, fields: Mapping[str, Any]) -> bytes | CallError:
+    async def _asked(self, request: Request, fields: Mapping[str, Any]) -> Answer | CallError:
         body = self._body(request.prompt, request.params, request.seed)
         with (await self._here()).transport.room.call(answers.most(request.params, 2)) as held:
-            reply = await self._call({**body, **fields}, errors.worst(request), held)
-        return reply if isinstance(reply, CallError) else reply.body
+            return await self._call({**body, **fields}, request, held, asked=fields)
 
     def _sends_extras(self) -> bool:
-        return self.extras if self.extras is not None else urlsplit(self.base_url).hostname != "api.openai.com"
+        return self._extras
+
+    def _hosted(self) -> bool:
+        """OpenAI's own API, which refuses fields that it does not know and calls one of them by a newer name."""
+        return urlsplit(self.base_url).hostname == "api.openai.com"
 
     # ---------------------------------------------------------------- the key
 
@@ -284,5 +404,10 @@ class OpenAI:
             raise ConfigError("the API key has a line break or another character that no key has: copy it again")
         return key
 
+    def _headers(self) -> dict[str, str]:
+        """What is sent with every request."""
+        key = "" if self._keyed else self._key()
+        return {**self.extra_headers, **({"Authorization": f"Bearer {key}"} if key else {})}
+
     def _redact(self, text: str) -> str:
-        return redact(text, self.api_key)
+        return redact(text, self.api_key, *fitting.secrets(self.extra_headers, self.extra_query))

@@ -23,11 +23,6 @@ def body(
     return chat.render(model, prompt, params, seed)
 
 
-def extras(route: Route, prompt: Prompt, params: Params) -> dict[str, Any]:
-    """The fields outside the OpenAI API: sent to every server but those known to refuse them."""
-    return chat.beyond(prompt, params) if route == "chat" else chat.beyond_sampling(params)
-
-
 def _plain(prompt: Prompt, render: Callable[[Prompt], str] | None) -> str:
     if render is not None:
         return render(prompt)

@@ -14,14 +14,6 @@ from searchkit.wire import failures, waits
 from searchkit.wire.errors import Failure, Reported
 from searchkit.wire.fields import read_answer
 
-EXTRAS = (
-    "top_k",
-    "min_p",
-    "include_stop_str_in_output",
-    "no_stop_trim",
-    "continue_final_message",
-    "continuous_usage_stats",
-)  # see bodies and stream
 ONE_CALL = Usage(model_calls=1)
 SHOWN = 500  # characters of what a server said
 
@@ -51,6 +43,13 @@ def about(error: CallError, request: Request, usage: Usage | None) -> CallError:
     )
 
 
+def with_cost(error: CallError, spent: Usage) -> CallError:
+    """The same error, which cost `spent` as well."""
+    if spent != Usage():
+        error.usage = spent + (error.usage or Usage())
+    return error
+
+
 def worst(request: Request) -> Usage:
     """The cost of a call that was sent and never answered: all it may have generated, marked as an estimate."""
     most = request.params.max_tokens or 0
@@ -68,14 +67,20 @@ def kind_of(status: int) -> str:
     return "server" if status >= 500 or status in (409, 425) else "bad_request"
 
 
-def of_status(url: str, reply: HTTPReply, *, has_key: bool, redact: Callable[[str], str]) -> CallError:
-    """The error for an answer that is not a success. `redact` hides the key, which some servers quote."""
+def of_status(
+    url: str, reply: HTTPReply, *, has_key: bool, redact: Callable[[str], str], advice: str = ""
+) -> CallError:
+    """The error for an answer that is not a success. `redact` hides the key, which some servers quote.
+
+    advice: the end of the sentence.
+    """
     failure = failures.told(_value(reply.body))
     kind, where = (
         "quota" if reply.status < 500 and failures.is_spent(failure) else kind_of(reply.status),
         f"the server at {url}",
     )
     check = "check api_key= or OPENAI_API_KEY" if has_key else "pass api_key= or set OPENAI_API_KEY"
+    check += " (extra_headers= where it has a header of its own)"
     sentence = {
         "auth": f"{where} refused the API key ({reply.status}), {check}",
         "quota": f"{where} has no quota left for this account ({reply.status}), another attempt does not help",
@@ -87,10 +92,7 @@ def of_status(url: str, reply: HTTPReply, *, has_key: bool, redact: Callable[[st
     if 300 <= reply.status < 400:
         there = reply.headers.get("location", "")[:200] or "elsewhere"
         sentence = f"{where} redirects to {there}, which is not followed: use that as base_url"
-    said = _said(failure, redact)
-    if kind == "bad_request" and any(name in said for name in EXTRAS):
-        said += " (if it takes no fields outside the OpenAI API, pass extras=False)"
-    wait = retry_after(reply, failure)
+    said, wait = _said(failure, redact) + advice, retry_after(reply, failure)
     return CallError(printable(redact(sentence)) + said, kind=kind, usage=ONE_CALL, retry_after=wait)
 
 
@@ -121,10 +123,13 @@ def beginning(why: str, reply: HTTPReply) -> str:
     return f"{why[:SHOWN]} ({kind}); it begins with {text}"
 
 
-def no_route(url: str, models: list[str] | None, model: str) -> Missing:
+def no_route(url: str, models: list[str] | None, model: str, reply: HTTPReply, redact: Callable[[str], str]) -> Missing:
     """The error for a 404: the model is unknown if the server lists models, else the URL is wrong."""
     if models is None:
-        message = f"there is no OpenAI API at {url} (404): does the server's base_url end in /v1?"
+        message = (
+            f"there is no OpenAI API at {url} (404): does the server's base_url end in /v1? Azure's deployments want "
+            f'extra_query={{"api-version": ...}}{_said(failures.told(_value(reply.body)), redact)}'
+        )
     elif model in models:
         message = f"the server at {url} lists the model {model!r} but not this route (404): try the other route="
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -27,6 +27,7 @@ class Official:
         import openai
 
         self._errors = openai
+        self._omitted = openai.Omit()  # else a call without a key would say that its key is "none"
         self._httpx: Any = importlib.import_module(openai.DefaultAsyncHttpxClient.__mro__[2].__module__.split(".")[0])
         self._bounded = _bounded(self._httpx)
         self.room: Room = Room()
@@ -39,12 +40,18 @@ class Official:
         )
 
     async def request(
-        self, path: str, key: str, held: Held, body: dict[str, Any] | None = None, enough: Enough | None = None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        held: Held,
+        body: dict[str, Any] | None = None,
+        enough: Enough | None = None,
     ) -> HTTPReply:
         _HELD.set(held)
         # Raw: what its own `with_streaming_response` sets, so that it does not read the body.
-        headers = {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"}
-        options: Any = {"headers": headers | ({"Authorization": f"Bearer {key}"} if key else {})}
+        sent = {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity", **headers}
+        known = "authorization" in {name.lower() for name in headers}
+        options: Any = {"headers": sent if known else {"Authorization": self._omitted, **sent}}
         try:
             reply, packed = await self._exchange(path, body, options, enough)
         except self._errors.APITimeoutError as error:

@@ -9,13 +9,13 @@ from typing import Any
 from searchkit.calls import CallError, Request
 from searchkit.generators.in_order import each
 from searchkit.generators.openai.errors import Missing
+from searchkit.generators.openai.refused import Answer
 from searchkit.types import Params, Prompt, Usage
 from searchkit.wire.choices import fired, listed_of, samples, text_of
 from searchkit.wire.fields import read_answer
-from searchkit.wire.usage import cached_tokens, of_choices
+from searchkit.wire.usage import cached_tokens
 
 QUESTION = "Write ten random digits between 0 and 9, separated by spaces."
-PREFIX = "Yes"  # one token in practically every vocabulary
 _STOPS = ["a", "e", "o", " "]  # hardly a text goes without; four is the most that the OpenAI API takes
 
 
@@ -27,6 +27,7 @@ class Capabilities:
     - seed: equal seeds give equal texts and others do not.
     - logprobs: log-probabilities of the sampled tokens come with the answer.
     - prefix: an assistant turn is continued.
+    - prefix_flag: if it has "prefix": true in it (DeepSeek, Mistral).
     - stop_kept: the stop text stays in the answer if asked for.
     - stop_named: it says which stop string fired.
     - cached_tokens: prefix-cache hits are reported.
@@ -37,6 +38,7 @@ class Capabilities:
     seed: bool = False
     logprobs: bool = False
     prefix: bool = False
+    prefix_flag: bool = False
     stop_kept: bool = False
     stop_named: bool = False
     cached_tokens: bool = False
@@ -46,22 +48,30 @@ class Capabilities:
 class Asker:
     """Asks one server `QUESTION`, with fields added to it, and adds up what that costs."""
 
-    def __init__(self, url: str, call: Callable[[Request, Mapping[str, Any]], Awaitable[bytes | CallError]]) -> None:
+    def __init__(self, url: str, call: Callable[[Request, Mapping[str, Any]], Awaitable[Answer | CallError]]) -> None:
         self._url, self._call, self.usage = url, call, Usage()
 
     async def __call__(self, fields: Mapping[str, Any]) -> dict[str, Any] | None:
         """The server's JSON; None if it refuses these fields. Raises `CallError` for any other failure."""
-        raw = await self._call(Request(Prompt.of(QUESTION), Params(max_tokens=16), 1), fields)
-        if isinstance(raw, CallError):
-            if fields and raw.kind == "bad_request" and not isinstance(raw, Missing):
-                return None
-            raise raw
+        found = await self.answer(fields)
+        return None if isinstance(found, CallError) else found
+
+    async def answer(self, fields: Mapping[str, Any]) -> dict[str, Any] | CallError:
+        """The same, but the error if it refuses these fields."""
+        found = await self._call(Request(Prompt.of(QUESTION), Params(max_tokens=16), 1), fields)
+        if isinstance(found, CallError):
+            if fields and found.kind == "bad_request" and not isinstance(found, Missing):
+                return found
+            raise found
+        if found.reply.body.strip() == b"{}":  # what `transformers serve` answers to a turn that is to be continued
+            return CallError("it answered nothing", kind="bad_request")
         try:
-            self.usage = sum((s.usage for s in samples(raw, Params(max_tokens=16), None)), self.usage)
+            drawn = samples(found.reply.body, Params(max_tokens=16), None)
+            self.usage = sum((s.usage for s in drawn), self.usage + found.refused)
         except ValueError as error:
             message = f"the server at {self._url} sent an answer that is no completion: {error}"
             raise CallError(message, kind="malformed") from None
-        answer: dict[str, Any] = read_answer(raw)
+        answer: dict[str, Any] = read_answer(found.reply.body)
         return {**answer, "choices": listed_of(answer)}
 
 
@@ -87,30 +97,5 @@ async def logprobs(ask: Asker, *, chat: bool) -> bool:
     return bool(answer and answer["choices"][0].get("logprobs"))
 
 
-async def prefix(ask: Asker) -> bool:
-    """Whether an assistant turn is continued: three calls of one token.
-
-    Told from the prompt's token counts. Closing the turn and opening a new one costs the tokens of the template between
-    them, so a continued turn is shorter with the flags than without; where the flags change nothing (llama.cpp always
-    continues) it is longer than no assistant turn at all by just the prefix. A server that repeats the prefix is not
-    usable either.
-    """
-    user = {"role": "user", "content": "Is water wet? Say yes or no, then explain."}
-    open_turn = [user, {"role": "assistant", "content": PREFIX}]
-    flags = {"continue_final_message": True, "add_generation_prompt": False}
-    turns: list[Mapping[str, Any]] = [{"messages": [user]}, {"messages": open_turn, **flags}, {"messages": open_turn}]
-    without, flagged, closed = await each(ask, [{"max_tokens": 1, **turn} for turn in turns])
-    counts = [_prompt_tokens(answer) for answer in (without, flagged, closed)]
-    if flagged is None or counts[0] is None or counts[1] is None or _texts(flagged)[0].startswith(PREFIX):
-        return False
-    if closed is None:
-        return True  # refused without the flags, taken with them: they are read
-    return (counts[2] is not None and counts[1] < counts[2]) or counts[1] - counts[0] <= 1
-
-
 def _texts(answer: Mapping[str, Any] | None) -> list[str]:
     return [text_of(choice) for choice in answer["choices"]] if answer else []
-
-
-def _prompt_tokens(answer: Mapping[str, Any] | None) -> int | None:
-    return of_choices(answer).prompt if answer else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -23,9 +23,14 @@ class Transport(Protocol):
     room: Room
 
     async def request(
-        self, path: str, key: str, held: Held, body: dict[str, Any] | None = None, enough: Enough | None = None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        held: Held,
+        body: dict[str, Any] | None = None,
+        enough: Enough | None = None,
     ) -> HTTPReply:
-        """POST of `body`, or GET without one. `path` is relative to the base URL, `key` may be empty.
+        """POST of `body`, or GET without one. `path` is relative to the base URL; `headers` say who asks.
 
         held: bounds the answer; the caller keeps it until it has been read.
         enough: takes the body of a successful answer as it arrives, and says when to close the connection.
@@ -44,14 +49,20 @@ class Direct:
         self.room: Room = self._pool.room
 
     async def request(
-        self, path: str, key: str, held: Held, body: dict[str, Any] | None = None, enough: Enough | None = None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        held: Held,
+        body: dict[str, Any] | None = None,
+        enough: Enough | None = None,
     ) -> HTTPReply:
-        headers = "Content-Type: application/json\r\nAccept: application/json\r\nUser-Agent: searchkit\r\n"
-        if key:
-            headers += f"Authorization: Bearer {key}\r\n"
+        lines = "Content-Type: application/json\r\nAccept: application/json\r\n"
+        if "user-agent" not in {name.lower() for name in headers}:
+            lines += "User-Agent: searchkit\r\n"
+        lines += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if body is None:
-            return await self._pool.request("GET", self._base + path, headers, held=held)
-        return await self._pool.request("POST", self._base + path, headers, json.dumps(body).encode(), enough, held)
+            return await self._pool.request("GET", self._base + path, lines, held=held)
+        return await self._pool.request("POST", self._base + path, lines, json.dumps(body).encode(), enough, held)
 
     async def close(self) -> None:
         await self._pool.close()

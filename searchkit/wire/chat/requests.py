@@ -11,6 +11,9 @@ from searchkit.wire.chat import turns
 from searchkit.wire.fields import Fields, mapping, objects, refusing, text
 from searchkit.wire.values import ToolChoice, WireRequest
 
+# Outside the OpenAI API: what asks vLLM and SGLang to continue the assistant's turn that stands last.
+CONTINUED: Mapping[str, bool] = {"continue_final_message": True, "add_generation_prompt": False}
+
 # ---------------------------------------------------------------- written
 
 
@@ -37,16 +40,8 @@ def sampling(model: str, params: Params, seed: int) -> dict[str, Any]:
     return wire
 
 
-def beyond(prompt: Prompt, params: Params) -> dict[str, Any]:
-    """The fields outside the OpenAI API: `beyond_sampling`, and what asks to continue the assistant turn."""
-    wire = beyond_sampling(params)
-    if prompt.prefix:
-        wire |= {"continue_final_message": True, "add_generation_prompt": False}
-    return wire
-
-
-def beyond_sampling(params: Params) -> dict[str, Any]:
-    """The sampling fields that vLLM, SGLang and llama.cpp add, of chat and of completions."""
+def beyond(params: Params) -> dict[str, Any]:
+    """The fields outside the OpenAI API that vLLM, SGLang and llama.cpp add, of chat and of completions."""
     # Off is -1 for all of them; SGLang refuses 0.
     wire: dict[str, Any] = {"top_k": params.top_k or -1, "min_p": params.min_p}
     if params.stop:  # vLLM and SGLang: keep the stop text, which then says which stop fired

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 
 from searchkit.calls import CallError, Request
 from searchkit.codec import dump_sample, load_sample
-from searchkit.errors import CapabilityError, ConfigError, NeedsPrefix
+from searchkit.errors import CapabilityError, ConfigError, NeedsPrefix, SearchWarning
 from searchkit.generators import Capabilities, OpenAI, Price
 from searchkit.generators.openai.errors import retry_after
 from searchkit.generators.openai.transport import is_official
@@ -153,12 +154,13 @@ def test_completions_route() -> None:
 
 
 def test_hosted_api_gets_documented_fields_only() -> None:
-    """extras=False sends nothing that the hosted API refuses; top_k cannot be asked for; a refusal names the switch."""
+    """extras=False sends nothing that the hosted API refuses; top_k cannot be asked for; else it is found out."""
     with Server("openai") as server:
-        assert "pass extras=False" in str(error(OpenAI(server.url, "test-model")))
+        with pytest.warns(SearchWarning, match="min_p, top_k"):
+            assert one(OpenAI(server.url, "test-model")).left_out == ("min_p", "top_k")
         hosted = OpenAI(server.url, "test-model", extras=False)
-        one(hosted, params=Params(max_tokens=5, stop=("x",), logprobs=1))
-        assert server.requests[-1].body["max_completion_tokens"] == 5
+        assert one(hosted, params=Params(max_tokens=5, stop=("x",), logprobs=1)).left_out == ()
+        assert server.requests[-1].body["max_tokens"] == 5
         assert isinstance(error(hosted, params=Params(top_k=5)), CapabilityError)
         assert isinstance(error(hosted, PROMPT.continued("So")), NeedsPrefix)
         assert asyncio.run(hosted.probe()) == Capabilities(n=True, seed=True, logprobs=True, cached_tokens=True)
@@ -211,7 +213,9 @@ def test_stops(profile: str, named: bool) -> None:
     params = Params(max_tokens=64, stop=("\n\n", "\n"))
     with Server(profile, reply=lambda prompt, seed, params: "one\n\ntwo" if seed else "one") as server:
         backend = OpenAI(server.url, "test-model")
-        stopped, ended = one(backend, params=params, seed=1), one(backend, params=params, seed=0)
+        with nullcontext() if named else pytest.warns(SearchWarning, match="neither keeps nor names") as said:
+            stopped, ended = one(backend, params=params, seed=1), one(backend, params=params, seed=0)
+        assert said is None or len(said) == 1
         assert (stopped.text, ended.text) == ("one", "one")
         assert (stopped.stop_reason, ended.stop_reason) == ("\n\n" if named else None, None)
         # Kept but unnamed, the text itself shows what fired.
@@ -252,10 +256,11 @@ def test_probe(profile: str) -> None:
 
         found = asyncio.run(main())
         assert found == [TABLE[profile]] * 3
-        assert found[0].usage.model_calls == len(server.requests) == 9
+        calls = 9 if TABLE[profile].prefix else 10  # a turn that is not continued is asked for in one more way
+        assert found[0].usage.model_calls == len(server.requests) == calls
         assert found[0].usage.generated_tokens == server.generated_tokens
         assert asyncio.run(backend.probe()) == TABLE[profile]  # another loop, the same answer
-        assert len(server.requests) == 9
+        assert len(server.requests) == calls
 
 
 @pytest.mark.parametrize("profile", TABLE)
@@ -270,7 +275,7 @@ def test_prefix(profile: str, transport: str) -> None:
             assert len(server.requests) == 3 + 8  # one probe of three calls for all of them
         else:
             assert all(isinstance(e, NeedsPrefix) and isinstance(e, CallError) for e in entries)
-            assert len(server.requests) == 3
+            assert len(server.requests) == 4
         one(backend)
         known = OpenAI(server.url, "test-model", capabilities=Capabilities(prefix=True))
         before = len(server.requests)

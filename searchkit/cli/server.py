@@ -1,0 +1,77 @@
+"""What is sent to a server besides what is asked: the options of `OpenAI`, as arguments and as keys of a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from searchkit.errors import ConfigError
+
+TABLE: Mapping[str, type] = {
+    "preset": str, "extras": bool, "leave_out": list, "rename": dict, "extra_body": dict, "extra_headers": dict,
+    "extra_query": dict,
+}  # fmt: skip
+_FROM_ENVIRONMENT = ("extra_headers", "extra_query")
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Give a command these options."""
+    command.add_argument("--preset", help="what to leave out and rename for a known server, such as mistral")
+    command.add_argument(
+        "--extras",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="send fields outside the OpenAI API (default: to all but api.openai.com, and as the preset says)",
+    )
+    command.add_argument(
+        "--leave-out", action="append", default=[], metavar="FIELD", help="a field that is not sent; repeatable"
+    )
+    pairs = {
+        "--rename": ("FIELD=NAME", "a field and the server's name of it; repeatable"),
+        "--extra-body": ("FIELD=JSON", "a field to send besides, such as reasoning_effort=low; repeatable"),
+        "--extra-header": ("NAME=VALUE", "a header; $NAME as its value is read from the environment; repeatable"),
+        "--extra-query": ("NAME=VALUE", "a parameter of the URL, such as api-version=2024-10-21; likewise"),
+    }
+    for option, (metavar, text) in pairs.items():
+        name = "extra_headers" if option == "--extra-header" else option[2:].replace("-", "_")
+        command.add_argument(option, dest=name, action="append", default=[], metavar=metavar, help=text)
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """Those of the options that are given, as arguments of `OpenAI`. Raises `ConfigError`.
+
+    options: texts NAME=VALUE of the command line, or tables of TOML.
+    """
+    found: dict[str, Any] = {}
+    for name in TABLE:
+        value = getattr(options, name, None)
+        if value is None or value in ([], {}):
+            continue
+        if TABLE[name] is dict:
+            value = value if isinstance(value, Mapping) else dict(_pair(name, text) for text in value)
+        found[name] = {k: _looked_up(k, v) for k, v in value.items()} if name in _FROM_ENVIRONMENT else value
+    return found
+
+
+def _pair(name: str, text: str) -> tuple[str, Any]:
+    key, found, value = text.partition("=")
+    if not (found and key):
+        raise ConfigError(f"--{name.replace('_', '-').removesuffix('s')} needs NAME=VALUE, got {key!r:.80}")
+    if name != "extra_body":
+        return key, value
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value  # a text
+
+
+def _looked_up(name: str, value: Any) -> Any:
+    """What the environment has under a name, so that no key stands in a command or a file."""
+    if not isinstance(value, str) or not value.startswith("$"):
+        return value
+    if value[1:] not in os.environ:
+        raise ConfigError(f"{name}: the environment has no {value[1:]!r:.80}")
+    return os.environ[value[1:]]
