@@ -57,6 +57,7 @@ APART = (
 )
 COROUTINES = "builtins.coroutine"
 DRIVEN = "a test drives a coroutine of the program by other means than an event loop"
+PENDING = "a coroutine of the program leaves something in its event loop that goes on while the test does"
 RAISED = ("name", "text", "library")  # what is looked at of an exception at module level
 
 
@@ -405,7 +406,11 @@ class Channel:
             raise self.opaque(DRIVEN)
         if loop not in self._loops:
             self._loops.append(loop)
-        return self.ask("drive", remote, self._loops.index(loop))
+        try:
+            return self.ask("drive", remote, self._loops.index(loop))
+        finally:
+            if not self.trouble and self.ask("pending") is not False:
+                self.unknown = self.unknown or PENDING
 
     def caught(self, kind: type[BaseException]) -> None:
         """The program names a class of Python's own: a handler of the test for it also catches what the test raises."""

@@ -55,13 +55,29 @@ def test_the_verdict_is_that_of_one_process(expected, test, program):
     assert passed(test, program) is expected, verdict(test, program).feedback
 
 
-def test_tasks_that_a_program_leaves_end_with_the_loop_of_the_test():
-    """As at the end of `asyncio.run`, before the next one begins."""
+LEFT = [
+    "async def f(log): asyncio.get_running_loop().call_soon(log.append, 'a')",
+    "async def f(log): asyncio.get_running_loop().call_later(0, log.append, 'a')",
+    "kept = []\nasync def g(log): log.append('a')\nasync def f(log): kept.append(asyncio.create_task(g(log)))",
+]
+
+
+@pytest.mark.parametrize("program", LEFT)
+def test_what_goes_on_after_a_coroutine_is_not_known(program):
+    """In one loop the test would have gone on first: the one order is right in Python, and the other is not."""
+    test = "import asyncio\nlog = []\nasync def main():\n    await f(log)\n    log.append('b')\nasyncio.run(main())\n"
+    for order in (["a", "b"], ["b", "a"], ["b"]):
+        found = verdict(f"{test}assert log == {order}", f"import asyncio\n{program}")
+        assert (found.passed, "goes on while the test does" in found.feedback) == (None, True)
+
+
+def test_a_loop_of_the_program_ends_with_that_of_the_test():
+    """What is bound to a loop is of no use in the next one, as in Python."""
     program = (
-        "import asyncio\nlog, kept = [], []\nasync def work():\n    try: await asyncio.sleep(99)\n"
-        "    except asyncio.CancelledError: log.append('cancelled')\n"
-        "async def start():\n    kept.append(asyncio.create_task(work()))\n    await asyncio.sleep(0)\n"
-        "async def seen(): return log"
+        "import asyncio\nloops = []\nasync def f(x):\n    loops.append(asyncio.get_running_loop())\n    return x * x\n"
+        "def same(): return loops[-1] is loops[-2]"
     )
-    test = "import asyncio\nasyncio.run(start())\nassert asyncio.run(seen()) == ['cancelled']"
-    assert passed(test, program) is True, verdict(test, program).feedback
+    once = "async def main():\n    await f(2)\n    assert await f(3) == 9\nasyncio.run(main())\nassert same()"
+    again = "assert asyncio.run(f(3)) == 9\nassert asyncio.run(f(2)) == 4\nassert not same()"
+    for test in (once, again):
+        assert passed(f"import asyncio\n{test}", program) is True, verdict(f"import asyncio\n{test}", program).feedback
