@@ -15,7 +15,7 @@ from searchkit.answers.programs.scope import quiet
 from searchkit.parsing import parse
 from searchkit.sandbox.compiled import packed
 from searchkit.sandbox.names import names_of, wanted
-from searchkit.sandbox.surroundings import apart, counted, unseen
+from searchkit.sandbox.surroundings import apart, counted, one_by_one, unseen
 from searchkit.sandbox.trust import classes
 from searchkit.sandbox.watched import watched
 
@@ -27,7 +27,7 @@ class Brief:
     unseen: why the test cannot be judged. apart: what it has that the program has not, if it fails; see
     `surroundings.py`. classes: those of the taken names that the test uses as classes. known: the cases that its text
     defines. read, stored: names that it uses globally, and to which it gives a meaning. text, due: see `watched.py`.
-    code: of that text, see `compiled.py`.
+    code: of that text, see `compiled.py`. serial: whether it drives coroutines one after the other.
     """
 
     taken: tuple[str, ...] = ()
@@ -41,6 +41,7 @@ class Brief:
     stored: tuple[str, ...] = ()
     text: str = ""
     code: str = ""
+    serial: bool = False
 
 
 @functools.lru_cache(1000)
@@ -64,6 +65,7 @@ def brief(text: str, entry_point: str, case: str = "", setup: str = "") -> Brief
         tuple(taken), tuple(modules), unseen(mine) or counted(setup, mine), tuple(apart(mine, taken)),
         tuple(classes(nodes, taken)), tuple(_known(tree.body)), marked.due, tuple(found.read),
         tuple(found.stored), marked.text, code,
+        one_by_one(nodes),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import re
 import socket
 import sys
 import threading
+import types
 from typing import Any
 
 from searchkit.sandbox import arrays, errors
@@ -54,6 +55,9 @@ APART = (
     "the program holds a list or the like that the test has too, and it is too large, or used too often, to be one "
     "in both processes: compare values, or copy it"
 )
+COROUTINES = "builtins.coroutine"
+DRIVEN = "a test drives a coroutine of the program by other means than an event loop"
+PENDING = "a coroutine of the program leaves something in its event loop that goes on while the test does"
 RAISED = ("name", "text", "library")  # what is looked at of an exception at module level
 
 
@@ -80,6 +84,7 @@ class Channel:
         self.raises: bool = False  # whether the test raises exceptions itself
         self.ends: bool = False
         self.stored: frozenset[str] = frozenset()  # names to which the test gives a meaning
+        self.serial: bool = False  # whether the test drives coroutines one after the other
         self.shared: Shared = Shared()  # containers that the program holds, too
         self.seen: Shared = self.shared  # the table of the call that is asked
         self.fresh: bool = True  # whether the program is to forget what it shared with an earlier test
@@ -96,6 +101,8 @@ class Channel:
         self._remotes: dict[int, Remote] = {}
         self._errors: dict[int, type] = {}
         self._alike: dict[int, Any] = {}
+        self._coroutines: dict[int, Any] = {}
+        self._loops: list[Any] = []  # event loops of the tests
 
     def opaque(self, text: str) -> Opaque:
         """The error to raise where a test does what cannot be known. It stays unknown if the test catches it."""
@@ -123,7 +130,7 @@ class Channel:
         """The message that asks for something, with what the test has changed since the last one."""
         known = len(seen.objects)
         try:
-            changes, body = deeply(self.message, operation, arguments, seen)
+            made: tuple[list[Any], bytes] = deeply(self.message, operation, arguments, seen)
         except (Cyclic, RecursionError):
             seen.forget(known)
             raise self.opaque(
@@ -132,10 +139,10 @@ class Channel:
         except BaseException:
             seen.forget(known)
             raise
-        self.look(changes)
+        self.look(made[0])
         seen.settle()
         self.fresh = False
-        return body
+        return made[1]
 
     def message(self, operation: str, arguments: Any, seen: Shared) -> tuple[list[Any], bytes]:
         changes = seen.changes(self.number)
@@ -228,9 +235,11 @@ class Channel:
             self.unknown = self.unknown or unnamed(told["library"])
         self.unknown = self.unknown or self.lacking(told)
         if told["thrown"] is not None:
-            return Raised(self.thrown[told["thrown"]])  # it is the test's own, and passed through
+            own = self.thrown[told["thrown"]]  # it is the test's, and passed through
+            errors.annotate(own, told["notes"][len(getattr(own, "__notes__", ())) :])
+            return Raised(own)
         error = self.raised(told)
-        error.add_note(f"the program raised {told['name']}: {told['text']}")
+        mark(error, f"the program raised {told['name']}: {told['text']}")
         return Raised(error)
 
     def lacking(self, told: dict[str, Any]) -> str:
@@ -243,6 +252,7 @@ class Channel:
             error = errors.made(told, self.classes[told["theirs"]])
         elif told["parts"]:
             error = BaseExceptionGroup(told["text"].rpartition(" (")[0], [self.raised(one) for one in told["parts"]])
+            errors.annotate(error, told["notes"])
         elif told["chain"]:
             error = errors.stood_in(self.stand_in(told["chain"]), told, self.known(OBJECT, [told["number"], []]))
         else:
@@ -305,6 +315,10 @@ class Channel:
         """What stands for a value that is no plain data."""
         if is_remote(value):
             return {OBJECT: object.__getattribute__(value, "_sk_number")}
+        if type(value) is types.CoroutineType:
+            number = next((number for number, one in self._coroutines.items() if one is value), None)
+            if number is not None:
+                return {OBJECT: number}
         number = getattr(value, "_sk_number", None)  # what came from the program goes back as itself
         if isinstance(value, errors.Stand) and value._sk_remote is not None:
             return self.number(value._sk_remote)
@@ -364,6 +378,8 @@ class Channel:
             else:  # who made it, or was it returned? A class that was returned may stand where a function was meant
                 object.__setattr__(self._remotes[number], "_sk_made", NOT)
                 object.__setattr__(self._remotes[number], "_sk_kind", NOT)
+            if self.serial and library == [COROUTINES]:
+                return self._coroutines.setdefault(number, self.driven(self._remotes[number]))
             return self._remotes[number]
         if tag == "raises":
             if (kind := errors.known_class(body[0])) is None:
@@ -381,6 +397,20 @@ class Channel:
         if tag == "like":
             return self._like(*body)
         raise ValueError(tag)
+
+    async def driven(self, remote: Remote) -> Any:
+        """A coroutine of the program: its own process runs it from start to end, in a loop for each of the test's."""
+        asyncio = sys.modules.get("asyncio")
+        loop = None if asyncio is None else asyncio._get_running_loop()
+        if loop is None:
+            raise self.opaque(DRIVEN)
+        if loop not in self._loops:
+            self._loops.append(loop)
+        try:
+            return self.ask("drive", remote, self._loops.index(loop))
+        finally:
+            if not self.trouble and self.ask("pending") is not False:
+                self.unknown = self.unknown or PENDING
 
     def caught(self, kind: type[BaseException]) -> None:
         """The program names a class of Python's own: a handler of the test for it also catches what the test raises."""

@@ -39,9 +39,15 @@ def is_programs(error: BaseException) -> bool:
     return getattr(error, "_sk_program", False) is True
 
 
-def mark(error: BaseException) -> None:
-    """Say of an exception that it is the program's."""
+def mark(error: BaseException, said: str = "") -> None:
+    """Say of an exception that it is the program's, and how that is said where it ends a test."""
     error._sk_program = True  # type: ignore[attr-defined]
+    error._sk_said = said  # type: ignore[attr-defined]
+
+
+def said(error: BaseException) -> str:
+    """What was said of a program's exception; "" of all others."""
+    return str(getattr(error, "_sk_said", ""))
 
 
 def left(error: SystemExit, text: str, file: str, taken: list[str]) -> str:

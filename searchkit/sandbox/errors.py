@@ -116,12 +116,21 @@ def described(error: BaseException, number: Callable[[Any], int] | None = None, 
         "text": text,
         "args": [text] if args is None else args,
         "values": values,
+        "notes": _notes(error),
         "chain": chain,
         "theirs": getattr(type(error), "_sk_theirs", None),  # the number of a class of the tests'
         "number": number(error) if number and chain else -1,
         "parts": [described(one, number, depth - 1) for one in _grouped(error)[:MOST_PARTS]] if depth else [],
         "cause": None if cause is None else described(cause, number, depth - 1),
     }
+
+
+def _notes(error: BaseException) -> list[str]:
+    """The notes that were added to it, as far as they are short."""
+    notes = getattr(error, "__notes__", None)
+    if type(notes) is not list or not all(type(one) is str for one in notes):
+        return []
+    return notes if sum(map(len, notes)) <= LONGEST_ARGUMENTS else []
 
 
 def _grouped(error: BaseException) -> tuple[BaseException, ...]:
@@ -162,7 +171,14 @@ def made(told: dict[str, Any], kind: type[BaseException] | None = None) -> BaseE
         if not name.startswith("_"):
             with contextlib.suppress(AttributeError, TypeError):  # what cannot be set
                 setattr(error, name, unpack(value, _plain))
+    annotate(error, told["notes"])
     return error
+
+
+def annotate(error: BaseException, notes: list[str]) -> None:
+    """Add notes to it."""
+    for note in notes:
+        error.add_note(note)
 
 
 def _made(kind: Any, args: list[Any]) -> BaseException | None:

@@ -13,6 +13,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from searchkit.sandbox.endings import said
+
 HELD, CHECKED = "_sk_held", "_sk_checked"  # what marks in a test's text call
 LATER = {"submit", "create_task", "ensure_future", "run_in_executor", "run_coroutine_threadsafe"}
 SWALLOWED = "an assertion of the test failed, and the test went on: what that means, it does not say"
@@ -87,7 +89,7 @@ class Failures:
     def _note(self, error: BaseException) -> None:
         """An exception that a checking function raised. The program's own are no assertions of the test."""
         fails = isinstance(error, AssertionError) or type(error).__name__ == "Failed"  # as pytest calls its own
-        if fails and not getattr(error, "__notes__", None):
+        if fails and not said(error):
             self.failed.append(error)
 
     def _note_lost(self, *_: Any) -> None:

@@ -82,7 +82,7 @@ class Court:
         channel.unknown, channel.doubt, channel.asked = "", "", 0
         channel.raises, channel.named, channel.failed = "raise" in test["text"], [], ""
         channel.renew()
-        channel.stored = frozenset(test["stored"])
+        channel.stored, channel.serial = frozenset(test["stored"]), test["serial"]
         try:
             reason = self._run(test, failures)
         except BaseException as error:
@@ -160,7 +160,7 @@ class Court:
             source = ast.fix_missing_locations(_Types().visit(ast.parse(source)))
         elif code := unpacked(test["code"]):
             return code
-        return compile(source, FILE, "exec", dont_inherit=True)  # type: ignore[no-any-return]
+        return compile(source, FILE, "exec", dont_inherit=True)
 
     def _type_of(self, function: Any, value: Any) -> Any:
         """What `type(value)` is where `type` is that function; None stands for `__class__`."""
@@ -221,8 +221,7 @@ def reason_of(error: BaseException, file: str) -> str:
     where = f"line {lines[-1]}: " if lines else ""
     if isinstance(error, Gone):
         return where + str(error)
-    notes = getattr(error, "__notes__", [])
-    if notes:
-        return f"{where}{notes[0]}"
+    if told := endings.said(error):
+        return f"{where}{told}"
     said = f": {error}" if isinstance(error, NameError | Opaque) else ""
     return f"{where}{type(error).__name__}{said}"

@@ -67,11 +67,14 @@ class Player:
         self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
         self.touched: bool = False  # whether files were used
+        self.runner: tuple[int, Any] | None = None  # of coroutines, with the number of the tests' loop
+        self.pending: bool = False  # whether the last of them left something that goes on
         self.printed: list[io.StringIO] = []
         self.theirs: dict[int, type] = {}  # classes that stand for exceptions of the tests' own
         self.operations: dict[str, Any] = {
             **OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain, "watch": self.watch,
-            "moved": lambda: bool(self.shared.moved()), DRAWN: self.drawn, TOUCHED: lambda: self.touched,
+            "drive": self.drive, "pending": lambda: self.pending, "moved": lambda: bool(self.shared.moved()),
+            DRAWN: self.drawn, TOUCHED: lambda: self.touched,
         }  # fmt: skip
 
     def answer(self, request: list[Any]) -> None:
@@ -169,6 +172,24 @@ class Player:
 
     def notice(self, event: str, _: Any) -> None:
         self.touched = self.touched or event.startswith(("open", "os.", "shutil.", "tempfile.", "glob.", "sqlite3."))
+
+    def drive(self, coroutine: Any, loop: int) -> Any:
+        """What a coroutine returns. A loop of the tests is one here, until they go on with another one."""
+        if self.runner is None or self.runner[0] != loop:
+            if self.runner is not None:
+                self.runner[1].close()
+            self.runner = loop, importlib.import_module("asyncio").Runner()
+        return self.runner[1].run(self.to_its_end(coroutine))
+
+    async def to_its_end(self, coroutine: Any) -> Any:
+        """What it returns; whether something would go on after it, were it in the tests' own loop."""
+        asyncio: Any = sys.modules["asyncio"]
+        try:
+            return await coroutine
+        finally:
+            loop = asyncio.get_running_loop()
+            timers = any(not one.cancelled() for one in getattr(loop, "_scheduled", ()))
+            self.pending = timers or bool(getattr(loop, "_ready", ())) or len(asyncio.all_tasks(loop)) > 1
 
     def drawn(self) -> bool:
         """Whether random numbers were drawn from the generators that a seed is for, or these were seeded."""

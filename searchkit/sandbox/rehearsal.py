@@ -43,7 +43,7 @@ _JOB = {
 }  # fmt: skip
 _BRIEF = {
     "case": "", "first": True, "taken": ["work"], "modules": [], "unseen": "", "apart": [], "classes": [],
-    "known": [], "due": [], "stored": ["values", "value"], "text": TEST, "code": "",
+    "known": [], "due": [], "stored": ["values", "value"], "text": TEST, "code": "", "serial": False,
 }  # fmt: skip
 
 

@@ -33,8 +33,8 @@ CLASSES = {
 }  # fmt: skip
 """Classes that are Python's own, or that a class of containers of the program extends, as the program names them."""
 COROUTINE = (
-    "a coroutine, or what else an event loop drives, cannot cross from the program's process to that of the tests: the "
-    "program must define a plain function, which may call asyncio.run itself"
+    "what an event loop drives beside others cannot cross from the program's process to that of the tests: the program "
+    "must define a plain function, which may call asyncio.run itself, or the test await its coroutines one by one"
 )
 LONGEST_NAME = 60  # characters of the name of a class
 NOT, LIKE, FULLY = range(3)
@@ -177,14 +177,25 @@ def _refused(text: str, *values: Any) -> Exception:
     return error
 
 
+def _known(remote: Remote) -> str:
+    """The class of which it is, or of containers that its class extends; "" for a class of the program's own."""
+    known: str = object.__getattribute__(remote, "_sk_library")
+    return known
+
+
 def _library(remote: Remote) -> str:
     """The class of a library whose object it is; "" for Python's own and the program's."""
-    known: str = object.__getattribute__(remote, "_sk_library")
+    known = _known(remote)
     return "" if known.startswith("builtins.") else known
 
 
 def _is_full(remote: Remote) -> bool:
-    """Whether Python takes it for true whatever it holds: an object of the standard library such as `re.Match`."""
+    """Whether Python takes it for true whatever it holds: one of the program's own, or of the standard library.
+
+    A program that was to answer yes or no could as well have answered True.
+    """
+    if remote._sk_traits.isdisjoint(("__bool__", "__len__", *ASYNCHRONOUS)) and not _known(remote):
+        return True
     known = _library(remote).partition(".")[0] in sys.stdlib_module_names
     return known and remote._sk_traits.isdisjoint(("__bool__", "__len__", "__iter__", "__call__", *ASYNCHRONOUS))
 

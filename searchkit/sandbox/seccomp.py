@@ -109,9 +109,8 @@ class Filter:
 
     def install(self) -> None:
         """Put it on this process, with all threads that it will have. Needs no_new_privs; raises `OSError`."""
-        me = struct.pack("I", os.getpid())
         for at in self._places:
-            self._text[at : at + 4] = me
+            struct.pack_into("I", self._text, at, os.getpid())
         if LIBC.prctl(*self._arguments):
             number = ctypes.get_errno()
             raise OSError(number, f"seccomp: {os.strerror(number)}")

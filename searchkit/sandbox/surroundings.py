@@ -42,12 +42,31 @@ OTHERS = (
     "sys.getrefcount", "threading.active_count", "threading.enumerate", "tracemalloc", "typing.get_type_hints",
     "dataclasses.asdict", "dataclasses.astuple", "dataclasses.fields", "dataclasses.replace",
     "dataclasses.is_dataclass", "matplotlib", "sys.setrecursionlimit", "decimal.getcontext", "decimal.setcontext",
-    "decimal.localcontext", "locale.setlocale", "sys.path", "sys.modules", "sys.argv",
+    "decimal.localcontext", "locale.setlocale", "sys.path", "sys.modules", "sys.argv", "contextvars",
 )  # fmt: skip
+STARTS = (
+    "multiprocessing", "concurrent.futures.ProcessPoolExecutor", "concurrent.futures.process", "pty", "os.fork",
+    "os.system", "os.popen", "os.posix_spawn", "subprocess.run", "subprocess.Popen", "subprocess.call",
+    "subprocess.check_call", "subprocess.check_output", "subprocess.getoutput", "subprocess.getstatusoutput",
+    "socket.socket", "socket.create_connection", "socket.create_server", "socketserver", "http.server",
+    "http.client.HTTPConnection", "http.client.HTTPSConnection", "urllib.request", "asyncio.start_server",
+    "asyncio.open_connection", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell",
+)  # fmt: skip
+"""What there is none of in a sandbox: other processes, and connections."""
 CHANGES = {
     "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft",
     "put", "remove", "reverse", "rotate", "setdefault", "sort", "subtract", "update", "write",
 }  # fmt: skip
+LOOPS = {
+    "asyncio.run", "asyncio.Runner", "asyncio.get_event_loop", "asyncio.new_event_loop", "asyncio.set_event_loop",
+    "asyncio.iscoroutine", "asyncio.iscoroutinefunction", "asyncio.TimeoutError",
+}  # fmt: skip
+"""What a test uses of asyncio that drives one coroutine at a time."""
+SIDE_BY_SIDE = {
+    "create_task", "ensure_future", "gather", "TaskGroup", "run_in_executor", "to_thread", "run_forever", "call_soon",
+    "call_later", "call_at", "start_soon", "run_coroutine_threadsafe", "eager_task_factory", "set_task_factory",
+}  # fmt: skip
+OTHER_LOOPS = {"anyio", "trio", "curio", "uvloop", "threading", "concurrent", "contextvars", "_thread", "selectors"}
 METHODS = {"assertWarns", "assertWarnsRegex", "assertLogs", "assertNoLogs"}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LONGEST_CHAIN = 8  # names with dots between them
@@ -93,13 +112,34 @@ def apart(nodes: list[ast.AST], taken: Iterable[str] = ()) -> list[list[str]]:
         elif isinstance(node, ast.Attribute) and paths and node.attr in PATHS:
             found.setdefault(TOUCHED, node.attr)
         elif name:
-            for question, names in (("", OTHERS), (DRAWN, SEEDS), (TOUCHED, FILES)):
+            for question, names in (("", (*OTHERS, *STARTS)), (DRAWN, SEEDS), (TOUCHED, FILES)):
                 if _is_among(name, names):
                     found.setdefault(question, name)
-    return [
-        [question, f"the test uses {name.rpartition('.')[2]}, and the program runs in another process"]
-        for question, name in sorted(found.items())
-    ]
+    return [[question, _sentence(name)] for question, name in sorted(found.items())]
+
+
+def _sentence(name: str) -> str:
+    lacking = (
+        "which the sandbox does not allow" if _is_among(name, STARTS) else "and the program runs in another process"
+    )
+    return f"the test uses {name.rpartition('.')[2]}, {lacking}"
+
+
+def one_by_one(nodes: list[ast.AST]) -> bool:
+    """Whether a test drives coroutines, and one after the other, so that nothing else could go on meanwhile."""
+    meanings = _meanings(nodes)
+    if not any(isinstance(node, ast.Await) for node in nodes) and "asyncio" not in map(_root, meanings.values()):
+        return False
+    if any(_root(one) in OTHER_LOOPS or one == "asyncio.*" for one in meanings.values()):
+        return False
+    bases = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
+        if getattr(node, "attr", getattr(node, "id", "")) in SIDE_BY_SIDE:
+            return False
+        name = _means(node, meanings) if id(node) not in bases else ""
+        if _root(name) == "asyncio" and not _is_among(name, LOOPS):
+            return False
+    return True
 
 
 def counted(setup: str, nodes: list[ast.AST]) -> str:
@@ -152,6 +192,10 @@ def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         for alias in node.names:
             yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _bound(alias: ast.alias) -> str:

@@ -9,22 +9,30 @@ Runs outside the sandbox.
 from __future__ import annotations
 
 import ast
+import enum
 import functools
+import re
+from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import PosixPath
+from uuid import UUID
 
 _PLAIN = (
     int, float, complex, str, bytes, bytearray, tuple, list, dict, set, frozenset, range, slice, deque, Counter,
-    OrderedDict, defaultdict, date, datetime, time, timedelta, Decimal, Fraction, BaseException,
+    OrderedDict, defaultdict, date, datetime, time, timedelta, Decimal, Fraction, BaseException, PosixPath, UUID,
+    re.Pattern, array, enum.Enum,
 )  # fmt: skip
 _OF_ARRAYS = {
     "shape", "dtype", "ndim", "size", "T", "all", "any", "sum", "mean", "min", "max", "std", "tolist", "item", "astype",
     "reshape", "flatten", "ravel", "flat", "transpose", "round", "argmax", "argmin", "nonzero", "dot",
 }  # fmt: skip
-PLAIN = {name for kind in _PLAIN for name in dir(kind)} | _OF_ARRAYS | {"_replace", "_asdict", "_fields"}
+PLAIN = {name for kind in _PLAIN for name in dir(kind)} | _OF_ARRAYS | {
+    "_replace", "_asdict", "_fields", "name", "value", "int", "is_safe",
+}  # fmt: skip
 OF_FUNCTIONS = set(dir(ast.walk)) | {"cache_clear", "cache_info"}
 INSTANCE = {"isinstance", "issubclass", "assertIsInstance", "assertNotIsInstance", "assertIsSubclass"}
 

@@ -14,6 +14,7 @@ import json
 import socket
 import struct
 import sys
+from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, timezone
@@ -21,7 +22,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from searchkit.sandbox import arrays, moments
+from searchkit.sandbox import arrays, moments, named
 from searchkit.sandbox.limits import ANSWER
 
 HEADER = struct.Struct(">I")
@@ -92,9 +93,11 @@ TAGS: dict[str, tuple[type, Callable[[Any], Iterable[Any]], Callable[[list[Any]]
     "zone": (moments.Zone, moments.zone_parts, moments.zone),
     "timedelta": (timedelta, lambda t: [t.days, t.seconds, t.microseconds], lambda parts: timedelta(*parts)),
     "array": (arrays.Array, arrays.parts, arrays.made),
+    "numbers": (array, lambda numbers: [numbers.typecode, *numbers], lambda parts: array(parts[0], parts[1:])),
+    "named": (named.Named, named.parts, named.made),
 }
 KINDS: dict[type, str] = {kind: tag for tag, (kind, _, _) in TAGS.items()}
-MUTABLE = (list, dict, set, bytearray, deque, Counter, OrderedDict, defaultdict)
+MUTABLE = (list, dict, set, bytearray, deque, Counter, OrderedDict, defaultdict, array)
 NESTED = {list, dict}  # of JSON
 TEXTS = {str, float, bool, type(None)}  # what is the same as JSON, whatever its value
 
@@ -170,7 +173,9 @@ def shallow(value: Any, number: Callable[[Any], Any], seen: Seen | None) -> Any:
 
 def _lazy(value: Any) -> str:
     """The tag of what has a class in a module that is only loaded where somebody needs it; "" for none."""
-    return "array" if arrays.is_array(value) else "zone" if moments.is_zone(value) else ""
+    if arrays.is_array(value):
+        return "array"
+    return "zone" if moments.is_zone(value) else "named" if named.is_named(value) else ""
 
 
 def _is_plain(parts: list[Any]) -> bool:
@@ -208,6 +213,8 @@ def refill(target: Any, value: Any) -> None:
         target[...] = value
     elif type(target) not in MUTABLE or KINDS[type(target)] != KINDS.get(type(value)):
         raise TypeError(type(value).__name__)
+    elif type(target) is array:
+        target[:] = value
     else:
         target.clear()
         target.update(value) if isinstance(target, dict | set) else target.extend(value)

@@ -13,6 +13,7 @@ from searchkit.verifiers.code.vacuous import is_no_message, is_vacuous, is_vacuo
 CHECKING = re.compile(
     r"_?assert\w*|fail\w*|raises|warns|deprecated_call|throw|exit|_exit|quit|abort|expect\w*|should\w*"
 )
+EMPTY = ("[]", "()", "{}", "''", "range(0)", "set()", "dict()", "list()", "tuple()")
 ENDS = {"exit", "_exit", "quit"}
 
 ASSERTIONS = re.compile(r"\b(AssertionError|Exception|BaseException)\b")  # classes that catch a failed assertion
@@ -65,7 +66,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
             waiting += [*getattr(one, "decorator_list", []), *one.args.defaults, *filter(None, one.args.kw_defaults)]
         elif isinstance(one, ast.ClassDef):
             waiting += [*one.decorator_list, *one.bases, *one.body]
-        elif isinstance(one, ast.If | ast.While) and _is_false(one.test):
+        elif isinstance(one, ast.If | ast.While | ast.For) and _is_never(one):
             waiting += one.orelse
         elif isinstance(one, ast.Try | ast.TryStar) and any(map(_swallows, one.handlers)):
             waiting += [name for inner in one.body for name in _caught(inner)]
@@ -98,6 +99,11 @@ def _caught(node: ast.stmt) -> list[ast.AST]:
     return [_Caught(one.id, one.ctx) for one in _walk(node) if isinstance(one, ast.Name)]
 
 
+def _is_never(node: ast.If | ast.While | ast.For) -> bool:
+    """Whether its body is never run: a condition that is false, a loop through nothing."""
+    return ast.unparse(node.iter) in EMPTY if isinstance(node, ast.For) else _is_false(node.test)
+
+
 def _is_false(test: ast.expr) -> bool:
     return (isinstance(test, ast.Constant) and not test.value) or (
         isinstance(test, ast.Name | ast.Attribute) and ast.unparse(test).endswith("TYPE_CHECKING")
@@ -119,12 +125,17 @@ def can_fail(nodes: Iterable[ast.AST], known: Iterable[str]) -> bool:
     for node in parts:
         if isinstance(node, ast.Raise) or (isinstance(node, ast.Assert) and not _says_nothing(node, foreign)):
             return True
-        if isinstance(node, ast.Attribute) and node.attr.startswith("assert") and id(node) not in empty:
+        is_assertion = isinstance(node, ast.Attribute) and node.attr.startswith("assert") and id(node) not in empty
+        if is_assertion and (node.attr not in own or _is_super(node.value)):  # type: ignore[attr-defined]
             return True  # called, or handed to something that calls it
         name = _called(node)
         if isinstance(node, ast.Call) and id(node.func) not in empty and name not in own and CHECKING.fullmatch(name):
             return True
     return False
+
+
+def _is_super(node: ast.expr) -> bool:
+    return _called(node) == "super" or ast.unparse(node).endswith("TestCase")
 
 
 def _says_nothing(node: ast.Assert, foreign: set[str]) -> bool:

@@ -34,6 +34,7 @@ class Found:
 def collect(tree: ast.Module, entry_point: str) -> Found:
     """Raises `ConfigError`, which names what cannot be run."""
     _refuse_frameworks(tree)
+    _refuse_lost(tree.body)
     run = [name for name, _ in _functions(tree.body) if name.startswith("test")]
     run += [
         one.name
@@ -228,6 +229,29 @@ def _of_frameworks(tree: ast.Module) -> Iterator[str]:
                 module = alias.name if isinstance(node, ast.Import) else node.module or ""
                 if module.partition(".")[0] in FRAMEWORKS:
                     yield alias.asname or alias.name.partition(".")[0]
+
+
+def _refuse_lost(body: list[ast.stmt], owner: str = "") -> None:
+    """A test that stands behind another one of its name, which nothing has called by then: the first is never run."""
+    last = dict[str, int]()
+    for at, node in enumerate(body):
+        if isinstance(node, ast.ClassDef):
+            _refuse_lost(node.body, f"{node.name}.")
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or not _holds_tests(node):
+            continue
+        between = body[last[node.name] + 1 : at] if node.name in last else []
+        used = any(isinstance(one, ast.Name) and one.id == node.name for part in between for one in ast.walk(part))
+        if node.name in last and not used and not any(isinstance(one, ast.Name) for one in node.decorator_list):
+            raise ConfigError(
+                f"{owner}{node.name} of the tests is defined twice, and the first is never run: rename it"
+            )
+        last[node.name] = at
+
+
+def _holds_tests(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    named = [one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+    is_test = node.name == "check" or node.name.startswith("test")
+    return any(name.startswith("test") for name in named) if isinstance(node, ast.ClassDef) else is_test
 
 
 def _refuse_frameworks(tree: ast.Module) -> None:

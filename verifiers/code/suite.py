@@ -124,12 +124,24 @@ def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> li
     if not using:
         of = f"calls {entry_point}" if entry_point else "uses anything of the program"
         raise ConfigError(f"the tests check nothing: nothing that runs {of}: {test!r:.80}")
-    defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    defined = [name for node in ast.walk(tree) for name in _given_here(node)]
     if not any(can_fail(run, [*taken, *defined]) for run in using.values()):
         raise ConfigError(f"the tests check nothing: nothing that runs asserts anything: {test!r:.80}")
     for case in using:  # read here, and not by the threads that run it: in two at a time Python's parser may break
         brief(text, entry_point, case, setup)
     return [(text, case) for case in using]
+
+
+def _given_here(node: ast.AST) -> list[str]:
+    """The names that a statement gives to functions whose bodies stand in the text, or to what is no assertion."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return [node.name]
+    if not isinstance(node, ast.Assign) or (
+        isinstance(node.value, ast.Attribute) and node.value.attr.startswith("ass")
+    ):
+        return []
+    return [one.id if isinstance(one, ast.Name) else one.attr for one in node.targets
+            if isinstance(one, ast.Name | ast.Attribute)]  # fmt: skip
 
 
 def imported(trees: Iterable[ast.Module]) -> tuple[str, ...]:

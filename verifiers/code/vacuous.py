@@ -25,9 +25,15 @@ def is_vacuous(test: ast.expr) -> bool:
     if isinstance(test, ast.BoolOp):
         return (any if isinstance(test.op, ast.Or) else all)(map(is_vacuous, test.values))
     if isinstance(test, ast.IfExp):
+        if isinstance(test.test, ast.Constant):
+            return is_vacuous(test.body if test.test.value else test.orelse)
         return is_vacuous(test.body) and is_vacuous(test.orelse)
     if isinstance(test, ast.NamedExpr):
         return is_vacuous(test.value)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return _is_empty(test.operand) or (
+            isinstance(test.operand, ast.Call) and ast.unparse(test.operand.func) == "print"
+        )
     if isinstance(test, ast.Compare):
         return _is_something(test)
     return isinstance(test, ast.Lambda | ast.GeneratorExp | ast.JoinedStr) or _is_full_call(test)
@@ -64,8 +70,20 @@ def _is_full(made: ast.ListComp | ast.SetComp | ast.DictComp, part: ast.expr) ->
     return not any(one.ifs for one in made.generators) and _is_truth(part)
 
 
+def _is_empty(value: ast.expr) -> bool:
+    """Whether it is a container with nothing in it."""
+    return (isinstance(value, ast.List | ast.Tuple | ast.Set) and not value.elts) or (
+        isinstance(value, ast.Dict) and not value.keys
+    )
+
+
 def _is_something(test: ast.Compare) -> bool:
-    """Whether it says that a truth is not None. That an iterator is not None may be meant, beside other assertions."""
+    """Whether it says that a truth is not None, or that `print` answers None.
+
+    That an iterator is not None may be meant, beside other assertions.
+    """
+    if len(test.ops) == 1 and isinstance(test.ops[0], ast.Is | ast.Eq) and ast.unparse(test.comparators[0]) == "None":
+        return isinstance(test.left, ast.Call) and ast.unparse(test.left.func) == "print"
     if len(test.ops) != 1 or not isinstance(test.ops[0], ast.IsNot | ast.NotEq):
         return False
     other = test.comparators[0]
@@ -79,8 +97,16 @@ def _is_full_call(node: ast.AST) -> bool:
     first = node.args[0] if node.args else None
     if node.func.id in LAZY:
         return first is not None or node.func.id == "object"
+    if node.func.id == "dict" and any(one.arg for one in node.keywords):
+        return True
     if first is None:
         return False
+    if node.func.id == "all":
+        return _is_empty(first)
+    if node.func.id == "any":
+        return isinstance(first, ast.List | ast.Tuple | ast.Set) and any(map(is_vacuous, first.elts))
+    if node.func.id == "len":
+        return is_vacuous(first) and not isinstance(first, ast.Constant)
     if node.func.id in TEXTS:
         return _is_truth(first)
     if node.func.id in CONTAINERS:
@@ -89,7 +115,9 @@ def _is_full_call(node: ast.AST) -> bool:
 
 
 def _is_collected(value: ast.expr) -> bool:
-    """Whether it makes truths for a container."""
+    """Whether it holds something for a container, or makes truths for it."""
+    if isinstance(value, ast.List | ast.Tuple | ast.Set | ast.Dict):
+        return is_vacuous(value)
     if isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
         return not any(one.ifs for one in value.generators) and _is_truth(value.elt)
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "map" and value.args):

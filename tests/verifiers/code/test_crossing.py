@@ -299,7 +299,7 @@ def test_a_container_that_both_hold_is_one(test):
             "def f(): return 1",
             "the test was skipped: later",
         ),
-        ("for x in []:\n    assert f(x) == x", "def f(x): return x", "asked nothing of the program"),
+        ("xs = []\nfor x in xs:\n    assert f(x) == x", "def f(x): return x", "asked nothing of the program"),
     ],
 )
 def test_what_cannot_be_known_abstains_and_says_why(test, text, said):
@@ -318,20 +318,17 @@ LOOP = "import asyncio\n"
 @pytest.mark.parametrize(
     "tests",
     [
-        LOOP + "assert asyncio.run(f(3)) == 9",
-        LOOP + "async def main():\n    assert await f(3) == 9\nasyncio.run(main())",
         LOOP + "async def main():\n    assert await asyncio.gather(f(1), f(3)) == [1, 9]\nasyncio.run(main())",
         LOOP + "async def main():\n    assert await asyncio.wait_for(f(3), 9) == 9\nasyncio.run(main())",
-        LOOP + "assert asyncio.new_event_loop().run_until_complete(f(3)) == 9",
-        "import unittest\nclass T(unittest.IsolatedAsyncioTestCase):\n"
-        "    async def test_f(self):\n        self.assertEqual(await f(3), 9)",
+        LOOP + "async def main():\n    assert await asyncio.create_task(f(3)) == 9\nasyncio.run(main())",
+        LOOP + "loop = asyncio.new_event_loop()\nassert loop.run_until_complete(loop.create_task(f(3))) == 9",
     ],
 )
-def test_a_coroutine_cannot_cross(tests):
+def test_a_coroutine_that_runs_beside_others_cannot_cross(tests):
     """The sample abstains, and the feedback says what the matter is; a plain function can do the same."""
     found = verdict(tests, ASYNC)
     assert (found.passed, found.score) == (None, None)
-    assert "a coroutine, or what else an event loop drives, cannot cross" in found.feedback
+    assert "what an event loop drives beside others cannot cross" in found.feedback
     plain = ASYNC.replace("def f", "def g") + "\ndef f(x): return asyncio.run(g(x))"
     assert passed("assert f(3) == 9", plain) is True
 

@@ -100,7 +100,8 @@ KNOWN = [
     ("assert 3 in f()", "class S(set):\n    def __contains__(s, o): return True\ndef f(): return S()", None),
     ("assert f()", "class L(list):\n    def __bool__(s): return True\ndef f(): return L()", None),
     ("assert f()", "class L(list):\n    def __len__(s): return 5\ndef f(): return L()", None),
-    ("assert f()", "class Z: pass\ndef f(): return Z()", None),
+    ("assert f()", "class Z: pass\ndef f(): return Z()", True),  # as Python has it, and as True would be
+    ("assert f()", "class Z:\n    def __bool__(self): return True\ndef f(): return Z()", None),
     ("assert f() + [2] == [1, 2]", "class L(list):\n    def __add__(s, o): return [1, 2]\ndef f(): return L()", None),
     ("assert f() + [2] == [1, 2]", "class Z:\n    def __eq__(s, o): return True\nclass L(list):\n    def __add__(s, o): return Z()\ndef f(): return L()", None),
 ]  # fmt: skip
