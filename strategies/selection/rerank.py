@@ -22,8 +22,8 @@ class Rerank:
     - inner: chooses by the products, such as ``Vote(key, weighted=True)``.
 
     A search finds what its own verifier likes, and with it that verifier's mistakes; another one makes others.
-    Truncated samples are not asked about. An answer of which either abstains abstains. Where the second verifier fails
-    at all of them, or the budget ends before it is done, the first scores choose: a search under a ceiling on
+    An answer of which either abstains abstains; of one that had no score nothing is asked. Where the second verifier
+    fails at all of them, or the budget ends before it is done, the first scores choose: a search under a ceiling on
     verifications or model calls has spent it by then, so limit such a search by `iterations` or by generated tokens.
 
     Cost: one verification a finished answer, and what the verifier asks. Raises `VerifierError` for negative scores.
@@ -41,7 +41,7 @@ class Rerank:
         check_method("the inner rule of a Rerank", self.inner, "select", "Argmax() or Vote()")
 
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice:
-        asked = [i for i, candidate in enumerate(scored) if not candidate.sample.truncated]
+        asked = [i for i, candidate in enumerate(scored) if candidate.score is not None]
 
         async def judged(index: int, child: Run) -> float | None:
             [found] = await child.score(self.verifier, prompt, [scored[index].sample])
