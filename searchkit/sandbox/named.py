@@ -42,7 +42,10 @@ def made(told: list[Any]) -> Any:
     """The value. Raises for any other class."""
     module, name, *given = told
     if (module, name) == ("re", "Pattern"):
-        return re.compile(*given)
+        pattern, flags = given
+        if len(pattern) > LONGEST:
+            raise ValueError("a pattern that is too long")
+        return re.compile(pattern, flags)
     if not ((module == "pathlib" and name in PATHS) or (module, name) == ("uuid", "UUID") or module in ENUMS):
         raise ValueError(module)
     kind = getattr(importlib.import_module(module), name)
