@@ -13,7 +13,6 @@ from searchkit.strategies.tree.policies.descent import is_free, onward, remember
 from searchkit.strategies.tree.policies.evidence import Evidence, normal_improvement, normal_reservation, scores_below
 from searchkit.tree import ROOT, Tree
 
-REPEATING = 0.125  # chance of a new action below which a node is no place to begin
 LITTLE = 0.01  # of the cost of a draw, and what it may improve is not worth speaking of
 FIRST = 4  # children of the first state, before any other node gets one
 GROWN = 1.125  # values are reckoned anew when so many times as many scores are known
@@ -103,24 +102,17 @@ class Values:
 
     def best(self, tree: Tree) -> int | None:
         """The node of greatest value that may get a child and is not getting one; None where there is none."""
-        side = self.drawn % 2
-        node = self._followed(tree, bool(side)) if self.spread <= 0 else None
-        if node is None:
-            node = self._top(tree, -1 if side else 1)
-        return node
+        deep = self.drawn % 2
+        node = self._followed(tree) if deep and self.spread <= 0 else None
+        return self._top(tree, -1 if deep else 1) if node is None else node
 
     def take(self, node: int) -> None:
         """`node` was chosen: what is known of it may change."""
         self.asked.append(node)
 
-    def _followed(self, tree: Tree, turn: bool) -> int | None:
-        """Where scores say nothing: every other turn, and always where the highest node hardly brings anything new,
-        the next node of the path that was begun, or of another that nobody has followed yet."""
-        high = self._top(tree, 1)
-        if high is not None:
-            heappush(self.high, self._entry(tree, high, 1))
-            if not turn and tree.unseen(high) > REPEATING:
-                return None
+    def _followed(self, tree: Tree) -> int | None:
+        """Where scores say nothing: the next node of the path that was begun, or of another that nobody has followed
+        yet."""
         self.path = onward(tree, self.path)
         if self.path is None:
             fresh = (n for n in range(1, len(tree)) if not tree.drawn[n] and is_free(tree, n))

@@ -60,9 +60,7 @@ def test_two_opinions_find_more_than_either() -> None:
     """
     rng, n, found = random.Random(3), 2000, [0, 0, 0]
     for _ in range(n):
-        scores = [
-            [1 / (1 + math.exp(-((1 if i == 0 else -1) + rng.gauss(0, 1)))) for i in range(8)] for _ in range(2)
-        ]
+        scores = [[1 / (1 + math.exp(-((1 if i == 0 else -1) + rng.gauss(0, 1)))) for i in range(8)] for _ in range(2)]
         one, other = ([candidate(i, s) for i, s in enumerate(row)] for row in scores)
         for k, choice in enumerate((
             select(Argmax(), *one), select(Argmax(), *other), select(Rerank(table(dict(enumerate(scores[1])))), *one)
