@@ -318,7 +318,7 @@ class Run(ABC):
 
     @abstractmethod
     def fail(self, error: Exception) -> None:
-        """Record an error that the search survives."""
+        """Record an error that the search survives. Raises it again if it is a `JournalError`, which none survives."""
 
     # ---------------------------------------------------------------- trace, journal, resources
 

@@ -13,6 +13,7 @@ from searchkit.engine.journal.checked import Call, Checked, Damage, calls, check
 from searchkit.types import Sample, Usage
 
 LONGEST = 60  # characters shown of an answer
+_PASSED = {True: "passed", False: "failed", None: "unknown"}
 
 
 def add(commands: Any) -> None:
@@ -96,7 +97,7 @@ def _said(one: Call) -> str:
         return one.outcome.text
     if isinstance(one.outcome, str):
         return one.outcome
-    return ", ".join("unknown" if v.score is None else f"{v.score:g}" for v in one.outcome)
+    return ", ".join(_PASSED[v.passed] if v.score is None else f"{v.score:g}" for v in one.outcome)
 
 
 def _json(one: Call) -> str:

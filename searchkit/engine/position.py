@@ -93,7 +93,7 @@ class Position(Run):
     def path(self, span: Span) -> str:
         """Where in the search `span` stands, one of this run's: the names above it, with the number of an item.
 
-        A name that its run used before has the ordinal of the call: "BestOfN/draw[3]/m", "MCTS/expand:7[0]/m".
+        What is not the first call of its run has the call's ordinal, too: "BestOfN/draw[3]/score:2[0]".
         """
         here = self._here()
         if span is self.span:

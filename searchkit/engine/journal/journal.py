@@ -40,7 +40,7 @@ class Journal:
     whose folder cannot be, is opened so.
 
     Raises `JournalError`, leaving the file as it is, if it is not a journal of this version, if a row is damaged, or if
-    another process has it open. Cost: the file is read through once, a second for about 300,000 rows.
+    another process has it open. Cost: the file is read through once, a second for about 150,000 rows.
     """
 
     def __init__(self, path: str | Path, *, prompts: bool = True, read_only: bool = False) -> None:

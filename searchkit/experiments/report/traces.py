@@ -13,6 +13,7 @@ from searchkit.calls import CallError, Request
 from searchkit.engine.journal import Journal, Origin
 from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import shown
+from searchkit.errors import JournalError
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.report.data import cut, finite
 from searchkit.experiments.sweep.routing import place
@@ -98,14 +99,14 @@ def traces(sweep: Sweep, folder: Path, shards: int, finished: Sequence[Finished]
     for number, one in enumerate(finished):
         rows.setdefault(one.row.problem, []).append((number, one.row))
     chosen = sorted((p for p in sweep.problems if p.id in rows), key=lambda p: -_spread(rows[p.id]))[:most]
-    journals: dict[Path, Journal | None] = {}
+    journals: dict[Path, Journal | str] = {}
     found: dict[str, Any] = {}
     room = MOST_TRACED
     with ExitStack() as stack:
         for done, problem in enumerate(chosen):
             path = folder / f"shard-{place(problem.id, shards, 'shard')}" / JOURNAL
             if path not in journals:
-                journals[path] = stack.enter_context(Journal(path, read_only=True)) if path.exists() else None
+                journals[path] = _opened(path, stack)
             jobs = [(number, cells[row.key[:3]], row) for number, row in rows[problem.id]]
             told = {str(number): _replayed(problem, cell, row, quiet, journals[path]) for number, cell, row in jobs}
             room -= len(json.dumps(told))
@@ -113,6 +114,16 @@ def traces(sweep: Sweep, folder: Path, shards: int, finished: Sequence[Finished]
                 return {"traces": found, "untraced": len(chosen) - done}
             found |= told
     return {"traces": found, "untraced": 0}
+
+
+def _opened(path: Path, stack: ExitStack) -> Journal | str:
+    """The journal, or why nothing can be replayed from it."""
+    if not path.exists():
+        return "the journal of this search is gone"
+    try:
+        return stack.enter_context(Journal(path, read_only=True))
+    except JournalError as error:  # the rows of the sweep are still good
+        return said(error)
 
 
 def _spread(rows: Sequence[tuple[int, Row]]) -> float:
@@ -124,9 +135,9 @@ def _spread(rows: Sequence[tuple[int, Row]]) -> float:
     return max(shares) - min(shares)
 
 
-def _replayed(problem: Problem, cell: Cell, row: Row, sweep: Sweep, journal: Journal | None) -> dict[str, Any]:
-    if journal is None:
-        return {"error": "the journal of this search is gone"}
+def _replayed(problem: Problem, cell: Cell, row: Row, sweep: Sweep, journal: Journal | str) -> dict[str, Any]:
+    if isinstance(journal, str):
+        return {"error": journal}
     try:
         result = solve_sync(
             blind(problem), cell.search, generator=next(iter(sweep.endpoints), None),

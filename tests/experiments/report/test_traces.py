@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
+
+import pytest
 
 from searchkit import Budget, Model, solve_sync
 from searchkit.calls import CallError
@@ -93,6 +96,26 @@ def test_judges_and_agents_are_silenced_too(tmp_path):
         row = results.rows[int(number)]
         assert told.get("exact", False) != bool(row.error), row
         assert ("not in the journal" in told.get("error", "")) == bool(row.error)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("PRAGMA user_version = 1", "journal version 1"),
+        ("UPDATE call SET outcome = 'x' WHERE id = 3", "row 3 (problem"),
+        ("CREATE TABLE mine (x)", "other tables"),
+    ],
+)
+def test_a_journal_that_cannot_be_used_costs_the_traces_alone(tmp_path, statement, said):
+    """Old, damaged or foreign: the page has the rows, and says of each trace why there is none."""
+    mine = sweep(Simulated(ANSWERS), strategies={"vote": SelfConsistency(2, key=str)}, seeds=(0,))
+    results = mine.run(tmp_path / "out")
+    db = sqlite3.connect(tmp_path / "out/shard-0/journal.db", isolation_level=None)
+    db.execute(statement)
+    db.close()
+    data = Page.of(report(tmp_path / "out", sweep=mine, traces=2)).data
+    assert all(said in told["error"] for told in data["traces"].values())
+    assert len(data["traces"]) == 2 * len({(row.budget, row.seed) for row in results.rows})
 
 
 def test_large_sweeps_are_bounded(tmp_path, monkeypatch):
