@@ -169,7 +169,7 @@ def test_thirty_percent_faults_lose_nothing(seed: int, kinds: tuple[str, ...]) -
 
 
 def test_gate_widths() -> None:
-    """The rule on a row of calls in flight four at a time: halve once a burst, widen by one a window of successes."""
+    """The rule on a row of calls in flight four at a time: one less a refusal, one more a window of successes."""
 
     async def main() -> list[int]:
         gate, widths = Gate(8), list[int]()
@@ -182,8 +182,8 @@ def test_gate_widths() -> None:
         assert gate.active == 0
         return widths
 
-    #        8 -> 4 once,  4 successes: 5,  2 of 5,  ?,  5 of 5: 6,  3, 1, 1, 1,  1 success: 2
-    assert asyncio.run(main()) == [4, 5, 5, 5, 6, 3, 1, 1, 1, 2]
+    #        8 - 4 refused,  4 successes: 5,  2 of 5,  ?,  5 of 5: 6,  4, 3, 2, 1,  1 success: 2
+    assert asyncio.run(main()) == [4, 5, 5, 5, 6, 4, 3, 2, 1, 2]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -309,11 +309,11 @@ def test_early_stop_then_a_second_call() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_limit_adapts_to_the_server(status: int) -> None:
-    """Each refusal of a call in sequence halves the limit, to no less than one; successes widen it again."""
+    """Each refusal takes a permit along, to no less than one; successes widen it again."""
     full = replace(profile_of("vllm"), parallel=0, queue=0)  # answers 503 to everyone
     faults = Faults(1.0, ("rate_limit",)) if status == 429 else None
     with Server(full if status == 503 else "vllm", faults=faults) as server:
-        backend, widths = Limited(OpenAI(server.url, "test-model"), 16), list[int]()
+        backend, widths = Limited(OpenAI(server.url, "test-model"), 4), list[int]()
 
         async def main() -> None:
             for seed in range(6):
@@ -325,7 +325,7 @@ def test_limit_adapts_to_the_server(status: int) -> None:
                 widths.append(backend.gate.width)
 
         asyncio.run(main())
-        assert widths == [8, 4, 2, 1, 1, 1, 2, 2, 3, 3, 3, 4]
+        assert widths == [3, 2, 1, 1, 1, 1, 2, 2, 3, 3, 3, 4]
         assert Counter(r.status for r in server.requests) == {status: 6, 200: 6}
 
 

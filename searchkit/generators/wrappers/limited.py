@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,34 +16,39 @@ from searchkit.generators.wrappers.coalescing import grouping
 from searchkit.protocols import Backend
 from searchkit.types import Sample
 
+PATIENCE = 50  # successes after which the gate is one wider, or as many as it is wide: of so many one may be refused
+
 
 class Gate:
     """A semaphore whose width adapts to overload, shared by all event loops of the process.
 
-    Additive increase, multiplicative decrease: halved by a refusal, one wider after as many successes as it is wide. A
-    burst of refusals counts once: only calls admitted after the last halving can halve it again. Nothing blocks, nobody
-    waits in a thread, and a waiter that is cancelled hands on the permit that it may already have been given.
+    A refusal takes its permit along: it says that one call was too many. Every 50 successes bring one back, or as many
+    as the gate is wide, where that is fewer. So it settles where at most one call in 50 is refused: where a server
+    refuses what it has no room for, at its capacity; where it refuses one call in a hundred whatever it is asked, at
+    the full width. A burst of refusals halves it at most: only calls admitted after that count further. Nothing blocks,
+    nobody waits in a thread, and a waiter that is cancelled hands on the permit that it may already have been given.
     """
 
     def __init__(self, most: int) -> None:
         self.most = self.width = most
         self.active = 0  # permits given
-        self._halvings = self._successes = 0
+        self._bursts = self._successes = 0
+        self._widest = most  # since the last burst
         # Re-entrant: the garbage collector may end an abandoned `acquire` in the middle of anything.
         self._lock = threading.RLock()
-        self._waiters: deque[_Waiter] = deque()
+        self._waiters: OrderedDict[_Waiter, None] = OrderedDict()  # the longest waiting first
 
     def __reduce__(self) -> tuple[type[Gate], tuple[int]]:
         return Gate, (self.most,)
 
     async def acquire(self) -> int:
-        """Wait for a permit, first come, first served. Returns the number of halvings so far, for `release`."""
+        """Wait for a permit, first come, first served. Returns the number of bursts so far, for `release`."""
         with self._lock:
             if self.active < self.width and not self._waiters:
                 self.active += 1
-                return self._halvings
+                return self._bursts
             waiter = _Waiter(asyncio.get_running_loop())
-            self._waiters.append(waiter)
+            self._waiters[waiter] = None
         try:
             return await waiter.admitted
         except BaseException:
@@ -51,30 +56,35 @@ class Gate:
                 if waiter.chosen:
                     self.active -= 1
                     self._admit()
-                elif waiter in self._waiters:  # not so if its loop was found dead
-                    self._waiters.remove(waiter)
+                else:
+                    self._waiters.pop(waiter, None)  # it is not there if its loop was found dead
             raise
 
     def release(self, admitted: int, refused: bool | None) -> None:
         """Give a permit back. `refused`: whether the server was overloaded; None if the call says nothing about it."""
         with self._lock:
             self.active -= 1
-            if refused and admitted == self._halvings:
-                self.width = max(1, self.width // 2)
-                self._halvings += 1
-                self._successes = 0
+            if refused and admitted == self._bursts:
+                self._narrow()
             elif refused is False:
                 self._successes += 1
-                if self._successes >= self.width:
+                if self._successes >= min(self.width, PATIENCE):
                     self.width = min(self.most, self.width + 1)
+                    self._widest = max(self._widest, self.width)
                     self._successes = 0
             self._admit()
+
+    def _narrow(self) -> None:
+        self.width = max(1, self.width - 1)
+        if self.width <= self._widest // 2:
+            self._bursts += 1
+            self._widest = self.width
 
     def _admit(self) -> None:
         """Hand free permits to the longest waiting. The lock is held."""
         while self._waiters and self.active < self.width:
-            waiter = self._waiters.popleft()
-            if waiter.wake(self._halvings):
+            waiter, _ = self._waiters.popitem(last=False)
+            if waiter.wake(self._bursts):
                 self.active += 1
 
 
@@ -84,23 +94,23 @@ class _Waiter:
         self.admitted: asyncio.Future[int] = loop.create_future()
         self.chosen = False
 
-    def wake(self, halvings: int) -> bool:
+    def wake(self, bursts: int) -> bool:
         """Tell the waiter, in its own loop, that it holds a permit; False if that loop is gone."""
         try:
-            self._loop.call_soon_threadsafe(self._resolve, halvings)
+            self._loop.call_soon_threadsafe(self._resolve, bursts)
         except RuntimeError:
             return False
         self.chosen = True
         return True
 
-    def _resolve(self, halvings: int) -> None:
+    def _resolve(self, bursts: int) -> None:
         if not self.admitted.done():  # cancelled in the meantime: `acquire` sees `chosen` and returns the permit
-            self.admitted.set_result(halvings)
+            self.admitted.set_result(bursts)
 
 
 @dataclass(frozen=True)
 class Limited:
-    """A `Backend` with at most `concurrency` calls in flight, fewer while the server answers 429 or 503.
+    """A `Backend` with at most `concurrency` calls in flight, fewer while the server answers 429 or 503 (see `Gate`).
 
     The limit belongs to this object: share it between everything that talks to the same endpoint. Waiting for a permit
     has no time limit; a call's own time-out begins after it.
