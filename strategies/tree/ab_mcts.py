@@ -171,9 +171,9 @@ class ABMCTS(Strategy):
         action, score = found.action, found.score
         tokens = action.usage.generated_tokens
         node = tree.add(trial.node, label(action), found.state, terminal=found.terminal, tokens=tokens, score=score)
-        arms.grow()
         if found.terminal:
             tree.close(node)
+        arms.grow()
         if score is not None:
             tree.backup(node, score)
             arms.tell(node, reward_of(score, self.verifier))
