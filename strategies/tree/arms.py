@@ -24,7 +24,9 @@ class Arms:
         self.cont: list[Arm] = []
         self.child: list[Arm] = []  # the root's is never used
         self.source: list[Arm] = [Arm() for _ in range(sources)]
-        self._open: list[tuple[list[int], list[Arm]]] = []  # the children of a node that can be continued, and their arms
+        self._open: list[
+            tuple[list[int], list[Arm]]
+        ] = []  # the children of a node that can be continued, and their arms
         self._prior: Gaussian | Beta = prior
         self._draw: Draw = draw
         self.grow()
