@@ -13,6 +13,9 @@ sample_cpu_us                 CPU of a sample of best-of-2,000, drawn and scored
                               not bind, with _journal with a journal on disk (its writer's thread included)
 map_item_cpu_us               CPU of an item of `run.map` that does nothing, of 2,000
 http_cpu_us                   our CPU of a call over loopback HTTP, best-of-64 of no latency, server not included
+coalesced_prompt_ratio        prompt tokens billed for best-of-16 over loopback HTTP, by `Coalescing` over single calls
+coalesced_cpu_ratio           CPU of the same, server not included
+coalesced_wall_ratio          wall time of the same, of a server of 100 ms
 import_ms                     `import searchkit` in a fresh interpreter
 
 Figures are medians of repeats on warm connections. The server runs in a process of its own.
@@ -37,7 +40,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit import Budget, Model, Params, Prompt, Sample, Strategy, solve
-from searchkit.generators import OpenAI, Simulated
+from searchkit.generators import Coalescing, OpenAI, Simulated
 from searchkit.protocols import Run
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.verifiers import Predicate
@@ -98,6 +101,23 @@ async def http(repeats: int, url: str) -> dict[str, float]:
         "best_of_64_wall_ratio": mine / one,
         "client_wall_ratio": theirs / one,
     }
+
+
+async def coalesced(repeats: int, url: str) -> dict[str, float]:
+    """Both ways by turns: 16 samples of one prompt as 16 calls, and merged."""
+    strategy, backend = BestOfN(16, Predicate(nothing)), OpenAI(url, "test-model")
+    ways = [Model(made, Params(max_tokens=16)) for made in (backend, Coalescing(backend))]
+    found: list[list[tuple[float, float, float]]] = [[], []]
+    for repeat in range(repeats + 1):  # the first connects and probes
+        for model, figures in zip(ways, found, strict=True):
+            began, busy = time.perf_counter(), time.process_time()
+            result = await solve("q " * 200, strategy, generator=model, seed=repeat)
+            taken = time.process_time() - busy, time.perf_counter() - began
+            assert len(result.candidates) == 16, result.errors
+            figures += [(float(result.usage.prompt_tokens), *taken)] if repeat else []
+    names = ("coalesced_prompt_ratio", "coalesced_cpu_ratio", "coalesced_wall_ratio")
+    ratios = [[m / s for s, m in zip(*pair, strict=True)] for pair in zip(*found, strict=True)]
+    return {name: statistics.median(column) for name, column in zip(names, zip(*ratios, strict=True), strict=True)}
 
 
 async def calls_per_second(url: str, calls: int) -> float:
@@ -212,6 +232,7 @@ def measure(quick: bool) -> dict[str, float]:
     figures = {"scheduler_ratio": asyncio.run(scheduler(repeats))}
     with Served(LATENCY) as url:
         figures |= asyncio.run(http(repeats, url))
+        figures |= asyncio.run(coalesced(repeats, url))
     with Served(0.0) as url:
         figures["http_calls_per_s"] = asyncio.run(calls_per_second(url, 500 if quick else 3000))
     figures["overhead_us_per_sample"] = asyncio.run(overhead(samples, 3, journal=False))

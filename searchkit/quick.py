@@ -20,14 +20,14 @@ def quick(cls: type[T]) -> type[T]:
     bases = getattr(cls, "__orig_bases__", cls.__bases__)
     known: dict[str, Any] = {
         "_open": types.new_class(f"_{cls.__name__}", bases, {}, lambda body: body.update(__slots__=tuple(names))),
-        "_made": cls, "_slow": slow, "_set": object.__setattr__,
+        "_made": cls, "_slow": slow, "_become": vars(object)["__class__"].__set__,
     } | {f"_default_{f.name}": f.default for f in fields(cls)}  # type: ignore[arg-type]  # fmt: skip
     checks = ["    self.__post_init__()"] if hasattr(cls, "__post_init__") else []
     lines = [
         f"def __init__(self, {', '.join(map(_parameter, fields(cls)))}):",  # type: ignore[arg-type]
         "    if self.__class__ is not _made:",  # a subclass has slots of its own
         f"        return _slow(self, {', '.join(names)})",
-        "    _set(self, '__class__', _open)",
+        "    _become(self, _open)",
         *(f"    self.{name} = {name}" for name in names),
         "    self.__class__ = _made",
         *checks,

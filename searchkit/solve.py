@@ -17,8 +17,8 @@ from searchkit.engine.candidates import Search
 from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
-from searchkit.engine.spawning import Searches
 from searchkit.engine.sync import STOP, run_sync
+from searchkit.engine.threads import Searches
 from searchkit.errors import ConfigError, JournalError, SearchWarning, UncertainEffect
 from searchkit.function import Function, as_generator, warn_of_ceilings
 from searchkit.kinds import is_whole, told

@@ -25,7 +25,10 @@ _STORED = (
 
 
 class _Rare(Generic[T]):
-    """A field that few spans have: kept in a dictionary, and that only where the field is not `default`."""
+    """A field that few spans have: kept in a dictionary, and that only where the field is not `default`.
+
+    `after`, which many items have and mostly alone, stands there by itself.
+    """
 
     def __init__(self, default: T) -> None:
         self._default = default
@@ -34,14 +37,19 @@ class _Rare(Generic[T]):
         self._name = name
 
     def __get__(self, span: Span, owner: type | None = None) -> T:
-        return self._default if span._rare is None else span._rare.get(self._name, self._default)
+        rare = span._rare
+        if isinstance(rare, dict):
+            return rare.get(self._name, self._default)  # type: ignore[no-any-return]
+        return self._default if rare is None or self._name != "after" else rare  # type: ignore[return-value]
 
     def __set__(self, span: Span, value: T) -> None:
-        if span._rare is None and value == self._default:
-            return
-        if span._rare is None:
-            span._rare = {}
-        span._rare[self._name] = value
+        rare = span._rare
+        if isinstance(rare, dict):
+            rare[self._name] = value
+        elif self._name == "after":
+            span._rare = value or None  # type: ignore[assignment]
+        elif value != self._default:
+            span._rare = {self._name: value} if rare is None else {"after": rare, self._name: value}
 
 
 class Span:
@@ -54,12 +62,11 @@ class Span:
     after: how many outcomes of its group had been taken when an item began, which may depend on them. began, ended:
     seconds on `time.perf_counter`.
 
-    A tree search makes eight for every node, so that they are small: 120 bytes and the two times.
+    A tree search makes eight for every node, so that they are small: 112 bytes and 32 for the two times, which are kept
+    as one number. An only child is kept without a list, and of what a single verdict cost its seconds alone.
     """
 
-    __slots__ = (
-        "_rare", "began", "children", "ended", "index", "kind", "name", "role", "status", "text", "usage",
-    )  # fmt: skip
+    __slots__ = ("_below", "_rare", "_times", "_usage", "index", "kind", "name", "role", "status", "text")
     after: _Rare[int] = _Rare(0)
     error: _Rare[str] = _Rare("")
     place: _Rare[str] = _Rare("")
@@ -72,31 +79,69 @@ class Span:
         self.kind: str = kind
         self.index: int = index
         self.role: Role = role
-        self.children: Sequence[Span] = ()
-        self.usage: Usage = NO_USAGE
+        self._below: list[Span] | Span | None = None
+        self._usage: Usage | float = NO_USAGE  # or the CPU seconds of one verification
         self.status: Status = "open"
         self.text: str = ""
-        self.began: float = perf_counter()
-        self.ended: float = 0.0
-        self._rare: dict[str, Any] | None = None
+        self._times: complex = perf_counter()  # and, once it has ended, when: as the imaginary part
+        self._rare: dict[str, Any] | int | None = None
+
+    @property
+    def children(self) -> Sequence[Span]:
+        below = self._below
+        return () if below is None else below if isinstance(below, list) else (below,)
+
+    @property
+    def usage(self) -> Usage:
+        usage = self._usage
+        return usage if isinstance(usage, Usage) else Usage(verifications=1, cpu_seconds=usage)
+
+    @usage.setter
+    def usage(self, usage: Usage) -> None:
+        self._usage = usage
+
+    def verified(self, seconds: float) -> None:
+        """It was one verification, which took so many seconds of CPU, and nothing else."""
+        self._usage = seconds
+
+    @property
+    def _generated(self) -> int:
+        """Tokens generated for this span itself."""
+        usage = self._usage
+        return usage.generated_tokens if isinstance(usage, Usage) else 0
+
+    @property
+    def began(self) -> float:
+        return self._times.real
+
+    @property
+    def ended(self) -> float:
+        return self._times.imag
 
     def add(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> Span:
         child = Span(name, kind, index, role)
-        if self.children:
-            self.adopt(child)
-        else:
-            self.children = [child]
+        self.adopt(child)
         return child
 
     def adopt(self, child: Span) -> None:
         """Make `child` the last of this span's children."""
-        if isinstance(self.children, list):
-            self.children.append(child)
+        below = self._below
+        if below is None:
+            self._below = child
+        elif isinstance(below, list):
+            below.append(child)
         else:
-            self.children = [*self.children, child]
+            self._below = [below, child]
+
+    def replay(self) -> None:
+        """It was taken from a journal, just now."""
+        self.replayed, now = True, perf_counter()
+        self._times = complex(now, now)
 
     def end(self, status: Status, error: BaseException | None = None) -> None:
-        self.status, self.ended = status, perf_counter()
+        self.status, self._times = status, complex(self._times.real, perf_counter())
+        if self.kind == "group" and isinstance(self._below, list):
+            self._below = self._below[:]  # without the room to grow that it has
         if error is not None:
             self.error = described(error)
 
@@ -115,18 +160,25 @@ class Span:
         while stack:
             span = stack.pop()
             yield span
-            stack.extend(reversed(span.children))
+            below = span._below
+            if isinstance(below, list):
+                stack.extend(reversed(below))
+            elif below is not None:
+                stack.append(below)
 
     def total(self) -> Usage:
         """Usage of this span and everything below it."""
-        if not self.children and self._rare is None:
-            return self.usage
-        tally, stack = Tally(), [self]
-        while stack:
-            span = stack.pop()
-            if span.usage is not NO_USAGE or span._rare is not None:
-                tally.add(span.usage + span.retried if span._rare is not None else span.usage)
-            stack += reversed(span.children)
+        spent = list[Usage]()
+        for span in self.walk():
+            if span._rare is not None and span.retried is not NO_USAGE:
+                spent.append(span.usage + span.retried)
+            elif span._usage is not NO_USAGE:
+                spent.append(span.usage)
+        if len(spent) < 2:
+            return spent[0] if spent else NO_USAGE
+        tally = Tally()
+        for usage in spent:
+            tally.add(usage)
         return tally.usage
 
     def sequential_tokens(self) -> int:
@@ -135,11 +187,12 @@ class Span:
         Children of a group ran side by side, but for those that began after others; children of anything else ran one
         after another.
         """
-        best: dict[int, int] = {}
+        best: dict[int, int] = {}  # of those with children
         for span in reversed(list(self.walk())):  # children before parents
-            below = span.chained([best.pop(id(c)) for c in span.children]) if span.children else 0
-            best[id(span)] = span.usage.generated_tokens + below
-        return best[id(self)]
+            if span._below is not None:
+                lengths = [c._generated if c._below is None else best.pop(id(c)) for c in span.children]
+                best[id(span)] = span._generated + span.chained(lengths)
+        return self._generated if self._below is None else best[id(self)]
 
     def chained(self, lengths: Sequence[int]) -> int:
         """The longest chain of children that waited for one another, of these lengths."""
@@ -187,9 +240,12 @@ class Span:
         """What `dumped` made."""
         span = cls(stored["name"], stored["kind"], stored["index"], stored["role"])
         for name in _STORED:
-            setattr(span, name, stored[name])
+            if name not in ("began", "ended"):
+                setattr(span, name, stored[name])
+        span._times = complex(stored["began"], stored["ended"])
         span.usage, span.retried = Usage(**stored["usage"]), Usage(**stored["retried"])
-        span.children = [cls.load(c) for c in stored["children"]]
+        for child in stored["children"]:
+            span.adopt(cls.load(child))
         return span
 
     def render(self, *, width: int = 100, most: int = 200) -> str:

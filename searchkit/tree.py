@@ -92,9 +92,22 @@ class Tree:
     def _row(
         self, parent: int, depth: int, text: str, state: Any, calls: Hashable, prior: float, terminal: bool, tokens: int
     ) -> int:
-        row = (parent, depth, 0, 0, 0, tokens, 0, 0, 0.0, -math.inf, prior, math.nan, terminal, False, False, False)
-        for name, value in zip((*_INTEGERS, *_FLOATS, *_FLAGS), row, strict=True):
-            getattr(self, name).append(value)
+        self.parent.append(parent)  # column by column: a loop over their names takes twice as long
+        self.depth.append(depth)
+        self.visits.append(0)
+        self.in_flight.append(0)
+        self.failures.append(0)
+        self.tokens.append(tokens)
+        self.drawn.append(0)
+        self.once.append(0)
+        self.total.append(0.0)
+        self.best.append(-math.inf)
+        self.prior.append(prior)
+        self.score.append(math.nan)
+        self.terminal.append(terminal)
+        self.expanded.append(False)
+        self.full.append(False)
+        self.closed.append(False)
         self.text.append(text)
         self.state.append(state)
         self.calls.append(calls)
@@ -160,15 +173,20 @@ class Tree:
         self._spread(node, self.in_flight, -1)
 
     def _spread(self, node: int, column: array[int], amount: int) -> None:
+        parent = self.parent
         while node != NO_PARENT:
             column[node] += amount
-            node = self.parent[node]
+            node = parent[node]
 
     def backup(self, node: int, value: float) -> None:
         """Count one visit of `value` at `node` and at everything above it."""
+        parent, visits, total, best = self.parent, self.visits, self.total, self.best
         while node != NO_PARENT:
-            self.count(node, value)
-            node = self.parent[node]
+            visits[node] += 1
+            total[node] += value
+            if value > best[node]:
+                best[node] = value
+            node = parent[node]
 
     def count(self, node: int, value: float) -> None:
         """Count one visit of `value` at `node` alone."""

@@ -81,8 +81,11 @@ class Message:
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
-def _says(part: Text | Image) -> bool:
-    return isinstance(part, Image) or bool(part.text.strip())
+def _says(message: Message) -> bool:
+    for part in message.parts:
+        if type(part) is not Text or (part.text and not part.text.isspace()):
+            return True
+    return bool(message.tool_calls)
 
 
 @quick
@@ -100,9 +103,12 @@ class Prompt:
     prefix_ids: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.messages, (tuple, list)) or not all(isinstance(m, Message) for m in self.messages):
-            raise ConfigError(f"a Prompt is a tuple of Messages; Prompt.of(...) makes one, got {told(self.messages)}")
-        if not any(m.tool_calls or any(map(_says, m.parts)) for m in self.messages):
+        messages, says = self.messages, False
+        for message in messages if isinstance(messages, (tuple, list)) else (None,):
+            if not isinstance(message, Message):
+                raise ConfigError(f"a Prompt is a tuple of Messages; Prompt.of(...) makes one, got {told(messages)}")
+            says = says or _says(message)
+        if not says:
             raise ConfigError("the prompt is empty: pass a text, a Prompt with a message, or a Problem")
 
     @classmethod

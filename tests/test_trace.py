@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from searchkit import Model, Params, solve
 from searchkit.generators import OpenAI, Simulated
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.server import Server
 from searchkit.trace import Span
+from searchkit.types import Usage
 from searchkit.verifiers import Predicate
 
 
@@ -65,3 +69,40 @@ def test_an_api_key_reaches_neither_trace_nor_journal_nor_result(tmp_path) -> No
     for key in (right, wrong):
         assert key.encode() not in stored
         assert key not in shown
+
+
+@given(st.lists(st.sampled_from(["after", "error", "place", "replayed", "retried", "waiting"]), max_size=8))
+def test_rare_fields_are_kept_in_any_order(names: list[str]) -> None:
+    """Inv. Each has the last value that it was given, its default if it was given none, also that which is stored."""
+    values = {
+        "after": 3,
+        "error": "E",
+        "place": "p",
+        "replayed": True,
+        "retried": Usage(model_calls=1),
+        "waiting": True,
+    }
+    span, plain = Span("a", "item"), Span("a", "item")
+    for number, name in enumerate(names):
+        default = names[:number].count(name) % 2  # set, taken back, set again
+        setattr(span, name, getattr(plain, name) if default else values[name])
+    for name, value in values.items():
+        assert getattr(span, name) == (value if names.count(name) % 2 else getattr(plain, name))
+    assert Span.load(span.dumped()).dumped() == span.dumped()
+
+
+@given(st.floats(0, 100), st.integers(0, 9))
+def test_a_single_verdict_costs_what_it_did(seconds: float, n: int) -> None:
+    """Inv. It reads, adds up and is stored as any usage; children read as a sequence, however many there are."""
+    span, plain = Span("a", "group"), Span("a", "group")
+    for index in range(n):
+        span.add("score", "item", index).verified(seconds)
+        plain.add("score", "item", index).usage = Usage(verifications=1, cpu_seconds=seconds)
+    for one in (span, plain):
+        one.end("ok")
+    assert [c.usage for c in span.children] == [c.usage for c in plain.children]
+    assert [c.index for c in span.children] == list(range(n))
+    assert span.total() == plain.total()
+    assert span.sequential_tokens() == 0
+    assert span.canonical() == plain.canonical()
+    assert Span.from_json(span.to_json()).to_json() == span.to_json()

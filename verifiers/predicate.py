@@ -80,7 +80,7 @@ class Predicate(Independent):
         try:
             known = {"reference": self.reference} if self.takes_reference else {}
             judgement = self.fn(prompt, value, **known) if self.takes_prompt else self.fn(value, **known)
-            if inspect.isawaitable(judgement):
+            if type(judgement) is not float and inspect.isawaitable(judgement):
                 judgement = await judgement
         except SearchkitError:
             raise

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from copy import copy
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
@@ -39,7 +40,7 @@ class Search:
     watch: Callable[[Tree], None] | None = None
     outer: Search | None = None
     charged: Tally = field(default_factory=Tally)
-    consumed: Tally = field(default_factory=Tally)
+    consumed: Tally = field(init=False)
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
     mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
@@ -54,14 +55,18 @@ class Search:
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
     requests: dict[str, tuple[Prompt, Params, bytes, str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.consumed = self.charged  # one sum, until something is not paid for
+
     def charge(self, actual: Usage, *, paid: bool) -> None:
         """Add to the totals, here and in the searches around this one."""
-        search: Search | None = self
-        while search is not None:
-            search.charged.add(actual)
-            if paid:
-                search.consumed.add(actual)
-            search = search.outer
+        if not paid and self.consumed is self.charged:
+            self.consumed = copy(self.charged)
+        self.charged.add(actual)
+        if paid and self.consumed is not self.charged:
+            self.consumed.add(actual)
+        if self.outer is not None:
+            self.outer.charge(actual, paid=paid)
 
     def count_silent(self) -> None:
         """Once nothing runs any more: attempts that ended before their first call made none, if such calls are seen.

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from searchkit.calls import Request
 from searchkit.engine.ledger import Ledger, cost_of
-from searchkit.errors import JournalError
+from searchkit.errors import ConfigError, JournalError
 from searchkit.trace import Span
-from searchkit.types import NO_USAGE, Params, Usage
+from searchkit.types import NO_USAGE, Params, Prompt, Role, Usage
+from searchkit.wire import estimates
 
 
 class Asked:
@@ -60,7 +62,9 @@ class Held:
     """
 
     __slots__ = (
+        "_call",
         "_numbers",
+        "_worst",
         "asked",
         "counts_itself",
         "damaged",
@@ -72,13 +76,19 @@ class Held:
         "span",
         "usd",
         "whole",
-        "worst",
     )
 
     def __init__(
-        self, worst: Usage, ledger: Ledger, span: Span, params: Params | None = None, usd: float = 0.0
+        self,
+        worst: Usage | Request,
+        ledger: Ledger,
+        span: Span,
+        params: Params | None = None,
+        usd: float = 0.0,
     ) -> None:
-        self.worst: Usage = worst
+        """worst: the worst case, or the request of which it is to be reckoned where somebody asks for it."""
+        self._worst: Usage | None = None if isinstance(worst, Request) else worst
+        self._call: Request | None = worst if isinstance(worst, Request) else None
         self.usd: float = usd
         self.ledger: Ledger = ledger
         self.span: Span = span
@@ -91,6 +101,22 @@ class Held:
         self.whole: bool = True
         self.asked: set[bytes] = set()
         self._numbers: dict[bytes, Asked] = {}
+
+    @property
+    def worst(self) -> Usage:
+        if self._worst is None:
+            assert self._call is not None
+            self._worst = worst_case(self._call.prompt, self._call.params, self.span.role, self.ledger)
+        return self._worst
+
+    @worst.setter
+    def worst(self, worst: Usage) -> None:
+        self._worst = worst
+
+    @property
+    def generations(self) -> int:
+        """How many samples it counts as."""
+        return self._worst.generations if self._worst is not None else int(self.span.role == "generate")
 
     def hand_over(self) -> None:
         """Give back what is set aside: a search inside is charged instead of the call."""
@@ -143,3 +169,18 @@ class Held:
 def load_leaves(stored: Sequence[Mapping[str, Any]]) -> list[tuple[Span, Usage, bool]]:
     """What `Held.stored` made: each span, its worst case, and whether it stands below the call's."""
     return [(Span.load(one["span"]), Usage(**one["worst"]), one["below"]) for one in stored]
+
+
+def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Usage:
+    """What one sample may cost at most. The prompt's length is a guess (4 characters a token): see `Budget`."""
+    most = params.max_tokens
+    if most is None and ledger.bounded:
+        for name in ("generated_tokens", "total_tokens"):
+            if ledger.has_ceiling(name):
+                raise ConfigError(
+                    f"Budget({name}=...) needs Params(max_tokens=...): without it no call has a worst case"
+                )
+    read = estimates.read(prompt.text + prompt.prefix)
+    return Usage(
+        generations=1 if role == "generate" else 0, model_calls=1, prompt_tokens=read, generated_tokens=most or 0
+    )

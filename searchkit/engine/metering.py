@@ -13,12 +13,11 @@ from searchkit.calls import CallError
 from searchkit.engine.held import Held, load_leaves
 from searchkit.engine.journal import Entry, Journal, Origin
 from searchkit.engine.keys import shown
-from searchkit.engine.ledger import ONE_CALL, Ledger, cost_of
+from searchkit.engine.ledger import ONE_CALL, cost_of
 from searchkit.engine.position import Position
-from searchkit.errors import BudgetExhausted, ConfigError, JournalError
+from searchkit.errors import BudgetExhausted, JournalError
 from searchkit.trace import Span
-from searchkit.types import NO_USAGE, Params, Prompt, Role, Sample, Usage
-from searchkit.wire import estimates
+from searchkit.types import NO_USAGE, Sample, Usage
 
 T = TypeVar("T")
 
@@ -49,11 +48,11 @@ class Metered(Position):
             if journal is not None and entry is not None and stored is not None:
                 sample, retried, inside, text = _loaded(journal, entry.key, stored, value_codec, show)
                 await self._replay_inside(held, inside)
-                actual = self._actual(sample.usage, held.worst)
+                actual = self._actual(sample.usage, held.generations)
                 self._charge_retries(span, retried, paid=False)
             else:
                 sample = await (perform() if self.deadline is None else self._timely(perform()))
-                actual = self._actual(sample.usage, held.worst)
+                actual = self._actual(sample.usage, held.generations)
                 if journal is not None and entry is not None and held.storable:
                     row = codec.dump_row(sample, span.retried, value_codec, held.stored())
                     await journal.put(entry.key, row, self._origin(span, entry))
@@ -61,20 +60,20 @@ class Metered(Position):
             span.text = text
         except BaseException as error:
             if isinstance(error, CallError):
-                actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.worst)
+                actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.generations)
             elif span.waiting or (actual is None and isinstance(error, JournalError)):
                 actual = NO_USAGE  # cancelled before anything was sent, or not to be replayed
             elif actual is None:  # nobody knows
                 actual = held.lost
             span.fail(error)
-            self._settle(span, held.worst, actual, paid=stored is None)
+            self._settle(span, held, actual, paid=stored is None)
             raise
         if sample.origin != "model":
             span.replayed = True
         if sample.left_out:
             self._search.left_out.update(sample.left_out)
         span.end("ok")
-        self._settle(span, held.worst, actual, paid=sample.origin == "model")
+        self._settle(span, held, actual, paid=sample.origin == "model")
         return sample
 
     def _stored(self, span: Span, entry: Entry | None) -> str | None:
@@ -109,14 +108,13 @@ class Metered(Position):
             (held.span if below else self.span).adopt(span)
             await self._set_aside(worst)
             self._charge_retries(span, retried, paid=False)
-            span.replayed, span.began = True, time.perf_counter()
-            span.ended = span.began
+            span.replay()
             self._settle(span, worst, usage, paid=False)
 
-    def _actual(self, reported: Usage, worst: Usage) -> Usage:
+    def _actual(self, reported: Usage, generations: int) -> Usage:
         r, context = reported, reported.prompt_tokens + reported.generated_tokens
         return Usage(  # not by `replace`, which takes five times as long, and every call comes through here
-            worst.generations, r.verifications, r.model_calls, r.prompt_tokens, r.cached_tokens, r.generated_tokens,
+            generations, r.verifications, r.model_calls, r.prompt_tokens, r.cached_tokens, r.generated_tokens,
             r.estimated_tokens, float(r.usd), float(r.cpu_seconds), max(r.longest_context, context),
         )  # fmt: skip
 
@@ -148,9 +146,10 @@ class Metered(Position):
         if self.ledger.bounded:
             self.ledger.settle(cost_of(needed), cost_of(NO_USAGE))
 
-    def _settle(self, span: Span, worst: Usage, actual: Usage, *, paid: bool) -> None:
+    def _settle(self, span: Span, held: Held | Usage, actual: Usage, *, paid: bool) -> None:
+        """held: what was set aside, and by whom if it was for a call."""
         if self.ledger.bounded:
-            self.ledger.settle(cost_of(worst), cost_of(actual))
+            self.ledger.settle(cost_of(held.worst if isinstance(held, Held) else held), cost_of(actual))
         span.usage = actual if span.usage is NO_USAGE else span.usage + actual
         self._search.charge(actual, paid=paid)
         if self._search.listen is not None:
@@ -181,21 +180,6 @@ def _loaded(
     except Exception as error:  # whatever stands there, or a value's codec makes of it
         raise journal.damaged(key, error) from error
     return sample, retried, leaves, text
-
-
-def worst_case(prompt: Prompt, params: Params, role: Role, ledger: Ledger) -> Usage:
-    """What one sample may cost at most. The prompt's length is a guess (4 characters a token): see `Budget`."""
-    most = params.max_tokens
-    if most is None and ledger.bounded:
-        for name in ("generated_tokens", "total_tokens"):
-            if ledger.has_ceiling(name):
-                raise ConfigError(
-                    f"Budget({name}=...) needs Params(max_tokens=...): without it no call has a worst case"
-                )
-    read = estimates.read(prompt.text + prompt.prefix)
-    return Usage(
-        generations=1 if role == "generate" else 0, model_calls=1, prompt_tokens=read, generated_tokens=most or 0
-    )
 
 
 class Timed(Generator[Any, Any, T]):

@@ -26,18 +26,19 @@ REASONS = get_args(Stopped)
 class Position(Run):
     """The state of a run. What it means stands in the contract, `searchkit.protocols.Run`.
 
-    key: the hash of its path, from which seeds come. order: its place in program order. parent: the run that
-    made it. frame: the candidates of the strategy that it is part of. partial: what is drawn here are steps, not
-    candidates. threads: what the function that was given this run has spawned, see `spawning.py`. held: what is set
-    aside for an agent that it was given to, see `held.py`.
+    key: the hash of its path, from which seeds come; made when it is asked for, as many runs need none. order: its
+    place in program order. parent: the run that made it. frame: the candidates of the strategy that it is part of.
+    partial: what is drawn here are steps, not candidates. threads: what the function that was given this run has
+    spawned, see `threads.py`. held: what is set aside for an agent that it was given to, see `held.py`.
     """
 
     __slots__ = (
-        "_calls", "_path", "_rng", "_search", "deadline", "frame", "held", "index", "key", "ledger", "order", "params",
-        "parent", "partial", "role", "span", "threads",
+        "_calls", "_key", "_name", "_path", "_rng", "_search", "deadline", "frame", "held", "index", "ledger", "order",
+        "params", "parent", "partial", "role", "span", "threads",
     )  # fmt: skip
     _search: Search
-    key: bytes
+    _key: bytes | None
+    _name: str  # of the parent's call that it is
     ledger: Ledger
     deadline: float | None
     span: Span
@@ -52,12 +53,28 @@ class Position(Run):
     held: Held | None
 
     def __init__(self, search: Search, key: bytes, ledger: Ledger, span: Span, frame: Frame) -> None:
-        self._search, self.key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
+        self._search, self._key, self.ledger, self.span, self.frame = search, key, ledger, span, frame
+        self._name = ""
         self.index, self.order, self.role = 0, (), "generate"
         self.params, self.deadline, self.partial, self.held, self.parent = None, None, False, None, None
         self._calls = 0
         self._path: str | None = ""
         self._rng: random.Random | None = None
+
+    @property
+    def key(self) -> bytes:
+        if self._key is not None:
+            return self._key
+        run, below = self, list[Position]()
+        while run._key is None:
+            assert run.parent is not None
+            below.append(run)
+            run = run.parent
+        key = run._key
+        for run in reversed(below):
+            ordinal, index = run.order[-2:]
+            run._key = key = seeds.derive(key, run._name, ordinal, index)
+        return key
 
     @property
     def seed(self) -> int:
@@ -85,7 +102,7 @@ class Position(Run):
         child = object.__new__(type(self))  # all is set here: a run is made for every call
         child._search, child.frame, child.threads = self._search, self.frame, self.threads
         child.params, child.deadline, child.partial, child.role = self.params, self.deadline, self.partial, self.role
-        child.key, child.ledger, child.span = seeds.derive(self.key, name, ordinal, index), ledger, span
+        child._key, child._name, child.ledger, child.span = None, name, ledger, span
         child.index, child.order = index, (*self.order, ordinal, index)
         child._calls, child._rng, child._path, child.held, child.parent = 0, None, None, None, self
         return child

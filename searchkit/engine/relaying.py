@@ -15,7 +15,7 @@ from searchkit.engine.journal import Entry
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import CEILINGS, cost_of
 from searchkit.engine.metering import Metered
-from searchkit.engine.spawning import closing
+from searchkit.engine.threads import closing
 from searchkit.errors import AttemptEnded, BudgetExhausted, JournalError
 from searchkit.trace import Span
 from searchkit.types import NO_USAGE, Sample, Usage

@@ -12,14 +12,15 @@ from searchkit.calls import CallError, Request
 from searchkit.confidence import check_floor
 from searchkit.engine import seeds
 from searchkit.engine.candidates import Frame, Search
-from searchkit.engine.held import Held
+from searchkit.engine.held import Held, worst_case
 from searchkit.engine.journal import Entry, Journal
 from searchkit.engine.keys import key_of, shown
 from searchkit.engine.ledger import ONE_CALL, Ledger, children_budget, cost_of, rest
-from searchkit.engine.metering import Timed, worst_case
+from searchkit.engine.metering import Timed
 from searchkit.engine.relaying import Relaying
-from searchkit.engine.spawning import Family, Handle, Threads, closing
+from searchkit.engine.spawning import Family, Handle
 from searchkit.engine.stream import Stream
+from searchkit.engine.threads import Threads, closing
 from searchkit.engine.verdicts import describe, verify
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError, UncertainEffect, VerifierError
 from searchkit.kinds import is_whole
@@ -69,6 +70,7 @@ class Run(Relaying):
         limits = rest(self.ledger, budget) if alone and self.ledger.bounded else budget
         ordinal, span = self.threads.searches.count(place), self.span.add(name, "search", 0, self.role)
         run = self.spawned(place, ordinal, 0, span, Ledger(limits, self.ledger))
+        _ = run.key  # of this place, before it gets another order
         run._search, run.frame, run.order = search, Frame(), (*self.order, self.next_ordinal(), 0)
         run.params, run.partial, run.threads = None, False, run.resource(run, Threads)
         if budget.seconds is not None:
@@ -109,19 +111,16 @@ class Run(Relaying):
                 raise ConfigError("a stream of generated items needs most=, the greatest number of them")
             most = len(items)
 
-        def closed(item: I, child: Run) -> Awaitable[O]:
-            return closing(child, fn(item, child))
-
-        return Stream(self, closed, items, most, window, name or getattr(fn, "__name__", "map").strip("_<>"))
+        return Stream(self, fn, items, most, window, name or getattr(fn, "__name__", "map").strip("_<>"))
 
     async def spawn(
         self, fn: Callable[..., Awaitable[O]], item: I, *, after: Iterable[protocols.Handle[Any]] = (), name: str = ""
     ) -> Handle[O]:
-        family: Family = self.threads.of(self)
+        family: Family = self.threads.of(self, Family)
         return family.spawn(fn, item, after, name or getattr(fn, "__name__", "spawn").strip("_<>"))
 
     async def join(self, *handles: protocols.Handle[Any]) -> list[Outcome[Any]]:
-        family: Family = self.threads.of(self)
+        family: Family = self.threads.of(self, Family)
         return await family.join(handles)
 
     # ---------------------------------------------------------------- generating
@@ -173,10 +172,13 @@ class Run(Relaying):
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
         if request.params.floor is not None:
             check_floor(request.params, backend)
-        worst, role, around = self.worst_case(request.prompt, request.params), self.role, self._around
+        worst: Usage | Request = request
+        role, around = self.role, self._around
         own = around is not None and around is self.held  # an agent's call: no attempt
-        if own and role == "generate":
-            worst, role = replace(worst, generations=0), "plan"
+        if self._limited or around is not None:
+            worst = self.worst_case(request.prompt, request.params)
+            if own and role == "generate":
+                worst, role = replace(worst, generations=0), "plan"
         entry = None
         if self._search.journal is not None:
             content, asked = self._search.request(self.role, request.prompt, request.params)
@@ -209,7 +211,7 @@ class Run(Relaying):
         held = Held(worst, self.ledger, span)
         if around is None or not own:
             return await self._leaf(span, held, entry, perform, None)
-        return await self._own(around, span, worst, lambda: self._leaf(span, held, entry, perform, None))
+        return await self._own(around, span, held.worst, lambda: self._leaf(span, held, entry, perform, None))
 
     async def call(
         self,
@@ -298,6 +300,7 @@ class Run(Relaying):
             span = self.span.add("score", "item", 0, "verify")
             child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)
             verdicts = await child._judge(judge, prompt, list(samples))
+            scored = [Scored(samples[0], verdicts[0])] if len(verdicts) == 1 else []
         else:
             groups = [[s] for s in samples]
             outcomes = await self.map(lambda group, child: child._judge(judge, prompt, group), groups, name="score")
@@ -307,7 +310,8 @@ class Run(Relaying):
             failures = [o.error for o in outcomes if o.error is not None]
             if len(failures) == len(groups) > 0:
                 raise failures[0]
-        scored = [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
+            scored = []
+        scored = scored or [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
         if self.role == "generate" and not partial:
             for one in scored:
                 if one.verdict is not UNJUDGED:
@@ -354,7 +358,10 @@ class Run(Relaying):
         if stored is not None:
             span.replayed = True
         span.end("ok")
-        self._settle(span, worst, _judged(samples, timed), paid=stored is None)
+        actual = _judged(samples, timed)
+        self._settle(span, worst, actual, paid=stored is None)
+        if len(samples) == 1 and span.usage is actual:
+            span.verified(actual.cpu_seconds)
         return verdicts
 
     # ---------------------------------------------------------------- results so far

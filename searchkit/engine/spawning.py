@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from searchkit import protocols
-from searchkit.engine.begin import ended
-from searchkit.engine.held import Held
+from searchkit.engine.begin import cancel, ended
 from searchkit.engine.ledger import CEILINGS, Ledger, Share, Wave, children_budget
 from searchkit.engine.position import Position
-from searchkit.engine.stream import Stream, _cancel
-from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.engine.stream import Stream
+from searchkit.engine.threads import closing
+from searchkit.errors import ConfigError
 from searchkit.trace import Span
 from searchkit.types import Outcome
 
@@ -177,7 +177,7 @@ class Family(Stream[Handle[Any], Any]):
         """Cancel what was not joined and wait until it has ended. stopped: by a clock or a person, from outside."""
         left = [handle for handle in self._handles if not handle.joined]
         try:
-            await _cancel([handle.task for handle in left if handle.task is not None])
+            await cancel([handle.task for handle in left if handle.task is not None])
         finally:  # also if we are cancelled while we wait
             for handle in left:
                 handle.child.span.status = "cancelled"
@@ -187,87 +187,6 @@ class Family(Stream[Handle[Any], Any]):
                     self._run.forget(handle.ordinal, handle.index)
             for group in self._spans:
                 group.end("ok")
-
-
-class Searches:
-    """What one agent has opened: the tasks of its searches and calls, and how often each search was asked for.
-
-    turn: they draw on one share, whose leftovers only one at a time may wait for; under a budget they take turns.
-    flying: how many of its calls are under way. landed: set when one of them ends.
-    """
-
-    __slots__ = ("_counts", "flying", "landed", "tasks", "turn")
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self.tasks: set[asyncio.Task[Any]] = set()
-        self.turn: asyncio.Lock = asyncio.Lock()
-        self.flying: int = 0
-        self.landed: asyncio.Event = asyncio.Event()
-
-    def count(self, place: str) -> int:
-        """How often `place` was asked for, this time included."""
-        self._counts[place] = self._counts.get(place, 0) + 1
-        return self._counts[place]
-
-    async def landing(self) -> None:
-        """Wait until one of the calls that are under way has ended."""
-        self.landed.clear()
-        await self.landed.wait()
-
-
-class Threads:
-    """All that one function has spawned, by the run that spawned it: it ends with the function.
-
-    So do the searches that an agent has opened, and the calls that it made. ended: "done", or "stopped" if a clock or
-    a person ended it. held: what is set aside for the agent that all of it happens in, if it does.
-    """
-
-    __slots__ = ("_families", "_searches", "ended", "held")
-
-    def __init__(self, held: Held | None = None) -> None:
-        self.held: Held | None = held
-        self._families: dict[Position, Family] | None = None
-        self._searches: Searches | None = None
-        self.ended: Literal["", "done", "stopped"] = ""
-
-    @property
-    def searches(self) -> Searches:
-        """Made when it is asked for: few functions are agents that search."""
-        if self._searches is None:
-            self._searches = Searches()
-        return self._searches
-
-    def of(self, run: Position) -> Family:
-        if self._families is None:
-            self._families = {}
-        if run not in self._families:
-            self._families[run] = Family(run)
-        return self._families[run]
-
-    async def close(self, *, stopped: bool = False) -> None:
-        self.ended = "stopped" if stopped else "done"
-        families, self._families = self._families, None
-        if families is not None:
-            for family in families.values():
-                await family.close(stopped=stopped)
-        if self._searches is not None:
-            await _cancel(self._searches.tasks)
-
-
-async def closing(run: Position, work: Awaitable[O]) -> O:
-    """What `work` returns, the function that was given `run`. What it spawned and did not join ends with it."""
-    run.threads = threads = Threads(run.held if run.held is not None else run.threads.held)
-    try:
-        value = await work
-    except BaseException as error:
-        late = isinstance(error, BudgetExhausted) and error.ceiling == "seconds"
-        await threads.close(stopped=late or isinstance(error, asyncio.CancelledError))
-        raise
-    threads.ended = "done"
-    if threads._families is not None or threads._searches is not None:
-        await threads.close()
-    return value
 
 
 def _with_those_before(handles: Iterable[Handle[Any]]) -> list[Handle[Any]]:

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from searchkit.calls import CallError
-from searchkit.engine.begin import begin, ended
+from searchkit.engine.begin import begin, cancel, ended
 from searchkit.engine.ledger import Share, Wave
 from searchkit.engine.position import Position
+from searchkit.engine.threads import Threads
 from searchkit.errors import ConfigError
 from searchkit.mistakes import lacking_await
 from searchkit.protocols import LATER
@@ -146,8 +147,16 @@ class Stream(Generic[I, O]):
     async def _item(self, item: I, child: Position, share: Share | None) -> Outcome[O]:
         """Run one item to its outcome. Only our own cancellation and what must end the process get out."""
         index = child.index
+        child.threads = threads = Threads(child.threads.held)
         try:
-            value = await self._fn(item, child)
+            try:
+                value = await self._fn(item, child)
+            except BaseException as end:
+                await threads.close_after(end)
+                raise
+            threads.ended = "done"
+            if threads.opened:
+                await threads.close()
             child.span.end("ok")
             return Outcome(index, value)
         except Exception as raised:
@@ -171,8 +180,10 @@ class Stream(Generic[I, O]):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         """Cancel what is in flight and wait until it has ended; results that nobody took leave the canonical trace."""
+        if kind is None and self._taken == len(self._spans):  # by far the most
+            return self._group.end("ok")
         try:
-            await _cancel(item for item in self._begun[self._taken :] if isinstance(item, asyncio.Task))
+            await cancel(item for item in self._begun[self._taken :] if isinstance(item, asyncio.Task))
         finally:  # also if we are cancelled while we wait
             for span in self._spans[self._taken :]:
                 span.status = "cancelled"
@@ -189,19 +200,3 @@ def _caused(error: Exception, cause: Exception) -> Exception:
     """`error` as if raised from `cause`."""
     error.__cause__ = cause
     return error
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[Outcome[O]]]) -> None:
-    """Cancel `tasks` and wait for their end, even if we are cancelled again meanwhile (then raise that at the end)."""
-    pending = {task for task in tasks if not task.done()}
-    for task in pending:
-        task.cancel()
-    again: asyncio.CancelledError | None = None
-    while pending:
-        try:
-            _, pending = await asyncio.wait(pending)
-        except asyncio.CancelledError as error:
-            again = error
-            pending = {task for task in pending if not task.done()}
-    if again is not None:
-        raise again

@@ -32,6 +32,9 @@ async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]
         )
     low, high = judge.range
     for verdict in verdicts:
+        usual = type(verdict) is Verdict and type(verdict.score) is float and verdict.step_scores is None
+        if usual and low <= verdict.score <= high:  # type: ignore[operator]  # NaN is not
+            continue
         if not isinstance(verdict, Verdict) or not _has_numbers(verdict):
             raise VerifierError(
                 f"{judge!r} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains",

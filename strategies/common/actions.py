@@ -9,14 +9,12 @@ from typing import Any
 from searchkit.environments.protocols import Environment, Instructing, Listing, Proposing
 from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
-from searchkit.quick import quick
 from searchkit.strategies.common.siblings import shown
 from searchkit.tool_calls import identity
 from searchkit.types import Params, Sample
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Proposal:
     """An action, and how many of the samples proposed it. Equal identities are the same action."""
 

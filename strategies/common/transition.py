@@ -10,15 +10,13 @@ from searchkit.calls import CallError
 from searchkit.environments.protocols import Completing, Environment, Learning, is_complete, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
-from searchkit.quick import quick
 from searchkit.strategies.common.actions import one
 from searchkit.types import Prompt, Sample, Scored, Transition, Verdict
 
 Ahead = Callable[[Prompt, Any, Run], Awaitable[Verdict]]
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reached:
     """A state that has learned its verdict. action: what led there, None for the first state. answer: it is a complete
     one, and so a candidate. dead: an end with the environment's least reward. spent: the budget ended before it was
@@ -78,8 +76,10 @@ class Stepper:
         sample, state, spent = environment.candidate(step.state), step.state, None
         answer = step.terminal or is_complete(environment, state)
         reward = step.reward if step.terminal else None
-        scored = Scored(sample, Verdict(reward, feedback=step.observation))
-        if answer:
+        scored = None
+        if answer or reward is not None:
+            scored = Scored(sample, Verdict(reward, feedback=step.observation))
+        if answer and scored is not None:
             run.offer(sample, scored.verdict)  # it is paid for, and a candidate even if it cannot be judged
         try:
             if ahead is not None and not answer:
@@ -91,6 +91,8 @@ class Stepper:
         except Exception as error:
             run.fail(error)
             spent = error if isinstance(error, BudgetExhausted) else None
+        if scored is None:
+            scored = Scored(sample, Verdict(reward, feedback=step.observation))
         if isinstance(environment, Learning):
             state = environment.judged(state, scored.verdict)
         return Reached(action, state, scored, answer, step.terminal, reward is not None and reward <= low, spent)

@@ -10,7 +10,6 @@ from searchkit.environments.protocols import Environment, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.mistakes import check_environment
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.quick import quick
 from searchkit.strategies.common.checks import check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Reached, Stepper
@@ -21,8 +20,7 @@ from searchkit.types import Prompt, Sample, Scored, Verdict
 NOTHING: Mapping[int, Sequence[str]] = {}
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Grown:
     """A state one step further. node: its place in the tree. terminal: an episode ends here; dead: in nothing. answer:
     it is complete. step: what makes the step that led here this one (`identity`).

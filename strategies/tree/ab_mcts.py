@@ -12,7 +12,6 @@ from searchkit.environments.rewrite import Rewrite
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.mistakes import check_environment
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
-from searchkit.quick import quick
 from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.sources import Sources, check_rewards, reward_of, sources_of
@@ -26,8 +25,7 @@ from searchkit.tree import ROOT, Tree
 from searchkit.types import Prompt, Sample, Scored, Transition
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trial:
     """One more child for `node`, written by generator number `source`; index: which of its samples there."""
 
@@ -171,9 +169,9 @@ class ABMCTS(Strategy):
         action, score = found.action, found.score
         tokens = action.usage.generated_tokens
         node = tree.add(trial.node, label(action), found.state, terminal=found.terminal, tokens=tokens, score=score)
-        arms.grow()
         if found.terminal:
             tree.close(node)
+        arms.grow()
         if score is not None:
             tree.backup(node, score)
             arms.tell(node, reward_of(score, self.verifier))

@@ -24,15 +24,24 @@ class Arms:
         self.cont: list[Arm] = []
         self.child: list[Arm] = []  # the root's is never used
         self.source: list[Arm] = [Arm() for _ in range(sources)]
+        self._open: list[
+            tuple[list[int], list[Arm]]
+        ] = []  # the children of a node that can be continued, and their arms
         self._prior: Gaussian | Beta = prior
         self._draw: Draw = draw
         self.grow()
 
     def grow(self) -> None:
-        """Give arms to the nodes that the tree has got since."""
-        while len(self.gen) < len(self.tree):
+        """Give arms to the nodes that the tree has got since. What is closed by then is never continued."""
+        tree = self.tree
+        for node in range(len(self.gen), len(tree)):
             for column in (self.gen, self.cont, self.child):
                 column.append(Arm())
+            self._open.append(([], []))
+            if node != ROOT and not tree.closed[node]:
+                children, arms = self._open[tree.parent[node]]
+                children.append(node)
+                arms.append(self.child[node])
 
     def select(self, rng: random.Random) -> tuple[int, int] | None:
         """The node that gets one more child, and the generator that writes it.
@@ -41,11 +50,11 @@ class Arms:
         be known only when it is there.
         """
         tree, node = self.tree, ROOT
-        closed = tree.closed
-        while children := [child for child in tree.children(node) if not closed[child]]:
+        while (below := self._open[node])[0]:
             if self._best((self.gen[node], self.cont[node]), rng) == 0:
                 break
-            node = children[self._best([self.child[child] for child in children], rng)]
+            children, arms = below
+            node = children[self._best(arms, rng)]
         if tree.in_flight[node] and not tree.children(node):
             return None
         return node, self._best(self.source, rng) if len(self.source) > 1 else 0

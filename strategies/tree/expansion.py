@@ -11,7 +11,6 @@ from typing import Any, Literal
 from searchkit.environments.protocols import Learning, taken
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.protocols import Generator, Run, Verifier
-from searchkit.quick import quick
 from searchkit.strategies.common.actions import Proposal, propose
 from searchkit.strategies.common.transition import Stepper
 from searchkit.strategies.tree.evaluation import Children, Evaluated, Evaluation, Value
@@ -20,8 +19,7 @@ from searchkit.types import Prompt, Sample, Scored, first_failure
 Prior = Literal["frequency", "uniform", "logprob"]
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ask:
     """What to expand: a node and its state. known: the actions that it has children for; drawn: how many samples were
     drawn there before; evaluated: its value is known; cheap: no verdict so far has taken a model call. tried: those
@@ -36,8 +34,7 @@ class Ask:
     tried: tuple[str, ...] | None = None
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Child:
     """A new action and where it led. answer: the state is a complete answer. terminal: the episode ends here; dead:
     with the environment's least reward.

@@ -117,8 +117,9 @@ class Growth:
                 self._counts[child] = before + count
                 tree.once[node] += (before + count == 1) - (before == 1)
         if self._frequency:
+            prior, counts, drawn = tree.prior, self._counts, tree.drawn[node]
             for child in known.values():
-                tree.prior[child] = self._counts[child] / tree.drawn[node]
+                prior[child] = counts[child] / drawn
 
     def failed(self, node: int, error: Exception | None) -> None:
         """An expansion failed. A spent budget says nothing about the node."""

@@ -70,6 +70,25 @@ async def is_looked_at(seen: list[Any]) -> Any:
     await asyncio.sleep(0.001)
 
 
+async def is_asked_for_its_coroutine(seen: list[Any]) -> Any:
+    task: Any = asyncio.current_task()
+    seen.append((task.get_coro().__name__, task.get_coro().cr_running))
+    await asyncio.sleep(0)
+    seen.append((task.get_coro().__name__, task in asyncio.all_tasks()))
+
+
+async def is_named(seen: list[Any]) -> Any:
+    task: Any = asyncio.current_task()
+    task.set_name("mine")
+    seen.append(task.get_name())
+    await asyncio.sleep(0)
+    seen.append(task.get_name())
+
+
+async def fails_at_once(seen: list[Any]) -> Any:
+    raise ValueError("at once")
+
+
 async def groups(seen: list[Any]) -> Any:
     async def breaks() -> None:
         await asyncio.sleep(0.001)
@@ -97,6 +116,18 @@ async def cancels_itself(seen: list[Any]) -> Any:
         await asyncio.sleep(5)
     finally:
         seen.append("cleaned up")
+
+
+async def cancels_itself_and_yields(seen: list[Any]) -> Any:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel("mine")
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError as error:
+        seen += [error.args, task.cancelling(), task.uncancel()]
+        await asyncio.sleep(0.001)
+        raise
 
 
 async def cleans_up(seen: list[Any]) -> Any:
@@ -133,8 +164,8 @@ ENDING = [
     is_one_task,
     is_late_at_once,
 ]
-ENDING += [is_looked_at]
-CANCELLED = [cancels_itself, cleans_up, swallows, waits]
+ENDING += [is_looked_at, is_asked_for_its_coroutine, is_named]
+CANCELLED = [cancels_itself, cancels_itself_and_yields, cleans_up, swallows, waits]
 
 
 async def outcome(body: Body, eager: bool, cancel_after: float | None) -> tuple[Any, list[Any], int]:
@@ -178,5 +209,53 @@ def test_what_does_not_wait_takes_no_turn_of_the_loop() -> None:
         assert begin(at_once([])) == 1
         assert asyncio.current_task() is task
         assert turned == []
+
+    asyncio.run(main())
+
+
+def test_a_task_that_somebody_keeps_is_done_when_it_has_ended() -> None:
+    """Also if it never had to wait: it can be awaited, has its result, error or cancellation, and calls back."""
+
+    async def is_kept(seen: list[Any]) -> int:
+        seen.append(asyncio.current_task())
+        return 7
+
+    async def is_kept_and_fails(seen: list[Any]) -> int:
+        seen.append(asyncio.current_task())
+        raise ValueError("kept")
+
+    async def calls_back(seen: list[Any]) -> int:
+        task: Any = asyncio.current_task()
+        task.add_done_callback(lambda done: seen.append(done.result()))
+        return 8
+
+    async def is_cancelled(seen: list[Any]) -> int:
+        raise asyncio.CancelledError("mine")
+
+    async def main() -> None:
+        kept: list[Any] = []
+        assert begin(is_kept(kept)) == 7
+        assert kept[0].done()
+        assert await kept[0] == 7
+        with pytest.raises(ValueError, match="kept"):
+            begin(is_kept_and_fails(kept))
+        assert str(kept[1].exception()) == "kept"
+        assert begin(calls_back(kept)) == 8
+        await asyncio.sleep(0)
+        assert kept[2:] == [8]
+        task: Any = begin(is_cancelled(kept))
+        assert task.cancelled()
+
+    asyncio.run(main())
+
+
+def test_an_error_at_once_is_raised_at_once() -> None:
+    """As its task's result would be; whoever began it goes on as the current task."""
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        with pytest.raises(ValueError, match="at once"):
+            begin(fails_at_once([]))
+        assert asyncio.current_task() is task
 
     asyncio.run(main())

@@ -104,13 +104,14 @@ class _Worths:
 
     def _lift(self, tree: Tree, node: int) -> None:
         """Tell `node` and what is above it how good the best below is."""
+        below = self.below
         while node != NO_PARENT:
-            best = self.own[node]
-            for child in tree.children(node):
-                best = max(best, self.below[child])
-            if best == self.below[node]:
+            best, children = self.own[node], tree.children(node)
+            if children:
+                best = max(best, max(map(below.__getitem__, children)))
+            if best == below[node]:
                 return
-            self.below[node] = best
+            below[node] = best
             node = tree.parent[node]
 
     def walk(self, tree: Tree) -> int | None:
@@ -120,11 +121,13 @@ class _Worths:
             self.asked.append(followed)
             return followed
         passed: set[int] = set()
-        while ROOT not in passed and not tree.closed[ROOT]:
+        closed = tree.closed
+        while ROOT not in passed and not closed[ROOT]:
             node = ROOT
             while True:
-                below = tree.children(node)
-                open_ones = [c for c in below if not tree.closed[c] and c not in passed] if below else []
+                open_ones = [c for c in tree.children(node) if not closed[c]]
+                if passed:
+                    open_ones = [c for c in open_ones if c not in passed]
                 free = is_free(tree, node)
                 if not open_ones and not free:
                     passed.add(node)
@@ -146,10 +149,11 @@ class _Worths:
             return min(open_ones, key=lambda c: (self._started(tree, c), -c))
         explore = self.c * self.spread * math.sqrt(math.log(max(2, visits)))
         below, seen, flying, root = self.below, self.visits, tree.in_flight, math.sqrt
-        worth, child = max([(below[c] + explore / root(seen[c] + flying[c]), -c) for c in open_ones])
-        if free and drawn and self.own[node] + explore / math.sqrt(drawn) >= worth:
+        rated = [below[c] + explore / root(seen[c] + flying[c]) for c in open_ones]
+        worth = max(rated)
+        if free and drawn and self.own[node] + explore / root(drawn) >= worth:
             return None
-        return -child
+        return open_ones[rated.index(worth)]
 
     def _started(self, tree: Tree, node: int) -> int:
         return self.visits[node] + tree.in_flight[node]

@@ -110,7 +110,8 @@ def started(tree: Tree, node: int) -> int:
 
 def busy(tree: Tree, node: int) -> bool:
     """Whether `node` itself, not only something below it, is being expanded."""
-    return tree.in_flight[node] > sum(tree.in_flight[child] for child in tree.children(node))
+    flying = tree.in_flight
+    return flying[node] > 0 and flying[node] > sum([flying[child] for child in tree.children(node)])
 
 
 def is_free(tree: Tree, node: int) -> bool:
