@@ -5,7 +5,6 @@ Runs inside the sandbox; never imports NumPy before somebody else needed it ther
 
 from __future__ import annotations
 
-import base64
 import importlib
 import sys
 from typing import Any
@@ -34,8 +33,13 @@ def is_scalar(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in NUMBERS
 
 
+def _base64() -> Any:
+    """Loaded where there is an array: a library that is loaded costs each child that is forked."""
+    return importlib.import_module("base64")
+
+
 def parts(array: Any) -> list[Any]:
-    return [array.dtype.str, array.shape, base64.b64encode(array.tobytes()).decode()]
+    return [array.dtype.str, array.shape, _base64().b64encode(array.tobytes()).decode()]
 
 
 def made(parts: list[Any]) -> Any:
@@ -45,7 +49,7 @@ def made(parts: list[Any]) -> Any:
     dtype = numpy.dtype(str(kind))
     if dtype.kind not in NUMBERS:
         raise ValueError(kind)
-    return numpy.frombuffer(base64.b64decode(data), dtype).reshape(shape).copy()
+    return numpy.frombuffer(_base64().b64decode(data), dtype).reshape(shape).copy()
 
 
 def scalar(parts: list[Any], plain: Any) -> Any:

@@ -102,6 +102,7 @@ class Channel:
         self._errors: dict[int, type] = {}
         self._alike: dict[int, Any] = {}
         self._coroutines: dict[int, Any] = {}
+        self.functions_there: dict[str, list[Any]] = {}  # of the program, that nobody has asked for
         self._loops: list[Any] = []  # event loops of the tests
 
     def opaque(self, text: str) -> Opaque:
@@ -173,12 +174,20 @@ class Channel:
         except BaseException:  # the program cannot say
             return APART
 
+    def entry(self, name: str) -> Any:
+        """What the program calls so. A function it has said beforehand, for the first test that asks for it."""
+        if name in self.functions_there:
+            self.asked += 1
+            return self.known(OBJECT, self.functions_there.pop(name))
+        return self.ask("entry", name)
+
     def started(self) -> dict[str, Any] | None:
         """What the program raised while it was executed; None if nothing. Raises `Gone`."""
         try:
-            word, told = receive(self.stream, ANSWER)
+            word, told, functions = receive(self.stream, ANSWER)
             raised: dict[str, Any] | None = told
             if word == STARTED and (raised is None or all(type(raised[key]) is str for key in RAISED)):
+                self.functions_there = {str(name): list(body) for name, body in functions.items()}
                 return raised
             self.trouble = "the program's first word could not be read"
         except (EOFError, OSError):

@@ -5,7 +5,6 @@ Runs inside the sandbox, too.
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 import marshal
 from types import CodeType
@@ -26,12 +25,12 @@ def packed(text: str) -> str:
         code = compile(text, FILE, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         return ""
-    return _KIND + base64.b64encode(marshal.dumps(code)).decode()
+    return _KIND + marshal.dumps(code).hex()
 
 
 def unpacked(code: str) -> CodeType | None:
     """None where there is none, or where this Python is not the one that made it."""
     if not code.startswith(_KIND):
         return None
-    found: CodeType = marshal.loads(base64.b64decode(code.removeprefix(_KIND)))
+    found: CodeType = marshal.loads(bytes.fromhex(code.removeprefix(_KIND)))
     return found

@@ -22,7 +22,7 @@ from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.operations import TOUCHED
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
-from searchkit.sandbox.wire import END, STARTED, send
+from searchkit.sandbox.wire import STARTED, send
 
 NOTHING_ASKED = "the test asked nothing of the program"
 
@@ -32,7 +32,7 @@ class Missing(NameError):
 
 
 def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> None:
-    """Run each test; send [passed, reason] for each as it ends, then "end"."""
+    """Run each test; send [passed, reason] for each as it ends."""
     court = Court(Channel(stream), job["entry_point"])
     trouble = court.prepare(job["prompt"]) or court.start()
     if not trouble:
@@ -44,7 +44,6 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
         send(desk, [passed, endings.printable(reason)])
-    send(desk, END)
 
 
 class Court:
@@ -176,7 +175,7 @@ class Court:
         for name in taken:
             names.pop(name, None)  # the prompt's empty function is not the program's
             try:
-                names[name] = self.channel.ask("entry", name)
+                names[name] = self.channel.entry(name)
             except AttributeError:
                 if name == self.entry_point:
                     raise Missing(f"the program defines no {name!r}") from None

@@ -22,11 +22,10 @@ from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report, death, overtime
 from searchkit.sandbox.whole import job, of_use
-from searchkit.sandbox.wire import END, STARTED, receive, send
+from searchkit.sandbox.wire import STARTED, receive, send
 
 LONGEST_NAME = 200  # characters of the name of a library
 LONGEST_SAID = 2**15  # bytes of what a script says of its end
-MOST_ROWS = 100_000
 LONGEST_REPORT = 2**20  # bytes of a message of the tests' process
 
 
@@ -88,8 +87,7 @@ class Pair:
             for end, message in zip((ours, desk), jobs, strict=True):
                 with contextlib.suppress(OSError):  # it died: the report says so
                     send(end, message)
-            rows, trouble = _rows(desk, deadline)
-            started, rows = STARTED in rows, [row for row in rows if row != STARTED][: len(case.tests)]
+            started, rows, trouble = _rows(desk, len(case.tests), deadline)
             return replace(self._report(rows, trouble, len(case.tests), _size(printed), limits), started=started)
 
     def _report(self, rows: list[Any], trouble: str, tests: int, printed: int, limits: Limits) -> Report:
@@ -181,20 +179,25 @@ def _sockets(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]
     return stack.enter_context(one), stack.enter_context(other)
 
 
-def _rows(desk: socket.socket, deadline: float) -> tuple[list[Any], str]:
-    """What the tests' process said of each test, and whether it broke off: "timeout", "ended", or "" for neither."""
-    rows = list[Any]()
+def _rows(desk: socket.socket, tests: int, deadline: float) -> tuple[bool, list[Any], str]:
+    """Whether the program was executed, what the tests' process said of each test, and whether it broke off.
+
+    The last is "timeout", "ended", or "" for neither.
+    """
+    started, rows = False, list[Any]()
     try:
-        while True:
+        while len(rows) < tests:
             desk.settimeout(max(0.001, deadline - time.monotonic()))
             row = receive(desk, LONGEST_REPORT)
-            if row == END or len(rows) > MOST_ROWS:
-                return rows, ""
-            rows.append(row)
+            if row == STARTED:
+                started = True
+            else:
+                rows.append(row)
     except TimeoutError:
-        return rows, "timeout"
+        return started, rows, "timeout"
     except (EOFError, OSError, ValueError, RecursionError):
-        return rows, "ended"
+        return started, rows, "ended"
+    return started, rows, ""
 
 
 def _size(file: IO[bytes]) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from searchkit.sandbox import judge, player
 
-TESTS = 20  # Python adapts code that was run some eight times
+TESTS = 10  # Python adapts code that was run some eight times; some 30 ms in all
 PROGRAM = """
 def work(value, *more, key=None):
     if value is None:
@@ -28,9 +28,8 @@ def work(value, *more, key=None):
 """
 TEST = """
 values = [0, 2**70, 0.5, "text", True, None, (1, 2), [1, [2.5]], {"a": [1]}, {1, 2}]
-for _ in range(2):
-    for value in values[:5] + values[6:]:
-        assert _sk_held((work(value) == value))
+for value in values[:5] + values[6:]:
+    assert _sk_held((work(value) == value))
 assert _sk_held((work(3, [1], key="k") == 3))
 try:
     work(None, key="value")
@@ -39,7 +38,8 @@ except ValueError:
     pass
 """
 _JOB = {
-    "texts": [PROGRAM], "setup": "", "given": [], "prelude": "", "empty": "", "prompt": "", "entry_point": "work",
+    "texts": [PROGRAM], "setup": "", "given": [], "prelude": "", "empty": "", "taken": ["work"], "prompt": "",
+    "entry_point": "work",
 }  # fmt: skip
 _BRIEF = {
     "case": "", "first": True, "taken": ["work"], "modules": [], "unseen": "", "apart": [], "classes": [],

@@ -59,9 +59,9 @@ CHANGES = {
 }  # fmt: skip
 LOOPS = {
     "asyncio.run", "asyncio.Runner", "asyncio.get_event_loop", "asyncio.new_event_loop", "asyncio.set_event_loop",
-    "asyncio.iscoroutine", "asyncio.iscoroutinefunction", "asyncio.TimeoutError",
+    "asyncio.iscoroutine", "asyncio.iscoroutinefunction", "asyncio.TimeoutError", "asyncio.sleep",
 }  # fmt: skip
-"""What a test uses of asyncio that drives one coroutine at a time."""
+"""What a test uses of asyncio that drives one coroutine at a time. (Where one leaves others behind, it is said.)"""
 SIDE_BY_SIDE = {
     "create_task", "ensure_future", "gather", "TaskGroup", "run_in_executor", "to_thread", "run_forever", "call_soon",
     "call_later", "call_at", "start_soon", "run_coroutine_threadsafe", "eager_task_factory", "set_task_factory",

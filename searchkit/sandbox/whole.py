@@ -20,7 +20,8 @@ def job(case: Case) -> dict[str, Any]:
     """What the program's process is told.
 
     texts: what is executed, in this order. setup, given: what of the tests is executed before, and the names that it
-    defines. empty: the entry point, where what is called so is the prompt's empty function.
+    defines. empty: the entry point, where what is called so is the prompt's empty function. taken: what the tests ask
+    for first.
     """
     text, prompt, name = case.text, case.prompt, case.entry_point
     with quiet():
@@ -30,6 +31,7 @@ def job(case: Case) -> dict[str, Any]:
             "given": sorted(defined(case.setup)) if case.setup else [],
             "prelude": case.prelude,
             "empty": name if lacks(text, prompt, name) else "",
+            "taken": [name] if name else [],
         }
 
 

@@ -33,7 +33,7 @@ ALONE, LINKED, FIRST = range(3)
 LIST, REFERENCE = "list", "reference"
 UNKNOWN = "unknown"  # what the program's process says of an answer that cannot cross
 LONG = f"an answer of more than {ANSWER:,} bytes cannot be handed to the tests"
-STARTED, END = "started", "end"  # what the tests' process says before and after the tests
+STARTED = "started"  # what the tests' process says before the tests
 _ENCODER, _DECODER = json.JSONEncoder(check_circular=False), json.JSONDecoder()
 DEEP = 20_000  # the limit of recursion while a message is made or read: values may be nested deeper than calls
 MOST_DIGITS, MOST_POWER = 100_000, 100_000  # of a fraction and a decimal: a short text may stand for a huge number

@@ -26,7 +26,7 @@ from searchkit.sandbox.wire import receive
 
 COMMON = (
     "abc", "array", "bisect", "calendar", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",
-    "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "numbers",
+    "decimal", "enum", "fractions", "functools", "heapq", "io", "itertools", "json", "math", "numbers",
     "operator", "queue", "random", "re", "statistics", "string", "struct", "textwrap", "threading", "time", "typing",
 )  # fmt: skip
 DESK, CHANNEL, FIRST_FREE = 3, 4, 5  # the child's descriptors: its job comes through one, calls through the other

@@ -46,6 +46,9 @@ ROWS = [
     (None, 'c = f(3)\ntry:\n    c.send(None)\nexcept StopIteration as e:\n    assert e.value == 9', 'async def f(x): return x * x'),
     (True, 'import asyncio\nasync def main():\n    assert await f(lambda v: v + 1) == 4\nasyncio.run(main())', 'async def f(cb): return cb(3)'),
     (None, 'import asyncio\nasync def cb(v): return v + 1\nasync def main():\n    assert await f(cb) == 4\nasyncio.run(main())', 'async def f(cb): return await cb(3)'),
+    (True, 'import asyncio\nasync def main():\n    await asyncio.sleep(0)\n    assert await f(3) == 9\n    await asyncio.sleep(0.01)\nasyncio.run(main())', 'async def f(x): return x * x'),
+    (False, 'import asyncio\nasync def main():\n    await asyncio.sleep(0)\n    assert await f(3) == 9\nasyncio.run(main())', 'async def f(x): return x + x'),
+    (None, "import asyncio\nlog = []\nasync def main():\n    await f(log)\n    await asyncio.sleep(0.01)\n    assert log == ['a']\nasyncio.run(main())", "import asyncio\nasync def g(log): log.append('a')\nasync def f(log): asyncio.ensure_future(g(log))"),
 ]  # fmt: skip
 
 
