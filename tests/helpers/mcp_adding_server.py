@@ -1,7 +1,7 @@
 """A server of the Model Context Protocol by hand: `python mcp_adding_server.py FOLDER`.
 
-Its tool `add` writes a line to `FOLDER/log`, so that whoever tests can count what was done. Written without the official
-package, of which frameworks want different versions.
+Its tool `add` writes a line to `FOLDER/log`, so that whoever tests can count what was done. Written without the
+official package, of which frameworks want different versions.
 """
 
 from __future__ import annotations
