@@ -29,7 +29,10 @@ def test_a_tree_shows_calls_observations_and_agents() -> None:
     tree = result.tree
     assert tree is not None
     shown = text(agent_tree(tree, world.tally), most=60)
-    assert " #0 " in shown.splitlines()[1]
+    told = agent_tree(tree, world.tally).text
+    assert told[0].startswith("spell (agents 0, ")
+    assert told[0].endswith(")")
+    assert sum("(agent " in one for one in told) > 1
     assert 'add({"a": 0, "b": 5}) -> 5' in shown
     assert 'add({"a": 1, "b": 5}) -> 6' in shown
     assert "it is 0" in shown
@@ -37,3 +40,18 @@ def test_a_tree_shows_calls_observations_and_agents() -> None:
     stood = {number for numbers in world.tally.stood.values() for number in numbers}
     assert stood == set(range(world.tally.started))
     assert text(agent_tree(Tree.from_json(tree.to_json()))) == text(tree)
+
+
+def test_of_many_agents_the_first_are_named() -> None:
+    """What was said stands before them, however many there are."""
+    world = AgentSteps(calculating(), live=1)
+    result = searched(BestFirst(JUDGE, environment=world, iterations=2), seed=2)
+    assert result.tree is not None
+    root = result.tree.state[0]
+    for count, said in (
+        (1, " (agent 0)"),
+        (6, " (agents 0, 1, 2, 3, 4, 5)"),
+        (9, " (agents 0, 1, 2, 3, 4, 5 and 3 more)"),
+    ):
+        world.tally.stood[root.marks[-1]] = [*range(count)]
+        assert agent_tree(result.tree, world.tally).text[0] == agent_tree(result.tree).text[0] + said

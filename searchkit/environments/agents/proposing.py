@@ -18,6 +18,9 @@ from searchkit.model import Model
 from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample
 
+BINDING = ("response_format", "tool_choice", "text", "output_config", "output_format", "logit_bias")
+"""Fields that say what an answer must be like, and that no prompt carries."""
+PLAIN: tuple[Any, ...] = (None, {"type": "text"}, {"format": {"type": "text"}}, {})
 SAMPLING = ("temperature", "top_p", "top_k", "min_p")
 
 
@@ -54,6 +57,9 @@ class Answering:
         if generator is None:
             http: Client = run.resource(OwnServer, Client)
             generator = Model(OwnServer(pending, stable.headers.get(pending.url, {}), http))
+        else:
+            prompt, untold = offered(prompt, pending.request)
+            stable.warn_of(untold)
         return await generator.generate(prompt, run, params=told)
 
 
@@ -90,6 +96,21 @@ class OwnServer:
             return error
         except (ValueError, RecursionError) as error:
             return CallError(f"what the server said is no answer: {error}", kind="malformed")
+
+
+def offered(prompt: Prompt, asked: wire.WireRequest) -> tuple[Prompt, list[str]]:
+    """What a generator is asked, with the tools that the request lets it call, and what it cannot be told of it."""
+    choice, untold = asked.tool_choice, [name for name in BINDING if asked.extras.get(name) not in PLAIN]
+    if choice is not None and choice.mode == "none":
+        return replace(prompt, tools=()), untold
+    if choice is not None and choice.mode == "named":
+        prompt = replace(prompt, tools=tuple(one for one in prompt.tools if _name(one) == choice.name))
+    must = choice is not None and choice.mode in ("named", "required")
+    return prompt, [*untold, "tool_choice"] if must else untold
+
+
+def _name(tool: str) -> str:
+    return str(json.loads(tool).get("function", {}).get("name"))
 
 
 def sampling(asked: wire.WireRequest, params: Params) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import warnings
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,12 +12,16 @@ from searchkit.environments.agents.live import LiveAgent
 from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.environments.agents.worlds import Worlds
-from searchkit.errors import ConfigError, StaleBranch
+from searchkit.errors import ConfigError, SearchWarning, StaleBranch
 from searchkit.function import Function
 from searchkit.protocols import Run
 from searchkit.types import Prompt
 
 O = TypeVar("O")  # noqa: E741
+UNTOLD = (
+    "the agent's requests say {}, which the search's generator is not told: its answers may be of a form that the "
+    "agent cannot read. Leave generator= out, and the server that the agent asks is told all of it"
+)
 
 
 class Stable:
@@ -41,6 +46,7 @@ class Stable:
         self._alive: set[LiveAgent] = set()
         self._committed: LiveAgent | None = None
         self._coming: dict[bytes, asyncio.Task[None]] = {}
+        self._said = set[str]()
         self.acted: bool = False
         """Whether an agent was called in the real world."""
         self.gone: bytes = b""
@@ -107,6 +113,12 @@ class Stable:
 
         task = self._coming[mark] = asyncio.create_task(lead())
         task.add_done_callback(ended)
+
+    def warn_of(self, untold: Collection[str]) -> None:
+        """Say once what of the agent's requests the search's generator is not told."""
+        if new := sorted({*untold} - self._said):
+            self._said.update(new)
+            warnings.warn(UNTOLD.format(" and ".join(new)), SearchWarning, stacklevel=2)
 
     async def commit(self, state: AgentState, go_on: bool, work: Callable[[LiveAgent], Awaitable[O]], run: Run) -> O:
         """What `work(agent)` returns for the agent in the real world, led to `state` in it. go_on: only if it stands
