@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -16,9 +17,12 @@ class Arms:
     reward is told to the new child's own arm and to GEN of its parent; then, for each edge from the parent up, to the
     arm of the lower node and to CONT of the upper one. GEN of higher nodes is not told: what lies deeper says nothing
     about one more child there. Source: the released code of AB-MCTS (treequest, ``ab_mcts_a``).
+
+    best: the rewards of a child's arm all count as the best at or below it, those of CONT as the best of its children,
+    so that a poor draft says nothing against the one that it revised.
     """
 
-    def __init__(self, tree: Tree, prior: Gaussian | Beta, draw: Draw, sources: int) -> None:
+    def __init__(self, tree: Tree, prior: Gaussian | Beta, draw: Draw, sources: int, best: bool = False) -> None:
         self.tree: Tree = tree
         self.gen: list[Arm] = []
         self.cont: list[Arm] = []
@@ -26,6 +30,8 @@ class Arms:
         self.source: list[Arm] = [Arm() for _ in range(sources)]
         self._prior: Gaussian | Beta = prior
         self._draw: Draw = draw
+        self._leveled: bool = best
+        self._high: list[float] = []  # the greatest reward at or below each node
         self.grow()
 
     def grow(self) -> None:
@@ -33,6 +39,7 @@ class Arms:
         while len(self.gen) < len(self.tree):
             for column in (self.gen, self.cont, self.child):
                 column.append(Arm())
+            self._high.append(-math.inf)
 
     def select(self, rng: random.Random) -> tuple[int, int] | None:
         """The node that gets one more child, and the generator that writes it.
@@ -55,6 +62,7 @@ class Arms:
 
     def tell(self, node: int, reward: float) -> None:
         """`node` is new, and brought `reward`, in [0, 1]."""
+        new = node
         self.child[node].tell(reward)
         node = self.tree.parent[node]
         self.gen[node].tell(reward)
@@ -62,3 +70,16 @@ class Arms:
             self.child[node].tell(reward)
             node = self.tree.parent[node]
             self.cont[node].tell(reward)
+        if self._leveled:
+            self._level(new, reward)
+
+    def _level(self, node: int, reward: float) -> None:
+        """`reward` is new at `node`: level the arms from there up."""
+        high = self._high
+        high[node] = reward
+        while node != ROOT:
+            self.child[node].level(high[node])
+            parent = self.tree.parent[node]
+            high[parent] = max(high[parent], high[node])
+            self.cont[parent].level(max(high[child] for child in self.tree.children(parent)))
+            node = parent
