@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from searchkit.environments.protocols import Anytime, Environment, is_complete
 from searchkit.environments.rewrite import Rewrite
@@ -47,6 +47,9 @@ class ABMCTS(Strategy):
       with constants of your own.
     - draw: "mean", an arm's mean from its posterior, as in the released code, or "predictive", its next reward, as the
       paper says; Gaussian only.
+    - backup: "all", as published: an arm's rewards are those of all that it led to; "max": each of them counts as the
+      best, so that a wrong child says nothing against its parent. For scores that say how good a state is, such as
+      progress; it costs a little where drafts get stuck.
     - generators: several to choose from at GEN, by Thompson sampling over the rewards that each has brought anywhere in
       the tree; no score counts as 0 there. None among them stands for `generator`.
     - in_flight: trials at once; selection j knows the outcomes 0 ... j - in_flight, whatever the latencies. A trial
@@ -72,6 +75,7 @@ class ABMCTS(Strategy):
     iterations: int = 64
     prior: Prior = "gaussian"
     draw: Draw = "mean"
+    backup: Literal["all", "max"] = "all"
     generators: Sequence[Generator | None] = ()
     in_flight: int = 1
     threshold: float | None = None
@@ -85,6 +89,8 @@ class ABMCTS(Strategy):
         check_counts(self, iterations=1, in_flight=1)
         check_environment("ABMCTS", self.environment)
         prior_of(self.prior, self.draw)
+        if self.backup not in ("all", "max"):
+            raise ConfigError(f'backup is "all" or "max", got {self.backup!r}')
         check_rewards("ABMCTS", self.verifier, self.threshold)
         sources_of(self.generators, self.generator)
 
@@ -98,7 +104,7 @@ class ABMCTS(Strategy):
         sources = self.sources()
         tree = Tree(await self.environment.start(prompt, run))
         run.show_tree(tree)
-        arms = Arms(tree, prior_of(self.prior, self.draw), self.draw, len(sources))
+        arms = Arms(tree, prior_of(self.prior, self.draw), self.draw, len(sources), self.backup == "max")
         drawn, under_way = Counter[tuple[int, int]](), deque[Trial]()
         finished, first = await self._root(prompt, tree, run), None
         over = self._enough(finished, run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -16,19 +17,24 @@ class Arms:
     reward is told to the new child's own arm and to GEN of its parent; then, for each edge from the parent up, to the
     arm of the lower node and to CONT of the upper one. GEN of higher nodes is not told: what lies deeper says nothing
     about one more child there. Source: the released code of AB-MCTS (treequest, ``ab_mcts_a``).
+
+    best: the rewards of a child's arm all count as the best at or below it, those of CONT as the best of its children,
+    so that a poor draft says nothing against the one that it revised.
     """
 
-    def __init__(self, tree: Tree, prior: Gaussian | Beta, draw: Draw, sources: int) -> None:
+    def __init__(self, tree: Tree, prior: Gaussian | Beta, draw: Draw, sources: int, best: bool = False) -> None:
         self.tree: Tree = tree
         self.gen: list[Arm] = []
         self.cont: list[Arm] = []
         self.child: list[Arm] = []  # the root's is never used
         self.source: list[Arm] = [Arm() for _ in range(sources)]
-        self._open: list[
-            tuple[list[int], list[Arm]]
-        ] = []  # the children of a node that can be continued, and their arms
+        # Of nodes with children that can be continued: those children, and their arms.
+        self._open: list[tuple[list[int], list[Arm]] | None] = []
         self._prior: Gaussian | Beta = prior
         self._draw: Draw = draw
+        self._leveled: bool = best
+        self._high: list[float] = []  # the greatest reward at or below each node,
+        self._below: list[float] = []  # and below it
         self.grow()
 
     def grow(self) -> None:
@@ -37,9 +43,12 @@ class Arms:
         for node in range(len(self.gen), len(tree)):
             for column in (self.gen, self.cont, self.child):
                 column.append(Arm())
-            self._open.append(([], []))
+            self._open.append(None)
+            self._high.append(-math.inf)
+            self._below.append(-math.inf)
             if node != ROOT and not tree.closed[node]:
-                children, arms = self._open[tree.parent[node]]
+                parent = tree.parent[node]
+                children, arms = self._open[parent] = self._open[parent] or ([], [])
                 children.append(node)
                 arms.append(self.child[node])
 
@@ -50,7 +59,7 @@ class Arms:
         be known only when it is there.
         """
         tree, node = self.tree, ROOT
-        while (below := self._open[node])[0]:
+        while (below := self._open[node]) is not None:
             if self._best((self.gen[node], self.cont[node]), rng) == 0:
                 break
             children, arms = below
@@ -64,6 +73,7 @@ class Arms:
 
     def tell(self, node: int, reward: float) -> None:
         """`node` is new, and brought `reward`, in [0, 1]."""
+        new = node
         self.child[node].tell(reward)
         node = self.tree.parent[node]
         self.gen[node].tell(reward)
@@ -71,3 +81,17 @@ class Arms:
             self.child[node].tell(reward)
             node = self.tree.parent[node]
             self.cont[node].tell(reward)
+        if self._leveled:
+            self._level(new, reward)
+
+    def _level(self, node: int, reward: float) -> None:
+        """`reward` is new at `node`: level the arms from there up."""
+        high, below = self._high, self._below
+        high[node] = reward
+        while node != ROOT:
+            self.child[node].level(high[node])
+            parent = self.tree.parent[node]
+            high[parent] = max(high[parent], high[node])
+            below[parent] = max(below[parent], high[node])
+            self.cont[parent].level(below[parent])
+            node = parent

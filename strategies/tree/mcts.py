@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from searchkit.strategies.tree.policies.adaptive_uct import AdaptiveUCT
 from searchkit.strategies.tree.policies.descent import Widening
+from searchkit.strategies.tree.policies.trust import Trust
 from searchkit.strategies.tree.policies.uct import UCT
 from searchkit.strategies.tree.tree_search import TreeSearch
 from searchkit.tree import TreePolicy
@@ -14,8 +15,9 @@ from searchkit.tree import TreePolicy
 
 @dataclass(frozen=True)
 class MCTS(TreeSearch):
-    """`TreeSearch` from the root down. Without a `policy` it takes `AdaptiveUCT`, whose constants come from the tree;
-    where scores are chances of success, which should be averaged, ``UCT(0.3, widening=Widening())``.
+    """`TreeSearch` from the root down. Without a `policy` it takes `AdaptiveUCT`, whose constants come from the tree,
+    and spreads where the tree shows that scores are hints (`Trust`); where scores are chances of success, which should
+    be averaged, ``UCT(0.3, widening=Widening())``.
 
     The search part of many published methods is a setting, with a rule that names its source:
 
@@ -32,5 +34,5 @@ class MCTS(TreeSearch):
     search ends when everything drawn so far is exhausted.
     """
 
-    for_scores: ClassVar[TreePolicy] = AdaptiveUCT()
+    for_scores: ClassVar[TreePolicy] = Trust(AdaptiveUCT())
     for_chances: ClassVar[TreePolicy] = UCT(0.3, widening=Widening())

@@ -39,17 +39,23 @@ class AdaptiveUCT:
     adaptive: ClassVar[bool] = True
     widens: ClassVar[bool] = True
 
+    def knowledge(self) -> Worths:
+        return Worths()
+
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        known = remembered(tree, _Worths)
+        known = remembered(tree, self.knowledge)
         known.update(tree)
-        return known.walk(tree)
+        node = known.best(tree)
+        if node is not None:
+            known.take(node)
+        return node
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         tree.backup(node, value)
 
 
 @dataclass(slots=True)
-class _Worths:
+class Worths:
     """own: what one more draw at a node is worth; below: the best of that at and below it."""
 
     evidence: Evidence = field(default_factory=Evidence)
@@ -114,11 +120,19 @@ class _Worths:
             below[node] = best
             node = tree.parent[node]
 
-    def walk(self, tree: Tree) -> int | None:
+    @property
+    def made(self) -> int:
+        """Samples drawn in all."""
+        return self.visits[ROOT] - 1
+
+    def take(self, node: int) -> None:
+        """`node` was chosen: what is known of it may change, and the path that is followed goes on there."""
+        self.path = node
+        self.asked.append(node)
+
+    def best(self, tree: Tree) -> int | None:
         """Down from the root to where another child is the best arm; None where all that is open is in flight."""
         if self.spread <= 0 and (followed := onward(tree, self.path)) is not None:
-            self.path = followed
-            self.asked.append(followed)
             return followed
         passed: set[int] = set()
         closed = tree.closed
@@ -134,8 +148,6 @@ class _Worths:
                     break
                 child = self._choose(tree, node, open_ones, free) if open_ones else None
                 if child is None:
-                    self.path = node
-                    self.asked.append(node)
                     return node
                 node = child
         return None

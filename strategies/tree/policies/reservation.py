@@ -48,8 +48,11 @@ class Reservation:
     adaptive: ClassVar[bool] = True
     widens: ClassVar[bool] = True
 
+    def knowledge(self) -> Values:
+        return Values()
+
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        known = remembered(tree, Values)
+        known = remembered(tree, self.knowledge)
         known.update(tree)
         node = known.best(tree)
         if node is not None:
@@ -73,7 +76,7 @@ class Values:
     asked: list[int] = field(default_factory=list)  # nodes that were chosen, and may have changed since
     path: int | None = None  # the last node of the path that is followed while scores say nothing
     counted: list[int] = field(default_factory=list)  # samples drawn at a node, when last looked at
-    drawn: int = 0  # and in all
+    made: int = 0  # and in all
     reckoned: int = -1  # scores that were known, when all values were reckoned
     spread: float = 0.0  # of the scores, then
     high_score: float = -math.inf
@@ -90,7 +93,7 @@ class Values:
         changed, self.asked = settled(tree, self.asked)
         self.counted += [0] * len(new)
         for node in (*changed, *new):
-            self.drawn += tree.drawn[node] - self.counted[node]
+            self.made += tree.drawn[node] - self.counted[node]
             self.counted[node] = tree.drawn[node]
         record = self.evidence.high > self.high_score
         self.high_score = self.evidence.high
@@ -102,7 +105,7 @@ class Values:
 
     def best(self, tree: Tree) -> int | None:
         """The node of greatest value that may get a child and is not getting one; None where there is none."""
-        deep = self.drawn % 2
+        deep = self.made % 2
         node = self._followed(tree) if deep and self.spread <= 0 else None
         return self._top(tree, -1 if deep else 1) if node is None else node
 

@@ -7,9 +7,10 @@ import random
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from searchkit.strategies.tree.policies.adaptive_uct import AdaptiveUCT, Worths
 from searchkit.strategies.tree.policies.descent import remembered
 from searchkit.strategies.tree.policies.first_mistake import Mistakes
-from searchkit.strategies.tree.policies.reservation import FIRST, Values
+from searchkit.strategies.tree.policies.reservation import FIRST, Reservation, Values
 from searchkit.tree import Tree
 
 PATIENCE = 2  # times as many draws as the best score took to find, and no better one: then the rules take turns
@@ -17,7 +18,9 @@ PATIENCE = 2  # times as many draws as the best score took to find, and no bette
 
 @dataclass(frozen=True)
 class Trust:
-    """`Reservation`, which follows scores, or `FirstMistake`, which spreads over them: the tree decides at each draw.
+    """`levels`, which follows scores, or `FirstMistake`, which spreads over them: the tree decides at each draw.
+
+    levels: `Reservation()`, the next draw anywhere in the tree, or `AdaptiveUCT()`, a walk from the root.
 
     Scores are taken for hints at something hidden where the mean of all of them tells the score of a child better than
     the score of its parent does, and where siblings differ by more than a little; for levels that can be built on
@@ -34,8 +37,10 @@ class Trust:
     adaptive: ClassVar[bool] = True
     widens: ClassVar[bool] = True
 
+    levels: Reservation | AdaptiveUCT = field(default_factory=Reservation)
+
     def select(self, tree: Tree, rng: random.Random) -> int | None:
-        return remembered(tree, _Both).select(tree)
+        return remembered(tree, lambda: _Both(self.levels.knowledge())).select(tree)
 
     def backup(self, tree: Tree, node: int, value: float) -> None:
         tree.backup(node, value)
@@ -45,7 +50,7 @@ class Trust:
 class _Both:
     """What both rules know; the best score, and how many draws there were when it was new."""
 
-    values: Values = field(default_factory=Values)
+    values: Values | Worths
     mistakes: Mistakes = field(default_factory=Mistakes)
     best: float = -math.inf
     since: int = 0
@@ -61,7 +66,7 @@ class _Both:
 
     def _spreads(self) -> bool:
         """Whether scores are hints; while they are levels, and none has risen for long, in two of four draws."""
-        evidence, drawn = self.values.evidence, self.values.drawn
+        evidence, drawn = self.values.evidence, self.values.made
         if evidence.high > self.best or evidence.spread <= 0:
             self.best, self.since = evidence.high, drawn
         tired = drawn - self.since > PATIENCE * max(FIRST, self.since)

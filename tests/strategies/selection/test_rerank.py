@@ -1,4 +1,4 @@
-"""`Rerank`: products by hand, what two opinions are worth by simulation, and what becomes of a second one that fails."""
+"""`Rerank`: products by hand, what two opinions are worth by simulation, and a second one that fails."""
 
 from __future__ import annotations
 

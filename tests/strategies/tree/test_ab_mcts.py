@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Sample, Verdict, solve
+from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Sample, Verdict, solve, solve_sync
 from searchkit.calls import Request
 from searchkit.environments.rewrite import Rewrite
 from searchkit.generators import Simulated
@@ -28,6 +28,7 @@ from searchkit.strategies.tree.arms import Arms
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore
+from searchkit.testing.worlds import Lock
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Usage
 from searchkit.verifiers.predicate import Predicate
@@ -227,6 +228,7 @@ class Reference:
     prior: str
     predictive: bool = False
     sources: int = 1
+    level: bool = False
     by_source: list[list[float]] = field(default_factory=list)
 
     def draw(self, rewards: list[float]) -> float:
@@ -243,10 +245,14 @@ class Reference:
         draws = [self.draw(arm) for arm in arms]
         return max(range(len(draws)), key=draws.__getitem__)
 
+    def leveled(self, rewards: list[float], nodes: Sequence[Node]) -> list[float]:
+        """As many rewards, each the greatest that there is at or below one of `nodes`."""
+        return [max(max(node.rewards) for node in nodes)] * len(rewards) if self.level and rewards else rewards
+
     def walk(self, node: Node) -> tuple[Node, int] | None:
         alive = [child for child in node.children if not child.terminal]
-        if alive and self.best([node.gen, node.cont]) == 1:
-            return self.walk(alive[self.best([child.rewards for child in alive])])
+        if alive and self.best([node.gen, self.leveled(node.cont, node.children)]) == 1:
+            return self.walk(alive[self.best([self.leveled(child.rewards, [child]) for child in alive])])
         if not node.children and node.busy:
             return None
         return node, self.best(self.by_source) if self.sources > 1 else 0
@@ -303,20 +309,23 @@ class Watched(ABMCTS):
 
 @pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize(("prior", "draw"), [("gaussian", "mean"), ("gaussian", "predictive"), ("beta", "mean")])
-@pytest.mark.parametrize("sources", [1, 2])
-def test_it_makes_the_choices_of_a_second_implementation(prior: Any, draw: Any, window: int, sources: int) -> None:
+@pytest.mark.parametrize(("sources", "backup"), [(1, "all"), (2, "all"), (1, "max")])
+def test_it_makes_the_choices_of_a_second_implementation(
+    prior: Any, draw: Any, window: int, sources: int, backup: Any
+) -> None:
     """Same draws, same scores: the same node gets the same child from the same generator, trial by trial."""
     deepest = 0
     for seed in range(6):
         world = full("abc", 4, seed, ends=0.3)
         generators = [None, Shifted(world)] if sources == 2 else []
         strategy = Watched(world.verifier, world, 40, prior=prior, draw=draw, in_flight=window, generators=generators)
+        strategy = replace(strategy, backup=backup)
         result = run(strategy, world, seed=seed)
         tree = result.tree
         assert tree is not None
         taken = [(tree.state[tree.parent[n]], tree.state[n]) for n in range(1, len(tree))]
         from_trace = [int(s.name[-1]) for s in result.trace.walk() if s.name.startswith("generator ")]
-        reference = Reference(world, random.Random(KEYS[-1]), prior, draw == "predictive", sources)
+        reference = Reference(world, random.Random(KEYS[-1]), prior, draw == "predictive", sources, backup == "max")
         expected = reference.search(40, window)
         assert [(*edge, source) for edge, source in zip(taken, from_trace, strict=True)] == expected
         deepest = max(deepest, *tree.depth)
@@ -743,6 +752,7 @@ def test_mistakes_are_named() -> None:
         (lambda: ABMCTS(Worth(), in_flight=0), "in_flight >= 1"),
         (lambda: ABMCTS(Worth(), prior="normal"), "prior is"),  # type: ignore[arg-type]
         (lambda: ABMCTS(Worth(), draw="max"), "draw is"),  # type: ignore[arg-type]
+        (lambda: ABMCTS(Worth(), backup="mean"), "backup is"),  # type: ignore[arg-type]
         (lambda: ABMCTS(Worth(), prior="beta", draw="predictive"), "ties"),
         (lambda: ABMCTS(Worth(), threshold=2.0), "threshold 2.0 is outside"),
         (lambda: ABMCTS(Worth(joint=True)), "joint"),
@@ -757,3 +767,18 @@ def test_mistakes_are_named() -> None:
     ):
         with pytest.raises(ConfigError, match=said):
             make()
+
+
+def test_leveled_arms_open_a_lock() -> None:
+    """Three digits of five, 60 draws: with the best backed up 8 of 10 open at least, with all that came at most 4."""
+    world = Lock(digits=3, options=5, budget=Budget(generations=60))
+
+    def opened(backup: Any) -> float:
+        searches = (
+            solve_sync("q", ABMCTS(world.verifier, world, backup=backup, threshold=1.0), budget=world.budget, seed=seed)
+            for seed in range(10)
+        )
+        return sum(world.success(result) for result in searches)
+
+    assert opened("max") >= 8
+    assert opened("all") <= 4

@@ -154,8 +154,8 @@ def test_best_chance_is_the_greatest_score_over_draws() -> None:
 
 def test_the_verifier_says_which_rule_and_how_children_are_judged() -> None:
     """Chances are averaged; verdicts that take model calls are not spent on every child."""
-    assert isinstance(MCTS(Worth()).rule, AdaptiveUCT)
-    assert isinstance(BestFirst(Worth()).rule, Trust)
+    assert MCTS(Worth()).rule == Trust(AdaptiveUCT())
+    assert BestFirst(Worth()).rule == Trust()
     assert isinstance(MCTS(PYes()).rule, UCT)
     assert isinstance(BestFirst(PYes()).rule, BestChance)
     assert isinstance(BestFirst(PYes(), UCT(2.0)).rule, UCT)
