@@ -24,9 +24,8 @@ class Arms:
         self.cont: list[Arm] = []
         self.child: list[Arm] = []  # the root's is never used
         self.source: list[Arm] = [Arm() for _ in range(sources)]
-        self._open: list[
-            tuple[list[int], list[Arm]]
-        ] = []  # the children of a node that can be continued, and their arms
+        # Of nodes with children that can be continued: those children, and their arms.
+        self._open: list[tuple[list[int], list[Arm]] | None] = []
         self._prior: Gaussian | Beta = prior
         self._draw: Draw = draw
         self.grow()
@@ -37,9 +36,10 @@ class Arms:
         for node in range(len(self.gen), len(tree)):
             for column in (self.gen, self.cont, self.child):
                 column.append(Arm())
-            self._open.append(([], []))
+            self._open.append(None)
             if node != ROOT and not tree.closed[node]:
-                children, arms = self._open[tree.parent[node]]
+                parent = tree.parent[node]
+                children, arms = self._open[parent] = self._open[parent] or ([], [])
                 children.append(node)
                 arms.append(self.child[node])
 
@@ -50,7 +50,7 @@ class Arms:
         be known only when it is there.
         """
         tree, node = self.tree, ROOT
-        while (below := self._open[node])[0]:
+        while (below := self._open[node]) is not None:
             if self._best((self.gen[node], self.cont[node]), rng) == 0:
                 break
             children, arms = below
