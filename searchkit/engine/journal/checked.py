@@ -90,10 +90,12 @@ def _write(db: sqlite3.Connection, target: Path) -> None:
             for row in _salvaged(db, "call", COLUMNS):
                 if isinstance(row, tuple) and not _why(row):
                     values = [str(value, "utf-8") if isinstance(value, bytearray) else value for value in row]
-                    new.execute(f"INSERT INTO call ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+                    new.execute(f"INSERT OR IGNORE INTO call ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             for one in _salvaged(db, "request", _ASKED):
                 if isinstance(one, tuple) and not request_damage(one):
-                    new.execute(f"INSERT INTO request ({_ASKED}) VALUES (?, ?, ?)", (*one[:2], str(one[2], "utf-8")))
+                    new.execute(
+                        f"INSERT OR IGNORE INTO request ({_ASKED}) VALUES (?, ?, ?)", (*one[:2], str(one[2], "utf-8"))
+                    )
             new.execute("COMMIT")
     finally:
         lock.release()

@@ -35,7 +35,7 @@ class Lock:
         self._beside = path.with_name(path.name + "-lock")
         self._handle = _acquire(self._beside, path)
         try:
-            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = os.open(path, os.O_RDONLY)
         except BaseException:
             os.close(self._handle)
             raise
@@ -49,7 +49,7 @@ class Lock:
             os.close(self._handle)
             self._handle = taken
         try:
-            same = _identity(os.stat(self.path)) == self._known and is_ours(os.pread(self._file, _HEADER, 0))
+            same = _identity(os.stat(self.path)) == self._known and is_ours(_read(self._file))
         except OSError:
             same = False
         if not same:
@@ -93,7 +93,7 @@ def is_held_here(path: Path) -> bool:
 
 def _acquire(beside: Path, path: Path) -> int:
     while True:
-        handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             if not _locked(handle):
                 raise JournalError(f"{path} is in use by {_holder(handle)}: wait for it, or open it read_only=True")
@@ -121,16 +121,24 @@ def _locked(handle: int) -> bool:
 def _holder(handle: int) -> str:
     """Who has the lock, as he wrote it, which is the first that he does with it."""
     for _ in range(20):
-        if found := _WRITTEN.fullmatch(os.pread(handle, 100, 0)):
+        if found := _WRITTEN.fullmatch(_read(handle)):
             pid, since = (part.decode() for part in found.groups())
             return f"process {pid}, started {since}"
         time.sleep(0.01)
     return "another process"
 
 
+def _read(handle: int) -> bytes:
+    """How the file begins. Threads share its position."""
+    with _guard:
+        os.lseek(handle, 0, os.SEEK_SET)
+        return os.read(handle, _HEADER)
+
+
 def _write(handle: int, said: str) -> None:
     os.ftruncate(handle, 0)
-    os.pwrite(handle, said.encode(), 0)
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.write(handle, said.encode())
 
 
 def _started() -> str:
