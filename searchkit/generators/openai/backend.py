@@ -175,7 +175,7 @@ class OpenAI:
             found: Any = await self._call(sent, errors.worst(request), held, events)
             if isinstance(found, HTTPReply):
                 reply = found
-                found = await held.read(len(reply.body), lambda: reader.read(reply, request, events))
+                found = await held.read(len(reply.body), lambda: reader.read(reply, request, events, n or 1))
         if isinstance(found, CallError):
             found.request = request
         return found  # type: ignore[no-any-return]
@@ -235,7 +235,11 @@ class OpenAI:
         with (await self._here()).transport.room.call(answers.LEAST) as held:
             reply = await self._exchange("/models", None, Usage(), held)
             try:
-                listed = None if isinstance(reply, CallError) else read_answer(reply.body)["data"]
+                listed = (
+                    None
+                    if isinstance(reply, CallError)
+                    else read_answer(reply.body, answers.brackets(Params()))["data"]
+                )
                 return None if listed is None else [printable(str(entry["id"])[:80]) for entry in listed[:1000]]
             except (ValueError, KeyError, TypeError):
                 return None
