@@ -240,7 +240,11 @@ class OpenAI:
                     if isinstance(reply, CallError)
                     else read_answer(reply.body, answers.brackets(Params()))["data"]
                 )
-                return None if listed is None else [printable(str(entry["id"])[:80]) for entry in listed[:1000]]
+                return (
+                    None
+                    if listed is None
+                    else [printable(self._redact(str(entry["id"]))[:80]) for entry in listed[:1000]]
+                )
             except (ValueError, KeyError, TypeError):
                 return None
 
