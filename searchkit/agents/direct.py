@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from searchkit.agents.exchange import Answer, Ask, again, host_of, redirected
 from searchkit.calls import CallError
 from searchkit.http import Broken, HTTPReply, Pool, Unreachable, Unreadable, proxied
+from searchkit.markup.words import printable
 from searchkit.types import Usage
 from searchkit.wire.streams import ANSWER_LIMIT
 
@@ -52,13 +53,12 @@ class Direct:
             raise CallError(f"{host} did not answer in {ask.timeout:g} s", kind="timeout") from error
         except Unreachable as error:
             message = f"nothing answers at {host}: {error}"
-            raise CallError(
-                message, kind="connection", usage=Usage(), lasting=error.lasting
-            ) from error  # nothing was sent
+            nothing = Usage()  # nothing was sent
+            raise CallError(message, kind="connection", usage=nothing, lasting=error.lasting) from error
         except Unreadable as error:
-            raise CallError(f"an answer of {host} cannot be read: {error}", kind="malformed") from error
+            raise CallError(printable(f"an answer of {host} cannot be read: {error}"), kind="malformed") from error
         except Broken as error:
-            raise CallError(f"{host} gave no whole answer: {error}", kind="connection") from error
+            raise CallError(printable(f"{host} gave no whole answer: {error}"), kind="connection") from error
         return _read(ask.url, reply)
 
     async def close(self) -> None:

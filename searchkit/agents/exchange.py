@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from searchkit.calls import CallError
+from searchkit.markup.words import printable
 from searchkit.types import Usage
 from searchkit.wire import refusals, route_of
 
@@ -79,7 +80,7 @@ def redirected(url: str, status: int, location: str) -> CallError | None:
 
 def _host(url: str, location: str) -> str:
     try:
-        return (urlsplit(urljoin(url, location)).hostname or "")[:100]
+        return printable((urlsplit(urljoin(url, location)).hostname or "")[:100])
     except ValueError:
         return ""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from searchkit import wire
 from searchkit.agents.exchange import Answer, Refused, failure_of, refused
+from searchkit.markup.words import printable
 from searchkit.types import Params, Sample, Usage
 from searchkit.wire import estimates, failures
 from searchkit.wire.errors import Reported, Truncated
@@ -50,7 +51,7 @@ def received(path: str, answer: Answer, terms: Terms, read: Callable[[], Sample[
         return read()
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         written, again = _written(answer.body), isinstance(error, Reported | Truncated)
-        why = f"what the server said is no answer: {_reason(answer, error)}"
+        why = f"what the server said is no answer: {printable(_reason(answer, error))}"
         told = refused(path, 502, why)
         if not (again or written):
             told = replace(told, headers={"x-should-retry": "false"})

@@ -41,6 +41,8 @@ def listed_of(answer: Any) -> list[Any]:
     """The choices of an answer, by index; where that is no number, in the order in which they came."""
     found = answer.get("choices") if isinstance(answer, dict) else None
     kept = [choice for choice in found if choice is not None] if isinstance(found, list) else []
+    if len(kept) < 2:
+        return kept
     places = [c.get("index") if isinstance(c, dict) else None for c in kept]
     order = [(place if is_whole(place) else i, i) for i, place in enumerate(places)]
     return [kept[i] for _, i in sorted(order)]

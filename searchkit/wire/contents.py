@@ -13,6 +13,7 @@ from typing import Any
 from searchkit.types import ToolCall
 from searchkit.wire.fields import check, clean
 
+_BESIDE = ("reasoning_content", "reasoning", "refusal")
 _TEXT_KEYS = ("text", "content", "thinking", "reasoning", "summary")
 _DEEPEST = 8  # of lists and objects in thoughts
 
@@ -28,8 +29,11 @@ class Said:
 
 def said(message: Mapping[str, Any]) -> Said:
     """Of a chat message. Raises TypeError for a content that cannot be read."""
+    content = message.get("content")
+    if isinstance(content, str) and not any(map(message.get, _BESIDE)):
+        return Said(clean(content))  # as nearly all are
     found: dict[str, str] = {}
-    for kind, words in _parts(message.get("content")):
+    for kind, words in _parts(content):
         found[kind] = found.get(kind, "") + words
     beside = loose(message.get("reasoning_content")) or loose(message.get("reasoning"))
     refusal = loose(message.get("refusal")) or found.get("refusal", "")
@@ -77,6 +81,8 @@ def loose(value: Any, depth: int = _DEEPEST) -> str:
 def calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     """The tool calls of a chat message, the older single one too. Raises TypeError for one without a name."""
     listed = message.get("tool_calls") or []
+    if not listed and "function_call" not in message:
+        return ()
     found = [call for call in (listed if isinstance(listed, list) else [listed]) if call is not None]
     if message.get("function_call"):  # the older spelling, which has no ids
         found.append({"function": message["function_call"]})

@@ -30,6 +30,7 @@ _NAMES = ("type", "code", "status", "error_type", "__type", "@type", "reason")
 _STATUSES = ("code", "status", "statusCode", "status_code", "http_status", "error_code")
 _ANSWERS = ("choices", "output", "content", "data", "embedding", "embeddings", "delta", "candidates")
 _EVENTS = ("response", "message", "content_block", "ping")
+_SUSPECT = ("error", "errors", "base_resp", "type")
 _DEEPEST = 8
 
 # What an account has used up: waiting a minute does not bring it back.
@@ -94,6 +95,8 @@ def given_up(choice: Mapping[str, Any], reason: Any) -> Reported:
 
 def failure(value: Any) -> Failure | None:
     """What a body says went wrong; None where it says nothing of the kind."""
+    if isinstance(value, dict) and value.get("choices") and not any(map(value.get, _SUSPECT)):
+        return None  # as nearly all answers are
     for outer in value[:8] if isinstance(value, list) else [value]:
         if isinstance(outer, dict) and (inner := _inner(outer)) is not None:
             return _read(inner, outer)
@@ -151,7 +154,7 @@ def _sentence(value: Any, depth: int = _DEEPEST) -> str:
     if isinstance(value, dict) and depth:
         found = next((s for key in _SENTENCES if value.get(key) and (s := _sentence(value[key], depth - 1))), "")
         where = value.get("loc")
-        named = ".".join(str(part) for part in where[:8]) if isinstance(where, list) and found else ""
+        named = _text(".".join(str(part)[:100] for part in where[:8])) if isinstance(where, list) and found else ""
         return f"{named}: {found}" if named else found
     if isinstance(value, list) and depth:
         return "; ".join(filter(None, (_sentence(entry, depth - 1) for entry in value[:8])))

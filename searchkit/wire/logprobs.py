@@ -38,10 +38,18 @@ def tokens(logprobs: Any) -> tuple[Token, ...] | None:
 
 def of_rows(rows: Iterable[Any]) -> tuple[Token, ...]:
     """The tokens of rows as chat and the responses API write them."""
-    return tuple(
-        _token(*_pair(row), map(_pair, _list(row.get("top_logprobs")))) if isinstance(row, Mapping) else _NONE
-        for row in rows
-    )
+    return tuple([_of_row(row) if isinstance(row, dict) else _NONE for row in rows])
+
+
+def _of_row(row: dict[str, Any]) -> Token:
+    # Without helpers where all is well: an answer with rivals has hundreds of thousands of these.
+    text, rivals, top = row.get("token"), row.get("top_logprobs"), list[tuple[str, float]]()
+    for rival in rivals if isinstance(rivals, list) else ():
+        if isinstance(rival, dict):
+            name, p = rival.get("token"), rival.get("logprob")
+            if isinstance(name, str) and _told(p):
+                top.append((name if name.isascii() else clean(name), _number(p)))
+    return Token(clean(text) if isinstance(text, str) else "", _number(row.get("logprob")), tuple(top))
 
 
 def rows(drawn: Sequence[Token] | None) -> list[dict[str, Any]] | None:
@@ -73,10 +81,6 @@ def _token(text: Any, p: Any, rivals: Iterable[tuple[Any, Any]]) -> Token:
     return Token(clean(text) if isinstance(text, str) else "", _number(p), top)
 
 
-def _pair(row: Any) -> tuple[Any, Any]:
-    return (row.get("token"), row.get("logprob")) if isinstance(row, Mapping) else (None, None)
-
-
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
@@ -88,16 +92,17 @@ def _column(value: Any, length: int) -> list[Any]:
 
 
 def _told(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is float or type(value) is int
 
 
 def _number(value: Any) -> float:
-    """A JSON number; NaN for all else. A text is none, though `float` reads "inf"."""
+    """A JSON number; NaN for all else. A text is none, though `float` reads "inf"; some round to a little above 0."""
+    if type(value) is float:
+        return value if value <= 1.0 else math.nan
     try:
-        found = float(value) if _told(value) else math.nan
+        return float(value) if type(value) is int and value <= 1 else math.nan
     except OverflowError:
         return math.nan
-    return found if found <= 1.0 else math.nan  # some round to a little above 0
 
 
 _NONE = Token("", math.nan)
