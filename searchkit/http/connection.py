@@ -31,7 +31,7 @@ class Connection(asyncio.Protocol):
         self._answer, self._held, self._enough = self.loop.create_future(), held, enough
         self._buffer, self._body = bytearray(), bytearray()
         self._heads, self._head = HeadReader(), None
-        self.reusable = False
+        self.reusable = self._waits = False
         if self.transport.is_closing():
             raise Broken("the server closed the connection")
         self.transport.write(message)
@@ -50,6 +50,10 @@ class Connection(asyncio.Protocol):
         self._gone(self)
         self.lost.set_result(None)
         if self._answer is None or self._answer.done():
+            return
+        while self._head is not None and self._framing.stopped and not self._answer.done():
+            self._go_on()
+        if self._answer.done():
             return
         if self._head is not None and self._framing.to_end:
             self._finish()
@@ -74,6 +78,24 @@ class Connection(asyncio.Protocol):
         done = self._take(self._framing.take(self._buffer))
         if done or self._framing.done:
             self._finish(whole=not done)
+        elif self._framing.stopped and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Read the rest of what has arrived, and then what arrives."""
+        if self._answer is None or self._answer.done():
+            return
+        try:
+            self._read()
+        except ValueError as error:
+            return self._fail(Unreadable(str(error)))
+        if not (self._answer.done() or self._framing.stopped or self._waits):
+            self.transport.resume_reading()
+
+    def _admitted(self) -> None:
+        self._waits = False
+        self.transport.resume_reading()
 
     def _begin(self, head: Head) -> None:
         self._framing = Framing(head)
@@ -95,8 +117,9 @@ class Connection(asyncio.Protocol):
             self._body = bytearray()
             return True
         if not (reads_on or self._framing.done):
+            self._waits = True
             self.transport.pause_reading()
-            self._held.wait(self.transport.resume_reading)
+            self._held.wait(self._admitted)
         return False
 
     def _finish(self, *, whole: bool = True) -> None:
@@ -105,6 +128,8 @@ class Connection(asyncio.Protocol):
         self.reusable = whole and self._head.keeps_alive and not self._buffer and not self._framing.to_end
         if not whole:
             self.transport.abort()  # to close would wait, over TLS, for the server's farewell
+        elif self.reusable:
+            self.transport.resume_reading()
         self._answer.set_result(HTTPReply(self._head.status, self._head.headers, bytes(self._body)))
         self._body = bytearray()
 

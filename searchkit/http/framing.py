@@ -9,6 +9,7 @@ from searchkit.http.head import HEAD_LIMIT, Head
 LINE_LIMIT = 4096  # bytes of the line before a chunk, extensions included
 MOST_SMALL = 4096  # chunks that may be smaller, on average, than `SMALL_CHUNK`: each costs time
 SMALL_CHUNK = 16
+AT_ONCE = 512  # chunks that are taken before the loop goes round
 
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?\Z", re.DOTALL)
 
@@ -16,7 +17,8 @@ _SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?\Z", re.DOTALL)
 class Framing:
     """Takes the body off the front of a buffer, piece by piece. Takes linear time; raises ValueError.
 
-    done: the whole body has come. to_end: it ends with the connection. length: as announced; None where it is not.
+    done: the whole body has come. stopped: the buffer has more chunks, for another `take`. to_end: it ends with the
+    connection. length: as announced; None where it is not.
     """
 
     def __init__(self, head: Head) -> None:
@@ -33,6 +35,7 @@ class Framing:
             self.length = int(said)
         self.to_end = self.length is None and not self._chunked
         self.done = self.length == 0
+        self.stopped = False
         self._left = self.length or 0  # of the body, or of a chunk
         self._closing = self._trailing = False  # behind a chunk, behind the last one
         self._chunks = self._payload = self._trailers = 0
@@ -51,7 +54,11 @@ class Framing:
 
     def _take_chunks(self, buffer: bytearray) -> bytes:
         found, at = list[bytes](), 0
+        last, self.stopped = self._chunks + AT_ONCE, False
         while not self.done:
+            if self._chunks >= last:
+                self.stopped = True
+                break
             if self._left:
                 piece = bytes(buffer[at : at + self._left])
                 found.append(piece)

@@ -151,7 +151,7 @@ def _sentence(value: Any, depth: int = _DEEPEST) -> str:
     if isinstance(value, dict) and depth:
         found = next((s for key in _SENTENCES if value.get(key) and (s := _sentence(value[key], depth - 1))), "")
         where = value.get("loc")
-        named = ".".join(str(part) for part in where[:8]) if isinstance(where, list) and found else ""
+        named = _text(".".join(str(part)[:100] for part in where[:8])) if isinstance(where, list) and found else ""
         return f"{named}: {found}" if named else found
     if isinstance(value, list) and depth:
         return "; ".join(filter(None, (_sentence(entry, depth - 1) for entry in value[:8])))

@@ -38,9 +38,15 @@ def read_request(raw: bytes, largest: int = LARGEST) -> dict[str, Any]:
     return value
 
 
-def read_answer(raw: bytes | str) -> Any:
+def read_answer(raw: bytes | str, most: int | None = None) -> Any:
     """The JSON of an answer. As `json.loads`, but what is nested too deeply is `Malformed`, a `ValueError` too, and a
-    whole number of thousands of digits, which Python does not read, is a float."""
+    whole number of thousands of digits, which Python does not read, is a float.
+
+    most: lists and objects that it may have, counted by their brackets, those in texts too: an empty list of two bytes
+    takes seventy in memory, and the interpreter stands still while it is made. More is `Malformed`.
+    """
+    if most is not None and isinstance(raw, bytes) and (found := raw.count(b"[") + raw.count(b"{")) > most:
+        raise Malformed(f"it has {found} brackets, and at most {most} are read")
     try:
         return json.loads(raw)
     except RecursionError:

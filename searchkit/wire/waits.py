@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-_NUMBER = r"\d{1,15}(?:\.\d{1,15})?"
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NAMES = "milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d"
 _PART = rf"{_NUMBER}\s{{0,3}}(?:{_NAMES})(?![a-z])"
 _DURATION = rf"{_PART}(?:(?:,|\s|and){{0,3}}\s{{0,3}}{_PART}){{0,3}}"
 _TIGHT = rf"(?:{_NUMBER}(?:ms|s|m|h|d)){{1,5}}"  # 1h2m3s
 _TOLD = re.compile(
-    r"\b(?:try|retry|retrying|retried|again|wait|available|resets?|reset|request)\s{1,3}(?:\w{1,12}\s{1,3}){0,3}?"
+    r"\b(?:try|retry|retrying|retried|again|wait|available|resets?)\s{1,3}(?:\w{1,12}\s{1,3}){0,3}?"
     rf"(?:(?:in|after|for|at\s{{1,3}}least)\s{{1,3}}(?:about\s{{1,3}}|another\s{{1,3}}|approximately\s{{1,3}})?)"
     rf"({_TIGHT}|{_DURATION}|{_NUMBER}(?=\s*[.,!)]?\s*$))(?![\w-])"
     rf"|\bwait\s{{1,3}}({_TIGHT}|{_DURATION})(?![\w-])"
@@ -90,7 +90,7 @@ def seconds(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     text = str(value).strip()[:100] if not isinstance(value, int) or value < 10**18 else ""
-    if re.fullmatch(rf"{_NUMBER}(?:e[+-]?\d{{1,3}})?", text, re.IGNORECASE):
+    if re.fullmatch(rf"{_NUMBER}(?:e[+-]?[0-9]{{1,3}})?", text, re.IGNORECASE):
         return _counted(float(text))
     if re.fullmatch(rf"{_TIGHT}|{_DURATION}", text, re.IGNORECASE):
         return _finite(sum(float(n) * _unit(unit) for n, unit in _pieces(text)))

@@ -24,13 +24,25 @@ from searchkit.wire.usage import Price
 LEAST = 4 * 2**20  # bytes of an answer that are read, whatever was asked for
 TOKENS = 2**17  # of a request without a limit
 _TOKEN, _RIVAL, _EVENT = 512, 256, 1024  # bytes that each may take, more than any server needs
+_BRACKETS, _IN_TOKEN, _IN_RIVAL = 2**17, 16, 4  # brackets beside the tokens, in the text of one, and around a rival
 
 
 def most(params: Params, n: int = 1) -> int:
     """The most bytes that an honest answer to a request with these parameters can have."""
-    tokens = n * (TOKENS if params.max_tokens is None else params.max_tokens)
-    rivals = 0 if params.logprobs is None else params.logprobs + 1
+    tokens, rivals = _asked(params, n)
     return LEAST + tokens * (_TOKEN + _RIVAL * rivals + (0 if params.floor is None else _EVENT))
+
+
+def brackets(params: Params, n: int = 1) -> int:
+    """The most brackets that its JSON can have."""
+    tokens, rivals = _asked(params, n)
+    return _BRACKETS + tokens * (_IN_TOKEN + _IN_RIVAL * rivals)
+
+
+def _asked(params: Params, n: int) -> tuple[int, int]:
+    """Tokens, and what is listed for each."""
+    tokens = TOKENS if params.max_tokens is None else params.max_tokens
+    return n * tokens, 0 if params.logprobs is None else params.logprobs + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +57,14 @@ class Reader:
     price: Price | None
     redact: Callable[[str], str]
 
-    def read(self, reply: HTTPReply, request: Request, events: Events | None) -> list[Sample[str]] | CallError:
+    def read(
+        self, reply: HTTPReply, request: Request, events: Events | None, n: int = 1
+    ) -> list[Sample[str]] | CallError:
         """The samples of a success, one a choice. events: what read it while it came, where a stream was asked for."""
         lost, params = errors.worst(request), request.params
         prompt = estimates.read(request.prompt.text + request.prompt.prefix)
         try:
-            answer = self._whole(reply) if events is None else self._streamed(reply, events)
+            answer = self._whole(reply, brackets(params, n)) if events is None else self._streamed(reply, events)
             drawn = choices.read(answer, params, self.price, prompt)
         except CapabilityError as error:
             message = f"the server at {self.url} cannot honour the request: {error}"
@@ -67,17 +81,17 @@ class Reader:
             return [replace(drawn[0], finish="length", stop_reason=ConfidenceFloor.FELL)]
         return drawn
 
-    def _whole(self, reply: HTTPReply) -> Any:
+    def _whole(self, reply: HTTPReply, most: int) -> Any:
         """The JSON of an answer; put together if it came as events, though nobody asked for them."""
         if reply.body.lstrip()[:5] in (b"data:", b"event") or _is_stream(reply):
             reader = wire.reader(self.route)
             reader.feed(reply.body)
             return reader.answer()
-        return read_answer(reply.body)
+        return read_answer(reply.body, most)
 
     def _streamed(self, reply: HTTPReply, events: Events) -> Any:
         if events.plain:
-            answer = read_answer(reply.body)
+            answer = read_answer(reply.body, _BRACKETS)
             if (error := reported(answer)) is not None:
                 raise error
             raise CapabilityError(f"{events.UNSTREAMED}: {errors.beginning('it sent one text', reply)}")

@@ -221,7 +221,7 @@ class OpenAI:
                 answer.request = request
                 return answer
             reply = answer.reply
-            drawn: Any = await held.read(len(reply.body), lambda: reader.read(reply, request, events))
+            drawn: Any = await held.read(len(reply.body), lambda: reader.read(reply, request, events, n or 1))
         if isinstance(drawn, CallError):
             drawn.request = request
             return errors.with_cost(drawn, answer.refused)
@@ -318,8 +318,16 @@ class OpenAI:
         with (await self._here()).transport.room.call(answers.LEAST) as held:
             reply = await self._exchange("/models", None, Usage(), held)
             try:
-                listed = None if isinstance(reply, CallError) else read_answer(reply.body)["data"]
-                return None if listed is None else [printable(str(entry["id"])[:80]) for entry in listed[:1000]]
+                listed = (
+                    None
+                    if isinstance(reply, CallError)
+                    else read_answer(reply.body, answers.brackets(Params()))["data"]
+                )
+                return (
+                    None
+                    if listed is None
+                    else [printable(self._redact(str(entry["id"]))[:80]) for entry in listed[:1000]]
+                )
             except (ValueError, KeyError, TypeError):
                 return None
 

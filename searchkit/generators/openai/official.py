@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
@@ -9,10 +10,12 @@ from typing import Any
 
 from searchkit.http import Broken, Enough, Held, HTTPReply, Room, Unreachable, Unreadable
 from searchkit.http.connecting import below, is_lasting
+from searchkit.http.framing import MOST_SMALL, SMALL_CHUNK
 from searchkit.http.pool import opened
 from searchkit.http.values import ERROR_LIMIT
 
 _HELD: ContextVar[Held | None] = ContextVar("_HELD", default=None)
+_AT_ONCE = 64  # pieces that are read before the loop goes round: each takes its parser some 50 us
 _PACKED = "searchkit_packed"  # an extension of a response: how its body is packed
 
 
@@ -31,6 +34,7 @@ class Official:
         self._httpx: Any = importlib.import_module(openai.DefaultAsyncHttpxClient.__mro__[2].__module__.split(".")[0])
         self._bounded = _bounded(self._httpx)
         self.room: Room = Room()
+        self._starting = asyncio.Lock()
         http_client = openai.DefaultAsyncHttpxClient(
             follow_redirects=False, headers={"Accept-Encoding": "identity"}, event_hooks={"response": [self._arrived]}
         )
@@ -48,6 +52,8 @@ class Official:
         enough: Enough | None = None,
     ) -> HTTPReply:
         _HELD.set(held)
+        async with self._starting:  # it takes 2 ms to begin a call: 64 at once would hold up the loop for 128
+            await asyncio.sleep(0)
         # Raw: what its own `with_streaming_response` sets, so that it does not read the body.
         sent = {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity", **headers}
         known = "authorization" in {name.lower() for name in headers}
@@ -123,8 +129,13 @@ def _bounded(httpx: Any) -> Any:
             self._inner, self._held = inner, held
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            left = ERROR_LIMIT
+            left, pieces, size = ERROR_LIMIT, 0, 0
             async for piece in self._inner:
+                pieces, size = pieces + 1, size + len(piece)
+                if pieces % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                if pieces > MOST_SMALL and size < SMALL_CHUNK * pieces:
+                    raise ValueError(f"the answer comes in {pieces} chunks of a few bytes")
                 if self._held is None:
                     yield piece[:left]
                     left -= len(piece)
