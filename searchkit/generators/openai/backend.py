@@ -11,24 +11,24 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from searchkit.calls import CallError, Request
-from searchkit.errors import CapabilityError, ConfigError, SearchWarning
+from searchkit.errors import CapabilityError, ConfigError
 from searchkit.generators.in_order import each
 from searchkit.generators.openai import answers, bodies, continuing, errors, fitting, refused, stream
 from searchkit.generators.openai import probe as probes
 from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.fitting import Fit
+from searchkit.generators.openai.learnt import Learnt
 from searchkit.generators.openai.noticed import cut_prompt, ended_at, unnamed_stop
 from searchkit.generators.openai.presets import PRESETS, Preset
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.refused import Answer
-from searchkit.generators.openai.transport import Here, PerLoop
+from searchkit.generators.openai.transport import Here
 from searchkit.http import Broken, Enough, Held, HTTPReply, Unreachable, Unreadable
 from searchkit.markup.words import printable
 from searchkit.redact import redact
@@ -40,18 +40,6 @@ from searchkit.wire.usage import Price
 __all__ = ["Capabilities", "OpenAI", "Price"]
 
 _TRANSPORTS = ("auto", "direct", "official")
-
-
-class _State(PerLoop):
-    """What a backend learns while it runs: its connections, and what its server was seen to honour."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.capabilities: Capabilities | None = None
-        self.continuing: continuing.Found | None = None
-        self.failed: tuple[float, CallError] | None = None  # when the last probe failed, on the monotonic clock
-        self.refused: frozenset[str] = frozenset()  # fields of ours that the server refuses
-        self.warned: set[str] = set()  # what was said of it already
 
 
 @dataclass(frozen=True)
@@ -109,7 +97,7 @@ class OpenAI:
     _query: str = field(init=False, repr=False, compare=False)
     _extras: bool = field(init=False, repr=False, compare=False)
     _keyed: bool = field(init=False, repr=False, compare=False)
-    _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
+    _state: Learnt = field(default_factory=Learnt, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -117,7 +105,7 @@ class OpenAI:
             url.port  # noqa: B018 (raises ValueError for one that cannot be)
         except ValueError as error:
             raise ConfigError(
-                f"base_url must look like http://localhost:8000/v1, got {self.base_url!r}: {error}"
+                f"base_url must look like http://localhost:8000/v1, got {redact(repr(self.base_url))}: {error}"
             ) from None
         if url.username or url.password:
             raise ConfigError("base_url must not contain credentials: pass api_key= instead")
@@ -137,7 +125,7 @@ class OpenAI:
             raise ConfigError(f"timeout must be a number of seconds > 0, got {self.timeout}")
         object.__setattr__(self, "extra_headers", fitting.headers(self.extra_headers))
         object.__setattr__(self, "_query", fitting.query(self.extra_query))
-        if self.api_key is not None and fitting.has_key(self.extra_headers):
+        if self.api_key and fitting.has_key(self.extra_headers):
             raise ConfigError("extra_headers say who asks, and so does api_key: pass one of them")
         self._key()
         self._set_fit()
@@ -244,9 +232,9 @@ class OpenAI:
         if "stop" in self._fit.leave_out:
             drawn = [ended_at(sample, request.params.stop) for sample in drawn]
         if self.render is None:
-            self._warn("cut", cut_prompt(request, drawn))
+            self._state.warn(self.base_url, cut_prompt(request, drawn), what="cut")
         if body is not None:
-            self._warn("stop", unnamed_stop(request, body, drawn))
+            self._state.warn(self.base_url, unnamed_stop(request, body, drawn), what="stop")
         return drawn
 
     def _events(self, request: Request, n: int | None) -> stream.Events | None:
@@ -287,7 +275,7 @@ class OpenAI:
                 return errors.with_cost(reply, spent)
             if reply.success:
                 if follows:
-                    self._remember(follows)
+                    self._state.refuses(self.base_url, follows)
                 return Answer(reply, spent, tuple(sorted(gone)))
             whose = {*asked, *self._fit.leave_out, *self._fit.add, *gone}
             kept = {name: value for name, value in body.items() if name not in whose}
@@ -303,23 +291,6 @@ class OpenAI:
             return errors.no_route(self.base_url, await self._models(), self.model, reply, self._redact)
         known, advice = fitting.has_key(self._headers()), refused.advice(reply, body, self._fit)
         return errors.of_status(self.base_url, reply, has_key=known, redact=self._redact, advice=advice)
-
-    def _remember(self, follows: Mapping[str, str]) -> None:
-        """Leave these fields out from now on, and say so once: the server took a request without them."""
-        if new := sorted(set(follows) - self._state.refused):
-            self._state.refused |= set(new)
-            said = "; ".join(f"without {name}, {follows[name]}" for name in new)
-            self._warn(
-                ", ".join(new),
-                f"refuses {', '.join(new)}, left out from now on: {said}. It is noted in Result.left_out and "
-                f"Sample.left_out; leave_out={tuple(new)!r} says it beforehand",
-            )
-
-    def _warn(self, what: str, said: str) -> None:
-        """Say of the server what was not said yet."""
-        if said and what not in self._state.warned:
-            self._state.warned.add(what)
-            warnings.warn(f"the server at {self.base_url} {said}", SearchWarning, stacklevel=2)
 
     async def _exchange(
         self, path: str, body: dict[str, Any] | None, lost: Usage, held: Held, enough: Enough | None = None

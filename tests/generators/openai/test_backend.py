@@ -676,6 +676,7 @@ def test_configuration_is_a_value() -> None:
         ({"base_url": "localhost:8000/v1"}, "http://localhost:8000/v1"),
         ({"base_url": "http://user:password@host/v1"}, "api_key="),
         ({"base_url": "http://host/v1?key=1"}, "base_url"),
+        ({"base_url": "http://user:password@host:99999/v1"}, "base_url"),
         ({"base_url": "http://host/a b"}, "base_url"),
         ({"model": ""}, "/v1/models"),
         ({"route": "responses"}, "completions"),

@@ -217,6 +217,15 @@ def picky(*fields: str) -> Any:
     return answer
 
 
+def test_the_official_client_is_answered_so_too() -> None:
+    """Where a proxy is configured, refusals come as its exceptions."""
+    with Hostile(picky("top_k", "no_stop_trim")) as server, pytest.warns(SearchWarning, match="no_stop_trim, top_k"):
+        entry = call(server.url, PARAMS, transport="official")
+    assert isinstance(entry, Sample), entry
+    assert entry.left_out == ("no_stop_trim", "top_k")
+    assert entry.usage.model_calls == len(server.asked) == 3
+
+
 def test_it_is_noted_in_samples_results_rows_and_entries(tmp_path: Path) -> None:
     """In the sample, the result, the journal's row and the cache's entry; replayed, they say so without a warning."""
     journal, cache = tmp_path / "j.db", tmp_path / "c.db"
@@ -293,6 +302,21 @@ def test_many_at_once_warn_once() -> None:
         entries = asyncio.run(backend.complete([Request(PROMPT, PARAMS, i, i) for i in range(16)]))
         assert len(server.asked) == before + 16
         assert sum(entry.usage.model_calls for entry in entries if isinstance(entry, Sample)) == 16
+
+
+def test_an_answer_that_cannot_be_read_costs_what_it_took() -> None:
+    """The refused attempt before it is part of the error's cost, where nobody was told of it."""
+
+    def answer(asked: Asked) -> bytes:
+        no = {"error": {"message": "property 'top_k' is unsupported"}}
+        return http(no, "400 Bad Request") if "top_k" in asked.body else http({"choices": []})
+
+    with Hostile(answer) as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SearchWarning)
+        entry = call(server.url, PARAMS)
+    assert isinstance(entry, CallError)
+    assert entry.usage is not None
+    assert entry.usage.model_calls == len(server.asked) == 2
 
 
 def test_a_group_is_sent_again_as_one() -> None:
