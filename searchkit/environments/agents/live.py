@@ -120,11 +120,12 @@ class LiveAgent:
 
     # ---------------------------------------------------------------- told by the search
 
-    def start(self, prompt: Prompt, offered: Mapping[str, Any], run: Run) -> None:
+    def start(self, prompt: Prompt, offered: Mapping[str, Any], run: Run) -> Attempt:
         """Call the agent, in a task of its own."""
         self._attempt = attempt = Attempt(run, asyncio.get_running_loop(), self)
         self._task = asyncio.create_task(self._played(attempt, prompt, offered))
         self._task.add_done_callback(self._ended)
+        return attempt
 
     async def _played(self, attempt: Attempt, prompt: Prompt, offered: Mapping[str, Any]) -> Sample[Any]:
         given = await self._worlds.open(self._function)

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from searchkit.ambient import Attempt
+from searchkit.environments.agents.left import tell_of_left
 from searchkit.environments.agents.live import LiveAgent
 from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.tally import AgentTally
@@ -44,6 +46,7 @@ class Stable:
         self._idle: list[LiveAgent] = []  # the one left last at the end
         self._busy: set[LiveAgent] = set()
         self._alive: set[LiveAgent] = set()
+        self._attempts: set[Attempt] = set()
         self._committed: LiveAgent | None = None
         self._coming: dict[bytes, asyncio.Task[None]] = {}
         self._said = set[str]()
@@ -166,7 +169,7 @@ class Stable:
         agent = LiveAgent(self._function, Worlds(world), self._tally.started)
         self._tally.started += 1
         self._alive.add(agent)
-        agent.start(prompt, {"seed": seed, "index": 0, "params": run.params, "run": None}, run)
+        self._attempts.add(agent.start(prompt, {"seed": seed, "index": 0, "params": run.params, "run": None}, run))
         return agent
 
     async def _bring(self, agent: LiveAgent, state: AgentState, run: Run | None) -> None:
@@ -203,6 +206,7 @@ class Stable:
             await asyncio.wait([*self._coming.values()])
         self._idle.clear()
         await asyncio.gather(*(self._end(agent) for agent in [*self._alive]), return_exceptions=True)
+        await tell_of_left(self._attempts)
 
     async def _end(self, agent: LiveAgent) -> None:
         """End `agent`; where that is broken off, the end of the search does it again."""
