@@ -70,6 +70,5 @@ class _Both:
         if evidence.high > self.best or evidence.spread <= 0:
             self.best, self.since = evidence.high, drawn
         tired = drawn - self.since > PATIENCE * max(FIRST, self.since)
-        return evidence.hints or (
-            tired and drawn % 4 < 2
-        )  # each rule both odd and even draws: `Values` tells them apart
+        # Each rule gets both odd and even draws: `Values` tells them apart.
+        return evidence.hints or (tired and drawn % 4 < 2)
