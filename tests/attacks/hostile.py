@@ -25,7 +25,7 @@ Entry = Sample[str] | CallError
 
 
 def case(name: str, *values: Any) -> Any:
-    """A row of a table. Rows that fail today are listed, with what the product does instead, in `today.txt`."""
+    """A row of a table."""
     return pytest.param(*values, id=name)
 
 
