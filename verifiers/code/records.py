@@ -59,6 +59,8 @@ def fields_of(given: Any) -> dict[str, Any]:
     else:
         return {"tests": _cases(given, ""), **_around({}, _is_live(given))}
     fields = {name: given.get(name) for name in ("prompt", "entry_point", "setup")}
+    if "test_list" in given:
+        fields["prompt"] = None  # of MBPP, and so prose, where MBPP+ has a `test` as well
     for name in ("tests", "test"):
         if given.get(name) is not None:
             cases = _cases(given[name], given.get("entry_point") or "")
@@ -110,7 +112,7 @@ def _around(given: Mapping[str, Any], site: bool = True) -> dict[str, str]:
 
 
 def _mbpp(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Its `prompt` is prose, and no beginning of a program."""
+    """Its `prompt` is no beginning of a program."""
     setup = [given.get("test_setup_code") or "", *(given.get("test_imports") or [])]
     tests = [*given["test_list"], *(given.get("challenge_test_list") or [])]
     if not all(isinstance(text, str) for text in (*setup, *tests)):

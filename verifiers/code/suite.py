@@ -67,6 +67,7 @@ def read(given: Any) -> Suite:
     prompt, entry_point, setup = (fields.get(name) or "" for name in ("prompt", "entry_point", "setup"))
     if not all(isinstance(text, str) for text in (prompt, entry_point, setup)):
         raise ConfigError("the prompt, entry_point and setup of tests must be texts")
+    entry_point = entry_point.removeprefix("Solution().")  # as LeetCodeDataset writes it; methods are found anyway
     if isinstance(tests, str):
         tests = [tests]
     if not isinstance(tests, Sequence) or not tests:

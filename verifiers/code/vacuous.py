@@ -102,7 +102,7 @@ def _is_full_call(node: ast.AST) -> bool:
     if first is None:
         return False
     if node.func.id == "all":
-        return _is_empty(first)
+        return isinstance(first, ast.List | ast.Tuple | ast.Set) and all(map(is_vacuous, first.elts))
     if node.func.id == "any":
         return isinstance(first, ast.List | ast.Tuple | ast.Set) and any(map(is_vacuous, first.elts))
     if node.func.id == "len":

@@ -29,6 +29,7 @@ INERT = [
     "assert not print(f(3) == 9)",
     "for a, b in []:\n    assert f(a) == b",
     "assert all([])\nf(3)",
+    "assert all([[f(3) == 9]])",
     "self_assert = lambda x: x\nself_assert(f(3) == 9)",
     "class A:\n    def assert_eq(self, a, b): pass\nA().assert_eq(f(3), 9)",
     "assert frozenset([f(3) == 9])",

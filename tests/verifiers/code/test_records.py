@@ -76,6 +76,24 @@ STDIN = {
 }
 
 
+@pytest.mark.parametrize("prompt", ["Write a function to find the square.", "square", "x = 1/0"])
+def test_records_of_mbpp_plus(prompt):
+    """Beside MBPP's fields they have a `test` with all inputs; their prompt is prose all the same."""
+    pairs = "for inp, exp in zip([[3], [4]], [9, 16]):"
+    test = f"{pairs}\n    assert sq(*inp) == exp\n"
+    record = {**SANITIZED, "prompt": prompt, "test": test}
+    assert passed(record, "def sq(x):\n    return x * x")
+    assert not passed(record, "def sq(x):\n    return x + 6")
+
+
+def test_records_of_leetcode():
+    """The entry point is a call there."""
+    check = "def check(candidate):\n    assert candidate(x=3) == 9\n    assert candidate(x=4) == 16\n"
+    record = {"prompt": "from typing import *\n", "entry_point": "Solution().sq", "test": check}
+    assert passed(record, "class Solution:\n    def sq(self, x: int) -> int:\n        return x * x")
+    assert not passed(record, "class Solution:\n    def sq(self, x: int) -> int:\n        return x + 6")
+
+
 @pytest.mark.parametrize("name", STDIN)
 def test_records_for_programs_that_read_and_print(name):
     right, wrong = verdict(STDIN[name], SQUARE), verdict(STDIN[name], DOUBLE)
