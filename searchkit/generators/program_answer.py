@@ -50,6 +50,7 @@ def _answer(text, names):
             return kind(map(rounded, value))
         return {key: rounded(one) for key, one in value.items()} if kind is dict else value
 
+    nothing = types.ModuleType, types.GeneratorType, types.AsyncGeneratorType
     space, say = globals(), sys.stdout.write
     del space["_answer"]
     try:
@@ -61,6 +62,8 @@ def _answer(text, names):
         found = [space[name] for name in names if name in space]
         values = [space[name] for name in names if name in space and name != "solution"] + found
         for value in [one for one in found if callable(one)] + [one for one in values if not callable(one)]:
+            if isinstance(value, type):
+                continue
             if callable(value):
                 try:
                     inspect.signature(value).bind()
@@ -70,7 +73,10 @@ def _answer(text, names):
                     if not isinstance(value, functools.partial):
                         continue
                 value = value()
-            if value is not None and not isinstance(value, types.ModuleType):
+                if inspect.iscoroutine(value):
+                    import asyncio
+                    value = asyncio.run(value)
+            if value is not None and not isinstance(value, nothing):
                 said = "value", written(value)
                 break
         else:
@@ -89,9 +95,9 @@ class ProgramAnswer:
 
     - generator: writes the programs: a model, an agent, a strategy, or a callable.
     - names: where the answer is looked for once the program has ended: the first function of these names that needs no
-      arguments is called; where there is none, the first other value that is neither None nor a module is the answer
-      itself, a variable `solution` after all others. Where there is none of them it is what the program printed, all of
-      it: print nothing but the answer.
+      arguments is called (a coroutine is awaited); where there is none, the first other value that is neither None nor
+      a module, class or generator is the answer itself, a variable `solution` after all others. Where there is none of
+      them it is what the program printed, all of it: print nothing but the answer.
     - sandbox, limits: as in `UnitTests`.
     - libraries: packages that a program may import beside the standard library, such as ("sympy",); loaded once.
 

@@ -65,6 +65,10 @@ def drawn(*replies, **options):
         ("def ans(): return 42\nanswer = 41", "42"),
         ("from functools import partial\nsolution = partial(int, '42')", "42"),
         ("import math as ans\nprint(42)", "42"),
+        ("import asyncio\nasync def solution(): return 42", "42"),
+        ("import asyncio\nasync def solution(): return 42\nprint(asyncio.run(solution()))", "42"),
+        ("def solution(): yield 42\nprint(next(solution()))", "42"),
+        ("class solution: pass\nprint(42)", "42"),
         (
             "import threading, time\ndef late():\n    time.sleep(0.2)\n    print('late')\n"
             "threading.Thread(target=late).start()\nans = 42",
@@ -164,7 +168,7 @@ def test_floats_of_numpy_have_as_many():
         (fenced("ans = [object()]"), "it printed nothing"),
         (fenced("ans = {'x': (1, lambda: 2)}"), "it printed nothing"),
         (fenced("import math as ans"), "it printed nothing"),
-        (fenced("async def solution():\n    return 42"), "it printed nothing"),
+        (fenced("def solution():\n    yield 42"), "it printed nothing"),
         (fenced("ans = '1' * 20_000"), "an answer of more than 10,000 characters"),
         (fenced("print('1' * 2_000_000)"), "output limit"),
         (fenced("ans = input()"), "EOFError"),
