@@ -107,7 +107,7 @@ def test_the_attempt_survives(answer: bytes, kind: str) -> None:
     assert result.answer == "done"
     assert set(found) <= {200, 502}
     assert result.usage.model_calls == len(calls(result.trace)) == 9
-    assert 0 <= result.usage.generated_tokens <= 8 * 9
+    assert 0 <= result.usage.generated_tokens <= 8 * 9 * 2  # one answer has two texts
 
 
 def test_when_to_try_again_reaches_the_agent() -> None:

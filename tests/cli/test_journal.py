@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -24,6 +25,7 @@ from searchkit.strategies import BestOfN
 from searchkit.verifiers import Exact
 from tests.strategies.tree.test_resume import SCRIPT, samples
 
+ROOT = str(Path(__file__).parents[2])
 PROBLEMS = [Problem(f"p{i}", Prompt.of(f"question {i}"), reference="right") for i in range(3)]
 MODEL = Model(Simulated({"right": 0.5, "wrong": 0.5}), Params(max_tokens=4, stop=("\n",)))
 
@@ -93,7 +95,7 @@ def test_a_killed_tree_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
     def start(journal: str) -> subprocess.Popen[str]:
         command = [sys.executable, str(script), str(tmp_path / journal), "mcts"]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": ROOT})
 
     whole = json.loads(start("whole.db").communicate()[0])
     killed, process = tmp_path / "killed.db", start("killed.db")
