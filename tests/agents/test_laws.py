@@ -22,10 +22,18 @@ from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.server import FAULTS, Faults, Server
 from searchkit.testing.strategies import LengthScore, _truncate
 from tests.helpers.agents import MODEL, final
+from tests.helpers.collected import collect
 from tests.helpers.servers import until
 
 URL = [""]
 """Of the server of the running test."""
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """After each test: agents that are cancelled leave connections, which a later test would be blamed for."""
+    yield
+    collect()
 
 
 class Shuffling(Server):

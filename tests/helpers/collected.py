@@ -9,10 +9,15 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(scope="module", autouse=True)
-def collected() -> Iterator[None]:
-    """Once a module has ended: what an agent leaves open is the agent's."""
-    yield
+def collect() -> None:
+    """What an agent leaves open is the agent's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """Once a module has ended."""
+    yield
+    collect()
