@@ -99,7 +99,7 @@ async def _completed(run: Run, ask: Ask, send: Send, manner: Manner, request: wi
 
     sample = await run.relay(
         request.model[:_NAME], content, perform, limit=request.params.max_tokens, choices=request.generated,
-        describe=lambda text: said(request, text), price=manner.dollars, again=again(ask),
+        describe=lambda text: said(request, text), price=manner.dollars, again=is_retry(ask),
     )  # fmt: skip
     if kept:
         run.resource(Kept, Kept).note(run, content, said(request, sample.value))
@@ -152,7 +152,7 @@ async def _embedded(attempt: Attempt, ask: Ask, send: Send, manner: Manner) -> A
 
         return _read(await attempt.steps.aside(content, counted))
     sample = await attempt.run.relay(
-        name, content, perform, limit=0, describe=described, price=manner.dollars, again=again(ask)
+        name, content, perform, limit=0, describe=described, price=manner.dollars, again=is_retry(ask)
     )
     return Answer(200, sample.value.encode())
 
@@ -176,7 +176,7 @@ def _names_a_model(body: bytes) -> bool:
         return False
 
 
-def again(ask: Ask) -> bool:
+def is_retry(ask: Ask) -> bool:
     """Whether the client gave up a request like this before, as the official clients say of their retries."""
     return ask.headers.get(_RETRY, "0") != "0"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from searchkit import codec
 from searchkit.engine.journal.checked import Call, Checked, Damage, calls, check, drop
+from searchkit.markup.words import one_line
 from searchkit.types import Sample, Usage
 
 LONGEST = 60  # characters shown of an answer
@@ -46,18 +47,18 @@ def _check(options: argparse.Namespace) -> int:
 def _tell(found: Checked, options: argparse.Namespace) -> None:
     for one in found.damaged:
         print(_damaged(one))
-    print(f"{printable(options.file, 400)}: {found.calls:,} calls and {found.requests:,} requests are as they were "
+    print(f"{one_line(options.file, 400)}: {found.calls:,} calls and {found.requests:,} requests are as they were "
           f"written, {len(found.damaged):,} damaged")  # fmt: skip
     if options.drop:
-        print(f"{printable(options.drop, 400)} has all that can be read; what is missing is paid again")
+        print(f"{one_line(options.drop, 400)} has all that can be read; what is missing is paid again")
     elif found.damaged:
         print("--drop COPY writes a journal without what is damaged")
 
 
 def _damaged(one: Damage) -> str:
     where = f" (problem {one.problem[:80]!r}, at {one.path[:200]!r})" if one.path or one.problem else ""
-    number = "" if one.row is None else f" row {printable(str(one.row), 40)}"
-    return f"{one.what}{number}{where}: {printable(one.why, 300)}"
+    number = "" if one.row is None else f" row {one_line(str(one.row), 40)}"
+    return f"{one.what}{number}{where}: {one_line(one.why, 300)}"
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -71,7 +72,7 @@ def _show(options: argparse.Namespace) -> int:
         totals[one.problem] = totals.get(one.problem, Usage()) + one.usage
         if one.problem != problem and not options.json:
             problem = one.problem
-            print(f"problem {printable(problem, 80)}")
+            print(f"problem {one_line(problem, 80)}")
         print(shown(one))
     if not options.json:
         _print_totals(totals)
@@ -82,14 +83,14 @@ def _print_totals(totals: dict[str, Usage]) -> None:
     print(f"\n{'problem':32} {'calls':>7} {'read':>10} {'generated':>10} {'usd':>10}")
     whole = sum(totals.values(), Usage())
     for name, paid in [*totals.items(), ("in all", whole)]:
-        print(f"{printable(name, 32):32} {paid.model_calls:7,} {paid.prompt_tokens:10,} {paid.generated_tokens:10,} "
+        print(f"{one_line(name, 32):32} {paid.model_calls:7,} {paid.prompt_tokens:10,} {paid.generated_tokens:10,} "
               f"{paid.usd:10.4f}")  # fmt: skip
 
 
 def _line(one: Call) -> str:
     tokens = f"{one.usage.generated_tokens} tok" if one.usage.generated_tokens else ""
-    said = printable(_said(one), LONGEST)
-    return f"  {one.row:>6} {printable(one.role, 8):8} {tokens:>8}  {printable(one.path, 120)}  {said}".rstrip()
+    said = one_line(_said(one), LONGEST)
+    return f"  {one.row:>6} {one_line(one.role, 8):8} {tokens:>8}  {one_line(one.path, 120)}  {said}".rstrip()
 
 
 def _said(one: Call) -> str:
@@ -114,9 +115,3 @@ def _json(one: Call) -> str:
         "row": one.row, "problem": one.problem, "path": one.path, "role": one.role, "digest": one.digest,
         "request": request, "outcome": outcome, "usage": asdict(one.usage),
     })  # fmt: skip
-
-
-def printable(said: str, most: int) -> str:
-    """`said` on one line, without what a terminal obeys."""
-    cut = said if len(said) <= most else said[: most - 1] + "…"
-    return "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in cut)

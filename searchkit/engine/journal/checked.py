@@ -17,6 +17,7 @@ from searchkit.kinds import described
 from searchkit.types import Params, Prompt, Sample, Usage, Verdict
 
 Loaded = Sample[Any] | list[Verdict] | str
+_ASKED = "id, digest, content"
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,7 @@ def calls(path: str | Path) -> Iterator[Call | Damage]:
         asked = {one[1]: one[2] for one in _salvaged(db, "request", _ASKED)
                  if isinstance(one, tuple) and not request_damage(one)}  # fmt: skip
         for row in _salvaged(db, "call", COLUMNS):
-            if not isinstance(row, tuple):
-                yield Damage("call", None, "", "", row)
-            elif why := _why(row):
-                one = Row._make(row)
-                yield Damage("call", one.id, text(one.problem), text(one.path), why)
-            else:
-                yield _call(Row._make(row), asked.get(row[5]))
+            yield _damaged(row) or _call(Row._make(row), asked.get(row[5]))
 
 
 def _call(row: Row, asked: bytearray | None) -> Call:
@@ -131,9 +126,6 @@ def _request(asked: bytearray | None) -> tuple[Prompt, Params] | str | None:
         return codec.load_request(text(asked))
     except Exception:  # of another kind
         return text(asked)
-
-
-_ASKED = "id, digest, content"
 
 
 def _outcome(row: Row) -> tuple[Loaded, Usage]:
@@ -158,20 +150,25 @@ def _why(row: tuple[Any, ...]) -> str:
     return ""
 
 
+def _damaged(row: tuple[Any, ...] | str) -> Damage | None:
+    """What is wrong with the row of a call, or why it cannot be read at all."""
+    if not isinstance(row, tuple):
+        return Damage("call", None, "", "", row)
+    one, why = Row._make(row), _why(row)
+    return Damage("call", one.id, text(one.problem), text(one.path), why) if why else None
+
+
 def _damages(db: sqlite3.Connection) -> Iterator[Damage]:
     if why := _broken(db):
         yield Damage("file", None, "", "", why)
     for row in _salvaged(db, "call", COLUMNS):
-        if not isinstance(row, tuple):
-            yield Damage("call", None, "", "", row)
-        elif why := _why(row):
-            one = Row._make(row)
-            yield Damage("call", one.id, text(one.problem), text(one.path), why)
-    for found in _salvaged(db, "request", _ASKED):
-        if not isinstance(found, tuple):
-            yield Damage("request", None, "", "", found)
-        elif why := request_damage(found):
-            yield Damage("request", found[0], "", "", why)
+        if found := _damaged(row):
+            yield found
+    for asked in _salvaged(db, "request", _ASKED):
+        if not isinstance(asked, tuple):
+            yield Damage("request", None, "", "", asked)
+        elif why := request_damage(asked):
+            yield Damage("request", asked[0], "", "", why)
 
 
 def _broken(db: sqlite3.Connection) -> str:

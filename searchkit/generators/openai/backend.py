@@ -317,17 +317,11 @@ class OpenAI:
         """What the server offers; None if it does not say."""
         with (await self._here()).transport.room.call(answers.LEAST) as held:
             reply = await self._exchange("/models", None, Usage(), held)
+            if isinstance(reply, CallError):
+                return None
             try:
-                listed = (
-                    None
-                    if isinstance(reply, CallError)
-                    else read_answer(reply.body, answers.brackets(Params()))["data"]
-                )
-                return (
-                    None
-                    if listed is None
-                    else [printable(self._redact(str(entry["id"]))[:80]) for entry in listed[:1000]]
-                )
+                listed = read_answer(reply.body, answers.brackets(Params()))["data"]
+                return [printable(self._redact(str(entry["id"]))[:80]) for entry in listed[:1000]]
             except (ValueError, KeyError, TypeError):
                 return None
 
