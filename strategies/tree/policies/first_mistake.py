@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -55,7 +56,8 @@ class Mistakes:
     """What is known of each node. From its own score and all below it: `odds`, the log of how much likelier these are
     if the path is right up to here than if it is not; `message`, the same if it is right up to its parent; `right`, the
     chance that it is right if its parent is. own: 1 / (1 + n), and 0 where nothing can be drawn; below: the greatest
-    own of it and all below it, each times the chance that the path from here to there is right.
+    own of it and all below it, each times the chance that the path from here to there is right; toward: the child in
+    which that is, or would be if nothing could be drawn at the node itself.
     """
 
     odds: list[float] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Mistakes:
     right: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
     below: list[float] = field(default_factory=list)
+    toward: list[int] = field(default_factory=list)
     told: list[float] = field(default_factory=list)  # what of `odds` is from its own score
     asked: list[int] = field(default_factory=list)  # nodes that were chosen, and may have changed since
     middle: float = 0.0  # the score that says nothing
@@ -77,6 +80,7 @@ class Mistakes:
             (self.told, 0.0),
         ):  # fmt: skip
             column += [value] * len(new)
+        self.toward += [NO_PARENT] * len(new)
         changed, self.asked = settled(tree, self.asked)
         if not self.reckoned or (math.isinf(tree.range[1] - tree.range[0]) and len(tree) > GROWN * self.reckoned):
             self.middle, self.slope, self.reckoned = *scale(tree), len(tree)
@@ -84,7 +88,7 @@ class Mistakes:
             return
         for node in (*changed, *new):
             self._look(tree, node)
-            self._lift(tree, node)
+        self._lift(tree, (*changed, *new))
 
     def _reckon(self, tree: Tree) -> None:
         """Everything anew, in two passes."""
@@ -104,16 +108,24 @@ class Mistakes:
         self.told[node] = told
         self.own[node] = tree.unseen(node) / (1 + tree.drawn[node]) if is_free(tree, node) else 0.0
 
-    def _lift(self, tree: Tree, node: int) -> None:
-        """What follows from `node`, for it and all above."""
-        while node != NO_PARENT:
+    def _lift(self, tree: Tree, nodes: Iterable[int]) -> None:
+        """What follows from `nodes`, for them and all above: for each once, since siblings come together."""
+        above = set[int]()
+        for node in nodes:
+            while node != NO_PARENT and node not in above:
+                above.add(node)
+                node = tree.parent[node]
+        for node in sorted(above, reverse=True):  # a child has a greater number than its parent
             self._settle(tree, node)
-            node = tree.parent[node]
 
     def _settle(self, tree: Tree, node: int) -> None:
         """What follows from what is below `node`, and what its parent is told."""
-        inside = (self.right[child] * self.below[child] for child in tree.children(node))
-        self.below[node] = max(self.own[node], max(inside, default=0.0))
+        right, below, toward, most = self.right, self.below, NO_PARENT, -1.0
+        for child in tree.children(node):
+            inside = right[child] * below[child]
+            if inside > most:
+                toward, most = child, inside
+        self.toward[node], below[node] = toward, max(self.own[node], most)
         parent = tree.parent[node]
         if parent != NO_PARENT:
             self.right[node], message = mixed(self.odds[node])
@@ -125,10 +137,7 @@ class Mistakes:
         node, worth = ROOT, self.below[ROOT]
         if worth <= 0:
             return None
-        while True:
-            inside = max(tree.children(node), key=lambda c: self.right[c] * self.below[c], default=None)
-            if inside is None or self.right[inside] * self.below[inside] < self.own[node]:
-                break
+        while (inside := self.toward[node]) != NO_PARENT and self.right[inside] * self.below[inside] >= self.own[node]:
             node = inside
         return node
 
@@ -136,7 +145,7 @@ class Mistakes:
         """`node` was chosen: until it is known what is drawn there, it is not chosen again."""
         self.asked.append(node)
         self.own[node] = 0.0
-        self._lift(tree, node)
+        self._lift(tree, (node,))
 
 
 def scale(tree: Tree) -> tuple[float, float]:
