@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right, insort
+from bisect import insort
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from searchkit.strategies.tree.policies.ranked import Ranked
 from searchkit.tree import NO_PARENT, ROOT, Tree
 
 PRIOR, WEIGHT = 0.2, 4.0  # gains are taken back by so much, until more than this many have been seen
@@ -43,7 +44,6 @@ class Evidence:
         "_apart",
         "_children",
         "_seen",
-        "_sums",
         "_total",
         "_waiting",
         "differences",
@@ -55,7 +55,7 @@ class Evidence:
     )
 
     def __init__(self) -> None:
-        self.gains: list[float] = []
+        self.gains: Ranked = Ranked()
         self.differences: list[float] = []
         self.low: float = math.inf
         self.high: float = -math.inf
@@ -68,7 +68,6 @@ class Evidence:
         self._apart: list[float] = []  # by how much the scores of a child and of the next one differ, ascending
         self._seen: int = 0
         self._waiting: list[int] = []  # nodes whose score is not known yet
-        self._sums: list[float] | None = None  # of the greatest gains, so many
 
     def update(self, tree: Tree) -> None:
         """Take in the scores that have come since."""
@@ -99,8 +98,7 @@ class Evidence:
         if not math.isfinite(before) or parent == ROOT:
             return
         gain = score - before
-        insort(self.gains, gain)
-        self._sums = None
+        self.gains.add(gain)
         self.squares += gain * gain
         self._children = self._children[0] + score, self._children[1] + score * score
         if above != ROOT and math.isfinite(tree.score[above]):
@@ -193,26 +191,17 @@ class Evidence:
             parts.append((POOLED / (1 + len(self.gains) / DIFFERENCES) / len(self.differences), self.differences))
         pooled = POOLED / (len(self.gains) + (DIFFERENCES if self.differences else 0)) if self.gains else 0.0
         total = math.fsum(weight * len(part) for weight, part in parts) + pooled * len(self.gains)
-        mean = math.fsum(weight * math.fsum(part) for weight, part in parts) + pooled * self._top(len(self.gains))
+        mean = math.fsum(weight * math.fsum(part) for weight, part in parts) + pooled * self.gains.total
         return _Mixture(parts, pooled, total, mean / total if total else 0.0)
 
     def _above_level(self, mixed: _Mixture, z: float) -> tuple[float, float]:
         """E max(0, gain - z), and the chance of a gain above z."""
-        k = len(self.gains) - bisect_right(self.gains, z)
-        above, count = mixed.pooled * (self._top(k) - k * z), mixed.pooled * k
+        k, total = self.gains.above(z)
+        above, count = mixed.pooled * (total - k * z), mixed.pooled * k
         for weight, part in mixed.parts:
             more = [gain - z for gain in part if gain > z]
             above, count = above + weight * math.fsum(more), count + weight * len(more)
         return above / mixed.total, count / mixed.total
-
-    def _top(self, k: int) -> float:
-        """The sum of the `k` greatest gains."""
-        if self._sums is None:
-            total, self._sums = 0.0, [0.0]
-            for gain in reversed(self.gains):
-                total += gain
-                self._sums.append(total)
-        return self._sums[k]
 
 
 def scores_below(tree: Tree, node: int) -> list[float]:
