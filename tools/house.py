@@ -41,7 +41,7 @@ LAYERS = {
         "message_dicts",
     ),
     "values": ("tally", "trace", "tree", "result", "survived", "answers"),
-    "protocols": ("protocols", "mistakes", "ambient"),
+    "protocols": ("protocols", "events", "mistakes", "ambient"),
     "engine": ("engine",),
     "models": ("strategy", "model", "agents", "serving", "arguments", "annotated", "function"),
     "sandbox": ("sandbox",),

@@ -1,0 +1,185 @@
+"""What happens in a search while it runs, as values: for `async for event in start(...)`, and for `listen=`.
+
+They come as they happen. A span begins after the span around it and ends before it; what is found stands after the
+calls that it came of; `Over` is the last. Which of several concurrent calls ends first is a matter of latency: `in_order`
+puts the same events in program order, which is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from searchkit.protocols import Generator
+from searchkit.result import Result
+from searchkit.trace import Status
+from searchkit.tree import Tree
+from searchkit.types import NO_USAGE, Budget, Problem, Role, Scored, Stopped, Usage
+
+Place = tuple[int, ...]
+"""Where in the trace a span stands: the numbers of the children that lead to it from the root, which is ()."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    at: the span that it happened to, or in; below a list of problems (`solve_many`, a sweep) behind the number of the
+    problem. The span around it is ``at[:-1]``. time: seconds on `time.perf_counter`; no part of what makes events equal.
+    """
+
+    at: Place
+    time: float = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Event):
+    """A search begins: the first event of it. budget: its ceilings. seed: the root seed."""
+
+    problem: Problem
+    strategy: Generator
+    budget: Budget
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Began(Event):
+    """A span begins: a strategy ("search"), concurrent children ("group"), one of them ("item"), or a call ("call").
+
+    name, kind, index, role: those of the `Span`. A reader who comes late is first told of each span that goes on.
+    """
+
+    name: str
+    kind: str
+    index: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Event):
+    """A span has ended, and is charged.
+
+    name, kind, index, role, status, error, text, replayed: those of the `Span`. usage: this span's own, without its
+    children's, so that all of them add up to what was charged; retried: what failed attempts before it cost.
+    """
+
+    name: str
+    kind: str
+    index: int
+    role: Role
+    status: Status
+    error: str = ""
+    text: str = ""
+    usage: Usage = NO_USAGE
+    retried: Usage = NO_USAGE
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped(Event):
+    """A span that had ended, and all below it, counts as cancelled: its search ended before it was its turn.
+
+    It stays charged. What was found in it is no candidate any more.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Event):
+    """A candidate for the answer, or a verdict on one found before.
+
+    best: it is the best so far (`Searching.best`). inner: it is a candidate of a strategy inside of the search's own,
+    whose scores may mean something else.
+    """
+
+    scored: Scored
+    best: bool
+    inner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Planted(Event):
+    """A search tree, which grows from now on."""
+
+    tree: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping(Event):
+    """A strategy goes no further, and says why: a threshold is reached, or the budget or the time is spent."""
+
+    reason: Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(Event):
+    """So many events before this one were not kept, since the reader was too slow, or had not come yet. Never `Over`."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Over(Event):
+    """A search has ended: the last event of it.
+
+    stopped: why, as in `Result`; None of a search that raised `error`, and so has no `result`.
+    """
+
+    stopped: Stopped | None
+    result: Result[Any] | None = field(default=None, compare=False)
+    error: BaseException | None = field(default=None, compare=False)
+
+
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """The events of a search in program order: equal at any latency, for the same seed and responses.
+
+    Without what depends on latencies: times, retries, tokens that a server had read before, and all of what was
+    cancelled or dropped. Among what is found, `best` says what is better than all before it in this order. The calls
+    that an agent makes by itself have the numbers in which they came: two at once may be exchanged.
+
+    Cost: sorting them.
+    """
+    events = list(events)
+    gone = {e.at for e in events if isinstance(e, Dropped) or (isinstance(e, Ended) and e.status == "cancelled")}
+    kept = [e for e in events if not isinstance(e, Dropped | Lost) and not _below(e.at, gone)]
+    kept.sort(key=_order)  # stable: what happens in one span keeps its order
+    best: Scored | None = None
+    for i, event in enumerate(kept):
+        if isinstance(event, Ended):
+            kept[i] = replace(event, usage=_steady(event.usage), retried=NO_USAGE)
+        elif isinstance(event, Found):
+            better = not event.inner and beats(event.scored, best)
+            best = event.scored if better else best
+            kept[i] = replace(event, scored=_as_found(event.scored), best=better)
+    return kept
+
+
+def beats(scored: Scored, best: Scored | None) -> bool:
+    """Whether `scored`, found after `best`, takes its place: any score before none, more before less, whole before cut."""
+    if best is None or scored.sample is best.sample:
+        return True
+    if scored.score is None or best.score is None:
+        return scored.score is not None or (
+            best.score is None and best.sample.truncated and not scored.sample.truncated
+        )
+    return scored.score > best.score
+
+
+def _below(at: Place, gone: set[Place]) -> bool:
+    return bool(gone) and any(at[:depth] in gone for depth in range(len(at) + 1))
+
+
+def _order(event: Event) -> tuple[float, ...]:
+    """A span begins before its children and ends after them; what is found in it stands just before its end."""
+    if isinstance(event, Opened | Began):
+        return (*event.at, -1)
+    return (*event.at, math.inf, isinstance(event, Ended | Over))
+
+
+def _steady(usage: Usage) -> Usage:
+    return replace(usage, cpu_seconds=0.0, cached_tokens=0)
+
+
+def _as_found(scored: Scored) -> Scored:
+    return replace(scored, sample=replace(scored.sample, usage=_steady(scored.sample.usage)))
