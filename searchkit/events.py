@@ -1,18 +1,19 @@
 """What happens in a search while it runs, as values: for `async for event in start(...)`, and for `listen=`.
 
 They come as they happen. A span begins after the span around it and ends before it; what is found stands after the
-calls that it came of; `Over` is the last. Which of several concurrent calls ends first is a matter of latency: `in_order`
-puts the same events in program order, which is not.
+calls that it came of; `Over` is the last. Which of several concurrent calls ends first is a matter of latency:
+`in_order` puts the same events in program order, which is not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.protocols import Generator
+from searchkit.quick import quick
 from searchkit.result import Result
 from searchkit.trace import Status
 from searchkit.tree import Tree
@@ -26,29 +27,35 @@ Place = tuple[int, ...]
 class Event:
     """Something that happened.
 
-    at: the span that it happened to, or in; below a list of problems (`solve_many`, a sweep) behind the number of the
-    problem. The span around it is ``at[:-1]``. time: seconds on `time.perf_counter`; no part of what makes events equal.
+    at: the span that it happened to, or in; of a list of problems (`solve_many`, a sweep) after the number of the
+    problem. The span around it is ``at[:-1]``. time: seconds on `time.perf_counter`; events are equal without it.
     """
 
     at: Place
     time: float = field(compare=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Opened(Event):
-    """A search begins: the first event of it. budget: its ceilings. seed: the root seed."""
+    """A search begins: the first event of it.
+
+    budget: its ceilings. seed: the root seed. best: asks for the best so far, at any time (`Searching.best`).
+    """
 
     problem: Problem
     strategy: Generator
     budget: Budget
     seed: int
+    best: Callable[[], Scored | None] = field(compare=False, repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Began(Event):
     """A span begins: a strategy ("search"), concurrent children ("group"), one of them ("item"), or a call ("call").
 
-    name, kind, index, role: those of the `Span`. A reader who comes late is first told of each span that goes on.
+    name, kind, index, role: those of the `Span`. A reader who comes late is first told of each that goes on.
     """
 
     name: str
@@ -57,6 +64,7 @@ class Began(Event):
     role: Role
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ended(Event):
     """A span has ended, and is charged.
@@ -77,6 +85,7 @@ class Ended(Event):
     replayed: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Dropped(Event):
     """A span that had ended, and all below it, counts as cancelled: its search ended before it was its turn.
@@ -85,12 +94,14 @@ class Dropped(Event):
     """
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Found(Event):
     """A candidate for the answer, or a verdict on one found before.
 
-    best: it is the best so far (`Searching.best`). inner: it is a candidate of a strategy inside of the search's own,
-    whose scores may mean something else.
+    best: no other before it has so high a score; of what has none, the first that is whole (`Searching.best` asks the
+    rule of the strategy, which may be a vote). inner: it is a candidate of a strategy inside of the search's own, whose
+    scores may mean something else; never `best`.
     """
 
     scored: Scored
@@ -98,6 +109,7 @@ class Found(Event):
     inner: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Planted(Event):
     """A search tree, which grows from now on."""
@@ -105,6 +117,7 @@ class Planted(Event):
     tree: Tree
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Stopping(Event):
     """A strategy goes no further, and says why: a threshold is reached, or the budget or the time is spent."""
@@ -112,13 +125,15 @@ class Stopping(Event):
     reason: Stopped
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Lost(Event):
-    """So many events before this one were not kept, since the reader was too slow, or had not come yet. Never `Over`."""
+    """So many events before this one were not kept, since the reader was too slow. `Over` is never among them."""
 
     n: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Over(Event):
     """A search has ended: the last event of it.
@@ -156,7 +171,7 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 
 
 def beats(scored: Scored, best: Scored | None) -> bool:
-    """Whether `scored`, found after `best`, takes its place: any score before none, more before less, whole before cut."""
+    """Whether `scored`, found after `best`, takes its place: a score beats none, more beats less, whole beats cut."""
     if best is None or scored.sample is best.sample:
         return True
     if scored.score is None or best.score is None:

@@ -47,7 +47,7 @@ LAYERS = {
     "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
-    "doors": ("solve", "wrap", "views", ""),
+    "doors": ("solve", "conduct", "searching", "wrap", "views", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
     "testing": ("testing",),

@@ -24,9 +24,8 @@ def solve(options: argparse.Namespace, command: str) -> int:
     prompt = Prompt.of(options.prompt if options.backend != "embedded" else options.prompt.rstrip("\n") + "\n")
     journal = Path(options.journal) if options.journal else setup.cached_journal(command)
     with Live(sys.stderr) if options.watch else nullcontext() as live:
-        shown = {} if live is None else {"watch": live.watch, "listen": live}
         result = solve_sync(
-            prompt, strategy, generator=model, budget=budget, seed=options.seed, journal=journal, **shown
+            prompt, strategy, generator=model, budget=budget, seed=options.seed, journal=journal, listen=live
         )
     interrupted = result.stopped == "cancelled"
     if not options.journal and not interrupted:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from searchkit.errors import ConfigError
-from searchkit.trace import Span
+from searchkit.events import Event, Planted
 from searchkit.tree import Tree
 from searchkit.views.text import LEAST_WIDTH, text
 
@@ -19,7 +19,7 @@ SHARE = 20  # drawing takes at most one part in this many of the time, however l
 
 
 class Live:
-    """Use as ``with Live() as live: solve_sync(..., watch=live.watch, listen=live)``.
+    """Use as ``with Live() as live: solve_sync(..., listen=live)``.
 
     stream: where a terminal is written to; if it is none, only the last state is printed, by `close`. In a notebook the
     stream is not used. every: seconds between two drawings, more where drawing is slow. clock: seconds, for tests. Of
@@ -43,14 +43,11 @@ class Live:
         self._notebook = _in_notebook()
         self._terminal = not self._notebook and _is_terminal(self._stream)
 
-    def watch(self, tree: Tree) -> None:
-        """A new tree, as `solve(watch=...)` announces it."""
-        self._tree = tree
-        self._planted += 1
-        self._if_due()
-
-    def __call__(self, span: Span) -> None:
+    def __call__(self, event: Event) -> None:
         """Something has happened: draw again if it is time. Costs one reading of the clock otherwise."""
+        if isinstance(event, Planted):
+            self._tree = event.tree
+            self._planted += 1
         self._if_due()
 
     def _if_due(self) -> None:

@@ -26,8 +26,8 @@ import pytest
 
 from searchkit import Model, Strategy, solve_sync
 from searchkit.errors import ConfigError
+from searchkit.events import Began, Planted
 from searchkit.generators import Simulated
-from searchkit.trace import Span
 from searchkit.tree import ROOT, Tree
 from searchkit.views import Live, compare, dot, html, iframe, mermaid, save, text
 from tests.helpers.pages import Page
@@ -523,6 +523,9 @@ class Terminal(io.StringIO):
         return lines
 
 
+BEGAN = Began((0,), 0.0, "x", "call", 0, "generate")
+
+
 @pytest.fixture
 def terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
@@ -535,13 +538,13 @@ def terminal(monkeypatch):
 
 def test_a_terminal_shows_the_last_state_in_place(terminal):
     """After many drawings of a growing, hostile tree the screen holds the last one and nothing else."""
-    clock, tree, span = Clock(), Tree(text="prompt"), Span("x", "call")
+    clock, tree = Clock(), Tree(text="prompt")
     live = Live(terminal, every=1.0, clock=clock)
-    live.watch(tree)
+    live(Planted((), 0.0, tree))
     for i in range(60):
         tree.backup(tree.add(i // 2, HOSTILE[i % len(HOSTILE)][:500]), i / 60)
         clock.now += 1.0
-        live(span)
+        live(BEGAN)
         terminal.screen()
     live.close()
     assert live.error is None
@@ -553,15 +556,15 @@ def test_a_terminal_shows_the_last_state_in_place(terminal):
 
 def test_it_draws_only_when_it_is_time(terminal):
     """By the clock passed in: at once, then not before `every` seconds."""
-    clock, tree, span = Clock(), Tree(text="prompt"), Span("x", "call")
+    clock, tree = Clock(), Tree(text="prompt")
     live = Live(terminal, every=2.0, clock=clock)
-    live(span)
+    live(BEGAN)
     drawn = [bool(terminal.read_new())]
-    live.watch(tree)
+    live(Planted((), 0.0, tree))
     drawn.append(bool(terminal.read_new()))
     for now in (0.0, 1.9, 2.0, 2.1, 3.9, 4.0):
         clock.now = now
-        live(span)
+        live(BEGAN)
         drawn.append(bool(terminal.read_new()))
     #               none   plant 0.0    1.9    2.0   2.1    3.9    4.0
     assert drawn == [False, True, False, False, True, False, False, True]
@@ -571,11 +574,11 @@ def test_slow_drawing_takes_at_most_a_twentieth_of_the_time(terminal):
     """A clock that says that each drawing took a second: the next one comes twenty seconds later."""
     ticks = iter(range(10_000))
     live = Live(terminal, every=0.5, clock=lambda: float(next(ticks)))
-    live.watch(Tree())
+    live(Planted((), 0.0, Tree()))
     assert terminal.read_new()
     seen = []
     for i in range(100):
-        live(Span("x", "call"))
+        live(BEGAN)
         if terminal.read_new():
             seen.append(i)
     assert seen == [19, 39, 59, 79, 99]
@@ -585,11 +588,11 @@ def test_without_a_terminal_the_last_state_is_printed_once():
     """A log file gets no escape sequence and no partial drawing."""
     stream, tree = io.StringIO(), Tree(text="prompt")
     with Live(stream, every=0.0) as live:
-        live.watch(Tree(text="an earlier one"))
-        live.watch(tree)
+        live(Planted((), 0.0, Tree(text="an earlier one")))
+        live(Planted((), 0.0, tree))
         for i in range(10):
             tree.backup(tree.add(ROOT, f"\x1b[31mstep {i}"), 0.5)
-            live(Span("x", "call"))
+            live(BEGAN)
         assert stream.getvalue() == ""
     assert stream.getvalue().startswith("tree 2: 11 nodes, depth 1, 10 visits\n")
     assert stream.getvalue().count("\\x1b[31mstep 9") == 1
@@ -600,7 +603,7 @@ def test_a_stream_that_knows_no_box_drawing_gets_question_marks():
     """An ASCII log on an old system."""
     raw = io.BytesIO()
     with Live(io.TextIOWrapper(raw, encoding="ascii", write_through=True)) as live:
-        live.watch(grown(1, 5))
+        live(Planted((), 0.0, grown(1, 5)))
         live.close()
         written = raw.getvalue().decode("ascii")
     assert "?? " in written
@@ -640,7 +643,7 @@ def test_a_broken_stream_does_not_reach_the_search():
     model = Model(Simulated({"7": 0.5, "8": 0.5}))
     plain = solve_sync("3 + 4 = ?", Grow(), generator=model)
     with Live(Broken(), every=0.0) as live:
-        watched = solve_sync("3 + 4 = ?", Grow(), generator=model, watch=live.watch, listen=live)
+        watched = solve_sync("3 + 4 = ?", Grow(), generator=model, listen=live)
     assert isinstance(live.error, BrokenPipeError)
     assert watched.answer == plain.answer
     assert watched.trace.canonical() == plain.trace.canonical()
@@ -650,7 +653,7 @@ def test_a_search_shows_its_tree():
     """End to end: what is printed at the end is the result's tree."""
     stream = io.StringIO()
     with Live(stream) as live:
-        result = solve_sync("3 + 4 = ?", Grow(), generator=Model(Simulated({"7": 1.0})), watch=live.watch, listen=live)
+        result = solve_sync("3 + 4 = ?", Grow(), generator=Model(Simulated({"7": 1.0})), listen=live)
     assert stream.getvalue() == text(result.tree, most=40) + "\n"
 
 
@@ -677,7 +680,7 @@ class Grow(Strategy):
         return sample
 
 with Live(every=0.0) as live:
-    result = solve_sync("3 + 4 = ?", Grow(), generator=Model(Simulated({"7": 1.0})), watch=live.watch, listen=live)
+    result = solve_sync("3 + 4 = ?", Grow(), generator=Model(Simulated({"7": 1.0})), listen=live)
 assert live.error is None, live.error
 """
 
