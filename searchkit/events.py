@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from searchkit.protocols import Generator
 from searchkit.quick import quick
 from searchkit.result import Result
 from searchkit.trace import Status
 from searchkit.tree import Tree
-from searchkit.types import NO_USAGE, Budget, Problem, Role, Scored, Stopped, Usage
+from searchkit.types import NO_USAGE, Budget, Params, Problem, Prompt, Role, Sample, Scored, Stopped, Usage
 
+What = Literal["model", "agent", "tool"]
 Place = tuple[int, ...]
 """Where in the trace a span stands: the numbers of the children that lead to it from the root, which is ()."""
 
@@ -62,6 +63,34 @@ class Began(Event):
     kind: str
     index: int
     role: Role
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Asked(Event):
+    """What a call asks for, just behind its `Began`.
+
+    - what: who is asked.
+    - by: the backend of a model; of an agent, a tool, and a model that an agent calls by itself, the name.
+    - prompt: what a model or an agent is asked; None of the others.
+    - params, seed: what is sent to a backend besides.
+    - request: of a model that an agent calls by itself, the content of its request (`searchkit.wire.content`).
+    """
+
+    what: What
+    by: Any = field(compare=False)
+    prompt: Prompt | None = None
+    params: Params | None = None
+    seed: int | None = None
+    request: str = ""
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Answered(Event):
+    """What a model or an agent answered, just before the `Ended` of its call."""
+
+    sample: Sample[Any] = field(compare=False)
 
 
 @quick

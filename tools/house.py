@@ -47,7 +47,7 @@ LAYERS = {
     "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
-    "doors": ("solve", "conduct", "searching", "wrap", "views", ""),
+    "doors": ("solve", "conduct", "searching", "wrap", "views", "telemetry", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
     "testing": ("testing",),

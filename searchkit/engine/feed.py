@@ -11,11 +11,26 @@ from time import perf_counter
 from typing import Any
 
 from searchkit.errors import SearchWarning
-from searchkit.events import Began, Dropped, Ended, Event, Found, Opened, Over, Place, Planted, Stopping, beats
+from searchkit.events import (
+    Answered,
+    Asked,
+    Began,
+    Dropped,
+    Ended,
+    Event,
+    Found,
+    Opened,
+    Over,
+    Place,
+    Planted,
+    Stopping,
+    What,
+    beats,
+)
 from searchkit.kinds import described
 from searchkit.trace import Span, Status
 from searchkit.tree import Tree
-from searchkit.types import Scored, Stopped
+from searchkit.types import Sample, Scored, Stopped
 
 Listener = Callable[[Event], object]
 
@@ -108,6 +123,13 @@ class Feed:
             )  # fmt: skip
 
     # ---------------------------------------------------------------- what came of it
+
+    def asked(self, span: Span, what: What, by: Any, **said: Any) -> None:
+        """A call that has just begun asks somebody."""
+        self.emit(Asked(self._at(span), perf_counter(), what, by, **said))
+
+    def answered(self, span: Span, sample: Sample[Any]) -> None:
+        self.emit(Answered(self._at(span), perf_counter(), sample))
 
     def found(self, span: Span, scored: Scored, inner: bool) -> None:
         best = not inner and beats(scored, self._best)

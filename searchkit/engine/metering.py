@@ -73,6 +73,8 @@ class Metered(Position):
         if sample.left_out:
             self._search.left_out.update(sample.left_out)
         self._settle(span, held, actual, paid=sample.origin == "model")
+        if self._search.feed.on:
+            self._search.feed.answered(span, sample)
         span.end("ok")
         return sample
 

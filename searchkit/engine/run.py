@@ -206,6 +206,9 @@ class Run(Relaying):
             return answer
 
         span = self.span.add(backend.name, "call", request.index, role)
+        if self._search.feed.on:
+            said = {"prompt": request.prompt, "params": request.params, "seed": request.seed}
+            self._search.feed.asked(span, "model", backend, **said)
         if around is not None:
             around.count_inside()
         held = Held(worst, self.ledger, span)
@@ -233,6 +236,8 @@ class Run(Relaying):
             worst = replace(worst, generations=0)
 
         span = self.span.add(name, "call", self.index, self.role)
+        if self._search.feed.on:
+            self._search.feed.asked(span, "agent", name, prompt=prompt)
         around, before = self._around, (self.held, self.threads)
         if around is not None:
             around.whole = False
@@ -252,6 +257,8 @@ class Run(Relaying):
     async def once(self, name: str, perform: Callable[[], Awaitable[str]], *, harmless: bool = False) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()
         span = self.span.add(name, "call", self.index, "plan")
+        if self._search.feed.on:
+            self._search.feed.asked(span, "tool", name)
         begun, done = (Entry(key_of(stage, name, self.key, ordinal)) for stage in ("intent", "effect"))
         try:
             observed = self._stored(span, done)
