@@ -54,8 +54,8 @@ class OpenTelemetry:
     A span that counts as cancelled only after it has ended (`Dropped`) has been handed on as it was.
 
     Raises `ConfigError` if the package opentelemetry is missing (``pip install 'searchkit[otel]'``), for what is no
-    provider, and for a second search at the same place while the first goes on. Cost: some 150 microseconds of the event
-    loop for each span, most of them the SDK's.
+    provider, and for a second search at the same place while the first goes on. Cost: some 150 microseconds of the
+    event loop for each span, most of them the SDK's.
 
     >>> from opentelemetry.sdk.trace import TracerProvider
     >>> from opentelemetry.sdk.trace.export import SimpleSpanProcessor
