@@ -69,11 +69,12 @@ class Live:
         """Something has happened: note it, and draw again if it is time."""
         if self.error is not None:
             return
-        if isinstance(event, Opened) and event.at in self._progress.opened:
-            self.error = ConfigError("two searches at once have the same Live: give each one of its own")
-            return
-        if isinstance(event, Opened) and not event.at and self._progress.first is not None:
-            self.close()  # one search after another: the last state of that one stays
+        if isinstance(event, Opened):
+            if event.at in self._progress.opened:
+                self.error = ConfigError("two searches at once have the same Live: give each one of its own")
+                return
+            if self._progress.is_another(event):
+                self.close()  # the last state of the one before stays
         self._progress.take(event)
         over = isinstance(event, Over) and not self._progress.opened
         if self._screen.moving and self._progress.first is not None and (over or self._clock() >= self._due):

@@ -53,6 +53,7 @@ class Progress:
     def __init__(self) -> None:
         self.opened: dict[Place, Opened] = {}  # searches that go on
         self.first: Opened | None = None
+        self.latest: Place = ()
         self.over = self.failed_searches = 0
         self.running: dict[Place, Running] = {}
         self.answer: Sample[Any] | None = None
@@ -79,6 +80,7 @@ class Progress:
             self.reason = event.reason
         elif isinstance(event, Opened):
             self.opened[event.at], self.first = event, self.first or event
+            self.latest = max(self.latest, event.at)
             self._calls.note(event.time, self.calls)
             self._tokens.note(event.time, self.spent.generated_tokens)
         elif isinstance(event, Over):
@@ -118,6 +120,10 @@ class Progress:
             self.answer = event.result.sample
         for at in [at for at in self.running if at[: len(event.at)] == event.at]:
             del self.running[at]
+
+    def is_another(self, event: Opened) -> bool:
+        """Whether this search is none of those so far, nor the next of their list: all have ended."""
+        return self.first is not None and not self.opened and event.at <= self.latest
 
     # ---------------------------------------------------------------- what is to be said
 

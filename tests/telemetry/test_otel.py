@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -26,7 +28,10 @@ from searchkit import (
     ConfigError,
     Model,
     Params,
+    Prompt,
     Result,
+    Sample,
+    Strategy,
     Usage,
     solve,
     solve_sync,
@@ -182,6 +187,50 @@ def test_an_agents_own_calls(kept: InMemorySpanExporter, provider: TracerProvide
         assert span.attributes["gen_ai.request.temperature"] == 0.5
         assert json.loads(span.attributes["gen_ai.input.messages"])[0]["parts"][0]["content"] == "How much?"
     assert SECRET not in str([dict(span.attributes) for span in spans])
+
+
+def test_the_calls_of_other_apis(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
+    """Of Anthropic's client, and embeddings: told by their operation and their provider."""
+    with ModelServer() as server:
+
+        async def agent(question: str) -> str:
+            said = [{"role": "user", "content": [{"type": "text", "text": question}]}]
+            async with async_client() as http:
+                client = anthropic.AsyncAnthropic(base_url=server.root, api_key=SECRET, http_client=http)
+                reply = await client.messages.create(model="claude-test", max_tokens=12, messages=said)
+                other = openai.AsyncOpenAI(base_url=server.url, api_key=SECRET, http_client=http)
+                await other.embeddings.create(model="embed-test", input=[question])
+            return reply.content[0].text
+
+        listen = OpenTelemetry(provider, content=True)
+        result = solve_sync("How much?", SelfConsistency(1), generator=agent, listen=listen)
+    spans = kept.get_finished_spans()
+    check_tree(spans, result.trace)
+    check_tokens(spans, result.usage)
+    by_name = {span.name: span.attributes for span in spans}
+    assert by_name["chat claude-test"]["gen_ai.provider.name"] == "anthropic"
+    assert by_name["chat claude-test"]["gen_ai.request.max_tokens"] == 12
+    assert "How much?" in by_name["chat claude-test"]["gen_ai.input.messages"]
+    assert by_name["embeddings embed-test"]["gen_ai.operation.name"] == "embeddings"
+
+
+def test_what_is_done_once_is_a_tool(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
+    """What it saw is content."""
+
+    @dataclass(frozen=True)
+    class Paying(Strategy):
+        async def search(self, prompt: Prompt, run: Any) -> Sample[Any]:
+            async def pay() -> str:
+                return "receipt 7"
+
+            return Sample(await run.once("pay", pay))
+
+    for content in (False, True):
+        solve_sync("Pay.", Paying(), listen=OpenTelemetry(provider, content=content))
+    silent, told = (span.attributes for span in kept.get_finished_spans() if span.name == "execute_tool pay")
+    assert silent["gen_ai.tool.name"] == "pay"
+    assert "gen_ai.tool.call.result" not in silent
+    assert told["gen_ai.tool.call.result"] == "receipt 7"
 
 
 def test_names_are_those_of_the_conventions(kept: InMemorySpanExporter, provider: TracerProvider) -> None:

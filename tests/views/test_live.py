@@ -384,6 +384,18 @@ def test_one_search_after_another_leaves_both_on_the_screen(terminal: Terminal) 
     assert "SelfConsistency" in shown
 
 
+def test_one_list_after_another_is_counted_anew() -> None:
+    """Searches of a list open in their order; that the first opens again means another list."""
+    log = io.StringIO()
+    with Live(log) as live:
+        for _ in range(2):
+            for i in range(3):
+                live(dataclasses.replace(opened(), at=(i,)))
+                live(Over((i,), 1.0, "done"))
+    assert live.error is None
+    assert log.getvalue().count("searches 3 done") == 2
+
+
 def test_two_searches_at_once_are_told_apart_or_not_shown(terminal: Terminal) -> None:
     live = Live(terminal)
     live(opened())
