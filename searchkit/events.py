@@ -8,7 +8,7 @@ calls that it came of; `Over` is the last. Which of several concurrent calls end
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -98,8 +98,9 @@ class Answered(Event):
 class Ended(Event):
     """A span has ended, and is charged.
 
-    name, kind, index, role, status, error, text, replayed: those of the `Span`. usage: this span's own, without its
-    children's, so that all of them add up to what was charged; retried: what failed attempts before it cost.
+    name, kind, index, role, status, error, text, replayed, place: those of the `Span`; the status is "open" if nobody
+    said how it ended, and it ends with the one around it. usage: this span's own, without its children's, so that all
+    of them add up to what was charged; retried: what failed attempts before it cost.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Ended(Event):
     usage: Usage = NO_USAGE
     retried: Usage = NO_USAGE
     replayed: bool = False
+    place: str = ""
 
 
 @quick
@@ -141,9 +143,9 @@ class Found(Event):
 @quick
 @dataclass(frozen=True, slots=True)
 class Planted(Event):
-    """A search tree, which grows from now on."""
+    """A search tree, which grows from now on, and so is no part of what makes events equal."""
 
-    tree: Tree
+    tree: Tree = field(compare=False)
 
 
 @quick
@@ -180,13 +182,18 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 
     Without what depends on latencies: times, retries, tokens that a server had read before, and all of what was
     cancelled or dropped. Among what is found, `best` says what is better than all before it in this order. The calls
-    that an agent makes by itself have the numbers in which they came: two at once may be exchanged.
+    that an agent makes by itself, which may overtake one another, are numbered by what they ask; of one that failed and
+    was made again, only the last is left.
 
     Cost: sorting them.
     """
     events = list(events)
+    own = _own_calls(events)
     gone = {e.at for e in events if isinstance(e, Dropped) or (isinstance(e, Ended) and e.status == "cancelled")}
+    gone |= {at for at, number in own.items() if number is None}
     kept = [e for e in events if not isinstance(e, Dropped | Lost) and not _below(e.at, gone)]
+    if own:
+        kept = [replace(e, at=_renumbered(e.at, own)) for e in kept]
     kept.sort(key=_order)  # stable: what happens in one span keeps its order
     best: Scored | None = None
     for i, event in enumerate(kept):
@@ -208,6 +215,24 @@ def beats(scored: Scored, best: Scored | None) -> bool:
             best.score is None and best.sample.truncated and not scored.sample.truncated
         )
     return scored.score > best.score
+
+
+def _own_calls(events: Sequence[Event]) -> dict[Place, int | None]:
+    """By the place of each call that an agent made by itself: its number among them by what it asks; None: repeated."""
+    calls = dict[Place, dict[str, list[int]]]()
+    for event in events:
+        if isinstance(event, Ended) and event.place and event.status != "cancelled":
+            calls.setdefault(event.at[:-1], {}).setdefault(event.place, []).append(event.at[-1])
+    numbers = dict[Place, int | None]()
+    for around, asked in calls.items():
+        free = sorted(max(same) for same in asked.values())
+        for number, (_, same) in zip(free, sorted(asked.items()), strict=True):
+            numbers |= {(*around, one): number if one == max(same) else None for one in same}
+    return numbers
+
+
+def _renumbered(at: Place, numbers: dict[Place, int | None]) -> Place:
+    return tuple(n if (new := numbers.get(at[: i + 1])) is None else new for i, n in enumerate(at))
 
 
 def _below(at: Place, gone: set[Place]) -> bool:

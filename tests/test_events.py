@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import fields
 
 import pytest
 
@@ -60,10 +61,33 @@ def test_times_and_what_depends_on_latencies_are_left_out() -> None:
     came = [
         OPENED, Began((0,), 9.0, "x", "item", 0, GENERATE), began(1), began(1, 0), ended(1, 0), began(2),
         Found((1, 0), 0.0, A, True), ended(1), Dropped((1,), 0.0), ended(2, status="cancelled"), Lost((), 0.0, 7),
-        Ended((0,), 8.0, "x", "item", 0, GENERATE, "ok", usage=slow, retried=Usage(model_calls=2)), Over((), 1.0, "done"),
+        Ended((0,), 8.0, "x", "item", 0, GENERATE, "ok", usage=slow, retried=Usage(model_calls=2)),
+        Over((), 1.0, "done"),
     ]  # fmt: skip
     steady = ended(0, usage=Usage(model_calls=1, generated_tokens=5))
     assert in_order(came) == [OPENED, began(0), steady, Over((), 0.0, "done")]
+
+
+def asked(*at: int, place: str, status: str = "ok") -> Ended:
+    return Ended(at, 0.0, "x", "call", 0, "plan", status, place=place)  # type: ignore[arg-type]
+
+
+def test_calls_of_an_agent_that_overtake_one_another_are_numbered_by_what_they_ask() -> None:
+    """Also below another one; one that failed and was made again counts once, as it went the last time."""
+    one = [began(0), began(0, 0), asked(0, 0, place="a"), began(0, 1), asked(0, 1, place="b"), ended(0)]
+    other = [
+        began(0), began(0, 0), began(0, 1), asked(0, 0, place="b", status="error"), began(0, 2),
+        asked(0, 2, place="b"), asked(0, 1, place="a"), ended(0),
+    ]  # fmt: skip
+    numbers = {(0, 0): (0, 1), (0, 1): (0, 2)}  # of the two that are left
+    wanted = [type(e)(numbers.get(e.at, e.at), *list(vars_of(e))) for e in in_order(one)]
+    assert in_order(other) == wanted
+    assert [e.place for e in in_order(other) if isinstance(e, Ended)] == ["a", "b", ""]
+
+
+def vars_of(event: Event) -> list[object]:
+    """All fields of `event` but the first."""
+    return [getattr(event, f.name) for f in fields(event)][1:]
 
 
 def scored(score: float | None, *, cut: bool = False) -> Scored:

@@ -29,7 +29,8 @@ class Aside:
 
 def chosen(rule: Rule, scored: Sequence[Scored]) -> Scored | None:
     """What `rule` chooses; None if it can choose nothing, fails, or would have to ask somebody."""
-    looking: Any = rule(scored, Aside())
+    aside: Any = Aside()
+    looking: Any = rule(scored, aside)
     try:
         looking.send(None)
     except StopIteration as end:

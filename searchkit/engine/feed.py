@@ -117,8 +117,8 @@ class Feed:
         if self.on and at != self.place:
             self.emit(
                 Ended(
-                    at, span.ended, span.name, span.kind, span.index, span.role, span.status, span.error, span.text,
-                    span.usage, span.retried, span.replayed,
+                    at, span.ended or perf_counter(), span.name, span.kind, span.index, span.role, span.status,
+                    span.error, span.text, span.usage, span.retried, span.replayed, span.place,
                 )
             )  # fmt: skip
 
@@ -184,8 +184,11 @@ class Reported(Span):
                 feed.emit(Dropped((*at, numbers[id(child)]), perf_counter()))
 
     def _tell(self) -> None:
-        """That it has ended."""
+        """That it has ended, and before that those inside of which nobody says so."""
         feed, at = self.teller
+        for child in self.children:
+            if isinstance(child, Reported):
+                child._tell()
         rare: Any = self._rare
         del rare["teller"]
         self._rare = rare if len(rare) > 1 or (rare and "after" not in rare) else rare.get("after")

@@ -121,7 +121,7 @@ class Turning:
 
 def check_causal(told: Sequence[Event]) -> None:
     """Each span begins once, inside of one that goes on, and ends once, after all inside of it; `Over` is the last."""
-    open_at, ended = {(): 0}, set[Place]()
+    open_at, ended = dict[Place, int]({(): 0}), set[Place]()
     assert isinstance(told[0], Opened)
     assert isinstance(told[-1], Over)
     for event in told[1:-1]:

@@ -12,7 +12,7 @@ from searchkit.engine.journal import Journal, Origin
 from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import KEY_BYTES, shown
 from searchkit.errors import ConfigError, JournalError
-from searchkit.events import Ended
+from searchkit.events import Ended, Event
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.experiments.unknown import NOT_JUDGED, Truth
@@ -103,10 +103,15 @@ async def search(
 ) -> Finished | None:
     """The row of one search, failed or not; None if somebody stopped it. The search does not see the reference."""
     journal, ends, began = Section(opened, cell), list[Ended](), time.perf_counter()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Ended):
+            ends.append(event)
+
     try:
         result = await solve(
             blind(problem), cell.search, generator=endpoint, budget=cell.ceilings,
-            seed=cell.seed, journal=journal, listen=lambda event: isinstance(event, Ended) and ends.append(event),
+            seed=cell.seed, journal=journal, listen=listen,
         )  # fmt: skip
         if result.stopped == "cancelled":
             return None
