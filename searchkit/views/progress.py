@@ -31,9 +31,12 @@ class Pace:
 
     seen: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=64))
 
+    def due(self, now: float) -> bool:
+        """Whether it is time to note it again."""
+        return not self.seen or now - self.seen[-1][0] >= WINDOW / 60
+
     def note(self, now: float, amount: float) -> None:
-        if not self.seen or now - self.seen[-1][0] >= WINDOW / 60:
-            self.seen.append((now, amount))
+        self.seen.append((now, amount))
         while len(self.seen) > 2 and now - self.seen[0][0] > WINDOW:
             self.seen.popleft()
 
@@ -81,8 +84,7 @@ class Progress:
         elif isinstance(event, Opened):
             self.opened[event.at], self.first = event, self.first or event
             self.latest = max(self.latest, event.at)
-            self._calls.note(event.time, self.calls)
-            self._tokens.note(event.time, self.spent.generated_tokens)
+            self._note(event.time)
         elif isinstance(event, Over):
             self._finish(event)
 
@@ -101,15 +103,22 @@ class Progress:
         self._spent.add(cost)
         if event.replayed:
             self.replayed.add(cost)
-        if event.kind == "call":
+        if event.kind == "call" and not event.replayed:
             self.calls += 1
         if event.status == "error":
             self.failed += 1
             self.error = event.error
-        if not event.replayed:
-            spent = self._spent.usage
-            self._calls.note(event.time, self.calls)
-            self._tokens.note(event.time, spent.generated_tokens)
+        self._note(event.time)
+
+    def _note(self, now: float) -> None:
+        if self._calls.due(now):
+            self._calls.note(now, self.calls)
+            self._tokens.note(now, self._generated)
+
+    @property
+    def _generated(self) -> int:
+        """Tokens that this process has had generated."""
+        return self.spent.generated_tokens - self.replayed.usage.generated_tokens
 
     def _finish(self, event: Over) -> None:
         self.opened.pop(event.at, None)
@@ -159,7 +168,7 @@ class Progress:
 
     def rates(self, now: float) -> tuple[float, float]:
         """Calls and generated tokens by the second, of the last half minute; NaN where nobody knows."""
-        return self._calls.rate(now, self.calls), self._tokens.rate(now, self.spent.generated_tokens)
+        return self._calls.rate(now, self.calls), self._tokens.rate(now, self._generated)
 
     def innermost(self) -> Iterator[tuple[Place, Running]]:
         """What runs and has nothing inside that does, the oldest first."""
