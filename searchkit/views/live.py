@@ -60,7 +60,7 @@ class Live:
         self._every, self._clock = every, clock
         self._screen: Screen = screen(sys.stderr if stream is None else stream)
         self._progress = Progress()
-        self._due = -float("inf")
+        self._due, self._took = -float("inf"), 0.0
         self._beating = False
         self._colour = "NO_COLOR" not in os.environ
         self._drawing = threading.RLock()  # `solve_sync` has a loop of its own, and `close` comes from here
@@ -119,7 +119,8 @@ class Live:
                 began = self._clock()
                 draw()
                 ended = self._clock()
-                self._due = ended + max(self._every, SHARE * (ended - began))
+                took, self._took = min(self._took, ended - began), ended - began  # one that was slow is no reason yet
+                self._due = ended + max(self._every, SHARE * took)
             except Exception as error:
                 self.error = error
 

@@ -66,16 +66,19 @@ class Rich:
     moving = True
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        from rich.console import Console  # now, and not while a search waits for the first picture
+        from rich.live import Live
+        from rich.text import Text
+
+        self._stream, self._console, self._made, self._text = stream, Console, Live, Text
         self._live: Any = None
 
     def room(self) -> tuple[int, int] | None:
         return _room(self._stream)
 
     def draw(self, lines: list[str]) -> None:
-        from rich.text import Text
-
-        shown = Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, map(self._sayable, lines)))
+        parts = [self._text.from_ansi(_sayable(self._stream, line)) for line in lines]
+        shown = self._text("\n", no_wrap=True, overflow="crop").join(parts)
         if self._live is None:
             self._live = self._begun()
         self._live.update(shown, refresh=True)
@@ -86,11 +89,8 @@ class Rich:
         self._live = None
 
     def _begun(self) -> Any:
-        from rich.console import Console
-        from rich.live import Live
-
-        console = Console(file=self._stream, force_terminal=True, highlight=False, markup=False, emoji=False)
-        live = Live(
+        console = self._console(file=self._stream, force_terminal=True, highlight=False, markup=False, emoji=False)
+        live = self._made(
             console=console,
             auto_refresh=False,  # no thread of its own
             redirect_stdout=is_terminal(sys.stdout),  # a file that is written to is none of our business
@@ -98,9 +98,6 @@ class Rich:
         )
         live.start()
         return live
-
-    def _sayable(self, line: str) -> str:
-        return _sayable(self._stream, line)
 
 
 class Notebook:

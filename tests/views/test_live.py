@@ -173,6 +173,20 @@ def test_ceilings_stand_beside_what_was_spent() -> None:
     assert wide[-2].endswith("100 of 5,000 total tokens, $0.0123 of $1.00")
 
 
+CLOCK = {
+    0.0: "0.0 s",
+    59.94: "59.9 s",
+    59.96: "1 min 0 s",
+    119.97: "2 min 0 s",
+    3599.7: "1 h 0 min",
+    7_300_000: "2,027 h 46 min",
+}
+
+
+def test_a_time_has_no_sixtieth_second() -> None:
+    assert {seconds: panel.clock(seconds) for seconds in CLOCK} == CLOCK
+
+
 def test_failures_and_reasons_are_said() -> None:
     shown = plain(
         fed(
