@@ -20,6 +20,7 @@ from searchkit.function import Function
 from searchkit.model import Model
 from searchkit.protocols import Backend, Generator, Run, Selector, Verifier
 from searchkit.result import Result
+from searchkit.searching import Searching, start
 from searchkit.solve import solve, solve_many, solve_sync
 from searchkit.strategy import Strategy
 from searchkit.types import (
@@ -63,6 +64,7 @@ __all__ = [
     "Sample",
     "Scored",
     "SearchWarning",
+    "Searching",
     "SearchkitError",
     "Selector",
     "StaleBranch",
@@ -77,4 +79,5 @@ __all__ = [
     "solve",
     "solve_many",
     "solve_sync",
+    "start",
 ]

@@ -304,7 +304,7 @@ class Run(ABC):
 
     @abstractmethod
     def show_tree(self, tree: Tree) -> None:
-        """Show `tree` while it grows (`solve(watch=...)`), and as `Result.tree` afterwards."""
+        """Show `tree` while it grows, to those who listen, and as `Result.tree` afterwards."""
 
     @abstractmethod
     def stop(self, reason: Stopped) -> None:
@@ -312,9 +312,17 @@ class Run(ABC):
 
     @abstractmethod
     async def search(
-        self, name: str, body: Callable[[Run], Awaitable[Sample[Any]]], *, params: Params | None = None
+        self,
+        name: str,
+        body: Callable[[Run], Awaitable[Sample[Any]]],
+        *,
+        params: Params | None = None,
+        rule: Rule | None = None,
     ) -> Sample[Any]:
-        """Run a strategy's body with candidates of its own; out of budget, return its best so far."""
+        """Run a strategy's body with candidates of its own; out of budget, return its best so far.
+
+        rule: which of the candidates that is; by default the one with the highest score.
+        """
 
     @abstractmethod
     def fail(self, error: Exception) -> None:
@@ -424,6 +432,10 @@ class Selector(Protocol):
     """Chooses among scored candidates: argmax, vote, tournament."""
 
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice: ...
+
+
+Rule = Callable[[Sequence[Scored], Run], Awaitable[Choice]]
+"""How a selector chooses, for the prompt of one search."""
 
 
 def scale_of(verifier: Verifier) -> Scale:

@@ -18,8 +18,9 @@ def quick(cls: type[T]) -> type[T]:
     """Decorates a frozen dataclass with slots, none of whose defaults is made by a factory."""
     slow, names = cls.__init__, [f.name for f in fields(cls)]  # type: ignore[arg-type]
     bases = getattr(cls, "__orig_bases__", cls.__bases__)
+    opened = {"__slots__": vars(cls)["__slots__"], "__setattr__": object.__setattr__}  # also where a base refuses
     known: dict[str, Any] = {
-        "_open": types.new_class(f"_{cls.__name__}", bases, {}, lambda body: body.update(__slots__=tuple(names))),
+        "_open": types.new_class(f"_{cls.__name__}", bases, {}, lambda body: body.update(opened)),
         "_made": cls, "_slow": slow, "_become": vars(object)["__class__"].__set__,
     } | {f"_default_{f.name}": f.default for f in fields(cls)}  # type: ignore[arg-type]  # fmt: skip
     checks = ["    self.__post_init__()"] if hasattr(cls, "__post_init__") else []

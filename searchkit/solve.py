@@ -4,45 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import time
-import warnings
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from searchkit.ambient import CURRENT, Attempt, current
+from searchkit.ambient import Attempt, current
 from searchkit.calls import CallError
+from searchkit.conduct import closing, conduct, opened, reason_to_end, warn_of_budget
 from searchkit.engine.candidates import Search
 from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
 from searchkit.engine.sync import STOP, run_sync
 from searchkit.engine.threads import Searches
-from searchkit.errors import ConfigError, JournalError, SearchWarning, UncertainEffect
-from searchkit.function import Function, as_generator, warn_of_ceilings
+from searchkit.errors import ConfigError
+from searchkit.events import Event
 from searchkit.kinds import is_whole, told
-from searchkit.mistakes import (
-    check_callback,
-    check_ids,
-    check_parts,
-    check_prices,
-    check_references,
-    check_search,
-    lacking_await,
-    no_sample,
-    verifiers_of,
-)
+from searchkit.mistakes import check_callback, check_ids, check_references, check_search, verifiers_of
 from searchkit.protocols import Generator
 from searchkit.result import Result
-from searchkit.strategy import Strategy
-from searchkit.survived import Survived, any_failed, survived
-from searchkit.trace import Span
-from searchkit.tree import Tree
-from searchkit.types import Budget, Message, Outcome, Params, Problem, Prompt, Promptable, Sample, Scored, Stopped
+from searchkit.searching import NO_BUDGET, Agent, start
+from searchkit.types import Budget, Message, Outcome, Params, Problem, Prompt, Promptable
 
-NO_BUDGET, DEEPEST = Budget(), 64
-Agent = Generator | Callable[..., Any]
+DEEPEST = 64
 
 
 async def solve(
@@ -54,15 +39,17 @@ async def solve(
     budget: Budget = NO_BUDGET,
     seed: int = 0,
     journal: Journal | str | Path | None = None,
-    listen: Callable[[Span], None] | None = None,
-    watch: Callable[[Tree], None] | None = None,
+    listen: Callable[[Event], object] | None = None,
+    partial: bool = False,
 ) -> Result[Any]:
     """Search for an answer to `problem`: a text, a list of messages (OpenAI's too), a `Prompt` or a `Problem`.
 
     strategy: a strategy, or any generator for a single sample. generator: what the strategy's own `generator` field
     falls back to; a plain callable is wrapped. params: sampling parameters for all generation. journal: a file that
-    makes the search resumable: with the same seed and journal, nothing finished is paid again. listen: called with the
-    span of each finished call. watch: called with the tree of each tree search as it is planted; it grows from then on.
+    makes the search resumable: with the same seed and journal, nothing finished is paid again. listen: called with each
+    event (`searchkit.events`) as it happens; it must be quick, and runs in the search's thread. partial: cancelled, as
+    by `asyncio.wait_for`, it returns its best so far, if there is one. It is ``await start(...)``: for a handle on the
+    search see there.
 
     Returns the best answer so far whatever stops the search (`Result.stopped` says what); raises what stopped it if
     there is no candidate yet, and `ConfigError` for a mistake: before anything is paid for where the arguments show it.
@@ -75,19 +62,10 @@ async def solve(
     with all its retries. Where more than half of a search's attempts failed, or every verdict did, a `SearchWarning`
     says how many, and the first error; `Result.errors` has them all.
     """
-    check_search(strategy, params, budget, seed)
-    check_callback("listen", listen)
-    check_callback("watch", watch)
-    problem, source = Problem.of(problem), None if generator is None else as_generator(generator)
-    check_parts(source)
-    check_prices(_sources(strategy, source), budget)
-    bound = check_references(verifiers_of(strategy), problem)
-    with ExitStack() as stack:
-        search = Search(problem, source, _open(journal, stack), listen, watch)
-        search.bound.update({id(pair[0]): pair for pair in bound})
-        result = await _closing(search, _solve(search, strategy, Run.root(search, seed, budget), params, budget))
-    _warn(strategy, source, budget, result)
-    return result
+    return await start(
+        problem, strategy, generator=generator, params=params, budget=budget, seed=seed, journal=journal,
+        listen=listen, partial=partial,
+    )  # fmt: skip
 
 
 async def solve_inside(
@@ -113,17 +91,17 @@ async def solve_inside(
     if around.depth >= DEEPEST:
         raise ConfigError(f"searches are nested more than {DEEPEST} deep: does {name} call itself without an end?")
     with ExitStack() as stack:
-        opened = _open(journal, stack) if around.journal is None else around.journal
-        search = Search(problem, generator, opened, around.listen, around.watch, around)
+        kept = opened(journal, stack) if around.journal is None else around.journal
+        search = Search(problem, generator, kept, around.feed, around)
         async with _turn(searches, outer.ledger.bounded, alone):
             try:
                 run = outer.inside(search, name, place, budget, alone=alone)
-                result = await _closing(search, _solve(search, strategy, run, None, budget))
+                result = await closing(search, conduct(search, strategy, run, None, budget))
             finally:
                 around.errors += search.errors
                 around.diverged += search.diverged
                 around.left_out |= search.left_out
-    _warn(strategy, generator, budget, result)
+    warn_of_budget(strategy, generator, budget, result)
     if result.stopped in ("budget", "deadline") and budget == NO_BUDGET:
         outer.stop(result.stopped)
     return result
@@ -164,99 +142,6 @@ def ongoing() -> Attempt | None:
     return attempt
 
 
-def _sources(strategy: Generator, generator: Generator | None) -> list[Generator]:
-    """What may propose in a search."""
-    own = strategy.sources() if isinstance(strategy, Strategy) else (strategy,)
-    return [source for source in (generator, *own) if source is not None]
-
-
-def _warn(strategy: Generator, generator: Generator | None, budget: Budget, result: Result[Any]) -> None:
-    """Of ceilings that did not bind: only afterwards is it known whether an agent's own calls were seen."""
-    if result.usage.generated_tokens or any(span.place for span in result.trace.walk()):
-        if budget.usd is not None and not result.usage.usd:
-            warnings.warn(
-                "Budget(usd=...) could not bind: nothing that was called has a price. Give async_client(price=...), "
-                "Upstream(price=...), or a backend its prices={...}; or limit generated_tokens",
-                SearchWarning,
-                stacklevel=3,
-            )
-        return
-    functions = {id(source): source for source in _sources(strategy, generator) if isinstance(source, Function)}
-    for function in functions.values():
-        warn_of_ceilings(function, budget)
-
-
-async def _closing(search: Search, work: Coroutine[Any, Any, Result[Any]]) -> Result[Any]:
-    """What `work` returns. Strategies and verifiers are no agents: a search that they open is not of our attempt."""
-    before = CURRENT.set(None)
-    try:
-        return await work
-    finally:
-        CURRENT.reset(before)
-        await search.close()
-
-
-async def _solve(search: Search, strategy: Generator, run: Run, params: Params | None, budget: Budget) -> Result[Any]:
-    began, stopped, failure = time.perf_counter(), None, None
-    try:
-        sample = await strategy.generate(search.problem.prompt, run, params=params)
-        if not isinstance(sample, Sample):
-            raise no_sample(f"generate of {type(strategy).__name__}", sample)
-        run.span.end("ok")
-        candidates = sample.candidates or (Scored(sample),)
-    except BaseException as raised:
-        error = lacking_await(raised) or raised
-        run.span.fail(error)
-        frame = run.frame.inner[0] if run.frame.inner else run.frame
-        best, stopped = frame.best(), _reason(error)
-        if error is not raised:
-            raise error from raised
-        if best is None or stopped is None:
-            raise
-        sample, candidates, failure = best.sample, frame.candidates(), error
-    if search.journal is not None:
-        search.journal.check_kept()
-    search.count_silent()
-    if search.mistakes or any_failed(run.span):
-        _say(search, survived(run.span))
-    errors = {id(e): e for _, e in sorted(search.errors, key=lambda entry: entry[0])}
-    if isinstance(failure, Exception):
-        errors[id(failure)] = failure
-    frame = run.frame.inner[0] if run.frame.inner else run.frame
-    wall = time.perf_counter() - began
-    overshoot = run.ledger.overshoot()
-    if budget.seconds is not None and wall > budget.seconds:
-        overshoot["seconds"] = wall - budget.seconds
-    return Result(
-        sample.value, sample, candidates, tuple(errors.values()), search.usage, search.paid,
-        run.span.sequential_tokens(), run.span, frame.tree, wall, overshoot, stopped or frame.stopped,
-        len(search.diverged), tuple(sorted(search.left_out)),
-    )  # fmt: skip
-
-
-def _say(search: Search, what: Survived) -> None:
-    """Warn of what was survived; raise what is no accident: a verifier none of whose answers are verdicts."""
-    if search.mistakes and what.verdicts == what.unjudged <= len(search.mistakes):
-        _, first = min(search.mistakes, key=lambda entry: entry[0])
-        raise ConfigError(f"no sample was judged: {first}") from first
-    if what.warning:
-        warnings.warn(f"problem {search.problem.id!r}: {what.warning}", SearchWarning, stacklevel=2)
-
-
-def _reason(error: BaseException) -> Stopped | None:
-    """Why a search ended by `error` may still return its best so far; None if the error must be raised."""
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled" if error.args[:1] == (STOP,) else None
-    raised = ConfigError | JournalError | UncertainEffect
-    return "error" if isinstance(error, Exception) and not isinstance(error, raised) else None
-
-
-def _open(journal: Journal | str | Path | None, stack: ExitStack) -> Journal | None:
-    if journal is not None and not isinstance(journal, (Journal, str, Path)):
-        raise ConfigError(f'journal= is the name of a file, such as "run.db", or a Journal, got {told(journal)}')
-    return stack.enter_context(Journal(journal)) if isinstance(journal, (str, Path)) else journal
-
-
 async def solve_many(
     problems: Iterable[Promptable],
     strategy: Generator,
@@ -289,14 +174,14 @@ async def solve_many(
     outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)
     queue = iter(enumerate(problems))
     with ExitStack() as stack:
-        opened = _open(journal, stack)
+        kept = opened(journal, stack)
         shown = stack.enter_context(bar(len(problems), "problem")) if progress else None
 
         async def worker() -> None:
             for i, problem in queue:
                 try:
                     result = await solve(
-                        problem, strategy, generator=generator, params=params, budget=budget, seed=seed, journal=opened
+                        problem, strategy, generator=generator, params=params, budget=budget, seed=seed, journal=kept
                     )
                     outcomes[i] = Outcome(i, result)
                     if result.stopped == "cancelled":
@@ -335,7 +220,7 @@ async def _all(workers: list[asyncio.Task[None]]) -> None:
             for task in done:
                 task.result()
     except asyncio.CancelledError as error:
-        if _reason(error) is None:
+        if reason_to_end(error) is None:
             raise
         for task in pending:
             task.cancel(STOP)

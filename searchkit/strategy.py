@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
-from searchkit.protocols import Generator, Run
+from searchkit.protocols import Generator, Run, Selector
 from searchkit.types import Params, Prompt, Sample, Usage
 
 AnswerRule = Literal["selected", "voted", "last", "own"]
@@ -30,6 +31,13 @@ class Strategy(ABC):
     def answers_by(self) -> AnswerRule:
         """`ANSWER`, unless an option says otherwise."""
         return self.ANSWER
+
+    def selector(self) -> Selector | None:
+        """What chooses the best so far, when the search is looked at or stopped: the field `select`.
+
+        It is not asked for more than a look: one that asks models, or finds nothing to choose, leaves it to the score.
+        """
+        return getattr(self, "select", None)
 
     @abstractmethod
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
@@ -57,7 +65,9 @@ class Strategy(ABC):
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         """One answer. Out of budget it is the best so far; all candidates are in `Sample.candidates`."""
-        return await run.search(type(self).__name__, lambda inner: self.search(prompt, inner), params=params)
+        select = self.selector()
+        rule = None if select is None else functools.partial(select.select, prompt)
+        return await run.search(type(self).__name__, lambda inner: self.search(prompt, inner), params=params, rule=rule)
 
 
 def worst_case(generator: Any, sample: Usage) -> Usage | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from time import perf_counter
 from types import TracebackType
@@ -73,6 +73,7 @@ class Span:
     replayed: _Rare[bool] = _Rare(False)
     retried: _Rare[Usage] = _Rare(NO_USAGE)
     waiting: _Rare[bool] = _Rare(False)
+    teller: _Rare[Any] = _Rare(None)  # whom it tells of its children and its end, and its place: while it goes on
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
         self.name: str = name
@@ -137,6 +138,11 @@ class Span:
         """It was taken from a journal, just now."""
         self.replayed, now = True, perf_counter()
         self._times = complex(now, now)
+
+    def drop(self, gone: Iterable[Span]) -> None:
+        """Some of its children, ended or not, count as cancelled: nobody takes what came of them."""
+        for child in gone:
+            child.status = "cancelled"
 
     def end(self, status: Status, error: BaseException | None = None) -> None:
         self.status, self._times = status, complex(self._times.real, perf_counter())

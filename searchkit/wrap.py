@@ -24,7 +24,8 @@ from searchkit.function import Function, is_async, label, lasting, original
 from searchkit.mistakes import check_search
 from searchkit.protocols import Generator
 from searchkit.result import Result
-from searchkit.solve import NO_BUDGET, ongoing, solve, solve_inside
+from searchkit.searching import NO_BUDGET
+from searchkit.solve import ongoing, solve, solve_inside
 from searchkit.survived import survived
 from searchkit.types import Budget, Problem, Prompt
 

@@ -237,8 +237,8 @@ def by_search(paid: Paid, strategy: Any = None, **options: Any) -> Any:
 DOORS = {"solve": by_solve, "solve_many": by_solve_many, "search": by_search}
 NOT_THERE = {  # what cannot be said there: a decorated function is the generator, and its arguments are its own
     "solve": set[str](),
-    "solve_many": {"listen", "watch"},
-    "search": {"problem", "generator", "params", "listen", "watch"},
+    "solve_many": {"listen"},
+    "search": {"problem", "generator", "params", "listen"},
 }
 
 

@@ -56,7 +56,7 @@ from searchkit.views import Live
 
 search = MCTS(CHECKER, environment=CountdownSteps(), evaluation=Rollout(), iterations=16, width=4)
 with Live() as live:
-    found = solve_sync(puzzle, search, generator=model, watch=live.watch, listen=live)
+    found = solve_sync(puzzle, search, generator=model, listen=live)
 
 # %%
 found.tree

@@ -16,6 +16,7 @@ from searchkit.result import Result
 from searchkit.solve import solve_sync
 from searchkit.types import Prompt
 from searchkit.views import Live, save
+from searchkit.views.screens import is_terminal
 
 
 def solve(options: argparse.Namespace, command: str) -> int:
@@ -23,10 +24,10 @@ def solve(options: argparse.Namespace, command: str) -> int:
     model, strategy, budget = setup.generator(options), setup.strategy(options), setup.budget(options.budget)
     prompt = Prompt.of(options.prompt if options.backend != "embedded" else options.prompt.rstrip("\n") + "\n")
     journal = Path(options.journal) if options.journal else setup.cached_journal(command)
-    with Live(sys.stderr) if options.watch else nullcontext() as live:
-        shown = {} if live is None else {"watch": live.watch, "listen": live}
+    shown = options.watch or (is_terminal(sys.stderr) and not options.json)
+    with Live(sys.stderr) if shown else nullcontext() as live:
         result = solve_sync(
-            prompt, strategy, generator=model, budget=budget, seed=options.seed, journal=journal, **shown
+            prompt, strategy, generator=model, budget=budget, seed=options.seed, journal=journal, listen=live
         )
     interrupted = result.stopped == "cancelled"
     if not options.journal and not interrupted:

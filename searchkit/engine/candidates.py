@@ -12,9 +12,11 @@ from operator import itemgetter
 from typing import Any
 
 from searchkit import codec
+from searchkit.engine.aside import chosen
+from searchkit.engine.feed import Feed
 from searchkit.engine.journal import Journal
 from searchkit.errors import VerifierError
-from searchkit.protocols import Generator, Verifier
+from searchkit.protocols import Generator, Rule, Verifier
 from searchkit.tally import Tally
 from searchkit.trace import Span
 from searchkit.tree import Tree
@@ -25,25 +27,26 @@ from searchkit.types import Params, Problem, Prompt, Scored, Stopped, Usage
 class Search:
     """What all runs of one search share.
 
-    outer: the search in one of whose calls this one was opened, if it was. mistakes: verifications that returned no
-    verdicts, one entry a sample. diverged: the places of resumed attempts that asked otherwise than they had. turned:
-    when items last started in the loop's next turn, on `time.perf_counter`; beginning: those that are being begun now,
-    one inside of the other. seen: the agents one of whose attempts ended by itself and made calls that were counted.
-    silent: agents and the spans of their attempts that failed or were cancelled before any. left_out: fields that
-    requests were answered without, because the server refused them.
+    feed: where events go; one for all searches inside of one. outer: the search in one of whose calls this one was
+    opened, if it was. mistakes: verifications that returned no verdicts, one entry a sample. diverged: the places of
+    resumed attempts that asked otherwise than they had. turned: when items last started in the loop's next turn, on
+    `time.perf_counter`; beginning: those that are being begun now, one inside of the other. seen: the agents one of
+    whose attempts ended by itself and made calls that were counted. stopping: it was asked to end. silent: agents and
+    the spans of their attempts that failed or were cancelled before any. left_out: fields that requests were answered
+    without, because the server refused them.
     """
 
     problem: Problem
     generator: Generator | None = None
     journal: Journal | None = None
-    listen: Callable[[Span], None] | None = None
-    watch: Callable[[Tree], None] | None = None
+    feed: Feed = field(default_factory=Feed)
     outer: Search | None = None
     charged: Tally = field(default_factory=Tally)
     consumed: Tally = field(init=False)
     errors: list[tuple[tuple[int, ...], Exception]] = field(default_factory=list)
     mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
+    stopping: bool = False
     turned: float = 0.0
     beginning: int = 0
     diverged: list[tuple[int, ...]] = field(default_factory=list)
@@ -127,12 +130,15 @@ class Frame:
     """The candidates of one strategy, in program order, and why it stopped early if it did.
 
     seen: by the sample, the first and the last place in program order where it was offered, whichever of several items
-    came to it first, and what was said of it at the last one.
+    came to it first, and what was said of it at the last one. depth: 0 of the search itself, 1 of its strategy, 2 and
+    more of those inside. rule: how that chooses.
     """
 
     seen: dict[int, tuple[tuple[int, ...], tuple[int, ...], Scored]] = field(default_factory=dict)
     stopped: Stopped = "done"
     order: tuple[int, ...] = ()
+    depth: int = 0
+    rule: Rule | None = None
     inner: list[Frame] = field(default_factory=list)
     tree: Tree | None = None
 
@@ -156,12 +162,23 @@ class Frame:
     def candidates(self) -> tuple[Scored, ...]:
         return tuple([scored for _, _, scored in sorted(self.seen.values(), key=itemgetter(0))])
 
+    @property
+    def outermost(self) -> Frame:
+        """That of the strategy that was asked, in the frame of a whole search."""
+        return self.inner[0] if self.inner else self
+
     def best(self) -> Scored | None:
-        """The best so far: highest score, then first; without scores the first that is complete, else the first."""
+        """The best so far: what the strategy's rule chooses.
+
+        Where it has none, or none that can do so without asking anybody: the highest score, then the first; without
+        scores the first that is complete, else the first.
+        """
         candidates = self.candidates()
+        if self.rule is not None and candidates and (found := chosen(self.rule, candidates)) is not None:
+            return found
         scored = [c for c in candidates if c.score is not None]
         if scored:
             return max(scored, key=lambda c: c.score if c.score is not None else 0.0)
         whole = [c for c in candidates if not c.sample.truncated]
-        found = next(iter(whole or candidates), None)
-        return found or next((b for frame in self.inner if (b := frame.best()) is not None), None)
+        first = next(iter(whole or candidates), None)
+        return first or next((b for frame in self.inner if (b := frame.best()) is not None), None)

@@ -65,15 +65,17 @@ class Metered(Position):
                 actual = NO_USAGE  # cancelled before anything was sent, or not to be replayed
             elif actual is None:  # nobody knows
                 actual = held.lost
-            span.fail(error)
             self._settle(span, held, actual, paid=stored is None)
+            span.fail(error)
             raise
         if sample.origin != "model":
             span.replayed = True
         if sample.left_out:
             self._search.left_out.update(sample.left_out)
-        span.end("ok")
         self._settle(span, held, actual, paid=sample.origin == "model")
+        if self._search.feed.on:
+            self._search.feed.answered(span, sample)
+        span.end("ok")
         return sample
 
     def _stored(self, span: Span, entry: Entry | None) -> str | None:
@@ -108,8 +110,8 @@ class Metered(Position):
             (held.span if below else self.span).adopt(span)
             await self._set_aside(worst)
             self._charge_retries(span, retried, paid=False)
-            span.replay()
             self._settle(span, worst, usage, paid=False)
+            span.replay()
 
     def _actual(self, reported: Usage, generations: int) -> Usage:
         r, context = reported, reported.prompt_tokens + reported.generated_tokens
@@ -152,8 +154,6 @@ class Metered(Position):
             self.ledger.settle(cost_of(held.worst if isinstance(held, Held) else held), cost_of(actual))
         span.usage = actual if span.usage is NO_USAGE else span.usage + actual
         self._search.charge(actual, paid=paid)
-        if self._search.listen is not None:
-            self._search.listen(span)
 
     def _charge_retries(self, span: Span, attempt: Usage, *, held: bool = False, paid: bool = True) -> None:
         """Charge attempts that failed before the call ended; `held`: their cost was set aside."""

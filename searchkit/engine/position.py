@@ -17,7 +17,7 @@ from searchkit.engine.ledger import Ledger
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError
 from searchkit.protocols import Generator, Run
 from searchkit.trace import Span
-from searchkit.types import Outcome, Params, Role, Stopped, Usage
+from searchkit.types import Outcome, Params, Role, Scored, Stopped, Usage
 
 O = TypeVar("O")  # noqa: E741
 REASONS = get_args(Stopped)
@@ -160,6 +160,14 @@ class Position(Run):
             raise ConfigError(f"a search stops by one of {', '.join(map(repr, REASONS))}, got {reason!r:.80}")
         if self.frame.stopped == "done":
             self.frame.stopped = reason
+            if self._search.feed.on:
+                self._search.feed.stopping(self.span, reason)
+
+    def found(self, scored: Scored) -> None:
+        """A candidate for the answer, or what is said of one."""
+        self.frame.offer(self.order, scored)
+        if self._search.feed.on and not self.partial:
+            self._search.feed.found(self.span, scored, self.frame.depth > 1)
 
     def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
         outcomes = list(outcomes)

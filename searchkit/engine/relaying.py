@@ -59,6 +59,8 @@ class Relaying(Metered):
         number = same.take()
         span = held.span.add(name, "call", number, "plan")
         span.place = f"{digest.hex()} {number:06}"
+        if self._search.feed.on:
+            self._search.feed.asked(span, "model", name, request=content)
         place, seed = key_of(digest, number), seeds.seed_of(seeds.derive(self.key, digest.hex(), number, 0))
         entry = Entry(self._attempt_key() + place, codec.digest_of(content), content) if self.journaled else None
         held.asked.add(place)

@@ -71,7 +71,7 @@ class Run(Relaying):
         ordinal, span = self.threads.searches.count(place), self.span.add(name, "search", 0, self.role)
         run = self.spawned(place, ordinal, 0, span, Ledger(limits, self.ledger))
         _ = run.key  # of this place, before it gets another order
-        run._search, run.frame, run.order = search, Frame(), (*self.order, self.next_ordinal(), 0)
+        run._search, run.frame, run.order = search, Frame(depth=2), (*self.order, self.next_ordinal(), 0)
         run.params, run.partial, run.threads = None, False, run.resource(run, Threads)
         if budget.seconds is not None:
             end = asyncio.get_running_loop().time() + budget.seconds
@@ -162,7 +162,7 @@ class Run(Relaying):
             if child.role == "generate" and not partial:
                 if id(sample) in child.frame.seen:  # the same object twice is two candidates
                     sample = replace(sample)
-                child.frame.offer(child.order, Scored(sample))
+                child.found(Scored(sample))
             return sample
 
         if n == 1:  # the common case in a stream: no task, no group
@@ -206,6 +206,9 @@ class Run(Relaying):
             return answer
 
         span = self.span.add(backend.name, "call", request.index, role)
+        if self._search.feed.on:
+            said = {"prompt": request.prompt, "params": request.params, "seed": request.seed}
+            self._search.feed.asked(span, "model", backend, **said)
         if around is not None:
             around.count_inside()
         held = Held(worst, self.ledger, span)
@@ -233,6 +236,8 @@ class Run(Relaying):
             worst = replace(worst, generations=0)
 
         span = self.span.add(name, "call", self.index, self.role)
+        if self._search.feed.on:
+            self._search.feed.asked(span, "agent", name, prompt=prompt)
         around, before = self._around, (self.held, self.threads)
         if around is not None:
             around.whole = False
@@ -252,6 +257,8 @@ class Run(Relaying):
     async def once(self, name: str, perform: Callable[[], Awaitable[str]], *, harmless: bool = False) -> str:
         journal, ordinal = self._search.journal, self.next_ordinal()
         span = self.span.add(name, "call", self.index, "plan")
+        if self._search.feed.on:
+            self._search.feed.asked(span, "tool", name)
         begun, done = (Entry(key_of(stage, name, self.key, ordinal)) for stage in ("intent", "effect"))
         try:
             observed = self._stored(span, done)
@@ -296,27 +303,36 @@ class Run(Relaying):
             check_prompt("run.score", prompt)
         check_samples("run.score", samples)
         judge = self._bind(verifier)
-        if len(samples) == 1 or judge.joint:
-            span = self.span.add("score", "item", 0, "verify")
-            child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)
-            verdicts = await child._judge(judge, prompt, list(samples))
-            scored = [Scored(samples[0], verdicts[0])] if len(verdicts) == 1 else []
-        else:
-            groups = [[s] for s in samples]
-            outcomes = await self.map(lambda group, child: child._judge(judge, prompt, group), groups, name="score")
-            for outcome in outcomes:
-                self.note_failure(outcome.error)
-            verdicts = [v for o in outcomes for v in (o.value if o.value is not None else [UNJUDGED])]
-            failures = [o.error for o in outcomes if o.error is not None]
-            if len(failures) == len(groups) > 0:
-                raise failures[0]
-            scored = []
-        scored = scored or [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
-        if self.role == "generate" and not partial:
-            for one in scored:
-                if one.verdict is not UNJUDGED:
-                    self.frame.offer(self.order, one)
+        offered = self.role == "generate" and not partial
+        if len(samples) > 1 and not judge.joint:
+            return await self._score_each(judge, prompt, samples, offered=offered)
+        span = self.span.add("score", "item", 0, "verify")
+        child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)
+        verdicts = await child._judge(judge, prompt, list(samples))
+        scored = [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
+        for one in scored if offered else ():
+            self.found(one)
         return scored
+
+    async def _score_each(
+        self, judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], *, offered: bool
+    ) -> list[Scored]:
+        """A verdict on each of several samples, so that one failure costs one verdict."""
+
+        async def judged(sample: Sample[Any], child: Run) -> Scored:
+            [verdict] = await child._judge(judge, prompt, [sample])
+            scored = Scored(sample, verdict)
+            if offered:  # at once: the search may be stopped before the others have theirs
+                child.found(scored)
+            return scored
+
+        outcomes = await self.map(judged, samples, name="score")
+        for outcome in outcomes:
+            self.note_failure(outcome.error)
+        failures = [o.error for o in outcomes if o.error is not None]
+        if len(failures) == len(samples):
+            raise failures[0]
+        return [o.value if o.value is not None else Scored(s) for s, o in zip(samples, outcomes, strict=True)]
 
     def _bind(self, verifier: Verifier) -> Verifier:
         """The verifier with this problem's reference; the same object each time, so that it can keep a cache."""
@@ -351,34 +367,39 @@ class Run(Relaying):
         except BaseException as error:
             if isinstance(error, VerifierError) and error.mistake:
                 self._search.mistakes += [(self.order, error)] * len(samples)
-            span.fail(error)
             begun = timed is not None or not isinstance(error, JournalError)
             self._settle(span, worst, _judged(samples, timed) if begun else NO_USAGE, paid=True)
+            span.fail(error)
             raise
         if stored is not None:
             span.replayed = True
-        span.end("ok")
         actual = _judged(samples, timed)
         self._settle(span, worst, actual, paid=stored is None)
         if len(samples) == 1 and span.usage is actual:
             span.verified(actual.cpu_seconds)
+        span.end("ok")
         return verdicts
 
     # ---------------------------------------------------------------- results so far
 
     def offer(self, sample: Sample[Any], verdict: Verdict = UNJUDGED) -> None:
-        self.frame.offer(self.order, Scored(sample, verdict))
+        self.found(Scored(sample, verdict))
 
     def show_tree(self, tree: Tree) -> None:
         self.frame.tree = tree
-        if self._search.watch is not None:
-            self._search.watch(tree)
+        if self._search.feed.on:
+            self._search.feed.planted(self.span, tree)
 
     async def search(
-        self, name: str, body: Callable[[Run], Awaitable[Sample[Any]]], *, params: Params | None = None
+        self,
+        name: str,
+        body: Callable[[Run], Awaitable[Sample[Any]]],
+        *,
+        params: Params | None = None,
+        rule: protocols.Rule | None = None,
     ) -> Sample[Any]:
         run = self.spawned(name, self.next_ordinal(), 0, self.span.add(name, "search", 0, self.role), self.ledger)
-        run.index, run.frame = self.index, Frame(order=run.order)
+        run.index, run.frame = self.index, Frame(order=run.order, depth=self.frame.depth + 1, rule=rule)
         run.params = params if params is not None else self.params
         if not self.partial:  # an inner search for a step has no candidates for the answer
             self.frame.inner.append(run.frame)

@@ -180,12 +180,14 @@ class Family(Stream[Handle[Any], Any]):
             await cancel([handle.task for handle in left if handle.task is not None])
         finally:  # also if we are cancelled while we wait
             for handle in left:
-                handle.child.span.status = "cancelled"
                 if self._wave is not None and handle.share is not None:
                     self._wave.forfeit(handle.share)
                 if not stopped:  # how far it had come is a matter of latency: nothing may depend on it
                     self._run.forget(handle.ordinal, handle.index)
+            gone = {id(handle.child.span) for handle in left}
             for group in self._spans:
+                if gone:
+                    group.drop([span for span in group.children if id(span) in gone])
                 group.end("ok")
 
 

@@ -185,8 +185,7 @@ class Stream(Generic[I, O]):
         try:
             await cancel(item for item in self._begun[self._taken :] if isinstance(item, asyncio.Task))
         finally:  # also if we are cancelled while we wait
-            for span in self._spans[self._taken :]:
-                span.status = "cancelled"
+            self._group.drop(self._spans[self._taken :])
             for share in self._shares[self._taken :]:
                 if self._wave is not None and share is not None:
                     self._wave.forfeit(share)

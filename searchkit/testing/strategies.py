@@ -25,6 +25,7 @@ from searchkit.result import Result
 from searchkit.solve import solve
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategy import Strategy
+from searchkit.testing.anytime import AnytimeTests
 from searchkit.testing.doubles import Counting, Shuffled
 from searchkit.testing.law_worlds import LEVELS, WORTH, Acting, Caller, Drafting, Listening, Marks
 from searchkit.trace import Span
@@ -56,7 +57,7 @@ class LengthScore:
         return [Verdict(sum(map(ord, s.text)) % 97 / 97 if self.score is None else self.score) for s in samples]
 
 
-class StrategyTests:
+class StrategyTests(AnytimeTests):
     """Inherit, override `strategy`, and where the strategy has one `narrow` and `judged`.
 
     Where the strategy takes an environment or a verifier inside another option, override `over`; where its answer is

@@ -1,8 +1,9 @@
-"""Looking at search trees: in a terminal or notebook, live, as one HTML file, as Mermaid or DOT, two side by side.
+"""Looking at searches while they run, and at search trees: as text, as a page, as Mermaid or DOT, two side by side.
 
-`text.py` first, then `live.py`, `graph.py` and `compare.py`; `shown.py` is what they say of a node, and
-`agents.py` says more of an agent's. The page is made in
-`searchkit/markup/trees.py`, below, so that a tree can show itself.
+Of trees: `text.py` first, then `graph.py` and `compare.py`; `shown.py` is what they say of a node, and `agents.py` says
+more of an agent's. Of what runs: `live.py`, with `progress.py` (how far it is), `panel.py` (the lines that say so) and
+`screens.py` (where they are drawn). The page is made in `searchkit/markup/trees.py`, below, so that a tree can show
+itself.
 """
 
 from searchkit.markup.trees import html, iframe, save

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from searchkit.answers import keys
 from searchkit.confidence import least
 from searchkit.errors import CapabilityError, ConfigError
-from searchkit.protocols import Generator, Run
+from searchkit.protocols import Generator, Run, Selector
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.confident_vote import percentile
@@ -76,6 +76,9 @@ class DeepConfOnline(Strategy):
     def counts(self) -> tuple[int, int] | None:
         return self.n, 0
 
+    def selector(self) -> Selector:
+        return Vote(self.key, weighted=True)
+
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         outcomes = await self._warm_up(prompt, run)
         voting, bar = self._voting(outcomes)
@@ -87,7 +90,7 @@ class DeepConfOnline(Strategy):
         if deciding is not None and len(voting) < self.n:
             run.stop("threshold")
         voting = voting[-(deciding or len(voting)) :]
-        return voting[await choose(Vote(self.key, weighted=True), prompt, voting, run)].sample
+        return voting[await choose(self.selector(), prompt, voting, run)].sample
 
     async def _warm_up(self, prompt: Prompt, run: Run) -> list[Outcome[Scored]]:
         async def draw(index: int, child: Run) -> Scored:

@@ -10,7 +10,7 @@ from searchkit.answers import keys
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_whole
 from searchkit.mistakes import check_verifier
-from searchkit.protocols import Generator, Run, Verifier
+from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.stopping import StoppingRule
 from searchkit.strategies.selection.rules import Key, Vote, ballot
@@ -60,14 +60,16 @@ class SelfConsistency(Strategy):
     def counts(self) -> tuple[int, int] | None:
         return self.n, self.n if self.verifier else 0
 
+    def selector(self) -> Selector:
+        return Vote(self.key, weighted=self.verifier is not None)
+
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         samples, deciding = await self._draw(prompt, run)
         samples = samples[-deciding:]
         scored = (
             [Scored(s) for s in samples] if self.verifier is None else await run.score(self.verifier, prompt, samples)
         )
-        vote = Vote(self.key, weighted=self.verifier is not None)
-        return samples[await choose(vote, prompt, scored, run)]
+        return samples[await choose(self.selector(), prompt, scored, run)]
 
     async def _draw(self, prompt: Prompt, run: Run) -> tuple[list[Sample[Any]], int]:
         """The samples in index order, and how many of the latest of them decide."""

@@ -16,6 +16,7 @@ import pytest
 
 from searchkit.cli import main
 from searchkit.lab.countdown import Countdown, Puzzle, check, solutions
+from tests.helpers.terminal import Terminal
 
 PUZZLE = Countdown().puzzles(1, "test")[0]
 
@@ -93,6 +94,24 @@ def test_a_tree_search_is_watched_and_its_tree_saved(capsys: pytest.CaptureFixtu
     code, _, err = run(capsys, "solve", PUZZLE.prompt, "-p", "n=1", "--tree", str(page))
     assert code == 0
     assert "no tree was saved: BestOfN grows no tree" in err
+
+
+def test_on_a_terminal_a_search_shows_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On stderr, by itself; not with --json, as little as a sweep."""
+    monkeypatch.setenv("TERM", "xterm")
+    screens = []
+    for options in ((), ("--json",)):
+        terminal = Terminal(24)
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert main(["solve", PUZZLE.prompt, "-p", "n=4", "--max-tokens", "32", *options]) == 0
+        screens.append("\n".join(terminal.screen()).strip())
+        terminal.shut()
+    assert screens[0].startswith("BestOfN  ")
+    assert "\nspent    4 generations, 4 verifications, " in screens[0]
+    assert screens[1] == ""
+    assert "4 candidates" in capsys.readouterr().out
 
 
 def test_estimate_is_the_worst_case_that_solve_then_keeps(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
-import fcntl
 import hashlib
-import io
 import json
-import os
-import pty
 import random
 import re
 import shutil
-import struct
 import subprocess
-import termios
-import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -24,13 +16,11 @@ from typing import Any
 import networkx
 import pytest
 
-from searchkit import Model, Strategy, solve_sync
 from searchkit.errors import ConfigError
-from searchkit.generators import Simulated
-from searchkit.trace import Span
 from searchkit.tree import ROOT, Tree
-from searchkit.views import Live, compare, dot, html, iframe, mermaid, save, text
+from searchkit.views import compare, dot, html, iframe, mermaid, save, text
 from tests.helpers.pages import Page
+from tests.helpers.terminal import columns_used
 
 HOSTILE = (
     "</script><script>document.title='owned'</script>",
@@ -70,12 +60,6 @@ def grown(seed, nodes):
         if rng.random() < 0.3:
             tree.score[node] = rng.random()
     return tree
-
-
-def columns_used(line):
-    """What a terminal would use."""
-    wide = {"W": 2, "F": 2}
-    return sum(0 if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), 1) for c in line)
 
 
 # -------------------------------------------------------------------- text
@@ -467,231 +451,6 @@ def test_a_comparison_is_bounded_and_printable(width):
 
 
 # -------------------------------------------------------------------- live
-
-
-class Clock:
-    """Seconds that pass only when told."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-class Terminal(io.StringIO):
-    """A stream on a real pseudo-terminal of 80 columns, and a screen that obeys what is written to it."""
-
-    def __init__(self, rows):
-        super().__init__()
-        self.master, self.slave = pty.openpty()
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
-        self.seen = 0
-
-    def isatty(self):
-        return os.isatty(self.slave)
-
-    def fileno(self):
-        return self.slave
-
-    def read_new(self):
-        """What was written since the last call."""
-        sooner, self.seen = self.seen, len(self.getvalue())
-        return self.getvalue()[sooner:]
-
-    def screen(self):
-        """The lines on the screen, colours left out. Any other sequence is an error."""
-        lines, at, column = [""], 0, 0
-        for part in re.findall(r"\x1b\[\d*[A-Za-z]|\n|[^\x1b\n]+", self.getvalue()):
-            if part == "\n":
-                at, column = at + 1, 0
-                lines += [""] * (at + 1 - len(lines))
-            elif match := re.fullmatch(r"\x1b\[(\d*)([A-Za-z])", part):
-                amount, act = match[1], match[2]
-                assert act in "FKJm", part
-                if act == "F":
-                    at, column = at - int(amount), 0
-                    assert at >= 0
-                elif act == "K":
-                    lines[at] = lines[at][:column]
-                elif act == "J":
-                    lines = [*lines[:at], lines[at][:column]]
-            else:
-                assert column + columns_used(part) <= 79, "a line that wraps cannot be overwritten"
-                lines[at] = lines[at][:column] + part + lines[at][column + len(part) :]
-                column += len(part)
-        return lines
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    opened = Terminal(14)
-    yield opened
-    os.close(opened.master)
-    os.close(opened.slave)
-
-
-def test_a_terminal_shows_the_last_state_in_place(terminal):
-    """After many drawings of a growing, hostile tree the screen holds the last one and nothing else."""
-    clock, tree, span = Clock(), Tree(text="prompt"), Span("x", "call")
-    live = Live(terminal, every=1.0, clock=clock)
-    live.watch(tree)
-    for i in range(60):
-        tree.backup(tree.add(i // 2, HOSTILE[i % len(HOSTILE)][:500]), i / 60)
-        clock.now += 1.0
-        live(span)
-        terminal.screen()
-    live.close()
-    assert live.error is None
-    want = text(tree, most=13, width=79).split("\n")
-    want = want if len(want) <= 13 else [*want[:12], "..."]
-    assert terminal.screen() == [*want, ""]
-    assert "\x1b[32m" in terminal.getvalue()
-
-
-def test_it_draws_only_when_it_is_time(terminal):
-    """By the clock passed in: at once, then not before `every` seconds."""
-    clock, tree, span = Clock(), Tree(text="prompt"), Span("x", "call")
-    live = Live(terminal, every=2.0, clock=clock)
-    live(span)
-    drawn = [bool(terminal.read_new())]
-    live.watch(tree)
-    drawn.append(bool(terminal.read_new()))
-    for now in (0.0, 1.9, 2.0, 2.1, 3.9, 4.0):
-        clock.now = now
-        live(span)
-        drawn.append(bool(terminal.read_new()))
-    #               none   plant 0.0    1.9    2.0   2.1    3.9    4.0
-    assert drawn == [False, True, False, False, True, False, False, True]
-
-
-def test_slow_drawing_takes_at_most_a_twentieth_of_the_time(terminal):
-    """A clock that says that each drawing took a second: the next one comes twenty seconds later."""
-    ticks = iter(range(10_000))
-    live = Live(terminal, every=0.5, clock=lambda: float(next(ticks)))
-    live.watch(Tree())
-    assert terminal.read_new()
-    seen = []
-    for i in range(100):
-        live(Span("x", "call"))
-        if terminal.read_new():
-            seen.append(i)
-    assert seen == [19, 39, 59, 79, 99]
-
-
-def test_without_a_terminal_the_last_state_is_printed_once():
-    """A log file gets no escape sequence and no partial drawing."""
-    stream, tree = io.StringIO(), Tree(text="prompt")
-    with Live(stream, every=0.0) as live:
-        live.watch(Tree(text="an earlier one"))
-        live.watch(tree)
-        for i in range(10):
-            tree.backup(tree.add(ROOT, f"\x1b[31mstep {i}"), 0.5)
-            live(Span("x", "call"))
-        assert stream.getvalue() == ""
-    assert stream.getvalue().startswith("tree 2: 11 nodes, depth 1, 10 visits\n")
-    assert stream.getvalue().count("\\x1b[31mstep 9") == 1
-    assert "\x1b" not in stream.getvalue()
-
-
-def test_a_stream_that_knows_no_box_drawing_gets_question_marks():
-    """An ASCII log on an old system."""
-    raw = io.BytesIO()
-    with Live(io.TextIOWrapper(raw, encoding="ascii", write_through=True)) as live:
-        live.watch(grown(1, 5))
-        live.close()
-        written = raw.getvalue().decode("ascii")
-    assert "?? " in written
-    assert live.error is None
-
-
-@dataclasses.dataclass(frozen=True)
-class Grow(Strategy):
-    """Plants a tree and adds what it draws."""
-
-    generator: object = None
-
-    async def search(self, prompt, run):
-        tree = Tree(text=prompt.text)
-        run.show_tree(tree)
-        for i in range(20):
-            [sample] = await run.sample(self.generator, prompt, start=i)
-            tree.backup(tree.add(len(tree) // 2, sample.text), 0.5)
-        return sample
-
-
-class Broken(io.StringIO):
-    """A pipe whose reader has gone."""
-
-    def isatty(self):
-        return True
-
-    def fileno(self):
-        raise BrokenPipeError("gone")
-
-    def write(self, _):
-        raise BrokenPipeError("gone")
-
-
-def test_a_broken_stream_does_not_reach_the_search():
-    """Same answer and trace as without; the failure is kept, and nothing is tried again."""
-    model = Model(Simulated({"7": 0.5, "8": 0.5}))
-    plain = solve_sync("3 + 4 = ?", Grow(), generator=model)
-    with Live(Broken(), every=0.0) as live:
-        watched = solve_sync("3 + 4 = ?", Grow(), generator=model, watch=live.watch, listen=live)
-    assert isinstance(live.error, BrokenPipeError)
-    assert watched.answer == plain.answer
-    assert watched.trace.canonical() == plain.trace.canonical()
-
-
-def test_a_search_shows_its_tree():
-    """End to end: what is printed at the end is the result's tree."""
-    stream = io.StringIO()
-    with Live(stream) as live:
-        result = solve_sync("3 + 4 = ?", Grow(), generator=Model(Simulated({"7": 1.0})), watch=live.watch, listen=live)
-    assert stream.getvalue() == text(result.tree, most=40) + "\n"
-
-
-def test_a_negative_interval_is_refused():
-    """At construction, not in the middle of a search."""
-    with pytest.raises(ConfigError, match="every"):
-        Live(every=-1)
-
-
-NOTEBOOK = """
-from searchkit import Model, solve_sync
-from searchkit.generators import Simulated
-from searchkit.strategy import Strategy
-from searchkit.tree import Tree
-from searchkit.views import Live, text
-
-class Grow(Strategy):
-    async def search(self, prompt, run):
-        tree = Tree(text=prompt.text)
-        run.show_tree(tree)
-        for i in range(20):
-            [sample] = await run.sample(None, prompt, start=i)
-            tree.backup(tree.add(len(tree) // 2, sample.text), 0.5)
-        return sample
-
-with Live(every=0.0) as live:
-    result = solve_sync("3 + 4 = ?", Grow(), generator=Model(Simulated({"7": 1.0})), watch=live.watch, listen=live)
-assert live.error is None, live.error
-"""
-
-
-def test_a_notebook_updates_one_output():
-    """In a real kernel: one display, which holds the final tree, from a search on another thread."""
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cells = [nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "print(text(result.tree, most=40, width=110))")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    [shown] = notebook.cells[0].outputs
-    [printed] = notebook.cells[1].outputs
-    assert shown["output_type"] == "display_data"
-    assert shown["data"]["text/plain"] + "\n" == printed["text"]
 
 
 @pytest.mark.parametrize("view", [text, html, mermaid, dot])

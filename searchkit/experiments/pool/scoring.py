@@ -15,7 +15,8 @@ from searchkit.experiments.pool.judging import check_alone
 from searchkit.experiments.pool.pool import Pool
 from searchkit.mistakes import check_references, listed
 from searchkit.protocols import Generator, Run, Verifier
-from searchkit.solve import NO_BUDGET, solve_many
+from searchkit.searching import NO_BUDGET
+from searchkit.solve import solve_many
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Usage
 

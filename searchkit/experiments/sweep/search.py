@@ -12,6 +12,7 @@ from searchkit.engine.journal import Journal, Origin
 from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import KEY_BYTES, shown
 from searchkit.errors import ConfigError, JournalError
+from searchkit.events import Ended, Event
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.experiments.unknown import NOT_JUDGED, Truth
@@ -101,11 +102,16 @@ async def search(
     problem: Problem, cell: Cell, endpoint: Generator | None, truth: Verifier, opened: Journal
 ) -> Finished | None:
     """The row of one search, failed or not; None if somebody stopped it. The search does not see the reference."""
-    journal, spans, began = Section(opened, cell), list[Span](), time.perf_counter()
+    journal, ends, began = Section(opened, cell), list[Ended](), time.perf_counter()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Ended):
+            ends.append(event)
+
     try:
         result = await solve(
             blind(problem), cell.search, generator=endpoint, budget=cell.ceilings,
-            seed=cell.seed, journal=journal, listen=spans.append,
+            seed=cell.seed, journal=journal, listen=listen,
         )  # fmt: skip
         if result.stopped == "cancelled":
             return None
@@ -116,15 +122,15 @@ async def search(
     except JournalError:  # nothing that follows could be kept
         raise
     except Exception as error:
-        made = sum((span.usage for span in spans if span.status != "cancelled"), Usage())
+        made = sum((end.usage for end in ends if end.status != "cancelled"), Usage())
         wrong = Truth(False, False, "")
-        row, all_in_all = _row(problem, cell, None, made, made.generated_tokens, wrong, said(error)), _spent(spans)
+        row, all_in_all = _row(problem, cell, None, made, made.generated_tokens, wrong, said(error)), _spent(ends)
         wall = time.perf_counter() - began
     else:
         made, sequential = taken(result.trace)
         unjudged = known.feedback if known.feedback.startswith(NOT_JUDGED) else ""
         row, all_in_all = _row(problem, cell, result, made, sequential, known, unjudged), result.usage
-    return Finished(row, wall, any(span.replayed for span in spans), _lost(all_in_all, made))
+    return Finished(row, wall, any(end.replayed for end in ends), _lost(all_in_all, made))
 
 
 def taken(trace: Span) -> tuple[Usage, int]:
@@ -138,8 +144,8 @@ def taken(trace: Span) -> tuple[Usage, int]:
     return found[id(trace)]
 
 
-def _spent(spans: Sequence[Span]) -> Usage:
-    return sum((span.usage + span.retried for span in spans), Usage())
+def _spent(ends: Sequence[Ended]) -> Usage:
+    return sum((end.usage + end.retried for end in ends), Usage())
 
 
 def _lost(all_in_all: Usage, made: Usage) -> Lost:

@@ -1,0 +1,498 @@
+"""A handle on a search: what it tells, its best so far, and how it ends when somebody ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from searchkit import (
+    Budget,
+    CallError,
+    ConfigError,
+    Journal,
+    Model,
+    Result,
+    Run,
+    Sample,
+    Searching,
+    SearchWarning,
+    Strategy,
+    solve,
+    solve_many,
+    solve_sync,
+    start,
+)
+from searchkit.calls import Request
+from searchkit.engine import reader
+from searchkit.engine.sync import STOP
+from searchkit.events import Began, Ended, Event, Found, Lost, Opened, Over, Planted, Stopping, in_order
+from searchkit.strategies import MCTS, BestOfN, SelfConsistency, Soft, Vote
+from searchkit.testing import Counting, Scripted, Shuffled
+from searchkit.testing.anytime import Turning, check_causal, check_trace
+from searchkit.testing.law_worlds import Drafting, Marks
+from searchkit.testing.strategies import LengthScore
+from searchkit.types import Prompt
+from searchkit.verifiers import Predicate
+
+SCORES = {"a": 0.1, "b": 0.7, "c": 0.4, "d": 0.9}
+
+
+def by_score(text: str) -> float:
+    return SCORES[text]
+
+
+BY_SCORE = Predicate(by_score)
+MODEL = Model(Scripted(lambda request: "abcd"[request.index % 4]))
+
+
+@dataclass
+class Gated:
+    """A backend that answers call i, once it has been let: it says "abcd"[i]."""
+
+    let: dict[int, asyncio.Event]
+    in_flight: int = 0
+    name: str = "gated"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        self.in_flight += 1
+        try:
+            await self.let.setdefault(requests[0].index, asyncio.Event()).wait()
+        finally:
+            self.in_flight -= 1
+        return [Sample("abcd"[requests[0].index % 4])]
+
+    async def answer(self, *numbers: int) -> None:
+        for number in numbers:
+            self.let.setdefault(number, asyncio.Event()).set()
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    return asyncio.run(main())
+
+
+def test_its_events_end_with_over_and_it_returns_what_solve_returns() -> None:
+    """One reader beside one listener: the same events. The result is that of `solve`."""
+
+    async def main() -> None:
+        told = list[Event]()
+        search = start("q", BestOfN(4, BY_SCORE), generator=MODEL, listen=told.append)
+        read = [event async for event in search]
+        assert read == told
+        check_causal(read)
+        result = await search
+        assert (result.answer, result.stopped) == ("d", "done")
+        assert read[-1].result is result  # type: ignore[attr-defined]
+        check_trace(read, result)
+        plain = await solve("q", BestOfN(4, BY_SCORE), generator=MODEL)
+        assert plain.trace.canonical() == result.trace.canonical()
+        assert search.done
+        assert search.best() is not None
+        assert search.best() == next(c for c in result.candidates if c.sample.text == "d")
+        assert search.usage == result.usage
+
+    run(main)
+
+
+def test_the_best_so_far_follows_what_has_come_back() -> None:
+    """By the score; by the majority, where the strategy votes; what comes back first does not matter."""
+
+    async def main() -> None:
+        backend = Gated({})
+        search = start("q", BestOfN(4, BY_SCORE), generator=Model(backend))
+        assert search.best() is None
+        seen = list[Any]()
+        for number in (2, 0, 1):
+            await backend.answer(number)
+            best = search.best()
+            seen.append(None if best is None else (best.sample.text, best.score))
+        assert seen == [("c", 0.4), ("c", 0.4), ("b", 0.7)]
+        search.stop()
+        result = await search
+        assert (result.answer, result.stopped, len(result.candidates)) == ("b", "cancelled", 3)
+        assert backend.in_flight == 0
+
+    run(main)
+
+
+def test_a_vote_is_what_a_voting_strategy_would_answer_now() -> None:
+    """Of 1, 2, 2: 2, though 1 came first; also as the result of a search that is stopped, and for a budget."""
+
+    async def main() -> None:
+        backend = Gated({})
+        search = start("q", SelfConsistency(6, key=lambda text: text in "bd"), generator=Model(backend))
+        await backend.answer(0, 1, 3)
+        assert search.best() is not None
+        search.stop()
+        assert (await search).answer == "b"
+
+    run(main)
+
+
+def test_a_rule_that_draws_lots_or_asks_does_not_fail_the_look() -> None:
+    """A rule with randomness has some, the same at each look; one that would ask a model leaves it to the score."""
+
+    @dataclass(frozen=True)
+    class Asking:
+        async def select(self, prompt: Prompt, scored: Any, run: Run) -> Any:
+            await run.sample(None, prompt)
+            raise AssertionError("it was answered")
+
+    async def main() -> None:
+        for select in (Soft(1e-6), Vote(key=str), Asking()):
+            backend = Gated({})
+            search = start("q", BestOfN(6, BY_SCORE, select=select), generator=Model(backend))  # type: ignore[arg-type]
+            await backend.answer(0, 1, 2)
+            looks = {search.best() for _ in range(3)}
+            assert [look.sample.text for look in looks if look] == ["a" if isinstance(select, Vote) else "b"]
+            search.stop()
+            assert (await search).answer == ("a" if isinstance(select, Vote) else "b")
+
+    run(main)
+
+
+async def _interrupted(**options: Any) -> tuple[Searching[Any], Gated]:
+    """A best-of-4 of which two have come back."""
+    backend = Gated({})
+    search = start("q", BestOfN(4, BY_SCORE), generator=Model(backend), **options)
+    told = aiter(search)
+    await backend.answer(2, 0)
+    judged = 0
+    while judged < 2:
+        event = await anext(told)
+        judged += isinstance(event, Found) and event.scored.score is not None
+    return search, backend
+
+
+def test_a_time_limit_leaves_the_best_so_far_and_nothing_in_flight() -> None:
+    """`wait_for` raises TimeoutError as it would; with `partial` it returns the result so far."""
+
+    async def main() -> None:
+        search, backend = await _interrupted()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(search, 0.01)
+        assert backend.in_flight == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert search.best() is not None
+        assert search.best().sample.text == "c"  # type: ignore[union-attr]
+        assert (await search).stopped == "cancelled"  # whoever asks later has it
+        search, backend = await _interrupted(partial=True)
+        result = await asyncio.wait_for(search, 0.01)
+        assert (result.answer, result.stopped, backend.in_flight) == ("c", "cancelled", 0)
+        task = asyncio.current_task()
+        assert task is not None
+        assert not task.cancelling()
+
+    run(main)
+
+
+def test_solve_returns_what_it_has_when_it_is_told_to() -> None:
+    """`wait_for(solve(..., partial=True))`, `asyncio.timeout`, and a task that is cancelled and goes on."""
+
+    async def main() -> None:
+        for way in ("wait_for", "timeout", "cancel"):
+            backend = Gated({})
+            work = solve("q", BestOfN(4, BY_SCORE), generator=Model(backend), partial=True)
+            task = asyncio.create_task(_within(way, work))
+            await backend.answer(2, 0)
+            if way == "cancel":
+                task.cancel()
+            result = await task
+            assert (result.answer, result.stopped, backend.in_flight) == ("c", "cancelled", 0)
+
+    run(main)
+
+
+async def _within(way: str, work: Coroutine[Any, Any, Result[Any]]) -> Result[Any]:
+    if way == "wait_for":
+        return await asyncio.wait_for(work, 0.2)
+    if way == "timeout":
+        async with asyncio.timeout(0.2):
+            return await work
+    result = await work
+    async with asyncio.timeout(5):  # the task is as good as new
+        await asyncio.sleep(0.001)
+    return result
+
+
+def test_without_a_candidate_there_is_nothing_to_return() -> None:
+    """A cancellation is then raised, partial or not, and the search is over."""
+
+    async def main() -> None:
+        for partial in (False, True):
+            told = list[Event]()
+            backend = Gated({})
+            search = start("q", BestOfN(4, BY_SCORE), generator=Model(backend), partial=partial, listen=told.append)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(search, 0.01)
+            assert search.best() is None
+            assert backend.in_flight == 0
+            assert isinstance(told[-1], Over)
+            assert isinstance(told[-1].error, asyncio.CancelledError)
+            with pytest.raises(asyncio.CancelledError):
+                await search
+
+    run(main)
+
+
+def test_cancelled_before_its_first_step_it_is_over() -> None:
+    """A search that is stopped at once never begins, tells of its end, and leaves nothing open."""
+
+    async def main(tmp: Path) -> None:
+        told = list[Event]()
+        search = start("q", BestOfN(4, BY_SCORE), generator=MODEL, listen=told.append, journal=tmp)
+        search.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await search
+        assert [type(event) for event in told] == [Opened, Over]
+
+    asyncio.run(main(Path("never-opened.db")))
+    assert not Path("never-opened.db").exists()
+
+
+def test_cancelled_again_while_it_ends_it_still_ends_everything() -> None:
+    """The second cancellation reaches a search whose clean-up waits; it goes on to who waited."""
+
+    @dataclass(frozen=True)
+    class Slow(Strategy):
+        async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+            [sample] = await run.sample(None, prompt)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(60)
+            return sample
+
+    async def main() -> None:
+        search = start("q", Slow(), generator=MODEL, partial=True)
+        waiting = asyncio.ensure_future(search)
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert search.best() is not None
+
+    run(main)
+
+
+def test_an_error_is_raised_and_told_of() -> None:
+    """To who waits; `Over` has it. Nobody who waits: asyncio prints nothing."""
+
+    def refused(request: Request) -> str:
+        raise CallError("no")
+
+    async def main() -> None:
+        told = list[Event]()
+        search = start("q", BestOfN(2, BY_SCORE), generator=Model(Scripted(refused)), listen=told.append)
+        with pytest.raises(CallError, match="no"):
+            await search
+        assert isinstance(told[-1], Over)
+        assert isinstance(told[-1].error, CallError)
+        assert told[-1].result is told[-1].stopped is None
+        start("q", BestOfN(2, BY_SCORE), generator=Model(Scripted(refused)))
+        await asyncio.sleep(0.01)
+        gc.collect()
+
+    complaints = list[Any]()
+
+    async def quiet() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+        await main()
+
+    run(quiet)
+    assert not complaints
+
+
+def test_a_slow_reader_loses_details_and_is_told_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten are kept: what is read and what is lost are all that a listener was told, and the end is there."""
+    monkeypatch.setattr(reader, "MOST", 10)
+
+    async def main() -> None:
+        told, read = list[Event](), list[Event]()
+        search = start("q", BestOfN(20, LengthScore()), generator=MODEL, listen=told.append)
+        events = aiter(search)
+        for _ in range(3):
+            read.append(await anext(events))
+        await search
+        async for event in events:
+            read.append(event)
+        place = 0
+        for event in read:  # each says where the next one stands
+            place += event.n if isinstance(event, Lost) else 1
+            assert isinstance(event, Lost) or event is told[place - 1]
+        assert place == len(told)
+        assert read[-10:] == told[-10:]
+        assert isinstance(read[-1], Over)
+        assert sum(isinstance(event, Lost) for event in read) > 0
+        assert len(read) < len(told)
+
+    run(main)
+
+
+def test_who_comes_late_is_first_told_what_goes_on() -> None:
+    """Of each span that is open, and no other; from then on all. After the end: the first event and the last."""
+
+    async def main() -> None:
+        backend = Gated({})
+        search = start("q", BestOfN(3, BY_SCORE), generator=Model(backend))
+        await backend.answer(0)
+        events = aiter(search)
+        began = [(e.at, e.name) for e in events._events if isinstance(e, Began)]  # type: ignore[attr-defined]
+        assert began == [
+            ((0,), "BestOfN"), ((0, 0), "draw"), ((0, 0, 1), "draw"), ((0, 0, 1, 0), "gated"), ((0, 0, 2), "draw"),
+            ((0, 0, 2, 0), "gated"),
+        ]  # fmt: skip
+        await backend.answer(1, 2)
+        read = [event async for event in events]
+        check_causal(read)
+        assert [e.at for e in read if isinstance(e, Ended) and e.name == "score"] == [(0, 0, 1, 1), (0, 0, 2, 1)]
+        assert [type(event) async for event in search] == [Opened, Over]
+        result = await search
+        assert type(result.trace).__name__ == "Span"
+        assert all(type(span).__name__ == "Span" for span in result.trace.walk())
+
+    run(main)
+
+
+def test_the_loop_over_events_may_be_left_and_entered_again() -> None:
+    """The search goes on meanwhile."""
+
+    async def main() -> None:
+        search = start("q", BestOfN(4, BY_SCORE), generator=Model(Shuffled(MODEL.backend)))
+        async for event in search:
+            if isinstance(event, Found):
+                break
+        rest = [type(event) async for event in search]
+        assert rest[0] is Opened
+        assert rest[-1] is Over
+        assert (await search).answer == "d"
+
+    run(main)
+
+
+def test_a_listener_that_fails_is_told_nothing_more_and_costs_nothing() -> None:
+    """The result is the same; a warning says so, once."""
+    plain = solve_sync("q", BestOfN(4, BY_SCORE), generator=MODEL)
+    heard = list[Event]()
+
+    def fails(event: Event) -> None:
+        heard.append(event)
+        if len(heard) == 3:
+            raise ZeroDivisionError("mine")
+
+    with pytest.warns(SearchWarning, match="a listener failed.*ZeroDivisionError: mine") as warned:
+        result = solve_sync("q", BestOfN(4, BY_SCORE), generator=MODEL, listen=fails)
+    assert (len(heard), len(warned)) == (3, 1)
+    assert result.trace.canonical() == plain.trace.canonical()
+    assert result.usage.generated_tokens == plain.usage.generated_tokens
+
+
+def test_what_a_tree_search_and_an_early_stop_tell() -> None:
+    """Where a tree was planted; that a threshold was reached; and that nobody takes what was in flight then."""
+    told = list[Event]()
+    mcts = MCTS(Marks(), environment=Drafting(), iterations=4)
+    result = solve_sync("q", mcts, generator=MODEL, listen=told.append)
+    [planted] = [event for event in told if isinstance(event, Planted)]
+    assert planted.tree is result.tree
+    told.clear()
+    early = BestOfN(8, BY_SCORE, threshold=0.7, window=4)
+    solve_sync("q", early, generator=Model(Shuffled(MODEL.backend)), listen=told.append)
+    assert [(e.at, e.reason) for e in told if isinstance(e, Stopping)] == [((0,), "threshold")]
+    assert [e.scored.sample.text for e in in_order(told) if isinstance(e, Found)] == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "budget"),
+    [
+        (BestOfN(8, LengthScore()), Budget()),
+        (BestOfN(8, LengthScore(), threshold=0.5, window=4), Budget()),
+        (BestOfN(8, LengthScore()), Budget(generations=5)),
+        (SelfConsistency(3, generator=BestOfN(3, LengthScore(), threshold=0.4)), Budget()),
+        (MCTS(Marks(), environment=Drafting(), iterations=6, in_flight=3), Budget()),
+    ],
+    ids=["best-of-8", "early stop", "budget", "nested", "mcts"],
+)
+def test_the_order_of_events_is_the_same_for_20_shuffles_of_latencies(strategy: Strategy, budget: Budget) -> None:
+    """In program order they are equal; as they came they are not, or the shuffles would show nothing."""
+    model, orders, arrivals = MODEL.backend, list[list[Event]](), Counter[tuple[Any, ...]]()
+    for order in range(20):
+        told = list[Event]()
+        result = solve_sync("q", strategy, generator=Model(Turning(model, order)), budget=budget, listen=told.append)
+        check_causal(told)
+        check_trace(told, result)
+        orders.append(in_order(told))
+        arrivals[tuple((type(event), event.at) for event in told)] += 1
+    assert all(one == orders[0] for one in orders)
+    assert len(arrivals) > 10 or isinstance(strategy, MCTS)
+
+
+def test_ctrl_c_in_many_problems_still_returns_what_there_is() -> None:
+    """Asked to stop by the message that Ctrl-C sends: finished problems, and the best so far of the others."""
+
+    async def main() -> None:
+        backend = Gated({})
+        work = asyncio.create_task(
+            solve_many(["q", "r"], BestOfN(3, BY_SCORE), generator=Model(backend), concurrency=2)
+        )
+        await backend.answer(0, 2)
+        work.cancel(STOP)
+        outcomes = await work
+        assert [o.unwrap().answer for o in outcomes] == ["c", "c"]
+        assert {o.unwrap().stopped for o in outcomes} == {"cancelled"}
+
+    run(main)
+
+
+def test_a_journal_resumes_what_was_interrupted(tmp_path: Path) -> None:
+    """Stopped by a handle: what had come back is not paid for again, and the journal is closed."""
+
+    async def main() -> None:
+        path = tmp_path / "run.db"
+        search, _ = await _interrupted(journal=path)
+        search.stop()
+        first = await search
+        with Journal(path) as journal:
+            assert len(journal) == 4  # two answers and two verdicts
+        counting = Counting(MODEL.backend)
+        second = await solve("q", BestOfN(4, BY_SCORE), generator=Model(counting), journal=path)
+        assert (first.answer, second.answer, counting.calls) == ("c", "d", 4)
+
+    run(main)
+
+
+def test_mistakes_are_said_at_once() -> None:
+    """Outside of a loop; and what `solve` refuses, before anything is awaited."""
+    with pytest.raises(ConfigError, match=r"running event loop: .*solve_sync"):
+        start("q", BestOfN(2, BY_SCORE), generator=MODEL)
+
+    async def main() -> None:
+        with pytest.raises(ConfigError, match="seed"):
+            start("q", BestOfN(2, BY_SCORE), generator=MODEL, seed="x")  # type: ignore[arg-type]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main)
+
+
+def test_nothing_is_warned_of_where_nothing_is_wrong() -> None:
+    """A stopped search makes no noise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+
+        async def main() -> None:
+            search, _ = await _interrupted()
+            search.stop()
+            await search
+            gc.collect()
+
+        run(main)
