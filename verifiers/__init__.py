@@ -23,7 +23,7 @@ from searchkit.verifiers.combining import (
     Weighted,
 )
 from searchkit.verifiers.consensus import Agreement, DeepConf, LogProb, MinimumBayesRisk, SelfCertainty
-from searchkit.verifiers.judges import Debate, Judge, PairwiseJudge, PYes, UniversalConsistency
+from searchkit.verifiers.judges import Debate, Expected, Judge, PairwiseJudge, PYes, UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.reference import (
     GSM8K_GRADER,
@@ -50,6 +50,7 @@ __all__ = [
     "DeepConf",
     "DualAgreement",
     "Exact",
+    "Expected",
     "Isotonic",
     "Judge",
     "Jury",

@@ -57,4 +57,5 @@ class Calibrated:
     def _calibrated(self, scored: Scored) -> Verdict:
         verdict, score = scored.verdict, scored.score
         steps = None if verdict.step_scores is None else tuple(map(self.map, verdict.step_scores))
-        return replace(verdict, score=None if score is None else self.map(score), step_scores=steps)
+        score = None if score is None else self.map(score)
+        return replace(verdict, score=score, step_scores=steps, standard_error=None)  # a map need not be smooth

@@ -2,10 +2,12 @@
 
 Read `asking.py` first: how a judge asks, what it may see and what it costs. Then `judge.py` (a grade for each),
 `p_yes.py` (the probability of "yes"), `pairwise.py` (two at a time), `universal_consistency.py` (which of all) and
-`debate.py` (two sides argue before the judge).
+`debate.py` (two sides argue before the judge). `expected.py` and `means.py`: how the first three score by
+expectation.
 """
 
 from searchkit.verifiers.judges.debate import Debate
+from searchkit.verifiers.judges.expected import Expected
 from searchkit.verifiers.judges.judge import Judge
 from searchkit.verifiers.judges.p_yes import PYes
 from searchkit.verifiers.judges.pairwise import PairwiseJudge
@@ -13,6 +15,7 @@ from searchkit.verifiers.judges.universal_consistency import UniversalConsistenc
 
 __all__ = [
     "Debate",
+    "Expected",
     "Judge",
     "PYes",
     "PairwiseJudge",
