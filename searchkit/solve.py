@@ -123,6 +123,7 @@ async def solve_inside(
                 around.errors += search.errors
                 around.diverged += search.diverged
                 around.left_out |= search.left_out
+                around.oracles |= search.oracles
     _warn(strategy, generator, budget, result)
     if result.stopped in ("budget", "deadline") and budget == NO_BUDGET:
         outer.stop(result.stopped)
@@ -230,7 +231,7 @@ async def _solve(search: Search, strategy: Generator, run: Run, params: Params |
     return Result(
         sample.value, sample, candidates, tuple(errors.values()), search.usage, search.paid,
         run.span.sequential_tokens(), run.span, frame.tree, wall, overshoot, stopped or frame.stopped,
-        len(search.diverged), tuple(sorted(search.left_out)),
+        len(search.diverged), tuple(sorted(search.left_out)), tuple(sorted(search.oracles)),
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ class Search:
     when items last started in the loop's next turn, on `time.perf_counter`; beginning: those that are being begun now,
     one inside of the other. seen: the agents one of whose attempts ended by itself and made calls that were counted.
     silent: agents and the spans of their attempts that failed or were cancelled before any. left_out: fields that
-    requests were answered without, because the server refused them.
+    requests were answered without, because the server refused them. oracles: verifiers that saw what is right.
     """
 
     problem: Problem
@@ -50,6 +50,7 @@ class Search:
     seen: set[str] = field(default_factory=set)
     silent: list[tuple[str, Span]] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
+    oracles: set[str] = field(default_factory=set)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)

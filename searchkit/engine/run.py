@@ -33,7 +33,7 @@ from searchkit.mistakes import (
     lacking_await,
     no_sample,
 )
-from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier
+from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier, knows_reference
 from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import NO_USAGE, Budget, Outcome, Params, Prompt, Role, Sample, Scored, Usage, Verdict
@@ -296,6 +296,8 @@ class Run(Relaying):
             check_prompt("run.score", prompt)
         check_samples("run.score", samples)
         judge = self._bind(verifier)
+        if knows_reference(judge, verifier, self._search.problem):
+            self._search.oracles.add(type(judge).__name__)
         if len(samples) == 1 or judge.joint:
             span = self.span.add("score", "item", 0, "verify")
             child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)

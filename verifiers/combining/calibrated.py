@@ -10,7 +10,7 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Scored, Verdict
-from searchkit.verifiers.base import identity
+from searchkit.verifiers.base import any_oracle, identity
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Calibrated:
     @property
     def joint(self) -> bool:
         return self.verifier.joint
+
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(self.verifier)
 
     def bind(self, problem: Problem) -> Calibrated:
         return replace(self, verifier=self.verifier.bind(problem))

@@ -11,7 +11,7 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent
+from searchkit.verifiers.base import Independent, any_oracle
 from searchkit.verifiers.judges.asking import LONGEST, TOO_LONG, check_generator, filled, judgements, name_of
 from searchkit.verifiers.judges.judge import Judge
 
@@ -82,6 +82,10 @@ class Debate(Independent):
     @property
     def range(self) -> tuple[float, float]:
         return self.judge.range
+
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(self.judge)
 
     def bind(self, problem: Problem) -> Debate:
         return replace(self, judge=self.judge.bind(problem))

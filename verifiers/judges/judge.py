@@ -128,6 +128,11 @@ class Judge(Independent):
         return self.samples if self.scores is None else self.scores.calls
 
     @property
+    def oracle(self) -> bool:
+        """True if its template shows the reference."""
+        return not self._blind
+
+    @property
     def key(self) -> str:
         asked = f"{name_of(self.generator)}:{self.samples}:{self.retries}:{self.params}"
         scores = "" if self.scores is None else f":{self.scores}"
