@@ -17,8 +17,6 @@ from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.judges.asking import (
-    LONGEST,
-    TOO_LONG,
     UNREADABLE,
     check_generator,
     field_of,
@@ -30,6 +28,7 @@ from searchkit.verifiers.judges.asking import (
 )
 from searchkit.verifiers.judges.expected import Expected
 from searchkit.verifiers.judges.means import check_scores, mean, verdict_of
+from searchkit.verifiers.judges.shown import Answer, pictured
 
 RUBRIC = "Is the answer correct, does it do all that the task asks, and is it clear? Correctness counts most."
 
@@ -157,19 +156,19 @@ class Judge(Independent):
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         if self.reference is None and not self._blind:
             raise ConfigError("the template shows a reference: pass Problem(id, prompt, reference=...), or reference=")
-        return [await self._judge(prompt, sample.text, run) for sample in samples]
+        return [await self._judge(prompt, Answer.of(sample), run) for sample in samples]
 
-    async def _judge(self, prompt: Prompt, answer: str, run: Run) -> Verdict:
-        if len(answer) > LONGEST:
-            return Verdict(feedback=TOO_LONG)
+    async def _judge(self, prompt: Prompt, answer: Answer, run: Run) -> Verdict:
+        if answer.refused:
+            return Verdict(feedback=answer.refused)
         if self.scores is not None:
             return await self._expect(self.scores, prompt, answer, run)
         low, high = (f"{bound:g}" for bound in self.range)
         template = filled(self._template, rubric=self.rubric, low=low, high=high)
         found = await judgements(
             self.generator,
-            worded(prompt, template, answer=answer, **self._shown),
-            lambda reply: self._read(reply, (prompt.text, answer)),
+            self._question(prompt, template, answer),
+            lambda reply: self._read(reply, (prompt.text, answer.text)),
             run,
             n=self.samples,
             retries=self.retries,
@@ -177,14 +176,18 @@ class Judge(Independent):
         )
         return _verdict(found) if found else Verdict(feedback=UNREADABLE)
 
-    async def _expect(self, scores: Expected, prompt: Prompt, answer: str, run: Run) -> Verdict:
-        scale, shown = scores.scale(BEST, WORST), (prompt.text, answer)
+    async def _expect(self, scores: Expected, prompt: Prompt, answer: Answer, run: Run) -> Verdict:
+        scale, shown = scores.scale(BEST, WORST), (prompt.text, answer.text)
         questions = [
-            worded(prompt, filled(self._template, rubric=rubric, scale=scale), answer=answer, **self._shown)
+            self._question(prompt, filled(self._template, rubric=rubric, scale=scale), answer)
             for rubric in scores.criteria or (self.rubric,)
         ]
         found = await mean(scores, self.generator, questions, shown, run, retries=self.retries, params=self.params)
         return verdict_of(found, *self.range)
+
+    def _question(self, prompt: Prompt, template: str, answer: Answer) -> Prompt:
+        question = worded(prompt, template, answer=answer.text, **self._shown)
+        return pictured(question, [("the answer", answer)])
 
     def _read(self, reply: Sample[Any], shown: Sequence[str]) -> Judgement | None:
         low, high = self.range

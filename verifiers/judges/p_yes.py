@@ -14,8 +14,6 @@ from searchkit.templates import check, worded
 from searchkit.types import Params, Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.judges.asking import (
-    LONGEST,
-    TOO_LONG,
     UNREADABLE,
     check_generator,
     filled,
@@ -25,6 +23,7 @@ from searchkit.verifiers.judges.asking import (
 )
 from searchkit.verifiers.judges.expected import Expected
 from searchkit.verifiers.judges.means import check_scores, mean, verdict_of
+from searchkit.verifiers.judges.shown import Answer, pictured
 
 ASK = """A task was given:
 
@@ -135,14 +134,14 @@ class PYes(Independent):
         return self.template if self.template is not None else own if self.scores is None else CHANCE
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        return [await self._judge(prompt, sample.text, run) for sample in samples]
+        return [await self._judge(prompt, Answer.of(sample), run) for sample in samples]
 
-    async def _judge(self, prompt: Prompt, answer: str, run: Run) -> Verdict:
-        if len(answer) > LONGEST:
-            return Verdict(feedback=TOO_LONG)
+    async def _judge(self, prompt: Prompt, answer: Answer, run: Run) -> Verdict:
+        if answer.refused:
+            return Verdict(feedback=answer.refused)
         if self.scores is not None:
             return await self._expect(self.scores, prompt, answer, run)
-        question = worded(prompt, self._template, answer=answer)
+        question = pictured(worded(prompt, self._template, answer=answer.text), [("the answer", answer)])
         params = self.params if self.chains or self.params is not None else FIRST_TOKEN
         shares = await judgements(
             self.generator, question, self._read, run, n=self.chains or 1, retries=self.retries, params=params
@@ -151,12 +150,12 @@ class PYes(Independent):
             return Verdict(feedback=UNREADABLE)
         return Verdict(math.fsum(shares) / len(shares))
 
-    async def _expect(self, scores: Expected, prompt: Prompt, answer: str, run: Run) -> Verdict:
-        questions = [
-            worded(prompt, filled(self._template, criterion=one, scale=scores.scale(BEST, WORST)), answer=answer)
-            for one in scores.criteria or (IS_RIGHT,)
-        ]
-        shown = (prompt.text, answer)
+    async def _expect(self, scores: Expected, prompt: Prompt, answer: Answer, run: Run) -> Verdict:
+        scale, questions = scores.scale(BEST, WORST), []
+        for criterion in scores.criteria or (IS_RIGHT,):
+            template = filled(self._template, criterion=criterion, scale=scale)
+            questions.append(pictured(worded(prompt, template, answer=answer.text), [("the answer", answer)]))
+        shown = (prompt.text, answer.text)
         found = await mean(scores, self.generator, questions, shown, run, retries=self.retries, params=self.params)
         return verdict_of(found, *self.range)
 

@@ -13,7 +13,6 @@ from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import (
-    LONGEST,
     afford,
     bare_word,
     check_generator,
@@ -25,6 +24,7 @@ from searchkit.verifiers.judges.asking import (
 from searchkit.verifiers.judges.expected import Expected
 from searchkit.verifiers.judges.judge import RUBRIC
 from searchkit.verifiers.judges.means import Mean, check_scores, mean
+from searchkit.verifiers.judges.shown import Answer, pictured
 
 BETTER = """A task was given:
 
@@ -130,13 +130,13 @@ class PairwiseJudge:
         return self
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        texts = [sample.text for sample in samples]
-        pairs = list(itertools.combinations(range(len(texts)), 2))
+        answers = [Answer.of(sample) for sample in samples]
+        pairs = list(itertools.combinations(range(len(answers)), 2))
 
         async def match(pair: tuple[int, int], child: Run) -> Mean | None:
-            return await self._match(prompt, texts[pair[0]], texts[pair[1]], child)
+            return await self._match(prompt, answers[pair[0]], answers[pair[1]], child)
 
-        outcomes, results = await run.map(match, pairs, name="match"), [list[Mean]() for _ in texts]
+        outcomes, results = await run.map(match, pairs, name="match"), [list[Mean]() for _ in answers]
         run.survivors(outcomes)  # raises if no match has a verdict, and one has failed
         for (i, j), outcome in zip(pairs, outcomes, strict=True):
             if outcome.value is not None:
@@ -144,16 +144,16 @@ class PairwiseJudge:
                 results[j].append(replace(outcome.value, value=WON - outcome.value.value))
         return [_verdict(of_one) for of_one in results]
 
-    async def _match(self, prompt: Prompt, first: str, second: str, run: Run) -> Mean | None:
+    async def _match(self, prompt: Prompt, first: Answer, second: Answer, run: Run) -> Mean | None:
         """What `first` makes of it, from lost to won; None: no verdict."""
         if first == second:
             return Mean(TIED, 0.0)
-        if max(len(first), len(second)) > LONGEST:
+        if first.refused or second.refused:
             return None
         orders = ((first, second), (second, first))
         criteria = (self.rubric,) if self.scores is None else self.scores.criteria or (self.rubric,)
         questions = [[self._question(prompt, *order, rubric) for rubric in criteria] for order in orders]
-        shown = (prompt.text, first, second)
+        shown = (prompt.text, first.text, second.text)
 
         async def ask(asked: Sequence[Prompt], child: Run) -> Mean | None:
             """What the sample that is shown first makes of it."""
@@ -173,9 +173,12 @@ class PairwiseJudge:
             return _both(as_first, as_second)
         return as_first if as_first.value == WON - as_second.value else Mean(TIED)
 
-    def _question(self, prompt: Prompt, first: str, second: str, rubric: str) -> Prompt:
+    def _question(self, prompt: Prompt, first: Answer, second: Answer, rubric: str) -> Prompt:
         trusted = {} if self.scores is None else {"scale": self.scores.scale(FIRST, SECOND)}
-        return worded(prompt, filled(self._template, rubric=rubric, **trusted), first=first, second=second)
+        template = filled(self._template, rubric=rubric, **trusted)
+        names = ("answer A", "answer B") if self.scores is None else ("the first answer", "the second answer")
+        question = worded(prompt, template, first=first.text, second=second.text)
+        return pictured(question, list(zip(names, (first, second), strict=True)))
 
     async def _word(self, question: Prompt, shown: Sequence[str], run: Run) -> Mean | None:
         found = await judgements(
