@@ -201,13 +201,14 @@ def _is_json(value: Any) -> bool:
 
 
 def _verdict(verdict: Verdict) -> list[Any]:
-    unread = [True] if verdict.unread else []
-    return [verdict.score, verdict.passed, verdict.step_scores, verdict.feedback, *unread]
+    rare: list[Any] = [verdict.unread] if verdict.unread or verdict.standard_error is not None else []
+    rare += [] if verdict.standard_error is None else [verdict.standard_error]
+    return [verdict.score, verdict.passed, verdict.step_scores, verdict.feedback, *rare]
 
 
 def _load_verdict(stored: list[Any]) -> Verdict:
-    score, passed, steps, feedback, *unread = stored
-    return Verdict(score, passed, None if steps is None else tuple(steps), feedback, bool(unread))
+    score, passed, steps, feedback, *rare = stored
+    return Verdict(score, passed, None if steps is None else tuple(steps), feedback, *rare)
 
 
 def dump_verdicts(verdicts: list[Verdict]) -> str:

@@ -398,10 +398,12 @@ Scale = Literal["chance", "progress", "quality"]
 class Verifier(Protocol):
     """Judges samples. Higher scores are better.
 
-    Two attributes may be declared besides, and steer what a tree search does by default. `scale`, what a score means:
+    Three attributes may be declared besides. Two steer what a tree search does by default. `scale`, what a score means:
     "chance" that what is judged comes to a right answer, within [0, 1]; "progress" towards one; "quality" of what there
     is, also where nothing is declared. `calls`: model calls that a verdict on one sample takes, 0 for what is reckoned
-    here; where nothing, or None, is declared the search counts them.
+    here; where nothing, or None, is declared the search counts them. The third, `oracle`, is True of a verifier that
+    sees what is right, a reference or its tests: then `Result.oracle` names it. Where nothing is declared it is taken
+    for one if `bind` returns another object for a problem that has a reference.
     """
 
     @property
@@ -447,6 +449,12 @@ def scale_of(verifier: Verifier) -> Scale:
         name = type(verifier).__name__
         raise ConfigError(f"a chance lies within [0, 1], but the range of {name} is {verifier.range}")
     return scale
+
+
+def knows_reference(bound: Verifier, verifier: Verifier, problem: Problem) -> bool:
+    """Whether `bound`, which is `verifier` for this problem, sees what is right; see `Verifier`."""
+    declared: bool | None = getattr(bound, "oracle", None)
+    return bool(declared) if declared is not None else bound is not verifier and problem.reference is not None
 
 
 def calls_of(verifier: Verifier) -> int | None:

@@ -33,6 +33,8 @@ class Result(Generic[T_co]):
       was paid for and not asked again stays in the journal, and is in no usage.
     - left_out: fields that were left out of requests, because the server refused them (`Sample.left_out` says of which
       answers).
+    - oracle: the verifiers that saw what is right while the search ran: a reference, or its tests (`Verifier.oracle`).
+      With one the answer is no measure of a method: nobody has the reference where an answer is needed.
     """
 
     answer: T_co
@@ -49,6 +51,7 @@ class Result(Generic[T_co]):
     stopped: Stopped
     diverged: int = 0
     left_out: tuple[str, ...] = ()
+    oracle: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Answer, cost, candidates and trace, for notebooks; `tree` shows itself."""

@@ -101,6 +101,7 @@ async def solve_inside(
                 around.errors += search.errors
                 around.diverged += search.diverged
                 around.left_out |= search.left_out
+                around.oracles |= search.oracles
     warn_of_budget(strategy, generator, budget, result)
     if result.stopped in ("budget", "deadline") and budget == NO_BUDGET:
         outer.stop(result.stopped)

@@ -383,7 +383,8 @@ class Verdict:
 
     score: higher is better, within the verifier's declared range. step_scores: one a step, for process reward models.
     unread: no answer was found in the sample. A search takes it as failed; an experiment counts it apart from wrong
-    ones, since it may be the reading that failed.
+    ones, since it may be the reading that failed. standard_error: of the score, in its units, where a verifier knows
+    it (`Expected`).
     """
 
     score: float | None = None
@@ -391,6 +392,7 @@ class Verdict:
     step_scores: tuple[float, ...] | None = None
     feedback: str = ""
     unread: bool = False
+    standard_error: float | None = None
 
     @property
     def value(self) -> float | None:

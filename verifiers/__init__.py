@@ -23,7 +23,7 @@ from searchkit.verifiers.combining import (
     Weighted,
 )
 from searchkit.verifiers.consensus import Agreement, DeepConf, LogProb, MinimumBayesRisk, SelfCertainty
-from searchkit.verifiers.judges import Debate, Judge, PairwiseJudge, PYes, UniversalConsistency
+from searchkit.verifiers.judges import Debate, Expected, Judge, ListwiseJudge, PairwiseJudge, PYes, UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.reference import (
     GSM8K_GRADER,
@@ -50,9 +50,11 @@ __all__ = [
     "DeepConf",
     "DualAgreement",
     "Exact",
+    "Expected",
     "Isotonic",
     "Judge",
     "Jury",
+    "ListwiseJudge",
     "LogProb",
     "MathEqual",
     "MinimumBayesRisk",

@@ -21,6 +21,11 @@ class Independent:
         return self
 
 
+def any_oracle(*verifiers: Any) -> bool:
+    """Whether one of `verifiers` says that it sees what is right."""
+    return any(getattr(verifier, "oracle", False) for verifier in verifiers)
+
+
 def label(fn: Callable[..., Any]) -> str:
     """How error messages call `fn`."""
     return str(getattr(fn, "__qualname__", None) or type(fn).__qualname__)

@@ -61,6 +61,11 @@ class Predicate(Independent):
         object.__setattr__(self, "takes_reference", takes_reference)
 
     @property
+    def oracle(self) -> bool:
+        """True of a function that takes a reference; what else it may know is not seen from here."""
+        return self.takes_reference
+
+    @property
     def key(self) -> str:
         known = f":{blake2b(repr(self.reference).encode(), digest_size=16).hexdigest()}" if self.takes_reference else ""
         return f"predicate:{self.name or identity(self.fn)}:{self.version}:{self.range}{known}"

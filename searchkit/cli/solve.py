@@ -68,6 +68,7 @@ def as_json(result: Result[Any]) -> dict[str, Any]:
         "wall_s": result.wall_s,
         "overshoot": dict(result.overshoot),
         "left_out": list(result.left_out),
+        "oracle": list(result.oracle),
     }
 
 
@@ -83,6 +84,8 @@ def as_text(result: Result[Any], *, trace: bool) -> str:
     failures = [f"! {type(e).__name__}: {e}" for e in result.errors[:5]]
     if result.left_out:
         failures.append(f"! left out of requests, since the server refuses them: {', '.join(result.left_out)}")
+    if result.oracle:
+        failures.append(f"! a verifier saw the reference: {', '.join(result.oracle)}")
     shown = [result.trace.render(), ""] if trace else []
     return "\n".join([*shown, _printable(result.sample.text.rstrip()), *failures, summary])
 

@@ -57,6 +57,11 @@ class Game24(Independent):
     def key(self) -> str:
         return f"game24:{self.numbers}"
 
+    @property
+    def oracle(self) -> bool:
+        """The prompt has the numbers, too."""
+        return False
+
     def bind(self, problem: Problem) -> Game24:
         known = problem.reference or problem.withheld  # the numbers, which the prompt has too: no answer
         found = re.findall(r"[0-9]+", str(known or ""))

@@ -33,7 +33,7 @@ class Search:
     `time.perf_counter`; beginning: those that are being begun now, one inside of the other. seen: the agents one of
     whose attempts ended by itself and made calls that were counted. stopping: it was asked to end. silent: agents and
     the spans of their attempts that failed or were cancelled before any. left_out: fields that requests were answered
-    without, because the server refused them.
+    without, because the server refused them. oracles: verifiers that saw what is right.
     """
 
     problem: Problem
@@ -53,6 +53,7 @@ class Search:
     seen: set[str] = field(default_factory=set)
     silent: list[tuple[str, Span]] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
+    oracles: set[str] = field(default_factory=set)
     slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)

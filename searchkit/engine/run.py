@@ -33,7 +33,7 @@ from searchkit.mistakes import (
     lacking_await,
     no_sample,
 )
-from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier
+from searchkit.protocols import UNJUDGED, Backend, Generator, Verifier, knows_reference
 from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import NO_USAGE, Budget, Outcome, Params, Prompt, Role, Sample, Scored, Usage, Verdict
@@ -303,6 +303,8 @@ class Run(Relaying):
             check_prompt("run.score", prompt)
         check_samples("run.score", samples)
         judge = self._bind(verifier)
+        if knows_reference(judge, verifier, self._search.problem):
+            self._search.oracles.add(type(judge).__name__)
         offered = self.role == "generate" and not partial
         if len(samples) > 1 and not judge.joint:
             return await self._score_each(judge, prompt, samples, offered=offered)

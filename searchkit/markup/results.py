@@ -33,6 +33,7 @@ def _cost(result: Any) -> str:
         f"${used.usd:.4f}" if used.usd else "",
         f"{result.wall_s:.2f} s",
         f"{counted(result.diverged, 'resumed attempt')} asked otherwise than before" if result.diverged else "",
+        f"{', '.join(result.oracle)} saw the reference" if result.oracle else "",
     ]
     return ", ".join(filter(None, parts))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -23,11 +24,15 @@ _DOCUMENTED = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with reasoning beside it, or with tool calls given as (name, JSON arguments)."""
+    """An answer with reasoning beside it, or with tool calls given as (name, JSON arguments).
+
+    last: the probabilities of the last token and its rivals, for clients that ask for log-probabilities.
+    """
 
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[tuple[str, str], ...] = ()
+    last: tuple[tuple[str, float], ...] = ()
 
 
 ReplyFunction = Callable[[str, int, dict[str, Any]], "str | Reply"]
@@ -99,7 +104,7 @@ def answer(body: dict[str, Any], profile: Profile, reply: ReplyFunction, cached:
         choice |= {"index": index, "finish_reason": "tool_calls" if drawn.tool_calls else finish}
         if profile.names_stop:
             choice[profile.names_stop] = fired
-        choice["logprobs"] = _logprobs(text, body, profile, chat)
+        choice["logprobs"] = _logprobs(text, body, profile, chat, drawn.last)
         choices.append(choice)
     spent_on_prompt = len(tokens(prompt))
     usage: dict[str, Any] = {"prompt_tokens": spent_on_prompt, "completion_tokens": generated}
@@ -187,12 +192,17 @@ def _chat_choice(drawn: Reply, text: str, profile: Profile, called: int) -> dict
     return {"message": message}
 
 
-def _logprobs(text: str, body: dict[str, Any], profile: Profile, chat: bool) -> dict[str, Any] | None:
+def _logprobs(
+    text: str, body: dict[str, Any], profile: Profile, chat: bool, last: Sequence[tuple[str, float]]
+) -> dict[str, Any] | None:
     asked = body.get("logprobs")
     if not profile.logprobs or asked is None or asked is False:
         return None
     rivals = body.get("top_logprobs") or 0 if chat else int(asked)
     rows = list(_rows(text, rivals))
+    if rows and last:
+        top = sorted(((token, math.log(p)) for token, p in last), key=lambda rival: -rival[1])
+        rows[-1] = (rows[-1][0], dict(top)[rows[-1][0]], top[:rivals])
     if chat:
         return {
             "content": [

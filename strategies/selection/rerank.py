@@ -67,4 +67,5 @@ def _both(candidate: Scored, second: float | None) -> Scored:
             f"Rerank multiplies scores, which must be >= 0, got {candidate.score} and {second}: shift them, or take "
             "sigmoid=True of a reward model"
         )
-    return replace(candidate, verdict=replace(candidate.verdict, score=candidate.score * second))
+    both = replace(candidate.verdict, score=candidate.score * second, standard_error=None)
+    return replace(candidate, verdict=both)

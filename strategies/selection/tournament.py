@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
-from searchkit.strategies.common.checks import check_method
+from searchkit.strategies.selection.matches import Record, check_judge, play, players_of
 from searchkit.types import Choice, Prompt, Scored
-
-Pair = tuple[int, int]
-Record = Mapping[int, list[float]]  # of each sample, what it made of its matches: 1 won, 0.5 tied, 0 lost
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,12 @@ class Tournament:
     form: Literal["knockout", "round-robin"] = "knockout"
 
     def __post_init__(self) -> None:
-        check_method("the judge of a Tournament", self.judge, "verify", "PairwiseJudge()")
-        if not self.judge.joint:
-            raise ConfigError(
-                "a Tournament compares samples by a joint verifier such as PairwiseJudge(): where each has a "
-                "score of its own, use Argmax()"
-            )
+        check_judge("Tournament", self.judge)
         if self.form not in ("knockout", "round-robin"):
             raise ConfigError(f'form is "knockout" or "round-robin", got {self.form!r}')
 
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice:
-        whole = [i for i, candidate in enumerate(scored) if not candidate.sample.truncated]
-        players = [i for i in whole if scored[i].verdict.passed is not False] or whole
+        players = players_of(scored)
         if len(players) < 2:
             return Choice(players[0] if players else None)
         form = self._knockout if self.form == "knockout" else self._round_robin
@@ -69,36 +60,13 @@ class Tournament:
         while len(standing) > 1:
             byes = 2 ** (len(standing) - 1).bit_length() - len(standing)
             pairs = [(standing[at], standing[at + 1]) for at in range(byes, len(standing), 2)]
-            results = await self._play(prompt, scored, pairs, record, run)
+            results = await play(self.judge, prompt, scored, pairs, record, run)
             standing[byes:] = [_through(*pair, result, record) for pair, result in zip(pairs, results, strict=True)]
         return standing[0]
 
     async def _round_robin(self, prompt: Prompt, scored: Sequence[Scored], record: Record, run: Run) -> int:
-        await self._play(prompt, scored, list(itertools.combinations(record, 2)), record, run)
+        await play(self.judge, prompt, scored, list(itertools.combinations(record, 2)), record, run)
         return max(record, key=lambda player: _margin(record[player]))
-
-    async def _play(
-        self, prompt: Prompt, scored: Sequence[Scored], pairs: Sequence[Pair], record: Record, run: Run
-    ) -> list[float | None]:
-        """What the first of each pair makes of their match, None without a verdict; written into `record`."""
-
-        async def match(pair: Pair, child: Run) -> float | None:
-            one, other = await child.score(self.judge, prompt, [scored[i].sample for i in pair])
-            return _result(one.score, other.score)
-
-        outcomes = await run.map(match, pairs, name="match")
-        for (one, other), outcome in zip(pairs, outcomes, strict=True):
-            run.note_failure(outcome.error)
-            if outcome.value is not None:
-                record[one].append(outcome.value)
-                record[other].append(1.0 - outcome.value)
-        return [outcome.value for outcome in outcomes]
-
-
-def _result(one: float | None, other: float | None) -> float | None:
-    if one is None or other is None:
-        return None if one == other else 0.0 if one is None else 1.0
-    return 0.5 if one == other else float(one > other)
 
 
 def _through(one: int, other: int, result: float | None, record: Record) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.calls import Request
 from searchkit.engine.run import Run, Search
 from searchkit.testing.doubles import Scripted
-from searchkit.types import Budget, Problem, Prompt, Sample, Usage, Verdict
+from searchkit.types import Budget, Problem, Prompt, Sample, Token, Usage, Verdict
 
 PROMPT = Prompt.of("How much is 6 * 7?")
 FENCE = re.compile(r"`{3,}")
@@ -71,3 +74,38 @@ def greater(first: str, second: str, request: Request) -> str:
 
 def rank(text: str) -> float:
     return float(text.split()[-1])
+
+
+@dataclass(frozen=True)
+class Grading:
+    """A judge of known noise: a call's seed picks its reasons, then a letter from what these reasons make of it.
+
+    reasons: of the question's text, (probability, letter -> probability) of each train of thought. top: how many rivals
+    a token lists, None for a server that gives no log-probabilities.
+    """
+
+    reasons: Callable[[str], Sequence[tuple[float, Mapping[str, float]]]]
+    top: int | None = 20
+    seen: list[Request] = field(default_factory=list, compare=False)
+    name: str = "grading"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Any]:
+        self.seen.extend(requests)
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Request) -> Sample[str]:
+        rng, trains = random.Random(request.seed), self.reasons(request.prompt.text)
+        at = rng.choices(range(len(trains)), [weight for weight, _ in trains])[0]
+        shares = trains[at][1]
+        letter = rng.choices(list(shares), list(shares.values()))[0]
+        text = f"These are reasons {at}.\nScore: {letter}"
+        usage = Usage(model_calls=1, prompt_tokens=len(request.prompt.text) // 4, generated_tokens=6)
+        return Sample(text, logprobs=self._tokens(at, letter, shares, request), usage=usage)
+
+    def _tokens(self, at: int, letter: str, shares: Mapping[str, float], request: Request) -> tuple[Token, ...] | None:
+        if self.top is None or not request.params.logprobs:
+            return None
+        ranked = sorted(shares.items(), key=lambda one: -one[1])[: min(self.top, request.params.logprobs)]
+        last = Token(f" {letter}", math.log(shares[letter]), tuple((f" {x}", math.log(p)) for x, p in ranked if p))
+        words = ("These", " are", " reasons", f" {at}", ".", "\n", "Score", ":")
+        return (*(Token(word, 0.0) for word in words), last, Token("<|im_end|>", 0.0))

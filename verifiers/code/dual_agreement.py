@@ -101,6 +101,11 @@ class DualAgreement:
         installed(self.libraries, "DualAgreement(libraries=...) names")
 
     @property
+    def oracle(self) -> bool:
+        """It takes the names of a reference, not its tests."""
+        return False
+
+    @property
     def key(self) -> str:
         asked = f"{name_of(self.generator)}:{self.samples}:{self.params}:{self.template!r}"
         ran = f"{self.entry_point}:{self.prompt!r}:{self.sandbox}:{self.limits}:{self.libraries}:{sys.version_info[:2]}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.base import any_oracle
 from searchkit.verifiers.combining.members import ask, check_alone, check_members, unless_nothing
 
 
@@ -45,6 +46,10 @@ class AllOf:
     @property
     def joint(self) -> bool:
         return self.verifiers[0].joint
+
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(*self.verifiers)
 
     def bind(self, problem: Problem) -> AllOf:
         return replace(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))

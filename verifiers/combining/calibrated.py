@@ -10,7 +10,7 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Scored, Verdict
-from searchkit.verifiers.base import identity
+from searchkit.verifiers.base import any_oracle, identity
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Calibrated:
     def joint(self) -> bool:
         return self.verifier.joint
 
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(self.verifier)
+
     def bind(self, problem: Problem) -> Calibrated:
         return replace(self, verifier=self.verifier.bind(problem))
 
@@ -57,4 +61,5 @@ class Calibrated:
     def _calibrated(self, scored: Scored) -> Verdict:
         verdict, score = scored.verdict, scored.score
         steps = None if verdict.step_scores is None else tuple(map(self.map, verdict.step_scores))
-        return replace(verdict, score=None if score is None else self.map(score), step_scores=steps)
+        score = None if score is None else self.map(score)
+        return replace(verdict, score=score, step_scores=steps, standard_error=None)  # a map need not be smooth

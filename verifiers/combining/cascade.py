@@ -9,6 +9,7 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.base import any_oracle
 from searchkit.verifiers.combining.members import ask, check_alone, check_members, unit, unless_nothing
 
 
@@ -52,6 +53,10 @@ class Cascade:
     @property
     def joint(self) -> bool:
         return self.cheap.joint
+
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(self.cheap, self.dear)
 
     def bind(self, problem: Problem) -> Cascade:
         return replace(self, cheap=self.cheap.bind(problem), dear=self.dear.bind(problem))

@@ -11,6 +11,7 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Usage, Verdict
+from searchkit.verifiers.base import any_oracle
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Deduplicated:
     @property
     def range(self) -> tuple[float, float]:
         return self.verifier.range
+
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(self.verifier)
 
     def bind(self, problem: Problem) -> Deduplicated:
         return replace(self, verifier=self.verifier.bind(problem))

@@ -12,6 +12,7 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.base import any_oracle
 from searchkit.verifiers.combining.members import unless_nothing, verdicts_of
 
 
@@ -60,6 +61,10 @@ class Jury:
     def joint(self) -> bool:
         """True if one of the judges is."""
         return any(judge.joint for judge in self.judges)
+
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(*self.judges)
 
     def bind(self, problem: Problem) -> Jury:
         return replace(self, judges=tuple(judge.bind(problem) for judge in self.judges))

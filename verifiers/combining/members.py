@@ -67,7 +67,9 @@ def unit(score: float, range: tuple[float, float]) -> float:
 def mapped(verdict: Verdict, range: tuple[float, float]) -> Verdict:
     score = None if verdict.score is None else unit(verdict.score, range)
     steps = None if verdict.step_scores is None else tuple(unit(step, range) for step in verdict.step_scores)
-    return replace(verdict, score=score, step_scores=steps)
+    error = verdict.standard_error
+    error = None if error is None else error / (range[1] - range[0])
+    return replace(verdict, score=score, step_scores=steps, standard_error=error)
 
 
 def unless_nothing(verdicts: list[Verdict], failure: Exception | None) -> list[Verdict]:

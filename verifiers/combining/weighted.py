@@ -10,6 +10,7 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.base import any_oracle
 from searchkit.verifiers.combining.members import ask, check_members, unless_nothing
 
 ABSTAINS = Verdict(feedback="all members abstain")
@@ -52,6 +53,10 @@ class Weighted:
     @property
     def joint(self) -> bool:
         return any(member.joint for member in self.verifiers)
+
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(*self.verifiers)
 
     def bind(self, problem: Problem) -> Weighted:
         return replace(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))

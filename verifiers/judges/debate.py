@@ -11,9 +11,10 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent
-from searchkit.verifiers.judges.asking import LONGEST, TOO_LONG, check_generator, filled, judgements, name_of
+from searchkit.verifiers.base import Independent, any_oracle
+from searchkit.verifiers.judges.asking import LONGEST, check_generator, filled, judgements, name_of
 from searchkit.verifiers.judges.judge import Judge
+from searchkit.verifiers.judges.shown import Answer, pictured
 
 ARGUE = """A task was given:
 
@@ -83,6 +84,10 @@ class Debate(Independent):
     def range(self) -> tuple[float, float]:
         return self.judge.range
 
+    @property
+    def oracle(self) -> bool:
+        return any_oracle(self.judge)
+
     def bind(self, problem: Problem) -> Debate:
         return replace(self, judge=self.judge.bind(problem))
 
@@ -90,22 +95,24 @@ class Debate(Independent):
         return [await self._debate(prompt, sample, run) for sample in samples]
 
     async def _debate(self, prompt: Prompt, sample: Sample[Any], run: Run) -> Verdict:
-        if len(sample.text) > LONGEST:
-            return Verdict(feedback=TOO_LONG)
+        answer = Answer.of(sample)
+        if answer.refused:
+            return Verdict(feedback=answer.refused)
         said = list[Round]()
         for _ in range(self.rounds):
-            arguments = await self._round(prompt, sample.text, said, run)
+            arguments = await self._round(prompt, answer, said, run)
             if not all(arguments):
                 return Verdict(feedback="a debater had nothing to say")
             said.append(arguments)
         return await self._decide(prompt, sample, said, run)
 
-    async def _round(self, prompt: Prompt, answer: str, said: Sequence[Round], run: Run) -> Round:
+    async def _round(self, prompt: Prompt, answer: Answer, said: Sequence[Round], run: Run) -> Round:
         """What each side says, "" for nothing. Neither hears the other before the round is over."""
         debate = _transcript(said, SIDES) or "Nothing was said yet."
 
         async def argue(side: str, child: Run) -> str:
-            question = worded(prompt, filled(self.template, debate=debate, side=side), answer=answer)
+            question = worded(prompt, filled(self.template, debate=debate, side=side), answer=answer.text)
+            question = pictured(question, [("the answer", answer)])
             found = await judgements(
                 self.generator, question, _read, child, n=1, retries=self.retries, params=self.params
             )

@@ -11,7 +11,6 @@ from searchkit.protocols import Generator, Run
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import (
-    LONGEST,
     UNREADABLE,
     bare_word,
     check_generator,
@@ -20,6 +19,7 @@ from searchkit.verifiers.judges.asking import (
     judgements,
     name_of,
 )
+from searchkit.verifiers.judges.shown import Answer, pictured
 
 MOST_CONSISTENT = """A task was given:
 
@@ -81,8 +81,8 @@ class UniversalConsistency:
         return self
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        shown = [i for i, sample in enumerate(samples) if not sample.truncated and len(sample.text) <= LONGEST]
-        if len({samples[i].text for i in shown}) < 2:
+        shown = [i for i, sample in enumerate(samples) if not sample.truncated and not Answer.of(sample).refused]
+        if len({Answer.of(samples[i]) for i in shown}) < 2:
             chosen, why = (shown[0], "no other answer") if shown else (None, "no complete answer")
         else:
             run.rng.shuffle(shown)
@@ -93,11 +93,12 @@ class UniversalConsistency:
         self, prompt: Prompt, shown: Sequence[int], samples: Sequence[Sample[Any]], run: Run
     ) -> tuple[int | None, str]:
         """The index of the chosen sample and why; None if no reply could be read."""
-        texts = [samples[i].text for i in shown]
-        listing = "\n\n".join(f"Response {at}:\n{fenced(text)}" for at, text in enumerate(texts, start=1))
+        named = [(f"response {at}", Answer.of(samples[i])) for at, i in enumerate(shown, start=1)]
+        listing = "\n\n".join(f"{name.capitalize()}:\n{fenced(answer.text)}" for name, answer in named)
+        texts = [answer.text for _, answer in named]
         found = await judgements(
             self.generator,
-            worded(prompt, filled(self.template, responses=listing, n=len(shown))),
+            pictured(worded(prompt, filled(self.template, responses=listing, n=len(shown))), named),
             lambda reply: _read(reply, len(shown), (prompt.text, *texts)),
             run,
             n=1,

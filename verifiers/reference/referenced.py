@@ -41,6 +41,10 @@ class Referenced(Independent, ABC, Generic[A]):
     def calls(self) -> int:
         return 0
 
+    @property
+    def oracle(self) -> bool:
+        return True
+
     def __post_init__(self) -> None:
         if not callable(self.answer):
             name = type(self).__name__

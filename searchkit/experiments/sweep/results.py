@@ -76,9 +76,14 @@ class SweepResults:
         return self._unknown(self.rows)
 
     @property
+    def oracle(self) -> str:
+        """Which strategies were told what is right while they searched, and by which verifiers; "" if none was."""
+        return _oracle(self.rows)
+
+    @property
     def diagnosis(self) -> str:
-        """Whether the sweep is `unfinished`, and what is `unknown`; "" if it is complete and all is known."""
-        return ". ".join(filter(None, (self.unfinished, self.unknown)))
+        """Whether the sweep is `unfinished`, what is `unknown`, and who saw an `oracle`; "" if there is none of it."""
+        return ". ".join(filter(None, (self.unfinished, self.unknown, self.oracle)))
 
     def summaries(self, *, seed: int = 0) -> Summaries:
         """One for each strategy and budget of which there are rows. seed: for the bootstrap."""
@@ -105,7 +110,8 @@ class SweepResults:
         ks = tuple(range(1, len(own) + 1))
         at_most = tuple(p.at_most for p in own) if any(p.unknown for p in own) else ()
         unknown = self._unknown([row for row in self.rows if row.strategy == name])
-        note = ". ".join(filter(None, (self.unfinished, unknown)))
+        told = _oracle([row for row in self.rows if row.strategy == name])
+        note = ". ".join(filter(None, (self.unfinished, unknown, told)))
         return Curve(name, ks, mean, low, high, _compute(own), own[0].problems, values, LEVEL, at_most, note)
 
     def table(self) -> str:
@@ -130,7 +136,8 @@ class SweepResults:
 
     def _notes(self) -> list[str]:
         unknown = self.unknown
-        return [*filter(None, [self.unfinished]), *([EXPLAINED, unknown] if unknown else [])]
+        explained = [EXPLAINED, unknown] if unknown else []
+        return [note for note in (self.unfinished, *explained, self.oracle) if note]
 
     def _unknown(self, rows: Sequence[Row]) -> str:
         unknown = [row for row in rows if row.unknown]
@@ -178,3 +185,10 @@ def difference_bounds(a: Summary, b: Summary) -> tuple[float, float]:
 def _compute(points: Iterable[Summary]) -> Compute:
     rows = ((p.tokens, p.prompt_tokens, p.sequential_tokens, p.seconds, p.usd) for p in points)
     return Compute(*(column if any(column) else () for column in zip(*rows, strict=True)))
+
+
+def _oracle(rows: Sequence[Row]) -> str:
+    """Who was told what is right. No accuracy to compare with: nobody has the reference where an answer is needed."""
+    told: dict[str, str] = {row.strategy: row.oracle for row in rows if row.oracle}
+    said = "; ".join(f"{name} ({verifiers})" for name, verifiers in told.items())
+    return f"oracle: verifiers saw what is right while these searched: {said}" if said else ""

@@ -42,6 +42,7 @@ class Row:
     - unknown: nobody knows whether the answer is right: the truth abstained, failed, or found none in it.
     - feedback: why the truth said what it did.
     - finish: how the answer ended; "length" is cut off.
+    - oracle: the verifiers that saw what is right while the search ran (`Result.oracle`), with commas; "" if none did.
     """
 
     strategy: str
@@ -61,6 +62,7 @@ class Row:
     unknown: bool
     feedback: str
     finish: Finish | Literal["error"]
+    oracle: str = ""
 
     @property
     def key(self) -> Key:

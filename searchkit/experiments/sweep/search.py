@@ -180,7 +180,7 @@ def _row(
     return Row(
         cell.strategy, cell.budget, cell.seed, problem.id, answer, known.correct, score, usage.generated_tokens,
         usage.prompt_tokens, sequential, usage.model_calls, round(usage.usd, 9), stopped, error, known.unknown,
-        known.feedback, finish,
+        known.feedback, finish, "" if result is None else ", ".join(result.oracle),
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.server import Server
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Message, Problem, Prompt, Sample, Text, Token, Usage
-from searchkit.verifiers.judges.p_yes import ASK, LONGEST, REASON, PYes
+from searchkit.verifiers.judges.asking import LONGEST
+from searchkit.verifiers.judges.p_yes import ASK, REASON, PYes
 
 PROMPT = Prompt.of("How much is 6 * 7?")
 

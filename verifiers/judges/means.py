@@ -1,0 +1,115 @@
+"""Means of scores: all replies of a judge about one answer are drawn, and their values put together."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from searchkit.calls import CallError
+from searchkit.errors import BudgetExhausted, CapabilityError, ConfigError
+from searchkit.kinds import told
+from searchkit.protocols import Generator, Run
+from searchkit.types import Params, Prompt, Verdict
+from searchkit.verifiers.judges.asking import UNREADABLE, judgements
+from searchkit.verifiers.judges.expected import LETTERS, Expected, Reading
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Of all replies about one answer.
+
+    value: within [0, 1]. standard_error: None if unknown. notes: which scores were sampled, and why. reasons: of each
+    reply.
+    """
+
+    value: float
+    standard_error: float | None = None
+    notes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+async def mean(
+    scores: Expected,
+    generator: Generator | None,
+    questions: Sequence[Prompt],
+    shown: Sequence[str],
+    run: Run,
+    *,
+    retries: int,
+    params: Params | None,
+) -> Mean | None:
+    """The mean over all `questions`, one a criterion; None if of one of them nothing can be read.
+
+    Cost: `scores.calls` model calls; unreadable and failed replies are drawn again, `retries` times. Raises what the
+    generator raises if no call about one of the questions succeeds.
+    """
+    listing = params or run.base_params(generator)
+    listing = listing if listing.logprobs else replace(listing, logprobs=len(LETTERS))
+    first, listing = await _first(scores, generator, questions[0], shown, run, listing)
+
+    async def ask(at: int, child: Run) -> list[Reading]:
+        known, start = (first, 1) if at == 0 else ([], 0)
+        return await judgements(
+            generator, questions[at], lambda reply: scores.read(reply, shown), child,
+            n=scores.repeats, retries=retries, params=listing, known=known, start=start,
+        )  # fmt: skip
+
+    outcomes = await run.map(ask, range(len(questions)), name="criterion")
+    found = [outcome.unwrap() for outcome in outcomes]
+    return _together(found) if all(found) else None
+
+
+async def _first(
+    scores: Expected, generator: Generator | None, question: Prompt, shown: Sequence[str], run: Run, listing: Params
+) -> tuple[list[Reading], Params]:
+    """What the first reply says, and with which parameters to ask on: without log-probabilities if they are refused."""
+    try:
+        found = await judgements(
+            generator, question, lambda reply: scores.read(reply, shown), run, n=1, retries=0, params=listing
+        )
+        return found, listing
+    except (CapabilityError, CallError) as error:
+        refused = isinstance(error, CapabilityError) or error.kind == "bad_request"
+        return [], replace(listing, logprobs=None) if refused else listing
+    except (ConfigError, BudgetExhausted):
+        raise
+    except Exception:  # recorded; it is drawn again with the others
+        return [], listing
+
+
+def _together(found: Sequence[Sequence[Reading]]) -> Mean:
+    """The mean over criteria of the means over repeats, and its standard error."""
+    values, replies = [[one.value for one in row] for row in found], [one for row in found for one in row]
+    centre = math.fsum(math.fsum(row) / len(row) for row in values) / len(values)
+    error = None
+    if all(len(row) > 1 for row in values):
+        error = math.sqrt(math.fsum(statistics.variance(row) / len(row) for row in values)) / len(values)
+    reasons = tuple(f"{one.value:.3g}: {one.why}" for one in replies if one.why)
+    return Mean(min(1.0, max(0.0, centre)), error, tuple(_notes(replies)), reasons)
+
+
+def _notes(replies: Sequence[Reading]) -> Iterator[str]:
+    for why in dict.fromkeys(one.sampled for one in replies if one.sampled):
+        n = sum(one.sampled == why for one in replies)
+        yield f"{n} of {len(replies)} scores {'is' if n == 1 else 'are'} sampled, not expected: {why}"
+
+
+def verdict_of(found: Mean | None, low: float, high: float) -> Verdict:
+    """`found` on the scale from `low` to `high`; an abstaining verdict for None."""
+    if found is None:
+        return Verdict(feedback=UNREADABLE)
+    error = None if found.standard_error is None else (high - low) * found.standard_error
+    spread = () if error is None else (f"standard error {error:.3g}",)
+    score = min(high, max(low, low + (high - low) * found.value))
+    return Verdict(score, feedback="\n".join([*spread, *found.notes, *found.reasons]), standard_error=error)
+
+
+def check_scores(owner: str, scores: object, instead: Mapping[str, bool]) -> None:
+    """Raises `ConfigError` unless `scores` is an `Expected` or None. instead: what it replaces, and if that is set."""
+    if scores is not None and not isinstance(scores, Expected):
+        raise ConfigError(f"scores of a {owner} is Expected(levels, repeats, criteria) or None, got {told(scores)}")
+    for name, given in instead.items():
+        if scores is not None and given:
+            raise ConfigError(f"{owner} takes {name} or scores=, not both: Expected(repeats=) says how often to ask")
