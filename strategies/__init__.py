@@ -36,7 +36,14 @@ from searchkit.strategies.selection import (
     Vote,
 )
 from searchkit.strategies.spawn_join import APRProtocol, SpawnJoin, TagProtocol, ToolCallProtocol
-from searchkit.strategies.stepwise import DVTS, AlphaMathBeam, BeamSearch, FilteredBestOfN, TreeOfThoughts
+from searchkit.strategies.stepwise import (
+    DVTS,
+    AlphaMathBeam,
+    BeamSearch,
+    FilteredBestOfN,
+    SuccessiveHalving,
+    TreeOfThoughts,
+)
 from searchkit.strategies.tree import (
     ABMCTS,
     MASTER,
@@ -109,6 +116,7 @@ __all__ = [
     "Soft",
     "SpawnJoin",
     "StepFilter",
+    "SuccessiveHalving",
     "TagProtocol",
     "ToolCallProtocol",
     "Tournament",
