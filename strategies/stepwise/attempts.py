@@ -63,16 +63,14 @@ class Attempt:
 
     def show(self, tree: Tree) -> Grown | None:
         """Put what is new into `tree`: its last state, with the verdict on it; None if nothing is new."""
-        fresh = self.moves[self.shown :]
+        fresh, self.shown = self.moves[self.shown :], len(self.moves)
         for action, step in fresh:
-            tokens = action.usage.generated_tokens
-            self.node = tree.add(self.node, label(action), step.state, terminal=step.terminal, tokens=tokens)
-        self.shown = len(self.moves)
+            last, tokens = step is fresh[-1][1], action.usage.generated_tokens
+            state, score = (self.step.state, self.score) if last else (step.state, None)
+            self.node = tree.add(self.node, label(action), state, terminal=step.terminal, tokens=tokens, score=score)
         if not fresh or self.judged is None:
             return None
-        tree.state[self.node] = self.step.state
         if self.score is not None:
-            tree.score[self.node] = self.score
             tree.backup(self.node, self.score)
         if self.step.terminal:
             tree.close(self.node)

@@ -89,7 +89,7 @@ def test_the_better_ones_go_on(keep):
 
 @pytest.mark.parametrize(("n", "at", "keep"), [(8, (1, 2), 0.5), (7, (1,), 0.3), (5, (2,), 0.5), (1, (1, 2), 0.5)])
 def test_cost_is_the_formula(n, at, keep):
-    """Steps: those that run from one checkpoint to the next, times the steps between. Verdicts: one for each of them."""
+    """Steps: those that run to the next checkpoint, times the steps up to there. Verdicts: one for each of them."""
     running, before, steps, verdicts = n, 0, 0, 0
     for goal in (*at, DEPTH):
         steps, verdicts = steps + running * (goal - before), verdicts + running
