@@ -10,7 +10,7 @@ if __name__ != "searchkit.verifiers":
 
 from searchkit.answers import keys
 from searchkit.answers.structured import json_key, tool_key
-from searchkit.verifiers.code import DualAgreement, UnitTests
+from searchkit.verifiers.code import Distinguish, DualAgreement, UnitTests
 from searchkit.verifiers.combining import (
     AllOf,
     Calibrated,
@@ -48,6 +48,7 @@ __all__ = [
     "Debate",
     "Deduplicated",
     "DeepConf",
+    "Distinguish",
     "DualAgreement",
     "Exact",
     "Isotonic",
