@@ -22,7 +22,14 @@ from searchkit.verifiers.combining import (
     Temperature,
     Weighted,
 )
-from searchkit.verifiers.consensus import Agreement, DeepConf, LogProb, MinimumBayesRisk, SelfCertainty
+from searchkit.verifiers.consensus import (
+    Agreement,
+    DeepConf,
+    LogProb,
+    MinimumBayesRisk,
+    SelfCertainty,
+    SemanticEntropy,
+)
 from searchkit.verifiers.judges import Debate, Judge, PairwiseJudge, PYes, UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.reference import (
@@ -66,6 +73,7 @@ __all__ = [
     "ProcessReward",
     "Relative",
     "SelfCertainty",
+    "SemanticEntropy",
     "Temperature",
     "UnitTests",
     "UniversalConsistency",

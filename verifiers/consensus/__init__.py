@@ -1,10 +1,12 @@
 """Scores without a reference and without a judge: how far samples agree, and how sure the model was.
 
-`agreement.py`: with one another. `confidence.py`: by the model's own log-probabilities.
+`agreement.py`: with one another. `semantic_entropy.py`: into how many answers they fall. `confidence.py`: by the
+model's own log-probabilities.
 """
 
 from searchkit.verifiers.consensus.agreement import Agreement, MinimumBayesRisk
 from searchkit.verifiers.consensus.confidence import DeepConf, LogProb, SelfCertainty
+from searchkit.verifiers.consensus.semantic_entropy import SemanticEntropy
 
 __all__ = [
     "Agreement",
@@ -12,4 +14,5 @@ __all__ = [
     "LogProb",
     "MinimumBayesRisk",
     "SelfCertainty",
+    "SemanticEntropy",
 ]
