@@ -34,6 +34,11 @@ class Bench:
         first = await self.run(text, tests[0])
         return [first, *[await self.run(text, test) for test in tests[1:] if first.started]]
 
+    async def passed(self, text: str, tests: Sequence[str]) -> list[bool | None]:
+        """Whether it passes each of `tests`, None where that cannot be known. Raises `Broken` as `reports` does."""
+        found = [report.passed[0] for report in await self.reports(text, [(test, "") for test in tests])]
+        return found + found[:1] * (len(tests) - len(found))  # it did not start: none of them was run
+
     async def run(self, text: str, test: Test) -> Report:
         case = Case(text, (test[0],), self.prompt, self.entry_point, (test[1],), self.libraries)
         return await POOL.run(choose(self.sandbox), case, self.limits)
