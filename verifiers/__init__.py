@@ -27,6 +27,7 @@ from searchkit.verifiers.consensus import (
     DeepConf,
     LogProb,
     MinimumBayesRisk,
+    MutualConsistency,
     SelfCertainty,
     SemanticEntropy,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "LogProb",
     "MathEqual",
     "MinimumBayesRisk",
+    "MutualConsistency",
     "OutcomeReward",
     "PYes",
     "PairwiseJudge",
