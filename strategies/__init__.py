@@ -29,6 +29,7 @@ from searchkit.strategies.selection import (
     ConfidentVote,
     Hierarchical,
     OfMessages,
+    PatchVote,
     PivotTournament,
     Rerank,
     Soft,
@@ -37,7 +38,14 @@ from searchkit.strategies.selection import (
     Vote,
 )
 from searchkit.strategies.spawn_join import APRProtocol, SpawnJoin, TagProtocol, ToolCallProtocol
-from searchkit.strategies.stepwise import DVTS, AlphaMathBeam, BeamSearch, FilteredBestOfN, TreeOfThoughts
+from searchkit.strategies.stepwise import (
+    DVTS,
+    AlphaMathBeam,
+    BeamSearch,
+    FilteredBestOfN,
+    SuccessiveHalving,
+    TreeOfThoughts,
+)
 from searchkit.strategies.tree import (
     ABMCTS,
     MASTER,
@@ -101,6 +109,7 @@ __all__ = [
     "OfMessages",
     "ParticleFilter",
     "ParticleGibbs",
+    "PatchVote",
     "PivotTournament",
     "RecedingHorizon",
     "Rerank",
@@ -111,6 +120,7 @@ __all__ = [
     "Soft",
     "SpawnJoin",
     "StepFilter",
+    "SuccessiveHalving",
     "TagProtocol",
     "ToolCallProtocol",
     "Tournament",

@@ -10,7 +10,7 @@ if __name__ != "searchkit.verifiers":
 
 from searchkit.answers import keys
 from searchkit.answers.structured import json_key, tool_key
-from searchkit.verifiers.code import DualAgreement, UnitTests
+from searchkit.verifiers.code import Distinguish, DualAgreement, Reproduces, UnitTests
 from searchkit.verifiers.combining import (
     AllOf,
     Calibrated,
@@ -22,7 +22,15 @@ from searchkit.verifiers.combining import (
     Temperature,
     Weighted,
 )
-from searchkit.verifiers.consensus import Agreement, DeepConf, LogProb, MinimumBayesRisk, SelfCertainty
+from searchkit.verifiers.consensus import (
+    Agreement,
+    DeepConf,
+    LogProb,
+    MinimumBayesRisk,
+    MutualConsistency,
+    SelfCertainty,
+    SemanticEntropy,
+)
 from searchkit.verifiers.judges import Debate, Expected, Judge, ListwiseJudge, PairwiseJudge, PYes, UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.reference import (
@@ -48,6 +56,7 @@ __all__ = [
     "Debate",
     "Deduplicated",
     "DeepConf",
+    "Distinguish",
     "DualAgreement",
     "Exact",
     "Expected",
@@ -58,6 +67,7 @@ __all__ = [
     "LogProb",
     "MathEqual",
     "MinimumBayesRisk",
+    "MutualConsistency",
     "OutcomeReward",
     "PYes",
     "PairwiseJudge",
@@ -66,7 +76,9 @@ __all__ = [
     "Predicate",
     "ProcessReward",
     "Relative",
+    "Reproduces",
     "SelfCertainty",
+    "SemanticEntropy",
     "Temperature",
     "UnitTests",
     "UniversalConsistency",

@@ -15,10 +15,9 @@ from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Generator, Run
 from searchkit.sandbox.levels import Level, check, choose, installed
 from searchkit.sandbox.limits import Limits
-from searchkit.sandbox.pool import POOL
 from searchkit.sandbox.process import Broken
-from searchkit.sandbox.report import Case, Report
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.code.bench import EACH, Bench, Test
 from searchkit.verifiers.code.generated import assertions
 from searchkit.verifiers.code.misread import common_function, unknown_names, without_tests
 from searchkit.verifiers.code.suite import Suite, read
@@ -31,11 +30,7 @@ Do not solve this task. Write tests for a solution instead: ten lines in one Pyt
 `assert function(arguments) == result`, with results that follow from the task. Include the cases that are easily \
 overlooked."""
 
-Test = tuple[str, str]
-"""A text, and the function or "Class.method" that is run after it; "" for none."""
 Passed = frozenset[Test]  # the tests that a program passes
-EACH = Limits(cpu=1, wall=10.0)
-"""The limits of one program with one test. Tests that a model wrote are small, and there may be hundreds of them."""
 
 
 @dataclass(frozen=True)
@@ -174,19 +169,14 @@ class DualAgreement:
         """What passes; or why that is not known."""
         if len(text) > LONGEST:
             return frozenset()
+        bench = Bench(self.sandbox, self.limits, self.entry_point, self.prompt, self.libraries)
         try:
-            first = await self._run(text, tests[0])  # where that does not even get to the test, the others do not
-            others = [await self._run(text, test) for test in tests[1:] if first.started]
+            reports = await bench.reports(text, tests)
         except Broken as error:
             return f"the sandbox broke: {error}"
-        reports = [first, *others]
         if all(report.passed == (None,) for report in reports):
-            return first.reason
+            return reports[0].reason
         return frozenset(test for test, report in zip(tests, reports, strict=False) if report.passed == (True,))
-
-    async def _run(self, text: str, test: Test) -> Report:
-        case = Case(text, (test[0],), self.prompt, self.entry_point, (test[1],), self.libraries)
-        return await POOL.run(choose(self.sandbox), case, self.limits)
 
 
 def _read(replies: list[str], programs: list[str], entry_point: str) -> tuple[list[list[str]], str]:

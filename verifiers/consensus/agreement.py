@@ -22,8 +22,8 @@ ANSWERLESS = Verdict(feedback="no answer was found")
 TRUNCATED = Verdict(feedback="a truncated sample is not compared")
 
 
-class _Joint:
-    """What both share: they judge samples together, and never look at the reference."""
+class Consensus:
+    """What they share: they judge samples together, and never look at the reference."""
 
     @property
     def joint(self) -> bool:
@@ -38,7 +38,7 @@ class _Joint:
 
 
 @dataclass(frozen=True)
-class Agreement(_Joint):
+class Agreement(Consensus):
     """The share of the other samples that have the same answer: 0 for an answer that nobody else gives, 1 for all.
 
     answer: value -> canonical answer, see `searchkit.answers.keys`. A sample without an answer (None, or the key
@@ -61,19 +61,21 @@ class Agreement(_Joint):
         return f"agreement:{identity(self.answer)}"
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        answers = [None if sample.truncated else self._find(sample.value, run) for sample in samples]
+        answers = [None if sample.truncated else answer_of(self.answer, sample, run) for sample in samples]
         sizes, others = Counter(answers), sum(not sample.truncated for sample in samples) - 1
         verdicts = [ANSWERLESS if answer is None else _share(sizes[answer] - 1, others) for answer in answers]
         return [TRUNCATED if s.truncated else verdict for s, verdict in zip(samples, verdicts, strict=True)]
 
-    def _find(self, value: Any, run: Run) -> Hashable | None:
-        try:
-            answer = self.answer(value)
-            hash(answer)
-        except Exception as error:
-            run.fail(VerifierError(f"the answer key {label(self.answer)} raised {type(error).__name__}: {error}"))
-            return None
-        return answer
+
+def answer_of(key: keys.Key, sample: Sample[Any], run: Run) -> Hashable | None:
+    """What `key` finds in a sample; None where it raises, which is recorded."""
+    try:
+        answer = key(sample.value)
+        hash(answer)
+    except Exception as error:
+        run.fail(VerifierError(f"the answer key {label(key)} raised {type(error).__name__}: {error}"))
+        return None
+    return answer
 
 
 def _share(agreeing: int, others: int) -> Verdict:
@@ -81,7 +83,7 @@ def _share(agreeing: int, others: int) -> Verdict:
 
 
 @dataclass(frozen=True)
-class MinimumBayesRisk(_Joint):
+class MinimumBayesRisk(Consensus):
     """The mean similarity of a sample to the others; 1 minus that is the risk in answering with it, were one right.
 
     similarity: `fn(a, b)` of two samples' values, any plain callable that returns a number in [0, 1]: an overlap of

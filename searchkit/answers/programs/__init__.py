@@ -3,8 +3,8 @@
 Read `program.py` first (which of the pieces are the program), then `pieces.py` (blocks and tags), `loose.py` (code in
 prose), `lines.py` (strings and brackets over lines), `mending.py` (repairs), `sessions.py` (Python's prompt),
 `wrapped.py` (JSON), `meant.py` (what is no program), `scope.py` (what a piece defines and needs), `typed.py` (whether
-it reads what is typed) and `continuation.py` (text that goes on where a prompt ends). `aside.py` keeps the reading of
-long texts off the event loop.
+it reads what is typed) and `continuation.py` (text that goes on where a prompt ends). `syntax.py` says which programs
+are the same to Python; `aside.py` keeps the reading of long texts off the event loop.
 """
 
 from searchkit.answers.programs.aside import aside
@@ -12,6 +12,7 @@ from searchkit.answers.programs.continuation import goes_on
 from searchkit.answers.programs.meant import NO_PROGRAM, is_program
 from searchkit.answers.programs.program import program
 from searchkit.answers.programs.scope import LONGEST
+from searchkit.answers.programs.syntax import syntax_key
 
 __all__ = [
     "LONGEST",
@@ -20,4 +21,5 @@ __all__ = [
     "goes_on",
     "is_program",
     "program",
+    "syntax_key",
 ]

@@ -20,6 +20,7 @@ from searchkit.strategies import BestOfN
 from searchkit.testing import Scripted
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Sample
+from searchkit.verifiers.code.bench import Bench
 from searchkit.verifiers.code.dual_agreement import DualAgreement, _verdicts
 from searchkit.verifiers.code.generated import MOST, assertions
 from tests.verifiers.code.runaways import PROGRAM, RUNAWAYS
@@ -125,13 +126,13 @@ def test_each_kind_of_runaway_fails_itself_alone(name):
 
 def test_a_program_that_does_not_start_is_run_once(monkeypatch):
     """Not once for each of its tests."""
-    run, ran = DualAgreement._run, []
+    run, ran = Bench.run, []
 
     async def counted(self, text, test):
         ran.append(test)
         return await run(self, text, test)
 
-    monkeypatch.setattr(DualAgreement, "_run", counted)
+    monkeypatch.setattr(Bench, "run", counted)
     [hangs, right] = judge(
         DualAgreement(TWENTY, sandbox=LEVEL, limits=HASTY), "while True: pass", "def f(x): return x * x"
     )
