@@ -1,9 +1,10 @@
 """Strategies: where the next unit of compute is spent. One folder a family, one idea a file.
 
 `sampling/` and `selection/` choose among whole answers; `stepwise/`, `tree/`, `a_star/` and `particles/` grow answers
-by steps; `spawn_join/` runs parallel threads of one answer. Each folder's ``__init__.py`` says in which order to read
-its files; `common/` is what several families share. Not all names are strategies: there are also rules of selection,
-stopping and tree search, evaluations, priors, costs and protocols, which strategies take as arguments.
+by steps; `refinement/` rewrites drafts; `spawn_join/` runs parallel threads of one answer. Each folder's
+``__init__.py`` says in which order to read its files; `common/` is what several families share. Not all names are
+strategies: there are also rules of selection, stopping and tree search, evaluations, priors, costs and protocols, which
+strategies take as arguments.
 """
 
 if __name__ != "searchkit.strategies":
@@ -12,6 +13,7 @@ if __name__ != "searchkit.strategies":
 from searchkit.strategies.a_star import AStar, Imagined, Judged
 from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
+from searchkit.strategies.refinement import Refine
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
@@ -101,6 +103,7 @@ __all__ = [
     "ParticleFilter",
     "ParticleGibbs",
     "RecedingHorizon",
+    "Refine",
     "Rerank",
     "Reservation",
     "Rollout",

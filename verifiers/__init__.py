@@ -23,7 +23,7 @@ from searchkit.verifiers.combining import (
     Weighted,
 )
 from searchkit.verifiers.consensus import Agreement, DeepConf, LogProb, MinimumBayesRisk, SelfCertainty
-from searchkit.verifiers.judges import Debate, Judge, PairwiseJudge, PYes, UniversalConsistency
+from searchkit.verifiers.judges import Critic, Debate, FactCheck, Judge, PairwiseJudge, PYes, UniversalConsistency
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.reference import (
     GSM8K_GRADER,
@@ -45,11 +45,13 @@ __all__ = [
     "AllOf",
     "Calibrated",
     "Cascade",
+    "Critic",
     "Debate",
     "Deduplicated",
     "DeepConf",
     "DualAgreement",
     "Exact",
+    "FactCheck",
     "Isotonic",
     "Judge",
     "Jury",
