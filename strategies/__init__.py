@@ -13,7 +13,7 @@ if __name__ != "searchkit.strategies":
 from searchkit.strategies.a_star import AStar, Imagined, Judged
 from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
-from searchkit.strategies.refinement import Refine
+from searchkit.strategies.refinement import DISTIL, Aggregate, Refine
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
@@ -65,6 +65,7 @@ from searchkit.strategies.tree import (
 
 __all__ = [
     "ABMCTS",
+    "DISTIL",
     "DVTS",
     "MASTER",
     "MCTS",
@@ -75,6 +76,7 @@ __all__ = [
     "AStar",
     "AdaptiveUCT",
     "AgentQ",
+    "Aggregate",
     "AlphaMathBeam",
     "Argmax",
     "Bandit",

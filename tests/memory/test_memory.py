@@ -452,9 +452,7 @@ def test_cancelled_in_mid_stream_leaves_nothing_behind() -> None:
                 begun.set()
 
         task = asyncio.create_task(
-            solve_many(
-                tasks(60), SelfConsistency(2), generator=Model(backend), memory=memory, lag=8, finished=finished
-            )
+            solve_many(tasks(60), SelfConsistency(2), generator=Model(backend), memory=memory, lag=8, finished=finished)
         )
         await begun.wait()
         task.cancel()
