@@ -164,6 +164,6 @@ def _shown(drafts: Sequence[Scored], most: int) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """`text` without its middle, if it is longer: the answer stands at the end, and what it answers at the beginning."""
+    """`text` without its middle if it is longer: the answer stands at the end, and what it answers before it."""
     head = (most - 1) // 2
     return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
