@@ -96,6 +96,10 @@ class Refine(Strategy):
             return "last"
         return "selected" if isinstance(self.answer, Argmax) else "own"
 
+    def selector(self) -> Selector | None:
+        """What chooses while the chain goes on; None: the highest score."""
+        return None if isinstance(self.answer, str) else self.answer
+
     def counts(self) -> tuple[int, int] | None:
         return self.rounds + 1, self.rounds + (self.answer != "last")
 

@@ -112,8 +112,14 @@ class Critic(Independent):
         grounds = "" if self.grounds is None else self.grounds.key
         return f"critic:{name_of(self.generator)}:{self.retries}:{self.params}:{self._question(True)!r}:{grounds}"
 
+    @property
+    def oracle(self) -> bool | None:
+        """Whether it sees what is right: its grounds may, where they say so; None: they do not say."""
+        return False if self.grounds is None else getattr(self.grounds, "oracle", None)
+
     def bind(self, problem: Problem) -> Critic:
-        return self if self.grounds is None else replace(self, grounds=self.grounds.bind(problem))
+        bound = None if self.grounds is None else self.grounds.bind(problem)
+        return self if bound is self.grounds else replace(self, grounds=bound)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         grounds = [Verdict()] * len(samples)

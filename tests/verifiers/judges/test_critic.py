@@ -194,3 +194,17 @@ def test_prompt_is_the_task():
 
     judged(Critic(Model(Scripted(reply))), "42")
     assert PROMPT.text in asked[0]
+
+
+def test_a_critic_is_an_oracle_where_its_grounds_are():
+    """It is another object for a problem only where they are, so that nobody takes it for one that knows."""
+
+    class Telling(Predicate):
+        oracle = True
+
+    blind, problem = Critic(grounds=Predicate(failing)), Problem("p", PROMPT, "42")
+    assert blind.bind(problem) is blind
+    assert Critic().bind(problem) == Critic()
+    assert not Critic().oracle
+    assert Critic(grounds=Exact()).bind(problem).grounds == Exact().bind(problem)
+    assert Critic(grounds=Telling(failing)).oracle
