@@ -39,6 +39,9 @@ Sum up, for somebody who will answer the task without seeing the attempts: what 
 who is right there, what they found, and what remains open."""
 
 
+LEAST = 20  # characters of each draft that is shown
+
+
 @dataclass(frozen=True)
 class Aggregate(Strategy):
     """Rounds of drafts: those of the first see the task, those of each later one also drafts of the round before.
@@ -88,13 +91,15 @@ class Aggregate(Strategy):
     def __post_init__(self) -> None:
         if not isinstance(self.sizes, tuple) or not self.sizes or not all(is_whole(n) and n > 0 for n in self.sizes):
             raise ConfigError(f"sizes is how many drafts each round writes, such as (8, 4, 1), got {told(self.sizes)}")
-        check_counts(self, parents=1, workspace=100)
+        check_counts(self, parents=1, workspace=LEAST)
         if self.verifier is not None:
             check_verifier("Aggregate", self.verifier)
             if self.distil is not None:
                 raise ConfigError(
                     "the next round sees the best drafts (verifier=) or a summary of all (distil=): choose"
                 )
+        if self.workspace < LEAST * self.parents:
+            raise ConfigError(f"a workspace of {self.workspace} characters has no room for {self.parents} parents")
         check(self.template, {"drafts"}, {"task", "drafts"})
         if self.distil is not None:
             check(self.distil, {"drafts"}, {"task", "drafts"})

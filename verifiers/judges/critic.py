@@ -75,7 +75,8 @@ class Critic(Independent):
     correct" has "correct" in it, and not taken where it stands in the answer. Where grounds decide, any text will do.
 
     Range: [0, 1], or that of the grounds. Cost: a model call a sample, at most `retries` + 1 times as many, and with
-    grounds a verification of theirs; no call for what they pass. Raises what the generator raises if no call succeeds.
+    grounds a verification of theirs; no call for what they pass. Raises what the generator raises if no call
+    succeeds and nothing else decides.
 
     >>> from searchkit.verifiers import Critic, Predicate
     >>> Critic(grounds=Predicate(str.isdigit)).range
@@ -136,10 +137,19 @@ class Critic(Independent):
         decides, shown = found.value is None, (prompt.text, answer, found.feedback)
         findings = {} if self.grounds is None else {"findings": found.feedback or _told(found)}
         question = worded(prompt, self._question(decides), answer=answer, **findings)
-        critiques = await judgements(
-            self.generator, question, lambda reply: _read(reply, decides, shown), run,
-            n=1, retries=self.retries, params=self.params,
-        )  # fmt: skip
+        try:
+            critiques = await judgements(
+                self.generator, question, lambda reply: _read(reply, decides, shown), run,
+                n=1, retries=self.retries, params=self.params,
+            )  # fmt: skip
+        except ConfigError:
+            raise
+        except Exception as error:
+            if decides:
+                raise
+            run.fail(error)  # again, for a journal that is lost, which nothing survives
+            run.note_failure(error)  # else what the grounds said is paid for: it counts
+            critiques = []
         if not critiques:
             return replace(found, feedback=found.feedback or UNREADABLE)
         [(satisfied, critique)] = critiques

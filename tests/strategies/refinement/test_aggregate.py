@@ -23,6 +23,7 @@ from searchkit.strategies.refinement.aggregate import TEMPLATE, cut
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted, StrategyTests
 from searchkit.testing.strategies import LengthScore
+from searchkit.types import Usage
 from searchkit.verifiers import Predicate
 from tests.helpers.judges import fences
 
@@ -124,9 +125,10 @@ def test_one_round_of_one_draft_is_the_model() -> None:
 
 def test_distilled_only_the_distiller_sees_drafts() -> None:
     """One call more a round but the last; the next round sees the summary, and that of its round alone."""
-    model = Named()
-    _, calls = run(Aggregate((4, 3, 1), distil=DISTIL), model)
+    model, strategy = Named(), Aggregate((4, 3, 1), distil=DISTIL)
+    _, calls = run(strategy, model)
     assert calls == 4 + 1 + 3 + 1 + 1
+    assert strategy.worst_case(Usage(model_calls=1)) == Usage(model_calls=calls)
     sums = [name for name in model.prompts if name.startswith("sum")]
     assert [len(seen(model.prompts[name])) for name in sums] == [4, 3]
     for name, prompt in model.prompts.items():
@@ -249,7 +251,8 @@ def test_mistakes_are_named() -> None:
     good = Predicate(len, name="len", range=(0, 9))
     for wrong in (
         {"sizes": ()}, {"sizes": 4}, {"sizes": (4, 0)}, {"sizes": [4, 4]}, {"parents": 0}, {"workspace": 5},
-        {"distil": "{task}"}, {"template": "?"}, {"verifier": good, "distil": DISTIL}, {"distiller": len},
+        {"workspace": 100, "parents": 6}, {"distil": "{task}"}, {"template": "?"}, {"verifier": good, "distil": DISTIL},
+        {"distiller": len},
     ):  # fmt: skip
         with pytest.raises(ConfigError):
             Aggregate(**{"sizes": (4, 4)} | wrong)

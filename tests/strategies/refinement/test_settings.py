@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from searchkit import Model, Params, Problem, Prompt, Result, Strategy, solve
+from searchkit import Function, Model, Params, Problem, Prompt, Result, Strategy, solve
 from searchkit.answers import keys
 from searchkit.calls import Request
 from searchkit.environments import Rewrite
@@ -19,7 +20,7 @@ from searchkit.generators import Simulated
 from searchkit.protocols import Run
 from searchkit.sandbox import levels
 from searchkit.sandbox.limits import Limits
-from searchkit.strategies import MCTS, Argmax, BestOfN, Refine, SelfConsistency, TreeOfThoughts, Vote
+from searchkit.strategies import MCTS, Argmax, BestFirst, BestOfN, Refine, SelfConsistency, TreeOfThoughts, Vote
 from searchkit.templates import worded
 from searchkit.testing import Counting, Scripted
 from searchkit.types import Sample, Verdict
@@ -187,6 +188,25 @@ def test_any_ratio_of_revisions_to_parallel_samples_costs_as_many_drafts(chains:
     assert calls == result.usage.generations == 8
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mend", [0.1, 0.5])
+def test_the_best_ratio_is_decided_by_what_a_revision_mends(mend: float) -> None:
+    """With a perfect verifier k chains of m drafts fail in (1 - p)^k (1 - f)^(k(m - 1)): all in one chain where a
+    revision mends more often than a sample is right, all in parallel where it does not."""
+    right, n, scored = 0.25, 80, Predicate(lambda draft: float(draft == "right"), name="scored")
+    model = Chain(right, 1.0, 1.0, mend, 1.0).model()
+    accuracies = []
+    for chains, drafts in ((1, 8), (4, 2), (8, 1)):
+        expected = 1 - (1 - right) ** chains * (1 - mend) ** (chains * (drafts - 1))
+        strategy = BestOfN(chains, scored, generator=Refine(drafts - 1, scored, Argmax()))
+        found = [run(strategy, model, seed=seed) for seed in range(n)]
+        assert {calls for _, calls in found} == {8}
+        measured = sum(result.answer == "right" for result, _ in found) / n
+        assert abs(measured - expected) < 4 * math.sqrt(expected * (1 - expected) / n)
+        accuracies.append(expected)
+    assert accuracies == sorted(accuracies, reverse=mend > right)
+
+
 # ---------------------------------------------------------------- G3
 
 
@@ -310,3 +330,51 @@ def test_a_programmer_of_known_repairs_and_tests_of_known_errors() -> None:
     measured = sum(result.answer == SQUARE for result in found) / n
     assert math.isclose(expected, 0.6 * 0.904 + 0.2 * 0.4 + 0.2 * 0.196)
     assert abs(measured - expected) < 3 * math.sqrt(expected * (1 - expected) / n), (measured, expected)
+
+
+# ---------------------------------------------------------------- A3: trials of an agent
+
+
+def test_an_evaluator_stops_the_trials_and_the_last_three_reflections_are_shown() -> None:
+    """Seven trials of an agent; each sees the reflections on the three before it. Solved trials are not played on."""
+    seen = list[int]()
+
+    def agent(task: str) -> str:
+        seen.append(len(set(re.findall(r"lesson \d+", task))))
+        return f"run {len(seen)}"
+
+    lessons = iter(range(99))
+    critic = Critic(
+        Model(Scripted(lambda _: f"lesson {next(lessons)}")),
+        grounds=Predicate(lambda answer: answer == "run 6", name="evaluator"),
+    )
+    trials = Refine(9, critic, answer="accepted", environment=Rewrite(keep=3), generator=Function(agent))
+    result = asyncio.run(solve("the game", trials))
+    assert (result.answer, result.usage.generations, result.stopped) == ("run 6", 6, "threshold")
+    assert seen == [0, 1, 2, 3, 3, 3]
+    assert result.usage.model_calls == 6 + 5  # no reflection on the trial that passed
+
+
+def test_what_the_reference_reports_is_of_the_trial_where_the_evaluator_stopped() -> None:
+    """An evaluator that passes a wrong trial: the right one after it is never played, and reported by nobody."""
+    trials = iter(["wrong", "wrong too", "right"])
+    fooled = Predicate(lambda answer: answer != "wrong", name="fooled")
+    chain = Refine(5, fooled, answer="accepted")
+    result, _ = run(chain, lambda _: next(trials), Problem("p", Prompt.of("q"), "right"))
+    assert result.answer == "wrong too"
+
+
+def test_uniform_cost_over_failing_tests_is_best_first_over_rewrites() -> None:
+    """The program with the fewest failing tests is rewritten next, and one that fails none ends the search."""
+    passing = {"a": 0.0, "b": 0.5, "c": 0.25, "d": 1.0}
+    scored = Predicate(passing.__getitem__, name="passing")
+    shown = list[str]()
+
+    def reply(request: Request) -> str:
+        shown.append(next((name for name in "abcd" if f"\n{name}\n" in request.prompt.text), "-"))
+        return {"-": "bc"[request.index % 2], "b": "ad"[request.index % 2], "c": "a"}[shown[-1]]
+
+    search = BestFirst(scored, environment=Rewrite(), width=2, threshold=1.0, iterations=9)
+    result, _ = run(search, reply)
+    assert (result.answer, result.stopped) == ("d", "threshold")
+    assert "c" not in shown

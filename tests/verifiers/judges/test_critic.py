@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from searchkit import ConfigError, Model, Problem, solve
+from searchkit import Budget, ConfigError, Model, Problem, solve
 from searchkit.calls import CallError
 from searchkit.protocols import Verifier
 from searchkit.strategies import Refine
@@ -125,10 +125,24 @@ def test_where_grounds_abstain_the_critic_decides_and_has_read_them():
     assert verdict == Verdict(passed=True, feedback="it printed 42\n\nas printed")
 
 
+def gone(request):
+    raise CallError("gone")
+
+
 def test_without_a_critique_the_grounds_stand():
-    [verdict], usage, _ = judged(Critic(replies(""), Predicate(failing)), "42")
-    assert verdict == failing("42")
-    assert usage.model_calls == 2
+    """Whether nothing is said, or nobody can be reached: what they found is paid for."""
+    for critic in (replies(""), Model(Scripted(gone))):
+        [verdict], usage, _ = judged(Critic(critic, Predicate(failing)), "42")
+        assert verdict == failing("42")
+        assert usage.model_calls == 2
+
+
+def test_a_budget_without_room_for_a_critique_leaves_the_verdict():
+    """The chain then ends for want of a rewrite, and its only draft has the score that its grounds gave it."""
+    chain = Refine(3, Critic(grounds=Predicate(failing)), answer="last")
+    result = asyncio.run(solve(PROMPT, chain, generator=replies("42"), budget=Budget(model_calls=1)))
+    assert (result.answer, result.stopped) == ("42", "budget")
+    assert [one.score for one in result.candidates] == [0.5]
 
 
 def test_the_reference_reaches_the_grounds_alone():
@@ -154,9 +168,6 @@ def test_an_answer_that_is_too_long_is_not_read():
 
 
 def test_a_critic_that_cannot_be_reached_is_an_error():
-    def gone(request):
-        raise CallError("gone")
-
     with pytest.raises(CallError, match="gone"):
         judged(Critic(Model(Scripted(gone))), "42")
 
