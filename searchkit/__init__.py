@@ -17,6 +17,7 @@ from searchkit.errors import (
     VerifierError,
 )
 from searchkit.function import Function
+from searchkit.memory import Memory
 from searchkit.model import Model
 from searchkit.protocols import Backend, Generator, Run, Selector, Verifier
 from searchkit.result import Result
@@ -51,6 +52,7 @@ __all__ = [
     "Generator",
     "Journal",
     "JournalError",
+    "Memory",
     "Message",
     "Model",
     "NeedsPrefix",

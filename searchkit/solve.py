@@ -21,6 +21,8 @@ from searchkit.engine.threads import Searches
 from searchkit.errors import ConfigError
 from searchkit.events import Event
 from searchkit.kinds import is_whole, told
+from searchkit.memory import Memory
+from searchkit.memory.passing import Passing
 from searchkit.mistakes import check_callback, check_ids, check_references, check_search, verifiers_of
 from searchkit.protocols import Generator
 from searchkit.result import Result
@@ -153,6 +155,8 @@ async def solve_many(
     seed: int = 0,
     journal: Journal | str | Path | None = None,
     concurrency: int = 32,
+    memory: Memory | None = None,
+    lag: int = 1,
     progress: bool = False,
     finished: Callable[[Problem, Outcome[Result[Any]]], None] | None = None,
 ) -> list[Outcome[Result[Any]]]:
@@ -164,14 +168,19 @@ async def solve_many(
     shows a bar on stderr; `finished` is called as each problem ends. Resumable with a journal, like `solve`. Problem
     ids must differ, since each problem's randomness derives from its id. Stopped by Ctrl-C (under `run_sync`), it
     returns what there is by then.
+
+    memory: notes that a problem is shown of others, and to which it adds its own, in the order of `problems`; see
+    `Memory`. Problem j reads it as it was after problem j - `lag`, so that at most `lag` are in flight: with 1 each
+    learns from all before it, one after the other. How many are in flight changes nothing.
     """
     problems = _numbered(problems)
     check_search(strategy, params, budget, seed)
     check_callback("finished", finished)
     if not is_whole(concurrency) or concurrency < 1:
         raise ConfigError(f"concurrency must be >= 1, a whole number, got {concurrency!r}")
+    passing = None if memory is None else Passing(memory, strategy, problems, lag)
     for problem in problems:
-        check_references(verifiers_of(strategy), problem)
+        check_references([*verifiers_of(strategy), *([] if memory is None else [memory.verifier])], problem)
     outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)
     queue = iter(enumerate(problems))
     with ExitStack() as stack:
@@ -181,8 +190,9 @@ async def solve_many(
         async def worker() -> None:
             for i, problem in queue:
                 try:
+                    asked = strategy if passing is None else await passing.strategy(i)
                     result = await solve(
-                        problem, strategy, generator=generator, params=params, budget=budget, seed=seed, journal=kept
+                        problem, asked, generator=generator, params=params, budget=budget, seed=seed, journal=kept
                     )
                     outcomes[i] = Outcome(i, result)
                     if result.stopped == "cancelled":
@@ -191,6 +201,8 @@ async def solve_many(
                     raise
                 except Exception as error:
                     outcomes[i] = Outcome(i, None, error)
+                if passing is not None:
+                    passing.end(i)
                 if shown is not None:
                     shown.update()
                 if finished is not None:

@@ -1,9 +1,10 @@
 """Strategies: where the next unit of compute is spent. One folder a family, one idea a file.
 
 `sampling/` and `selection/` choose among whole answers; `stepwise/`, `tree/`, `a_star/` and `particles/` grow answers
-by steps; `spawn_join/` runs parallel threads of one answer. Each folder's ``__init__.py`` says in which order to read
-its files; `common/` is what several families share. Not all names are strategies: there are also rules of selection,
-stopping and tree search, evaluations, priors, costs and protocols, which strategies take as arguments.
+by steps; `refinement/` rewrites drafts; `spawn_join/` runs parallel threads of one answer. Each folder's
+``__init__.py`` says in which order to read its files; `common/` is what several families share. Not all names are
+strategies: there are also rules of selection, stopping and tree search, evaluations, priors, costs and protocols, which
+strategies take as arguments.
 """
 
 if __name__ != "searchkit.strategies":
@@ -12,6 +13,7 @@ if __name__ != "searchkit.strategies":
 from searchkit.strategies.a_star import AStar, Imagined, Judged
 from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
+from searchkit.strategies.refinement import DISTIL, Aggregate, Refine
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
@@ -72,6 +74,7 @@ from searchkit.strategies.tree import (
 
 __all__ = [
     "ABMCTS",
+    "DISTIL",
     "DVTS",
     "MASTER",
     "MCTS",
@@ -82,6 +85,7 @@ __all__ = [
     "AStar",
     "AdaptiveUCT",
     "AgentQ",
+    "Aggregate",
     "AlphaMathBeam",
     "Argmax",
     "Bandit",
@@ -112,6 +116,7 @@ __all__ = [
     "PatchVote",
     "PivotTournament",
     "RecedingHorizon",
+    "Refine",
     "Rerank",
     "Reservation",
     "Rollout",

@@ -43,7 +43,7 @@ LAYERS = {
     "values": ("tally", "trace", "tree", "result", "survived", "answers"),
     "protocols": ("protocols", "events", "mistakes", "ambient"),
     "engine": ("engine",),
-    "models": ("strategy", "model", "agents", "serving", "arguments", "annotated", "function"),
+    "models": ("strategy", "memory", "model", "agents", "serving", "arguments", "annotated", "function"),
     "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),

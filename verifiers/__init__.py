@@ -31,7 +31,17 @@ from searchkit.verifiers.consensus import (
     SelfCertainty,
     SemanticEntropy,
 )
-from searchkit.verifiers.judges import Debate, Expected, Judge, ListwiseJudge, PairwiseJudge, PYes, UniversalConsistency
+from searchkit.verifiers.judges import (
+    Critic,
+    Debate,
+    Expected,
+    FactCheck,
+    Judge,
+    ListwiseJudge,
+    PairwiseJudge,
+    PYes,
+    UniversalConsistency,
+)
 from searchkit.verifiers.predicate import Predicate
 from searchkit.verifiers.reference import (
     GSM8K_GRADER,
@@ -53,6 +63,7 @@ __all__ = [
     "AllOf",
     "Calibrated",
     "Cascade",
+    "Critic",
     "Debate",
     "Deduplicated",
     "DeepConf",
@@ -60,6 +71,7 @@ __all__ = [
     "DualAgreement",
     "Exact",
     "Expected",
+    "FactCheck",
     "Isotonic",
     "Judge",
     "Jury",
