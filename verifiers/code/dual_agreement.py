@@ -202,6 +202,7 @@ def _verdicts(passed: Sequence[Passed | str], tests: Counter[Test], strange: str
             continue
         right = sum(tests[test] for test in group)
         score = math.sqrt(groups[group] / programs) * right / most
-        said = f"{groups[group]} of {programs} programs pass these {right} of {most} tests"
+        which = f"these {right} of {most} tests" if right else f"none of the tests ({most})"
+        said = f"{groups[group]} of {programs} programs pass {which}"
         verdicts.append(Verdict(score, feedback=f"{said}; {strange}" if strange else said))
     return verdicts
