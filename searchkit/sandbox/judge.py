@@ -7,6 +7,8 @@ own process, an assertion of the tests is evaluated by this one. Runs inside the
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import socket
 import sys
 import traceback
@@ -24,6 +26,7 @@ from searchkit.sandbox.operations import TOUCHED
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import STARTED, send
 
+EARLIER = "the program raised RecursionError before the test could set the limit of recursion"
 NOTHING_ASKED = "the test asked nothing of the program"
 
 
@@ -41,9 +44,20 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
         court.channel.ask("listen")
     if not trouble and any(question == TOUCHED for test in job["tests"] for question, _ in test["apart"]):
         court.channel.ask("watch")
+    if not trouble and any("setrecursionlimit" in test["text"] for test in job["tests"]):
+        sys.setrecursionlimit = functools.partial(_limit, court.channel, sys.setrecursionlimit)
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
         send(desk, [passed, endings.printable(reason)])
+
+
+def _limit(channel: Channel, own: Any, limit: int) -> None:
+    """The limit of recursion is one for both processes, as if they were one."""
+    own(limit)
+    asked = channel.asked
+    with contextlib.suppress(Exception):  # the program is already deeper than that
+        channel.ask("limit", limit)
+    channel.asked = asked
 
 
 class Court:
@@ -101,6 +115,8 @@ class Court:
             return None, unnamed(self.raised["library"])
         if self.raised is not None and (lacking := self.channel.lacking(self.raised)):
             return None, lacking
+        if self.raised is not None and self.raised["name"] == "RecursionError" and "setrecursionlimit" in test["text"]:
+            return None, f"{EARLIER}, and the test failed ({reason})"
         if shared:
             return None, f"{shared}, and the test failed ({reason})"
         apart = next((text for question, text in test["apart"] if not question or self._says(question)), "")

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+_CHECKING = ("numpy.testing", "pandas.testing", "pytest", "unittest", "unittest.case", "nose.tools")
+_ASSERTION = re.compile(r"assert_\w+|raises|warns|approx|fail|skip\w*|TestCase|IsolatedAsyncioTestCase|main")
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,19 @@ def wanted(found: Names, nodes: list[ast.AST], entry_point: str = "") -> tuple[l
     standard library, is that: a program must not redefine what it is measured with. With an entry point, that alone is
     taken.
     """
-    free = sorted(found.read - found.stored)
+    free = sorted(name for name in found.read - found.stored if not _is_imported(name, nodes))
     unknown = [name for name in free if not hasattr(builtins, name) and name != entry_point]
     modules = [name for name in unknown if name in sys.stdlib_module_names and _is_base(name, nodes)]
     if entry_point:
         return [entry_point] if entry_point in free else [], modules
     return [name for name in unknown if name not in modules], modules
+
+
+def _is_imported(name: str, nodes: list[ast.AST]) -> bool:
+    """Whether it comes with all else of a module of assertions, as in `from numpy.testing import *`."""
+    return bool(_ASSERTION.fullmatch(name)) and any(
+        isinstance(node, ast.ImportFrom) and node.module in _CHECKING and node.names[0].name == "*" for node in nodes
+    )
 
 
 def _is_base(name: str, nodes: list[ast.AST]) -> bool:

@@ -15,12 +15,13 @@ import time
 from dataclasses import replace
 from typing import IO, Any
 
-from searchkit.sandbox.brief import brief
+from searchkit.sandbox.brief import Brief, brief
 from searchkit.sandbox.endings import printable
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report, death, overtime
+from searchkit.sandbox.surroundings import WORDS, concerns
 from searchkit.sandbox.whole import job, of_use
 from searchkit.sandbox.wire import STARTED, receive, send
 
@@ -151,16 +152,25 @@ class Pair:
 
 
 def _of_tests(case: Case) -> dict[str, Any]:
-    """What the tests' process is told: nothing of the program."""
+    """What the tests' process is told: of the program no more than what it may depend on."""
     parts = case.cases or [""] * len(case.tests)
     briefs = [
         brief(str(text), case.entry_point, part, case.setup) for text, part in zip(case.tests, parts, strict=True)
     ]
     tests = [
-        {"case": part, "first": text not in case.tests[:i], **vars(one)}
+        {**vars(one), "case": part, "first": text not in case.tests[:i], "apart": _apart(one, case)}
         for i, (text, part, one) in enumerate(zip(case.tests, parts, briefs, strict=True))
     ]
     return {"prompt": of_use(case.prompt, case.entry_point, briefs), "entry_point": case.entry_point, "tests": tests}
+
+
+def _apart(one: Brief, case: Case) -> list[list[str]]:
+    """What the test has and the program has not, without what the program's text shows that it does not need."""
+    if not one.apart:
+        return []
+    program = "\n".join((case.prompt, case.setup, case.text))
+    found = [(question, said) for question, said in one.apart if concerns(question, program)]
+    return [["" if question in WORDS else question, said] for question, said in found]
 
 
 def _said(desk: socket.socket) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from typing import Any
 MOST = 6  # comparisons of one assertion: its table has at most 2**MOST rows
 LONGEST = 1000  # nodes of the syntax tree of an assertion that is looked at
 NEAR = 10**6  # beyond it no arithmetic is done
+SEEDS = {"seed", "setstate", "set_state", "default_rng", "manual_seed"}
 EQUALITIES = {
     "assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSetEqual",
     "assertSequenceEqual", "assertMultiLineEqual", "assertCountEqual", "assertAlmostEqual", "assert_equal",
@@ -78,7 +79,13 @@ def is_foregone(node: ast.AST, given: Mapping[str, ast.expr]) -> bool:
 
 
 def given_once(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
-    """The names that are assigned in one place, and are a number or a text, or are used in one place."""
+    """The names that are assigned in one place, and are a number or a text, or are used in one place.
+
+    None where random numbers are seeded: that the same comes twice is then what is tested.
+    """
+    nodes = list(nodes)
+    if any(getattr(node, "attr", getattr(node, "id", "")) in SEEDS for node in nodes):
+        return {}
     bound, used, values = Counter[str](), Counter[str](), dict[str, ast.expr]()
     for node in nodes:
         if isinstance(node, ast.Name):
