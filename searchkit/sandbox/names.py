@@ -47,6 +47,23 @@ def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _tables(child)
 
 
+def variables(text: str) -> tuple[set[str], set[str]]:
+    """Of a program's variables at module level: those that its functions rebind, and those that they read.
+
+    Raises `SyntaxError` or `ValueError` for what is no Python.
+    """
+    table = symtable.symtable(text, "<program>", "exec")
+    own = {one.get_name() for one in table.get_symbols() if one.is_assigned() and not one.is_namespace()}
+    rebound, read = set[str](), set[str]()
+    for inner in _tables(table):
+        for symbol in inner.get_symbols() if inner is not table else ():
+            if symbol.is_global() and symbol.is_assigned():
+                rebound.add(symbol.get_name())
+            if symbol.is_global() and symbol.is_referenced():
+                read.add(symbol.get_name())
+    return rebound, read & (own | rebound)
+
+
 def wanted(found: Names, nodes: list[ast.AST], entry_point: str = "") -> tuple[list[str], list[str]]:
     """What a test takes from the program, and which modules of the standard library it uses without importing them.
 

@@ -7,7 +7,7 @@ import builtins
 import re
 from collections.abc import Iterable, Iterator
 
-from searchkit.verifiers.code.foregone import given_once, is_foregone
+from searchkit.verifiers.code.foregone import given_once, is_claim, is_foregone
 from searchkit.verifiers.code.vacuous import is_no_message, is_vacuous, is_vacuous_call
 
 # Calls that fail where a value is wrong, by their names; what only looks (isclose) or tells (warn) is none.
@@ -165,7 +165,9 @@ def _empty(parts: list[ast.AST], pure: set[str]) -> set[int]:
 def _is_apart(node: ast.Call, pure: set[str]) -> bool:
     """Whether it is an assertion about what no program has a part in, such as `assertEqual(9, 9)`."""
     name = _called(node)
-    if not (name.startswith("assert") or name == "raises") or len(node.args) <= bool(EXPECTING.fullmatch(name)):
+    expects = EXPECTING.fullmatch(name)
+    least = 0 if expects is None else 2 if name.endswith("Regex") else 1  # with no more it is a context
+    if not (expects or is_claim(name)) or len(node.args) <= least:
         return False
     return _names([*node.args, *node.keywords]) <= pure
 

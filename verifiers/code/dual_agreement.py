@@ -104,7 +104,7 @@ class DualAgreement:
     def key(self) -> str:
         asked = f"{name_of(self.generator)}:{self.samples}:{self.params}:{self.template!r}"
         ran = f"{self.entry_point}:{self.prompt!r}:{self.sandbox}:{self.limits}:{self.libraries}:{sys.version_info[:2]}"
-        return f"dual agreement:3:{self.tests}:{asked}:{ran}"
+        return f"dual agreement:4:{self.tests}:{asked}:{ran}"
 
     def bind(self, problem: Problem) -> DualAgreement:
         """The same with the names of the problem's reference, withheld or not. Its tests are not looked at."""

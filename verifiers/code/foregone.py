@@ -34,6 +34,12 @@ RELATIONS: dict[str, ast.cmpop] = {
     "assertIsNot": ast.IsNot(), "assertIn": ast.In(), "assertNotIn": ast.NotIn(), "assertGreater": ast.Gt(),
     "assertGreaterEqual": ast.GtE(), "assertLess": ast.Lt(), "assertLessEqual": ast.LtE(),
 }  # fmt: skip
+TRUTHS: dict[str, Callable[[ast.expr], ast.expr]] = {
+    "assertTrue": lambda one: one, "assert_": lambda one: one, "failUnless": lambda one: one,
+    "assertFalse": lambda one: ast.UnaryOp(ast.Not(), one),
+    "assertIsNone": lambda one: ast.Compare(one, [ast.Is()], [ast.Constant(None)]),
+    "assertIsNotNone": lambda one: ast.Compare(one, [ast.IsNot()], [ast.Constant(None)]),
+}  # fmt: skip
 _NEGATED = {ast.NotEq: ast.Eq, ast.NotIn: ast.In, ast.IsNot: ast.Is}
 _COMPARED: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
@@ -48,6 +54,11 @@ _TYPES = {"bool": bool, "int": int, "float": float, "str": str, "list": list, "t
 _PURE: dict[str, Callable[..., Any]] = {
     "str": str, "repr": repr, "int": int, "len": len, "type": type, "isinstance": isinstance, "abs": abs,
 }  # fmt: skip
+
+
+_BRANCHES = (
+    ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match,
+)  # fmt: skip
 
 
 class _Open(Exception):
@@ -78,14 +89,21 @@ def is_foregone(node: ast.AST, given: Mapping[str, ast.expr]) -> bool:
         return False
 
 
+def is_claim(name: str) -> bool:
+    """Whether it is the name of an assertion of unittest's or NumPy's that says something of its first arguments."""
+    return name in RELATIONS or name in TRUTHS or name == "assertIsInstance"
+
+
 def given_once(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
     """The names that are assigned in one place, and are a number or a text, or are used in one place.
 
-    None where random numbers are seeded: that the same comes twice is then what is tested.
+    Not in a branch, a loop or a handler: that one was gone through may be what the name says. None where random numbers
+    are seeded: that the same comes twice is then what is tested.
     """
     nodes = list(nodes)
     if any(getattr(node, "attr", getattr(node, "id", "")) in SEEDS for node in nodes):
         return {}
+    branched = {id(one) for node in nodes if isinstance(node, _BRANCHES) for one in ast.walk(node)}
     bound, used, values = Counter[str](), Counter[str](), dict[str, ast.expr]()
     for node in nodes:
         if isinstance(node, ast.Name):
@@ -95,7 +113,7 @@ def given_once(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
         elif isinstance(node, ast.Global | ast.Nonlocal):
             bound.update(node.names * 2)
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            values[node.targets[0].id] = node.value
+            values |= {} if id(node) in branched else {node.targets[0].id: node.value}
     return {
         name: value
         for name, value in values.items()
@@ -114,13 +132,7 @@ def _claim(node: ast.AST) -> ast.expr | None:
         return ast.Compare(args[0], [RELATIONS[name]], [args[1]])
     if name == "assertIsInstance" and len(args) > 1:
         return ast.Call(ast.Name("isinstance", ast.Load()), args[:2], [])
-    if name in ("assertTrue", "assert_", "failUnless") and args:
-        return args[0]
-    if name == "assertFalse" and args:
-        return ast.UnaryOp(ast.Not(), args[0])
-    if name in ("assertIsNone", "assertIsNotNone") and args:
-        return ast.Compare(args[0], [ast.Is() if name == "assertIsNone" else ast.IsNot()], [ast.Constant(None)])
-    return None
+    return TRUTHS[name](args[0]) if name in TRUTHS and args else None
 
 
 class _Given(ast.NodeTransformer):
