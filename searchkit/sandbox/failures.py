@@ -29,13 +29,17 @@ class Failures:
     """Watches one test. reached: how many assertions were evaluated. failed: those that failed, and were not to."""
 
     def __init__(self) -> None:
+        self.begin()
+        threading.excepthook = sys.unraisablehook = self._note_lost
+
+    def begin(self) -> None:
+        """Forget what became of the case before: functions that are watched may outlive it."""
         self.reached: int = 0
         self.failed: list[BaseException | None] = []
         self.lost: bool = False
         self.tasks: list[Any] = []
         self.retrieved: set[int] = set()
         self.threads: set[threading.Thread] = set(threading.enumerate())
-        threading.excepthook = sys.unraisablehook = self._note_lost
 
     def names(self) -> dict[str, Any]:
         """What the marks in a test's text call."""
@@ -69,6 +73,10 @@ class Failures:
         if self.lost or LOST in ends:
             return LOST
         return RUNNING if RUNNING in ends or any(one.is_alive() for one in waiting) else ""
+
+    def noted(self) -> bool:
+        """Whether something failed, or is still to end."""
+        return bool(self.failed or self.lost or self.tasks)
 
     def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         name = getattr(function, "__name__", "")

@@ -7,10 +7,14 @@ own process, an assertion of the tests is evaluated by this one. Runs inside the
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import socket
 import sys
 import traceback
 import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
@@ -24,6 +28,7 @@ from searchkit.sandbox.operations import TOUCHED
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import STARTED, send
 
+EARLIER = "the program raised RecursionError before the test could set the limit of recursion"
 NOTHING_ASKED = "the test asked nothing of the program"
 
 
@@ -41,9 +46,20 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
         court.channel.ask("listen")
     if not trouble and any(question == TOUCHED for test in job["tests"] for question, _ in test["apart"]):
         court.channel.ask("watch")
+    if not trouble and any("setrecursionlimit" in test["text"] for test in job["tests"]):
+        sys.setrecursionlimit = functools.partial(_limit, court.channel, sys.setrecursionlimit)
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
         send(desk, [passed, endings.printable(reason)])
+
+
+def _limit(channel: Channel, own: Any, limit: int) -> None:
+    """The limit of recursion is one for both processes, as if they were one."""
+    own(limit)
+    asked = channel.asked
+    with contextlib.suppress(Exception):  # the program is already deeper than that
+        channel.ask("limit", limit)
+    channel.asked = asked
 
 
 class Court:
@@ -54,6 +70,7 @@ class Court:
         self.entry_point: str = entry_point
         self.given: dict[str, Any] = {}
         self.raised: dict[str, Any] | None = None
+        self.kept: Executed | None = None  # the text of the test before, for its next case
 
     def prepare(self, prompt: str) -> str:
         """Why the prompt cannot be executed; "" if it was. It is trusted: its helpers are not the program's."""
@@ -77,16 +94,18 @@ class Court:
 
         None: it can be neither passed nor failed.
         """
-        channel, failures = self.channel, Failures()
+        channel = self.channel
         channel.unknown, channel.doubt, channel.asked = "", "", 0
         channel.raises, channel.named, channel.failed = "raise" in test["text"], [], ""
-        channel.renew()
+        failures = self._continue(test)
         channel.stored, channel.serial = frozenset(test["stored"]), test["serial"]
         try:
             reason = self._run(test, failures)
         except BaseException as error:
             self.channel.unknown = self.channel.unknown or endings.skipped(error)
             reason = reason_of(error, FILE) + self._at_module_level(error)
+        if self.kept is not None and (self.kept.fixtures.failed or channel.frozen or channel.unknown):
+            self.kept = None  # the next case begins anew
         if self.channel.trouble:
             return False, reason or self.channel.trouble
         if self.channel.failed:
@@ -101,6 +120,8 @@ class Court:
             return None, unnamed(self.raised["library"])
         if self.raised is not None and (lacking := self.channel.lacking(self.raised)):
             return None, lacking
+        if self.raised is not None and self.raised["name"] == "RecursionError" and "setrecursionlimit" in test["text"]:
+            return None, f"{EARLIER}, and the test failed ({reason})"
         if shared:
             return None, f"{shared}, and the test failed ({reason})"
         apart = next((text for question, text in test["apart"] if not question or self._says(question)), "")
@@ -118,24 +139,66 @@ class Court:
             self.channel.unknown = test["unseen"]
             return ""
         self.channel.ends = "Iteration" in test["text"]
-        module = sys.modules["__main__"] = types.ModuleType("__main__")
-        module.__dict__.update(self.given)
-        self._bind(test, module.__dict__)
-        module.__dict__.update(failures.names())
-        self._execute(test, module.__dict__, failures)
+        ready = self.kept or self._executed(test, failures)
+        if self.kept is not None:
+            self._bind_again(test, ready)
+        elif test["case"] and not (self.channel.unknown or self.channel.doubt or failures.noted()):
+            self.kept = ready
         if not self.channel.unknown:
-            self._run_cases(test, module.__dict__, failures)
+            self._run_cases(test, ready, failures)
+        ready.asked = self.channel.asked
         return ""
 
-    def _run_cases(self, test: dict[str, Any], names: dict[str, Any], failures: Failures) -> None:
+    def _continue(self, test: dict[str, Any]) -> Failures:
+        """Go on with the names of the test before if this is a case of the same text, as in one run of all of them."""
+        if self.kept is not None and self.kept.text != test["text"]:
+            self.kept = None
+        if self.kept is None or not self.channel.shared.kept:  # nothing that the program holds is the test's
+            self.channel.renew()
+        self.channel.shared.work = 0
+        if self.kept is None:
+            return Failures()
+        self.kept.failures.begin()
+        return self.kept.failures
+
+    def _executed(self, test: dict[str, Any], failures: Failures) -> Executed:
+        """The names of a text after its last line."""
+        module = sys.modules["__main__"] = types.ModuleType("__main__")
+        names: dict[str, Any] = module.__dict__
+        names.update(self.given)
+        bound = self._bind(test, names)
+        if moving := [name for name in test["moving"] if name in bound and not self._is_trusted(bound[name])]:
+            names = Moving(self.channel.entry, moving, names)
+        names.update(failures.names())
+        self._execute(test, names, failures)
+        module.__dict__.update(names)
+        return Executed(test["text"], names, bound, self.channel.asked, failures)
+
+    def _bind_again(self, test: dict[str, Any], ready: Executed) -> None:
+        """As for a new test, but for names that the text has given to something else."""
+        bound = self._bind(test, {**self.given})
+        own = {name: value for name, value in bound.items() if ready.names.get(name) is ready.bound.get(name)}
+        ready.names.update(own)
+        ready.bound.update(own)
+        if isinstance(ready.names, Moving):
+            ready.names.forget()
+        self.channel.asked += ready.asked
+
+    def _run_cases(self, test: dict[str, Any], ready: Executed, failures: Failures) -> None:
         """The test's case, and those that only a run of the text finds."""
+        names = ready.names
         more = extra(names, test["known"]) if test["first"] else []
-        for case in [test["case"], *more] if test["case"] else more:
+        chosen = [test["case"], *more] if test["case"] else more
+        for case in chosen:
             failures.reached = 0 if case == test["case"] else failures.reached
             self.channel.doubt = self.channel.doubt or unusual(names, case)
-            outcome = None if self.channel.doubt else cases.run(names, case, failures)
+            outcome = None if self.channel.doubt else cases.run(names, case, failures, ready.fixtures)
             if outcome is not None:
                 self.channel.unknown = outcome
+        if test["ends"]:
+            ready.fixtures.end_class(failures)
+        if test["last"]:
+            ready.fixtures.end(failures)
         if not failures.reached and test["case"].rpartition(".")[2] in test["due"]:
             self.channel.doubt = self.channel.doubt or (UNREACHED if self.channel.asked else NOTHING_ASKED)
 
@@ -167,8 +230,8 @@ class Court:
             return function(value)
         return self.channel.type_of(value)
 
-    def _bind(self, test: dict[str, Any], names: dict[str, Any]) -> None:
-        """Give the test what it uses of the program. What the prompt defines is the prompt's."""
+    def _bind(self, test: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+        """Give the test what it uses of the program, which is returned. What the prompt defines is the prompt's."""
         names.update({name: __import__(name) for name in test["modules"] if name not in self.given})
         taken = [name for name in test["taken"] if name == self.entry_point or name not in self.given]
         trusts = dict[int, int]()
@@ -187,12 +250,50 @@ class Court:
                 object.__setattr__(names[name], "_sk_made", trust if trust == FULLY else NOT)
                 self.channel.named += [names[name]] if trust else []
         self.channel.asked = sum(name in names and not is_remote(names[name]) for name in taken)  # a value is an answer
+        return {name: names[name] for name in taken if name in names}
+
+    def _is_trusted(self, value: Any) -> bool:
+        return is_remote(value) and any(value is one for one in self.channel.named)
 
     def _at_module_level(self, error: BaseException) -> str:
         """What the program raised on its own, where a name may be missing for that."""
         if self.raised is None or not isinstance(error, NameError | AttributeError):
             return ""
         return f" (the program raised {self.raised['name']}: {self.raised['text']})"
+
+
+@dataclass
+class Executed:
+    """A text that was executed. names: what it has made. bound: what of these is the program's. asked: how often."""
+
+    text: str
+    names: dict[str, Any]
+    bound: dict[str, Any]
+    asked: int
+    failures: Failures
+    fixtures: cases.Fixtures = field(default_factory=cases.Fixtures)
+
+
+class Moving(dict[str, Any]):
+    """Names of a test, of which some are variables of the program that its functions rebind: these are asked for.
+
+    Python looks up global names in it as in any mapping, since it is no plain dictionary.
+    """
+
+    def __init__(self, entry: Callable[[str], Any], moving: list[str], names: dict[str, Any]) -> None:
+        super().__init__(names)
+        self._entry, self._moving = entry, moving
+        self.forget()
+
+    def forget(self) -> None:
+        """Of what moves no value is kept."""
+        for name in self._moving:
+            self.pop(name, None)
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self._moving:
+            raise KeyError(name)
+        return self._entry(name)
 
 
 class _Types(ast.NodeTransformer):

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+_CHECKING = ("numpy.testing", "pandas.testing", "pytest", "unittest", "unittest.case", "nose.tools")
+_ASSERTION = re.compile(r"assert_\w+|raises|warns|approx|fail|skip\w*|TestCase|IsolatedAsyncioTestCase|main")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,23 @@ def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _tables(child)
 
 
+def variables(text: str) -> tuple[set[str], set[str]]:
+    """Of a program's variables at module level: those that its functions rebind, and those that they read.
+
+    Raises `SyntaxError` or `ValueError` for what is no Python.
+    """
+    table = symtable.symtable(text, "<program>", "exec")
+    own = {one.get_name() for one in table.get_symbols() if one.is_assigned() and not one.is_namespace()}
+    rebound, read = set[str](), set[str]()
+    for inner in _tables(table):
+        for symbol in inner.get_symbols() if inner is not table else ():
+            if symbol.is_global() and symbol.is_assigned():
+                rebound.add(symbol.get_name())
+            if symbol.is_global() and symbol.is_referenced():
+                read.add(symbol.get_name())
+    return rebound, read & (own | rebound)
+
+
 def wanted(found: Names, nodes: list[ast.AST], entry_point: str = "") -> tuple[list[str], list[str]]:
     """What a test takes from the program, and which modules of the standard library it uses without importing them.
 
@@ -50,12 +71,19 @@ def wanted(found: Names, nodes: list[ast.AST], entry_point: str = "") -> tuple[l
     standard library, is that: a program must not redefine what it is measured with. With an entry point, that alone is
     taken.
     """
-    free = sorted(found.read - found.stored)
+    free = sorted(name for name in found.read - found.stored if not _is_imported(name, nodes))
     unknown = [name for name in free if not hasattr(builtins, name) and name != entry_point]
     modules = [name for name in unknown if name in sys.stdlib_module_names and _is_base(name, nodes)]
     if entry_point:
         return [entry_point] if entry_point in free else [], modules
     return [name for name in unknown if name not in modules], modules
+
+
+def _is_imported(name: str, nodes: list[ast.AST]) -> bool:
+    """Whether it comes with all else of a module of assertions, as in `from numpy.testing import *`."""
+    return bool(_ASSERTION.fullmatch(name)) and any(
+        isinstance(node, ast.ImportFrom) and node.module in _CHECKING and node.names[0].name == "*" for node in nodes
+    )
 
 
 def _is_base(name: str, nodes: list[ast.AST]) -> bool:

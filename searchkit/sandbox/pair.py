@@ -12,15 +12,18 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import IO, Any
 
-from searchkit.sandbox.brief import brief
+from searchkit.sandbox.brief import Brief, brief
 from searchkit.sandbox.endings import printable
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.names import variables
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report, death, overtime
+from searchkit.sandbox.surroundings import WORDS, concerns
 from searchkit.sandbox.whole import job, of_use
 from searchkit.sandbox.wire import STARTED, receive, send
 
@@ -151,16 +154,50 @@ class Pair:
 
 
 def _of_tests(case: Case) -> dict[str, Any]:
-    """What the tests' process is told: nothing of the program."""
+    """What the tests' process is told: of the program no more than what it may depend on."""
     parts = case.cases or [""] * len(case.tests)
+    moving = sorted(_variables(case)[0]) if "global" in case.text else []
     briefs = [
         brief(str(text), case.entry_point, part, case.setup) for text, part in zip(case.tests, parts, strict=True)
     ]
     tests = [
-        {"case": part, "first": text not in case.tests[:i], **vars(one)}
+        {
+            **vars(one),
+            "case": part,
+            "first": text not in case.tests[:i],
+            "apart": _apart(one, case),
+            "ends": _of_class(case.tests, parts, i) != _of_class(case.tests, parts, i + 1),
+            "last": text not in case.tests[i + 1 :],
+            "moving": moving,
+        }
         for i, (text, part, one) in enumerate(zip(case.tests, parts, briefs, strict=True))
     ]
     return {"prompt": of_use(case.prompt, case.entry_point, briefs), "entry_point": case.entry_point, "tests": tests}
+
+
+def _of_class(tests: Sequence[Any], parts: Sequence[str], i: int) -> tuple[Any, ...]:
+    """The text of a test, and the class of its case."""
+    return (tests[i], parts[i].rpartition(".")[0]) if i < len(tests) else ()
+
+
+def _apart(one: Brief, case: Case) -> list[list[str]]:
+    """What the test has and the program has not, without what the program's text shows that it does not need."""
+    found = list[list[str]]()
+    if one.apart:
+        program = "\n".join((case.prompt, case.setup, case.text))
+        asked = [(question, said) for question, said in one.apart if concerns(question, program)]
+        found = [["" if question in WORDS else question, said] for question, said in asked]
+    if any(name in case.text for name in one.stored) and (both := sorted({*one.stored} & _variables(case)[1])):
+        found.append(["", f"the test sets {both[0]}, which functions of the program read, and these do not see it"])
+    return found
+
+
+def _variables(case: Case) -> tuple[set[str], set[str]]:
+    """See `names.variables`; none of what is no Python by itself."""
+    try:
+        return variables(case.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(), set()
 
 
 def _said(desk: socket.socket) -> tuple[str, str]:

@@ -74,7 +74,7 @@ class Player:
         self.operations: dict[str, Any] = {
             **OPERATIONS, "entry": self.entry, "listen": self.listen, PLAIN: plain, "watch": self.watch,
             "drive": self.drive, "pending": lambda: self.pending, "moved": lambda: bool(self.shared.moved()),
-            DRAWN: self.drawn, TOUCHED: lambda: self.touched,
+            "limit": sys.setrecursionlimit, DRAWN: self.drawn, TOUCHED: lambda: self.touched,
         }  # fmt: skip
 
     def answer(self, request: list[Any]) -> None:

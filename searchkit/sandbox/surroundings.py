@@ -9,10 +9,21 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
+import sys
 from collections.abc import Iterable, Iterator
 
 from searchkit.parsing import parse
 from searchkit.sandbox.operations import DRAWN, TOUCHED
+
+SEARCHED, FILTERED, WARNED = "searched", "filtered", "warned"
+"""Of a program's text: whether it may look at the path of modules, at how warnings are shown, whether it may warn."""
+WORDS = {
+    SEARCHED: ("path",),
+    FILTERED: ("catch_warnings", "showwarning", "filterwarnings", "simplefilter", "warnings.filters"),
+    WARNED: ("warn",),
+}
+_IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
 
 REPLACES = ("unittest.mock", "mock", "pytest.MonkeyPatch", "doctest.testmod", "doctest.testfile")
 LOOKS = tuple(
@@ -38,12 +49,14 @@ PATHS = {
 }  # fmt: skip
 SEEDS = ("random.seed", "random.setstate", "numpy.random.seed", "numpy.random.set_state")
 OTHERS = (
-    "os.putenv", "os.getenv", "os.unsetenv", "warnings", "pytest.warns", "pytest.deprecated_call", "inspect",
+    "os.putenv", "os.getenv", "os.unsetenv", "inspect",
     "sys.getrefcount", "threading.active_count", "threading.enumerate", "tracemalloc", "typing.get_type_hints",
     "dataclasses.asdict", "dataclasses.astuple", "dataclasses.fields", "dataclasses.replace",
-    "dataclasses.is_dataclass", "matplotlib", "sys.setrecursionlimit", "decimal.getcontext", "decimal.setcontext",
-    "decimal.localcontext", "locale.setlocale", "sys.path", "sys.modules", "sys.argv", "contextvars",
+    "dataclasses.is_dataclass", "matplotlib", "decimal.getcontext", "decimal.setcontext",
+    "decimal.localcontext", "locale.setlocale", "sys.modules", "sys.argv", "contextvars",
 )  # fmt: skip
+WARNINGS = ("warnings", "pytest.warns", "pytest.deprecated_call")
+SHOWN = {"ignore", "default", "always", "once", "module"}  # filters that decide what is shown, and raise nothing
 STARTS = (
     "multiprocessing", "concurrent.futures.ProcessPoolExecutor", "concurrent.futures.process", "pty", "os.fork",
     "os.system", "os.popen", "os.posix_spawn", "subprocess.run", "subprocess.Popen", "subprocess.call",
@@ -53,6 +66,9 @@ STARTS = (
     "asyncio.open_connection", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell",
 )  # fmt: skip
 """What there is none of in a sandbox: other processes, and connections."""
+_QUESTIONS = (
+    ("", (*OTHERS, *STARTS)), (DRAWN, SEEDS), (TOUCHED, FILES), (SEARCHED, ("sys.path",)), (WARNED, WARNINGS),
+)  # fmt: skip
 CHANGES = {
     "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft",
     "put", "remove", "reverse", "rotate", "setdefault", "sort", "subtract", "update", "write",
@@ -67,7 +83,7 @@ SIDE_BY_SIDE = {
     "call_later", "call_at", "start_soon", "run_coroutine_threadsafe", "eager_task_factory", "set_task_factory",
 }  # fmt: skip
 OTHER_LOOPS = {"anyio", "trio", "curio", "uvloop", "threading", "concurrent", "contextvars", "_thread", "selectors"}
-METHODS = {"assertWarns", "assertWarnsRegex", "assertLogs", "assertNoLogs"}
+METHODS = {"assertWarns": WARNED, "assertWarnsRegex": WARNED, "assertLogs": "", "assertNoLogs": ""}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LONGEST_CHAIN = 8  # names with dots between them
 
@@ -89,6 +105,8 @@ def unseen(nodes: list[ast.AST]) -> str:
             target = node.value if isinstance(node, ast.Subscript) else node
             set_ones += [target] if isinstance(target, ast.Attribute) else []
     for one in set_ones:
+        if _means(one, meanings) == "sys.path":  # where modules are looked for: there are none to be found
+            continue
         if isinstance(one.value, ast.Name) and one.value.id in modules and one.attr not in STREAMS:
             return f"the test sets {one.value.id}.{one.attr} in its own process: the program does not see it"
     return ""
@@ -97,25 +115,62 @@ def unseen(nodes: list[ast.AST]) -> str:
 def apart(nodes: list[ast.AST], taken: Iterable[str] = ()) -> list[list[str]]:
     """What of the test's surroundings the program lacks, as [question, sentence].
 
-    The question is what to ask the program if the test fails, "" if it is not told by the program. taken: names that
-    are the program's.
+    The question is what to ask the program if the test fails, or one of `WORDS`, which its text answers; "" if it is
+    not told by the program. taken: names that are the program's.
     """
     meanings = _meanings(nodes)
     own = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)} | {*taken}
     own |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
     paths = any(one.partition(".")[0] == "pathlib" for one in meanings.values())
     found = dict[str, str]()
+    shown = {} if any("stderr" in one for one in _names(nodes)) else dict(_filters(nodes, meanings))
     for node in nodes:
         name = _means(node, meanings) or _builtin(node, own)
-        if isinstance(node, ast.Attribute) and node.attr in METHODS:
-            found.setdefault("", node.attr)
+        if id(node) in shown:
+            found.setdefault(FILTERED, shown[id(node)])
+        elif isinstance(node, ast.Attribute) and node.attr in METHODS:
+            found.setdefault(METHODS[node.attr], node.attr)
         elif isinstance(node, ast.Attribute) and paths and node.attr in PATHS:
             found.setdefault(TOUCHED, node.attr)
         elif name:
-            for question, names in (("", (*OTHERS, *STARTS)), (DRAWN, SEEDS), (TOUCHED, FILES)):
+            for question, names in _QUESTIONS:
                 if _is_among(name, names):
                     found.setdefault(question, name)
     return [[question, _sentence(name)] for question, name in sorted(found.items())]
+
+
+def concerns(question: str, program: str) -> bool:
+    """Whether the text of a program leaves open that it depends on what one of `WORDS` asks; True for other questions.
+
+    Packages beside the standard library may warn.
+    """
+    words = WORDS.get(question)
+    if words is None or any(word in program for word in words):
+        return True
+    return question == WARNED and any(one not in sys.stdlib_module_names for one in _IMPORT.findall(program))
+
+
+def _names(nodes: list[ast.AST]) -> set[str]:
+    """All names and attributes of a test."""
+    return {getattr(node, "attr", getattr(node, "id", "")) for node in nodes}
+
+
+def _filters(nodes: list[ast.AST], meanings: dict[str, str]) -> Iterator[tuple[int, str]]:
+    """The parts of calls that only decide which warnings are shown, by their ids, with their names."""
+    for node in nodes:
+        name = _means(node.func, meanings) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and _is_filter(name, node):
+            yield from ((id(one), name) for one in ast.walk(node.func))
+
+
+def _is_filter(name: str, node: ast.Call) -> bool:
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    if name == "warnings.catch_warnings":
+        return not {"record", "action", None} & given.keys()
+    if name not in ("warnings.filterwarnings", "warnings.simplefilter"):
+        return name == "warnings.resetwarnings"
+    action = node.args[0] if node.args else given.get("action")
+    return isinstance(action, ast.Constant) and action.value in SHOWN
 
 
 def _sentence(name: str) -> str:

@@ -34,6 +34,7 @@ LIST, REFERENCE = "list", "reference"
 UNKNOWN = "unknown"  # what the program's process says of an answer that cannot cross
 LONG = f"an answer of more than {ANSWER:,} bytes cannot be handed to the tests"
 STARTED = "started"  # what the tests' process says before the tests
+_set_limit = sys.setrecursionlimit  # a test's process puts one in its place that the program hears of
 _ENCODER, _DECODER = json.JSONEncoder(check_circular=False), json.JSONDecoder()
 DEEP = 20_000  # the limit of recursion while a message is made or read: values may be nested deeper than calls
 MOST_DIGITS, MOST_POWER = 100_000, 100_000  # of a fraction and a decimal: a short text may stand for a huge number
@@ -223,11 +224,11 @@ def refill(target: Any, value: Any) -> None:
 def deeply(function: Callable[..., Any], *args: Any) -> Any:
     """What it returns, where values may be nested deeper than calls may."""
     before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, DEEP))
+    _set_limit(max(before, DEEP))
     try:
         return function(*args)
     finally:
-        sys.setrecursionlimit(before)
+        _set_limit(before)
 
 
 def _short(text: str) -> str:

@@ -7,6 +7,7 @@ import builtins
 import re
 from collections.abc import Iterable, Iterator
 
+from searchkit.verifiers.code.foregone import given_once, is_claim, is_foregone
 from searchkit.verifiers.code.vacuous import is_no_message, is_vacuous, is_vacuous_call
 
 # Calls that fail where a value is wrong, by their names; what only looks (isclose) or tells (warn) is none.
@@ -15,6 +16,15 @@ CHECKING = re.compile(
 )
 EMPTY = ("[]", "()", "{}", "''", "range(0)", "set()", "dict()", "list()", "tuple()")
 ENDS = {"exit", "_exit", "quit"}
+EXPECTING = re.compile(
+    r"raises|warns|deprecated_call|assert(Raises|Warns)(Regex)?"
+)  # a context, or a call of a function
+IMPURE = {"open", "input", "globals", "locals", "vars", "eval", "exec", "getattr", "__import__", "print", "compile"}
+PURE = {
+    "math", "cmath", "json", "re", "operator", "itertools", "functools", "collections", "decimal", "fractions",
+    "string", "statistics", "numpy", "copy", "bisect", "heapq", "datetime",
+}  # fmt: skip
+"""Modules in which a program leaves nothing that a test could read there."""
 
 ASSERTIONS = re.compile(r"\b(AssertionError|Exception|BaseException)\b")  # classes that catch a failed assertion
 
@@ -110,20 +120,24 @@ def _is_false(test: ast.expr) -> bool:
     )
 
 
-def can_fail(nodes: Iterable[ast.AST], known: Iterable[str]) -> bool:
+def can_fail(nodes: Iterable[ast.AST], known: Iterable[str], *, telling: bool = False) -> bool:
     """Whether what runs checks something: an assertion, a `raise`, a call of a helper that checks by its name.
 
-    known: names that say nothing, the program's and those of functions whose bodies are looked at.
+    known: names that say nothing, the program's and those of functions whose bodies are looked at. telling: an
+    assertion counts only if it can fail for some answers of the program, see `foregone.py`.
     """
     own = set(known)
     parts = list(nodes)
     imports = [alias for node in parts if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
     foreign = {*dir(builtins), *((one.asname or one.name).partition(".")[0] for one in imports)} - own
-    empty = {
-        id(node.func) for node in parts if isinstance(node, ast.Call) and (is_vacuous_call(node) or _is_success(node))
-    }
-    for node in parts:
-        if isinstance(node, ast.Raise) or (isinstance(node, ast.Assert) and not _says_nothing(node, foreign)):
+    empty = _empty(parts, _pure(parts) - own)
+    once = given_once(parts) if telling else {}
+    for node in parts:  # a call comes before its parts
+        if telling and is_foregone(node, once):
+            empty.add(id(node.func if isinstance(node, ast.Call) else node))
+        if isinstance(node, ast.Raise):
+            return True
+        if isinstance(node, ast.Assert) and id(node) not in empty and not _says_nothing(node, foreign):
             return True
         is_assertion = isinstance(node, ast.Attribute) and node.attr.startswith("assert") and id(node) not in empty
         if is_assertion and (node.attr not in own or _is_super(node.value)):  # type: ignore[attr-defined]
@@ -132,6 +146,45 @@ def can_fail(nodes: Iterable[ast.AST], known: Iterable[str]) -> bool:
         if isinstance(node, ast.Call) and id(node.func) not in empty and name not in own and CHECKING.fullmatch(name):
             return True
     return False
+
+
+def _empty(parts: list[ast.AST], pure: set[str]) -> set[int]:
+    """By their ids, the functions of calls that check nothing, though they are called as if they did."""
+    found = {
+        id(node.func)
+        for node in parts
+        if isinstance(node, ast.Call) and (is_vacuous_call(node) or _is_success(node) or _is_apart(node, pure))
+    }
+    for node in parts:
+        if isinstance(node, ast.With | ast.AsyncWith) and _names(node.body) <= pure:
+            calls = [one.context_expr for one in node.items if EXPECTING.fullmatch(_called(one.context_expr))]
+            found |= {id(one.func) for one in calls if isinstance(one, ast.Call)}
+    return found
+
+
+def _is_apart(node: ast.Call, pure: set[str]) -> bool:
+    """Whether it is an assertion about what no program has a part in, such as `assertEqual(9, 9)`."""
+    name = _called(node)
+    expects = EXPECTING.fullmatch(name)
+    least = 0 if expects is None else 2 if name.endswith("Regex") else 1  # with no more it is a context
+    if not (expects or is_claim(name)) or len(node.args) <= least:
+        return False
+    return _names([*node.args, *node.keywords]) <= pure
+
+
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    return {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def _pure(parts: list[ast.AST]) -> set[str]:
+    """Names whose meaning no program changes: Python's own functions, and imports of modules that keep nothing."""
+    found = set(dir(builtins)) - IMPURE
+    for node in parts:
+        if isinstance(node, ast.Import):
+            found |= {one.asname or one.name for one in node.names if one.name.partition(".")[0] in PURE}
+        elif isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in PURE:
+            found |= {one.asname or one.name for one in node.names}
+    return found
 
 
 def _is_super(node: ast.expr) -> bool:

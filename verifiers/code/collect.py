@@ -141,7 +141,7 @@ def _cases_of(
                 raise ConfigError(f"{kind.name}.{name} is no plain method: the test would not be run to its end")
             if _refused_decorator(method) or len(_needed(method)) > 1:
                 _refuse_function(f"{kind.name}.{name}", method, _needed(method)[1:])
-        return list(methods)
+        return sorted(methods)  # the order in which unittest runs them
     if bases:
         raise ConfigError(
             f"the tests' class {kind.name} extends {ast.unparse(bases[0])}, which is run by a framework: extend "

@@ -104,7 +104,7 @@ class DualAgreement:
     def key(self) -> str:
         asked = f"{name_of(self.generator)}:{self.samples}:{self.params}:{self.template!r}"
         ran = f"{self.entry_point}:{self.prompt!r}:{self.sandbox}:{self.limits}:{self.libraries}:{sys.version_info[:2]}"
-        return f"dual agreement:3:{self.tests}:{asked}:{ran}"
+        return f"dual agreement:4:{self.tests}:{asked}:{ran}"
 
     def bind(self, problem: Problem) -> DualAgreement:
         """The same with the names of the problem's reference, withheld or not. Its tests are not looked at."""
@@ -197,6 +197,7 @@ def _verdicts(passed: Sequence[Passed | str], tests: Counter[Test], strange: str
             continue
         right = sum(tests[test] for test in group)
         score = math.sqrt(groups[group] / programs) * right / most
-        said = f"{groups[group]} of {programs} programs pass these {right} of {most} tests"
+        which = f"these {right} of {most} tests" if right else f"none of the tests ({most})"
+        said = f"{groups[group]} of {programs} programs pass {which}"
         verdicts.append(Verdict(score, feedback=f"{said}; {strange}" if strange else said))
     return verdicts

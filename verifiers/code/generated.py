@@ -9,19 +9,24 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 from searchkit.answers.programs import LONGEST as LONGEST_PROGRAM
 from searchkit.answers.programs import program
 from searchkit.answers.thoughts import without_thoughts
 from searchkit.parsing import parse
+from searchkit.verifiers.code.foregone import is_foregone
+from searchkit.verifiers.code.vacuous import is_vacuous
 
 LONGEST = 500  # characters of an assertion
 MOST = 100  # assertions of one text
 # A line, an item of a list, a line at Python's prompt; in back-ticks or not.
 _LISTED = re.compile(r"(?:[-*+\u2022]|\(?\d{1,3}[.):]|>>>)?[ \t]*(?:`+(assert[^`]+)`.*|(assert.*))")
+_BEGIN = re.compile(r"^[\[{]", re.MULTILINE)
 HARMLESS = {
     "abs", "all", "any", "bool", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "int", "isinstance",
     "len", "list", "max", "min", "ord", "range", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip",
@@ -36,16 +41,44 @@ EXPRESSIONS = (
 def assertions(text: str, entry_point: str = "", subject: str = "") -> list[str]:
     """The usable assertions of a model's text, one a line, in order, with repetitions; at most `MOST`.
 
-    They are looked for in its program, then in all of its lines, where they may be items of a list. Those of a function
-    that tests its argument (``def check(candidate)``) are of the entry point; else of what the text calls it with; else
-    of `subject`.
+    They are looked for in its program, then in all of its lines, where they may be items of a list, then in the texts
+    of a list as JSON or Python writes it. Those of a function that tests its argument (``def check(candidate)``) are of
+    the entry point; else of what the text calls it with; else of `subject`.
     """
-    for body in (program(text), without_thoughts(text)):
+    for body in (program(text), without_thoughts(text), _of_list(without_thoughts(text))):
         lines = (_LISTED.fullmatch(line.strip()) for line in _of_argument(body, entry_point, subject).splitlines())
         found = (made for line in lines if line and (made := _assertion(line[1] or line[2], entry_point)))
         if tests := list(islice(found, MOST)):
             return tests
     return []
+
+
+def _of_list(text: str) -> str:
+    """The texts in a list or object of JSON or Python, beside which there may be prose, one after the other."""
+    start = _BEGIN.search(text) or re.search(r"[\[{]", text)
+    body = text[start.start() if start else len(text) : max(text.rfind("]"), text.rfind("}")) + 1]
+    if "assert" not in body or len(body) > LONGEST_PROGRAM:
+        return ""
+    try:
+        return "\n".join(_texts(json.JSONDecoder().raw_decode(body)[0]))
+    except (ValueError, RecursionError):
+        pass
+    try:
+        [statement] = parse(body).body
+        return "\n".join(_texts(ast.literal_eval(statement.value)))  # type: ignore[attr-defined]
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
+        return ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts among the parts of containers."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, list | tuple | dict):
+            waiting += reversed(list(one.values()) if isinstance(one, dict) else one)
 
 
 def _of_argument(text: str, entry_point: str, subject: str) -> str:
@@ -92,7 +125,7 @@ def _rename(statement: ast.Assert, argument: str, target: str, lines: list[str])
 
 
 def _assertion(line: str, entry_point: str) -> str | None:
-    """The line without its message, None if it is not to be trusted or calls nothing of the program."""
+    """The line without its message, None if it is not to be trusted, calls nothing of the program, or cannot fail."""
     if len(line) > LONGEST:
         return None
     try:
@@ -114,6 +147,8 @@ def _assertion(line: str, entry_point: str) -> str | None:
         return None
     called = set(_called(nodes)) - (HARMLESS - {entry_point})
     if not called or (entry_point and entry_point not in called):
+        return None
+    if is_vacuous(expression) or is_foregone(statement, {}):
         return None
     return "assert " + line.encode()[expression.col_offset : expression.end_col_offset].decode()
 

@@ -26,7 +26,7 @@ FORMS = (
     'and "setup"'
 )
 
-
+BY_TEXT = ("eval", "exec", "compile", "globals", "locals", "getattr", "__import__")
 FIXTURES = ("setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "asyncTearDown")
 """Methods of unittest's that run with each case."""
 
@@ -92,9 +92,10 @@ def _is_pair(test: Any) -> bool:
 def _texts(tests: tuple[str, ...], prompt: str, entry_point: str, setup: str) -> Suite:
     begun = preamble(prompt)
     given = names_of(begun).stored if prompt and _parsed(begun, "the prompt") else frozenset[str]()
-    made = list[tuple[str, str]]()
-    for test in tests:
-        made += _whole(test, setup, entry_point, given)
+    found = [_whole(test, setup, entry_point, given) for test in tests]
+    if not any(run.tells for run in found):
+        raise ConfigError(f"the tests hold whatever a program answers, and so check nothing: {tests[0]!r:.80}")
+    made = [one for run in found for one in run.cases]
     texts, cases = tuple(text for text, _ in made), tuple(case for _, case in made)
     trees = [parse(text) for text in {*texts, begun}]
     return Suite(texts, prompt, entry_point, cases if any(cases) else (), _installed(trees), setup)
@@ -111,8 +112,22 @@ def _parsed(text: str, what: str) -> ast.Module:
         raise ConfigError(f"{what} is no Python ({error}): {text!r:.80}") from None
 
 
-def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> list[tuple[str, str]]:
-    """A test as [text, case] for each of its cases. Raises `ConfigError` for one that would check nothing."""
+@dataclass(frozen=True)
+class _Read:
+    """cases: a test as [text, case] for each of its cases. runs: what runs in each. known: see `can_fail`."""
+
+    cases: list[tuple[str, str]]
+    runs: list[list[ast.AST]]
+    known: list[str]
+
+    @property
+    def tells(self) -> bool:
+        """Whether some assertion can fail for what a program answers."""
+        return any(can_fail(run, self.known, telling=True) for run in self.runs)
+
+
+def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> _Read:
+    """A test as it is run. Raises `ConfigError` for one that would check nothing."""
     text = (setup + "\n" if setup else "") + test
     text = without_own(text, _parsed(text, "a test"))
     found = collect(_parsed(text, "a test"), entry_point)
@@ -123,14 +138,21 @@ def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> li
     nodes = {case: list(running(tree.body, [case.rpartition(".")[2], *FIXTURES])) for case in found.cases or [""]}
     using = {case: run for case, run in nodes.items() if {n.id for n in run if isinstance(n, ast.Name)} & {*taken}}
     if not using:
+        if named := _in_texts(node for run in nodes.values() for node in run):
+            raise ConfigError(f"the tests name the program in texts ({named}), which are not read: write the calls out")
         of = f"calls {entry_point}" if entry_point else "uses anything of the program"
         raise ConfigError(f"the tests check nothing: nothing that runs {of}: {test!r:.80}")
-    defined = [name for node in ast.walk(tree) for name in _given_here(node)]
-    if not any(can_fail(run, [*taken, *defined]) for run in using.values()):
+    known = [*taken, *(name for node in ast.walk(tree) for name in _given_here(node))]
+    if not any(can_fail(run, known) for run in using.values()):
         raise ConfigError(f"the tests check nothing: nothing that runs asserts anything: {test!r:.80}")
     for case in using:  # read here, and not by the threads that run it: in two at a time Python's parser may break
         brief(text, entry_point, case, setup)
-    return [(text, case) for case in using]
+    return _Read([(text, case) for case in using], list(using.values()), known)
+
+
+def _in_texts(nodes: Iterable[ast.AST]) -> str:
+    """The function by which what runs may use a name that stands in a text; "" if there is none."""
+    return next((node.id for node in nodes if isinstance(node, ast.Name) and node.id in BY_TEXT), "")
 
 
 def _given_here(node: ast.AST) -> list[str]:

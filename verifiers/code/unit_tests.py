@@ -93,7 +93,7 @@ class UnitTests(Independent):
         """Identity: a digest of the tests, the limits, the sandbox and the version of Python."""
         digest = blake2b(repr(self.suite).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         judged = f"{self.libraries}:{self.tolerance}:{identity(self.checker) if self.checker else None}"
-        return f"unit tests:5:{digest}:{self.limits}:{self.sandbox}:{judged}:{sys.version_info[:2]}"
+        return f"unit tests:6:{digest}:{self.limits}:{self.sandbox}:{judged}:{sys.version_info[:2]}"
 
     def bind(self, problem: Problem) -> UnitTests:
         """The same limits with the tests that `problem.reference` is."""

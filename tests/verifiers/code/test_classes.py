@@ -248,7 +248,7 @@ def f(*a): return L()
         "assert [f(3)] == [9]",
         "assert {f(3)} == {9}",
         "assert {9: 1}.get(f(3)) == 1",
-        "assert f(3) == f(3)",
+        "assert f(3) == f(3) and f(3) == 9",
         "import math\nassert math.isclose(f(3), 9)",
         "assert (f(3), 1) == (9, 1)",
         "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(3), 9)",

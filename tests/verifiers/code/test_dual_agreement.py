@@ -225,8 +225,29 @@ LISTED = {
     "check, called": "def check(g):\n    assert g(2) == 4\n    assert g(3) == 9, 'odd'\n\ncheck(f)",
     "another name": "```\ndef run(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9\n```",
     "over lines": "def check(candidate):\n    assert candidate(\n        2\n    ) == 4\n    assert candidate(3) == 9",
+    "JSON": '["assert f(2) == 4", "assert f(3) == 9"]',
+    "JSON in a block": 'Tests:\n```json\n[\n  "assert f(2) == 4",\n  "assert f(3) == 9, \\"odd\\""\n]\n```\n[Two].',
+    "JSON in prose": 'Some [small] ones:\n["assert f(2) == 4", "assert f(3) == 9"]\nThat is it.',
+    "JSON in a field": '{"tests": ["assert f(2) == 4", "assert f(3) == 9"], "n": 2}',
+    "objects": '[{"test": "assert f(2) == 4"}, {"test": "assert f(3) == 9"}]',
+    "a list of Python's": "tests = ['assert f(2) == 4', \"assert f(3) == 9\",]",
+    "texts of several lines": '["# small\\nassert f(2) == 4", "def test_b():\\n    assert f(3) == 9"]',
     "pytest": "def test_two():\n    assert f(2) == 4\n\ndef test_three():\n    assert f(3) == 9",
 }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['["f(2) == 4"]', "[" * 5000 + '"assert f(2) == 4"', '["assert f(2) == open(3)"]', '{"assert f(2) == 4": 1}'],
+    ids=["no assertion", "deep", "not to be trusted", "a key"],
+)
+def test_other_lists_hold_no_tests(text):
+    assert assertions(text, "f") == []
+
+
+def test_a_program_that_passes_nothing_is_told_so():
+    verdicts = judge(of(), NOTHING, SQUARE)
+    assert verdicts[0].feedback == "1 of 2 programs pass none of the tests (4)"
 
 
 @pytest.mark.parametrize("name", LISTED)

@@ -66,7 +66,6 @@ READ = [
     "ok = f(3) == 9\nassert ok",
     "assert_equal = lambda a, b: check(a == b)\ndef check(x):\n    assert x\nassert_equal(f(3), 9)",
     "def eq(a, b):\n    if a != b: raise AssertionError\nassert_equal = eq\nassert_equal(f(3), 9)",
-    "assert isinstance(f(3) == f(3), bool)",
 ]
 
 

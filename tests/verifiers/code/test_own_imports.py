@@ -50,14 +50,61 @@ def test_lines_stay_where_they_are():
 @pytest.mark.parametrize(
     "test",
     [
-        "import solution\nassert solution.add(1, 2) == 3",
-        "import main as m\nassert m.add(1, 2) == 3",
-        "from solution import add as plus\nassert plus(1, 2) == 3",
+        "import solution\nassert getattr(solution, 'add')(1, 2) == 3",
+        "import solution\nimport importlib\nimportlib.reload(solution)\nassert solution.add(1, 2) == 3",
+        "import solution\nsolution.limit = 3\nassert solution.add(1, 2) == 3",
+        "import solution\nassert f'{solution.add(1, 2)}' == '3'",
+        "import solution\nassert solution.__name__ and solution.add(1, 2) == 3",
+        "import solution\nsolution = solution.add\nassert solution(1, 2) == 3",
+        "import solution\ndef go(solution): return solution.add(1, 2)\nassert go(solution) == 3",
+        "import solution.core\nassert solution.core.add(1, 2) == 3",
+        "import importlib\nm = importlib.import_module('solution')\nassert m.add(1, 2) == 3",
+        "m = __import__('main')\nassert m.add(1, 2) == 3",
+        "import runpy\nm = runpy.run_path('solution.py')\nassert m['add'](1, 2) == 3",
         "from calculator_of_mine import add\nassert add(1, 2) == 3",
     ],
 )
 def test_other_imports_of_it_are_refused(test):
     with pytest.raises(ConfigError, match="the program's names are there already: leave the import out"):
+        UnitTests(test, LEVEL)
+
+
+MODULE = [
+    "import solution\nassert solution.add(1, 2) == 3",
+    "import solution; assert solution.add(1, 2) == 3 and solution.sub(3, 1) == 2",
+    "import main as m\nassert m.add(1, 2) == 3",
+    "import os, solution\nassert os.sep and solution.add(1, 2) == 3",
+    "import solution.core as c\nassert c.add(1, 2) == 3",
+    "from . import solution\nassert solution.add(1, 2) == 3",
+    "from solution import add as plus\nassert plus(1, 2) == 3",
+    "from solution import (\n    add as plus,\n    sub,\n)\nassert plus(1, 2) == 3 and sub(3, 1) == 2",
+    "def test_a():\n    from solution import add as plus\n    assert plus(1, 2) == 3",
+    "def test_a():\n    import solution\n    assert solution.add(1, 2) == 3",
+    "import solution\nadd = solution.add\nassert add(1, 2) == 3",
+    "import solution\nplus = solution.add\nassert plus(1, 2) == 3",
+    "import solution\ns = solution.Solution()\nassert s.go() == 3",
+    "import solution\nx = 'é'; assert (solution).add(1, solution.add(1, 1)) == 3",
+    "import solution\nassert [solution.add(x, 2) for x in (1,)] == [3]",
+    CASE.format("import solution").replace("add(1, 2)", "solution.add(1, 2)"),
+]
+
+
+@pytest.mark.parametrize("test", MODULE)
+def test_the_program_as_a_module_is_its_names(test):
+    assert passed(test, ADD) is True
+    assert passed(test, ADD.replace("a + b", "a * b").replace("return 3", "return 4")) is False
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import solution\ndef add(a, b): return a + b\nassert solution.add(1, 2) == add(1, 2)",
+        "import solution\nfrom operator import add\nassert solution.add(1, 2) == add(1, 2)",
+        "from solution import add as plus\nfor add in (3,):\n    assert plus(1, 2) == add",
+    ],
+)
+def test_a_name_that_the_tests_have_too_is_refused(test):
+    with pytest.raises(ConfigError, match=r"^the tests take add from the program and have a add of their own"):
         UnitTests(test, LEVEL)
 
 
