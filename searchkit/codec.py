@@ -79,19 +79,22 @@ def dump_request(prompt: Prompt, params: Params) -> str:
         [_message(m) for m in prompt.messages], prompt.tools, prompt.prefix, prompt.prefix_ids,
         [params.temperature, params.top_p, params.top_k, params.min_p, params.max_tokens, params.stop, params.logprobs],
     ]  # fmt: skip
-    if params.floor is not None:  # left out where there is none, so that older journals and caches stay good
-        content.append([params.floor.window, params.floor.bar])
+    if params.floor is not None or params.form:  # left out where there is none: older journals and caches stay good
+        content.append(None if params.floor is None else [params.floor.window, params.floor.bar])
+    if params.form:
+        content.append(params.form)
     return json.dumps(content)
 
 
 def load_request(text: str) -> tuple[Prompt, Params]:
     """The request that `dump_request` stored."""
-    messages, tools, prefix, ids, sampling, *floor = json.loads(text)
+    messages, tools, prefix, ids, sampling, *rest = json.loads(text)
+    floor, form = rest[0] if rest else None, rest[1] if len(rest) > 1 else ""
     temperature, top_p, top_k, min_p, most, stop, logprobs = sampling
     prompt = Prompt(tuple(map(_load_message, messages)), tuple(tools), prefix, None if ids is None else tuple(ids))
     return prompt, Params(
         temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, max_tokens=most, stop=tuple(stop),
-        logprobs=logprobs, floor=ConfidenceFloor(*floor[0]) if floor else None,
+        logprobs=logprobs, floor=ConfidenceFloor(*floor) if floor else None, form=form,
     )  # fmt: skip
 
 

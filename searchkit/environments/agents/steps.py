@@ -31,10 +31,11 @@ class AgentSteps:
 
     The agent runs as it is, sync or async; it calls its model through `searchkit.agents.async_client()`, `client()`,
     `litellm_calls()` or an `Endpoint`. A call is answered by a sample of the strategy's or the search's generator,
-    asked with the call's messages and tools, and with the sampling that it names, and a `SearchWarning` says what it is
-    not told (response_format, a tool that must be called); where there is none, by the server
-    that the agent would have asked, with all that its request says. What agents are given again on the way to a state
-    comes from the state, and is never paid. Of calls that wait at the same time, the first by content comes first.
+    asked with the call's messages and tools, the sampling that it names, and the form that it wants (response_format, a
+    tool that must be called), if the generator takes `Params.form`; a `SearchWarning` says what it is not told. Where
+    there is none, by the server that the agent would have asked, with all that its request says. What agents are given
+    again on the way to a state comes from the state, and is never paid. Of calls that wait at the same time, the first
+    by content comes first.
 
     - agent: a callable, or a `Function` of one, for factories, arguments and `Upstream`. It has no parameter for a run;
       `seed` is the same for all agents of a search.
