@@ -44,7 +44,8 @@ class Waiting:
 
 class LiveAgent:
     """One call of an agent's function, from its start until it ends or is closed. at: the mark of the state where it
-    stands, b"" if nobody knows. begun: whether its world is open, so that it may have done something."""
+    stands, b"" if nobody knows. begun: whether its world is open, so that it may have done something. expected: what it
+    had to ask where it was led."""
 
     def __init__(self, function: Function, worlds: Worlds, number: int) -> None:
         self.number: int = number
@@ -54,6 +55,7 @@ class LiveAgent:
         self.asides: dict[bytes, str] = {}
         self.headers: dict[str, Mapping[str, str]] = {}
         self.replayed: int = 0
+        self.expected: Pending | None = None
         self._function, self._worlds = function, worlds
         self._taken: defaultdict[str, set[int]] = defaultdict(set)
         self._news = asyncio.Event()
@@ -166,11 +168,13 @@ class LiveAgent:
         done = state.marks.index(self.at) if self.at in state.marks else 0
         self.at = b""
         for turn in state.turns[done:]:
+            self.expected = turn.asked
             if (self._held and run is None) or not self.waits_for(turn.asked):
                 return False
             self.answer(turn.asked.place, turn.action)
             self.replayed += 1
             await self.settled(run, within)
+        self.expected = state.pending
         return self.arrived(state) and not (self._held and run is None)
 
     async def settled(self, run: Run | None, within: float | None = None) -> None:
@@ -225,6 +229,11 @@ class LiveAgent:
     def _open(self) -> list[Waiting]:
         """The calls that wait for an answer; not those that were given up just now."""
         return [one for one in self.waiting.values() if not one.answer.done()]
+
+    @property
+    def asks(self) -> list[Pending]:
+        """The calls that wait for an answer."""
+        return [one.pending for one in self._open]
 
     @property
     def next(self) -> Pending | None:
