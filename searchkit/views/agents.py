@@ -32,8 +32,8 @@ def _told(tree: Tree, node: int, tally: AgentTally | None) -> str:
     seen = _asked(state) if node == ROOT else _seen(state)
     if seen not in ("", text):
         text = seen if node == ROOT else f"{text} -> {seen}"
-    known = tally is not None and isinstance(state, AgentState)
-    return text + (_stood(tally.stood.get(state.marks[-1], [])) if known else "")
+    stood = tally.stood if tally is not None and isinstance(state, AgentState) else {}
+    return text + (_stood(stood.get(state.marks[-1], [])) if stood else "")
 
 
 def _asked(state: Any) -> str:
