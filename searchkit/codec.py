@@ -152,7 +152,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
 def _sample(sample: Sample[Any], codec: Codec | None, *, whole: bool = True) -> dict[str, Any]:
     """`whole`: with what is no part of its identity."""
     value = codec.dump(sample.value) if codec else sample.value
-    if type(value) is not str and not _is_json(value):
+    if type(value) is not str and not _storable(value):
         raise ConfigError(
             f"a value of type {type(value).__name__} cannot be stored in a journal: annotate what "
             "the function returns, or pass codec=Codec(dump, load), or run without a journal"
@@ -191,6 +191,13 @@ def _load_sample(stored: dict[str, Any], codec: Codec | None) -> Sample[Any]:
         tuple(Scored(_load_sample(s, codec), _load_verdict(v)) for s, v in stored.get("candidates", ())),
         left_out=tuple(stored.get("left_out", ())),
     )
+
+
+def _storable(value: Any) -> bool:
+    try:
+        return _is_json(value)
+    except RecursionError:  # it holds itself, or is nested too deeply
+        return False
 
 
 def _is_json(value: Any) -> bool:

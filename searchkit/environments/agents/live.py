@@ -73,6 +73,9 @@ class LiveAgent:
     async def asked(
         self, request: WireRequest, url: str, headers: Mapping[str, str], thread: int | None
     ) -> tuple[Sample[Any], str]:
+        asker = asyncio.current_task() if thread is None else thread
+        if self._closed:
+            _unheard(asker)
         self._refuse(request)
         self.headers[url] = headers
         content = wire.content(request)
@@ -80,7 +83,6 @@ class LiveAgent:
         self._taken[content].add(number)
         place = digest(content, number)
         answer: asyncio.Future[Sample[Any]] = asyncio.get_running_loop().create_future()
-        asker = asyncio.current_task() if thread is None else thread
         self.waiting[place] = Waiting(Pending(place, request, url), content, number, answer, asker)
         self._news.set()
         try:
@@ -263,7 +265,7 @@ class LiveAgent:
     def mistake(self) -> BaseException | None:
         """Why it could not be called: its world did not open, say. What it raised by itself is a `CallError`."""
         error = None if self.over is None or self.over.cancelled() else self.over.exception()
-        return None if isinstance(error, CallError) else error
+        return None if isinstance(error, CallError | GeneratorExit) else error
 
     async def close(self) -> None:
         """End the agent: its calls are refused, its tasks cancelled, its world closed. A thread is told to end, and
@@ -272,6 +274,7 @@ class LiveAgent:
         self._stepping.set()
         for waiting in self.waiting.values():
             if not waiting.answer.done():
+                _unheard(waiting.asker)
                 waiting.answer.set_exception(AttemptEnded(GONE))
         task = self._task
         if task is not None and not task.done():
@@ -288,3 +291,10 @@ class LiveAgent:
         except Exception as error:  # nothing that was paid for is lost for it
             if self._attempt is not None:
                 self._attempt.run.fail(error)
+
+
+def _unheard(asker: object) -> None:
+    """Nothing is to be logged of the error that a task of an agent ends with because its call is refused: whoever began
+    it may have been ended before."""
+    if isinstance(asker, asyncio.Task):
+        asker.add_done_callback(lambda task: task.cancelled() or task.exception())

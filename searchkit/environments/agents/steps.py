@@ -12,7 +12,7 @@ from searchkit.environments.agents.committing import carried_out, ended_with
 from searchkit.environments.agents.live import LiveAgent
 from searchkit.environments.agents.proposing import Answering
 from searchkit.environments.agents.stable import Stable
-from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told
+from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told, words
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.errors import ConfigError, SearchWarning
 from searchkit.function import Function
@@ -194,7 +194,7 @@ class AgentSteps:
             over = agent.over
             pending = agent.next if over is None else None
             value = None if over is None else _returned(over)
-        seen = _words(value) if pending is None else seen_between(before.pending, pending)
+        seen = words(value) if pending is None else seen_between(before.pending, pending)
         turns = before.turns
         if action is not None and before.pending is not None:
             turns = (*turns, Turn(before.pending, action, seen))
@@ -237,10 +237,6 @@ def _returned(over: Any) -> Any:
     error = over.exception()
     if error is None:
         return over.result().value
-    if isinstance(error, CallError):
-        return Crashed(str(error))
+    if isinstance(error, CallError | GeneratorExit):
+        return Crashed(str(error) or type(error).__name__)
     raise error
-
-
-def _words(value: Any) -> str:
-    return value.message if isinstance(value, Crashed) else str(value)
