@@ -79,19 +79,22 @@ def dump_request(prompt: Prompt, params: Params) -> str:
         [_message(m) for m in prompt.messages], prompt.tools, prompt.prefix, prompt.prefix_ids,
         [params.temperature, params.top_p, params.top_k, params.min_p, params.max_tokens, params.stop, params.logprobs],
     ]  # fmt: skip
-    if params.floor is not None:  # left out where there is none, so that older journals and caches stay good
-        content.append([params.floor.window, params.floor.bar])
+    if params.floor is not None or params.form:  # left out where there is none: older journals and caches stay good
+        content.append(None if params.floor is None else [params.floor.window, params.floor.bar])
+    if params.form:
+        content.append(params.form)
     return json.dumps(content)
 
 
 def load_request(text: str) -> tuple[Prompt, Params]:
     """The request that `dump_request` stored."""
-    messages, tools, prefix, ids, sampling, *floor = json.loads(text)
+    messages, tools, prefix, ids, sampling, *rest = json.loads(text)
+    floor, form = rest[0] if rest else None, rest[1] if len(rest) > 1 else ""
     temperature, top_p, top_k, min_p, most, stop, logprobs = sampling
     prompt = Prompt(tuple(map(_load_message, messages)), tuple(tools), prefix, None if ids is None else tuple(ids))
     return prompt, Params(
         temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, max_tokens=most, stop=tuple(stop),
-        logprobs=logprobs, floor=ConfidenceFloor(*floor[0]) if floor else None,
+        logprobs=logprobs, floor=ConfidenceFloor(*floor) if floor else None, form=form,
     )  # fmt: skip
 
 
@@ -149,7 +152,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
 def _sample(sample: Sample[Any], codec: Codec | None, *, whole: bool = True) -> dict[str, Any]:
     """`whole`: with what is no part of its identity."""
     value = codec.dump(sample.value) if codec else sample.value
-    if type(value) is not str and not _is_json(value):
+    if type(value) is not str and not _storable(value):
         raise ConfigError(
             f"a value of type {type(value).__name__} cannot be stored in a journal: annotate what "
             "the function returns, or pass codec=Codec(dump, load), or run without a journal"
@@ -188,6 +191,13 @@ def _load_sample(stored: dict[str, Any], codec: Codec | None) -> Sample[Any]:
         tuple(Scored(_load_sample(s, codec), _load_verdict(v)) for s, v in stored.get("candidates", ())),
         left_out=tuple(stored.get("left_out", ())),
     )
+
+
+def _storable(value: Any) -> bool:
+    try:
+        return _is_json(value)
+    except RecursionError:  # it holds itself, or is nested too deeply
+        return False
 
 
 def _is_json(value: Any) -> bool:

@@ -149,7 +149,9 @@ class Function:
             if endpoint is not None:
                 await asyncio.to_thread(end_those_with, endpoint.api_key)
             raise
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # of agents' own kinds, and groups of them, too
             raise CallError(f"{name} raised {described(error)}") from error
         finally:
             CURRENT.reset(before)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from searchkit import message_dicts
+from searchkit import forms, message_dicts
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_count, is_number, is_whole, told
 from searchkit.quick import quick
@@ -204,6 +204,8 @@ class Params:
     - stop: strings that end a text; a single one may be given as it is.
     - logprobs: None is off; k asks for each sampled token's log-probability and its k best rivals.
     - floor: ends a text once the model is unsure; needs logprobs >= 1, and a backend that can (`CapabilityError`).
+    - form: what an answer must be like: response_format, tool_choice, parallel_tool_calls of OpenAI's chat API, as
+      ``json.dumps({"response_format": ...})``; needs a backend that can tell its model of it (`CapabilityError`).
     """
 
     temperature: float = 1.0
@@ -214,13 +216,15 @@ class Params:
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     floor: ConfidenceFloor | None = None
+    form: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.stop, str):
             object.__setattr__(self, "stop", (self.stop,))
         numbers = {type(self.temperature), type(self.top_p), type(self.min_p)}
         counts = {type(self.top_k), type(self.max_tokens), type(self.logprobs)}
-        if not (numbers <= NUMBERS and counts <= COUNTS and type(self.stop) is tuple and self.floor is None):
+        usual = numbers <= NUMBERS and counts <= COUNTS and type(self.stop) is tuple
+        if not (usual and self.floor is None and self.form == ""):
             self._check_kinds()  # the usual kinds are told at a glance: parameters are made for every step of a search
         checks = {
             "temperature must be a finite number >= 0": 0 <= self.temperature < math.inf,
@@ -249,6 +253,7 @@ class Params:
             raise ConfigError(f'stop is a text or a tuple of texts such as ("\\n",), got {told(self.stop)}')
         if self.floor is not None and not isinstance(self.floor, ConfidenceFloor):
             raise ConfigError(f"floor must be a ConfidenceFloor(window, bar), got {told(self.floor)}")
+        forms.read(self.form)
 
 
 @quick

@@ -37,6 +37,7 @@ LAYERS = {
         "parsing",
         "templates",
         "confidence",
+        "forms",
         "kinds",
         "message_dicts",
     ),

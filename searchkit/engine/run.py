@@ -23,6 +23,7 @@ from searchkit.engine.stream import Stream
 from searchkit.engine.threads import Threads, closing
 from searchkit.engine.verdicts import describe, verify
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError, UncertainEffect, VerifierError
+from searchkit.forms import check_form
 from searchkit.kinds import is_whole
 from searchkit.mistakes import (
     bound,
@@ -172,6 +173,8 @@ class Run(Relaying):
     async def complete(self, backend: Backend, request: Request) -> Sample[str]:
         if request.params.floor is not None:
             check_floor(request.params, backend)
+        if request.params.form:
+            check_form(backend)
         worst: Usage | Request = request
         role, around = self.role, self._around
         own = around is not None and around is self.held  # an agent's call: no attempt

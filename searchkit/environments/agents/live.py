@@ -44,7 +44,8 @@ class Waiting:
 
 class LiveAgent:
     """One call of an agent's function, from its start until it ends or is closed. at: the mark of the state where it
-    stands, b"" if nobody knows. begun: whether its world is open, so that it may have done something."""
+    stands, b"" if nobody knows. begun: whether its world is open, so that it may have done something. expected: what it
+    had to ask where it was led."""
 
     def __init__(self, function: Function, worlds: Worlds, number: int) -> None:
         self.number: int = number
@@ -54,6 +55,7 @@ class LiveAgent:
         self.asides: dict[bytes, str] = {}
         self.headers: dict[str, Mapping[str, str]] = {}
         self.replayed: int = 0
+        self.expected: Pending | None = None
         self._function, self._worlds = function, worlds
         self._taken: defaultdict[str, set[int]] = defaultdict(set)
         self._news = asyncio.Event()
@@ -71,6 +73,9 @@ class LiveAgent:
     async def asked(
         self, request: WireRequest, url: str, headers: Mapping[str, str], thread: int | None
     ) -> tuple[Sample[Any], str]:
+        asker = asyncio.current_task() if thread is None else thread
+        if self._closed:
+            _unheard(asker)
         self._refuse(request)
         self.headers[url] = headers
         content = wire.content(request)
@@ -78,7 +83,6 @@ class LiveAgent:
         self._taken[content].add(number)
         place = digest(content, number)
         answer: asyncio.Future[Sample[Any]] = asyncio.get_running_loop().create_future()
-        asker = asyncio.current_task() if thread is None else thread
         self.waiting[place] = Waiting(Pending(place, request, url), content, number, answer, asker)
         self._news.set()
         try:
@@ -166,11 +170,13 @@ class LiveAgent:
         done = state.marks.index(self.at) if self.at in state.marks else 0
         self.at = b""
         for turn in state.turns[done:]:
+            self.expected = turn.asked
             if (self._held and run is None) or not self.waits_for(turn.asked):
                 return False
             self.answer(turn.asked.place, turn.action)
             self.replayed += 1
             await self.settled(run, within)
+        self.expected = state.pending
         return self.arrived(state) and not (self._held and run is None)
 
     async def settled(self, run: Run | None, within: float | None = None) -> None:
@@ -227,6 +233,11 @@ class LiveAgent:
         return [one for one in self.waiting.values() if not one.answer.done()]
 
     @property
+    def asks(self) -> list[Pending]:
+        """The calls that wait for an answer."""
+        return [one.pending for one in self._open]
+
+    @property
     def next(self) -> Pending | None:
         """The call to answer next: of those that wait, the first by what they ask."""
         first = min(self._open, key=lambda one: (one.content, one.number), default=None)
@@ -254,7 +265,7 @@ class LiveAgent:
     def mistake(self) -> BaseException | None:
         """Why it could not be called: its world did not open, say. What it raised by itself is a `CallError`."""
         error = None if self.over is None or self.over.cancelled() else self.over.exception()
-        return None if isinstance(error, CallError) else error
+        return None if isinstance(error, CallError | GeneratorExit) else error
 
     async def close(self) -> None:
         """End the agent: its calls are refused, its tasks cancelled, its world closed. A thread is told to end, and
@@ -263,6 +274,7 @@ class LiveAgent:
         self._stepping.set()
         for waiting in self.waiting.values():
             if not waiting.answer.done():
+                _unheard(waiting.asker)
                 waiting.answer.set_exception(AttemptEnded(GONE))
         task = self._task
         if task is not None and not task.done():
@@ -279,3 +291,10 @@ class LiveAgent:
         except Exception as error:  # nothing that was paid for is lost for it
             if self._attempt is not None:
                 self._attempt.run.fail(error)
+
+
+def _unheard(asker: object) -> None:
+    """Nothing is to be logged of the error that a task of an agent ends with because its call is refused: whoever began
+    it may have been ended before."""
+    if isinstance(asker, asyncio.Task):
+        asker.add_done_callback(lambda task: task.cancelled() or task.exception())

@@ -12,15 +12,14 @@ from searchkit import wire
 from searchkit.agents.exchange import Ask, failure_of
 from searchkit.agents.upstream import Client
 from searchkit.calls import CallError, Request
+from searchkit.environments.agents.binding import offered
 from searchkit.environments.agents.stable import Stable
 from searchkit.environments.agents.state import AgentState, Pending
+from searchkit.forms import takes_form
 from searchkit.model import Model
 from searchkit.protocols import Generator, Run
 from searchkit.types import Params, Prompt, Sample
 
-BINDING = ("response_format", "tool_choice", "text", "output_config", "output_format", "logit_bias")
-"""Fields that say what an answer must be like, and that no prompt carries."""
-PLAIN: tuple[Any, ...] = (None, {"type": "text"}, {"format": {"type": "text"}}, {})
 SAMPLING = ("temperature", "top_p", "top_k", "min_p")
 
 
@@ -58,7 +57,7 @@ class Answering:
             http: Client = run.resource(OwnServer, Client)
             generator = Model(OwnServer(pending, stable.headers.get(pending.url, {}), http))
         else:
-            prompt, untold = offered(prompt, pending.request)
+            prompt, told, untold = offered(prompt, told, pending.request, forms=takes_form(generator))
             stable.warn_of(untold)
         return await generator.generate(prompt, run, params=told)
 
@@ -96,21 +95,6 @@ class OwnServer:
             return error
         except (ValueError, RecursionError) as error:
             return CallError(f"what the server said is no answer: {error}", kind="malformed")
-
-
-def offered(prompt: Prompt, asked: wire.WireRequest) -> tuple[Prompt, list[str]]:
-    """What a generator is asked, with the tools that the request lets it call, and what it cannot be told of it."""
-    choice, untold = asked.tool_choice, [name for name in BINDING if asked.extras.get(name) not in PLAIN]
-    if choice is not None and choice.mode == "none":
-        return replace(prompt, tools=()), untold
-    if choice is not None and choice.mode == "named":
-        prompt = replace(prompt, tools=tuple(one for one in prompt.tools if _name(one) == choice.name))
-    must = choice is not None and choice.mode in ("named", "required")
-    return prompt, [*untold, "tool_choice"] if must else untold
-
-
-def _name(tool: str) -> str:
-    return str(json.loads(tool).get("function", {}).get("name"))
 
 
 def sampling(asked: wire.WireRequest, params: Params) -> dict[str, Any]:

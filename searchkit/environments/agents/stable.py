@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from searchkit.ambient import Attempt
 from searchkit.environments.agents.left import tell_of_left
 from searchkit.environments.agents.live import LiveAgent
+from searchkit.environments.agents.stale import Wasted, asked_otherwise
 from searchkit.environments.agents.state import AgentState, Pending
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.environments.agents.worlds import Worlds
@@ -50,6 +51,7 @@ class Stable:
         self._committed: LiveAgent | None = None
         self._coming: dict[bytes, asyncio.Task[None]] = {}
         self._said = set[str]()
+        self._wasted = Wasted()
         self.acted: bool = False
         """Whether an agent was called in the real world."""
         self.gone: bytes = b""
@@ -61,6 +63,7 @@ class Stable:
         self, state: AgentState | None, prompt: Prompt, seed: int, work: Callable[[LiveAgent], Awaitable[O]], run: Run
     ) -> O:
         """What `work(agent)` returns, for an agent that stands in `state`; None: one that has just been started."""
+        self._wasted.answers += state is not None
         if state is not None and (coming := self._coming.get(state.marks[-1])) is not None:
             await asyncio.wait({coming})
         async with self._slots:
@@ -74,7 +77,9 @@ class Stable:
                     await self._bring(agent, state, run)
                 found = await work(agent)
             except BaseException as error:
-                self._tally.stale += isinstance(error, StaleBranch)
+                if isinstance(error, StaleBranch):
+                    self._tally.stale += 1
+                    self._wasted.note(error)
                 self._busy.discard(agent)
                 await self._end(agent)
                 raise
@@ -174,7 +179,7 @@ class Stable:
 
     async def _bring(self, agent: LiveAgent, state: AgentState, run: Run | None) -> None:
         """Lead `agent` to `state` by the answers that led there before. Raises `StaleBranch` if it asks otherwise."""
-        arrived = agent.arrived(state)
+        arrived, agent.expected = agent.arrived(state), state.pending
         if agent.at != state.marks[-1]:
             agent.replayed = 0
             try:
@@ -185,10 +190,7 @@ class Stable:
         if agent.mistake is not None:
             raise agent.mistake
         if not arrived:
-            raise StaleBranch(
-                "the agent asked something else than when this branch was explored: what it asks must come from its "
-                "task, its seed, its world and what it was answered, not from a clock, chance or what other agents did"
-            )
+            raise asked_otherwise(agent.expected, agent.asks)
         agent.at = state.marks[-1]
         self._note(agent)
 
@@ -206,6 +208,7 @@ class Stable:
             await asyncio.wait([*self._coming.values()])
         self._idle.clear()
         await asyncio.gather(*(self._end(agent) for agent in [*self._alive]), return_exceptions=True)
+        self._wasted.tell()
         await tell_of_left(self._attempts)
 
     async def _end(self, agent: LiveAgent) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,22 @@ def differ(value: Any, other: Any) -> bool:
     try:
         return codec.dump_sample(Sample(value)) != codec.dump_sample(Sample(other))
     except ConfigError:
-        return type(value) is not type(other) or ADDRESS.sub("", repr(value)) != ADDRESS.sub("", repr(other))
+        return type(value) is not type(other) or _shown(repr, value) != _shown(repr, other)
+
+
+def words(value: Any) -> str:
+    """What an agent's value says."""
+    if isinstance(value, Crashed):
+        return value.message
+    return str.__str__(value) if isinstance(value, str) else _shown(str, value)
+
+
+def _shown(show: Callable[[Any], str], value: Any) -> str:
+    """What `show` says of a value, without addresses; of one that cannot be shown its type."""
+    try:
+        return ADDRESS.sub("", show(value))
+    except Exception as error:
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
 def seen_between(before: Pending | None, after: Pending) -> str:

@@ -12,7 +12,7 @@ from searchkit.environments.agents.committing import carried_out, ended_with
 from searchkit.environments.agents.live import LiveAgent
 from searchkit.environments.agents.proposing import Answering
 from searchkit.environments.agents.stable import Stable
-from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told
+from searchkit.environments.agents.state import AgentState, Crashed, Turn, marked, seen_between, told, words
 from searchkit.environments.agents.tally import AgentTally
 from searchkit.errors import ConfigError, SearchWarning
 from searchkit.function import Function
@@ -31,10 +31,11 @@ class AgentSteps:
 
     The agent runs as it is, sync or async; it calls its model through `searchkit.agents.async_client()`, `client()`,
     `litellm_calls()` or an `Endpoint`. A call is answered by a sample of the strategy's or the search's generator,
-    asked with the call's messages and tools, and with the sampling that it names, and a `SearchWarning` says what it is
-    not told (response_format, a tool that must be called); where there is none, by the server
-    that the agent would have asked, with all that its request says. What agents are given again on the way to a state
-    comes from the state, and is never paid. Of calls that wait at the same time, the first by content comes first.
+    asked with the call's messages and tools, the sampling that it names, and the form that it wants (response_format, a
+    tool that must be called), if the generator takes `Params.form`; a `SearchWarning` says what it is not told. Where
+    there is none, by the server that the agent would have asked, with all that its request says. What agents are given
+    again on the way to a state comes from the state, and is never paid. Of calls that wait at the same time, the first
+    by content comes first.
 
     - agent: a callable, or a `Function` of one, for factories, arguments and `Upstream`. It has no parameter for a run;
       `seed` is the same for all agents of a search.
@@ -193,7 +194,7 @@ class AgentSteps:
             over = agent.over
             pending = agent.next if over is None else None
             value = None if over is None else _returned(over)
-        seen = _words(value) if pending is None else seen_between(before.pending, pending)
+        seen = words(value) if pending is None else seen_between(before.pending, pending)
         turns = before.turns
         if action is not None and before.pending is not None:
             turns = (*turns, Turn(before.pending, action, seen))
@@ -236,10 +237,6 @@ def _returned(over: Any) -> Any:
     error = over.exception()
     if error is None:
         return over.result().value
-    if isinstance(error, CallError):
-        return Crashed(str(error))
+    if isinstance(error, CallError | GeneratorExit):
+        return Crashed(str(error) or type(error).__name__)
     raise error
-
-
-def _words(value: Any) -> str:
-    return value.message if isinstance(value, Crashed) else str(value)

@@ -155,13 +155,13 @@ def text_of(value: Any) -> str:
     from pydantic import BaseModel
 
     if isinstance(value, str):
-        return value
+        return str.__str__(value)  # of a subclass, too: markup and the like do other things when joined
     if isinstance(value, BaseModel):
         return value.model_dump_json()
     try:
         return json.dumps(value, ensure_ascii=False, default=_fields)
     except (TypeError, ValueError, RecursionError):
-        text = str(value)
+        text = str.__str__(str(value))
     if _ADDRESS.search(text):  # it says nothing to a model, and another thing whenever the branch is restored
         raise Failed(f"returned an object of type {type(value).__name__} that has no text: return text or JSON")
     return text

@@ -154,6 +154,10 @@ class OpenAI:
         revision, shape = f"@{self.revision}" if self.revision else "", f"+{self._shape}" if self._shape else ""
         return f"openai/{route}{self.model}{revision}{shape}"
 
+    @property
+    def takes_form(self) -> bool:
+        return self.route == "chat"
+
     async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
         """One HTTP call a request, concurrently. A feature that the server drops is an entry that is also a
         `CapabilityError` (`NeedsPrefix` for the continuation of an assistant turn, which is probed for once)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from searchkit import forms
 from searchkit.errors import CapabilityError
 from searchkit.types import Image, Params, Prompt
 from searchkit.wire.chat import requests as chat
@@ -19,8 +20,10 @@ def body(
 ) -> dict[str, Any]:
     """The documented fields only; `CapabilityError` if the route cannot carry the prompt."""
     if route == "completions":
+        if params.form:
+            raise CapabilityError('the completions route says nothing of the form of an answer: use route="chat"')
         return completions.render(model, _plain(prompt, render) + prompt.prefix, params, seed)
-    return chat.render(model, prompt, params, seed)
+    return chat.render(model, prompt, params, seed) | forms.read(params.form)
 
 
 def _plain(prompt: Prompt, render: Callable[[Prompt], str] | None) -> str:

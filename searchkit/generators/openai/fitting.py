@@ -18,7 +18,7 @@ from searchkit.kinds import told
 SENT = (
     "temperature", "top_p", "seed", "max_tokens", "stop", "n", "tools", "logprobs", "top_logprobs", "stream_options",
     "top_k", "min_p", "include_stop_str_in_output", "no_stop_trim", "continue_final_message", "add_generation_prompt",
-    "continuous_usage_stats",
+    "continuous_usage_stats", "response_format", "tool_choice", "parallel_tool_calls",
 )  # fmt: skip
 # What a search counts on, each with how it is said instead: another value in the body would belie it.
 _ELSEWHERE = {

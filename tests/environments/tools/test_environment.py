@@ -30,6 +30,7 @@ from searchkit.environments import (
     pure,
     reversible,
 )
+from searchkit.environments.tools.tool import text_of
 from searchkit.errors import BudgetExhausted, ConfigError, StaleBranch, UncertainEffect
 from searchkit.strategies import MCTS, UCT, BestFirst, Children, RecedingHorizon
 from searchkit.types import Message, Params, Sample, ToolCall
@@ -1025,3 +1026,25 @@ def test_children_of_a_value_model_see_what_was_done() -> None:
     search = BestFirst(Predicate(judge), environment=notes(), evaluation=Children(), width=2, iterations=3)
     solve_sync("go", search, generator=model(agent), params=Params(max_tokens=4))
     assert any(one.startswith('note({"text": ') for one in shown)
+
+
+def test_a_text_of_a_kind_of_its_own_is_a_plain_text():
+    """Such as markup, which is joined in ways of its own."""
+
+    class Marked(str):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+        def __len__(self) -> int:
+            return 10**12
+
+        def encode(self, *args: Any) -> bytes:
+            raise RuntimeError
+
+    class Named:
+        def __str__(self) -> str:
+            return Marked("named")
+
+    assert type(text_of(Marked("said"))) is str
+    assert text_of(Marked("said")) == "said"
+    assert type(text_of(Named())) is str
