@@ -6,7 +6,8 @@ same walk with other ratings: `puct.py`, `rap.py`, `agent_q.py`, `master.py`. Ov
 
 What the searches take by default has no constant to be set: `adaptive_uct.py` (MCTS) and `trust.py` (best-first
 search), which takes `reservation.py` where scores are to be followed and `first_mistake.py` where they only hint, by
-`evidence.py`, what the tree has shown; and `best_chance.py`, where scores are chances.
+`evidence.py`, what the tree has shown (`ranked.py` keeps its gains in order); and `best_chance.py`, where scores are
+chances.
 """
 
 from searchkit.strategies.tree.policies.adaptive_uct import AdaptiveUCT
