@@ -1,7 +1,7 @@
 """Judges: a language model is asked how good answers are.
 
-Read `asking.py` first: how a judge asks, what it may see (`shown.py`: images, too) and what it costs. Then `judge.py` (a
-grade for each), `p_yes.py` (the probability of "yes"), `pairwise.py` (two at a time), `listwise.py` (a ranking),
+Read `asking.py` first: how a judge asks, what it may see (`shown.py`: images, too) and what it costs. Then `judge.py`
+(a grade for each), `p_yes.py` (the probability of "yes"), `pairwise.py` (two at a time), `listwise.py` (a ranking),
 `universal_consistency.py` (which of all) and `debate.py` (two sides argue before the judge). `expected.py` and
 `means.py`: how the first three score by expectation. `critic.py` says what is wrong, for whoever writes the next
 answer, and `fact_check.py` asks questions about it.
