@@ -38,7 +38,7 @@ class Refine(Strategy):
     - answer: which draft is returned. "last" is the last one, whatever was thought of it. "accepted" is the accepted
       one, else the first: a rewrite counts only where the critic says so. A rule such as `Argmax()` or `Vote()` chooses
       among all drafts. There is no default: which of them is right depends on how good the critic is, see the guide.
-    - threshold: a draft whose score reaches it is accepted too.
+    - threshold: a draft whose score reaches it is accepted too. A critic that only scores accepts nothing without it.
     - stable: a draft is accepted, too, if the latest so many, it included, give the same answer; None: never.
     - key: how a draft's answer is found, for `stable`; one without an answer, or cut off, is like no other.
     - environment: what a draft is, and what of the chain the prompt remembers: `Rewrite(keep=4)` shows the last four. A

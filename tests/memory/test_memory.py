@@ -34,6 +34,7 @@ from searchkit import (
     solve_many,
 )
 from searchkit.calls import CallError, Request
+from searchkit.engine.sync import STOP
 from searchkit.generators import Simulated
 from searchkit.memory import FAILED, SUCCEEDED, Note, ngrams
 from searchkit.memory.memory import NOTE, TASK
@@ -462,6 +463,33 @@ def test_cancelled_in_mid_stream_leaves_nothing_behind() -> None:
         assert [note.id for note in memory.notes] == [f"p{i}" for i in range(len(memory.notes))]
 
     asyncio.run(go())
+
+
+def test_stopped_in_mid_stream_what_there_is_comes_back() -> None:
+    """As by Ctrl-C: those that wait for notes end too, and the outcomes so far are returned, in order."""
+
+    async def go() -> list[Outcome[Result[Any]]]:
+        memory, begun = Memory(Predicate(str.isdigit)), asyncio.Event()
+
+        def finished(problem: Problem, outcome: Outcome[Result[Any]]) -> None:
+            if len(memory.notes) >= 6:
+                begun.set()
+
+        backend = Counting(Shuffled(Scripted(learner), most=0.01))
+        task = asyncio.create_task(
+            solve_many(tasks(60), SelfConsistency(2), generator=Model(backend), memory=memory, lag=4, finished=finished)
+        )
+        await begun.wait()
+        task.cancel(STOP)
+        found = await task
+        assert backend.in_flight == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert len(memory.notes) <= len(found) < 60
+        return found
+
+    found = asyncio.run(go())
+    assert [one.index for one in found] == list(range(len(found)))
+    assert {one.unwrap().stopped for one in found if one.ok} <= {"done", "cancelled"}
 
 
 # ---------------------------------------------------------------- worth
