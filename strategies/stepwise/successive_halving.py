@@ -46,7 +46,7 @@ class SuccessiveHalving(Strategy):
 
     If those that went on come to no whole answer (they crash, or are cut off), the ones abandoned last are taken up
     again where they stood, then those before. Each attempt is drawn from a seed of its own, whatever becomes of the
-    others: so it is the same text as with ``keep=1``, as far as it gets.
+    others: so it is the same text as with ``keep=1`` and the same checkpoints, as far as it gets.
 
     What abandoned attempts cost is charged. In `Result.tree` each attempt is a chain, and an abandoned one ends in a
     closed node; the trace says at each checkpoint who goes on, who does not, and what those had cost.
