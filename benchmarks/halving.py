@@ -170,7 +170,7 @@ def equal(here: Any, curve: Any, each: float) -> list[float | None]:
 
     def share(accuracy: float, line: Any, tokens: float) -> float:
         line = np.maximum.accumulate(line)
-        if accuracy > line[-1]:
+        if accuracy > line[-1] + 1e-9:
             return float("nan")
         return float(tokens / (each * 2 ** np.interp(accuracy, line, np.arange(len(line)))))
 

@@ -23,6 +23,8 @@ from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Prompt, Sample, Transition
 
+ROUNDING = 1e-9  # 0.1 of 30 is 3, and a little more as floats have it
+
 
 @dataclass(frozen=True)
 class SuccessiveHalving(Strategy):
@@ -140,7 +142,8 @@ class SuccessiveHalving(Strategy):
         """Those that fall behind at the checkpoint `goal`."""
         judged = [a for a in attempts if a.running(self.rounds) and a.score is not None]
         ranked = sorted(judged, key=lambda a: -(a.score or 0.0))
-        going, behind = ranked[: math.ceil(self.keep * len(ranked))], ranked[math.ceil(self.keep * len(ranked)) :]
+        most = math.ceil(self.keep * len(ranked) - ROUNDING)
+        going, behind = ranked[:most], ranked[most:]
         for attempt in behind:
             attempt.abandoned = True
             tree.close(attempt.node)
