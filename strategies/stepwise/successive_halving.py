@@ -37,7 +37,7 @@ class SuccessiveHalving(Strategy):
       generated so many tokens.
     - keep: the share of the running attempts that goes on from a checkpoint, rounded up; 1 abandons none.
     - unit: "steps" of the environment, such as the model calls of an agent (`AgentSteps`); or generated "tokens".
-    - environment: what a step is.
+    - environment: what a step is. Where each state is an answer, as drafts are, those that were judged are candidates.
     - rounds: the most steps that an attempt takes.
     - select: chooses among the finished attempts. Without any, the best one is returned, marked as truncated.
     - generator: what proposes steps; None is the one given to `solve`.
