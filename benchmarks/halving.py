@@ -1,18 +1,21 @@
 """What does abandoning attempts that fall behind save, and what does it cost in accuracy?
 
-    nice python benchmarks/halving.py --only agents --json                  # 200 seeds a world: about ten minutes
+    nice python benchmarks/halving.py --only agents --json                  # 200 seeds a world: minutes
+    nice python benchmarks/halving.py --only wrapped --seeds 20 --json      # minutes, too: 10 ms a call
     nice python benchmarks/halving.py --only embedded --seeds 100 --json    # 100 held-out problems a task: minutes
 
-agents      the five-steps worlds of `searchkit.testing.worlds`, played by an agent of five requests to a chat model:
-            16 attempts side by side over `AgentSteps`, judged by the world's own score. In two worlds nothing is ever
-            sure, in the others the end is judged exactly, and in the last one beginnings mislead.
+agents      simulated agents: 16 attempts at a five-steps world of `searchkit.testing.worlds`, an action of the world a
+            model call, judged by the world's own score. In two worlds nothing is ever sure, in the others the end is
+            judged exactly, and in the last one beginnings mislead.
+wrapped     the first of these worlds, played by an agent of five requests through OpenAI's SDK over `AgentSteps`.
 embedded    the shipped policies on held-out problems, 16 texts, by their process reward models; the answer by a vote
             weighted with it.
 
-Each row compares with the same 16 attempts, none of them abandoned: `difference` in accuracy, `share` of its tokens.
-An attempt is the same text in both as far as it gets, so both are paired. `of_best_of_n` are the tokens over those of
-as many whole attempts as reach the same accuracy (by interpolation in log N over all subsets; 1 would be no gain, None
-that 16 do not reach it, as does an interval that begins at 0). Intervals are 95 %, over seeds or problems.
+Each row compares with the same attempts, none of them abandoned: `difference` in accuracy, `share` of the tokens. With
+the same checkpoints an attempt is the same text in both as far as it gets, so both are paired. `of_best_of_n` are the
+tokens over those of as many whole attempts as reach the same accuracy (by interpolation in log N over all subsets of
+the 16; 1 would be no gain; None that 16 do not reach it, as does an interval that begins at 0). Intervals are 95 %,
+over seeds or problems.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,59 +43,69 @@ from searchkit.testing.worlds import WORLDS
 from searchkit.verifiers import ProcessReward
 
 N = 16
-SETTINGS: tuple[tuple[tuple[int, ...], float], ...] = (((1,), 0.5), ((2,), 0.5), ((1, 2), 0.5), ((1, 2), 0.75))
+SETTINGS: dict[tuple[int, ...], tuple[float, ...]] = {(1,): (0.5,), (2,): (0.5,), (1, 2): (0.5, 0.75)}  # at, keep
 CURVE = tuple(2**i for i in range(N.bit_length()))
 DRAWS = 1000  # of the bootstrap of a ratio
 AT_ONCE = 8
 
-Measured = tuple[float, int]  # right, tokens
+Check = Callable[[Any], bool]  # of an answer, whether it is right
+Found = Callable[[tuple[int, ...], float], list[Result[Any]]]  # at, keep -> a result for each seed or problem
 
 
 def agents(seeds: int) -> Iterator[dict[str, Any]]:
-    api = openai.AsyncOpenAI(base_url=NOWHERE, api_key="none", http_client=async_client())
     for name in ("steps, strong", "steps, weak", "tree of four", "deceptive"):
         world: Any = WORLDS[name]
-        agent, judge, model = conversation(api, world.depth), verifier(world), Model(Player(world))
 
-        def found(at: tuple[int, ...], keep: float, seed: int, world: Any = world, agent: Any = agent,
-                  judge: Any = judge, model: Any = model) -> Result[Any]:  # fmt: skip
-            steps = AgentSteps(agent, live=N)
-            strategy = SuccessiveHalving(N, judge, at, keep, environment=steps, rounds=world.depth)
-            return asyncio.run(solve("play", strategy, generator=model, seed=seed))
+        def found(at: tuple[int, ...], keep: float, world: Any = world) -> list[Result[Any]]:
+            strategy = SuccessiveHalving(N, world.verifier, at, keep, environment=world, rounds=world.depth)
+            return [asyncio.run(solve("play", strategy, seed=seed)) for seed in range(seeds)]
 
-        def right(value: Any, world: Any = world) -> bool:
-            return isinstance(value, str) and place_of(world, value).worth == 1
+        yield from rows("agents", name, found, [opens] * seeds, by_argmax)
 
-        whole = [found((1,), 1.0, seed) for seed in range(seeds)]
-        curve = np.array([[best_at_k(*scored(r, right), k) for k in CURVE] for r in whole])
-        yield from rows(
-            "agents", name, curve, whole, right, lambda at, keep, f=found: [f(at, keep, s) for s in range(seeds)]
-        )
+
+def opens(place: Any) -> bool:
+    return bool(place.right)
+
+
+def wrapped(seeds: int) -> Iterator[dict[str, Any]]:
+    world: Any = WORLDS["steps, strong"]
+    api = openai.AsyncOpenAI(base_url=NOWHERE, api_key="none", http_client=async_client())
+    agent, judge, model = conversation(api, world.depth), verifier(world), Model(Player(world))
+
+    def found(at: tuple[int, ...], keep: float) -> list[Result[Any]]:
+        steps = AgentSteps(agent, live=N)
+        strategy = SuccessiveHalving(N, judge, at, keep, environment=steps, rounds=world.depth)
+        return [asyncio.run(solve("play", strategy, generator=model, seed=seed)) for seed in range(seeds)]
+
+    def right(value: Any) -> bool:
+        return isinstance(value, str) and place_of(world, value).worth == 1
+
+    yield from rows("wrapped", "steps, strong", found, [right] * seeds, by_argmax)
 
 
 def embedded(problems: int) -> Iterator[dict[str, Any]]:
     for task in ("arithmetic", "countdown"):
         judge = ProcessReward(reward(task, "process", None), separator="\n")
-        model, check = Model(policy(task), Params(max_tokens=64)), TASKS[task][1]
         asked = [problem(task, number, "test")[0] for number in range(problems)]
 
-        def strategy(at: tuple[int, ...], keep: float, task: str = task, judge: Any = judge) -> Strategy:
+        def found(
+            at: tuple[int, ...], keep: float, task: str = task, judge: Any = judge, asked: Any = asked
+        ) -> list[Result[Any]]:
             steps = TextSteps(params=Params(max_tokens=STEP), max_steps=8)
             vote = Vote(KEYS[task], weighted=True)
-            return SuccessiveHalving(N, judge, at, keep, environment=steps, select=vote)
+            strategy = SuccessiveHalving(N, judge, at, keep, environment=steps, select=vote)
+            return asyncio.run(all_of(asked, strategy, Model(policy(task), Params(max_tokens=64))))
 
-        def found(
-            at: tuple[int, ...], keep: float, asked: Any = asked, model: Any = model, make: Any = strategy
-        ) -> Any:
-            return asyncio.run(all_of(asked, make(at, keep), model))
-
-        whole = found((1,), 1.0)
-        curve, checks = [], [lambda text, a=a, check=check: not check(a, text) for a in asked]
-        for result, right in zip(whole, checks, strict=True):
+        def by_vote(result: Result[Any], right: Check, task: str = task) -> list[float]:
             scores, rights = scored(result, right)
             keys = [None if c.sample.truncated else KEYS[task](c.sample.value) for c in result.candidates]
-            curve.append([weighted_at_k(keys, scores, rights, k) for k in CURVE])
-        yield from rows("embedded", task, np.array(curve), whole, checks, found)
+            return [weighted_at_k([*keys, *[None] * (N - len(keys))], scores, rights, k) for k in CURVE]
+
+        yield from rows("embedded", task, found, [partial(solves, task, one) for one in asked], by_vote)
+
+
+def solves(task: str, asked: Any, text: str) -> bool:
+    return not TASKS[task][1](asked, text)
 
 
 async def all_of(asked: Sequence[Any], strategy: Strategy, model: Model) -> list[Result[Any]]:
@@ -111,32 +125,33 @@ def scored(result: Result[Any], right: Callable[[Any], bool]) -> tuple[list[floa
     return [score for score, _ in found], [r for _, r in found]
 
 
+def by_argmax(result: Result[Any], right: Check) -> list[float]:
+    return [best_at_k(*scored(result, right), k) for k in CURVE]
+
+
 def rows(
-    what: str,
-    name: str,
-    curve: Any,
-    whole: Sequence[Result[Any]],
-    right: Any,
-    run: Callable[..., Sequence[Result[Any]]],
+    what: str, name: str, found: Found, checks: Sequence[Check], curve: Callable[[Result[Any], Check], list[float]]
 ) -> Iterator[dict[str, Any]]:
-    """One row for the attempts that were all finished, and one for each setting."""
-    base = measured(whole, right)
-    common = {"what": what, "where": name, "n": N, "over": len(whole)}
-    yield common | {"at": (), "right": told(bootstrap(base[:, 0])), "tokens": float(base[:, 1].mean())}
-    for at, keep in SETTINGS:
-        results = run(at, keep)
-        here = measured(results, right)
-        yield common | {
-            "at": at, "keep": keep, "right": told(bootstrap(here[:, 0])), "tokens": float(here[:, 1].mean()),
-            "difference": told(paired_bootstrap(here[:, 0], base[:, 0])), "share": told(ratio(here[:, 1], base[:, 1])),
-            "of_best_of_n": equal(here, curve, base[:, 1].mean() / N),
-            "verdicts": float(np.mean([r.usage.verifications for r in results])),
-        }  # fmt: skip
+    """One row for each setting, and one for its attempts that were all finished."""
+    for at, keeps in SETTINGS.items():
+        whole = found(at, 1.0)
+        base, line = measured(whole, checks), np.array([curve(*pair) for pair in zip(whole, checks, strict=True)])
+        common = {"what": what, "where": name, "n": N, "over": len(whole), "at": at}
+        yield common | {"keep": 1.0, "right": told(bootstrap(base[:, 0])), "tokens": float(base[:, 1].mean())}
+        for keep in keeps:
+            results = found(at, keep)
+            here = measured(results, checks)
+            yield common | {
+                "keep": keep, "right": told(bootstrap(here[:, 0])), "tokens": float(here[:, 1].mean()),
+                "difference": told(paired_bootstrap(here[:, 0], base[:, 0])),
+                "share": told(ratio(here[:, 1], base[:, 1])),
+                "of_best_of_n": equal(here, line, base[:, 1].mean() / N),
+                "verdicts": float(np.mean([r.usage.verifications for r in results])),
+            }  # fmt: skip
 
 
-def measured(results: Sequence[Result[Any]], right: Any) -> Any:
+def measured(results: Sequence[Result[Any]], checks: Sequence[Check]) -> Any:
     """[results, 2]: whether the answer is right, and the tokens that were generated for it."""
-    checks = right if isinstance(right, list) else [right] * len(results)
     return np.array([
         [float(not r.sample.truncated and check(r.answer)), r.usage.generated_tokens]
         for r, check in zip(results, checks, strict=True)
@@ -146,7 +161,8 @@ def measured(results: Sequence[Result[Any]], right: Any) -> Any:
 def ratio(a: Any, b: Any) -> tuple[float, float, float]:
     times = resampled(len(a))
     found = (times @ a) / (times @ b)
-    return float(a.sum() / b.sum()), *map(float, np.quantile(found, [0.025, 0.975]))
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(a.sum() / b.sum()), float(low), float(high)
 
 
 def equal(here: Any, curve: Any, each: float) -> list[float | None]:
@@ -154,7 +170,7 @@ def equal(here: Any, curve: Any, each: float) -> list[float | None]:
 
     def share(accuracy: float, line: Any, tokens: float) -> float:
         line = np.maximum.accumulate(line)
-        if accuracy > line[-1]:
+        if accuracy > line[-1] + 1e-9:
             return float("nan")
         return float(tokens / (each * 2 ** np.interp(accuracy, line, np.arange(len(line)))))
 
@@ -174,7 +190,11 @@ def told(found: Any) -> list[float]:
     return [round(float(x), 3) for x in values]
 
 
-PARTS: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {"agents": agents, "embedded": embedded}
+PARTS: dict[str, Callable[[int], Iterator[dict[str, Any]]]] = {
+    "agents": agents,
+    "wrapped": wrapped,
+    "embedded": embedded,
+}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from searchkit import Model, Params, Problem, Prompt, solve_sync
 from searchkit.sandbox.levels import LEVELS, trouble
-from searchkit.strategies import BeamSearch, BestOfN, FilteredBestOfN, SelfConsistency, Vote
+from searchkit.strategies import BeamSearch, BestOfN, FilteredBestOfN, SelfConsistency, SuccessiveHalving, Vote
 from searchkit.testing import Scripted
 from searchkit.verifiers import Exact, MathEqual, UnitTests
 
@@ -24,6 +24,7 @@ STRATEGIES = {
     "vote": lambda verifier: BestOfN(3, verifier, select=Vote(str)),
     "beams": lambda verifier: BeamSearch(2, 2, verifier),
     "filtered": lambda verifier: FilteredBestOfN(2, verifier, 0.5),
+    "halved": lambda verifier: SuccessiveHalving(2, verifier, (1,)),
     "nested": lambda verifier: BestOfN(2, verifier, generator=SelfConsistency(2, key=str)),
 }
 

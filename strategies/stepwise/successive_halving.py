@@ -23,6 +23,8 @@ from searchkit.strategy import Strategy
 from searchkit.tree import ROOT, Tree
 from searchkit.types import Prompt, Sample, Transition
 
+ROUNDING = 1e-9  # 0.1 of 30 is 3, and a little more as floats have it
+
 
 @dataclass(frozen=True)
 class SuccessiveHalving(Strategy):
@@ -35,7 +37,7 @@ class SuccessiveHalving(Strategy):
       generated so many tokens.
     - keep: the share of the running attempts that goes on from a checkpoint, rounded up; 1 abandons none.
     - unit: "steps" of the environment, such as the model calls of an agent (`AgentSteps`); or generated "tokens".
-    - environment: what a step is.
+    - environment: what a step is. Where each state is an answer, as drafts are, those that were judged are candidates.
     - rounds: the most steps that an attempt takes.
     - select: chooses among the finished attempts. Without any, the best one is returned, marked as truncated.
     - generator: what proposes steps; None is the one given to `solve`.
@@ -46,7 +48,7 @@ class SuccessiveHalving(Strategy):
 
     If those that went on come to no whole answer (they crash, or are cut off), the ones abandoned last are taken up
     again where they stood, then those before. Each attempt is drawn from a seed of its own, whatever becomes of the
-    others: so it is the same text as with ``keep=1``, as far as it gets.
+    others: so it is the same text as with ``keep=1`` and the same checkpoints, as far as it gets.
 
     What abandoned attempts cost is charged. In `Result.tree` each attempt is a chain, and an abandoned one ends in a
     closed node; the trace says at each checkpoint who goes on, who does not, and what those had cost.
@@ -140,7 +142,8 @@ class SuccessiveHalving(Strategy):
         """Those that fall behind at the checkpoint `goal`."""
         judged = [a for a in attempts if a.running(self.rounds) and a.score is not None]
         ranked = sorted(judged, key=lambda a: -(a.score or 0.0))
-        going, behind = ranked[: math.ceil(self.keep * len(ranked))], ranked[math.ceil(self.keep * len(ranked)) :]
+        most = math.ceil(self.keep * len(ranked) - ROUNDING)
+        going, behind = ranked[:most], ranked[most:]
         for attempt in behind:
             attempt.abandoned = True
             tree.close(attempt.node)

@@ -19,6 +19,7 @@ from searchkit.strategies import (
     FilteredBestOfN,
     ParticleFilter,
     ParticleGibbs,
+    SuccessiveHalving,
     TreeOfThoughts,
 )
 from searchkit.testing import Scripted
@@ -51,6 +52,7 @@ CHAINS = {
     "particles": ParticleFilter(2, KNOWN, CHAIN),
     "gibbs": ParticleGibbs(2, KNOWN, CHAIN, sweeps=2),
     "filtered": FilteredBestOfN(2, KNOWN, 0.0, environment=CHAIN),
+    "halved": SuccessiveHalving(2, KNOWN, (1, 2), environment=CHAIN),
     "filtered, none above": FilteredBestOfN(2, KNOWN, 0.3, environment=CHAIN),
     "mcts": MCTS(KNOWN, environment=CHAIN, width=1),
     "best first": BestFirst(KNOWN, environment=CHAIN, width=1),

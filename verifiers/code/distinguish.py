@@ -106,9 +106,8 @@ class Distinguish:
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         scored = await run.score(self.first, prompt, samples)
         size = sum(len(one.text) for one in samples)
-        texts, subject = await aside(size, self._programs, [one.text for one in samples])
+        texts, keys, subject = await aside(size, self._programs, [one.text for one in samples])
         entrants = dict[str, _Entrant]()
-        keys = [_key(text) for text in texts]
         for text, key, one in zip(texts, keys, scored, strict=True):
             if text and one.score is not None and not one.sample.truncated:
                 entrants[key] = _Entrant(text, one.score).and_also(entrants.get(key))
@@ -122,15 +121,15 @@ class Distinguish:
             for sample, text, key in zip(samples, texts, keys, strict=True)
         ]
 
-    def _programs(self, replies: Sequence[str]) -> tuple[list[str], str]:
-        """The program in each reply, "" where there is none; and the function that is tested, as far as that is known.
-
-        Where nobody says what that is, it is the one function that all of them define.
+    def _programs(self, replies: Sequence[str]) -> tuple[list[str], list[str], str]:
+        """The program in each reply, "" where there is none, and what makes it this one; and the function that is
+        tested, as far as that is known: where nobody says, the one that all of them define.
         """
         named = self.entry_point or common_function(map(program, replies))
         names = [named.partition(".")[0], "Solution"] if named else []
         found = [program(reply, names, self.prompt) for reply in replies]
-        return [text if len(text) <= LONGEST and is_program(text, self.prompt) else "" for text in found], named
+        texts = [text if len(text) <= LONGEST and is_program(text, self.prompt) else "" for text in found]
+        return texts, [_key(text) for text in texts], named
 
     def _contest(self, subject: str) -> Contest:
         bench = Bench(self.sandbox, self.limits, self.entry_point, self.prompt, self.libraries)

@@ -19,8 +19,8 @@ def syntax_key(value: Any) -> str | None:
     """A digest of the syntax tree of the program that a text holds, for votes and for finding duplicates.
 
     Comments, blank lines, the style of quotes and of numbers, brackets without meaning and docstrings do not count;
-    names and the order of statements do. Docstrings count where the program looks at them (``__doc__``, doctest). None,
-    which is no answer, for a text without a program and for one that Python does not parse.
+    names and the order of statements do. Docstrings count where the program looks at them (``__doc__``, ``getdoc``,
+    ``doctest``). None, which is no answer, for a text without a program and for one that Python does not parse.
 
     value: a text, in which the program is found as in a reply; or a mapping from paths to texts, all files that a patch
     has changed: those that end in ``.py`` are compared so, others as they are. Files that are empty or missing count,
@@ -55,7 +55,7 @@ def _digest(text: str) -> str | None:
         return None
     try:
         tree = parse(text)
-        if "__doc__" not in text and "doctest" not in text:
+        if not any(word in text for word in ("__doc__", "getdoc", "doctest")):
             _without_docstrings(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant):

@@ -69,8 +69,9 @@ def test_true_is_not_one():
 
 def test_docstrings_count_where_the_program_looks_at_them():
     """Two programs that print their docstrings differ by them; a body of nothing but a docstring stays one."""
-    shows = 'def f():\n    "{}"\n\nprint(f.__doc__)'
-    assert syntax_key(shows.format("a")) != syntax_key(shows.format("b"))
+    for looks in ("print(f.__doc__)", "import inspect\nprint(inspect.getdoc(f))", "import doctest\ndoctest.testmod()"):
+        one, other = (f'def f():\n    "{text}"\n\n{looks}' for text in "ab")
+        assert syntax_key(one) != syntax_key(other)
     assert syntax_key('def f():\n    "a"') == syntax_key("def f():\n    pass") != syntax_key("def f():\n    return 1")
 
 

@@ -103,6 +103,12 @@ def test_cost_is_the_formula(n, at, keep):
     assert verdicts <= most[1]
 
 
+def test_a_share_is_not_rounded_up_for_what_floats_make_of_it():
+    """0.1 of 30 is 3.0000000000000004, and three go on; of 31 four do."""
+    for n, going in ((30, 3), (31, 4), (1, 1), (9, 1)):
+        assert halved(0, n, (1,), keep=0.1).usage.generations == n + 2 * going
+
+
 def test_the_guides_formula():
     """n = 8, halved at a and b, of length L: 8 a + 4 (b - a) + 2 (L - b)."""
     assert halved(0).usage.generations == 8 * 1 + 4 * 1 + 2 * 1
