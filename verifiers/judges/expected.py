@@ -46,7 +46,8 @@ class Expected:
     noise of that last draw is gone; that of the reasons is not.
 
     - levels: letters of the scale, 2 to 20. A fine scale tells apart what a coarse one ties.
-    - repeats: replies to each criterion; the score is their mean.
+    - repeats: replies to each criterion; the score is their mean. They differ only as far as the generator's
+      temperature lets them: at 0 all are the same, and the standard error says nothing.
     - criteria: each is asked in prompts of its own and counts the same; by default the judge's rubric is the only one.
 
     Where the letters have less than half of the probability at that place, and where there are no log-probabilities,

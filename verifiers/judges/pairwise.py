@@ -64,6 +64,7 @@ Compare the answers by this rubric:
 FIRST, SECOND = "the first answer is far better", "the second answer is far better"
 
 WON, TIED, LOST = 1.0, 0.5, 0.0
+ROUNDING = 1e-9  # a difference below is what floating-point numbers leave of a tie
 WORDS: dict[str, float] = {"a": WON, "tie": TIED, "b": LOST}
 
 
@@ -200,10 +201,11 @@ def _read(reply: Sample[Any], shown: Sequence[str]) -> float | None:
 
 def _both(one: Mean, other: Mean) -> Mean:
     """The mean of both orders, for who was shown first in the first of them: exactly a tie where both say the same."""
-    error = None
+    margin, error = one.value - other.value, None
+    margin = margin if abs(margin) > ROUNDING else 0.0
     if one.standard_error is not None and other.standard_error is not None:
         error = math.hypot(one.standard_error, other.standard_error) / 2
-    return Mean(TIED + (one.value - other.value) / 2, error, one.notes + other.notes)
+    return Mean(TIED + margin / 2, error, one.notes + other.notes)
 
 
 def _verdict(results: Sequence[Mean]) -> Verdict:

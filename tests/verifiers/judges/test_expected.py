@@ -6,7 +6,7 @@ import asyncio
 import math
 import pickle
 import statistics
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -19,8 +19,9 @@ from searchkit.generators import OpenAI
 from searchkit.strategies import BestOfN, Tournament
 from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.server import PROFILES, Reply, Server, tokens
+from searchkit.testing.strategies import StrategyTests
 from searchkit.testing.verifiers import VerifierTests
-from searchkit.types import Budget, Problem, Sample, Token, Verdict
+from searchkit.types import Budget, Problem, Sample, Token, Usage, Verdict
 from searchkit.verifiers import Calibrated, Expected, Judge, Jury, PairwiseJudge, Predicate, PYes
 from searchkit.verifiers.judges.expected import LETTERS, LONGEST, NO_LOGPROBS, NO_TOKEN
 from searchkit.verifiers.judges.judge import LEVEL, SCORE
@@ -537,6 +538,27 @@ def test_a_bias_to_a_place_cancels_and_equals_tie_exactly(bias):
         assert one.score + two.score == pytest.approx(1.0)
 
 
+def test_what_rounding_leaves_of_a_tie_is_a_tie():
+    """A judge that says the same in both orders, with its rivals in another order and by other spellings."""
+    spelt, weights = (" A", "A", "a", " B", "B", "b", " C", "C", "c"), (8, 6, 7, 9, 6, 2, 3, 6, 1)
+    rivals = [(text, weight / sum(weights)) for text, weight in zip(spelt, weights, strict=True)]
+
+    @dataclass(frozen=True)
+    class Turned:
+        name: str = "turned"
+
+        async def complete(self, requests):
+            return [self._one(request) for request in requests]
+
+        def _one(self, request):
+            turned = fences(request.prompt.text)[1][0] == "2"
+            top = tuple((text, math.log(p)) for text, p in (rivals[::-1] if turned else rivals))
+            return Sample("Score: C", logprobs=(Token("Score: ", 0.0), Token(" C", math.log(dict(rivals)[" C"]), top)))
+
+    for verdict in judged(PairwiseJudge(Model(Turned()), scores=NINE), "1", "2")[0]:
+        assert (verdict.score, verdict.feedback) == (0.5, "won 0, tied 1, lost 0")
+
+
 @pytest.mark.parametrize("n", range(2, 6))
 def test_pairs_cost_twice_the_calls_a_match(n):
     """n (n - 1) / 2 matches, in both orders, repeats and criteria; equal texts cost nothing."""
@@ -692,3 +714,43 @@ class Lengths:
 
     def __call__(self, text):
         return by_length(text)
+
+
+# ---------------------------------------------------------------- in a search
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """Answers and grades by the seed; refuses log-probabilities, as some servers do."""
+
+    name: str = "refusing"
+
+    async def complete(self, requests):
+        return [self._one(request) for request in requests]
+
+    def _one(self, request):
+        usage = Usage(model_calls=1, prompt_tokens=5, generated_tokens=3)
+        if request.params.logprobs:
+            return CallError("no logprobs here", kind="bad_request", request=request, usage=usage)
+        grading = "one letter of this scale" in request.prompt.text
+        letter = "ABCDE?"[request.seed % 6]
+        words = f"Score: {letter}" if grading else f"answer {request.seed % 5}"
+        cut = request.params.max_tokens is not None and request.params.max_tokens < 3
+        return Sample(words, finish="length" if cut else "stop", usage=replace(usage, generated_tokens=1 if cut else 3))
+
+
+class TestBestOfExpected(StrategyTests):
+    """The laws of strategies: best-of-N by expected scores of the model that writes, which gives none."""
+
+    def backend(self):
+        return Refusing()
+
+    def strategy(self):
+        return BestOfN(4, Judge(scores=Expected(5, 2, ("a", "b"))))
+
+
+class TestBestOfExpectedPairs(TestBestOfExpected):
+    """The same laws."""
+
+    def strategy(self):
+        return BestOfN(3, PairwiseJudge(scores=Expected(5, 2)))
