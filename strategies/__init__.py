@@ -1,7 +1,8 @@
 """Strategies: where the next unit of compute is spent. One folder a family, one idea a file.
 
 `sampling/` and `selection/` choose among whole answers; `stepwise/`, `tree/`, `a_star/` and `particles/` grow answers
-by steps; `refinement/` rewrites drafts; `spawn_join/` runs parallel threads of one answer. Each folder's
+by steps; `refinement/` rewrites drafts; `spawn_join/` runs parallel threads of one answer; `routing/` lets other
+strategies search. Each folder's
 ``__init__.py`` says in which order to read its files; `common/` is what several families share. Not all names are
 strategies: there are also rules of selection, stopping and tree search, evaluations, priors, costs and protocols, which
 strategies take as arguments.
@@ -14,6 +15,7 @@ from searchkit.strategies.a_star import AStar, Imagined, Judged
 from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
 from searchkit.strategies.refinement import DISTIL, Aggregate, Refine
+from searchkit.strategies.routing import Budgeted, Fallback, Race, Then
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
@@ -97,12 +99,14 @@ __all__ = [
     "Beta",
     "BetaStopping",
     "BordaVote",
+    "Budgeted",
     "Children",
     "ComplexityVote",
     "ConfidentVote",
     "DeepConfOnline",
     "Dirichlet",
     "EarlyStopping",
+    "Fallback",
     "FieldVote",
     "FilteredBestOfN",
     "FirstMistake",
@@ -115,6 +119,7 @@ __all__ = [
     "ParticleGibbs",
     "PatchVote",
     "PivotTournament",
+    "Race",
     "RecedingHorizon",
     "Refine",
     "Rerank",
@@ -127,6 +132,7 @@ __all__ = [
     "StepFilter",
     "SuccessiveHalving",
     "TagProtocol",
+    "Then",
     "ToolCallProtocol",
     "Tournament",
     "TreeOfThoughts",

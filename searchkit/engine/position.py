@@ -165,9 +165,10 @@ class Position(Run):
 
     def found(self, scored: Scored) -> None:
         """A candidate for the answer, or what is said of one."""
-        self.frame.offer(self.order, scored)
-        if self._search.feed.on and not self.partial:
-            self._search.feed.found(self.span, scored, self.frame.depth > 1)
+        frame, feed = self.frame, self._search.feed
+        frame.offer(self.order, scored)
+        if feed.on and not self.partial:
+            feed.found(self.span, scored, frame.depth > 1)
 
     def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
         outcomes = list(outcomes)

@@ -314,9 +314,15 @@ class Run(Relaying):
         span = self.span.add("score", "item", 0, "verify")
         child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)
         verdicts = await child._judge(judge, prompt, list(samples))
+        if len(samples) == 1:  # the common case
+            one = Scored(samples[0], verdicts[0])
+            if offered:
+                self.found(one)
+            return [one]
         scored = [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
-        for one in scored if offered else ():
-            self.found(one)
+        if offered:
+            for one in scored:
+                self.found(one)
         return scored
 
     async def _score_each(
