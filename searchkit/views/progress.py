@@ -12,7 +12,7 @@ from searchkit.events import Began, Ended, Event, Opened, Over, Place, Planted, 
 from searchkit.strategy import Strategy
 from searchkit.tally import Tally
 from searchkit.tree import Tree
-from searchkit.types import Budget, Sample, Scored, Stopped, Usage
+from searchkit.types import NO_USAGE, Budget, Sample, Scored, Stopped, Usage
 
 WINDOW = 30.0  # seconds over which the rate is taken
 
@@ -99,10 +99,11 @@ class Progress:
         around = self.running.get(event.at[:-1])
         if around is not None:
             around.below -= 1
-        cost = event.usage + event.retried
-        self._spent.add(cost)
-        if event.replayed:
-            self.replayed.add(cost)
+        for cost in (event.usage, event.retried):
+            if cost is not NO_USAGE:  # as of most spans
+                self._spent.add(cost)
+                if event.replayed:
+                    self.replayed.add(cost)
         if event.kind == "call" and not event.replayed:
             self.calls += 1
         if event.status == "error":

@@ -531,7 +531,7 @@ assert live.error is None, live.error
 def test_a_notebook_updates_one_output() -> None:
     """In a real kernel: one display, which ends with the final tree, from a search on another thread."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cells = [nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "print(text(result.tree, most=40, width=100))")]
+    cells = [nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "print(text(result.tree, most=40, width=79))")]
     notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     [shown] = notebook.cells[0].outputs
