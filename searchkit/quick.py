@@ -18,7 +18,9 @@ def quick(cls: type[T]) -> type[T]:
     """Decorates a frozen dataclass with slots, none of whose defaults is made by a factory."""
     slow, names = cls.__init__, [f.name for f in fields(cls)]  # type: ignore[arg-type]
     bases = getattr(cls, "__orig_bases__", cls.__bases__)
-    opened = {"__slots__": vars(cls)["__slots__"], "__setattr__": object.__setattr__}  # also where a base refuses
+    opened = {  # also where a base class refuses; both, or neither is done without going through Python
+        "__slots__": vars(cls)["__slots__"], "__setattr__": object.__setattr__, "__delattr__": object.__delattr__,
+    }  # fmt: skip
     known: dict[str, Any] = {
         "_open": types.new_class(f"_{cls.__name__}", bases, {}, lambda body: body.update(opened)),
         "_made": cls, "_slow": slow, "_become": vars(object)["__class__"].__set__,

@@ -73,7 +73,6 @@ class Span:
     replayed: _Rare[bool] = _Rare(False)
     retried: _Rare[Usage] = _Rare(NO_USAGE)
     waiting: _Rare[bool] = _Rare(False)
-    teller: _Rare[Any] = _Rare(None)  # whom it tells of its children and its end, and its place: while it goes on
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
         self.name: str = name

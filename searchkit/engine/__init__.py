@@ -5,6 +5,7 @@ with the others), `metering.py` with `held.py` (one call, charged exactly once),
 makes by itself), `candidates.py` (what a search shares, and what a strategy has found), `stream.py` with `begin.py`
 (concurrent items in order, and how they start) and `threads.py` (what ends with a function), `spawning.py` (items that
 a program starts one by one), `ledger.py` (budgets), `journal/` with `keys.py` (what makes a search resumable),
-`verdicts.py` (what a verifier said, checked) and `seeds.py`. `sync.py` and `progress.py` stand at the door. Plug-ins
+`verdicts.py` (what a verifier said, checked) and `seeds.py`. `feed.py` and `reader.py` tell what happens, and
+`aside.py` looks at the best so far without asking anybody. `sync.py` and `progress.py` stand at the door. Plug-ins
 see `searchkit.protocols.Run` alone.
 """

@@ -30,7 +30,7 @@ from searchkit.events import (
 from searchkit.kinds import described
 from searchkit.trace import Span, Status
 from searchkit.tree import Tree
-from searchkit.types import Sample, Scored, Stopped
+from searchkit.types import NO_USAGE, Sample, Scored, Stopped
 
 Listener = Callable[[Event], object]
 
@@ -54,38 +54,32 @@ class Feed:
 
     def add(self, listener: Listener) -> None:
         """Tell `listener` from now on what happens; before that, what goes on."""
+        before, self._listeners = self._listeners, (listener,)
         if self.opened is not None:
-            self._tell(listener, self.opened)
+            self.emit(self.opened)
         if self.over is not None:
-            self._tell(listener, self.over)
+            self.emit(self.over)
+            self._listeners = ()
             return
         if self.root is not None:
-            self._listeners, before = (), self._listeners
             if not self.on:
                 self.on = True
                 self._follow(self.root, self.place)
-            self._listeners = before
             for span in self._going_on(self.root):
-                _, at = span.teller
-                self._tell(listener, Began(at, span.began, span.name, span.kind, span.index, span.role))
-        self._listeners = (*self._listeners, listener)
-
-    def remove(self, listener: Listener) -> None:
-        """Tell it nothing more."""
-        self._listeners = tuple(one for one in self._listeners if one is not listener)
+                self.emit(Began(self._at(span), span.began, span.name, span.kind, span.index, span.role))
+        self._listeners = (*before, *self._listeners)  # without it, if it has failed
 
     def emit(self, event: Event) -> None:
         for listener in self._listeners:
-            self._tell(listener, event)
+            try:
+                listener(event)
+            except Exception as error:
+                self._drop(listener, error)
 
-    def _tell(self, listener: Listener, event: Event) -> None:
+    def _drop(self, listener: Listener, error: Exception) -> None:
         """A listener that fails must not end a search that is paid for."""
-        try:
-            listener(event)
-        except Exception as error:
-            self.remove(listener)
-            said = f"a listener failed, and is told nothing more: {described(error)}"
-            warnings.warn(said, SearchWarning, stacklevel=2)
+        self._listeners = tuple(one for one in self._listeners if one is not listener)
+        warnings.warn(f"a listener failed, and is told nothing more: {described(error)}", SearchWarning, stacklevel=3)
 
     # ---------------------------------------------------------------- spans
 
@@ -95,7 +89,7 @@ class Feed:
         while stack:
             span, at = stack.pop()
             if span.status == "open":
-                span.__class__, span.teller = Reported, (self, at)
+                report(span, self, at)
                 stack.extend((child, (*at, i)) for i, child in enumerate(span.children))
 
     def _going_on(self, root: Span) -> Iterable[Span]:
@@ -107,20 +101,6 @@ class Feed:
                 if span is not root:
                     yield span
                 stack.extend(reversed(span.children))
-
-    def began(self, span: Span, at: Place) -> None:
-        span.__class__, span.teller = Reported, (self, at)
-        if self.on:
-            self.emit(Began(at, span.began, span.name, span.kind, span.index, span.role))
-
-    def ended(self, span: Span, at: Place) -> None:
-        if self.on and at != self.place:
-            self.emit(
-                Ended(
-                    at, span.ended or perf_counter(), span.name, span.kind, span.index, span.role, span.status,
-                    span.error, span.text, span.usage, span.retried, span.replayed, span.place,
-                )
-            )  # fmt: skip
 
     # ---------------------------------------------------------------- what came of it
 
@@ -151,30 +131,36 @@ class Feed:
 
     def _at(self, span: Span) -> Place:
         """Where `span` stands; where that is not known any more, the whole search."""
-        return span.teller[1] if isinstance(span, Reported) else self.place
+        return span._rare["teller"][1] if isinstance(span, Reported) else self.place
 
 
 class Reported(Span):
-    """A span that goes on and tells of it; once it has ended it is a plain one again."""
+    """A span that goes on and tells of it; once it has ended it is a plain one again.
+
+    Every span comes through here twice, so that no descriptor of a rare field is asked on the way.
+    """
 
     __slots__ = ()
+    _rare: dict[str, Any]
 
     def adopt(self, child: Span) -> None:
-        super().adopt(child)
-        feed, at = self.teller
+        Span.adopt(self, child)
+        feed, at = self._rare["teller"]
         below = self._below
-        feed.began(child, (*at, len(below) - 1 if isinstance(below, list) else 0))
+        at = (*at, len(below) - 1 if isinstance(below, list) else 0)
+        report(child, feed, at)
+        feed.emit(Began(at, child._times.real, child.name, child.kind, child.index, child.role))
 
     def replay(self) -> None:
-        super().replay()
+        Span.replay(self)
         self._tell()
 
     def end(self, status: Status, error: BaseException | None = None) -> None:
-        super().end(status, error)
+        Span.end(self, status, error)
         self._tell()
 
     def drop(self, gone: Iterable[Span]) -> None:
-        feed, at = self.teller
+        feed, at = self._rare["teller"]
         numbers = {id(child): i for i, child in enumerate(self.children)}
         for child in gone:
             if child.status == "open":
@@ -185,12 +171,34 @@ class Reported(Span):
 
     def _tell(self) -> None:
         """That it has ended, and before that those inside of which nobody says so."""
-        feed, at = self.teller
-        for child in self.children:
-            if isinstance(child, Reported):
-                child._tell()
-        rare: Any = self._rare
-        del rare["teller"]
-        self._rare = rare if len(rare) > 1 or (rare and "after" not in rare) else rare.get("after")
+        if self._below is not None:
+            for child in self.children:
+                if type(child) is Reported:
+                    child._tell()
+        rare = self._rare
+        feed, at = rare.pop("teller")
+        if at != feed.place:
+            known = rare.get
+            feed.emit(
+                Ended(
+                    at, self._times.imag or perf_counter(), self.name, self.kind, self.index, self.role, self.status,
+                    known("error", ""), self.text, self.usage, known("retried", NO_USAGE), known("replayed", False),
+                    known("place", ""),
+                )
+            )  # fmt: skip
         self.__class__ = Span  # type: ignore[assignment]
-        feed.ended(self, at)
+        if len(rare) < 2:
+            self._rare = rare.get("after") if "after" in rare else rare or None
+
+
+def report(span: Span, feed: Feed, at: Place) -> None:
+    """From now on `span`, which stands at `at`, tells `feed` what happens to it."""
+    rare: Any = span._rare
+    teller = feed, at
+    if rare is None:
+        span._rare = {"teller": teller}
+    elif isinstance(rare, dict):
+        rare["teller"] = teller
+    else:
+        span._rare = {"after": rare, "teller": teller}
+    span.__class__ = Reported

@@ -27,10 +27,12 @@ class Reader:
             self._events.popleft()
             self._lost += 1
         self._events.append(event)
-        waiting = self._waiting
-        if waiting is not None:
-            self._waiting = None
-            self._loop.call_soon_threadsafe(_wake, waiting)
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            if asyncio._get_running_loop() is self._loop:
+                _wake(waiting)
+            else:
+                self._loop.call_soon_threadsafe(_wake, waiting)
 
     def __aiter__(self) -> Reader:
         return self

@@ -6,7 +6,8 @@ Subclass `StrategyTests`, `VerifierTests` or `BackendTests` in a test module and
         def strategy(self):
             return MyStrategy(4)
 
-The laws are in `strategies.py`, `verifiers.py` and `backends.py`, doubles in `doubles.py` and `law_worlds.py`.
+The laws are in `strategies.py`, `anytime.py` (events, and searches that are stopped), `verifiers.py` and `backends.py`,
+doubles in `doubles.py` and `law_worlds.py`.
 `worlds/` has search spaces with a known optimum, to try a strategy on.
 `server.py` is a loopback server that imitates the OpenAI API with its latencies, faults and quirks
 (`server_profiles.py`, `server_replies.py`); ``python -m searchkit.testing.server`` starts it.
