@@ -52,9 +52,7 @@ def parser() -> argparse.ArgumentParser:
     solve.add_argument("--budget", action="append", default=[], metavar="CEILING=N", help=f"a ceiling on {ceilings}")
     solve.add_argument("--journal", help="a file that makes the search resumable (default: one in the cache folder)")
     solve.add_argument("--trace", action="store_true", help="print the whole trace as text")
-    solve.add_argument(
-        "--watch", action="store_true", help="show the search on stderr, terminal or not"
-    )
+    solve.add_argument("--watch", action="store_true", help="show the search on stderr, terminal or not")
     solve.add_argument("--tree", metavar="FILE", help="save the search tree as an HTML page")
     solve.add_argument("--json", action="store_true", help="print the result as JSON")
     estimate = commands.add_parser("estimate", help="worst-case calls and tokens, before anything is paid")
