@@ -14,12 +14,13 @@ from typing import Any, Generic, TypeVar
 from searchkit.conduct import closing, conduct, opened, sources_of, warn_of_budget
 from searchkit.engine.begin import ended
 from searchkit.engine.candidates import Search
+from searchkit.engine.feed import Feed
 from searchkit.engine.journal import Journal
 from searchkit.engine.reader import Reader
 from searchkit.engine.run import Run
 from searchkit.engine.sync import STOP
 from searchkit.errors import ConfigError
-from searchkit.events import Event, Opened, Over
+from searchkit.events import Event, Opened, Over, Place
 from searchkit.function import as_generator
 from searchkit.mistakes import check_callback, check_parts, check_prices, check_references, check_search, verifiers_of
 from searchkit.protocols import Generator
@@ -42,11 +43,12 @@ def start(
     journal: Journal | str | Path | None = None,
     listen: Callable[[Event], object] | None = None,
     partial: bool = False,
+    place: Place = (),
 ) -> Searching[Any]:
     """Start a search, and return at once: a handle on it, while it goes on in a task of its own.
 
-    The parameters are those of `solve`. Raises `ConfigError` for a mistake that they show, and where no event loop runs
-    (there, `solve_sync` searches). Cost: the strategy's.
+    The parameters are those of `solve`; place: what the places of all its events begin with. Raises `ConfigError` for a
+    mistake that they show, and where no event loop runs (there, `solve_sync` searches). Cost: the strategy's.
 
     >>> import asyncio
     >>> from searchkit import Model, start
@@ -76,7 +78,7 @@ def start(
         asyncio.get_running_loop()
     except RuntimeError:
         raise ConfigError("start() needs a running event loop: outside of async code use solve_sync") from None
-    search = Search(asked, source)
+    search = Search(asked, source, feed=Feed(place))
     search.bound.update({id(pair[0]): pair for pair in bound})
     run = Run.root(search, seed, budget)
     feed = search.feed

@@ -154,19 +154,22 @@ async def solve_many(
     concurrency: int = 32,
     progress: bool = False,
     finished: Callable[[Problem, Outcome[Result[Any]]], None] | None = None,
+    listen: Callable[[Event], object] | None = None,
 ) -> list[Outcome[Result[Any]]]:
     """`solve` for every problem, at most `concurrency` at once; outcomes in the order of `problems`.
 
     What is no `Problem` yet (a text, a list of messages, a `Prompt`) gets its place in the list as id: "0", "1", ...
     A problem that fails is an outcome with an error and stays in the list; one whose reference a verifier cannot use
     is a `ConfigError` that names it, before anything is paid. `budget` is for each problem. `progress`
-    shows a bar on stderr; `finished` is called as each problem ends. Resumable with a journal, like `solve`. Problem
+    shows a bar on stderr; `finished` is called as each problem ends. `listen` is called with the events of all, as by
+    `solve`, their places after the number of the problem in the list. Resumable with a journal, like `solve`. Problem
     ids must differ, since each problem's randomness derives from its id. Stopped by Ctrl-C (under `run_sync`), it
     returns what there is by then.
     """
     problems = _numbered(problems)
     check_search(strategy, params, budget, seed)
     check_callback("finished", finished)
+    check_callback("listen", listen)
     if not is_whole(concurrency) or concurrency < 1:
         raise ConfigError(f"concurrency must be >= 1, a whole number, got {concurrency!r}")
     for problem in problems:
@@ -180,9 +183,10 @@ async def solve_many(
         async def worker() -> None:
             for i, problem in queue:
                 try:
-                    result = await solve(
-                        problem, strategy, generator=generator, params=params, budget=budget, seed=seed, journal=kept
-                    )
+                    result = await start(
+                        problem, strategy, generator=generator, params=params, budget=budget, seed=seed, journal=kept,
+                        listen=listen, place=(i,),
+                    )  # fmt: skip
                     outcomes[i] = Outcome(i, result)
                     if result.stopped == "cancelled":
                         return

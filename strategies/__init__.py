@@ -1,9 +1,10 @@
 """Strategies: where the next unit of compute is spent. One folder a family, one idea a file.
 
 `sampling/` and `selection/` choose among whole answers; `stepwise/`, `tree/`, `a_star/` and `particles/` grow answers
-by steps; `spawn_join/` runs parallel threads of one answer. Each folder's ``__init__.py`` says in which order to read
-its files; `common/` is what several families share. Not all names are strategies: there are also rules of selection,
-stopping and tree search, evaluations, priors, costs and protocols, which strategies take as arguments.
+by steps; `spawn_join/` runs parallel threads of one answer; `routing/` lets other strategies search. Each folder's
+``__init__.py`` says in which order to read its files; `common/` is what several families share. Not all names are
+strategies: there are also rules of selection, stopping and tree search, evaluations, priors, costs and protocols, which
+strategies take as arguments.
 """
 
 if __name__ != "searchkit.strategies":
@@ -12,6 +13,7 @@ if __name__ != "searchkit.strategies":
 from searchkit.strategies.a_star import AStar, Imagined, Judged
 from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
+from searchkit.strategies.routing import Budgeted, Fallback, Race, Then
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
@@ -84,12 +86,14 @@ __all__ = [
     "Beta",
     "BetaStopping",
     "BordaVote",
+    "Budgeted",
     "Children",
     "ComplexityVote",
     "ConfidentVote",
     "DeepConfOnline",
     "Dirichlet",
     "EarlyStopping",
+    "Fallback",
     "FieldVote",
     "FilteredBestOfN",
     "FirstMistake",
@@ -100,6 +104,7 @@ __all__ = [
     "OfMessages",
     "ParticleFilter",
     "ParticleGibbs",
+    "Race",
     "RecedingHorizon",
     "Rerank",
     "Reservation",
@@ -110,6 +115,7 @@ __all__ = [
     "SpawnJoin",
     "StepFilter",
     "TagProtocol",
+    "Then",
     "ToolCallProtocol",
     "Tournament",
     "TreeOfThoughts",

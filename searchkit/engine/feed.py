@@ -144,7 +144,7 @@ class Reported(Span):
     """
 
     __slots__ = ()
-    _rare: dict[str, Any]
+    _rare: Any  # a dictionary, as long as it is one
 
     def adopt(self, child: Span) -> None:
         Span.adopt(self, child)
@@ -181,14 +181,18 @@ class Reported(Span):
         rare = self._rare
         feed, at = rare.pop("teller")
         if at != feed.place:
-            known = rare.get
-            feed.emit(
-                Ended(
-                    at, self._times.imag or perf_counter(), self.name, self.kind, self.index, self.role, self.status,
-                    known("error", ""), self.text, self.usage, known("retried", NO_USAGE), known("replayed", False),
+            ended = self._times.imag or perf_counter()
+            name, kind, index, role, status = self.name, self.kind, self.index, self.role, self.status
+            if (rare and "after" not in rare) or len(rare) > 1:
+                known = rare.get
+                error, retried, replayed = known("error", ""), known("retried", NO_USAGE), known("replayed", False)
+                event = Ended(
+                    at, ended, name, kind, index, role, status, error, self.text, self.usage, retried, replayed,
                     known("place", ""),
-                )
-            )  # fmt: skip
+                )  # fmt: skip
+            else:  # by far the most
+                event = Ended(at, ended, name, kind, index, role, status, "", self.text, self.usage)
+            feed.emit(event)
         self.__class__ = Span  # type: ignore[assignment]
         if len(rare) < 2:
             self._rare = rare.get("after") if "after" in rare else rare or None
