@@ -28,12 +28,14 @@ from searchkit import (
     ConfigError,
     Model,
     Params,
+    Problem,
     Prompt,
     Result,
     Sample,
     Strategy,
     Usage,
     solve,
+    solve_many,
     solve_sync,
 )
 from searchkit.agents import async_client
@@ -189,6 +191,20 @@ def test_an_agents_own_calls(kept: InMemorySpanExporter, provider: TracerProvide
     assert SECRET not in str([dict(span.attributes) for span in spans])
 
 
+def test_many_searches_stand_below_what_is_around_them(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
+    listen = OpenTelemetry(provider)
+    problems = [Problem(f"p{i}", Prompt.of(f"{i} + 1 = ?")) for i in range(5)]
+    with listen.around("all of them"):
+        outcomes = asyncio.run(solve_many(problems, SelfConsistency(3), generator=model(), listen=listen))
+    spans = kept.get_finished_spans()
+    [around] = [span for span in spans if span.name == "all of them"]
+    roots = [span for span in spans if span.name == "search"]
+    assert {span.parent.span_id for span in roots} == {around.context.span_id}
+    assert {span.attributes["searchkit.problem.id"] for span in roots} == {problem.id for problem in problems}
+    total = sum((outcome.unwrap().usage for outcome in outcomes), Usage())
+    check_tokens(spans, total)
+
+
 def test_the_calls_of_other_apis(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
     """Of Anthropic's client, and embeddings: told by their operation and their provider."""
     with ModelServer() as server:
@@ -231,6 +247,35 @@ def test_what_is_done_once_is_a_tool(kept: InMemorySpanExporter, provider: Trace
     assert silent["gen_ai.tool.name"] == "pay"
     assert "gen_ai.tool.call.result" not in silent
     assert told["gen_ai.tool.call.result"] == "receipt 7"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pay('4111 1111', 7)", "pay"),
+        ("do move north", "do"),
+        ("do add(a=1)", "do add"),
+        ("do say it (now)", "do"),
+        ("commit", "commit"),
+    ],
+)
+def test_what_a_tool_is_given_is_no_part_of_its_name(
+    name: str, told: str, kept: InMemorySpanExporter, provider: TracerProvider
+) -> None:
+    """That of a span is searched by, and leaves the house always."""
+
+    @dataclass(frozen=True)
+    class Doing(Strategy):
+        async def search(self, prompt: Prompt, run: Any) -> Sample[Any]:
+            async def done() -> str:
+                return "seen"
+
+            return Sample(await run.once(name, done))
+
+    solve_sync("Do it.", Doing(), listen=OpenTelemetry(provider))
+    [tool] = [span for span in kept.get_finished_spans() if span.name.startswith("execute_tool")]
+    assert tool.name == f"execute_tool {told}"
+    assert tool.attributes["gen_ai.tool.name"] == tool.attributes["searchkit.name"] == told
 
 
 def test_names_are_those_of_the_conventions(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
