@@ -237,7 +237,7 @@ def by_search(paid: Paid, strategy: Any = None, **options: Any) -> Any:
 DOORS = {"solve": by_solve, "solve_many": by_solve_many, "search": by_search}
 NOT_THERE = {  # what cannot be said there: a decorated function is the generator, and its arguments are its own
     "solve": set[str](),
-    "solve_many": {"listen"},
+    "solve_many": set[str](),
     "search": {"problem", "generator", "params", "listen"},
 }
 

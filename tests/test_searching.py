@@ -7,7 +7,7 @@ import gc
 import warnings
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from searchkit import (
     ConfigError,
     Journal,
     Model,
+    Problem,
     Result,
     Run,
     Sample,
     Searching,
     SearchWarning,
     Strategy,
+    run_sync,
     solve,
     solve_many,
     solve_sync,
@@ -34,13 +36,14 @@ from searchkit.calls import Request
 from searchkit.engine import reader
 from searchkit.engine.sync import STOP
 from searchkit.events import Began, Ended, Event, Found, Lost, Opened, Over, Planted, Stopping, in_order
+from searchkit.experiments import Sweep
 from searchkit.strategies import MCTS, BestOfN, SelfConsistency, Soft, Vote
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.testing.anytime import Turning, check_causal, check_trace
 from searchkit.testing.law_worlds import Drafting, Marks
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Prompt
-from searchkit.verifiers import Predicate
+from searchkit.verifiers import Exact, Predicate
 
 SCORES = {"a": 0.1, "b": 0.7, "c": 0.4, "d": 0.9}
 
@@ -469,6 +472,39 @@ def test_a_journal_resumes_what_was_interrupted(tmp_path: Path) -> None:
         assert (first.answer, second.answer, counting.calls) == ("c", "d", 4)
 
     run(main)
+
+
+def test_many_problems_tell_of_themselves_by_their_numbers() -> None:
+    """Each problem's events are those of its own search, behind its number in the list."""
+    told = list[Event]()
+    outcomes = run_sync(solve_many(["q", "r", "s"], BestOfN(3, BY_SCORE), generator=MODEL, listen=told.append))
+    for number, outcome in enumerate(outcomes):
+        own = [replace(event, at=event.at[1:]) for event in told if event.at[0] == number]
+        check_causal(own)
+        check_trace(own, outcome.unwrap())
+        assert own[0].problem.id == str(number)  # type: ignore[attr-defined]
+    assert sum(isinstance(event, Over) for event in told) == 3
+
+
+def test_a_sweep_tells_of_its_searches_by_problem_and_cell(tmp_path: Path) -> None:
+    """Two strategies on two problems: four searches; what they cost is what the rows say. Elsewhere it cannot hear."""
+    told = list[Event]()
+    problems = [Problem(name, Prompt.of(name), reference="d") for name in "xy"]
+    strategies = {"four": BestOfN(4, BY_SCORE), "two": BestOfN(2, BY_SCORE)}
+    sweep = Sweep(problems, strategies, [Budget(generations=8)], truth=Exact(), endpoints=[MODEL])
+    results = sweep.run(tmp_path / "out", listen=told.append)
+    opened = {event.at: (event.problem.id, event.strategy) for event in told if isinstance(event, Opened)}
+    assert opened == {
+        (i, j): (problem.id, strategies[cell.strategy])
+        for i, problem in enumerate(problems)
+        for j, cell in enumerate(sweep.cells())
+    }
+    for at in opened:
+        check_causal([replace(event, at=event.at[2:]) for event in told if event.at[:2] == at])
+    ends = [event for event in told if isinstance(event, Ended)]
+    assert sum(end.usage.model_calls for end in ends) == sum(row.model_calls for row in results.rows) == 12
+    with pytest.raises(ConfigError, match='executor="asyncio"'):
+        sweep.run(tmp_path / "other", executor="processes", listen=told.append)
 
 
 def test_mistakes_are_said_at_once() -> None:

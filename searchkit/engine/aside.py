@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from searchkit.protocols import Rule
-from searchkit.types import Choice, Scored
+from searchkit.types import Choice, Outcome, Scored, first_failure
 
 
 class Asks(Exception):
@@ -15,13 +15,32 @@ class Asks(Exception):
 
 
 class Aside:
-    """The run of a rule that only looks. It has randomness, always the same; of errors it takes no note."""
+    """The run of a rule that only looks. It has randomness, always the same; errors are not noted."""
 
     def __init__(self) -> None:
         self.rng: random.Random = random.Random(0)
 
     def fail(self, error: Exception) -> None:
         """It is found again when the search itself applies the rule."""
+
+    async def map(self, fn: Any, items: Iterable[Any], *, name: str = "") -> list[Outcome[Any]]:
+        """One after the other: none of them waits."""
+        outcomes = list[Outcome[Any]]()
+        for i, item in enumerate(items):
+            try:
+                outcomes.append(Outcome(i, await fn(item, self)))
+            except Asks:
+                raise
+            except Exception as error:
+                outcomes.append(Outcome(i, None, error))
+        return outcomes
+
+    def survivors(self, outcomes: Iterable[Outcome[Any]]) -> list[Any]:
+        outcomes = list(outcomes)
+        found = [outcome.value for outcome in outcomes if outcome.value is not None]
+        if not found and (failure := first_failure(outcomes)) is not None:
+            raise failure
+        return found
 
     def __getattr__(self, name: str) -> Any:
         raise Asks(name)

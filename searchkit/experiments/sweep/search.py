@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
@@ -12,13 +12,14 @@ from searchkit.engine.journal import Journal, Origin
 from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import KEY_BYTES, shown
 from searchkit.errors import ConfigError, JournalError
-from searchkit.events import Ended, Event
+from searchkit.events import Ended, Event, Place
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.experiments.unknown import NOT_JUDGED, Truth
 from searchkit.experiments.unknown import truth as of_verdict
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.result import Result
+from searchkit.searching import start
 from searchkit.solve import solve
 from searchkit.strategy import Strategy
 from searchkit.trace import Span
@@ -99,19 +100,30 @@ def blind(problem: Problem) -> Problem:
 
 
 async def search(
-    problem: Problem, cell: Cell, endpoint: Generator | None, truth: Verifier, opened: Journal
+    problem: Problem,
+    cell: Cell,
+    endpoint: Generator | None,
+    truth: Verifier,
+    opened: Journal,
+    told: Callable[[Event], object] | None = None,
+    place: Place = (),
 ) -> Finished | None:
-    """The row of one search, failed or not; None if somebody stopped it. The search does not see the reference."""
+    """The row of one search, failed or not; None if somebody stopped it. The search does not see the reference.
+
+    told: called with its events, whose places begin with `place`.
+    """
     journal, ends, began = Section(opened, cell), list[Ended](), time.perf_counter()
 
     def listen(event: Event) -> None:
         if isinstance(event, Ended):
             ends.append(event)
+        if told is not None:
+            told(event)
 
     try:
-        result = await solve(
+        result = await start(
             blind(problem), cell.search, generator=endpoint, budget=cell.ceilings,
-            seed=cell.seed, journal=journal, listen=listen,
+            seed=cell.seed, journal=journal, listen=listen, place=place,
         )  # fmt: skip
         if result.stopped == "cancelled":
             return None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from searchkit.engine.journal import Journal
 from searchkit.engine.sync import STOP, run_sync
 from searchkit.errors import ConfigError
+from searchkit.events import Event, Place
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Key, Log, logged
 from searchkit.experiments.sweep.search import Cell, search
@@ -27,7 +28,10 @@ LOG, JOURNAL, LOCK = "rows.jsonl", "journal.db", "lock.db"
 
 @dataclass(frozen=True)
 class Shard:
-    """What one worker does: all `cells` for these problems, `concurrency` searches at once at each endpoint."""
+    """What one worker does: all `cells` for these problems, `concurrency` searches at once at each endpoint.
+
+    listen: is told what happens, in this process. first: how many problems of the sweep are in the shards before.
+    """
 
     problems: Sequence[Problem]
     cells: Sequence[Cell]
@@ -36,6 +40,8 @@ class Shard:
     folder: Path
     concurrency: int
     retry_failed: bool = False
+    listen: Callable[[Event], object] | None = None
+    first: int = 0
 
 
 class Opened:
@@ -61,15 +67,17 @@ class Opened:
             workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(self._shard.concurrency)]
         await _all(workers)
 
-    def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Cell]]:
+    def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Cell, Place]]:
+        numbers = {problem.id: self._shard.first + i for i, problem in enumerate(self._shard.problems)}
         for problem in problems:
-            for cell in self._shard.cells:
+            for number, cell in enumerate(self._shard.cells):
                 if (cell.strategy, cell.budget, cell.seed, problem.id) not in self._done:
-                    yield problem, cell
+                    yield problem, cell, (numbers[problem.id], number)
 
-    async def _worker(self, jobs: Iterator[tuple[Problem, Cell]], endpoint: Generator | None) -> None:
-        for problem, cell in jobs:
-            finished = await search(problem, cell, endpoint, self._shard.truth, self._journal)
+    async def _worker(self, jobs: Iterator[tuple[Problem, Cell, Place]], endpoint: Generator | None) -> None:
+        told = self._shard.listen
+        for problem, cell, at in jobs:
+            finished = await search(problem, cell, endpoint, self._shard.truth, self._journal, told, at)
             if finished is None:
                 return
             self._log.append(finished)

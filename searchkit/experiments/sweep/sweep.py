@@ -6,10 +6,12 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.events import Event
 from searchkit.experiments.sweep import executors, manifest
 from searchkit.experiments.sweep.executors import Executor
 from searchkit.experiments.sweep.progress import Progress
@@ -19,7 +21,15 @@ from searchkit.experiments.sweep.rows import RESULTS, Finished, Key, logged, wri
 from searchkit.experiments.sweep.search import Cell, blind
 from searchkit.experiments.sweep.shard import LOG, Shard
 from searchkit.function import as_generator
-from searchkit.mistakes import check_ids, check_references, check_verifier, listed, suggesting, verifiers_of
+from searchkit.mistakes import (
+    check_callback,
+    check_ids,
+    check_references,
+    check_verifier,
+    listed,
+    suggesting,
+    verifiers_of,
+)
 from searchkit.protocols import Generator, Verifier
 from searchkit.types import Budget, Problem
 
@@ -117,13 +127,16 @@ class Sweep:
         concurrency: int = 32,
         progress: bool = False,
         retry_failed: bool = False,
+        listen: Callable[[Event], object] | None = None,
     ) -> SweepResults:
         """Run what is not finished in the folder `out`, and return all rows.
 
         executor: see `executors.execute`; results do not depend on it. jobs: workers, by default one for each CPU; a
         sweep that has begun keeps its number of shards, which is the most that can work at once. concurrency: searches
         at once at each endpoint, of all workers together. progress: a bar on stderr. retry_failed: search anew what
-        ended in an error.
+        ended in an error. listen: called with the events of all searches (`searchkit.events`), as by `solve`; their
+        places begin with a number of the problem and that of the cell in `cells`. Only with the executor "asyncio",
+        since the others work in processes of their own.
 
         A search that fails is a row that counts as wrong; one whose answer the truth does not decide is `Row.unknown`,
         which is not right either, and is told apart. Killed at any moment and run again, what was finished is not
@@ -133,6 +146,9 @@ class Sweep:
         executors.check(executor)
         if concurrency < 1 or (jobs is not None and jobs < 1):
             raise ConfigError(f"concurrency and jobs must be >= 1, got {concurrency} and {jobs}")
+        check_callback("listen", listen)
+        if listen is not None and executor != "asyncio":
+            raise ConfigError(f'listen= hears what happens in this process: executor="asyncio", not {executor!r}')
         self._check_references()
         folder, workers = Path(out), jobs or os.cpu_count() or 1
         shards: int = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers)["shards"]
@@ -141,7 +157,7 @@ class Sweep:
             (folder / RESULTS).unlink(missing_ok=True)
             with Progress(logs, self._total) if progress else contextlib.nullcontext():
                 each = max(1, concurrency // shards)
-                executors.execute(self._shards(folder, shards, each, retry_failed), executor, workers)
+                executors.execute(self._shards(folder, shards, each, retry_failed, listen), executor, workers)
         found = list(self._found(logs).values())
         results = SweepResults.of(found, self.configuration())
         if results.complete and not (folder / RESULTS).exists():
@@ -163,15 +179,18 @@ class Sweep:
     def _total(self) -> int:
         return len(self.problems) * sum(1 for _ in self.cells())
 
-    def _shards(self, folder: Path, n: int, concurrency: int, retry_failed: bool) -> list[Shard]:
+    def _shards(
+        self, folder: Path, n: int, concurrency: int, retry_failed: bool, listen: Callable[[Event], object] | None
+    ) -> list[Shard]:
         parts: list[list[Problem]] = [[] for _ in range(n)]
         for problem in self.problems:
             parts[place(problem.id, n, "shard")].append(problem)
-        filled = [(i, part) for i, part in enumerate(parts) if part]
+        firsts = list(accumulate(map(len, parts), initial=0))
         cells, models = tuple(self.cells()), self.generators
         return [
-            Shard(part, cells, models, self.truth, folder / f"shard-{i}", concurrency, retry_failed)
-            for i, part in filled
+            Shard(part, cells, models, self.truth, folder / f"shard-{i}", concurrency, retry_failed, listen, firsts[i])
+            for i, part in enumerate(parts)
+            if part
         ]
 
     def _found(self, logs: Sequence[Path], without_failed: bool = False) -> dict[Key, Finished]:
