@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
-from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import StatusCode
 
 from searchkit import (
@@ -40,6 +39,7 @@ from searchkit import (
 )
 from searchkit.agents import async_client
 from searchkit.environments import TextSteps
+from searchkit.experiments import Sweep
 from searchkit.generators import OpenAI, Retrying, Simulated
 from searchkit.strategies import MCTS, BestOfN, BetaStopping, SelfConsistency, SpawnJoin, TagProtocol
 from searchkit.telemetry import OpenTelemetry
@@ -205,6 +205,22 @@ def test_many_searches_stand_below_what_is_around_them(kept: InMemorySpanExporte
     check_tokens(spans, total)
 
 
+def test_a_sweep(kept: InMemorySpanExporter, provider: TracerProvider, tmp_path: Any) -> None:
+    """One span for the sweep, one search below it for each row, and the tokens of all rows together."""
+    problems = [Problem(f"p{i}", Prompt.of(f"{i} + 40 = ?"), reference="42") for i in range(3)]
+    sweep = Sweep(problems, {"vote": SelfConsistency(4)}, seeds=(0, 1), truth=Exact(), endpoints=[model()])
+    listen = OpenTelemetry(provider)
+    with listen.around("sweep"):
+        results = sweep.run(tmp_path / "out", listen=listen)
+    spans = kept.get_finished_spans()
+    [around] = [span for span in spans if span.name == "sweep"]
+    roots = [span for span in spans if span.name == "search"]
+    assert len(roots) == len(results.rows) == 6
+    assert {span.parent.span_id for span in roots} == {around.context.span_id}
+    tokens = sum(span.attributes.get("gen_ai.usage.output_tokens", 0) for span in spans)
+    assert tokens == sum(row.generated_tokens for row in results.rows)
+
+
 def test_the_calls_of_other_apis(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
     """Of Anthropic's client, and embeddings: told by their operation and their provider."""
     with ModelServer() as server:
@@ -280,6 +296,7 @@ def test_what_a_tool_is_given_is_no_part_of_its_name(
 
 def test_names_are_those_of_the_conventions(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
     """Every name that begins with gen_ai. is one that the SDK's own list of the conventions knows."""
+    gen_ai_attributes = pytest.importorskip("opentelemetry.semconv._incubating.attributes.gen_ai_attributes")
     known = {getattr(gen_ai_attributes, name) for name in dir(gen_ai_attributes) if name.startswith("GEN_AI")}
     for name in SEARCHES:
         search(name, OpenTelemetry(provider, content=True))

@@ -16,6 +16,7 @@ from searchkit import Budget, CallError, Model, Params, Problem, Prompt, Result,
 from searchkit.environments import TextSteps
 from searchkit.errors import ConfigError
 from searchkit.events import Began, Ended, Event, Opened, Over, Planted, Stopping
+from searchkit.experiments import Sweep
 from searchkit.generators import Simulated
 from searchkit.strategies import MCTS, BeamSearch, BestOfN, BetaStopping, SelfConsistency, SpawnJoin, TagProtocol
 from searchkit.strategy import Strategy
@@ -408,6 +409,18 @@ def test_one_list_after_another_is_counted_anew() -> None:
                 live(Over((i,), 1.0, "done"))
     assert live.error is None
     assert log.getvalue().count("searches 3 done") == 2
+
+
+def test_a_sweep_is_counted(tmp_path: Any) -> None:
+    """All its searches, and what they cost together."""
+    problems = [Problem(f"p{i}", Prompt.of(f"{i} + 40 = ?"), reference="42") for i in range(3)]
+    sweep = Sweep(problems, {"vote": SelfConsistency(4)}, seeds=(0, 1), truth=Exact(), endpoints=[model()])
+    log = io.StringIO()
+    with Live(log) as live:
+        results = sweep.run(tmp_path / "out", listen=live)
+    assert live.error is None
+    assert "searches 6 done\n" in log.getvalue()
+    assert f"24 generations, {sum(row.generated_tokens for row in results.rows)} tokens" in log.getvalue()
 
 
 def test_two_searches_at_once_are_told_apart_or_not_shown(terminal: Terminal) -> None:
