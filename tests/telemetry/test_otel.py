@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anthropic
@@ -219,6 +219,34 @@ def test_a_sweep(kept: InMemorySpanExporter, provider: TracerProvider, tmp_path:
     assert {span.parent.span_id for span in roots} == {around.context.span_id}
     tokens = sum(span.attributes.get("gen_ai.usage.output_tokens", 0) for span in spans)
     assert tokens == sum(row.generated_tokens for row in results.rows)
+
+
+@dataclass
+class Flaky:
+    """A backend whose first attempt at each request fails, and has cost something."""
+
+    name: str = "flaky"
+    seen: set[int] = field(default_factory=set)
+
+    async def complete(self, requests: Any) -> list[Any]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Any) -> Any:
+        if request.seed not in self.seen:
+            self.seen.add(request.seed)
+            return CallError("busy", kind="server", usage=Usage(model_calls=1, prompt_tokens=11))
+        return Sample("42", usage=Usage(model_calls=1, prompt_tokens=11, generated_tokens=3))
+
+
+def test_attempts_that_failed_are_counted(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
+    """A call's span has the tokens of all its attempts, and says how many failed."""
+    asked = Model(Retrying(Flaky(), base=0.0), Params(max_tokens=9))
+    result = solve_sync("?", SelfConsistency(4), generator=asked, listen=OpenTelemetry(provider))
+    assert result.usage.prompt_tokens == 4 * 22
+    spans = kept.get_finished_spans()
+    check_tokens(spans, result.usage)
+    chats = [span for span in spans if span.name == "chat flaky"]
+    assert [span.attributes["searchkit.retried.model_calls"] for span in chats] == [1] * 4
 
 
 def test_the_calls_of_other_apis(kept: InMemorySpanExporter, provider: TracerProvider) -> None:

@@ -164,6 +164,14 @@ def test_the_innermost_runs_and_the_oldest_come_first() -> None:
     ]
 
 
+def test_what_has_nothing_inside_any_more_is_shown_itself() -> None:
+    """A strategy that reckons between two calls."""
+    spans = [began(0, name="BestOfN", kind="search"), began(0, 0, time=1.0), ended(0, 0, time=2.0)]
+    assert [line for line in plain(fed(opened(), *spans), 3.0) if line.startswith("running")] == [
+        "running  BestOfN  3.0 s"
+    ]
+
+
 def test_ceilings_stand_beside_what_was_spent() -> None:
     budget = Budget(generations=8, total_tokens=5000, usd=1.0, seconds=60.0)
     spent = Usage(generations=1, model_calls=1, verifications=1, prompt_tokens=90, generated_tokens=10, usd=0.0123)
