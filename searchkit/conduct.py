@@ -55,6 +55,7 @@ async def closing(search: Search, work: Coroutine[Any, Any, Result[Any]]) -> Res
         return await work
     finally:
         CURRENT.reset(before)
+        search.closing = True
         await search.close()
 
 

@@ -154,7 +154,7 @@ class Searching(Generic[T_co]):
 
     def stop(self) -> None:
         """Ask it to end. What is in flight is cancelled, and charged; ``await search`` returns the best so far."""
-        if not self._task.done():
+        if not (self._task.done() or self._search.closing):
             self._search.stopping = True
             self._task.cancel(STOP)
 

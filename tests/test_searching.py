@@ -289,6 +289,41 @@ def test_cancelled_again_while_it_ends_it_still_ends_everything() -> None:
     run(main)
 
 
+def test_who_is_cancelled_while_the_search_is_closed_loses_nothing() -> None:
+    """The strategy has its answer; what was opened is closed to the end; with `partial` the answer is there."""
+
+    @dataclass
+    class Opened:
+        closed: bool = False
+
+        async def close(self) -> None:
+            await asyncio.sleep(0.02)
+            self.closed = True
+
+    @dataclass(frozen=True)
+    class Opening(Strategy):
+        opened: Opened
+
+        async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+            run.resource(self, lambda: self.opened)
+            [sample] = await run.sample(None, prompt)
+            return sample
+
+    async def main() -> None:
+        for partial in (False, True):
+            opened = Opened()
+            search = start("q", Opening(opened), generator=MODEL, partial=partial)
+            waiting = asyncio.ensure_future(search)
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            assert opened.closed
+            assert waiting.cancelled() is not partial
+            assert (await search).stopped == "done"
+
+    run(main)
+
+
 def test_an_error_is_raised_and_told_of() -> None:
     """To who waits; `Over` has it. Nobody who waits: asyncio prints nothing."""
 

@@ -31,9 +31,9 @@ class Search:
     opened, if it was. mistakes: verifications that returned no verdicts, one entry a sample. diverged: the places of
     resumed attempts that asked otherwise than they had. turned: when items last started in the loop's next turn, on
     `time.perf_counter`; beginning: those that are being begun now, one inside of the other. seen: the agents one of
-    whose attempts ended by itself and made calls that were counted. stopping: it was asked to end. silent: agents and
-    the spans of their attempts that failed or were cancelled before any. left_out: fields that requests were answered
-    without, because the server refused them.
+    whose attempts ended by itself and made calls that were counted. stopping: it was asked to end. closing: what was
+    opened for it is being closed; all else is done. silent: agents and the spans of their attempts that failed or were
+    cancelled before any. left_out: fields that requests were answered without, because the server refused them.
     """
 
     problem: Problem
@@ -47,6 +47,7 @@ class Search:
     mistakes: list[tuple[tuple[int, ...], VerifierError]] = field(default_factory=list)
     abandoned: int = 0
     stopping: bool = False
+    closing: bool = False
     turned: float = 0.0
     beginning: int = 0
     diverged: list[tuple[int, ...]] = field(default_factory=list)

@@ -30,7 +30,7 @@ from searchkit.events import (
 from searchkit.kinds import described
 from searchkit.trace import Span, Status
 from searchkit.tree import Tree
-from searchkit.types import NO_USAGE, Params, Prompt, Sample, Scored, Stopped
+from searchkit.types import NO_USAGE, Params, Prompt, Role, Sample, Scored, Stopped
 
 Listener = Callable[[Event], object]
 
@@ -145,6 +145,21 @@ class Reported(Span):
 
     __slots__ = ()
     _rare: Any  # a dictionary, as long as it is one
+
+    def add(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> Span:
+        child, below = Reported(name, kind, index, role), self._below
+        if below is None:
+            self._below, number = child, 0
+        elif isinstance(below, list):
+            number = len(below)
+            below.append(child)
+        else:
+            self._below, number = [below, child], 1
+        feed, at = self._rare["teller"]
+        at = (*at, number)
+        child._rare = {"teller": (feed, at)}
+        feed.emit(Began(at, child._times.real, name, kind, index, role))
+        return child
 
     def adopt(self, child: Span) -> None:
         Span.adopt(self, child)
