@@ -30,7 +30,7 @@ from searchkit.events import (
 from searchkit.kinds import described
 from searchkit.trace import Span, Status
 from searchkit.tree import Tree
-from searchkit.types import NO_USAGE, Role, Sample, Scored, Stopped
+from searchkit.types import NO_USAGE, Params, Prompt, Role, Sample, Scored, Stopped
 
 Listener = Callable[[Event], object]
 
@@ -104,9 +104,12 @@ class Feed:
 
     # ---------------------------------------------------------------- what came of it
 
-    def asked(self, span: Span, what: What, by: Any, **said: Any) -> None:
-        """A call that has just begun asks somebody."""
-        self.emit(Asked(self._at(span), perf_counter(), what, by, **said))
+    def asked(
+        self, span: Span, what: What, by: Any, prompt: Prompt | None = None, params: Params | None = None,
+        seed: int | None = None, request: str = "",
+    ) -> None:  # fmt: skip
+        """A call that has just begun asks somebody; see `Asked`."""
+        self.emit(Asked(self._at(span), span._times.real, what, by, prompt, params, seed, request))
 
     def answered(self, span: Span, sample: Sample[Any]) -> None:
         self.emit(Answered(self._at(span), perf_counter(), sample))

@@ -210,8 +210,7 @@ class Run(Relaying):
 
         span = self.span.add(backend.name, "call", request.index, role)
         if self._search.feed.on:
-            said = {"prompt": request.prompt, "params": request.params, "seed": request.seed}
-            self._search.feed.asked(span, "model", backend, **said)
+            self._search.feed.asked(span, "model", backend, request.prompt, request.params, request.seed)
         if around is not None:
             around.count_inside()
         held = Held(worst, self.ledger, span)
@@ -240,7 +239,7 @@ class Run(Relaying):
 
         span = self.span.add(name, "call", self.index, self.role)
         if self._search.feed.on:
-            self._search.feed.asked(span, "agent", name, prompt=prompt)
+            self._search.feed.asked(span, "agent", name, prompt)
         around, before = self._around, (self.held, self.threads)
         if around is not None:
             around.whole = False

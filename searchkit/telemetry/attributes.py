@@ -58,7 +58,8 @@ def of_search(event: Opened) -> Said:
 
 def of_span(event: Began) -> tuple[str, Said]:
     """The name of a span, and what is known of it when it begins."""
-    name = Secrets().out_of(event.name, LONGEST_NAME)
+    own = _tool(event.name) if event.kind == "call" and event.role == "plan" else event.name
+    name = Secrets().out_of(own, LONGEST_NAME)
     said: Said = {
         "searchkit.at": ".".join(map(str, event.at)),
         "searchkit.kind": event.kind,
@@ -77,6 +78,7 @@ def of_asked(event: Asked) -> tuple[str, Said]:
     if event.what == "agent":
         return f"invoke_agent {name}", {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
     if event.what == "tool":
+        name = _tool(name)
         return f"execute_tool {name}", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
     said = _relayed(name, event.request) if isinstance(event.by, str) else _backend(event.by)
     if isinstance(event.params, Params):
@@ -84,6 +86,12 @@ def of_asked(event: Asked) -> tuple[str, Said]:
     if event.seed is not None:
         said["gen_ai.request.seed"] = event.seed
     return f"{said['gen_ai.operation.name']} {said['gen_ai.request.model']}", said
+
+
+def _tool(name: str) -> str:
+    """The name of what is done once, without what it is done with: that is content, and would make many names."""
+    before, bracket, _ = name.partition("(")
+    return "do" if before.startswith("do ") and not (bracket and before[3:].isidentifier()) else before
 
 
 def of_ended(event: Ended, asked: Asked | None, answer: Sample[Any] | None, secrets: Secrets) -> tuple[Said, str]:

@@ -12,7 +12,7 @@ from searchkit.events import Began, Ended, Event, Opened, Over, Place, Planted, 
 from searchkit.strategy import Strategy
 from searchkit.tally import Tally
 from searchkit.tree import Tree
-from searchkit.types import Budget, Sample, Scored, Stopped, Usage
+from searchkit.types import NO_USAGE, Budget, Sample, Scored, Stopped, Usage
 
 WINDOW = 30.0  # seconds over which the rate is taken
 
@@ -56,7 +56,6 @@ class Progress:
     def __init__(self) -> None:
         self.opened: dict[Place, Opened] = {}  # searches that go on
         self.first: Opened | None = None
-        self.latest: Place = ()
         self.over = self.failed_searches = 0
         self.running: dict[Place, Running] = {}
         self.answer: Sample[Any] | None = None
@@ -83,7 +82,6 @@ class Progress:
             self.reason = event.reason
         elif isinstance(event, Opened):
             self.opened[event.at], self.first = event, self.first or event
-            self.latest = max(self.latest, event.at)
             self._note(event.time)
         elif isinstance(event, Over):
             self._finish(event)
@@ -99,10 +97,11 @@ class Progress:
         around = self.running.get(event.at[:-1])
         if around is not None:
             around.below -= 1
-        cost = event.usage + event.retried
-        self._spent.add(cost)
-        if event.replayed:
-            self.replayed.add(cost)
+        for cost in (event.usage, event.retried):
+            if cost is not NO_USAGE:  # as of most spans
+                self._spent.add(cost)
+                if event.replayed:
+                    self.replayed.add(cost)
         if event.kind == "call" and not event.replayed:
             self.calls += 1
         if event.status == "error":
@@ -131,8 +130,8 @@ class Progress:
             del self.running[at]
 
     def is_another(self, event: Opened) -> bool:
-        """Whether this search is none of those so far, nor the next of their list: all have ended."""
-        return self.first is not None and not self.opened and event.at <= self.latest
+        """Whether this search begins again what has ended, as the first of another list does."""
+        return self.first is not None and not self.opened and event.at == self.first.at
 
     # ---------------------------------------------------------------- what is to be said
 

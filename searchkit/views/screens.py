@@ -109,7 +109,7 @@ class Notebook:
         self._handle: Any = None
 
     def room(self) -> tuple[int, int] | None:
-        return 100, 60
+        return 79, 40  # wider lines are wrapped where there is a side bar
 
     def draw(self, lines: list[str]) -> None:
         from IPython.display import display

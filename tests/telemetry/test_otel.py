@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anthropic
@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
-from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import StatusCode
 
 from searchkit import (
@@ -28,16 +27,19 @@ from searchkit import (
     ConfigError,
     Model,
     Params,
+    Problem,
     Prompt,
     Result,
     Sample,
     Strategy,
     Usage,
     solve,
+    solve_many,
     solve_sync,
 )
 from searchkit.agents import async_client
 from searchkit.environments import TextSteps
+from searchkit.experiments import Sweep
 from searchkit.generators import OpenAI, Retrying, Simulated
 from searchkit.strategies import MCTS, BestOfN, BetaStopping, SelfConsistency, SpawnJoin, TagProtocol
 from searchkit.telemetry import OpenTelemetry
@@ -189,6 +191,64 @@ def test_an_agents_own_calls(kept: InMemorySpanExporter, provider: TracerProvide
     assert SECRET not in str([dict(span.attributes) for span in spans])
 
 
+def test_many_searches_stand_below_what_is_around_them(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
+    listen = OpenTelemetry(provider)
+    problems = [Problem(f"p{i}", Prompt.of(f"{i} + 1 = ?")) for i in range(5)]
+    with listen.around("all of them"):
+        outcomes = asyncio.run(solve_many(problems, SelfConsistency(3), generator=model(), listen=listen))
+    spans = kept.get_finished_spans()
+    [around] = [span for span in spans if span.name == "all of them"]
+    roots = [span for span in spans if span.name == "search"]
+    assert {span.parent.span_id for span in roots} == {around.context.span_id}
+    assert {span.attributes["searchkit.problem.id"] for span in roots} == {problem.id for problem in problems}
+    total = sum((outcome.unwrap().usage for outcome in outcomes), Usage())
+    check_tokens(spans, total)
+
+
+def test_a_sweep(kept: InMemorySpanExporter, provider: TracerProvider, tmp_path: Any) -> None:
+    """One span for the sweep, one search below it for each row, and the tokens of all rows together."""
+    problems = [Problem(f"p{i}", Prompt.of(f"{i} + 40 = ?"), reference="42") for i in range(3)]
+    sweep = Sweep(problems, {"vote": SelfConsistency(4)}, seeds=(0, 1), truth=Exact(), endpoints=[model()])
+    listen = OpenTelemetry(provider)
+    with listen.around("sweep"):
+        results = sweep.run(tmp_path / "out", listen=listen)
+    spans = kept.get_finished_spans()
+    [around] = [span for span in spans if span.name == "sweep"]
+    roots = [span for span in spans if span.name == "search"]
+    assert len(roots) == len(results.rows) == 6
+    assert {span.parent.span_id for span in roots} == {around.context.span_id}
+    tokens = sum(span.attributes.get("gen_ai.usage.output_tokens", 0) for span in spans)
+    assert tokens == sum(row.generated_tokens for row in results.rows)
+
+
+@dataclass
+class Flaky:
+    """A backend whose first attempt at each request fails, and has cost something."""
+
+    name: str = "flaky"
+    seen: set[int] = field(default_factory=set)
+
+    async def complete(self, requests: Any) -> list[Any]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Any) -> Any:
+        if request.seed not in self.seen:
+            self.seen.add(request.seed)
+            return CallError("busy", kind="server", usage=Usage(model_calls=1, prompt_tokens=11))
+        return Sample("42", usage=Usage(model_calls=1, prompt_tokens=11, generated_tokens=3))
+
+
+def test_attempts_that_failed_are_counted(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
+    """A call's span has the tokens of all its attempts, and says how many failed."""
+    asked = Model(Retrying(Flaky(), base=0.0), Params(max_tokens=9))
+    result = solve_sync("?", SelfConsistency(4), generator=asked, listen=OpenTelemetry(provider))
+    assert result.usage.prompt_tokens == 4 * 22
+    spans = kept.get_finished_spans()
+    check_tokens(spans, result.usage)
+    chats = [span for span in spans if span.name == "chat flaky"]
+    assert [span.attributes["searchkit.retried.model_calls"] for span in chats] == [1] * 4
+
+
 def test_the_calls_of_other_apis(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
     """Of Anthropic's client, and embeddings: told by their operation and their provider."""
     with ModelServer() as server:
@@ -233,8 +293,38 @@ def test_what_is_done_once_is_a_tool(kept: InMemorySpanExporter, provider: Trace
     assert told["gen_ai.tool.call.result"] == "receipt 7"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pay('4111 1111', 7)", "pay"),
+        ("do move north", "do"),
+        ("do add(a=1)", "do add"),
+        ("do say it (now)", "do"),
+        ("commit", "commit"),
+    ],
+)
+def test_what_a_tool_is_given_is_no_part_of_its_name(
+    name: str, told: str, kept: InMemorySpanExporter, provider: TracerProvider
+) -> None:
+    """That of a span is searched by, and leaves the house always."""
+
+    @dataclass(frozen=True)
+    class Doing(Strategy):
+        async def search(self, prompt: Prompt, run: Any) -> Sample[Any]:
+            async def done() -> str:
+                return "seen"
+
+            return Sample(await run.once(name, done))
+
+    solve_sync("Do it.", Doing(), listen=OpenTelemetry(provider))
+    [tool] = [span for span in kept.get_finished_spans() if span.name.startswith("execute_tool")]
+    assert tool.name == f"execute_tool {told}"
+    assert tool.attributes["gen_ai.tool.name"] == tool.attributes["searchkit.name"] == told
+
+
 def test_names_are_those_of_the_conventions(kept: InMemorySpanExporter, provider: TracerProvider) -> None:
     """Every name that begins with gen_ai. is one that the SDK's own list of the conventions knows."""
+    gen_ai_attributes = pytest.importorskip("opentelemetry.semconv._incubating.attributes.gen_ai_attributes")
     known = {getattr(gen_ai_attributes, name) for name in dir(gen_ai_attributes) if name.startswith("GEN_AI")}
     for name in SEARCHES:
         search(name, OpenTelemetry(provider, content=True))

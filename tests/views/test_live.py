@@ -16,6 +16,7 @@ from searchkit import Budget, CallError, Model, Params, Problem, Prompt, Result,
 from searchkit.environments import TextSteps
 from searchkit.errors import ConfigError
 from searchkit.events import Began, Ended, Event, Opened, Over, Planted, Stopping
+from searchkit.experiments import Sweep
 from searchkit.generators import Simulated
 from searchkit.strategies import MCTS, BeamSearch, BestOfN, BetaStopping, SelfConsistency, SpawnJoin, TagProtocol
 from searchkit.strategy import Strategy
@@ -160,6 +161,14 @@ def test_the_innermost_runs_and_the_oldest_come_first() -> None:
         "         MCTS > expand[1] > gpt-x  19.0 s",
         "         MCTS > expand[2] > gpt-x  18.0 s",
         "         MCTS > expand[3] > gpt-x  17.0 s  and 5 more",
+    ]
+
+
+def test_what_has_nothing_inside_any_more_is_shown_itself() -> None:
+    """A strategy that reckons between two calls."""
+    spans = [began(0, name="BestOfN", kind="search"), began(0, 0, time=1.0), ended(0, 0, time=2.0)]
+    assert [line for line in plain(fed(opened(), *spans), 3.0) if line.startswith("running")] == [
+        "running  BestOfN  3.0 s"
     ]
 
 
@@ -399,15 +408,27 @@ def test_one_search_after_another_leaves_both_on_the_screen(terminal: Terminal) 
 
 
 def test_one_list_after_another_is_counted_anew() -> None:
-    """Searches of a list open in their order; that the first opens again means another list."""
+    """Searches of a list may open in any order; that the first opens again means another list."""
     log = io.StringIO()
     with Live(log) as live:
         for _ in range(2):
-            for i in range(3):
+            for i in (1, 2, 0):
                 live(dataclasses.replace(opened(), at=(i,)))
                 live(Over((i,), 1.0, "done"))
     assert live.error is None
     assert log.getvalue().count("searches 3 done") == 2
+
+
+def test_a_sweep_is_counted(tmp_path: Any) -> None:
+    """All its searches, and what they cost together."""
+    problems = [Problem(f"p{i}", Prompt.of(f"{i} + 40 = ?"), reference="42") for i in range(3)]
+    sweep = Sweep(problems, {"vote": SelfConsistency(4)}, seeds=(0, 1), truth=Exact(), endpoints=[model()])
+    log = io.StringIO()
+    with Live(log) as live:
+        results = sweep.run(tmp_path / "out", listen=live)
+    assert live.error is None
+    assert "searches 6 done\n" in log.getvalue()
+    assert f"24 generations, {sum(row.generated_tokens for row in results.rows)} tokens" in log.getvalue()
 
 
 def test_two_searches_at_once_are_told_apart_or_not_shown(terminal: Terminal) -> None:
@@ -531,7 +552,7 @@ assert live.error is None, live.error
 def test_a_notebook_updates_one_output() -> None:
     """In a real kernel: one display, which ends with the final tree, from a search on another thread."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cells = [nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "print(text(result.tree, most=40, width=100))")]
+    cells = [nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "print(text(result.tree, most=40, width=79))")]
     notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     [shown] = notebook.cells[0].outputs
