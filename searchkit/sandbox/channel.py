@@ -101,6 +101,7 @@ class Channel:
         self._remotes: dict[int, Remote] = {}
         self._errors: dict[int, type] = {}
         self._alike: dict[int, Any] = {}
+        self._values: dict[int, BaseException] = {}  # exceptions that are values
         self._coroutines: dict[int, Any] = {}
         self.functions_there: dict[str, list[Any]] = {}  # of the program, that nobody has asked for
         self._loops: list[Any] = []  # event loops of the tests
@@ -333,6 +334,8 @@ class Channel:
             return self.number(value._sk_remote)
         if type(number) is int and (base_of(value) or isinstance(value, type)):
             return {OBJECT: number}
+        if issubclass(type(value), BaseException):
+            return self.error_number(value)
         if name := builtin_name(value):
             return {"builtin": name}
         if known := arrays.class_name(value):
@@ -354,6 +357,14 @@ class Channel:
         called, text = (getattr(value, one, None) for one in ("__name__", "__doc__"))
         told = [called if type(called) is str else "function", text if type(text) is str else None]
         return {FUNCTION: [len(self.functions) - 1, *told]}
+
+    def error_number(self, error: BaseException) -> dict[str, Any]:
+        """What stands for an exception that is handed to the program."""
+        known = getattr(error, "_sk_value", None)
+        if type(known) is int:
+            return {OBJECT: known}
+        own = [] if is_programs(error) else errors.lineage(type(error), self.class_number)
+        return {"exception": {**errors.described(error), "chain": own}}
 
     def _fields(self, value: Any) -> list[str]:
         """The fields of a named tuple of the test."""
@@ -395,6 +406,13 @@ class Channel:
                 return self.stand_in(body[1])
             self.caught(kind)
             return kind
+        if tag == "exception":
+            number, told = body
+            self.arrived += 1
+            if number not in self._values:
+                self._values[number] = error = self.raised(told)
+                error._sk_value = number  # type: ignore[attr-defined]
+            return self._values[number]
         if tag == "class":
             return arrays.known_class(*body)
         if tag == "builtin" and builtin_name(value := getattr(builtins, body)):

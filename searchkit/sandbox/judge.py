@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import functools
 import socket
 import sys
@@ -24,7 +25,7 @@ from searchkit.sandbox.compiled import FILE, unpacked
 from searchkit.sandbox.failures import CHECKED, HELD, UNREACHED, Failures
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.libraries import unnamed
-from searchkit.sandbox.operations import TOUCHED
+from searchkit.sandbox.operations import OF_DATACLASSES, TOUCHED
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import STARTED, send
 
@@ -48,6 +49,9 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
         court.channel.ask("watch")
     if not trouble and any("setrecursionlimit" in test["text"] for test in job["tests"]):
         sys.setrecursionlimit = functools.partial(_limit, court.channel, sys.setrecursionlimit)
+    if any("dataclasses" in test["text"] for test in job["tests"]):
+        for name in OF_DATACLASSES:
+            setattr(dataclasses, name, functools.partial(_of_class, court.channel, name, getattr(dataclasses, name)))
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
         send(desk, [passed, endings.printable(reason)])
@@ -60,6 +64,11 @@ def _limit(channel: Channel, own: Any, limit: int) -> None:
     with contextlib.suppress(Exception):  # the program is already deeper than that
         channel.ask("limit", limit)
     channel.asked = asked
+
+
+def _of_class(channel: Channel, name: str, own: Any, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """What a function of the module `dataclasses` says of a value: of an object of the program, in its process."""
+    return channel.ask(name, value, *args, **kwargs) if is_remote(value) else own(value, *args, **kwargs)
 
 
 class Court:

@@ -221,6 +221,8 @@ class Player:
         kind: Any = type(value)
         if issubclass(kind, type) and issubclass(value, BaseException) and not errors.is_own(value):
             return {"raises": self.raises(value)}
+        if issubclass(kind, BaseException) and errors.is_plain(value):
+            return {"exception": [self.place(value), self.told(value)]}
         if name := builtin_name(value):
             return {"builtin": name}
         if known := arrays.class_name(value):
@@ -270,6 +272,8 @@ class Player:
         if tag == "error":
             importlib.import_module(body[0])
             return errors.known_class(body)
+        if tag == "exception":
+            return self.their_error(body)
         number, name, text = body
 
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -324,9 +328,13 @@ class Player:
         seen.settle()
         if kind == "value":
             return value
-        error: Any = errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
+        error = self.their_error(told)
         error._sk_thrown = told["thrown"]
         raise error
+
+    def their_error(self, told: dict[str, Any]) -> Any:
+        """An exception of the tests'."""
+        return errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
 
 
 @functools.cache

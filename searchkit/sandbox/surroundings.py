@@ -51,8 +51,7 @@ SEEDS = ("random.seed", "random.setstate", "numpy.random.seed", "numpy.random.se
 OTHERS = (
     "os.putenv", "os.getenv", "os.unsetenv", "inspect",
     "sys.getrefcount", "threading.active_count", "threading.enumerate", "tracemalloc", "typing.get_type_hints",
-    "dataclasses.asdict", "dataclasses.astuple", "dataclasses.fields", "dataclasses.replace",
-    "dataclasses.is_dataclass", "matplotlib", "decimal.getcontext", "decimal.setcontext",
+    "matplotlib", "decimal.getcontext", "decimal.setcontext",
     "decimal.localcontext", "locale.setlocale", "sys.modules", "sys.argv", "contextvars",
 )  # fmt: skip
 WARNINGS = ("warnings", "pytest.warns", "pytest.deprecated_call")
