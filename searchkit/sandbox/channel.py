@@ -16,7 +16,7 @@ import threading
 import types
 from typing import Any
 
-from searchkit.sandbox import arrays, errors
+from searchkit.sandbox import arrays, errors, given
 from searchkit.sandbox.endings import is_programs, mark
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import ANSWER
@@ -100,6 +100,8 @@ class Channel:
         self._lock: threading.RLock = threading.RLock()  # tests may have threads
         self._remotes: dict[int, Remote] = {}
         self._errors: dict[int, type] = {}
+        self.shapes: frozenset[str] = frozenset()  # classes of the prompt and the setup
+        self.names: dict[str, Any] = {}  # of the test
         self._alike: dict[int, Any] = {}
         self._values: dict[int, BaseException] = {}  # exceptions that are values
         self._coroutines: dict[int, Any] = {}
@@ -349,6 +351,8 @@ class Channel:
             return {
                 "like": [pack(BASES[base](value), self.number, self.seen), type(value).__name__, self._fields(value)]
             }
+        if given.mark(value, self.names.get(type(value).__name__), self.shapes):
+            return pack(value, self.number, self.seen)  # type: ignore[no-any-return]
         if not callable(value):
             raise self.opaque(
                 f"a {type(value).__name__} cannot be handed to the program: pass plain data or a function"
@@ -406,6 +410,8 @@ class Channel:
                 return self.stand_in(body[1])
             self.caught(kind)
             return kind
+        if tag == "given" and body.name in self.shapes:
+            return given.made(body, self.names.get(body.name))
         if tag == "exception":
             number, told = body
             self.arrived += 1

@@ -40,6 +40,7 @@ class Missing(NameError):
 def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> None:
     """Run each test; send [passed, reason] for each as it ends."""
     court = Court(Channel(stream), job["entry_point"])
+    court.channel.shapes = frozenset(job["shapes"])
     trouble = court.prepare(job["prompt"]) or court.start()
     if not trouble:
         send(desk, STARTED)
@@ -179,6 +180,7 @@ class Court:
         if moving := [name for name in test["moving"] if name in bound and not self._is_trusted(bound[name])]:
             names = Moving(self.channel.entry, moving, names)
         names.update(failures.names())
+        self.channel.names = names
         self._execute(test, names, failures)
         module.__dict__.update(names)
         return Executed(test["text"], names, bound, self.channel.asked, failures)

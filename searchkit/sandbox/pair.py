@@ -24,7 +24,7 @@ from searchkit.sandbox.names import variables
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report, death, overtime
 from searchkit.sandbox.surroundings import WORDS, concerns
-from searchkit.sandbox.whole import job, of_use
+from searchkit.sandbox.whole import job, of_use, shapes
 from searchkit.sandbox.wire import STARTED, receive, send
 
 LONGEST_NAME = 200  # characters of the name of a library
@@ -172,7 +172,9 @@ def _of_tests(case: Case) -> dict[str, Any]:
         }
         for i, (text, part, one) in enumerate(zip(case.tests, parts, briefs, strict=True))
     ]
-    return {"prompt": of_use(case.prompt, case.entry_point, briefs), "entry_point": case.entry_point, "tests": tests}
+    prompt = of_use(case.prompt, case.entry_point, briefs)
+    known = shapes(case.prompt, case.setup)
+    return {"prompt": prompt, "entry_point": case.entry_point, "shapes": known, "tests": tests}
 
 
 def _of_class(tests: Sequence[Any], parts: Sequence[str], i: int) -> tuple[Any, ...]:

@@ -39,7 +39,7 @@ except ValueError:
 """
 _JOB = {
     "texts": [PROGRAM], "setup": "", "given": [], "prelude": "", "empty": "", "taken": ["work"], "prompt": "",
-    "entry_point": "work",
+    "entry_point": "work", "shapes": [],
 }  # fmt: skip
 _BRIEF = {
     "case": "", "first": True, "last": True, "ends": True, "moving": [], "taken": ["work"], "modules": [], "unseen": "",
