@@ -1,6 +1,6 @@
-"""Instances of plain classes that a prompt or setup defines, such as the nodes of a list: both processes have the class.
+"""Instances of plain classes that a prompt or setup defines, such as the nodes of a list.
 
-So they are plain data, by their attributes: each process has an instance of its own class, and methods run where they
+Both processes have the class. So they are plain data, by their attributes: each process has an instance of its own class, and methods run where they
 are called. Runs inside the sandbox.
 """
 
