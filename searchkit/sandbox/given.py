@@ -1,7 +1,7 @@
 """Instances of plain classes that a prompt or setup defines, such as the nodes of a list.
 
-Both processes have the class. So they are plain data, by their attributes: each process has an instance of its own class, and methods run where they
-are called. Runs inside the sandbox.
+Both processes have the class. So they are plain data, by their attributes: each process has an instance of its own
+class, and methods run where they are called. Runs inside the sandbox.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from searchkit.sandbox.operations import OF_DATACLASSES, TOUCHED
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import STARTED, send
 
+BOTH = "{} is the program's, and an import of all of a module gives the test one, too"
 EARLIER = "the program raised RecursionError before the test could set the limit of recursion"
 NOTHING_ASKED = "the test asked nothing of the program"
 
@@ -157,6 +158,7 @@ class Court:
         if not self.channel.unknown:
             self._run_cases(test, ready, failures)
         ready.asked = self.channel.asked
+        self.channel.doubt = self.channel.doubt or ready.doubt
         return ""
 
     def _continue(self, test: dict[str, Any]) -> Failures:
@@ -183,7 +185,9 @@ class Court:
         self.channel.names = names
         self._execute(test, names, failures)
         module.__dict__.update(names)
-        return Executed(test["text"], names, bound, self.channel.asked, failures)
+        lost = (name for name in test["own"] if name in bound and names.get(name, bound[name]) is not bound[name])
+        doubt = next((BOTH.format(name) for name in lost), "")
+        return Executed(test["text"], names, bound, self.channel.asked, failures, doubt)
 
     def _bind_again(self, test: dict[str, Any], ready: Executed) -> None:
         """As for a new test, but for names that the text has given to something else."""
@@ -275,13 +279,17 @@ class Court:
 
 @dataclass
 class Executed:
-    """A text that was executed. names: what it has made. bound: what of these is the program's. asked: how often."""
+    """A text that was executed. names: what it has made. bound: what of these is the program's. asked: how often.
+
+    doubt: why none of its cases passes.
+    """
 
     text: str
     names: dict[str, Any]
     bound: dict[str, Any]
     asked: int
     failures: Failures
+    doubt: str
     fixtures: cases.Fixtures = field(default_factory=cases.Fixtures)
 
 

@@ -42,9 +42,9 @@ _JOB = {
     "entry_point": "work", "shapes": [],
 }  # fmt: skip
 _BRIEF = {
-    "case": "", "first": True, "last": True, "ends": True, "moving": [], "taken": ["work"], "modules": [], "unseen": "",
-    "apart": [], "classes": [], "known": [], "due": [], "stored": ["values", "value"], "text": TEST, "code": "",
-    "serial": False,
+    "case": "", "first": True, "last": True, "ends": True, "moving": [], "own": [], "taken": ["work"], "modules": [],
+    "unseen": "", "apart": [], "classes": [], "known": [], "due": [], "stored": ["values", "value"], "text": TEST,
+    "code": "", "serial": False,
 }  # fmt: skip
 
 
