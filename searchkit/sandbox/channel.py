@@ -16,7 +16,7 @@ import threading
 import types
 from typing import Any
 
-from searchkit.sandbox import arrays, errors, given
+from searchkit.sandbox import arrays, errors, flags, given
 from searchkit.sandbox.endings import is_programs, mark
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import ANSWER
@@ -103,6 +103,7 @@ class Channel:
         self.shapes: frozenset[str] = frozenset()  # classes of the prompt and the setup
         self.names: dict[str, Any] = {}  # of the test
         self._alike: dict[int, Any] = {}
+        self._flags: dict[int, Any] = {}  # classes of flags
         self._values: dict[int, BaseException] = {}  # exceptions that are values
         self._coroutines: dict[int, Any] = {}
         self.functions_there: dict[str, list[Any]] = {}  # of the program, that nobody has asked for
@@ -351,6 +352,8 @@ class Channel:
             return {
                 "like": [pack(BASES[base](value), self.number, self.seen), type(value).__name__, self._fields(value)]
             }
+        if type(value) in self._flags.values():
+            return {"flag": [type(value)._sk_number, value.value]}
         if given.mark(value, self.names.get(type(value).__name__), self.shapes):
             return pack(value, self.number, self.seen)  # type: ignore[no-any-return]
         if not callable(value):
@@ -410,6 +413,11 @@ class Channel:
                 return self.stand_in(body[1])
             self.caught(kind)
             return kind
+        if tag == "flag":
+            number, name, members, value = body
+            if number not in self._flags:
+                self._flags[number] = flags.made(name, members, int(number), self.ask)
+            return self._flags[number](value)
         if tag == "given" and body.name in self.shapes:
             return given.made(body, self.names.get(body.name))
         if tag == "exception":

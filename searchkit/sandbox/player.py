@@ -17,7 +17,7 @@ import sys
 import types
 from typing import Any
 
-from searchkit.sandbox import arrays, errors, given, libraries
+from searchkit.sandbox import arrays, errors, flags, given, libraries
 from searchkit.sandbox.limits import ANSWER
 from searchkit.sandbox.operations import COMPARISONS, DRAWN, OPERATIONS, TOUCHED, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
@@ -230,6 +230,8 @@ class Player:
             return {"class": known}
         if arrays.is_scalar(value):
             return {"scalar": [pack(arrays.parts(value), self.number), pack(value.item(), self.number)]}
+        if _is_flag(kind):
+            return {"flag": [self.place(kind), kind.__name__, flags.members(kind), value.value]}
         if given.mark(value, vars(self.module).get(kind.__name__), self.shapes):
             return pack(value, self.number, self.seen)  # type: ignore[no-any-return]
         base = base_of(value)
@@ -277,6 +279,8 @@ class Player:
             return errors.known_class(body)
         if tag == "exception":
             return self.their_error(body)
+        if tag == "flag":
+            return self.objects[body[0]](body[1])
         if tag == "given":
             return given.made(body, vars(self.module).get(body.name))
         number, name, text = body
@@ -346,6 +350,11 @@ class Player:
 def _tuples(name: str, fields: tuple[str, ...]) -> Any:
     """A class of named tuples, as the tests have one."""
     return collections.namedtuple(name, fields)
+
+
+@functools.cache
+def _is_flag(kind: Any) -> bool:
+    return flags.is_plain(kind)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from tests.helpers.programs import passed, verdict
 P = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\n    y: list\n"
 PLAIN = "class P:\n    def __init__(self, x): self.x = x\n"
 E = "class E(ValueError):\n    def __init__(self, code):\n        super().__init__(f'no {code}')\n        self.code = code\n"
+FLAG = "import enum\nclass P(enum.Flag):\n    R = 1\n    W = 2\n"
 RIGHT = [
     ("from dataclasses import asdict\nassert asdict(P(1, [2])) == {'x': 1, 'y': [2]}", P),
     ("import dataclasses\nassert dataclasses.astuple(P(1, [2])) == (1, [2])", P),
@@ -25,6 +26,11 @@ RIGHT = [
     ("from copy import deepcopy\na = P(1)\nb, c = deepcopy([a, P(a)])\nassert c.x is b and b is not a", PLAIN),
     ("import copy\np = P(1)\nassert copy.copy(p) == p", PLAIN + "    def __eq__(self, o): return self.x == o.x"),
     ("e = f()\nassert isinstance(e, ValueError) and str(e) == 'x' and e.args == ('x',)", "def f(): return ValueError('x')"),
+    ("assert f() == P.R | P.W and f() != P.R", FLAG + "def f(): return P.R | P.W"),
+    ("x = f()\nassert x.value == 3 and P.R in x and bool(x & P.W) and x & ~P.R == P.W and (x ^ P.R) is P.W", FLAG + "def f(): return P.R | P.W"),
+    ("assert isinstance(f(), P) and type(f()) is P and f() is P(1) and f().name == 'R' and [p.name for p in P] == ['R', 'W']", FLAG + "def f(): return P['R']"),
+    ("assert g(P.R | P.W) and not g(P.W) and P.R.letter() == 'r'", FLAG + "    def letter(self): return self.name.lower()\ndef g(p): return P.R in p"),
+    ("assert f() == {P.R: [P.W]} and not P(0)", FLAG + "def f(): return {P.R: [P.W]}"),
     ("ok, e = f()\nassert not ok and type(e) is ValueError", "def f(): return False, ValueError('x')"),
     ("e = f()\nassert type(e).__name__ == 'E' and isinstance(e, E) and isinstance(e, ValueError) and e.code == 7", E + "def f(): return E(7)"),
     ("try:\n    raise f()\nexcept ValueError as x:\n    assert str(x) == 'x'", "def f(): return ValueError('x')"),
@@ -42,6 +48,9 @@ def test_right_programs_pass(tests, text):
 
 
 UNKNOWN = [
+    ("assert f() == P.R | P.W", FLAG + "    def __or__(self, o): return P.R\ndef f(): return P.R"),
+    ("assert f() == P.R | P.W", "class P:\n    R = W = None\n    def __or__(self, o): return self\nP.R = P.W = P()\ndef f(): return P.R"),
+    ("assert f() == P.R", FLAG + "    def __eq__(self, o): return True\n    __hash__ = None\ndef f(): return P.W"),
     ("e = f()\nassert isinstance(e, ValueError) and e.args[0].x == 1", "class P: x = 1\ndef f(): return ValueError(P())"),
     ("e = f()\nassert isinstance(e, ValueError) and e.p.x == 1", "class P: x = 1\ndef f():\n    e = ValueError('x')\n    e.p = P()\n    return e"),
 ]  # fmt: skip
@@ -53,6 +62,9 @@ def test_an_exception_that_cannot_be_told_whole_is_not_judged(tests, text):
 
 
 WRONG = [
+    ("assert f() == P.R | P.W", FLAG + "def f(): return P.R"),
+    ("assert f() == 3", FLAG + "def f(): return P.R | P.W"),
+    ("assert P.W in f()", FLAG + "def f(): return P.R"),
     ("from dataclasses import asdict\nassert asdict(P(1, [2])) == {'x': 1, 'y': [3]}", P),
     ("from dataclasses import asdict\nassert asdict(P(1)) == {'x': 1}", PLAIN),
     ("import dataclasses\nassert dataclasses.is_dataclass(P)", PLAIN),
