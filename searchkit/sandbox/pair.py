@@ -199,12 +199,12 @@ def _apart(one: Brief, case: Case) -> list[list[str]]:
     return found
 
 
-def _variables(case: Case) -> tuple[set[str], set[str]]:
+def _variables(case: Case) -> tuple[frozenset[str], frozenset[str]]:
     """See `names.variables`; none of what is no Python by itself."""
     try:
         return variables(case.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(), set()
+        return frozenset(), frozenset()
 
 
 def _said(desk: socket.socket) -> tuple[str, str]:
