@@ -16,7 +16,7 @@ import threading
 import types
 from typing import Any
 
-from searchkit.sandbox import arrays, errors
+from searchkit.sandbox import arrays, errors, flags, given
 from searchkit.sandbox.endings import is_programs, mark
 from searchkit.sandbox.libraries import unnamed
 from searchkit.sandbox.limits import ANSWER
@@ -100,7 +100,11 @@ class Channel:
         self._lock: threading.RLock = threading.RLock()  # tests may have threads
         self._remotes: dict[int, Remote] = {}
         self._errors: dict[int, type] = {}
+        self.shapes: frozenset[str] = frozenset()  # classes of the prompt and the setup
+        self.names: dict[str, Any] = {}  # of the test
         self._alike: dict[int, Any] = {}
+        self._flags: dict[int, Any] = {}  # classes of flags
+        self._values: dict[int, BaseException] = {}  # exceptions that are values
         self._coroutines: dict[int, Any] = {}
         self.functions_there: dict[str, list[Any]] = {}  # of the program, that nobody has asked for
         self._loops: list[Any] = []  # event loops of the tests
@@ -333,6 +337,8 @@ class Channel:
             return self.number(value._sk_remote)
         if type(number) is int and (base_of(value) or isinstance(value, type)):
             return {OBJECT: number}
+        if issubclass(type(value), BaseException):
+            return self.error_number(value)
         if name := builtin_name(value):
             return {"builtin": name}
         if known := arrays.class_name(value):
@@ -346,6 +352,10 @@ class Channel:
             return {
                 "like": [pack(BASES[base](value), self.number, self.seen), type(value).__name__, self._fields(value)]
             }
+        if type(value) in self._flags.values():
+            return {"flag": [type(value)._sk_number, value.value]}
+        if given.mark(value, self.names.get(type(value).__name__), self.shapes):
+            return pack(value, self.number, self.seen)  # type: ignore[no-any-return]
         if not callable(value):
             raise self.opaque(
                 f"a {type(value).__name__} cannot be handed to the program: pass plain data or a function"
@@ -354,6 +364,14 @@ class Channel:
         called, text = (getattr(value, one, None) for one in ("__name__", "__doc__"))
         told = [called if type(called) is str else "function", text if type(text) is str else None]
         return {FUNCTION: [len(self.functions) - 1, *told]}
+
+    def error_number(self, error: BaseException) -> dict[str, Any]:
+        """What stands for an exception that is handed to the program."""
+        known = getattr(error, "_sk_value", None)
+        if type(known) is int:
+            return {OBJECT: known}
+        own = [] if is_programs(error) else errors.lineage(type(error), self.class_number)
+        return {"exception": {**errors.described(error), "chain": own}}
 
     def _fields(self, value: Any) -> list[str]:
         """The fields of a named tuple of the test."""
@@ -395,6 +413,20 @@ class Channel:
                 return self.stand_in(body[1])
             self.caught(kind)
             return kind
+        if tag == "flag":
+            number, name, members, value = body
+            if number not in self._flags:
+                self._flags[number] = flags.made(name, members, int(number), self.ask)
+            return self._flags[number](value)
+        if tag == "given" and body.name in self.shapes:
+            return given.made(body, self.names.get(body.name))
+        if tag == "exception":
+            number, told = body
+            self.arrived += 1
+            if number not in self._values:
+                self._values[number] = error = self.raised(told)
+                error._sk_value = number  # type: ignore[attr-defined]
+            return self._values[number]
         if tag == "class":
             return arrays.known_class(*body)
         if tag == "builtin" and builtin_name(value := getattr(builtins, body)):

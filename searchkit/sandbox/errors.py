@@ -125,6 +125,15 @@ def described(error: BaseException, number: Callable[[Any], int] | None = None, 
     }
 
 
+def is_plain(error: BaseException) -> bool:
+    """Whether it may cross as a value, since it can be told whole: its arguments and attributes are plain and short."""
+    try:
+        own = {name: value for name, value in vars(error).items() if name != "__notes__"}
+        return _short([list(error.args), *own.values()]) is not None and not any(name.startswith("_") for name in own)
+    except BaseException:  # the program's own code
+        return False
+
+
 def _notes(error: BaseException) -> list[str]:
     """The notes that were added to it, as far as they are short."""
     notes = getattr(error, "__notes__", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import functools
 import socket
 import sys
@@ -24,10 +25,11 @@ from searchkit.sandbox.compiled import FILE, unpacked
 from searchkit.sandbox.failures import CHECKED, HELD, UNREACHED, Failures
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.libraries import unnamed
-from searchkit.sandbox.operations import TOUCHED
+from searchkit.sandbox.operations import OF_DATACLASSES, TOUCHED
 from searchkit.sandbox.remote import FULLY, LIKE, NOT, Opaque, is_remote
 from searchkit.sandbox.wire import STARTED, send
 
+BOTH = "{} is the program's, and an import of all of a module gives the test one, too"
 EARLIER = "the program raised RecursionError before the test could set the limit of recursion"
 NOTHING_ASKED = "the test asked nothing of the program"
 
@@ -39,6 +41,7 @@ class Missing(NameError):
 def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> None:
     """Run each test; send [passed, reason] for each as it ends."""
     court = Court(Channel(stream), job["entry_point"])
+    court.channel.shapes = frozenset(job["shapes"])
     trouble = court.prepare(job["prompt"]) or court.start()
     if not trouble:
         send(desk, STARTED)
@@ -48,6 +51,9 @@ def judge(desk: socket.socket, stream: socket.socket, job: dict[str, Any]) -> No
         court.channel.ask("watch")
     if not trouble and any("setrecursionlimit" in test["text"] for test in job["tests"]):
         sys.setrecursionlimit = functools.partial(_limit, court.channel, sys.setrecursionlimit)
+    if any("dataclasses" in test["text"] for test in job["tests"]):
+        for name in OF_DATACLASSES:
+            setattr(dataclasses, name, functools.partial(_of_class, court.channel, name, getattr(dataclasses, name)))
     for test in job["tests"]:
         passed, reason = (False, trouble) if trouble else court.run(test)
         send(desk, [passed, endings.printable(reason)])
@@ -60,6 +66,11 @@ def _limit(channel: Channel, own: Any, limit: int) -> None:
     with contextlib.suppress(Exception):  # the program is already deeper than that
         channel.ask("limit", limit)
     channel.asked = asked
+
+
+def _of_class(channel: Channel, name: str, own: Any, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """What a function of the module `dataclasses` says of a value: of an object of the program, in its process."""
+    return channel.ask(name, value, *args, **kwargs) if is_remote(value) else own(value, *args, **kwargs)
 
 
 class Court:
@@ -147,6 +158,7 @@ class Court:
         if not self.channel.unknown:
             self._run_cases(test, ready, failures)
         ready.asked = self.channel.asked
+        self.channel.doubt = self.channel.doubt or ready.doubt
         return ""
 
     def _continue(self, test: dict[str, Any]) -> Failures:
@@ -170,9 +182,12 @@ class Court:
         if moving := [name for name in test["moving"] if name in bound and not self._is_trusted(bound[name])]:
             names = Moving(self.channel.entry, moving, names)
         names.update(failures.names())
+        self.channel.names = names
         self._execute(test, names, failures)
         module.__dict__.update(names)
-        return Executed(test["text"], names, bound, self.channel.asked, failures)
+        lost = (name for name in test["own"] if name in bound and names.get(name, bound[name]) is not bound[name])
+        doubt = next((BOTH.format(name) for name in lost), "")
+        return Executed(test["text"], names, bound, self.channel.asked, failures, doubt)
 
     def _bind_again(self, test: dict[str, Any], ready: Executed) -> None:
         """As for a new test, but for names that the text has given to something else."""
@@ -264,13 +279,17 @@ class Court:
 
 @dataclass
 class Executed:
-    """A text that was executed. names: what it has made. bound: what of these is the program's. asked: how often."""
+    """A text that was executed. names: what it has made. bound: what of these is the program's. asked: how often.
+
+    doubt: why none of its cases passes.
+    """
 
     text: str
     names: dict[str, Any]
     bound: dict[str, Any]
     asked: int
     failures: Failures
+    doubt: str
     fixtures: cases.Fixtures = field(default_factory=cases.Fixtures)
 
 

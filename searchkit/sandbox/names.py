@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import re
 import symtable
 import sys
@@ -47,7 +48,8 @@ def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _tables(child)
 
 
-def variables(text: str) -> tuple[set[str], set[str]]:
+@functools.lru_cache(100)  # a program is run against many tests
+def variables(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Of a program's variables at module level: those that its functions rebind, and those that they read.
 
     Raises `SyntaxError` or `ValueError` for what is no Python.
@@ -61,7 +63,7 @@ def variables(text: str) -> tuple[set[str], set[str]]:
                 rebound.add(symbol.get_name())
             if symbol.is_global() and symbol.is_referenced():
                 read.add(symbol.get_name())
-    return rebound, read & (own | rebound)
+    return frozenset(rebound), frozenset(read & (own | rebound))
 
 
 def wanted(found: Names, nodes: list[ast.AST], entry_point: str = "") -> tuple[list[str], list[str]]:

@@ -6,6 +6,8 @@ The tests' side sends the name, the program's side carries it out, as Python wou
 from __future__ import annotations
 
 import builtins
+import copy
+import dataclasses
 import math
 import operator
 from collections.abc import Callable
@@ -62,7 +64,23 @@ COMPARISONS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 DRAWN, TOUCHED = "drawn", "touched"
 """What the program is asked where a test fails: whether it drew random numbers, whether it used files."""
 
+_MEMOS: dict[int, dict[int, Any]] = {}
+
+
+def _copied(value: Any) -> Any:
+    return copy.copy(value)
+
+
+def _deeply_copied(value: Any, number: int) -> Any:
+    """number: of a copy in the tests' process of which this is a part; what it has copied already is copied once."""
+    return copy.deepcopy(value, _MEMOS.setdefault(number, {}))
+
+
+OF_DATACLASSES = ("asdict", "astuple", "fields", "is_dataclass", "replace")
+"""What the module `dataclasses` says of an object, which it can say only where the object is."""
+
 OTHERS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(dataclasses, name) for name in OF_DATACLASSES}, "copy": _copied, "deepcopy": _deeply_copied,
     "get": getattr, "set": setattr, "del": delattr, "str": str, "repr": repr, "dir": dir, "vars": vars, "type": type,
     "isinstance": isinstance, "issubclass": issubclass,
 }  # fmt: skip

@@ -24,7 +24,7 @@ from searchkit.sandbox.names import variables
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report, death, overtime
 from searchkit.sandbox.surroundings import WORDS, concerns
-from searchkit.sandbox.whole import job, of_use
+from searchkit.sandbox.whole import defined, job, of_use, shapes
 from searchkit.sandbox.wire import STARTED, receive, send
 
 LONGEST_NAME = 200  # characters of the name of a library
@@ -167,12 +167,19 @@ def _of_tests(case: Case) -> dict[str, Any]:
             "first": text not in case.tests[:i],
             "apart": _apart(one, case),
             "ends": _of_class(case.tests, parts, i) != _of_class(case.tests, parts, i + 1),
+            "own": sorted({*one.taken} & defined(case.text)) if _imports_all(one.text) else [],
             "last": text not in case.tests[i + 1 :],
             "moving": moving,
         }
         for i, (text, part, one) in enumerate(zip(case.tests, parts, briefs, strict=True))
     ]
-    return {"prompt": of_use(case.prompt, case.entry_point, briefs), "entry_point": case.entry_point, "tests": tests}
+    prompt = of_use(case.prompt, case.entry_point, briefs)
+    known = shapes(case.prompt, case.setup)
+    return {"prompt": prompt, "entry_point": case.entry_point, "shapes": known, "tests": tests}
+
+
+def _imports_all(text: str) -> bool:
+    return "*" in text and "import" in text
 
 
 def _of_class(tests: Sequence[Any], parts: Sequence[str], i: int) -> tuple[Any, ...]:
@@ -192,12 +199,12 @@ def _apart(one: Brief, case: Case) -> list[list[str]]:
     return found
 
 
-def _variables(case: Case) -> tuple[set[str], set[str]]:
+def _variables(case: Case) -> tuple[frozenset[str], frozenset[str]]:
     """See `names.variables`; none of what is no Python by itself."""
     try:
         return variables(case.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(), set()
+        return frozenset(), frozenset()
 
 
 def _said(desk: socket.socket) -> tuple[str, str]:

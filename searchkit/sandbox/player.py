@@ -17,7 +17,7 @@ import sys
 import types
 from typing import Any
 
-from searchkit.sandbox import arrays, errors, libraries
+from searchkit.sandbox import arrays, errors, flags, given, libraries
 from searchkit.sandbox.limits import ANSWER
 from searchkit.sandbox.operations import COMPARISONS, DRAWN, OPERATIONS, TOUCHED, builtin_name, traits
 from searchkit.sandbox.plain import BASES, IMMUTABLE, base_of
@@ -46,11 +46,11 @@ def play(channel: socket.socket, job: dict[str, Any]) -> None:
     """Execute the program, say how that went, and answer requests until the channel ends."""
     player = Player(channel, module("program", job["prelude"]))
     sys.modules["__main__"] = player.module  # where a program looks for itself
-    player.empty = job["empty"]
+    player.empty, player.shapes = job["empty"], frozenset(job["shapes"])
     trouble = execute(job, player.module)
     send(channel, [STARTED, None if trouble is None else player.told(trouble), player.functions(job["taken"])])
     while True:
-        player.answer(receive(channel, sys.maxsize))
+        player.answer(deeply(receive, channel, sys.maxsize))
 
 
 class Player:
@@ -59,6 +59,7 @@ class Player:
     def __init__(self, channel: socket.socket, program: types.ModuleType) -> None:
         self.channel: socket.socket = channel
         self.module: types.ModuleType = program
+        self.shapes: frozenset[str] = frozenset()  # classes of the prompt and the setup
         self.empty: str = ""  # the entry point, where what is called so is the prompt's empty function
         self.shared: Shared = Shared()
         self.seen: Shared = self.shared  # the table of the call that is answered
@@ -221,12 +222,18 @@ class Player:
         kind: Any = type(value)
         if issubclass(kind, type) and issubclass(value, BaseException) and not errors.is_own(value):
             return {"raises": self.raises(value)}
+        if issubclass(kind, BaseException) and errors.is_plain(value):
+            return {"exception": [self.place(value), self.told(value)]}
         if name := builtin_name(value):
             return {"builtin": name}
         if known := arrays.class_name(value):
             return {"class": known}
         if arrays.is_scalar(value):
             return {"scalar": [pack(arrays.parts(value), self.number), pack(value.item(), self.number)]}
+        if _is_flag(kind):
+            return {"flag": [self.place(kind), kind.__name__, flags.members(kind), value.value]}
+        if given.mark(value, vars(self.module).get(kind.__name__), self.shapes):
+            return pack(value, self.number, self.seen)  # type: ignore[no-any-return]
         base = base_of(value)
         own_ones = _traits(kind, base or object)
         if base is None or COMPARISONS.intersection(own_ones):
@@ -270,6 +277,12 @@ class Player:
         if tag == "error":
             importlib.import_module(body[0])
             return errors.known_class(body)
+        if tag == "exception":
+            return self.their_error(body)
+        if tag == "flag":
+            return self.objects[body[0]](body[1])
+        if tag == "given":
+            return given.made(body, vars(self.module).get(body.name))
         number, name, text = body
 
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -316,7 +329,7 @@ class Player:
             raise
         seen.settle()
         send(self.channel, [FUNCTION, number, not self.frozen, changes, packed])
-        while (message := receive(self.channel, sys.maxsize))[0] not in ("value", "error"):
+        while (message := deeply(receive, self.channel, sys.maxsize))[0] not in ("value", "error"):
             self.answer(message)  # the function called the program in turn
         kind, told, changes = message
         deeply(seen.apply, changes, self.known)
@@ -324,15 +337,24 @@ class Player:
         seen.settle()
         if kind == "value":
             return value
-        error: Any = errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
+        error = self.their_error(told)
         error._sk_thrown = told["thrown"]
         raise error
+
+    def their_error(self, told: dict[str, Any]) -> Any:
+        """An exception of the tests'."""
+        return errors.made(told, self.their_class(told["chain"]) if told["chain"] else None)
 
 
 @functools.cache
 def _tuples(name: str, fields: tuple[str, ...]) -> Any:
     """A class of named tuples, as the tests have one."""
     return collections.namedtuple(name, fields)
+
+
+@functools.cache
+def _is_flag(kind: Any) -> bool:
+    return flags.is_plain(kind)
 
 
 @functools.cache

@@ -39,12 +39,12 @@ except ValueError:
 """
 _JOB = {
     "texts": [PROGRAM], "setup": "", "given": [], "prelude": "", "empty": "", "taken": ["work"], "prompt": "",
-    "entry_point": "work",
+    "entry_point": "work", "shapes": [],
 }  # fmt: skip
 _BRIEF = {
-    "case": "", "first": True, "last": True, "ends": True, "moving": [], "taken": ["work"], "modules": [], "unseen": "",
-    "apart": [], "classes": [], "known": [], "due": [], "stored": ["values", "value"], "text": TEST, "code": "",
-    "serial": False,
+    "case": "", "first": True, "last": True, "ends": True, "moving": [], "own": [], "taken": ["work"], "modules": [],
+    "unseen": "", "apart": [], "classes": [], "known": [], "due": [], "stored": ["values", "value"], "text": TEST,
+    "code": "", "serial": False,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import sys
 import types
 from collections.abc import Callable
@@ -36,6 +37,7 @@ COROUTINE = (
     "what an event loop drives beside others cannot cross from the program's process to that of the tests: the program "
     "must define a plain function, which may call asyncio.run itself, or the test await its coroutines one by one"
 )
+COPY, _COPIES = "searchkit", itertools.count()  # of a memo of `deepcopy`: the number of the copy that it is of
 LONGEST_NAME = 60  # characters of the name of a class
 NOT, LIKE, FULLY = range(3)
 """How far an object's own operators are trusted: not at all, with others that a test made, with plain data too."""
@@ -138,8 +140,14 @@ class Remote:
     def __repr__(self) -> str:
         return str(self._sk_channel.ask("repr", self))
 
+    def __copy__(self) -> Any:
+        return self._sk_channel.ask("copy", self)
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
+        return self._sk_channel.ask("deepcopy", self, memo.setdefault(COPY, next(_COPIES)))
+
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise self._sk_channel.opaque("an object of the program cannot be copied by a test")
+        raise self._sk_channel.opaque("an object of the program cannot be pickled by a test")
 
     def __mro_entries__(self, bases: Any) -> Any:
         raise self._sk_channel.opaque("a test cannot extend a class of the program")

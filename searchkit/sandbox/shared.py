@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from searchkit.sandbox import arrays
-from searchkit.sandbox.wire import KINDS, MUTABLE, TAGS, Seen, contents, refill, shallow
+from searchkit.sandbox import arrays, given
+from searchkit.sandbox.wire import KINDS, TAGS, Seen, contents, is_mutable, refill, shallow
 
 Numbers = Callable[[Any], Any]
 VALUES = (str, bytes, int)  # parts that may be made anew each time
@@ -138,13 +138,15 @@ def _nested(container: Any) -> list[Any]:
     parts = _parts(container)
     if SIMPLE.issuperset(map(type, parts)):
         return []
-    return [part for part in parts if type(part) in MUTABLE or type(part) in NESTING or arrays.is_array(part)]
+    return [part for part in parts if type(part) in NESTING or is_mutable(part)]
 
 
 def _parts(container: Any) -> list[Any]:
     """What it holds. Containers in it are remembered by themselves."""
     if arrays.is_array(container):
         return [f"{container.dtype.str}{container.shape}", container.tobytes()]
+    if given.is_given(container):
+        return given.parts(container)
     return list(TAGS[KINDS[type(container)]][1](container))
 
 

@@ -51,8 +51,7 @@ SEEDS = ("random.seed", "random.setstate", "numpy.random.seed", "numpy.random.se
 OTHERS = (
     "os.putenv", "os.getenv", "os.unsetenv", "inspect",
     "sys.getrefcount", "threading.active_count", "threading.enumerate", "tracemalloc", "typing.get_type_hints",
-    "dataclasses.asdict", "dataclasses.astuple", "dataclasses.fields", "dataclasses.replace",
-    "dataclasses.is_dataclass", "matplotlib", "decimal.getcontext", "decimal.setcontext",
+    "matplotlib", "decimal.getcontext", "decimal.setcontext",
     "decimal.localcontext", "locale.setlocale", "sys.modules", "sys.argv", "contextvars",
 )  # fmt: skip
 WARNINGS = ("warnings", "pytest.warns", "pytest.deprecated_call")
@@ -204,7 +203,8 @@ def counted(setup: str, nodes: list[ast.AST]) -> str:
     """
     if not setup:
         return ""
-    changed = {name for node in ast.walk(parse(setup)) if isinstance(node, _SCOPES) for name in _changed(node)}
+    functions = [node for node in ast.walk(parse(setup)) if isinstance(node, _SCOPES)]
+    changed = {name for one in functions for name in {*_changed(one)} - _arguments(one)}
     last = setup.count("\n") + 1
     for node in nodes:
         if isinstance(node, ast.Name) and node.id in changed and node.lineno > last:
@@ -213,6 +213,16 @@ def counted(setup: str, nodes: list[ast.AST]) -> str:
                 "happens in its own process"
             )
     return ""
+
+
+def _arguments(function: ast.AST) -> set[str]:
+    """What a function, and those in it, must be given, such as `self`: names of their own."""
+    found = set[str]()
+    for node in ast.walk(function):
+        if isinstance(node, ast.arguments):
+            positional = [*node.posonlyargs, *node.args]
+            found |= {one.arg for one in positional[: len(positional) - len(node.defaults)]}
+    return found
 
 
 def _changed(function: ast.AST) -> Iterator[str]:

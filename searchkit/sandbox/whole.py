@@ -21,7 +21,7 @@ def job(case: Case) -> dict[str, Any]:
 
     texts: what is executed, in this order. setup, given: what of the tests is executed before, and the names that it
     defines. empty: the entry point, where what is called so is the prompt's empty function. taken: what the tests ask
-    for first.
+    for first. shapes: see `shapes`.
     """
     text, prompt, name = case.text, case.prompt, case.entry_point
     with quiet():
@@ -32,7 +32,16 @@ def job(case: Case) -> dict[str, Any]:
             "prelude": case.prelude,
             "empty": name if lacks(text, prompt, name) else "",
             "taken": [name] if name else [],
+            "shapes": shapes(prompt, case.setup),
         }
+
+
+@functools.lru_cache(1000)
+def shapes(prompt: str, setup: str) -> list[str]:
+    """The classes that the prompt and the setup define, which both processes have."""
+    texts = [text for text in (prompt and preamble(prompt), setup) if "class " in text]
+    trees = [tree for text in texts if (tree := parsed(text)) is not None]
+    return sorted({node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)})
 
 
 def sources(text: str, prompt: str, entry_point: str) -> list[str]:

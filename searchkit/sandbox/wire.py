@@ -22,7 +22,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from searchkit.sandbox import arrays, moments, named
+from searchkit.sandbox import arrays, given, moments, named
 from searchkit.sandbox.limits import ANSWER
 
 HEADER = struct.Struct(">I")
@@ -95,12 +95,18 @@ TAGS: dict[str, tuple[type, Callable[[Any], Iterable[Any]], Callable[[list[Any]]
     "timedelta": (timedelta, lambda t: [t.days, t.seconds, t.microseconds], lambda parts: timedelta(*parts)),
     "array": (arrays.Array, arrays.parts, arrays.made),
     "numbers": (array, lambda numbers: [numbers.typecode, *numbers], lambda parts: array(parts[0], parts[1:])),
+    "given": (given.Given, given.parts, given.Given),
     "named": (named.Named, named.parts, named.made),
 }
 KINDS: dict[type, str] = {kind: tag for tag, (kind, _, _) in TAGS.items()}
 MUTABLE = (list, dict, set, bytearray, deque, Counter, OrderedDict, defaultdict, array)
 NESTED = {list, dict}  # of JSON
 TEXTS = {str, float, bool, type(None)}  # what is the same as JSON, whatever its value
+
+
+def is_mutable(value: Any) -> bool:
+    """Whether it can be changed, so that it has to be the same one on both sides."""
+    return type(value) in MUTABLE or arrays.is_array(value) or given.is_given(value)
 
 
 class Cyclic(ValueError):
@@ -124,7 +130,7 @@ class Seen:
     def add(self, value: Any) -> None:
         """A container whose parts are known."""
         self._open.discard(id(value))
-        if type(value) in MUTABLE or arrays.is_array(value):
+        if is_mutable(value):
             self._places[id(value)] = len(self.objects)
             self.objects.append(value)
 
@@ -176,6 +182,8 @@ def _lazy(value: Any) -> str:
     """The tag of what has a class in a module that is only loaded where somebody needs it; "" for none."""
     if arrays.is_array(value):
         return "array"
+    if given.is_given(value):
+        return "given"
     return "zone" if moments.is_zone(value) else "named" if named.is_named(value) else ""
 
 
@@ -196,6 +204,8 @@ def unpack(packed: Any, known: Callable[[str, Any], Any], seen: Seen | None = No
         if tag not in TAGS:
             return known(tag, body)
     value = contents(packed, known, seen)
+    if type(value) is given.Given:
+        value = known("given", value)
     if seen is not None and type(value) is not tuple:
         seen.add(value)
     return value
@@ -212,6 +222,8 @@ def refill(target: Any, value: Any) -> None:
     """Give a container the contents of another one of its kind."""
     if arrays.is_array(target) and arrays.is_array(value):
         target[...] = value
+    elif given.is_given(target):
+        given.refill(target, value)
     elif type(target) not in MUTABLE or KINDS[type(target)] != KINDS.get(type(value)):
         raise TypeError(type(value).__name__)
     elif type(target) is array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
-from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, goes_on, is_program, program
+from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, goes_on, is_half_escaped, is_program, program
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.sandbox.levels import Level, check, choose, installed
@@ -24,6 +24,8 @@ from searchkit.verifiers.code.suite import Suite, read
 from searchkit.verifiers.code.taken import taken
 
 UNBOUND = "UnitTests needs tests: pass Problem(id, prompt, reference=...) or UnitTests(tests)"
+
+TWO_WAYS = "the program has &lt; or its like for a sign and in a text, so that it can be read in two ways"
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class UnitTests(Independent):
         said = f"{said}: {report.reason}" if report.reason else said
         if None in report.passed and False not in report.passed:
             return Verdict(feedback=said)
+        if right < all_of_them and await aside(len(text), is_half_escaped, text):
+            return Verdict(feedback=f"{TWO_WAYS} ({said})")
         return Verdict(right / all_of_them, right == all_of_them, feedback=said)
 
     def _case(self, suite: Suite, text: str) -> Case:

@@ -10,6 +10,7 @@ are the same to Python; `aside.py` keeps the reading of long texts off the event
 from searchkit.answers.programs.aside import aside
 from searchkit.answers.programs.continuation import goes_on
 from searchkit.answers.programs.meant import NO_PROGRAM, is_program
+from searchkit.answers.programs.mending import is_half_escaped
 from searchkit.answers.programs.program import program
 from searchkit.answers.programs.scope import LONGEST
 from searchkit.answers.programs.syntax import syntax_key
@@ -19,6 +20,7 @@ __all__ = [
     "NO_PROGRAM",
     "aside",
     "goes_on",
+    "is_half_escaped",
     "is_program",
     "program",
     "syntax_key",

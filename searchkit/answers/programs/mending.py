@@ -38,6 +38,9 @@ _ODD = re.compile(
     r"|(?P<typed>[\uff01-\uff5e“”‘’])",
     re.DOTALL,
 )
+ENTITIES = {"lt", "gt", "amp", "quot", "nbsp", "apos"}
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|apos);")
+_AROUND = re.compile(rf"(?P<kept>{_STRINGS}|\#[^\n]*)|{_ENTITY.pattern}", re.DOTALL)
 _QUOTED = re.compile(r"\A\s*(\"\"\"|''')\w{0,10}[ \t]*\n(.*?)\1\s*\Z", re.DOTALL)
 _TYPED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict(zip(map(ord, "“”‘’"), "\"\"''", strict=True))
 _MARGIN = re.compile(rf"^[ \t{_BLANKS}{_UNSEEN}]+", re.MULTILINE)
@@ -72,8 +75,41 @@ def mended(text: str) -> tuple[str, ast.Module] | None:
         tried.add(one)
         tree = parsed(one) or parsed(textwrap.dedent(one) if one[:1] in " \t\n\r" else "?")
         if tree is not None:
-            return one, tree
+            return _without_names(one, tree)
     return None
+
+
+def _without_names(text: str, tree: ast.Module) -> tuple[str, ast.Module]:
+    """The text and its tree where `a &lt; b` is Python, too: a name that nothing defines, and a statement behind it.
+
+    What stands in strings is mended only if all of the text was written for a page; where strings have entities and
+    the code has signs that a page could not have, the text stays as it is.
+    """
+    if not _ENTITY.search(text) or not _is_escaped(tree):
+        return text, tree
+    inside = [found["kept"] for found in _AROUND.finditer(text) if found["kept"]]
+    whole = any(map(_ENTITY.search, inside))
+    if whole and re.search(r"<|&(?!\w{2,6};|#\d{1,6};)", text):
+        return text, tree
+    made = html.unescape(text) if whole else _AROUND.sub(lambda one: one["kept"] or html.unescape(one[0]), text)
+    again = parsed(made) or parsed(textwrap.dedent(made))
+    return (text, tree) if again is None else _without_names(made, again)
+
+
+def is_half_escaped(text: str) -> bool:
+    """Whether a program has `&lt;` or its like for a sign, and it may be in a text: it can be read in two ways."""
+    tree = parsed(text) if _ENTITY.search(text) else None
+    return tree is not None and _is_escaped(tree)
+
+
+def _is_escaped(tree: ast.Module) -> bool:
+    """Whether an `&` has such a name behind it, to which the text gives no meaning."""
+    nodes = list(ast.walk(tree))
+    given = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    given |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    given |= {str(getattr(node, "asname", None) or getattr(node, "name", "")) for node in nodes}
+    used = [node.right for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd)]
+    return any(isinstance(one, ast.Name) and one.id in ENTITIES - given for one in used)
 
 
 def scrubbed(text: str) -> str:

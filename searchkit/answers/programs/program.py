@@ -89,7 +89,8 @@ def _codes(found: Sequence[Piece]) -> Iterator[Code]:
 def _raw(found: Sequence[Piece]) -> Iterator[str]:
     """Text that is Python only together with what it continues, without a chat's tokens."""
     for piece in found:
-        yield scrubbed(piece.text)
+        made = mended(piece.text) if "&" in piece.text else None  # a string that speaks of pages stays as it is
+        yield scrubbed(piece.text) if made is None else made[0]
 
 
 # ---------------------------------------------------------------- which of them

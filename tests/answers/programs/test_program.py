@@ -361,3 +361,29 @@ def test_a_name_that_looks_like_input_reads_nothing(block):
 def test_what_reads_is_the_program(block):
     text = f"The program:\n```python\n{block}\n```\nFor example:\n```python\nprint(sum(map(int, '1 2'.split())))\n```"
     assert program(text, reads=True).strip() == block
+
+
+ESCAPED = [
+    ("def f(a, b):\n    return a &lt; b", "def f(a, b):\n    return a < b"),
+    ("def f(a, b):\n    return a &gt; b", "def f(a, b):\n    return a > b"),
+    ("def f(a, b):\n    return a &amp; b", "def f(a, b):\n    return a & b"),
+    ("def f(a, b):\n    x = a &lt; b\n    return x", "def f(a, b):\n    x = a < b\n    return x"),
+    ("def f(a, b):\n    return a &amp;lt; b", "def f(a, b):\n    return a < b"),
+    ("def f(a: int) -> int:\n    return a &amp; 1", "def f(a: int) -> int:\n    return a & 1"),
+    ("def f(a, b):\n    return a &lt; b  # not &lt;", "def f(a, b):\n    return a < b  # not <"),
+    ("def f(a, b):\n    return a &lt; b and 'x &amp; y'", "def f(a, b):\n    return a < b and 'x & y'"),
+    # as they are: texts about pages, names of the program's own, two readings
+    ("def f(s):\n    return s.replace('&', '&amp;').replace('<', '&lt;')", None),
+    ("lt = 3\ndef f(a, b):\n    return a &lt; b", None),
+    ("def f(a, lt):\n    return a &lt; 1", None),
+    ("def f(a, b):\n    return a &lt; b or b < 1 or '&lt;'", None),
+    ("def f(a, b):\n    return a & b", None),
+    ("def f(a):\n    '''x &lt; y'''\n    return a", None),
+]
+
+
+@pytest.mark.parametrize(("text", "made"), ESCAPED)
+def test_signs_of_a_page_that_happen_to_be_python(text, made):
+    """`a &lt; b` is `a & lt` and then `b`, of which nobody speaks who has no `lt`."""
+    for reply in (text, f"Here:\n```python\n{text}\n```\n"):
+        assert program(reply, ["f"]).strip() == (made or text)

@@ -290,7 +290,6 @@ def test_a_container_that_both_hold_is_one(test):
         ),
         ("class Own: x = 3\nassert f(Own()) == 3", "def f(o): return o.x", "a Own cannot be handed to the program"),
         ("class C(B): pass\nassert C().f() == 3", "class B:\n  def f(self): return 3", "cannot extend a class"),
-        ("import copy\nassert copy.deepcopy(f()).x == 3", "class B: x = 3\ndef f(): return B()", "cannot be copied"),
         ("import re\nassert isinstance(f(), re.Match)", "class B: pass\ndef f(): return B()", "what class an object"),
         ("x = []\nx.append(x)\nassert f(x) == 1", "def f(x): return len(x)", "contains itself"),
         (

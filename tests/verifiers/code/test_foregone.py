@@ -166,8 +166,8 @@ def test_the_table_agrees_with_python(text):
             assert eval(expression, {"f": lambda x, three=three, others=others: three if x == 3 else others})
 
 
-@pytest.mark.parametrize("text", ["assert " + "(" * 60 + "f(1)" + ")" * 60, "assert " + " or ".join(f"f({i}) == {i}" for i in range(3000)),
-                                  "assert f(3) == " + "1 + " * 300 + "1", "assert f(1) == " + str(list(range(5000)))])  # fmt: skip
+@pytest.mark.parametrize("text", ["assert " + "(" * 60 + "f(1)" + ")" * 60, "assert " + " or ".join(f"f({i}) == {i}" for i in range(300)),
+                                  "assert f(3) == " + "1 + " * 300 + "1", "assert f(1) == " + str(list(range(1000)))])  # fmt: skip
 def test_long_assertions_are_read_in_time(text):
     assert read(text).tests
 

@@ -108,6 +108,23 @@ def test_a_name_that_the_tests_have_too_is_refused(test):
         UnitTests(test, LEVEL)
 
 
+STARS = [
+    "from math import *\nfrom solution import gcd\nassert gcd(4, 6) == 2 and f(1) == 1",
+    "import solution\nfrom math import *\nassert solution.gcd(4, 6) == 2 and solution.f(1) == 1",
+    "from math import *\nfrom solution import gcd as g\nassert g(4, 6) == 2 and f(1) == 1",
+    "from math import *\ndef test_a():\n    assert gcd(4, 6) == f(2)\ndef test_b():\n    assert gcd(4, 2) == f(2)",
+]
+
+
+@pytest.mark.parametrize("test", STARS, ids=range(len(STARS)))
+def test_a_function_of_a_library_does_not_stand_in_for_the_programs(test):
+    """It comes with all else of a module, and hides the program's, which was to be tested."""
+    assert passed(test, "def gcd(a, b): return 1\ndef f(x): return x") is None
+    imported = "from math import *\ndef f(x): return gcd(x, 6)"
+    assert passed("from math import *\nassert f(4) == gcd(4, 6)", imported) is True
+    assert passed("from math import *\nassert f(4) == gcd(4, 7)", imported) is False
+
+
 @pytest.mark.parametrize("limits", [5, {"cpu": 5}, (5, 20.0), None, "5"])
 def test_limits_are_limits(limits):
     with pytest.raises(ConfigError, match=r"Limits\(cpu=5"):

@@ -39,7 +39,6 @@ STILL_APART = [
     ("import numpy as np\nnp.random.seed(0)\nassert f() == 9", "import numpy as np\ndef f(): return np.random.rand()"),
     ("import warnings\nwith warnings.catch_warnings(record=True) as w:\n    f()\nassert len(w) == 1", "import warnings\ndef f(): warnings.warn('x')"),
     ("import pytest\nwith pytest.warns(UserWarning): f()", "import warnings\ndef f(): warnings.warn('x')"),
-    ("import dataclasses\nassert dataclasses.asdict(P(1)) == {'x': 1}", "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int"),
     ("import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        with self.assertLogs(): f()", "import logging\ndef f(): logging.warning('x')"),
 ]  # fmt: skip
 
