@@ -264,18 +264,18 @@ PEERS: Mapping[str, tuple[str, Callable[[Played], None]]] = {
     "its_hub best-of-16 at each call": ("as it is", its_hub),
     "treequest ABMCTSA over whole runs": ("as it is", partial(whole_runs, ABMCTSA)),
     "treequest StandardMCTS over whole runs": ("as it is", partial(whole_runs, StandardMCTS)),
-    "agent-mcts": ("as it is", agent_mcts),
     # The task is the root of the first two, and the first call that of the third.
     "saplings AStarAgent": ("as a tool", partial(saplings, AStarAgent, {"max_depth": 6})),
     "saplings GreedyAgent": ("as a tool", partial(saplings, GreedyAgent, {"max_depth": 6})),
     "saplings MonteCarloAgent": ("as a tool", partial(saplings, MonteCarloAgent, {"max_rollouts": CALLS})),
     **{name: ("as a step", partial(stepwise, make)) for name, make in TREEQUEST.items()},
+    "agent-mcts": ("as it is", agent_mcts),  # the longest: a worktree of git for each run
 }
 
 
 def rows(seeds: int) -> Iterator[dict[str, Any]]:
-    for world in NAMES:
-        for name, (how, search) in PEERS.items():
+    for name, (how, search) in PEERS.items():
+        for world in NAMES:
             worths, paid = [], 0
             for seed in range(seeds):
                 random.seed(seed)
