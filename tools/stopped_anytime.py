@@ -72,7 +72,7 @@ def main() -> int:
             continue
         try:
             met = tried(made(), options.moments, random.Random(f"{options.seed}/{name}"))
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             failed += 1
             print(f"{name}: FAILED: {type(error).__name__}: {error}", flush=True)
             traceback.print_exc(limit=-2)
