@@ -177,7 +177,8 @@ class Searching(Generic[T_co]):
                     raise
                 waiting = asyncio.current_task()
                 assert waiting is not None
-                waiting.uncancel()
+                if error.args[:1] != (STOP,):  # who asks for a result asks the whole task to end: it sees that itself
+                    waiting.uncancel()
         return self._task.result()
 
     async def _halted(self) -> None:

@@ -16,7 +16,7 @@ from searchkit.engine.candidates import Search
 from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
-from searchkit.engine.sync import STOP, run_sync
+from searchkit.engine.sync import STOP, run_sync, told_to_stop
 from searchkit.engine.threads import Searches
 from searchkit.errors import ConfigError
 from searchkit.events import Event
@@ -211,6 +211,8 @@ async def solve_many(
                     shown.update()
                 if finished is not None:
                     finished(problem, outcomes[i])  # type: ignore[arg-type]
+                if told_to_stop():
+                    return
 
         await _all([asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))])
     return [outcome for outcome in outcomes if outcome is not None]

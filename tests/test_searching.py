@@ -567,3 +567,24 @@ def test_nothing_is_warned_of_where_nothing_is_wrong() -> None:
             gc.collect()
 
         run(main)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+def test_a_list_that_is_told_to_stop_begins_nothing_more(concurrency: int) -> None:
+    """Also where it hears of it just when a search is done, whose result says nothing of it."""
+
+    async def stopped(at: int) -> tuple[int, int]:
+        main, calls = asyncio.current_task(), list[Request]()
+
+        def reply(request: Request) -> str:
+            calls.append(request)
+            if len(calls) == at and main is not None:
+                main.cancel(STOP)
+            return "4"
+
+        pair = BestOfN(2, Predicate(lambda value: 1.0), generator=Model(Scripted(reply)))
+        return len(await solve_many([str(i) for i in range(12)], pair, concurrency=concurrency)), len(calls)
+
+    for at in range(1, 13):
+        begun = -(-at // (2 * concurrency)) * concurrency  # those in flight end first
+        assert asyncio.run(stopped(at)) == (begun, 2 * begun)

@@ -17,6 +17,15 @@ T = TypeVar("T")
 STOP = "searchkit: stop and return the best so far"  # the message of a cancellation that asks for a result
 
 
+def told_to_stop() -> bool:
+    """Whether the current task was asked for what it has by now, so that it must begin nothing more.
+
+    A search that was already done when it was asked has a result as any other.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 @functools.cache
 def _loop(process: int) -> asyncio.AbstractEventLoop:
     """That of a process: a forked one has the threads of its parent no more."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.engine.journal import Journal
-from searchkit.engine.sync import STOP, run_sync
+from searchkit.engine.sync import STOP, run_sync, told_to_stop
 from searchkit.errors import ConfigError
 from searchkit.events import Event, Place
 from searchkit.experiments.sweep.routing import place
@@ -81,6 +81,8 @@ class Opened:
             if finished is None:
                 return
             self._log.append(finished)
+            if told_to_stop():
+                return
 
 
 def work(shards: Iterable[Shard], parent: int | None = None) -> None:
