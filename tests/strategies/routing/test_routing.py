@@ -242,3 +242,10 @@ def has_a_number(text: str) -> bool:
 
 def is_seven(text: str) -> bool:
     return text.strip() == "7"
+
+
+@pytest.mark.parametrize("ask", [None, 3, "", " \n", b"again", ["again"]], ids=repr)
+def test_then_asks_with_a_text(ask: Any) -> None:
+    """Else the second part would fail each time, and the first answer stand as if it had been looked at."""
+    with pytest.raises(ConfigError, match="Then asks for the second answer with a text"):
+        Then(None, None, ask=ask)
