@@ -105,10 +105,11 @@ class Searching(Generic[T_co]):
     """A search that goes on.
 
     ``async for event in search`` gives what happens from then on (`searchkit.events`), after the spans that go on
-    already; it may be left and entered again. ``await search``, in the event loop in which it was started, waits for the end and returns the `Result`, or raises
-    what stopped the search if there is no candidate yet. If who waits is cancelled, as by `asyncio.wait_for`, the
-    search is stopped; once nothing of it is in flight any more, the cancellation goes on, and `best` still has the best
-    so far. With ``partial=True`` the result is returned instead, with ``stopped="cancelled"``.
+    already; it may be left and entered again. ``await search`` waits for the end, in the event loop in which it was
+    started, and returns the `Result`, or raises what stopped the search if there is no candidate yet. If who waits is
+    cancelled, as by `asyncio.wait_for`, the search is stopped; once nothing of it is in flight any more, the
+    cancellation goes on, and `best` still has the best so far. With ``partial=True`` the result is returned instead,
+    with ``stopped="cancelled"``. Raises `ConfigError` in another loop, and in an agent that is a part of the search.
     """
 
     def __init__(self, search: Search, run: Run, partial: bool) -> None:

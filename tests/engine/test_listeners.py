@@ -58,7 +58,7 @@ def test_where_warnings_are_errors_the_search_is_whole_and_then_it_is_raised(kin
     async def main() -> None:
         search = start("q", BestOfN(3, RIGHT), generator=MODEL, listen=fails)
         search._search.feed.add(told.append)
-        with pytest.raises(SearchWarning, match="a listener failed.*ZeroDivisionError"):
+        with pytest.raises(SearchWarning, match=r"a listener failed.*ZeroDivisionError"):
             await search
         assert search.done
         ends = [event for event in told if isinstance(event, Ended)]
