@@ -56,7 +56,20 @@ async def closing(search: Search, work: Coroutine[Any, Any, Result[Any]]) -> Res
     finally:
         CURRENT.reset(before)
         search.closing = True
-        await search.close()
+        try:
+            if search.stopping:
+                await _late_stop()
+        finally:
+            await search.close()
+
+
+async def _late_stop() -> None:
+    """Take a stop that was asked for in the last step of a search: it would cancel what comes after, and the result."""
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError as error:
+        if error.args[:1] != (STOP,):
+            raise
 
 
 async def conduct(search: Search, strategy: Generator, run: Run, params: Params | None, budget: Budget) -> Result[Any]:

@@ -234,6 +234,19 @@ def check_callback(name: str, callback: Any) -> None:
     """Raises `ConfigError` unless `callback` can be called, or is None."""
     if callback is not None and not callable(callback):
         raise ConfigError(f"{name}= is a function that is called with what happens, got {told(callback)}")
+    if _is_async(callback):
+        raise ConfigError(
+            f"{name}= is called and not awaited, got {told(callback)}: leave out its `async`, or read the events with "
+            f"`async for`"
+        )
+
+
+def _is_async(callback: Any) -> bool:
+    """Whether what `callback` returns must be awaited, as far as it shows."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    calls = (callback, getattr(type(callback), "__call__", None))  # noqa: B004
+    return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in calls)
 
 
 def listed(name: str, values: Any, such_as: str) -> tuple[Any, ...]:

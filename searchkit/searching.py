@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
+from searchkit.ambient import current
 from searchkit.conduct import closing, conduct, opened, sources_of, warn_of_budget
 from searchkit.engine.begin import ended
 from searchkit.engine.candidates import Search
@@ -84,10 +85,12 @@ def start(
     feed = search.feed
 
     async def work() -> Result[Any]:
+        feed.check()
         with ExitStack() as stack:
             search.journal = opened(journal, stack)
             result = await closing(search, conduct(search, strategy, run, params, budget))
         warn_of_budget(strategy, source, budget, result)
+        feed.check()
         return result
 
     searching: Searching[Any] = Searching(search, run, partial)
@@ -102,10 +105,11 @@ class Searching(Generic[T_co]):
     """A search that goes on.
 
     ``async for event in search`` gives what happens from then on (`searchkit.events`), after the spans that go on
-    already; it may be left and entered again. ``await search`` waits for the end and returns the `Result`, or raises
-    what stopped the search if there is no candidate yet. If who waits is cancelled, as by `asyncio.wait_for`, the
-    search is stopped; once nothing of it is in flight any more, the cancellation goes on, and `best` still has the best
-    so far. With ``partial=True`` the result is returned instead, with ``stopped="cancelled"``.
+    already; it may be left and entered again. ``await search`` waits for the end, in the event loop in which it was
+    started, and returns the `Result`, or raises what stopped the search if there is no candidate yet. If who waits is
+    cancelled, as by `asyncio.wait_for`, the search is stopped; once nothing of it is in flight any more, the
+    cancellation goes on, and `best` still has the best so far. With ``partial=True`` the result is returned instead,
+    with ``stopped="cancelled"``. Raises `ConfigError` in another loop, and in an agent that is a part of the search.
     """
 
     def __init__(self, search: Search, run: Run, partial: bool) -> None:
@@ -153,15 +157,23 @@ class Searching(Generic[T_co]):
         return max(same, key=lambda c: -1e308 if c.score is None else c.score, default=Scored(result.sample))
 
     def stop(self) -> None:
-        """Ask it to end. What is in flight is cancelled, and charged; ``await search`` returns the best so far."""
-        if not (self._task.done() or self._search.closing):
+        """Ask it to end. What is in flight is cancelled, and charged; ``await search`` returns the best so far.
+
+        From any thread, and from a signal handler; asked twice it is asked once.
+        """
+        loop = self._task.get_loop()
+        if asyncio._get_running_loop() is loop:
+            self._stop()
+        if not (self._task.done() or loop.is_closed()):
+            loop.call_soon_threadsafe(self._stop)  # a loop that sleeps hears of it by nothing else
+
+    def _stop(self) -> None:
+        if not (self._task.done() or self._search.closing or self._search.stopping):
             self._search.stopping = True
             self._task.cancel(STOP)
 
     def __aiter__(self) -> Reader:
-        reader = Reader()
-        self._search.feed.add(reader.put)
-        return reader
+        return Reader(self._search.feed)
 
     def __await__(self) -> Awaiting[Any, None, Result[T_co]]:
         return self._ended().__await__()
@@ -169,6 +181,7 @@ class Searching(Generic[T_co]):
     async def _ended(self) -> Result[T_co]:
         """The result; see the class."""
         if not self._task.done():
+            self._check_place()
             try:
                 await ended(self._task)
             except asyncio.CancelledError as error:
@@ -180,6 +193,19 @@ class Searching(Generic[T_co]):
                 if error.args[:1] != (STOP,):  # who asks for a result asks the whole task to end: it sees that itself
                     waiting.uncancel()
         return self._task.result()
+
+    def _check_place(self) -> None:
+        """Raises `ConfigError` where who waits would wait forever: in another loop, or inside of what it waits for."""
+        if asyncio.get_running_loop() is not self._task.get_loop():
+            raise ConfigError(
+                "this search runs in another event loop: await it there, as by asyncio.run_coroutine_threadsafe"
+            )
+        attempt = current()
+        around: Search | None = None if attempt is None else getattr(attempt.run, "_search", None)
+        while around is not None:
+            if around is self._search:
+                raise ConfigError("an agent waits for the search that it is a part of, which waits for the agent")
+            around = around.outer
 
     async def _halted(self) -> None:
         """Stop, and wait until nothing is in flight. Cancelled again meanwhile, ask for no result any more."""

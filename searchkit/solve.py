@@ -13,6 +13,7 @@ from searchkit.ambient import Attempt, current
 from searchkit.calls import CallError
 from searchkit.conduct import closing, conduct, opened, reason_to_end, warn_of_budget
 from searchkit.engine.candidates import Search
+from searchkit.engine.feed import Shared
 from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
@@ -181,6 +182,7 @@ async def solve_many(
     check_callback("listen", listen)
     if not is_whole(concurrency) or concurrency < 1:
         raise ConfigError(f"concurrency must be >= 1, a whole number, got {concurrency!r}")
+    heard = None if listen is None else Shared(listen)
     passing = None if memory is None else Passing(memory, strategy, problems, lag)
     for problem in problems:
         check_references([*verifiers_of(strategy), *([] if memory is None else [memory.verifier])], problem)
@@ -196,7 +198,7 @@ async def solve_many(
                     asked = strategy if passing is None else await passing.strategy(i)
                     result = await start(
                         problem, asked, generator=generator, params=params, budget=budget, seed=seed, journal=kept,
-                        listen=listen, place=(i,),
+                        listen=heard, place=(i,),
                     )  # fmt: skip
                     outcomes[i] = Outcome(i, result)
                     if result.stopped == "cancelled":

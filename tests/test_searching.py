@@ -386,7 +386,7 @@ def test_who_comes_late_is_first_told_what_goes_on() -> None:
         search = start("q", BestOfN(3, BY_SCORE), generator=Model(backend))
         await backend.answer(0)
         events = aiter(search)
-        began = [(e.at, e.name) for e in events._events if isinstance(e, Began)]  # type: ignore[attr-defined]
+        began = [(e.at, e.name) for e in events._unread.events if isinstance(e, Began)]  # type: ignore[attr-defined]
         assert began == [
             ((0,), "BestOfN"), ((0, 0), "draw"), ((0, 0, 1), "draw"), ((0, 0, 1, 0), "gated"), ((0, 0, 2), "draw"),
             ((0, 0, 2, 0), "gated"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from copy import copy
@@ -174,7 +175,8 @@ class Frame:
         """The best so far: what the strategy's rule chooses.
 
         Where it has none, or none that can do so without asking anybody: the highest score, then the first; without
-        scores the first that is complete, else the first.
+        scores the first that is complete, else the first. Without candidates of its own, the same of the strategies
+        inside: their best with the highest score.
         """
         candidates = self.candidates()
         if self.rule is not None and candidates and (found := chosen(self.rule, candidates)) is not None:
@@ -184,4 +186,7 @@ class Frame:
             return max(scored, key=lambda c: c.score if c.score is not None else 0.0)
         whole = [c for c in candidates if not c.sample.truncated]
         first = next(iter(whole or candidates), None)
-        return first or next((b for frame in self.inner if (b := frame.best()) is not None), None)
+        if first is not None:
+            return first
+        inner = (best for frame in self.inner if (best := frame.best()) is not None)
+        return max(inner, key=lambda best: -math.inf if best.score is None else best.score, default=None)

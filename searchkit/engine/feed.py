@@ -5,6 +5,7 @@ A span that is listened to is a `Reported` one as long as it goes on. So whateve
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Callable, Iterable
 from time import perf_counter
@@ -41,7 +42,7 @@ class Feed:
     root: of the trace, whose place is `place`. opened and over: its first event and its last, once there are any.
     """
 
-    __slots__ = ("_best", "_listeners", "on", "opened", "over", "place", "root")
+    __slots__ = ("_best", "_listeners", "_refused", "on", "opened", "over", "place", "root")
 
     def __init__(self, place: Place = ()) -> None:
         self.place: Place = place
@@ -51,6 +52,7 @@ class Feed:
         self.over: Over | None = None
         self._best: Scored | None = None
         self._listeners: tuple[Listener, ...] = ()
+        self._refused: SearchWarning | None = None
 
     def add(self, listener: Listener) -> None:
         """Tell `listener` from now on what happens; before that, what goes on."""
@@ -73,13 +75,29 @@ class Feed:
         for listener in self._listeners:
             try:
                 listener(event)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:  # nobody can cancel what does not await
                 self._drop(listener, error)
 
-    def _drop(self, listener: Listener, error: Exception) -> None:
-        """A listener that fails must not end a search that is paid for."""
+    def remove(self, listener: Listener) -> None:
+        """Tell `listener` nothing more."""
         self._listeners = tuple(one for one in self._listeners if one is not listener)
-        warnings.warn(f"a listener failed, and is told nothing more: {described(error)}", SearchWarning, stacklevel=3)
+
+    def _drop(self, listener: Listener, error: BaseException) -> None:
+        """A listener that fails must not end a search that is paid for."""
+        self.remove(listener)
+        try:
+            _warn(error)
+        except SearchWarning as refused:  # by a filter that makes errors of warnings
+            self._refused = refused
+
+    def check(self) -> None:
+        """Raises the warning of a listener that failed, where a filter makes an error of it.
+
+        Called where it can do no harm: the call that was told of is neither wrong nor over.
+        """
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            raise refused
 
     # ---------------------------------------------------------------- spans
 
@@ -131,10 +149,31 @@ class Feed:
         self.over = over
         self.emit(over)
         self.on, self._listeners = False, ()
+        self.check()
 
     def _at(self, span: Span) -> Place:
         """Where `span` stands; where that is not known any more, the whole search."""
         return span._rare["teller"][1] if isinstance(span, Reported) else self.place
+
+
+class Shared:
+    """A listener to several searches: once it has failed in one, none of them tells it any more."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+
+    def __call__(self, event: Event) -> None:
+        if self._listener is None:
+            return
+        try:
+            self._listener(event)
+        except (Exception, asyncio.CancelledError) as error:
+            self._listener = None
+            _warn(error)
+
+
+def _warn(error: BaseException) -> None:
+    warnings.warn(f"a listener failed, and is told nothing more: {described(error)}", SearchWarning, stacklevel=4)
 
 
 class Reported(Span):

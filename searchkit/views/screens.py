@@ -134,7 +134,10 @@ class File:
         self._stream = stream
 
     def room(self) -> tuple[int, int] | None:
-        return 100, 60
+        try:
+            return _room(self._stream)  # of a terminal that cannot move its cursor
+        except (AttributeError, OSError, ValueError):  # no terminal, or none any more
+            return 100, 60
 
     def draw(self, lines: list[str]) -> None:
         """Nothing: it could not be overwritten."""

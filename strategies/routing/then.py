@@ -41,6 +41,12 @@ class Then(Strategy):
     ask: str = ASK
     generator: Generator | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.ask, str) or not self.ask.strip():
+            raise ConfigError(
+                f"Then asks for the second answer with a text, such as ask={ASK[:17]!r}, got {self.ask!r:.80}"
+            )
+
     def sources(self) -> tuple[Generator | None, ...]:
         return tuple(self.generator if one is None else one for one in (self.first, self.second))
 

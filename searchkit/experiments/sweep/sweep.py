@@ -10,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from searchkit.engine.feed import Shared
 from searchkit.errors import ConfigError
 from searchkit.events import Event
 from searchkit.experiments.sweep import executors, manifest
@@ -151,13 +152,14 @@ class Sweep:
             raise ConfigError(f'listen= hears what happens in this process: executor="asyncio", not {executor!r}')
         self._check_references()
         folder, workers = Path(out), jobs or os.cpu_count() or 1
+        heard = None if listen is None else Shared(listen)
         shards: int = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers)["shards"]
         logs = [folder / f"shard-{i}" / LOG for i in range(shards)]
         if len(self._found(logs, retry_failed)) < self._total:
             (folder / RESULTS).unlink(missing_ok=True)
             with Progress(logs, self._total) if progress else contextlib.nullcontext():
                 each = max(1, concurrency // shards)
-                executors.execute(self._shards(folder, shards, each, retry_failed, listen), executor, workers)
+                executors.execute(self._shards(folder, shards, each, retry_failed, heard), executor, workers)
         found = list(self._found(logs).values())
         results = SweepResults.of(found, self.configuration())
         if results.complete and not (folder / RESULTS).exists():

@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 
-from searchkit import Budget, BudgetExhausted, CallError, ConfigError, Model, Params, Result, Sample, solve, solve_sync
+from searchkit import (
+    Budget,
+    BudgetExhausted,
+    CallError,
+    ConfigError,
+    Model,
+    Params,
+    Result,
+    Sample,
+    solve,
+    solve_sync,
+    start,
+)
 from searchkit.calls import Request
 from searchkit.protocols import Generator
 from searchkit.strategies import BestOfN, Budgeted, Fallback, Race, SelfConsistency, Then
@@ -242,3 +254,46 @@ def has_a_number(text: str) -> bool:
 
 def is_seven(text: str) -> bool:
     return text.strip() == "7"
+
+
+@pytest.mark.parametrize("ask", [None, 3, "", " \n", b"again", ["again"]], ids=repr)
+def test_then_asks_with_a_text(ask: Any) -> None:
+    """Else the second part would fail each time, and the first answer stand as if it had been looked at."""
+    with pytest.raises(ConfigError, match="Then asks for the second answer with a text"):
+        Then(None, None, ask=ask)
+
+
+class Named:
+    """Answers with its name, the first `quick` times at once, and then not for a minute."""
+
+    def __init__(self, name: str, quick: int) -> None:
+        self.name, self.quick = name, quick
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        self.quick -= 1
+        if self.quick < 0:
+            await asyncio.sleep(60)
+        return [Sample(self.name, usage=Usage(model_calls=1, generated_tokens=1))]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("deep", [False, True])
+def test_while_no_part_has_answered_the_best_so_far_is_the_best_of_all_parts(place: int, deep: bool) -> None:
+    """In whichever part it was found."""
+
+    def verdict(text: str) -> bool:
+        return text == "right"
+
+    async def main() -> Result[Any]:
+        names = ["right" if i == place else "wrong" for i in range(3)]
+        parts = tuple(BestOfN(4, Predicate(verdict), generator=Model(Named(name, 2))) for name in names)
+        race: Strategy = Race(parts, Predicate(verdict))
+        search = start("q", Race((race, Model(Named("late", 0))), Predicate(verdict)) if deep else race)
+        await asyncio.sleep(0.02)
+        best = search.best()
+        assert best is not None
+        assert (best.sample.value, best.score) == ("right", 1.0)
+        search.stop()
+        return await search
+
+    assert asyncio.run(main()).answer == "right"
