@@ -40,7 +40,7 @@ async def mean(
     retries: int,
     params: Params | None,
 ) -> Mean | None:
-    """The mean over all `questions`, one a criterion; None if of one of them nothing can be read.
+    """The mean over all `questions`, one a criterion; None if of one of them nothing can be read, or one may be quoted.
 
     Cost: `scores.calls` model calls; unreadable and failed replies are drawn again, `retries` times. Raises what the
     generator raises if no call about one of the questions succeeds.
@@ -58,7 +58,8 @@ async def mean(
 
     outcomes = await run.map(ask, range(len(questions)), name="criterion")
     found = [outcome.unwrap() for outcome in outcomes]
-    return _together(found) if all(found) else None
+    quoted = any(reading.quoted for row in found for reading in row)
+    return _together(found) if all(found) and not quoted else None
 
 
 async def _first(
