@@ -13,6 +13,7 @@ from searchkit.cli.solve import as_json, as_text
 from searchkit.experiments import Sweep
 from searchkit.experiments.report.page import report
 from searchkit.generators import Recorded, Simulated
+from searchkit.protocols import knows_reference
 from searchkit.strategies import BestOfN, Rerank, SelfConsistency
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore
@@ -21,8 +22,10 @@ from searchkit.verifiers import (
     AllOf,
     Calibrated,
     Cascade,
+    Critic,
     Debate,
     Deduplicated,
+    Distinguish,
     DualAgreement,
     Exact,
     Judge,
@@ -33,6 +36,7 @@ from searchkit.verifiers import (
     Predicate,
     ProcessReward,
     PYes,
+    Reproduces,
     UnitTests,
     Weighted,
 )
@@ -150,6 +154,73 @@ def test_an_undeclared_verifier_that_binding_changes_is_taken_for_one():
     assert found(Foreign()) == {"Foreign"}
     assert found(Foreign(), replace(PROBLEM, reference=None)) == set()
     assert found(Declared()) == set()
+
+
+@dataclass(frozen=True)
+class Once(LengthScore):
+    """As `Foreign`, but what knows the reference already stays as it is: asked as a member it looks like any other."""
+
+    known: Any = field(default=None)
+
+    def bind(self, problem: Problem) -> Once:
+        return self if self.known == problem.reference else replace(self, known=problem.reference)
+
+
+NAMES = {"entry_point": "f", "prompt": "", "test": "assert f(1) == 1"}  # of which some verifiers take the names alone
+SPEAKS = Model(Scripted(lambda request: "so"))
+
+
+def made_of(member: Any) -> list[Any]:
+    """All that is made of verifiers."""
+    other = Predicate(longer)
+    return [
+        Calibrated(member, a_tenth),
+        Weighted((other, member), (0.5, 0.5)),
+        AllOf((other, member)),
+        Jury((other, PYes(), member)),
+        Deduplicated(member),
+        Cascade(other, member, 0.0, 1.0),
+        Cascade(member, other, 0.0, 1.0),
+        Debate(SPEAKS, member),
+        Critic(SPEAKS, grounds=member),
+        Distinguish(member),
+        AllOf((DualAgreement(), member)),
+        Deduplicated(AllOf((other, Jury((member,))))),
+    ]
+
+
+@pytest.mark.parametrize("at", range(len(made_of(Once()))))
+def test_what_is_made_of_an_undeclared_verifier_is_marked_as_that_is(at):
+    """And what is made of one that binding does not change is not, whatever else takes names from the reference."""
+    problem = Problem("p", Prompt.of("Write f."), NAMES)
+    for member, expected in (
+        (Once(), True),
+        (Foreign(), True),
+        (PYes(), False),
+        (LengthScore(), False),
+        (Declared(), False),
+    ):
+        verifier = made_of(member)[at]
+        assert knows_reference(verifier.bind(problem), verifier, problem) is expected, member
+        assert not knows_reference(
+            verifier.bind(replace(problem, reference=None)), verifier, replace(problem, reference=None)
+        )
+
+
+def test_names_of_a_reference_are_no_oracle():
+    """Neither for tests of what a model wrote, nor for those that reproduce a fault."""
+    problem = Problem("p", Prompt.of("Write f."), NAMES)
+    for verifier in (DualAgreement(), Reproduces("def f(x):\n    return 2"), Distinguish(Predicate(longer))):
+        assert not knows_reference(verifier.bind(problem), verifier, problem)
+
+
+def test_a_member_that_does_not_declare_is_told_of_by_the_result_also_when_resumed(tmp_path):
+    """Members are not asked where the journal has the verdict of the whole."""
+    generator = Model(Scripted(lambda request: ["41", "42"][request.index]))
+    for _ in range(2):
+        strategy = BestOfN(2, Deduplicated(AllOf((Predicate(longer), Once()))))
+        result = solve_sync(PROBLEM, strategy, generator=generator, journal=tmp_path / "journal.db")
+        assert "Deduplicated" in result.oracle
 
 
 def test_a_second_verifier_and_an_inner_search_are_counted():
