@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from searchkit import Model, Problem, Prompt, search, solve, solve_sync
+from searchkit.cli import main
 from searchkit.cli.solve import as_json, as_text
 from searchkit.experiments import Sweep
 from searchkit.experiments.report.page import report
@@ -52,6 +54,10 @@ def right(value, reference):
 
 def longer(value):
     return len(value) / 10
+
+
+def sure(value):
+    return 0.5 if value == "4" else 0.9
 
 
 def a_tenth(score):
@@ -290,3 +296,33 @@ def test_the_tables_the_curves_and_the_report_of_a_sweep_say_so(tmp_path):
     honest = replace(results, finished=[one for one in results.finished if not one.row.oracle])
     assert honest.oracle == ""
     assert "oracle" not in honest.table()
+    assert {one.strategy: one.oracle for one in results.summaries()} == {"told": "Exact", "blind": ""}
+    assert said in results.summaries()._repr_html_()
+    assert "oracle" not in honest.summaries()._repr_html_()
+
+
+def test_the_comparison_of_two_sweeps_says_so(tmp_path, capsys):
+    """It is the difference that gets believed."""
+    problems = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(3)]
+    strategies = {"told": BestOfN(2, Exact(reference="4")), "blind": BestOfN(2, Predicate(longer))}
+    endpoints = [Model(Simulated({"4": 0.5, "5": 0.5}))]
+    Sweep(problems, strategies, truth=Exact(), endpoints=endpoints).run(tmp_path / "out")
+    told, blind = (str(tmp_path / f"out:{name}") for name in strategies)
+    for pair, name in ((told, blind), "A told"), ((blind, told), "B told"), ((blind, blind), ""):
+        assert main(["compare", *pair]) == 0
+        out = capsys.readouterr().out
+        assert ("oracle: verifiers saw what is right while these searched: " in out) is bool(name)
+        assert f"searched: {name} (Exact)\n" in out or not name
+        assert main(["compare", *pair, "--json"]) == 0
+        [one] = json.loads(capsys.readouterr().out)
+        assert [one["a"]["oracle"], one["b"]["oracle"]] == ["Exact" if side == told else "" for side in pair]
+
+
+def test_all_that_saw_it_are_named_whichever_search_was_the_last(tmp_path):
+    """A cascade asks its dear member about some answers only."""
+    problems = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(6)]
+    cascade = Cascade(Predicate(sure), Exact(reference="4"), 0.3, 0.7)
+    model = Model(Scripted(lambda request: "4" if "3" in request.prompt.text else "55555"))
+    results = Sweep(problems, {"c": BestOfN(1, cascade)}, truth=Exact(), endpoints=[model]).run(tmp_path / "out")
+    assert [row.oracle for row in results.rows] == [*["Cascade"] * 3, "Cascade, Exact", *["Cascade"] * 2]
+    assert results.oracle.endswith(": c (Cascade, Exact)")
