@@ -51,17 +51,18 @@ async def judgements(
     n: int,
     retries: int,
     params: Params | None,
-    known: Sequence[T] = (),
     start: int = 0,
+    stride: int = 1,
 ) -> list[T]:
-    """What `read` finds in `n` replies to `question`; some may be `known`, of the `start` that were drawn before.
+    """What `read` finds in `n` replies to `question`. start: the index of the first of them.
 
+    stride: by how much the index grows for a reply that is drawn again, where others are drawn beside it.
     Replies that fail or cannot be read (None) are drawn again, `retries` times; the result is shorter where that did
     not help. Cost: `n` model calls, at most `retries` + 1 times as many. Raises what the generator raised if nothing
     was read and the last try failed. After a try for which nothing was left of the budget there is no other.
     """
-    found, asked, failure = list(known), start, None
-    for _ in range(retries + 1 if len(found) < n else 0):
+    found, asked, failure = list[T](), start, None
+    for _ in range(retries + 1):
         missing = n - len(found)
         try:
             replies = await run.sample(generator, question, missing, params=params, start=asked, partial=True)
@@ -71,7 +72,7 @@ async def judgements(
         except Exception as error:
             run.fail(error)
             replies, failure = [], error
-        asked += missing
+        asked += missing * stride
         found += [judgement for judgement in map(read, replies) if judgement is not None]
         if len(found) >= n or isinstance(failure, BudgetExhausted):
             break

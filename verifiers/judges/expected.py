@@ -69,7 +69,8 @@ class Expected:
     Cost: `repeats` * criteria calls. One is made alone, the others after it: it tells whether the server gives
     log-probabilities (asked as `Params(logprobs=20)`, unless the generator's or the judge's own `params` ask for some),
     and leaves the prompt in the server's prefix cache. Where the server refuses them that call is lost, and the rest is
-    asked without. Criteria stand at the end of their prompts, so that all calls about one answer share the rest.
+    asked without; so is each later reply to which they are refused, once more. Criteria stand at the end of their
+    prompts, so that all calls about one answer share the rest.
 
     Source: LLM-as-a-Verifier (arXiv 2607.05391) for scale, expectation, repeats and criteria; the bound on the mass and
     what is done below it are ours.

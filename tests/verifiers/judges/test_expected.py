@@ -572,6 +572,40 @@ def test_a_backend_that_refuses_log_probabilities_is_asked_without():
         assert NO_LOGPROBS in verdict.feedback
 
 
+@dataclass(frozen=True)
+class Dropping:
+    """`backend`, which refuses log-probabilities of some indices, as a router with several servers may."""
+
+    backend: Grading
+    refuses: frozenset[int]
+    raises: bool
+    name: str = "dropping"
+
+    async def complete(self, requests):
+        [request] = requests
+        if request.params.logprobs and request.index % 4 in self.refuses:
+            if self.raises:
+                raise CapabilityError("the server drops log-probabilities")
+            return [CallError("no logprobs", kind="bad_request", usage=Usage(model_calls=1))]
+        return await self.backend.complete(requests)
+
+
+@pytest.mark.parametrize("raises", [True, False], ids=["ours", "the server's"])
+@pytest.mark.parametrize("refuses", [{1}, {3}, {1, 2, 3}, {0, 2}, {0, 1, 2, 3}], ids=str)
+def test_log_probabilities_that_come_with_some_replies_only(refuses, raises):
+    """Each reply that is refused them is asked for without; the search goes on, and is the same in any order."""
+    scores, said = Expected(5, 4, ("one", "two")), set()
+    for order in range(3):
+        backend = Dropping(always({"B": 0.6, "D": 0.4}), frozenset(refuses), raises)
+        judge = Judge(Model(Shuffled(backend, order)), scores=scores, retries=0)
+        [verdict], usage, search = judged(judge, "42")
+        sampled = 8 if 0 in refuses else 2 * len(refuses)
+        assert f"{sampled} of 8 scores are sampled, not expected: {NO_LOGPROBS}" in verdict.feedback
+        assert verdict.feedback.count("0.55: ") == 8 - sampled
+        said.add((verdict, replace(usage, cpu_seconds=0.0), len(search.errors)))
+    assert len(said) == 1
+
+
 def test_a_mistake_is_no_refusal():
     """It is raised as it is."""
 
