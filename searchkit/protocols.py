@@ -398,12 +398,13 @@ Scale = Literal["chance", "progress", "quality"]
 class Verifier(Protocol):
     """Judges samples. Higher scores are better.
 
-    Three attributes may be declared besides. Two steer what a tree search does by default. `scale`, what a score means:
+    Four attributes may be declared besides. Two steer what a tree search does by default. `scale`, what a score means:
     "chance" that what is judged comes to a right answer, within [0, 1]; "progress" towards one; "quality" of what there
     is, also where nothing is declared. `calls`: model calls that a verdict on one sample takes, 0 for what is reckoned
     here; where nothing, or None, is declared the search counts them. The third, `oracle`, is True of a verifier that
     sees what is right, a reference or its tests: then `Result.oracle` names it. Where nothing is declared it is taken
-    for one if `bind` returns another object for a problem that has a reference.
+    for one if `bind` returns another object for a problem that has a reference. The last, `members`, is the tuple of
+    verifiers that it is made of: where it declares no `oracle`, it is one if one of them is.
     """
 
     @property
@@ -454,7 +455,12 @@ def scale_of(verifier: Verifier) -> Scale:
 def knows_reference(bound: Verifier, verifier: Verifier, problem: Problem) -> bool:
     """Whether `bound`, which is `verifier` for this problem, sees what is right; see `Verifier`."""
     declared: bool | None = getattr(bound, "oracle", None)
-    return bool(declared) if declared is not None else bound is not verifier and problem.reference is not None
+    if declared is not None:
+        return bool(declared)
+    pairs = list(zip(getattr(bound, "members", ()), getattr(verifier, "members", ()), strict=False))
+    if pairs:
+        return any(knows_reference(one, other, problem) for one, other in pairs)
+    return bound is not verifier and problem.reference is not None
 
 
 def calls_of(verifier: Verifier) -> int | None:

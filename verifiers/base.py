@@ -21,9 +21,13 @@ class Independent:
         return self
 
 
-def any_oracle(*verifiers: Any) -> bool:
-    """Whether one of `verifiers` says that it sees what is right."""
-    return any(getattr(verifier, "oracle", False) for verifier in verifiers)
+def any_oracle(*members: Any) -> bool | None:
+    """`oracle` of what is made of `members`: True if one of them says so, False if none is, None where some do not say.
+
+    Then it is found out for each of them whether binding changes it, which is why such verifiers have `members`.
+    """
+    declared = [getattr(member, "oracle", None) for member in members]
+    return True if any(declared) else None if None in declared else False
 
 
 def label(fn: Callable[..., Any]) -> str:

@@ -83,7 +83,8 @@ def _search_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)
     command.add_argument(
         "--verifier",
-        help="countdown, process-reward, exact (with --reference) ..., or your own as module:function",
+        help="countdown, process-reward, exact (with --reference), judge ..., a call such as 'Judge(samples=4)', "
+        "or your own as module:function",
     )
     command.add_argument("--reference", help="the known answer, for --verifier exact")
     command.add_argument("--temperature", type=float, default=1.0, help="0 is greedy (default: 1.0)")

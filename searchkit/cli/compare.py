@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
 def compare(options: argparse.Namespace) -> int:
     """Print accuracy of A minus that of B, with its 95 % interval, for each budget that both have."""
     from searchkit.experiments.sweep.results import difference, difference_bounds
-    from searchkit.experiments.sweep.summary import interval
+    from searchkit.experiments.sweep.summary import interval, told_of
 
     pairs = _pairs(_named(options.A), _named(options.B))
     found = [(a, b, *difference(a, b)) for a, b in pairs]
@@ -46,6 +46,8 @@ def compare(options: argparse.Namespace) -> int:
         if a.unknown or b.unknown:
             least, most = (100 * bound for bound in difference_bounds(a, b))
             print(f"              {least:.1f} to {most:.1f} points, however the unknown verdicts turn out")
+        if told := told_of((f"{name} {one.strategy}", one.oracle) for name, one in (("A", a), ("B", b))):
+            print(f"  {told}")
         print()
     print("An interval that excludes 0 is a difference at the 5 % level; it is paired, problem by problem.")
     return 0

@@ -69,7 +69,7 @@ def strategy(options: argparse.Namespace, **wording: str) -> Strategy:
 
 
 def _verifier(options: argparse.Namespace) -> Any:
-    from searchkit.verifiers import Exact, Predicate
+    from searchkit.verifiers import Exact
 
     name = options.verifier or _task(options)
     if name == "exact":
@@ -81,9 +81,24 @@ def _verifier(options: argparse.Namespace) -> Any:
         if options.backend != "embedded":
             raise ConfigError(f"the verifier {name} reads what the embedded models write: name one of your own")
         return names.known()[reward](_task(options))
-    if name in names.known():
-        return names.known()[name]
-    found = names.imported(name, ("exact", *TASKS, *(known.replace("_", "-") for known in REWARDS)))
+    return _named(name)
+
+
+def _named(name: str) -> Any:
+    """A verifier by its name, as a call such as ``Judge(scores=Expected())``, or as the user's own module:function."""
+    from searchkit.verifiers import Predicate
+
+    verifiers = {known: value for known, value in names.known().items() if hasattr(value, "verify")}
+    listed = next((value for known, value in verifiers.items() if names.plain(known) == names.plain(name)), None)
+    if listed is not None:
+        return names.build(listed, (), {}) if isinstance(listed, type) else listed
+    if "(" in name:
+        found = names.value(name)
+        if not hasattr(found, "verify"):
+            raise ConfigError(f"{name!r} is no verifier: write a call such as Judge(scores=Expected())")
+        return found
+    special = ("exact", *(known.replace("_", "-") for known in REWARDS))
+    found = names.imported(name, (*special, *(v for v in verifiers if names.plain(v) not in map(names.plain, special))))
     return found if hasattr(found, "verify") else Predicate(found)
 
 

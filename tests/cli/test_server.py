@@ -13,6 +13,7 @@ from searchkit import ConfigError
 from searchkit.cli import main, server
 from searchkit.cli.sweep_config import load
 from searchkit.generators import OpenAI
+from searchkit.testing.server import Server
 from tests.attacks.hostile import Asked, Hostile, completion, http
 
 SWEEP = """
@@ -167,3 +168,41 @@ def test_texts_of_a_body_are_json_or_themselves() -> None:
     assert found == {
         "extra_body": {"a": 1, "b": True, "c": None, "d": {"x": [1]}, "e": "low", "f": "", "g": "1", "h": "x=y"}
     }
+
+
+JUDGED = [
+    "Judge(scores=Expected(levels=5, repeats=2))",
+    "judge",
+    "ListwiseJudge(window=4)",
+    "listwise-judge",
+    "PairwiseJudge",
+]
+
+
+@pytest.mark.parametrize("verifier", JUDGED, ids=range(len(JUDGED)))
+def test_a_judge_is_named_or_called_as_a_verifier(verifier: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By --verifier as by -p verifier=, of whichever spelling."""
+    said = list[str]()
+    called = {"judge": "Judge()", "listwise-judge": "ListwiseJudge()", "PairwiseJudge": "PairwiseJudge()"}
+    for option in (("--verifier", verifier), ("-p", f"verifier={called.get(verifier, verifier)}")):
+        with Server("vllm", reply=_grades) as served:
+            command = ["solve", "Write.", "--backend", served.url, "--model", "test-model", "-p", "n=4", "--seed", "3"]
+            assert main([*command, *option, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert all(one["score"] is not None for one in told["candidates"])
+        assert max(one["score"] for one in told["candidates"]) == next(
+            one["score"] for one in told["candidates"] if one["text"] == told["answer"]
+        )
+        said.append(f"{told['answer']} {[one['score'] for one in told['candidates']]} {told['usage']['model_calls']}")
+    assert said[0] == said[1]
+
+
+def _grades(prompt: str, seed: int, params: dict[str, Any]) -> str:
+    shown = [int(text) for text in prompt.split("```")[1::2]]
+    if "ranking" in prompt:
+        return json.dumps({"ranking": [i + 1 for i in sorted(range(len(shown)), key=lambda i: -shown[i])]})
+    if "better" in prompt and shown:
+        return json.dumps({"better": "A" if shown[0] > shown[1] else "B"})
+    if "Score: " in prompt:
+        return f"Score: {'EDCBA'[shown[0] % 5]}"
+    return json.dumps({"score": shown[0] % 5}) if shown else str(seed % 5)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from searchkit import Model, Problem, Prompt, search, solve, solve_sync
+from searchkit.cli import main
 from searchkit.cli.solve import as_json, as_text
 from searchkit.experiments import Sweep
 from searchkit.experiments.report.page import report
 from searchkit.generators import Recorded, Simulated
+from searchkit.protocols import knows_reference
 from searchkit.strategies import BestOfN, Rerank, SelfConsistency
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore
@@ -21,8 +24,10 @@ from searchkit.verifiers import (
     AllOf,
     Calibrated,
     Cascade,
+    Critic,
     Debate,
     Deduplicated,
+    Distinguish,
     DualAgreement,
     Exact,
     Judge,
@@ -33,6 +38,7 @@ from searchkit.verifiers import (
     Predicate,
     ProcessReward,
     PYes,
+    Reproduces,
     UnitTests,
     Weighted,
 )
@@ -48,6 +54,10 @@ def right(value, reference):
 
 def longer(value):
     return len(value) / 10
+
+
+def sure(value):
+    return 0.5 if value == "4" else 0.9
 
 
 def a_tenth(score):
@@ -152,6 +162,73 @@ def test_an_undeclared_verifier_that_binding_changes_is_taken_for_one():
     assert found(Declared()) == set()
 
 
+@dataclass(frozen=True)
+class Once(LengthScore):
+    """As `Foreign`, but what knows the reference already stays as it is: asked as a member it looks like any other."""
+
+    known: Any = field(default=None)
+
+    def bind(self, problem: Problem) -> Once:
+        return self if self.known == problem.reference else replace(self, known=problem.reference)
+
+
+NAMES = {"entry_point": "f", "prompt": "", "test": "assert f(1) == 1"}  # of which some verifiers take the names alone
+SPEAKS = Model(Scripted(lambda request: "so"))
+
+
+def made_of(member: Any) -> list[Any]:
+    """All that is made of verifiers."""
+    other = Predicate(longer)
+    return [
+        Calibrated(member, a_tenth),
+        Weighted((other, member), (0.5, 0.5)),
+        AllOf((other, member)),
+        Jury((other, PYes(), member)),
+        Deduplicated(member),
+        Cascade(other, member, 0.0, 1.0),
+        Cascade(member, other, 0.0, 1.0),
+        Debate(SPEAKS, member),
+        Critic(SPEAKS, grounds=member),
+        Distinguish(member),
+        AllOf((DualAgreement(), member)),
+        Deduplicated(AllOf((other, Jury((member,))))),
+    ]
+
+
+@pytest.mark.parametrize("at", range(len(made_of(Once()))))
+def test_what_is_made_of_an_undeclared_verifier_is_marked_as_that_is(at):
+    """And what is made of one that binding does not change is not, whatever else takes names from the reference."""
+    problem = Problem("p", Prompt.of("Write f."), NAMES)
+    for member, expected in (
+        (Once(), True),
+        (Foreign(), True),
+        (PYes(), False),
+        (LengthScore(), False),
+        (Declared(), False),
+    ):
+        verifier = made_of(member)[at]
+        assert knows_reference(verifier.bind(problem), verifier, problem) is expected, member
+        assert not knows_reference(
+            verifier.bind(replace(problem, reference=None)), verifier, replace(problem, reference=None)
+        )
+
+
+def test_names_of_a_reference_are_no_oracle():
+    """Neither for tests of what a model wrote, nor for those that reproduce a fault."""
+    problem = Problem("p", Prompt.of("Write f."), NAMES)
+    for verifier in (DualAgreement(), Reproduces("def f(x):\n    return 2"), Distinguish(Predicate(longer))):
+        assert not knows_reference(verifier.bind(problem), verifier, problem)
+
+
+def test_a_member_that_does_not_declare_is_told_of_by_the_result_also_when_resumed(tmp_path):
+    """Members are not asked where the journal has the verdict of the whole."""
+    generator = Model(Scripted(lambda request: ["41", "42"][request.index]))
+    for _ in range(2):
+        strategy = BestOfN(2, Deduplicated(AllOf((Predicate(longer), Once()))))
+        result = solve_sync(PROBLEM, strategy, generator=generator, journal=tmp_path / "journal.db")
+        assert "Deduplicated" in result.oracle
+
+
 def test_a_second_verifier_and_an_inner_search_are_counted():
     """Whoever asks it, in whatever part of the search."""
     assert found_by(BestOfN(2, Predicate(longer), select=Rerank(Exact()))) == ("Exact",)
@@ -219,3 +296,33 @@ def test_the_tables_the_curves_and_the_report_of_a_sweep_say_so(tmp_path):
     honest = replace(results, finished=[one for one in results.finished if not one.row.oracle])
     assert honest.oracle == ""
     assert "oracle" not in honest.table()
+    assert {one.strategy: one.oracle for one in results.summaries()} == {"told": "Exact", "blind": ""}
+    assert said in results.summaries()._repr_html_()
+    assert "oracle" not in honest.summaries()._repr_html_()
+
+
+def test_the_comparison_of_two_sweeps_says_so(tmp_path, capsys):
+    """It is the difference that gets believed."""
+    problems = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(3)]
+    strategies = {"told": BestOfN(2, Exact(reference="4")), "blind": BestOfN(2, Predicate(longer))}
+    endpoints = [Model(Simulated({"4": 0.5, "5": 0.5}))]
+    Sweep(problems, strategies, truth=Exact(), endpoints=endpoints).run(tmp_path / "out")
+    told, blind = (str(tmp_path / f"out:{name}") for name in strategies)
+    for pair, name in ((told, blind), "A told"), ((blind, told), "B told"), ((blind, blind), ""):
+        assert main(["compare", *pair]) == 0
+        out = capsys.readouterr().out
+        assert ("oracle: verifiers saw what is right while these searched: " in out) is bool(name)
+        assert f"searched: {name} (Exact)\n" in out or not name
+        assert main(["compare", *pair, "--json"]) == 0
+        [one] = json.loads(capsys.readouterr().out)
+        assert [one["a"]["oracle"], one["b"]["oracle"]] == ["Exact" if side == told else "" for side in pair]
+
+
+def test_all_that_saw_it_are_named_whichever_search_was_the_last(tmp_path):
+    """A cascade asks its dear member about some answers only."""
+    problems = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(6)]
+    cascade = Cascade(Predicate(sure), Exact(reference="4"), 0.3, 0.7)
+    model = Model(Scripted(lambda request: "4" if "3" in request.prompt.text else "55555"))
+    results = Sweep(problems, {"c": BestOfN(1, cascade)}, truth=Exact(), endpoints=[model]).run(tmp_path / "out")
+    assert [row.oracle for row in results.rows] == [*["Cascade"] * 3, "Cascade, Exact", *["Cascade"] * 2]
+    assert results.oracle.endswith(": c (Cascade, Exact)")

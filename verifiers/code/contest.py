@@ -13,7 +13,7 @@ from searchkit.templates import fenced, worded
 from searchkit.types import Params, Prompt, Sample
 from searchkit.verifiers.code.bench import Bench
 from searchkit.verifiers.code.generated import assertions
-from searchkit.verifiers.judges.asking import bare_word, field_of, filled
+from searchkit.verifiers.judges.asking import Quotation, bare_word, field_of, filled
 
 TELL_APART = """A task was given:
 
@@ -151,7 +151,10 @@ def _by(said: bool, row: Sequence[bool | None], order: Sequence[int]) -> str:
 
 def _named(reply: Sample[str], n: int, shown: Sequence[str]) -> tuple[int, str] | None:
     """The number of the winner, from 1 to `n`, and the reasoning."""
-    verdict = field_of(reply, "winner", shown)
+    try:
+        verdict = field_of(reply, "winner", shown)
+    except Quotation:
+        return None
     said = bare_word(verdict.get("winner")).removeprefix("program").lstrip(" _:#")
     number = {str(i): i for i in range(1, n + 1)}.get(said)
     return None if number is None else (number, str(verdict.get("reasoning", "")))

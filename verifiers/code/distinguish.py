@@ -15,6 +15,7 @@ from searchkit.protocols import Generator, Run, Verifier
 from searchkit.sandbox.levels import Level, check, choose, installed
 from searchkit.sandbox.limits import Limits
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.base import any_oracle
 from searchkit.verifiers.code.bench import EACH, Bench
 from searchkit.verifiers.code.contest import TELL_APART, Contest, Told
 from searchkit.verifiers.code.dual_agreement import DualAgreement
@@ -89,6 +90,15 @@ class Distinguish:
         check(self.limits)
         choose(self.sandbox)
         installed(self.libraries, "Distinguish(libraries=...) names")
+
+    @property
+    def members(self) -> tuple[Verifier, ...]:
+        return (self.first,)
+
+    @property
+    def oracle(self) -> bool | None:
+        """What `first` is: of a reference it takes the names itself, not the tests."""
+        return any_oracle(*self.members)
 
     @property
     def key(self) -> str:

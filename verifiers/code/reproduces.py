@@ -86,6 +86,11 @@ class Reproduces:
         installed(self.libraries, "Reproduces(libraries=...) names")
 
     @property
+    def oracle(self) -> bool:
+        """It takes a name of a reference, not its tests."""
+        return False
+
+    @property
     def key(self) -> str:
         asked = f"{name_of(self.generator)}:{self.samples}:{self.params}:{self.template!r}"
         ran = f"{self.entry_point}:{self.sandbox}:{self.limits}:{self.libraries}:{sys.version_info[:2]}"

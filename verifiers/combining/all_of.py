@@ -48,8 +48,12 @@ class AllOf:
         return self.verifiers[0].joint
 
     @property
-    def oracle(self) -> bool:
-        return any_oracle(*self.verifiers)
+    def members(self) -> tuple[Verifier, ...]:
+        return self.verifiers
+
+    @property
+    def oracle(self) -> bool | None:
+        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> AllOf:
         return replace(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))

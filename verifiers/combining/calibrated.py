@@ -49,8 +49,12 @@ class Calibrated:
         return self.verifier.joint
 
     @property
-    def oracle(self) -> bool:
-        return any_oracle(self.verifier)
+    def members(self) -> tuple[Verifier, ...]:
+        return (self.verifier,)
+
+    @property
+    def oracle(self) -> bool | None:
+        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Calibrated:
         return replace(self, verifier=self.verifier.bind(problem))

@@ -55,8 +55,12 @@ class Cascade:
         return self.cheap.joint
 
     @property
-    def oracle(self) -> bool:
-        return any_oracle(self.cheap, self.dear)
+    def members(self) -> tuple[Verifier, ...]:
+        return (self.cheap, self.dear)
+
+    @property
+    def oracle(self) -> bool | None:
+        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Cascade:
         return replace(self, cheap=self.cheap.bind(problem), dear=self.dear.bind(problem))

@@ -63,8 +63,12 @@ class Jury:
         return any(judge.joint for judge in self.judges)
 
     @property
-    def oracle(self) -> bool:
-        return any_oracle(*self.judges)
+    def members(self) -> tuple[Verifier, ...]:
+        return self.judges
+
+    @property
+    def oracle(self) -> bool | None:
+        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Jury:
         return replace(self, judges=tuple(judge.bind(problem) for judge in self.judges))

@@ -55,8 +55,12 @@ class Weighted:
         return any(member.joint for member in self.verifiers)
 
     @property
-    def oracle(self) -> bool:
-        return any_oracle(*self.verifiers)
+    def members(self) -> tuple[Verifier, ...]:
+        return self.verifiers
+
+    @property
+    def oracle(self) -> bool | None:
+        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Weighted:
         return replace(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))

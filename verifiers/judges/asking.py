@@ -33,6 +33,14 @@ _COMMA = re.compile(r'("(?:\\.|[^"\\])*+"?)|,(?=\s*[}\]])', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})?')
 
 
+class Quotation(Exception):
+    """A verdict that the judge was shown, so that it may be no verdict of its own.
+
+    It is not drawn again, which would go on until one comes that was not shown: of an answer that lists all but the
+    best, the best.
+    """
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a field is there twice")
@@ -51,17 +59,19 @@ async def judgements(
     n: int,
     retries: int,
     params: Params | None,
-    known: Sequence[T] = (),
     start: int = 0,
+    stride: int = 1,
 ) -> list[T]:
-    """What `read` finds in `n` replies to `question`; some may be `known`, of the `start` that were drawn before.
+    """What `read` finds in `n` replies to `question`. start: the index of the first of them.
 
+    stride: by how much the index grows for a reply that is drawn again, where others are drawn beside it.
     Replies that fail or cannot be read (None) are drawn again, `retries` times; the result is shorter where that did
-    not help. Cost: `n` model calls, at most `retries` + 1 times as many. Raises what the generator raised if nothing
-    was read and the last try failed. After a try for which nothing was left of the budget there is no other.
+    not help, and empty where `read` finds a `Quotation`. Cost: `n` model calls, at most `retries` + 1 times as many.
+    Raises what the generator raised if nothing was read and the last try failed. After a try for which nothing was left
+    of the budget there is no other.
     """
-    found, asked, failure = list(known), start, None
-    for _ in range(retries + 1 if len(found) < n else 0):
+    found, asked, failure = list[T](), start, None
+    for _ in range(retries + 1):
         missing = n - len(found)
         try:
             replies = await run.sample(generator, question, missing, params=params, start=asked, partial=True)
@@ -71,8 +81,11 @@ async def judgements(
         except Exception as error:
             run.fail(error)
             replies, failure = [], error
-        asked += missing
-        found += [judgement for judgement in map(read, replies) if judgement is not None]
+        asked += missing * stride
+        try:
+            found += [judgement for judgement in map(read, replies) if judgement is not None]
+        except Quotation:
+            return []
         if len(found) >= n or isinstance(failure, BudgetExhausted):
             break
     if failure is not None:
@@ -111,9 +124,9 @@ def field_of(reply: Sample[Any], name: str, shown: Sequence[str] = ()) -> dict[s
 
     Thoughts and prose without objects may stand before it, nothing but end tokens, closing tags and the end of a code
     block after it: a sentence there may take it back. Where anything else looks like an object, where a field is there
-    twice, where the reply was truncated, and where the object stands in one of the texts that the judge was `shown`
-    (white space aside), it may be a quotation: that counts as unreadable. Backslashes that JSON does not know, as in
-    LaTeX, line breaks in texts and a comma after the last field are let pass.
+    twice, and where the reply was truncated it may be a quotation: that counts as unreadable. Raises `Quotation` where
+    the object stands in one of the texts that the judge was `shown` (white space aside). Backslashes that JSON does not
+    know, as in LaTeX, line breaks in texts and a comma after the last field are let pass.
     """
     text = without_thoughts(reply.text)
     start = _OBJECT.search(text)
@@ -122,8 +135,11 @@ def field_of(reply: Sample[Any], name: str, shown: Sequence[str] = ()) -> dict[s
     text = without_marks(text[start.start() :])
     verdict = _decoded(_ESCAPE.sub(lambda found: found[0] if found[1] else r"\\", text))
     folded = {field.strip().casefold(): value for field, value in verdict.items()}
-    twice = len(folded) < len(verdict)
-    return folded if name in folded and not twice and not is_shown(text, shown) else {}
+    if name not in folded or len(folded) < len(verdict):
+        return {}
+    if is_shown(text, shown):
+        raise Quotation
+    return folded
 
 
 def _decoded(text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent
+from searchkit.verifiers.base import Independent, any_oracle
 from searchkit.verifiers.judges.asking import (
     LONGEST,
     TOO_LONG,
@@ -114,9 +114,13 @@ class Critic(Independent):
         return f"critic:{name_of(self.generator)}:{self.retries}:{self.params}:{self._question(True)!r}:{grounds}"
 
     @property
+    def members(self) -> tuple[Verifier, ...]:
+        return () if self.grounds is None else (self.grounds,)
+
+    @property
     def oracle(self) -> bool | None:
-        """Whether it sees what is right: its grounds may, where they say so; None: they do not say."""
-        return False if self.grounds is None else getattr(self.grounds, "oracle", None)
+        """Whether it sees what is right: its grounds may."""
+        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Critic:
         bound = None if self.grounds is None else self.grounds.bind(problem)

@@ -85,8 +85,12 @@ class Debate(Independent):
         return self.judge.range
 
     @property
-    def oracle(self) -> bool:
-        return any_oracle(self.judge)
+    def members(self) -> tuple[Verifier, ...]:
+        return (self.judge,)
+
+    @property
+    def oracle(self) -> bool | None:
+        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Debate:
         return replace(self, judge=self.judge.bind(problem))

@@ -15,25 +15,35 @@ from searchkit.answers.thoughts import without_thoughts
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_whole, told
 from searchkit.types import Sample, Token
-from searchkit.verifiers.judges.asking import LONGEST, is_shown, without_marks
+from searchkit.verifiers.judges.asking import LONGEST, without_marks
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"  # 20 rivals of a token are the most that servers list
 LEAST_MASS = 0.5  # of the score letters at the score's place: below it the token is no score
+MOST_MASS = 1.05  # more, rounding aside, are not the probabilities of one token
 NO_LOGPROBS = "the model gives no log-probabilities"
 NO_TOKEN = "the score was not found among the tokens"
+NO_SHARES = "the log-probabilities are not those of one token"
+NEVER = "the log-probabilities say that it was never sampled"
 
 _BEHIND = 32  # tokens that may stand behind the score: end tokens, closing tags, emphasis
 _AROUND = " \t\r\n*_`\"'.:()[]Ġ▁"  # what a tokenizer, or Markdown, may put around a letter
-_LABEL = re.compile(r"\W{0,9}(?:final |my |overall )?(?:score|rating|grade)\W{1,9}", re.IGNORECASE)
+_WORDED = r"(?:score|rating|grade)[\s*_`\"']{0,6}[:=：\-–—]"  # a comparison, as in "score < B", is no score
+_LABEL = re.compile(rf"[\s*_`\"'#>(\[\-–—•]{{0,9}}(?:final |my |overall )?{_WORDED}", re.IGNORECASE)
+_WRITTEN = re.compile(rf"{_WORDED}[{re.escape(_AROUND)}]{{0,9}}([A-T])(?![A-Z0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one reply says: a value within [0, 1], why, and for a sampled score why it is no expectation."""
+    """What one reply says: a value within [0, 1], why, and for a sampled score why it is no expectation.
+
+    quoted: the judge was shown this score, so that it may be a quotation. It is not drawn again, which would go on
+    until a score comes that was not shown: of an answer that lists all but the best, the best.
+    """
 
     value: float
     why: str
     sampled: str = ""
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,15 +60,17 @@ class Expected:
       temperature lets them: at 0 all are the same, and the standard error says nothing.
     - criteria: each is asked in prompts of its own and counts the same; by default the judge's rubric is the only one.
 
-    Where the letters have less than half of the probability at that place, and where there are no log-probabilities,
-    the sampled letter counts, and the verdict's feedback says so. Of a criterion of which nothing can be read no score
-    is made up: the sample abstains. `Verdict.standard_error` is that of the mean, from the spread of the repeats of
-    each criterion; None for a single repeat. The probabilities are those before temperature.
+    Where the letters have less than half of the probability at that place, where the probabilities are no distribution
+    or give the sampled letter none, and where there are none, the sampled letter counts, and the verdict's feedback
+    says so. Of a criterion of which nothing can be read no score is made up: the sample abstains. So it does where one
+    reply gives a score that the judge was shown in this form. `Verdict.standard_error` is that of the mean, from the
+    spread of the repeats of each criterion; None for a single repeat. The probabilities are those before temperature.
 
     Cost: `repeats` * criteria calls. One is made alone, the others after it: it tells whether the server gives
     log-probabilities (asked as `Params(logprobs=20)`, unless the generator's or the judge's own `params` ask for some),
     and leaves the prompt in the server's prefix cache. Where the server refuses them that call is lost, and the rest is
-    asked without. Criteria stand at the end of their prompts, so that all calls about one answer share the rest.
+    asked without; so is each later reply to which they are refused, once more. Criteria stand at the end of their
+    prompts, so that all calls about one answer share the rest.
 
     Source: LLM-as-a-Verifier (arXiv 2607.05391) for scale, expectation, repeats and criteria; the bound on the mass and
     what is done below it are ours.
@@ -99,7 +111,7 @@ class Expected:
         )
 
     def read(self, reply: Sample[Any], shown: Sequence[str]) -> Reading | None:
-        """What a reply says; None if it ends with no score, was cut, or may quote what the judge was shown."""
+        """What a reply says; None if it ends with no score, or was cut. shown: texts that it may quote."""
         text = without_marks(without_thoughts(reply.text)).strip()
         if reply.truncated or len(text) > LONGEST:
             return None
@@ -108,10 +120,9 @@ class Expected:
         letter = self._letter(last[label.end() if label else 0 :])
         if letter is None or (why and not label):
             return None
-        if label and is_shown(last, shown):  # a bare letter stands in every text
-            return None
         value, sampled = self._expectation(letter, reply.logprobs)
-        return Reading(value, "\n".join(why).strip(), sampled)
+        quoted = label is not None and letter in _written(shown)  # a bare letter stands in every text
+        return Reading(value, "\n".join(why).strip(), sampled, quoted)
 
     def _expectation(self, letter: str, tokens: Sequence[Token] | None) -> tuple[float, str]:
         """The expected value and "", or the letter's own and why."""
@@ -125,6 +136,10 @@ class Expected:
             return sampled, NO_LOGPROBS
         shares = self._shares(token)
         mass = math.fsum(shares.values())
+        if mass > MOST_MASS:
+            return sampled, NO_SHARES
+        if shares.get(letter) == 0.0:
+            return sampled, NEVER
         if mass < LEAST_MASS:
             return sampled, f"score letters have only {mass:.2g} of the probability"
         value = math.fsum(self._value(letter) * share for letter, share in shares.items()) / mass
@@ -141,7 +156,7 @@ class Expected:
         for text, log in rivals.items():
             letter = self._letter(text)
             if letter is not None and not math.isnan(log):
-                found[letter] = found.get(letter, 0.0) + math.exp(min(log, 0.0))
+                found[letter] = found.get(letter, 0.0) + math.exp(min(log, 1.0))  # of 1 it is too much
         return found
 
     def _scoring(self, tokens: Sequence[Token], letter: str) -> Token | None:
@@ -157,3 +172,8 @@ class Expected:
         """The letter of the scale that a text is, marks and case aside."""
         bare = text.strip(_AROUND)
         return bare.upper() if len(bare) == 1 and bare.isascii() and bare.upper() in self.letters else None
+
+
+def _written(shown: Sequence[str]) -> set[str]:
+    """The letters that texts have as scores, in whatever words and marks."""
+    return {letter.upper() for text in shown for letter in _WRITTEN.findall(" ".join(text.split()))}

@@ -18,6 +18,7 @@ from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.judges.asking import (
     UNREADABLE,
+    Quotation,
     check_generator,
     field_of,
     filled,
@@ -83,9 +84,9 @@ class Judge(Independent):
     - range: the least and the greatest score; it is the verifier's range.
     - samples: independent judgements of which the score is the mean; all of them, with their standard deviation, are in
       the verdict's feedback. They differ only as far as the generator's temperature lets them.
-    - retries: how often judgements that fail, that are not one JSON object with a number within `range` (or "7/10"
-      where 10 is the best score), or that only repeat one in the answer, are drawn again; if there is none then the
-      sample abstains, as does one of more than 100,000 characters. A score is never made up.
+    - retries: how often judgements that fail, or that are not one JSON object with a number within `range` (or "7/10"
+      where 10 is the best score), are drawn again; if there is none then the sample abstains. So does one that a
+      judgement may be quoted from, and one of more than 100,000 characters. A score is never made up.
     - template: the question, which replaces the text of the last user message; None takes `SCORE`, or `LEVEL` with
       `scores`. Its fields: {task} (that text), {answer} and {reference} (fenced), {rubric}, and {low} and {high}, or
       {scale} with `scores`.
@@ -209,11 +210,15 @@ def _number(value: Any, high: float) -> float | None:
 def _alone(reply: Sample[Any], high: float, shown: Sequence[str]) -> float | None:
     """The score of a reply that is "7/10" and no more, where 10 is the best one. A bare number may be anything."""
     text = without_marks(without_thoughts(reply.text)).strip()
-    if reply.truncated or len(text) > 100 or is_shown(text, shown):
+    if reply.truncated or len(text) > 100:
         return None
     rest = text[len(found[0]) :] if (found := _SCORE.match(text)) else text
     number = _NUMBER.fullmatch(rest.strip("*_ ."))
-    return float(number[1]) if number and number[2] is not None and float(number[2]) == high else None
+    if number is None or number[2] is None or float(number[2]) != high:
+        return None
+    if is_shown(text, shown):
+        raise Quotation
+    return float(number[1])
 
 
 def _verdict(found: Sequence[Judgement]) -> Verdict:

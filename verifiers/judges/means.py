@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from searchkit.calls import CallError
 from searchkit.errors import BudgetExhausted, CapabilityError, ConfigError
 from searchkit.kinds import told
 from searchkit.protocols import Generator, Run
-from searchkit.types import Params, Prompt, Verdict
+from searchkit.types import Outcome, Params, Prompt, Verdict
 from searchkit.verifiers.judges.asking import UNREADABLE, judgements
 from searchkit.verifiers.judges.expected import LETTERS, Expected, Reading
 
@@ -40,43 +40,70 @@ async def mean(
     retries: int,
     params: Params | None,
 ) -> Mean | None:
-    """The mean over all `questions`, one a criterion; None if of one of them nothing can be read.
+    """The mean over all `questions`, one a criterion; None if of one of them nothing can be read, or one may be quoted.
 
-    Cost: `scores.calls` model calls; unreadable and failed replies are drawn again, `retries` times. Raises what the
-    generator raises if no call about one of the questions succeeds.
+    Cost: `scores.calls` model calls; unreadable and failed replies are drawn again, `retries` times, and those whose
+    log-probabilities were refused are asked for once more without. Raises what the generator raises if no call about
+    one of the questions succeeds.
     """
     listing = params or run.base_params(generator)
     listing = listing if listing.logprobs else replace(listing, logprobs=len(LETTERS))
-    first, listing = await _first(scores, generator, questions[0], shown, run, listing)
 
-    async def ask(at: int, child: Run) -> list[Reading]:
-        known, start = (first, 1) if at == 0 else ([], 0)
-        return await judgements(
+    async def draw(at: int, index: int, child: Run, asking: Params, redrawn: int = retries) -> Reading | None:
+        read = await judgements(
             generator, questions[at], lambda reply: scores.read(reply, shown), child,
-            n=scores.repeats, retries=retries, params=listing, known=known, start=start,
+            n=1, retries=redrawn, params=asking, start=index, stride=scores.repeats,
         )  # fmt: skip
+        return read[0] if read else None
 
-    outcomes = await run.map(ask, range(len(questions)), name="criterion")
-    found = [outcome.unwrap() for outcome in outcomes]
-    return _together(found) if all(found) else None
+    first, listing = await _first(lambda asking: draw(0, 0, run, asking, 0), listing)
+
+    async def ask(place: tuple[int, int], child: Run) -> Reading | None:
+        try:
+            return await draw(*place, child, listing)
+        except (CapabilityError, CallError) as error:
+            if not _refused(error) or not listing.logprobs:
+                raise
+            return await draw(*place, child, replace(listing, logprobs=None))
+
+    places = [(at, index) for at in range(len(questions)) for index in range(scores.repeats)][1:]
+    places += [] if first is not None else [(0, scores.repeats)]
+    outcomes = await run.map(ask, places, name="reply")
+    found = list(zip(places, outcomes, strict=False))
+    rows = [
+        _row(run, [outcome for place, outcome in found if place[0] == at], None if at else first)
+        for at in range(len(questions))
+    ]
+    quoted = any(reading.quoted for row in rows for reading in row)
+    return _together(rows) if all(rows) and not quoted else None
 
 
-async def _first(
-    scores: Expected, generator: Generator | None, question: Prompt, shown: Sequence[str], run: Run, listing: Params
-) -> tuple[list[Reading], Params]:
+def _row(run: Run, outcomes: Sequence[Outcome[Reading | None]], first: Reading | None) -> list[Reading]:
+    """What the replies to one question say; raises the first failure if they say nothing."""
+    found = [reading for reading in (first, *(outcome.value for outcome in outcomes)) if reading is not None]
+    failures = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if failures and not found:
+        raise failures[0]
+    for failure in failures:  # what was read beside them is paid for: it counts
+        run.note_failure(failure)
+    return found
+
+
+async def _first(draw: Callable[[Params], Awaitable[Reading | None]], listing: Params) -> tuple[Reading | None, Params]:
     """What the first reply says, and with which parameters to ask on: without log-probabilities if they are refused."""
     try:
-        found = await judgements(
-            generator, question, lambda reply: scores.read(reply, shown), run, n=1, retries=0, params=listing
-        )
-        return found, listing
+        return await draw(listing), listing
     except (CapabilityError, CallError) as error:
-        refused = isinstance(error, CapabilityError) or error.kind == "bad_request"
-        return [], replace(listing, logprobs=None) if refused else listing
+        return None, replace(listing, logprobs=None) if _refused(error) else listing
     except (ConfigError, BudgetExhausted):
         raise
     except Exception:  # recorded; it is drawn again with the others
-        return [], listing
+        return None, listing
+
+
+def _refused(error: Exception) -> bool:
+    """Whether it may be the log-probabilities that a server does not want to give, or dropped; some do for a while."""
+    return isinstance(error, CapabilityError) or (isinstance(error, CallError) and error.kind == "bad_request")
 
 
 def _together(found: Sequence[Sequence[Reading]]) -> Mean:

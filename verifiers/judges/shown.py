@@ -12,7 +12,14 @@ from searchkit.verifiers.judges.asking import LONGEST, TOO_LONG
 
 MOST_IMAGES = 16  # of one answer
 LONGEST_IMAGES = 20_000_000  # characters of their URLs, together
-SHOWN_IMAGES = re.compile(r"https://|data:image/", re.IGNORECASE)
+LONGEST_URL = 8_000  # characters of one that is no data:
+
+# A name with a dot whose last part is no number: an address, in any of its spellings, is none, nor a host of the own
+# network. What such a name resolves to is not seen from here.
+_NAME = r"(?:[a-z0-9_-]{1,63}\.){1,20}[a-z][a-z0-9-]{1,62}\.?"
+_PUBLIC = re.compile(rf"https://({_NAME})(?::443)?(?:[/?#][!-~]*)?", re.IGNORECASE | re.ASCII)
+_INLINE = re.compile(r"data:image/", re.IGNORECASE)
+_OWN = ("localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa", "test")
 
 
 @dataclass(frozen=True)
@@ -37,15 +44,24 @@ class Answer:
     def refused(self) -> str:
         """Why it is not judged; "" if it is.
 
-        An answer is not trusted: a server is not made to fetch what is no image, or what lies on its own disk.
+        An answer is not trusted: a server is not made to fetch what is no image, or what lies on its own disk or
+        network, as far as the URL tells.
         """
         if len(self.text) > LONGEST:
             return TOO_LONG
         if len(self.images) > MOST_IMAGES or sum(len(image.url) for image in self.images) > LONGEST_IMAGES:
             return f"an answer of over {MOST_IMAGES} images, or {LONGEST_IMAGES:,} characters of them, is not judged"
-        if not all(SHOWN_IMAGES.match(image.url) for image in self.images):
-            return "an answer with an image that is neither https: nor data:image/ is not judged"
+        if not all(_is_fetched(image.url) for image in self.images):
+            return "an answer with an image that is neither data:image/ nor at a public https: name is not judged"
         return ""
+
+
+def _is_fetched(url: str) -> bool:
+    """Whether a judge's server may be given it."""
+    if _INLINE.match(url):
+        return True
+    found = _PUBLIC.fullmatch(url) if len(url) <= LONGEST_URL and "\\" not in url else None
+    return found is not None and found[1].rstrip(".").rpartition(".")[2].lower() not in _OWN
 
 
 def pictured(question: Prompt, answers: Sequence[tuple[str, Answer]]) -> Prompt:

@@ -17,7 +17,7 @@ from searchkit.experiments.estimators.intervals import Interval, paired_bootstra
 from searchkit.experiments.sweep import manifest, voting
 from searchkit.experiments.sweep import rows as sweep_rows
 from searchkit.experiments.sweep.rows import Finished, Row
-from searchkit.experiments.sweep.summary import LEVEL, Summaries, Summary, grid, html, summarize
+from searchkit.experiments.sweep.summary import LEVEL, Summaries, Summary, grid, html, oracles, summarize, told_of
 from searchkit.experiments.unknown import Unknown, diagnosis
 
 EXPLAINED = "unknown verdicts count as wrong in accuracy, as right in 'at most', and are left out of 'of known'"
@@ -188,7 +188,7 @@ def _compute(points: Iterable[Summary]) -> Compute:
 
 
 def _oracle(rows: Sequence[Row]) -> str:
-    """Who was told what is right. No accuracy to compare with: nobody has the reference where an answer is needed."""
-    told: dict[str, str] = {row.strategy: row.oracle for row in rows if row.oracle}
-    said = "; ".join(f"{name} ({verifiers})" for name, verifiers in told.items())
-    return f"oracle: verifiers saw what is right while these searched: {said}" if said else ""
+    by_strategy: dict[str, list[Row]] = {}
+    for row in rows:
+        by_strategy.setdefault(row.strategy, []).append(row)
+    return told_of((name, oracles(own)) for name, own in by_strategy.items())

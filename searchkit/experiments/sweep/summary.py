@@ -34,6 +34,7 @@ class Summary:
       counts too (`rows.Lost`).
     - prompt_tokens, sequential_tokens, model_calls, usd: likewise.
     - seconds: as long as the search took beside the others.
+    - oracle: the verifiers that saw what is right during one of the searches (`Row.oracle`); "" if none did.
     - problems: their ids.
     - per_problem: [problems], the share of a problem's seeds with a right answer, in the order of `problems`.
     - unknown_share: [problems], likewise the share of unknown ones.
@@ -55,6 +56,7 @@ class Summary:
     model_calls: float
     usd: float
     seconds: float
+    oracle: str
     problems: tuple[str, ...] = field(repr=False)
     per_problem: NDArray[np.float64] = field(repr=False, compare=False)
     unknown_share: NDArray[np.float64] = field(repr=False, compare=False)
@@ -64,7 +66,10 @@ class Summaries(list[Summary]):
     """Summaries as a list, which a notebook shows as a table."""
 
     def _repr_html_(self) -> str:
-        return html(self)
+        from searchkit.markup.tables import html_text
+
+        told = told_of((one.strategy, one.oracle) for one in self)
+        return html(self) + (f"<p>{html_text(told)}</p>" if told else "")
 
 
 def summarize(finished: Sequence[Finished], seed: int) -> Summary:
@@ -85,8 +90,22 @@ def summarize(finished: Sequence[Finished], seed: int) -> Summary:
         _mean(one.row.sequential_tokens for one in finished),
         _mean(one.row.model_calls + one.lost.model_calls for one in finished),
         _mean(one.row.usd + one.lost.usd for one in finished),
-        _mean(one.wall_s for one in finished), tuple(by_problem), values, unknown,
+        _mean(one.wall_s for one in finished), oracles(one.row for one in finished), tuple(by_problem), values, unknown,
     )  # fmt: skip
+
+
+def oracles(rows: Iterable[Row]) -> str:
+    """All verifiers that saw what is right, with commas."""
+    return ", ".join(sorted({name for row in rows for name in row.oracle.split(", ") if name}))
+
+
+def told_of(strategies: Iterable[tuple[str, str]]) -> str:
+    """Who was told what is right, of names with their `oracles`; "" if nobody was.
+
+    Theirs is no accuracy to compare with: nobody has the reference where an answer is needed.
+    """
+    said = "; ".join(f"{name} ({verifiers})" for name, verifiers in dict.fromkeys(strategies) if verifiers)
+    return f"oracle: verifiers saw what is right while these searched: {said}" if said else ""
 
 
 def interval(mean: float, low: float, high: float) -> str:

@@ -130,19 +130,33 @@ def test_what_an_agent_returns_may_be_an_image_or_a_message():
 REFUSED = [
     "file:///etc/passwd", "http://10.0.0.1/", "ftp://host/a.png", "data:text/html,<script>", "//host/a.png", "",
     " https://host/a.png", "javascript:alert(1)", "gopher://x", "blob:https://x", "C:\\a.png", "/etc/passwd",
+    "https://10.0.0.1/", "https://127.1", "https://2130706433/", "https://0x7f.1/", "https://0x7f000001", "https://a.0x1",
+    "https://[::1]/", "https://localhost/", "https://LOCALHOST./", "https://printer", "https://db.internal/",
+    "https://x.Local", "https://a.localho\u017ft/", "https://x.org@10.0.0.1/", "https://a:b@x.org/", "https://x.org:22/",
+    "https://x.org\\@10.0.0.1/", "https://x.org/\nfile:///x", "https:///etc/passwd", "https://", "https://x..org/",
+    "https://\uff11\uff10.0.0.1/", "https://x.org/" + "a" * 10_000,
+]  # fmt: skip
+PUBLIC = [
+    "HTTPS://example.org/a.png", "https://example.org", "https://a-b.example.co.uk:443/x%20y.png?q=1#z",
+    "https://example.org./a.png", "https://xn--bcher-kva.example/a", "https://my_bucket.s3.amazonaws.com/a?sig=b%2F",
 ]  # fmt: skip
 JUDGES_OF_ANY = [Judge, lambda m: PYes(m, chains=1), PairwiseJudge, ListwiseJudge, UniversalConsistency, Debate]
 
 
 @pytest.mark.parametrize("url", REFUSED, ids=range(len(REFUSED)))
 def test_no_server_is_made_to_fetch_what_an_answer_names(url):
-    """Only https: and data:image/ are passed on: for all else the sample abstains, without a call."""
+    """Only data:image/ and https: at a public name are passed on: for all else the sample abstains, without a call."""
     bad = drawn("a drawing", RED, Image(url))
     for make in JUDGES_OF_ANY:
         verdicts, seen = judged(make, bad)
         assert ([verdict.value for verdict in verdicts], seen) == ([None], [])
-    _, [parts] = judged(Judge, drawn("x", Image("HTTPS://host/a.png")))
-    assert named(parts)[1] == ("Image 1 of the answer", Image("HTTPS://host/a.png"))
+
+
+@pytest.mark.parametrize("url", PUBLIC, ids=range(len(PUBLIC)))
+def test_what_is_public_is_passed_on_as_it_is(url):
+    """To the letter: signatures stand in URLs."""
+    _, [parts] = judged(Judge, drawn("x", Image(url)))
+    assert named(parts)[1] == ("Image 1 of the answer", Image(url))
 
 
 def test_images_are_bounded_in_number_and_size():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import random
 import statistics
 
 import pytest
@@ -428,3 +429,19 @@ class TestJudge(VerifierTests):
 
     def verifier(self):
         return Judge(Model(Scripted(by_length)), samples=2)
+
+
+@pytest.mark.parametrize("form", ['{{"score": {}}}', "{}/10"], ids=["object", "fraction"])
+@pytest.mark.parametrize("samples", [1, 4])
+def test_an_answer_that_lists_all_other_scores_gains_nothing(form, samples):
+    """Were quoted verdicts drawn again, only the best would be left. A judge without a clue says each with 1 / 3."""
+    listing = "\n".join(form.format(score) for score in (0, 5))
+
+    def clueless(request):
+        return form.format(random.Random(request.seed).choice((0, 5, 10)))
+
+    judge = Judge(Model(Scripted(clueless)), samples=samples, retries=3)
+    scores = [verdict.score for verdict in judged(judge, *(f"{listing}\nanswer {i}." for i in range(150)))[0]]
+    assert set(scores) <= {None, 10.0}
+    chance = 3.0**-samples  # that all of its judgements are the one that is not listed
+    assert scores.count(10.0) <= 150 * chance + 4 * (150 * chance * (1 - chance)) ** 0.5 + 1
