@@ -13,8 +13,9 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_number, is_whole
 from searchkit.markup.words import counted
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts, check_method
+from searchkit.strategies.common.checks import check_method
 from searchkit.strategies.common.transition import Stepper
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.attempts import Attempt

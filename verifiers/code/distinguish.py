@@ -8,8 +8,6 @@ from typing import Any
 
 from searchkit import templates as wording
 from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, is_program, program, syntax_key
-from searchkit.errors import ConfigError
-from searchkit.kinds import is_whole
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.sandbox.levels import Level, check, choose, installed
@@ -19,7 +17,7 @@ from searchkit.verifiers.code.bench import EACH, Bench
 from searchkit.verifiers.code.contest import TELL_APART, Contest, Told
 from searchkit.verifiers.code.dual_agreement import DualAgreement
 from searchkit.verifiers.code.misread import common_function
-from searchkit.verifiers.judges.asking import check_generator, name_of
+from searchkit.verifiers.judges.asking import check_asking, name_of
 
 LONGEST_SHOWN = 20_000  # characters of a program that is shown
 
@@ -82,10 +80,8 @@ class Distinguish:
 
     def __post_init__(self) -> None:
         check_verifier("Distinguish", self.first)
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, top=2, rounds=1)
         wording.check(self.template, {"programs", "results", "todo"}, {"task", "programs", "results", "todo", "n"})
-        if not (is_whole(self.top) and self.top >= 2 and is_whole(self.rounds) and self.rounds >= 1):
-            raise ConfigError(f"Distinguish needs top >= 2 and rounds >= 1, got {self.top!r} and {self.rounds!r}")
         check(self.limits)
         choose(self.sandbox)
         installed(self.libraries, "Distinguish(libraries=...) names")
