@@ -114,7 +114,7 @@ def _questions(reply: Sample[Any]) -> list[str] | None:
     for line in text.splitlines()[:LINES]:
         mark = _MARKS.match(line)
         asked = line[mark.end() if mark else 0 :].strip()
-        if asked.endswith(("?", "？")) and len(asked) <= LONG:
+        if asked.endswith(("?", "？")) and len(asked) <= LONG and _WORD.search(asked):
             found[asked] = None
     return list(found) or None
 
