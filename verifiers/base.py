@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from searchkit.errors import ConfigError
 from searchkit.types import Problem
+
+T = TypeVar("T")
 
 
 class Independent:
@@ -21,9 +24,25 @@ class Independent:
         return self
 
 
-def any_oracle(*verifiers: Any) -> bool:
-    """Whether one of `verifiers` says that it sees what is right."""
-    return any(getattr(verifier, "oracle", False) for verifier in verifiers)
+def any_oracle(*verifiers: Any) -> bool | None:
+    """Whether one of `verifiers` says that it sees what is right; None: none says so, and one does not say."""
+    said = [getattr(verifier, "oracle", None) for verifier in verifiers]
+    return True if any(said) else None if None in said else False
+
+
+def rebound(owner: T, **parts: Any) -> T:
+    """`owner` with these fields, verifiers that were bound or tuples of them; itself where none of them has changed.
+
+    So a verifier made of others is another object for a problem only where one of them is.
+    """
+    before, after = ([*_each(getattr(owner, name) for name in parts)], [*_each(parts.values())])
+    same = len(before) == len(after) and all(old is new for old, new in zip(before, after, strict=True))
+    return owner if same else replace(owner, **parts)  # type: ignore[type-var]
+
+
+def _each(parts: Iterable[Any]) -> Iterator[Any]:
+    for part in parts:
+        yield from part if isinstance(part, tuple) else (part,)
 
 
 def label(fn: Callable[..., Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit import templates as wording
@@ -13,6 +13,7 @@ from searchkit.protocols import Generator, Run, Verifier
 from searchkit.sandbox.levels import Level, check, choose, installed
 from searchkit.sandbox.limits import Limits
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
+from searchkit.verifiers.base import any_oracle, rebound
 from searchkit.verifiers.code.bench import EACH, Bench
 from searchkit.verifiers.code.contest import TELL_APART, Contest, Told
 from searchkit.verifiers.code.dual_agreement import DualAgreement
@@ -92,12 +93,17 @@ class Distinguish:
         ran = f"{self.entry_point}:{self.prompt!r}:{self.sandbox}:{self.limits}:{self.libraries}"
         return f"distinguish:1:{self.first.key}:{asked}:{ran}"
 
+    @property
+    def oracle(self) -> bool | None:
+        """Whether `first` sees what is right; of a reference it takes the names itself, not the tests."""
+        return any_oracle(self.first)
+
     def bind(self, problem: Problem) -> Distinguish:
         """The same with `first` bound to the problem, and with the names of its reference, withheld or not."""
         known = problem.withheld if problem.reference is None else problem.reference
         names = known if isinstance(known, Mapping) else {}
         named = {name: names.get(name) or getattr(self, name) for name in ("entry_point", "prompt")}
-        return replace(self, first=self.first.bind(problem), **named)
+        return rebound(self, first=self.first.bind(problem), **named)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         scored = await run.score(self.first, prompt, samples)

@@ -88,6 +88,11 @@ class Reproduces:
         ran = f"{self.entry_point}:{self.sandbox}:{self.limits}:{self.libraries}:{sys.version_info[:2]}"
         return f"reproduces:1:{self.base!r}:{asked}:{ran}"
 
+    @property
+    def oracle(self) -> bool:
+        """It takes the entry point of a reference, not its tests."""
+        return False
+
     def bind(self, problem: Problem) -> Reproduces:
         """The same with the entry point of the problem's reference, withheld or not."""
         known = problem.withheld if problem.reference is None else problem.reference

@@ -13,7 +13,7 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent
+from searchkit.verifiers.base import Independent, any_oracle, rebound
 from searchkit.verifiers.judges.asking import (
     LONGEST,
     TOO_LONG,
@@ -116,11 +116,11 @@ class Critic(Independent):
     @property
     def oracle(self) -> bool | None:
         """Whether it sees what is right: its grounds may, where they say so; None: they do not say."""
-        return False if self.grounds is None else getattr(self.grounds, "oracle", None)
+        return False if self.grounds is None else any_oracle(self.grounds)
 
     def bind(self, problem: Problem) -> Critic:
         bound = None if self.grounds is None else self.grounds.bind(problem)
-        return self if bound is self.grounds else replace(self, grounds=bound)
+        return rebound(self, grounds=bound)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         grounds = [Verdict()] * len(samples)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.errors import ConfigError
@@ -11,7 +11,7 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent, any_oracle
+from searchkit.verifiers.base import Independent, any_oracle, rebound
 from searchkit.verifiers.judges.asking import LONGEST, check_asking, filled, judgements, name_of
 from searchkit.verifiers.judges.judge import Judge
 from searchkit.verifiers.judges.shown import Answer, pictured
@@ -83,11 +83,11 @@ class Debate(Independent):
         return self.judge.range
 
     @property
-    def oracle(self) -> bool:
+    def oracle(self) -> bool | None:
         return any_oracle(self.judge)
 
     def bind(self, problem: Problem) -> Debate:
-        return replace(self, judge=self.judge.bind(problem))
+        return rebound(self, judge=self.judge.bind(problem))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         return [await self._debate(prompt, sample, run) for sample in samples]
