@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from searchkit.errors import ConfigError, SearchkitError
-from searchkit.kinds import forgotten, told
+from searchkit.kinds import forgotten, is_whole, told
 from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Sample, Scored
 
 T = TypeVar("T")
@@ -228,6 +228,14 @@ def check_params(params: Any) -> None:
         return
     fix = "Params(**params)" if isinstance(params, dict) else "such as Params(temperature=0.7)"
     raise ConfigError(f"params= are Params: {fix}, got {told(params)}")
+
+
+def check_counts(owner: object, **least: int) -> None:
+    """Raises `ConfigError` unless each of these fields of `owner` is a whole number, and at least so much."""
+    for name, bound in least.items():
+        value = getattr(owner, name)
+        if not is_whole(value) or value < bound:
+            raise ConfigError(f"{type(owner).__name__} needs {name} >= {bound}, a whole number, got {told(value)}")
 
 
 def check_callback(name: str, callback: Any) -> None:

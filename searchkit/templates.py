@@ -7,6 +7,7 @@ import string
 from dataclasses import replace
 
 from searchkit.errors import ConfigError
+from searchkit.kinds import told
 from searchkit.types import Message, Prompt, Text
 
 
@@ -19,6 +20,10 @@ def fenced(text: str) -> str:
 
 def check(template: str, needed: set[str], known: set[str]) -> None:
     """Raises `ConfigError` if `template` lacks a field of `needed`, or has one that is not in `known`."""
+    if not isinstance(template, str):
+        raise ConfigError(
+            f"a template is a text with fields such as {{{min(needed, default='task')}}}, got {told(template)}"
+        )
     try:
         found = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
     except ValueError as error:

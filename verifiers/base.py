@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from searchkit.errors import ConfigError
 from searchkit.types import Problem
+
+T = TypeVar("T")
 
 
 class Independent:
@@ -28,6 +31,21 @@ def any_oracle(*members: Any) -> bool | None:
     """
     declared = [getattr(member, "oracle", None) for member in members]
     return True if any(declared) else None if None in declared else False
+
+
+def rebound(owner: T, **parts: Any) -> T:
+    """`owner` with these fields, verifiers that were bound or tuples of them; itself where none of them has changed.
+
+    So a verifier made of others is another object for a problem only where one of them is.
+    """
+    before, after = ([*_each(getattr(owner, name) for name in parts)], [*_each(parts.values())])
+    same = len(before) == len(after) and all(old is new for old, new in zip(before, after, strict=True))
+    return owner if same else replace(owner, **parts)  # type: ignore[type-var]
+
+
+def _each(parts: Iterable[Any]) -> Iterator[Any]:
+    for part in parts:
+        yield from part if isinstance(part, tuple) else (part,)
 
 
 def label(fn: Callable[..., Any]) -> str:

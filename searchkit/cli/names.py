@@ -1,7 +1,8 @@
 """What can be named on the command line, and how a value written there is read.
 
 A value is a literal (``8``, ``0.5``, ``True``, ``"text"``), a name (``countdown``, ``boxed``) or a call of a name
-(``BetaStopping(0.9)``, ``SelfConsistency(3)``). The text is parsed, never evaluated: nothing but these names can be
+(``BetaStopping(0.9)``, ``SelfConsistency(3)``). Where a parameter may be one of some words (``unit=tokens``), such a
+word stands for itself. The text is parsed, never evaluated: nothing but these names can be
 called.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+import types
+import typing
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from typing import Any
@@ -58,10 +61,11 @@ def strategy(
             raise ConfigError(f"a parameter is written field=value, got {one!r}")
         if field not in allowed:
             raise ConfigError(f"{wanted.__name__} has no parameter {field!r}{meant(field, allowed)}")
-        values[field] = value(text)
+        values[field] = text if text in _words(wanted, field) else value(text)
     for f in fields(wanted):
         if f.init and f.default is MISSING and f.default_factory is MISSING and f.name not in values:
-            raise ConfigError(f"{wanted.__name__} needs a {f.name}: {fix.format(f.name)}")
+            article = "an" if f.name[0] in "aeiou" else "a"
+            raise ConfigError(f"{wanted.__name__} needs {article} {f.name}: {fix.format(f.name)}")
     made: Strategy = build(wanted, (), values)
     return made
 
@@ -72,6 +76,15 @@ def value(text: str) -> Any:
         return _read(ast.parse(text.strip(), mode="eval").body)
     except SyntaxError:
         return text
+
+
+def _words(owner: Any, field: str) -> set[Any]:
+    """The words that the field may be, as it is declared: those of its `Literal`, or of one in a union."""
+    hints = [typing.get_type_hints(owner)[field]]
+    for hint in hints:
+        if typing.get_origin(hint) in (typing.Union, types.UnionType):
+            hints.extend(typing.get_args(hint))
+    return {word for hint in hints if typing.get_origin(hint) is typing.Literal for word in typing.get_args(hint)}
 
 
 def build(make: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:

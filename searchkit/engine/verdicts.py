@@ -24,11 +24,12 @@ async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]
     except (Exception, SystemExit) as error:
         mistake = lacking_await(error)
         raise VerifierError(
-            f"{judge!r} raised {type(error).__name__}: {mistake or error}", mistake=mistake is not None
+            f"{told(judge)} raised {type(error).__name__}: {mistake or error}", mistake=mistake is not None
         ) from error
     if len(verdicts) != len(samples):
         raise VerifierError(
-            f"{judge!r} returned {len(verdicts)} verdicts for {len(samples)} samples; return one for each", mistake=True
+            f"{told(judge)} returned {len(verdicts)} verdicts for {len(samples)} samples; return one for each",
+            mistake=True,
         )
     low, high = judge.range
     for verdict in verdicts:
@@ -37,12 +38,12 @@ async def verify(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]]
             continue
         if not isinstance(verdict, Verdict) or not _has_numbers(verdict):
             raise VerifierError(
-                f"{judge!r} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains",
+                f"{told(judge)} returned {verdict!r:.80}: give scores as numbers; Verdict() abstains",
                 mistake=not isinstance(verdict, Verdict),
             )
         value = verdict.value
         if value is not None and not low <= value <= high:
-            raise VerifierError(f"{judge!r} returned the score {value}, but its range is [{low}, {high}]")
+            raise VerifierError(f"{told(judge)} returned the score {value}, but its range is [{low}, {high}]")
     return verdicts
 
 
@@ -50,7 +51,7 @@ def _asked(judge: Verifier, prompt: Prompt, samples: Sequence[Sample[Any]], run:
     """The judge's answer, to be awaited; a mistake if it is not."""
     answer = judge.verify(prompt, samples, run)
     if type(answer) is not CoroutineType and not inspect.isawaitable(answer):
-        raise VerifierError(f"{judge!r} answers at once: make it `async def verify(...)`", mistake=True)
+        raise VerifierError(f"{told(judge)} answers at once: make it `async def verify(...)`", mistake=True)
     return answer
 
 
@@ -58,10 +59,10 @@ def _listed(verdicts: Any, judge: Verifier) -> list[Verdict]:
     if type(verdicts) is list:  # by far the most
         return verdicts
     if forgotten(verdicts):
-        raise VerifierError(f"{judge!r} returned a coroutine: it lacks an `await` where it returns", mistake=True)
+        raise VerifierError(f"{told(judge)} returned a coroutine: it lacks an `await` where it returns", mistake=True)
     if isinstance(verdicts, (Verdict, str, bytes)) or not isinstance(verdicts, Iterable):
         raise VerifierError(
-            f"{judge!r} returned {told(verdicts)}: return a list of Verdict(score), one a sample, in order",
+            f"{told(judge)} returned {told(verdicts)}: return a list of Verdict(score), one a sample, in order",
             mistake=True,
         )
     return list(verdicts)

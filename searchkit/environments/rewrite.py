@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.errors import ConfigError
+from searchkit.mistakes import check_callback, check_counts, check_params
 from searchkit.protocols import Run
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Prompt, Sample, Transition, Verdict
@@ -66,10 +66,9 @@ class Rewrite:
     params: Params | None = None
 
     def __post_init__(self) -> None:
-        if self.keep < 1:
-            raise ConfigError(f"Rewrite shows the latest keep drafts: keep must be >= 1, got {self.keep}")
-        if self.max_drafts is not None and self.max_drafts < 1:
-            raise ConfigError(f"max_drafts must be >= 1, or None for no limit, got {self.max_drafts}")
+        check_counts(self, keep=1, **({} if self.max_drafts is None else {"max_drafts": 1}))
+        check_callback("parse", self.parse)
+        check_params(self.params)
         check(self.template, {"drafts"}, {"task", "drafts"})
 
     async def start(self, prompt: Prompt, run: Run) -> Drafts:

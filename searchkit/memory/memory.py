@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from searchkit.errors import ConfigError
+from searchkit.answers.thoughts import without_thoughts
+from searchkit.errors import ConfigError, SearchkitError
+from searchkit.kinds import is_number, told
 from searchkit.memory.similarity import ngrams
-from searchkit.mistakes import check_generator, check_verifier
+from searchkit.mistakes import check_counts, check_generator, check_params, check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Prompt, Sample, Verdict
@@ -63,7 +65,7 @@ class Memory:
       none that is not closer than 0. None: the latest. A key is a function that gives 1 or 0.
     - success, failure: what `generator` is asked for the note on a problem that was solved, or was not, with the fields
       {task}, {answer} and {feedback} (fenced). `KEEP`: the answer itself is the note. None: no note. `SUCCEEDED` and
-      `FAILED` ask for lessons.
+      `FAILED` ask for lessons. A note has no thoughts in it, and where nothing else was said there is none.
     - template: how notes are shown, with the fields {task} and {notes} (each fenced).
     - generator: who writes the notes; None is the one given to `solve_many`.
     - params: for these; None takes the generator's own.
@@ -98,8 +100,12 @@ class Memory:
         check_verifier("Memory", self.verifier)
         if self.verifier.joint:
             raise ConfigError(f"the verifier of a Memory judges each answer alone, got {self.verifier!r}")
-        if self.recall < 1:
-            raise ConfigError(f"Memory needs recall >= 1, got {self.recall}")
+        check_counts(self, recall=1)
+        check_params(self.params)
+        if not isinstance(self.notes, list) or not all(isinstance(note, Note) for note in self.notes):
+            raise ConfigError(
+                f"notes is a list of Note(id, task, text, passed), to be added to, got {told(self.notes)}"
+            )
         if self.similar is not None and not callable(self.similar):
             raise ConfigError(f"similar is a callable of two texts such as ngrams, or None, got {self.similar!r}")
         if self.generator is not None:
@@ -114,9 +120,16 @@ class Memory:
         others = [note for note in notes if note.id != id]
         if self.similar is None:
             return others[-self.recall :]
-        close = [(self.similar(task, note.task), place) for place, note in enumerate(others)]
+        close = [(self._closeness(task, note.task), place) for place, note in enumerate(others)]
         best = sorted((pair for pair in close if pair[0] > 0), reverse=True)[: self.recall]
         return [others[place] for place in sorted(place for _, place in best)]
+
+    def _closeness(self, task: str, other: str) -> float:
+        assert self.similar is not None
+        close = self.similar(task, other)
+        if not is_number(close) and not isinstance(close, bool):
+            raise SearchkitError(f"similar= of Memory returns a number, how close two tasks are, got {told(close)}")
+        return close
 
     def shown(self, prompt: Prompt, notes: Sequence[Note]) -> Prompt:
         """`prompt` with the notes below its task; as it is where there are none."""
@@ -132,11 +145,17 @@ class Memory:
         if passed is None or template is None:
             return None
         if template == KEEP:
-            return Note(id, prompt.text, answer.text, passed)
+            return _note(id, prompt, answer, passed)
         question = worded(prompt, template, answer=answer.text, feedback=scored.verdict.feedback)
         with run.child("note", role="plan") as planning:
             [reply] = await planning.sample(self.generator, question, params=self.params, partial=True)
-        return Note(id, prompt.text, reply.text, passed)
+        return _note(id, prompt, reply, passed)
+
+
+def _note(id: str, prompt: Prompt, said: Sample[Any], passed: bool) -> Note | None:
+    """What was said, without thoughts: of a long one they would be all that is shown. None: nothing was."""
+    text = said.text if (kept := without_thoughts(said.text)) == said.text else kept.strip()
+    return Note(id, prompt.text, text, passed) if text.strip() else None
 
 
 def _passed(verdict: Verdict, verifier: Verifier) -> bool | None:

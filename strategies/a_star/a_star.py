@@ -10,13 +10,12 @@ from typing import Any, ClassVar
 from searchkit.environments.protocols import Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.mistakes import check_environment
+from searchkit.mistakes import check_counts, check_environment
 from searchkit.protocols import LATER, Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Cost, Judged, Path, unit, zero
 from searchkit.strategies.a_star.frontier import Frontier
 from searchkit.strategies.a_star.successors import Expansion, Successors
 from searchkit.strategies.a_star.toolchain import IMAGINED, Imagination, Plan, ToolChainG, ToolChainH
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import Tree
 from searchkit.types import Prompt, Sample

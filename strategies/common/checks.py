@@ -6,15 +6,7 @@ from typing import Any
 
 from searchkit import mistakes
 from searchkit.errors import ConfigError
-from searchkit.kinds import is_whole, told
-
-
-def check_counts(owner: object, **least: int) -> None:
-    """Raises `ConfigError` unless each of these fields of `owner` is a whole number, and at least so much."""
-    for name, bound in least.items():
-        value = getattr(owner, name)
-        if not is_whole(value) or value < bound:
-            raise ConfigError(f"{type(owner).__name__} needs {name} >= {bound}, a whole number, got {value!r}")
+from searchkit.kinds import is_number, told
 
 
 def check_verifier(owner: str, verifier: Any, threshold: float | None = None) -> None:
@@ -25,8 +17,8 @@ def check_verifier(owner: str, verifier: Any, threshold: float | None = None) ->
     low, high = verifier.range
     if threshold is None:
         return
-    if isinstance(threshold, str) or not low <= threshold <= high:
-        raise ConfigError(f"the threshold {threshold!r} is outside the verifier's range [{low}, {high}]")
+    if not is_number(threshold) or not low <= threshold <= high:
+        raise ConfigError(f"the threshold {told(threshold)} is outside the verifier's range [{low}, {high}]")
 
 
 def check_method(what: str, value: Any, method: str, example: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from searchkit.environments.protocols import Environment
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.particles.population import Particle, Sweep, drawn, owners, resampled, weighed
 from searchkit.strategies.particles.potentials import Form, Potential

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
+from searchkit.answers.thoughts import without_thoughts
+from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_whole, told
-from searchkit.mistakes import check_generator
+from searchkit.mistakes import check_counts, check_generator
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
+from searchkit.strategies.common.checks import check_method, check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.sampling.best_of_n import drawn
 from searchkit.strategies.selection.rules import Vote
@@ -60,7 +62,8 @@ class Aggregate(Strategy):
     - generator: writes the drafts; None is the one given to `solve`.
 
     A round starts once all drafts of the one before have ended. What failed is no draft: nobody sees it. Where all of a
-    round fail, or a summary does, the round before answers.
+    round fail, or a summary does (also one that says nothing but thoughts, which are not passed on), the round before
+    answers.
 
     Prompts are as long as the task and `workspace`, however many drafts and rounds; only the distiller reads a whole
     round, each draft of it cut to `workspace`. Cost: a generation a draft, with a verifier a verification each, and
@@ -156,7 +159,9 @@ class Aggregate(Strategy):
         question = worded(prompt, self.distil, drafts=_shown(drafts, self.workspace))
         with run.child("summary", role="plan") as planning:
             [reply] = await planning.sample(self.distiller or self.generator, question, partial=True)
-        return Scored(reply)
+        if not (said := without_thoughts(reply.text).strip()):
+            raise CallError("the distiller has said nothing")
+        return Scored(replace(reply, value=said))
 
 
 def _score(scored: Scored) -> float:

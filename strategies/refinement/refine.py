@@ -13,10 +13,10 @@ from searchkit.environments.protocols import Environment, is_complete, taken
 from searchkit.environments.rewrite import Rewrite
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_whole
-from searchkit.mistakes import check_environment, check_generator, check_selector
+from searchkit.mistakes import check_counts, check_environment, check_generator, check_selector
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.actions import one
-from searchkit.strategies.common.checks import check_counts, check_verifier
+from searchkit.strategies.common.checks import check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.transition import Reached, Stepper
 from searchkit.strategies.selection.rules import Argmax, Key, ballot

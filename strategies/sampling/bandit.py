@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.sources import Sources, check_rewards, reward_of, sources_of
 from searchkit.strategies.common.thompson import Arm, Prior, prior_of, thompson

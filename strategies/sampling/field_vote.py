@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import fallback
 from searchkit.strategies.selection.rules import Vote
 from searchkit.strategy import AnswerRule, Strategy

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Run
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Key, Vote, ballot, choose_among
 from searchkit.types import Choice, Prompt, Scored
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Run, Selector
-from searchkit.strategies.common.checks import check_counts, check_method
+from searchkit.strategies.common.checks import check_method
 from searchkit.strategies.selection.rules import Argmax, choose_among
 from searchkit.types import Choice, Prompt, Scored
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from searchkit.calls import CallError
 from searchkit.errors import BudgetExhausted, SearchkitError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run
-from searchkit.strategies.common.checks import check_counts, check_method
+from searchkit.strategies.common.checks import check_method
 from searchkit.strategies.spawn_join.protocols.base import Returned, Slip, Spawn, SpawnProtocol, Task
 from searchkit.strategy import Strategy, worst_case
 from searchkit.types import NO_USAGE, Message, Outcome, Params, Prompt, Sample, Text, Usage

@@ -14,7 +14,7 @@ from searchkit.strategies.common.transition import Reached, Stepper
 from searchkit.strategies.stepwise.steps import Grown
 from searchkit.tool_calls import identity, label
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Prompt, Sample, Scored, Transition
+from searchkit.types import Prompt, Sample, Scored, Transition, Verdict
 
 
 @dataclass(slots=True)
@@ -23,7 +23,8 @@ class Attempt:
 
     step: the last transition. moves: all actions so far. node: its last state in the tree, which knows the first
     `shown` moves. tokens: generated for its moves. judged: the verdict on where it stands, None until there is one.
-    failure: what ended it, if anything did. abandoned: it fell behind.
+    latest: the latest score that it got, wherever it stood. failure: what ended it, if anything did. abandoned: it fell
+    behind.
     """
 
     index: int
@@ -33,6 +34,7 @@ class Attempt:
     shown: int = 0
     tokens: int = 0
     judged: Reached | None = None
+    latest: float | None = None
     failure: Exception | None = None
     abandoned: bool = False
 
@@ -60,6 +62,7 @@ class Attempt:
         if len(self.moves) > before:
             self.judged = await stepper.judge(prompt, self.moves[-1][0], self.step, run)
             self.step = replace(self.step, state=self.judged.state)
+            self.latest = self.score if self.score is not None else self.latest
 
     def show(self, tree: Tree) -> Grown | None:
         """Put what is new into `tree`: its last state, with the verdict on it; None if nothing is new."""
@@ -81,7 +84,9 @@ class Attempt:
         return Grown(self.node, found.scored, found.terminal, found.dead, found.answer, step)
 
     def unfinished(self, stepper: Stepper) -> Grown:
-        """Where it stands, as an answer that is not whole."""
+        """Where it stands, as an answer that is not whole. One that has moved on since it was judged ranks as it was
+        judged: it would else stand behind what it had left behind."""
         if self.judged is not None:
             return self._grown(self.judged)
-        return Grown(self.node, Scored(stepper.environment.candidate(self.step.state)), False, False)
+        scored = Scored(stepper.environment.candidate(self.step.state), Verdict(self.latest))
+        return Grown(self.node, scored, False, False)

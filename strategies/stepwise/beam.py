@@ -9,8 +9,8 @@ from typing import Any
 from searchkit.environments.protocols import Environment
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer, over, ranked
 from searchkit.strategies.stepwise.waves import Waves

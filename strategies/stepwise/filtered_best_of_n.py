@@ -9,8 +9,9 @@ from typing import Any
 
 from searchkit.environments.protocols import Environment
 from searchkit.environments.text_steps import TextSteps
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
+from searchkit.strategies.common.checks import check_method, check_verifier
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.steps import Grown, Steps, answer
 from searchkit.strategy import Strategy

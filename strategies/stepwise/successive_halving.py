@@ -13,8 +13,9 @@ from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_number, is_whole
 from searchkit.markup.words import counted
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts, check_method
+from searchkit.strategies.common.checks import check_method
 from searchkit.strategies.common.transition import Stepper
 from searchkit.strategies.selection.rules import Argmax
 from searchkit.strategies.stepwise.attempts import Attempt
@@ -39,7 +40,8 @@ class SuccessiveHalving(Strategy):
     - unit: "steps" of the environment, such as the model calls of an agent (`AgentSteps`); or generated "tokens".
     - environment: what a step is. Where each state is an answer, as drafts are, those that were judged are candidates.
     - rounds: the most steps that an attempt takes.
-    - select: chooses among the finished attempts. Without any, the best one is returned, marked as truncated.
+    - select: chooses among the finished attempts. Without any, the one that was last judged best is returned, as far as
+      it got and marked as truncated.
     - generator: what proposes steps; None is the one given to `solve`.
 
     Only attempts that still run are compared, with one another: what has ended keeps its score, is no longer asked for

@@ -10,9 +10,8 @@ from typing import Any, Literal
 from searchkit.environments.protocols import Anytime, Environment, is_complete
 from searchkit.environments.rewrite import Rewrite
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.mistakes import check_environment
+from searchkit.mistakes import check_counts, check_environment
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.sources import Sources, check_rewards, reward_of, sources_of
 from searchkit.strategies.common.thompson import Draw, Prior, prior_of

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from searchkit.environments.protocols import Anytime, Completing, Environment, is_complete
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.common.transition import Stepper, finish
 from searchkit.types import Prompt, Scored, Verdict
 

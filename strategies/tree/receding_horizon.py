@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from searchkit.environments.protocols import Committing
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run
-from searchkit.strategies.common.checks import check_counts
 from searchkit.strategies.tree.limits import part
 from searchkit.strategies.tree.tree_search import Found, TreeSearch
 from searchkit.strategy import Strategy

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from searchkit.environments.protocols import Anytime, Completing, Environment, Listing, is_complete
 from searchkit.environments.text_steps import TextSteps
 from searchkit.errors import BudgetExhausted, ConfigError
-from searchkit.mistakes import check_environment, check_generator
+from searchkit.mistakes import check_counts, check_environment, check_generator
 from searchkit.protocols import LATER, Generator, Run, Selector, Verifier, calls_of, scale_of
-from searchkit.strategies.common.checks import check_counts, check_method, check_verifier
+from searchkit.strategies.common.checks import check_method, check_verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.likelihoods import likelihoods
 from searchkit.strategies.common.transition import Stepper, finish

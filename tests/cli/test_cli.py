@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from searchkit.cli import main
+from searchkit.cli import main, parser, setup
 from searchkit.lab.countdown import Countdown, Puzzle, check, solutions
 from tests.helpers.terminal import Terminal
 
@@ -75,6 +75,23 @@ def test_the_shipped_reward_models_are_verifiers(capsys: pytest.CaptureFixture[s
     assert all(0 < score < 1 for score in scores.values())
     assert result["answer"] == max(scores, key=scores.__getitem__)
     assert result["usage"]["model_calls"] == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "word"),
+    [
+        ("--strategy refine -p rounds=1 -p answer=last", "answer", "last"),
+        ("--strategy refine -p rounds=1 -p answer=accepted", "answer", "accepted"),
+        ("--strategy refine -p rounds=1 -p 'answer=\"last\"'", "answer", "last"),
+        ("--strategy successive-halving -p n=2 -p at=[9] -p unit=tokens", "unit", "tokens"),
+        ("--strategy refine -p rounds=1 -p 'answer=Vote()'", "answer", "Vote()"),
+    ],
+)
+def test_a_word_that_a_parameter_may_be_needs_no_quotes(options: str, field: str, word: str) -> None:
+    """A shell takes quotes away, and a TOML file has them once."""
+    arguments = parser().parse_args(["solve", "1 2>3", "--verifier", "countdown", *shlex.split(options)])
+    found = getattr(setup.strategy(arguments), field)
+    assert found == word or repr(found).startswith(word[:4])
 
 
 def test_a_tree_search_is_watched_and_its_tree_saved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -164,6 +181,8 @@ def test_estimate_prices(capsys: pytest.CaptureFixture[str]) -> None:
         ("solve hi --backend http://127.0.0.1:9/v1", "--model"),
         ("solve hi --coalesce", "--coalesce"),
         ("solve hi --backend http://127.0.0.1:9/v1 --model m", "verifier"),
+        ("solve '1 2>3' --strategy refine -p rounds=1", "needs an answer: add -p answer="),
+        ("solve '1 2>3' --strategy refine -p rounds=1 -p answer=first", "unknown name 'first'"),
         ("demo --problems 0", "at least one"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from typing import Any
 
@@ -243,8 +244,17 @@ def test_without_params_of_its_own_it_takes_the_callers() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"keep": 0}, "keep must be >= 1"),
-        ({"max_drafts": 0}, "max_drafts must be >= 1"),
+        ({"keep": 0}, "keep >= 1"),
+        ({"max_drafts": 0}, "max_drafts >= 1"),
+        *(
+            ({name: wrong}, f"{name} >= 1")
+            for name in ("keep", "max_drafts")
+            for wrong in (1.5, True, "2", [], math.nan)
+        ),
+        ({"keep": None}, "keep >= 1"),
+        ({"template": None}, "a template is a text"),
+        ({"parse": "code"}, "parse="),
+        ({"params": {"max_tokens": 3}}, "params"),
         ({"template": "{task}"}, "drafts"),
         ({"template": "{drafts} {score}"}, "unknown field"),
         ({"template": "{drafts} {"}, "template"),

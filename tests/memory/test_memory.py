@@ -77,6 +77,45 @@ def outcome(found: Sequence[Outcome[Result[Any]]]) -> list[Any]:
 # ---------------------------------------------------------------- what is shown
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<think>" + "hm " * NOTE + "</think>\nLook left first.\n", "Look left first."),
+        ("hm " * NOTE + "</think> Look left first.", "Look left first."),
+        ("<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>Look left first.", "Look left first."),
+        ("  Look left first.\n", "  Look left first.\n"),
+        ("", None),
+        (" \n", None),
+        ("<think>Where was I?</think>", None),
+        ("<think>cut off in the middle of", None),
+    ],
+    ids=["a thought", "no opening tag", "channels", "as it is", "nothing", "space", "only a thought", "cut off"],
+)
+@pytest.mark.parametrize("asked", [False, True], ids=["the answer", "a lesson"])
+def test_a_note_is_what_was_said_without_thoughts(said: str, kept: str | None, asked: bool) -> None:
+    """Of a note only the beginning is shown, which would be thoughts; one that says nothing takes no place."""
+    memory = Memory(Predicate(bool, name="any"), success=SUCCEEDED) if asked else Memory(Predicate(always, name="any"))
+    answers = run(tasks(1), memory, lambda r: said if "would help" in r.prompt.text or not asked else "7")
+    assert answers[0].unwrap().errors == ()
+    assert [note.text for note in memory.notes] == ([] if kept is None else [kept])
+
+
+def always(answer: str) -> bool:
+    return True
+
+
+def test_a_similarity_that_is_no_number_is_named() -> None:
+    for wrong in (None, "0.5", [1]):
+        notes = [Note("a", "task", "7", True)]
+        memory = Memory(Exact(), similar=lambda one, other, wrong=wrong: wrong, notes=notes)  # type: ignore[misc]
+        first, second = run([Problem("a", Prompt.of("own"), "1"), *tasks(1)], memory, learner)
+        assert first.unwrap().errors == ()  # nothing to compare with: its only note is of its own id
+        assert "similar= of Memory returns a number" in str(second.error)
+    for right in (1, 0.5, True):
+        memory = Memory(Exact(), similar=lambda one, other, right=right: right, notes=list(notes))  # type: ignore[misc]
+        assert memory.recalled("p", "x", memory.notes) == notes
+
+
 def test_an_empty_memory_changes_nothing() -> None:
     """The first problem, and all of them where nothing is ever kept, are asked and answered as without one."""
     nothing = Memory(Exact(), success=None)
@@ -528,7 +567,9 @@ def test_mistakes_are_named() -> None:
     """Before anything is paid."""
     for wrong in (
         {"verifier": len}, {"verifier": Agreement()}, {"recall": 0}, {"similar": 3}, {"generator": len},
-        {"success": "no answer"}, {"failure": "{answer} {what}"}, {"template": "{task}"},
+        {"success": "no answer"}, {"failure": "{answer} {what}"}, {"template": "{task}"}, {"recall": 1.5},
+        {"recall": True}, {"recall": "3"}, {"recall": None}, {"success": 3}, {"template": None}, {"params": {"n": 1}},
+        {"notes": ()}, {"notes": [{"id": "p1"}]}, {"notes": None},
     ):  # fmt: skip
         with pytest.raises(ConfigError):
             Memory(**{"verifier": Exact()} | wrong)

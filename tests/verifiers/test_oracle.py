@@ -48,6 +48,9 @@ PROBLEM = Problem("p", Prompt.of("How much is 6 * 7?"), "42")
 SAID = Model(Scripted(lambda request: '{"reasoning": "so", "score": 7}'))
 
 
+SAID_TESTS = Model(Scripted(lambda request: "assert f(2) == 2"))
+
+
 def right(value, reference):
     return value == reference
 
@@ -92,6 +95,52 @@ SEES_NOTHING = [
     OutcomeReward(lambda prompt, text: len(text), name="longer"),
     ProcessReward(lambda prompt, steps: [0.5] * len(steps), name="half"),
 ]
+
+
+@dataclass(frozen=True)
+class Silent(LengthScore):
+    """A verifier of somebody's own: it binds to the reference, and declares nothing. Equal to what is not bound."""
+
+    reference: Any = field(default=None, compare=False)
+
+    def bind(self, problem: Problem) -> Silent:
+        return self if problem.reference == self.reference else replace(self, reference=problem.reference)
+
+
+WRAPPED: dict[str, Any] = {
+    "AllOf": lambda one: AllOf((Predicate(bool), one)),
+    "Calibrated": lambda one: Calibrated(one, a_tenth),
+    "Cascade": lambda one: Cascade(Predicate(longer), one, 0.0, 1.0),
+    "Critic": lambda one: Critic(SAID, grounds=one),
+    "Debate": lambda one: Debate(SAID, one),
+    "Deduplicated": Deduplicated,
+    "Distinguish": lambda one: Distinguish(one, SAID, sandbox="none"),
+    "Jury": lambda one: Jury((one, one)),
+    "Weighted": lambda one: Weighted((BLIND, one), (0.5, 0.5)),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_what_is_made_of_one_that_declares_nothing_is_taken_for_an_oracle_where_that_is(name: str) -> None:
+    """By whether it is another object for the problem; and what is made of blind ones is blind."""
+    made = WRAPPED[name]
+    assert found(made(Silent())) == {name}
+    assert name in found(made(Calibrated(Silent(), a_tenth)))
+    assert found(made(LengthScore())) == set()
+    blind = made(LengthScore())
+    assert blind.bind(PROBLEM) is blind
+
+
+def test_names_of_a_reference_are_no_tests() -> None:
+    """What takes an entry point from a record does not see what is right."""
+    record = Problem("p", PROBLEM.prompt, {"tests": "assert f(1) == 1", "entry_point": "f", "prompt": ""})
+    for verifier in (
+        Distinguish(UnitTests("assert f(2) == 2", sandbox="none"), SAID, sandbox="none"),
+        Distinguish(DualAgreement(generator=SAID_TESTS, sandbox="none"), SAID, sandbox="none"),
+        Reproduces("def f(x): return 0", SAID, sandbox="none"),
+    ):
+        assert found(verifier, record) == set()
+    assert found(Distinguish(UnitTests(sandbox="none"), SAID, sandbox="none"), record) == {"Distinguish", "UnitTests"}
 
 
 def found(verifier: Any, problem: Problem = PROBLEM) -> set[str]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit import templates as wording
 from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, is_program, program, syntax_key
-from searchkit.errors import ConfigError
-from searchkit.kinds import is_whole
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.sandbox.levels import Level, check, choose, installed
 from searchkit.sandbox.limits import Limits
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle
+from searchkit.verifiers.base import any_oracle, rebound
 from searchkit.verifiers.code.bench import EACH, Bench
 from searchkit.verifiers.code.contest import TELL_APART, Contest, Told
 from searchkit.verifiers.code.dual_agreement import DualAgreement
 from searchkit.verifiers.code.misread import common_function
-from searchkit.verifiers.judges.asking import check_generator, name_of
+from searchkit.verifiers.judges.asking import check_asking, name_of
 
 LONGEST_SHOWN = 20_000  # characters of a program that is shown
 
@@ -83,10 +81,8 @@ class Distinguish:
 
     def __post_init__(self) -> None:
         check_verifier("Distinguish", self.first)
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, top=2, rounds=1)
         wording.check(self.template, {"programs", "results", "todo"}, {"task", "programs", "results", "todo", "n"})
-        if not (is_whole(self.top) and self.top >= 2 and is_whole(self.rounds) and self.rounds >= 1):
-            raise ConfigError(f"Distinguish needs top >= 2 and rounds >= 1, got {self.top!r} and {self.rounds!r}")
         check(self.limits)
         choose(self.sandbox)
         installed(self.libraries, "Distinguish(libraries=...) names")
@@ -111,7 +107,7 @@ class Distinguish:
         known = problem.withheld if problem.reference is None else problem.reference
         names = known if isinstance(known, Mapping) else {}
         named = {name: names.get(name) or getattr(self, name) for name in ("entry_point", "prompt")}
-        return replace(self, first=self.first.bind(problem), **named)
+        return rebound(self, first=self.first.bind(problem), **named)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         scored = await run.score(self.first, prompt, samples)

@@ -22,7 +22,7 @@ from searchkit.verifiers.code.generated import assertions
 from searchkit.verifiers.code.misread import common_function, unknown_names, without_tests
 from searchkit.verifiers.code.suite import Suite, read
 from searchkit.verifiers.code.taken import taken
-from searchkit.verifiers.judges.asking import check_generator, name_of
+from searchkit.verifiers.judges.asking import check_asking, name_of
 
 WRITE_TESTS = """{task}
 
@@ -86,10 +86,8 @@ class DualAgreement:
         return True
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, samples=1)
         wording.check(self.template, {"task"}, {"task"})
-        if self.samples < 1:
-            raise ConfigError(f"DualAgreement needs samples >= 1, got {self.samples}")
         self._given()
         check(self.limits)
         choose(self.sandbox)

@@ -11,7 +11,6 @@ from typing import Any
 from searchkit import templates as wording
 from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, is_program, program
 from searchkit.errors import ConfigError, VerifierError
-from searchkit.kinds import is_whole
 from searchkit.protocols import Generator, Run
 from searchkit.sandbox.levels import Level, check, choose, installed
 from searchkit.sandbox.limits import Limits
@@ -20,7 +19,7 @@ from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.code.bench import EACH, Bench
 from searchkit.verifiers.code.generated import assertions
 from searchkit.verifiers.code.misread import common_function, without_tests
-from searchkit.verifiers.judges.asking import check_generator, name_of
+from searchkit.verifiers.judges.asking import check_asking, name_of
 
 WRITE_REPRODUCTION = """{task}
 
@@ -77,10 +76,8 @@ class Reproduces:
     def __post_init__(self) -> None:
         if not isinstance(self.base, str) or len(self.base) > LONGEST or not is_program(self.base):
             raise ConfigError(f"Reproduces needs base, the program before a patch, as a text, got {self.base!r:.80}")
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, samples=1)
         wording.check(self.template, {"task", "base"}, {"task", "base"})
-        if not is_whole(self.samples) or self.samples < 1:
-            raise ConfigError(f"Reproduces needs samples >= 1, a whole number, got {self.samples!r}")
         check(self.limits)
         choose(self.sandbox)
         installed(self.libraries, "Reproduces(libraries=...) names")

@@ -39,8 +39,8 @@ class UnitTests(Independent):
     and the program can use what it defines.
     Records of HumanEval, MBPP, APPS and LiveCodeBench are such mappings; in the two last programs have the imports that
     their sites make for them, and may continue "starter_code". Functions and methods of `unittest.TestCase`
-    called test... are run one by one, each a test of its own. None takes the problem's reference, which wins where both
-    are given.
+    called test... are run one by one, each a test of its own. None takes the problem's reference.
+    Tests that are given stay, whatever the problem's reference is: that may be what nobody is to see.
     libraries: packages that a program may import beside the standard library, as they are imported. None: those that
     the tests import. They are loaded once and not for each program.
     tolerance: how far a number that a program prints may be from the expected one, relative to it, or absolutely for
@@ -70,6 +70,7 @@ class UnitTests(Independent):
     tolerance: float = 0.0
     checker: Checker | None = None
     suite: Suite | None = field(init=False, repr=False, compare=False, default=None)
+    of_problem: bool = field(init=False, repr=False, compare=False, default=False)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -91,6 +92,11 @@ class UnitTests(Independent):
             object.__setattr__(self, "suite", suite)
 
     @property
+    def oracle(self) -> bool:
+        """Whether its tests are a problem's reference, and not those that it was given."""
+        return self.of_problem
+
+    @property
     def key(self) -> str:
         """Identity: a digest of the tests, the limits, the sandbox and the version of Python."""
         digest = blake2b(repr(self.suite).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -98,12 +104,14 @@ class UnitTests(Independent):
         return f"unit tests:6:{digest}:{self.limits}:{self.sandbox}:{judged}:{sys.version_info[:2]}"
 
     def bind(self, problem: Problem) -> UnitTests:
-        """The same limits with the tests that `problem.reference` is."""
-        if problem.reference is not None:
-            return replace(self, tests=problem.reference)
-        if self.tests is None:
+        """The same limits with the tests that `problem.reference` is, if it has none but those of another problem."""
+        if problem.reference is None and self.tests is None:
             raise ConfigError(UNBOUND)
-        return self
+        if problem.reference is None or (self.tests is not None and not self.of_problem):
+            return self
+        bound = replace(self, tests=problem.reference)
+        object.__setattr__(bound, "of_problem", True)
+        return bound
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         if self.suite is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle
+from searchkit.verifiers.base import any_oracle, rebound
 from searchkit.verifiers.combining.members import ask, check_alone, check_members, unless_nothing
 
 
@@ -56,7 +56,7 @@ class AllOf:
         return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> AllOf:
-        return replace(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))
+        return rebound(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         verdicts, through, failure = [Verdict(1.0)] * len(samples), list(range(len(samples))), None

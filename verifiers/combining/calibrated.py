@@ -10,7 +10,7 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Scored, Verdict
-from searchkit.verifiers.base import any_oracle, identity
+from searchkit.verifiers.base import any_oracle, identity, rebound
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Calibrated:
         return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Calibrated:
-        return replace(self, verifier=self.verifier.bind(problem))
+        return rebound(self, verifier=self.verifier.bind(problem))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         return [self._calibrated(one) for one in await run.score(self.verifier, prompt, samples)]

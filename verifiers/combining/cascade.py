@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle
+from searchkit.verifiers.base import any_oracle, rebound
 from searchkit.verifiers.combining.members import ask, check_alone, check_members, unit, unless_nothing
 
 
@@ -63,7 +63,7 @@ class Cascade:
         return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Cascade:
-        return replace(self, cheap=self.cheap.bind(problem), dear=self.dear.bind(problem))
+        return rebound(self, cheap=self.cheap.bind(problem), dear=self.dear.bind(problem))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         low, high = (unit(bound, self.cheap.range) for bound in (self.low, self.high))  # as the scores are mapped

@@ -11,7 +11,7 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Usage, Verdict
-from searchkit.verifiers.base import any_oracle
+from searchkit.verifiers.base import any_oracle, rebound
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Deduplicated:
         return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Deduplicated:
-        return replace(self, verifier=self.verifier.bind(problem))
+        return rebound(self, verifier=self.verifier.bind(problem))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         contents = [content_of(replace(sample, usage=Usage(), candidates=())) for sample in samples]

@@ -12,7 +12,7 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle
+from searchkit.verifiers.base import any_oracle, rebound
 from searchkit.verifiers.combining.members import unless_nothing, verdicts_of
 
 
@@ -71,7 +71,7 @@ class Jury:
         return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Jury:
-        return replace(self, judges=tuple(judge.bind(problem) for judge in self.judges))
+        return rebound(self, judges=tuple(judge.bind(problem) for judge in self.judges))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         rows, failure = await verdicts_of(self.judges, prompt, samples, run, "judge")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle
+from searchkit.verifiers.base import any_oracle, rebound
 from searchkit.verifiers.combining.members import ask, check_members, unless_nothing
 
 ABSTAINS = Verdict(feedback="all members abstain")
@@ -63,7 +63,7 @@ class Weighted:
         return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Weighted:
-        return replace(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))
+        return rebound(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         rows, failure = await ask(self.verifiers, prompt, samples, run)

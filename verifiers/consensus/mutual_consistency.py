@@ -10,12 +10,12 @@ from typing import Any
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
-from searchkit.kinds import is_number, is_whole
+from searchkit.kinds import is_number
 from searchkit.protocols import Generator, Run
 from searchkit.types import Outcome, Params, Prompt, Sample, Verdict, first_failure
 from searchkit.verifiers.base import identity
 from searchkit.verifiers.consensus.agreement import ANSWERLESS, TRUNCATED, Consensus, answer_of
-from searchkit.verifiers.judges.asking import check_generator, name_of
+from searchkit.verifiers.judges.asking import check_asking, name_of
 
 _SPACE = re.compile(r"\s")
 
@@ -59,9 +59,7 @@ class MutualConsistency(Consensus):
     params: Params | None = None
 
     def __post_init__(self) -> None:
-        check_generator(self, self.second)
-        if not is_whole(self.masks) or self.masks < 1:
-            raise ConfigError(f"MutualConsistency needs masks >= 1, a whole number, got {self.masks!r}")
+        check_asking(self, self.second, masks=1)
         if not (is_number(self.low) and is_number(self.high) and 0 <= self.low <= self.high < 1):
             raise ConfigError(f"what is kept of a text: 0 <= low <= high < 1, got {self.low!r} and {self.high!r}")
         if not (is_number(self.keep) and 0 < self.keep <= 1):

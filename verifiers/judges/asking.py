@@ -178,10 +178,13 @@ def _dense(text: str) -> str:
     return "".join(text.split())
 
 
-def check_generator(owner: object, generator: Any) -> None:
-    """Raises `ConfigError` unless `generator` is one, or None."""
+def check_asking(owner: Any, generator: Any, **least: int) -> None:
+    """Raises `ConfigError` unless `generator` is one, or None, the parameters of `owner` for it are some, or None, and
+    each of these fields of `owner` is a whole number and at least so much."""
     if generator is not None:
         mistakes.check_generator(type(owner).__name__, generator)
+    mistakes.check_params(getattr(owner, "params", None))
+    mistakes.check_counts(owner, **least)
 
 
 def name_of(generator: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,12 +13,12 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent, any_oracle
+from searchkit.verifiers.base import Independent, any_oracle, rebound
 from searchkit.verifiers.judges.asking import (
     LONGEST,
     TOO_LONG,
     UNREADABLE,
-    check_generator,
+    check_asking,
     field_of,
     judgements,
     name_of,
@@ -90,19 +91,18 @@ class Critic(Independent):
     params: Params | None = None
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, retries=0)
         if self.grounds is not None:
             check_verifier("grounds= of Critic", self.grounds)
             if self.grounds.joint:
                 raise ConfigError(f"the grounds of a Critic judge each sample alone, got {self.grounds!r}")
         fields = {"task", "answer"} if self.grounds is None else {"task", "answer", "findings"}
         check(self._question(True), {"answer"}, fields)
-        if self.retries < 0:
-            raise ConfigError(f"Critic needs retries >= 0, got {self.retries}")
 
     def _question(self, decides: bool) -> str:
         """What the critic is asked, who decides or only adds words."""
-        return self.template or (CRITIQUE if self.grounds is None else CHECKED if decides else REFLECT)
+        own = CRITIQUE if self.grounds is None else CHECKED if decides else REFLECT
+        return own if self.template is None else self.template
 
     @property
     def range(self) -> tuple[float, float]:
@@ -124,7 +124,7 @@ class Critic(Independent):
 
     def bind(self, problem: Problem) -> Critic:
         bound = None if self.grounds is None else self.grounds.bind(problem)
-        return self if bound is self.grounds else replace(self, grounds=bound)
+        return rebound(self, grounds=bound)
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         grounds = [Verdict()] * len(samples)
@@ -173,6 +173,13 @@ def _read(reply: Sample[Any], decides: bool, shown: Sequence[str]) -> Found | No
     verdict = field_of(reply, "critique", shown)
     satisfied, critique = verdict.get("satisfied"), verdict.get("critique")
     if decides:
-        return (satisfied, str(critique)) if isinstance(satisfied, bool) else None
+        return (satisfied, _said(critique)) if isinstance(satisfied, bool) else None
     said = critique if isinstance(critique, str) else without_thoughts(reply.text).strip()
     return (None, said) if said else None
+
+
+def _said(critique: Any) -> str:
+    """A critique as text: a list of faults as it was written, in JSON, and nothing for null."""
+    if isinstance(critique, str):
+        return critique
+    return "" if critique is None else json.dumps(critique, ensure_ascii=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from searchkit.errors import ConfigError
@@ -11,8 +11,8 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent, any_oracle
-from searchkit.verifiers.judges.asking import LONGEST, check_generator, filled, judgements, name_of
+from searchkit.verifiers.base import Independent, any_oracle, rebound
+from searchkit.verifiers.judges.asking import LONGEST, check_asking, filled, judgements, name_of
 from searchkit.verifiers.judges.judge import Judge
 from searchkit.verifiers.judges.shown import Answer, pictured
 
@@ -67,13 +67,11 @@ class Debate(Independent):
     params: Params | None = None
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, rounds=1, retries=0)
         check(self.template, {"answer", "debate", "side"}, {"task", "answer", "debate", "side"})
         check_verifier("Debate", self.judge)
         if self.judge.joint:
             raise ConfigError(f"the judge of a Debate is a verifier that scores each sample alone, got {self.judge!r}")
-        if self.rounds < 1 or self.retries < 0:
-            raise ConfigError(f"Debate needs rounds >= 1 and retries >= 0, got {self.rounds} and {self.retries}")
 
     @property
     def key(self) -> str:
@@ -93,7 +91,7 @@ class Debate(Independent):
         return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Debate:
-        return replace(self, judge=self.judge.bind(problem))
+        return rebound(self, judge=self.judge.bind(problem))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         return [await self._debate(prompt, sample, run) for sample in samples]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.answers.thoughts import without_thoughts
-from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
 from searchkit.types import Params, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent
-from searchkit.verifiers.judges.asking import LONGEST, TOO_LONG, check_generator, filled, judgements, name_of
+from searchkit.verifiers.judges.asking import LONGEST, TOO_LONG, check_asking, filled, judgements, name_of
 
 PLAN = """A task was given:
 
@@ -67,10 +66,8 @@ class FactCheck(Independent):
     params: Params | None = None
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, questions=1, retries=0)
         check(self.template, {"answer"}, {"task", "answer", "questions"})
-        if self.questions < 1 or self.retries < 0:
-            raise ConfigError(f"FactCheck needs questions >= 1 and retries >= 0, got {self.questions}, {self.retries}")
 
     @property
     def range(self) -> tuple[float, float]:
@@ -117,7 +114,7 @@ def _questions(reply: Sample[Any]) -> list[str] | None:
     for line in text.splitlines()[:LINES]:
         mark = _MARKS.match(line)
         asked = line[mark.end() if mark else 0 :].strip()
-        if asked.endswith(("?", "？")) and len(asked) <= LONG:
+        if asked.endswith(("?", "？")) and len(asked) <= LONG and _WORD.search(asked):
             found[asked] = None
     return list(found) or None
 

@@ -19,7 +19,7 @@ from searchkit.verifiers.base import Independent
 from searchkit.verifiers.judges.asking import (
     UNREADABLE,
     Quotation,
-    check_generator,
+    check_asking,
     field_of,
     filled,
     is_shown,
@@ -112,13 +112,11 @@ class Judge(Independent):
     scores: Expected | None = None
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, samples=1, retries=0)
         fields = {"low", "high"} if self.scores is None else {"scale"}
         needed = {"answer"} if self.scores is None else {"answer", "scale"}
         check(self._template, needed, {"task", "answer", "rubric", "reference"} | fields)
         check_scores("Judge", self.scores, {"samples=": self.samples > 1})
-        if self.samples < 1 or self.retries < 0:
-            raise ConfigError(f"Judge needs samples >= 1 and retries >= 0, got {self.samples} and {self.retries}")
         low, high = self.range
         if not -math.inf < low < high < math.inf:
             raise ConfigError(f"Judge(range={self.range}): give two finite numbers, the worst score and the best")

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import (
     bare_word,
-    check_generator,
+    check_asking,
     field_of,
     filled,
     judgements,
@@ -92,13 +91,8 @@ class ListwiseJudge:
         return True
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, window=2, permutations=1, retries=0)
         check(self.template, {"answers"}, {"task", "answers", "n", "rubric"})
-        if self.window < 2 or self.permutations < 1 or self.retries < 0:
-            raise ConfigError(
-                "ListwiseJudge needs window >= 2, permutations >= 1 and retries >= 0, got "
-                f"{self.window}, {self.permutations} and {self.retries}"
-            )
 
     @property
     def key(self) -> str:

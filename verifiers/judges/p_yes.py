@@ -15,7 +15,7 @@ from searchkit.types import Params, Prompt, Sample, Token, Verdict
 from searchkit.verifiers.base import Independent
 from searchkit.verifiers.judges.asking import (
     UNREADABLE,
-    check_generator,
+    check_asking,
     filled,
     judgements,
     name_of,
@@ -110,9 +110,7 @@ class PYes(Independent):
         return self.scores.calls if self.scores is not None else self.chains or 1
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
-        if self.chains < 0 or self.retries < 0:
-            raise ConfigError(f"chains and retries must be >= 0, got {self.chains} and {self.retries}")
+        check_asking(self, self.generator, chains=0, retries=0)
         if not _plain(self.yes) or not _plain(self.no) or _plain(self.yes) == _plain(self.no):
             raise ConfigError(f"yes and no must be two different words, got {self.yes!r} and {self.no!r}")
         check_scores("PYes", self.scores, {"chains=": self.chains > 0})

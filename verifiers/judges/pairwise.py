@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from searchkit.errors import ConfigError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import (
     afford,
     bare_word,
-    check_generator,
+    check_asking,
     field_of,
     filled,
     judgements,
@@ -110,12 +109,10 @@ class PairwiseJudge:
         return True
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, retries=0)
         needed = {"first", "second"} | (set() if self.scores is None else {"scale"})
         check(self._template, needed, needed | {"task", "rubric"})
         check_scores("PairwiseJudge", self.scores, {})
-        if self.retries < 0:
-            raise ConfigError(f"PairwiseJudge needs retries >= 0, got {self.retries}")
 
     @property
     def key(self) -> str:

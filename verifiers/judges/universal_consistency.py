@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from searchkit.errors import ConfigError, VerifierError
+from searchkit.errors import VerifierError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.judges.asking import (
     UNREADABLE,
     bare_word,
-    check_generator,
+    check_asking,
     field_of,
     filled,
     judgements,
@@ -68,10 +68,8 @@ class UniversalConsistency:
         return True
 
     def __post_init__(self) -> None:
-        check_generator(self, self.generator)
+        check_asking(self, self.generator, retries=0)
         check(self.template, {"responses"}, {"task", "responses", "n"})
-        if self.retries < 0:
-            raise ConfigError(f"UniversalConsistency needs retries >= 0, got {self.retries}")
 
     @property
     def key(self) -> str:

@@ -207,6 +207,25 @@ def test_a_summary_that_fails_leaves_the_round_before_it() -> None:
     assert (result.answer, calls, len(result.errors)) == ("7", 4, 1)
 
 
+@pytest.mark.parametrize("summary", ["", " \n", "<think>They agree.</think>", "<think>They agr"])
+def test_a_summary_that_says_nothing_is_none(summary: str) -> None:
+    """The next round would see no draft and no summary; thoughts are not what is handed on."""
+    result, calls = run(Aggregate((3, 3, 1), distil=DISTIL), lambda r: summary if "Sum up" in r.prompt.text else "7")
+    assert (result.answer, calls, len(result.errors)) == ("7", 4, 1)
+
+
+def test_the_next_round_sees_a_summary_without_its_thoughts() -> None:
+    """They would fill the workspace."""
+    asked = list[str]()
+
+    def reply(request: Request) -> str:
+        asked.append(request.prompt.text)
+        return f"<think>{'hm ' * 100}</think>They say 7." if "Sum up" in request.prompt.text else "7"
+
+    run(Aggregate((3, 1), distil=DISTIL, parents=1, workspace=50), reply)
+    assert fences(asked[-1])[1] == ["They say 7."]
+
+
 @given(st.text(max_size=300), st.integers(min_value=2, max_value=200))
 def test_what_is_cut_keeps_its_beginning_and_its_end(text: str, most: int) -> None:
     short = cut(text, most)

@@ -183,6 +183,20 @@ def test_an_attempt_that_does_not_end_is_marked():
     assert short.usage.generations <= 5
 
 
+@pytest.mark.parametrize("most", range(4, 10))
+@pytest.mark.parametrize("at", [(1,), (1, 2), (2, 3)], ids=str)
+def test_a_budget_that_ends_between_checkpoints_leaves_the_best_that_went_on(at, most):
+    """What has moved on since it was judged is as good as it was there, and not behind what was abandoned."""
+    letters = "abcd"
+    children = {"": letters} | {c + "x" * k: "x" for c in letters for k in range(5)}
+    scores = {c + "x" * k: 0.9 - 0.2 * i for i, c in enumerate(letters) for k in range(5)}
+    world = Known(children, scores)
+    result = run(SuccessiveHalving(4, world.verifier, at, environment=world), world, budget=Budget(generations=most))
+    assert result.stopped == "budget"
+    assert result.sample.truncated
+    assert result.answer.startswith("a")
+
+
 def test_what_was_abandoned_is_shown():
     """In the tree a closed node that is no end; in the trace a line a checkpoint, with the tokens that it had cost."""
     result = halved(2)

@@ -234,7 +234,21 @@ def test_without_tests_it_says_what_to_pass():
         asyncio.run(UnitTests(sandbox=LEVEL).verify(PROMPT, [Sample(SQUARE)], None))
     bound = of(ASSERTIONS)
     assert bound.bind(Problem("p", PROMPT)) is bound
-    assert bound.bind(Problem("p", PROMPT, "assert square(0) == 0")).key != bound.key
+
+
+def test_tests_that_are_given_stay_whatever_the_reference_is():
+    """A loop is stopped by the tests that it was given; the hidden ones are another's."""
+    hidden = Problem("p", PROMPT, "assert square(3) == 9")
+    given = UnitTests("assert square(2) == 4", sandbox=LEVEL)
+    assert given.bind(hidden) is given
+    wrong = "def square(x): return 2 * x"
+    stopped = solve_sync(hidden, BestOfN(1, given), generator=lambda text: wrong)
+    assert (stopped.candidates[0].verdict.passed, stopped.oracle) == (True, ())
+    lent = UnitTests(sandbox=LEVEL).bind(hidden)
+    assert lent.bind(Problem("q", PROMPT, "assert square(0) == 0")).tests == "assert square(0) == 0"
+    assert lent.bind(Problem("q", PROMPT)) is lent
+    seen = solve_sync(hidden, BestOfN(1, UnitTests(sandbox=LEVEL)), generator=lambda text: wrong)
+    assert (seen.candidates[0].verdict.passed, seen.oracle) == (False, ("UnitTests",))
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,24 @@ def test_mistakes_are_named():
             Critic(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("critique", "shown"),
+    [
+        ('["the sum is wrong", "no unit: \u00b5m"]', '["the sum is wrong", "no unit: \u00b5m"]'),
+        ('{"line 2": "wrong"}', '{"line 2": "wrong"}'),
+        ("null", ""),
+        ("[]", "[]"),
+        ("3", "3"),
+        ("false", "false"),
+        ('"so"', "so"),
+    ],
+)
+def test_a_critique_that_is_no_text_is_shown_as_it_was_written(critique, shown):
+    """A list of faults is one; not as Python writes it."""
+    [verdict], *_ = judged(Critic(replies(f'{{"critique": {critique}, "satisfied": false}}')), "42")
+    assert (verdict.passed, verdict.feedback) == (False, shown)
+
+
 class TestCritic(VerifierTests):
     def verifier(self) -> Verifier:
         return Critic(Model(Scripted(_reply)))

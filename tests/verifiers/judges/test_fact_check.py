@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from searchkit import ConfigError, Model, solve
 from searchkit.calls import CallError
+from searchkit.errors import SearchWarning, VerifierError
 from searchkit.protocols import Verifier
 from searchkit.strategies import Refine
 from searchkit.testing import Counting, Scripted, VerifierTests
@@ -97,11 +98,26 @@ def test_where_there_is_nothing_to_check_the_draft_is_the_answer(plan):
     assert (result.answer, result.usage.generations) == (DRAFT, 1)
 
 
-@pytest.mark.parametrize("plan", ["", "I have none to ask", "NONE of these.", "who knows"])
+@pytest.mark.parametrize("plan", ["", "I have none to ask", "NONE of these.", "who knows", "?", "1. ?\n- ? ?", "？"])
 def test_a_plan_that_cannot_be_read_is_drawn_again_and_then_abstains(plan):
     [verdict], usage, _ = judged(FactCheck(checks(plan)), DRAFT)
     assert verdict.value is None
     assert usage.model_calls == 2
+
+
+def test_a_verifier_that_breaks_is_named_in_a_line():
+    """Its template is a page long, and what went wrong would stand behind it."""
+
+    def reply(request):
+        raise RuntimeError("gone")
+
+    chain = Refine(1, FactCheck(Model(Scripted(reply))), "accepted")
+    with pytest.warns(SearchWarning, match="raised RuntimeError: gone"):
+        result = asyncio.run(solve(PROMPT, chain, generator=Model(Scripted(lambda _: DRAFT))))
+    [told, _] = [str(error) for error in result.errors if isinstance(error, VerifierError)]
+    assert told.startswith("FactCheck(")
+    assert told.endswith("raised RuntimeError: gone")
+    assert len(told) < 120
 
 
 def test_where_every_question_leaks_it_abstains():
