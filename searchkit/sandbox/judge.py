@@ -125,7 +125,8 @@ class Court:
         if self.channel.unknown:
             return None, self.channel.unknown
         if not reason:
-            doubt = failures.trouble() or self.channel.doubt or shared or ("" if self.channel.asked else NOTHING_ASKED)
+            silent = not self.channel.asked and (test["last"] or not test["case"])  # cases ask for one another
+            doubt = failures.trouble() or self.channel.doubt or shared or (NOTHING_ASKED if silent else "")
             return (None, doubt) if doubt else (True, "")
         if self.raised is not None and self.raised["library"]:
             return None, unnamed(self.raised["library"])
