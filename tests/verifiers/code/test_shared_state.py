@@ -113,6 +113,10 @@ LEFT = {
     "only by the set up of the module": "import unittest\ndef setUpModule():\n    global y\n    y = f(3)\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(y, 9)",
     "in a default": "def test_a(memo={}):\n    memo[1] = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert test_a.__defaults__[0][1] == 9",
     "by its name in a text": "def test_a():\n    assert f(0) == 0\ndef test_b():\n    assert globals()['f'](3) == 9",
+    "in a generator": "def answers():\n    yield f(0)\n    yield f(3)\ng = answers()\ndef test_a():\n    assert next(g) == 0\ndef test_b():\n    assert next(g) == 9",
+    "by a name of Python's own, in a mapping": "def test_a():\n    globals().update(sum=lambda x: f(3))\n    assert f(0) == 0\ndef test_b():\n    assert sum([]) == 9",
+    "by a name of Python's own, in a text": "def test_a():\n    exec('abs = lambda x: f(3)', globals())\n    assert f(0) == 0\ndef test_b():\n    assert abs(1) == 9",
+    "by a name of Python's own, as an attribute": "import sys\ndef test_a():\n    setattr(sys.modules[__name__], 'abs', lambda x: f(3))\n    assert f(0) == 0\ndef test_b():\n    assert abs(1) == 9",
     "on a class of pytest's": "class TestF:\n    seen = {}\n    def test_a(self):\n        self.seen[1] = f(3)\n        assert f(0) == 0\n    def test_b(self): assert self.seen[1] == 9",
     "by an assertion of its own": T + "    def assertIsNone(self, x): self.assertEqual(f(3), 9)\n    def test_a(self): self.assertEqual(f(0), 0)\n    def test_b(self): self.assertIsNone(None)",
 }  # fmt: skip
@@ -130,6 +134,33 @@ def test_a_case_about_the_text_itself_may_ask_nothing_if_another_asks():
     assert verdict(tests, WRONG).passed is False
 
 
-def test_a_case_that_has_a_part_in_nothing_is_none_of_the_tests():
-    tests = "def test_a():\n    xs = sorted([2, 1])\n    assert xs == [1, 2]\ndef test_b():\n    assert f(3) == 9"
+ALONE = [
+    "    xs = sorted([2, 1])\n    assert xs == [1, 2]",
+    "    assert len([1]) == 2",
+    "    import os\n    assert os.path.exists('solution.py')",
+    "    with open('solution.py') as file: assert 'import' not in file.read()",
+    "    import importlib.util\n    assert importlib.util.find_spec('solution')",
+    "    import math\n    assert math.pi > 3",
+    "    from unittest.mock import Mock\n    seen = Mock()\n    seen(1)\n    seen.assert_called_once()",
+    "    print('begun')",
+]
+
+
+@pytest.mark.parametrize("body", ALONE)
+def test_a_case_that_has_a_part_in_nothing_is_none_of_the_tests(body):
+    tests = f"def test_a():\n{body}\ndef test_b():\n    assert f(3) == 9"
+    assert verdict(tests, RIGHT).score == 1.0
     assert verdict(tests, WRONG).score == 0.0
+
+
+ELSEWHERE = [
+    "import contextvars\nv = contextvars.ContextVar('v')\ndef test_a():\n    v.set(f(3))\n    assert f(0) == 0\ndef test_b():\n    assert v.get() == 9",
+    "import os\ndef test_a():\n    os.environ['k'] = str(f(3))\n    assert f(0) == 0\ndef test_b():\n    assert os.environ['k'] == '9'",
+    "def test_a():\n    with open('/tmp/kept', 'w') as file: file.write(str(f(3)))\n    assert f(0) == 0\ndef test_b():\n    with open('/tmp/kept') as file: assert file.read() == '9'",
+    "import math\ndef test_a():\n    math.kept = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert math.kept == 9",
+]
+
+
+@pytest.mark.parametrize("tests", ELSEWHERE)
+def test_what_a_case_leaves_outside_of_the_text_lets_no_wrong_program_pass(tests):
+    assert passed(tests, WRONG) is not True
