@@ -12,19 +12,29 @@ from typing import Any
 from searchkit.sandbox.operations import traits
 
 MOST = 1000  # members of a class
+MADE = frozenset((
+    "name", "value", "_name_", "_value_", "_missing_", "__class__", "__dict__", "__getattr__", "__getattribute__",
+))  # fmt: skip
+"""What tells one member from another: a class that has its own of these decides that by its code."""
 
 
 def is_plain(kind: type) -> bool:
     """Whether it is a class of flags that has changed nothing of what Python makes of them."""
-    if not issubclass(kind, enum.Flag) or issubclass(kind, int) or kind.__mro__[1:] != enum.Flag.__mro__:
+    if type(kind) is not enum.EnumMeta or not issubclass(kind, enum.Flag) or kind.__mro__[1:] != enum.Flag.__mro__:
         return False
-    members = kind.__members__
-    plain = len(members) <= MOST and all(type(one.value) is int for one in members.values())
-    return plain and getattr(kind, "_boundary_", None) is enum.STRICT and not traits(kind, enum.Flag)
+    plain = len(kind._member_map_) <= MOST and all(map(is_whole, kind._member_map_.values()))
+    changed = traits(kind, enum.Flag) or not MADE.isdisjoint(kind.__dict__) or kind.__new__ is not enum.Flag.__new__
+    return plain and getattr(kind, "_boundary_", None) is enum.STRICT and not changed
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a member, of a class as Python makes them, still is the one that its class has for its number."""
+    number = value.__dict__.get("_value_")
+    return type(number) is int and type(value)._value2member_map_.get(number) is value
 
 
 def members(kind: Any) -> list[list[Any]]:
-    return [[name, one.value] for name, one in kind.__members__.items()]
+    return [[name, one._value_] for name, one in kind._member_map_.items()]
 
 
 def made(name: str, told: list[list[Any]], number: int, ask: Callable[..., Any]) -> Any:

@@ -14,14 +14,13 @@ import socket
 import sys
 import traceback
 import types
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
 from searchkit.sandbox import cases, endings
 from searchkit.sandbox.channel import Channel, Gone
 from searchkit.sandbox.compiled import FILE, unpacked
+from searchkit.sandbox.executed import Executed, Moving
 from searchkit.sandbox.failures import CHECKED, HELD, UNREACHED, Failures
 from searchkit.sandbox.found import extra, unusual
 from searchkit.sandbox.libraries import unnamed
@@ -125,7 +124,8 @@ class Court:
         if self.channel.unknown:
             return None, self.channel.unknown
         if not reason:
-            doubt = failures.trouble() or self.channel.doubt or shared or ("" if self.channel.asked else NOTHING_ASKED)
+            silent = not self.channel.asked and (test["last"] or not test["case"])  # cases ask for one another
+            doubt = failures.trouble() or self.channel.doubt or shared or (NOTHING_ASKED if silent else "")
             return (None, doubt) if doubt else (True, "")
         if self.raised is not None and self.raised["library"]:
             return None, unnamed(self.raised["library"])
@@ -275,44 +275,6 @@ class Court:
         if self.raised is None or not isinstance(error, NameError | AttributeError):
             return ""
         return f" (the program raised {self.raised['name']}: {self.raised['text']})"
-
-
-@dataclass
-class Executed:
-    """A text that was executed. names: what it has made. bound: what of these is the program's. asked: how often.
-
-    doubt: why none of its cases passes.
-    """
-
-    text: str
-    names: dict[str, Any]
-    bound: dict[str, Any]
-    asked: int
-    failures: Failures
-    doubt: str
-    fixtures: cases.Fixtures = field(default_factory=cases.Fixtures)
-
-
-class Moving(dict[str, Any]):
-    """Names of a test, of which some are variables of the program that its functions rebind: these are asked for.
-
-    Python looks up global names in it as in any mapping, since it is no plain dictionary.
-    """
-
-    def __init__(self, entry: Callable[[str], Any], moving: list[str], names: dict[str, Any]) -> None:
-        super().__init__(names)
-        self._entry, self._moving = entry, moving
-        self.forget()
-
-    def forget(self) -> None:
-        """Of what moves no value is kept."""
-        for name in self._moving:
-            self.pop(name, None)
-
-    def __missing__(self, name: str) -> Any:
-        if name not in self._moving:
-            raise KeyError(name)
-        return self._entry(name)
 
 
 class _Types(ast.NodeTransformer):

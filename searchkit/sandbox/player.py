@@ -230,8 +230,8 @@ class Player:
             return {"class": known}
         if arrays.is_scalar(value):
             return {"scalar": [pack(arrays.parts(value), self.number), pack(value.item(), self.number)]}
-        if _is_flag(kind):
-            return {"flag": [self.place(kind), kind.__name__, flags.members(kind), value.value]}
+        if _is_flag(kind) and flags.is_whole(value):
+            return {"flag": [self.place(kind), kind.__name__, flags.members(kind), value._value_]}
         if given.mark(value, vars(self.module).get(kind.__name__), self.shapes):
             return pack(value, self.number, self.seen)  # type: ignore[no-any-return]
         base = base_of(value)

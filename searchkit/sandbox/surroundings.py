@@ -286,4 +286,4 @@ def _builtin(node: ast.AST, own: set[str]) -> str:
 
 def _is_among(name: str, names: Iterable[str]) -> bool:
     """Whether it is one of these or a part of one."""
-    return any(name == one or name.startswith(one + ".") for one in names)
+    return bool(name) and any(name == one or name.startswith(one + ".") for one in names)  # most names are ""

@@ -54,6 +54,7 @@ def collect(tree: ast.Module, entry_point: str) -> Found:
             _refuse_function(name, function, needed)
             found.cases.append(name)
     for name, kind in classes.items():
+        _refuse_nested(kind, classes)
         if methods := _methods(kind, classes):
             found.cases += [f"{name}.{method}" for method in _cases_of(kind, methods, classes, tree)]
     return found
@@ -200,6 +201,15 @@ def _refuse_function(name: str, function: Function, needed: list[str]) -> None:
         )
     if isinstance(function, ast.AsyncFunctionDef) or _is_generator(function):
         raise ConfigError(f"{name} of the tests is no plain function: the test would not be run to its end")
+
+
+def _refuse_nested(kind: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> None:
+    """pytest looks for tests in classes of its classes, too."""
+    if not kind.name.startswith("Test") or _foreign_bases(kind, classes):
+        return
+    for one in ast.walk(kind):
+        if isinstance(one, ast.ClassDef) and one is not kind and one.name.startswith("Test") and _holds_tests(one):
+            raise ConfigError(f"{kind.name}.{one.name} of the tests is a class in a class, and not run: move it out")
 
 
 def _is_generator(function: Function) -> bool:

@@ -15,6 +15,7 @@ from searchkit.sandbox.brief import brief
 from searchkit.sandbox.levels import installed
 from searchkit.sandbox.names import names_of
 from searchkit.sandbox.whole import preamble
+from searchkit.verifiers.code.alone import is_alone
 from searchkit.verifiers.code.checks import can_fail, running
 from searchkit.verifiers.code.collect import collect
 from searchkit.verifiers.code.own_imports import FIX, without_own
@@ -27,8 +28,10 @@ FORMS = (
 )
 
 BY_TEXT = ("eval", "exec", "compile", "globals", "locals", "getattr", "__import__")
-FIXTURES = ("setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "asyncTearDown")
-"""Methods of unittest's that run with each case."""
+FIXTURES = (
+    "setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "asyncTearDown", "setUpModule", "tearDownModule",
+)  # fmt: skip
+"""What of unittest's runs with each case."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,10 @@ def _parsed(text: str, what: str) -> ast.Module:
 
 @dataclass(frozen=True)
 class _Read:
-    """cases: a test as [text, case] for each of its cases. runs: what runs in each. known: see `can_fail`."""
+    """cases: a test as [text, case] for each that is run. runs: what runs in those that use the program.
+
+    known: see `can_fail`.
+    """
 
     cases: list[tuple[str, str]]
     runs: list[list[ast.AST]]
@@ -145,9 +151,10 @@ def _whole(test: str, setup: str, entry_point: str, given: frozenset[str]) -> _R
     known = [*taken, *(name for node in ast.walk(tree) for name in _given_here(node))]
     if not any(can_fail(run, known) for run in using.values()):
         raise ConfigError(f"the tests check nothing: nothing that runs asserts anything: {test!r:.80}")
-    for case in using:  # read here, and not by the threads that run it: in two at a time Python's parser may break
+    judged = [case for case in nodes if case in using or not is_alone(tree, case)]
+    for case in judged:  # read here, and not by the threads that run it: in two at a time Python's parser may break
         brief(text, entry_point, case, setup)
-    return _Read([(text, case) for case in using], list(using.values()), known)
+    return _Read([(text, case) for case in judged], list(using.values()), known)
 
 
 def _in_texts(nodes: Iterable[ast.AST]) -> str:

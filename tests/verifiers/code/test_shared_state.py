@@ -98,3 +98,69 @@ def test_a_variable_that_the_test_rebinds_for_the_program_is_not_judged(tests):
     assert "which functions of the program read, and these do not see it" in found.feedback
     usage = "def f(x): return 2 * x\ncount = f(3)\nprint(count)"
     assert passed("count = f(3)\nassert count == 9", usage) is False
+
+
+LEFT = {
+    "in a list": "out = []\ndef test_a():\n    out.append(f(3))\n    assert f(0) == 0\ndef test_b():\n    assert out == [9]",
+    "in a dictionary": "kept = {}\ndef test_a():\n    kept['k'] = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert kept['k'] == 9",
+    "in a global variable": "def test_a():\n    global y\n    y = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert y == 9",
+    "behind a helper": "def test_a():\n    global y\n    y = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert got() == 9\ndef got(): return y",
+    "on the class": T + "    def test_a(self):\n        type(self).v = f(3)\n        self.assertEqual(f(0), 0)\n    def test_b(self): self.assertEqual(self.v, 9)",
+    "in a list of the class": T + "    seen = []\n    def test_a(self):\n        self.seen.append(f(3))\n        self.assertEqual(f(0), 0)\n    def test_b(self): self.assertEqual(self.seen, [9])",
+    "on a function": "def g(): pass\ndef test_a():\n    g.v = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert g.v == 9",
+    "by a cleanup": T + "    def test_a(self):\n        self.addCleanup(lambda: out.append(f(3)))\n        self.assertEqual(f(0), 0)\n    def test_b(self): self.assertEqual(out, [9])\nout = []",
+    "by the set up of the module": "import unittest\ndef setUpModule():\n    global y\n    y = f(3)\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(y, 9)\n    def test_b(self): self.assertEqual(f(0), 0)",
+    "only by the set up of the module": "import unittest\ndef setUpModule():\n    global y\n    y = f(3)\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(y, 9)",
+    "in a default": "def test_a(memo={}):\n    memo[1] = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert test_a.__defaults__[0][1] == 9",
+    "by its name in a text": "def test_a():\n    assert f(0) == 0\ndef test_b():\n    assert globals()['f'](3) == 9",
+    "in a generator": "def answers():\n    yield f(0)\n    yield f(3)\ng = answers()\ndef test_a():\n    assert next(g) == 0\ndef test_b():\n    assert next(g) == 9",
+    "by a name of Python's own, in a mapping": "def test_a():\n    globals().update(sum=lambda x: f(3))\n    assert f(0) == 0\ndef test_b():\n    assert sum([]) == 9",
+    "by a name of Python's own, in a text": "def test_a():\n    exec('abs = lambda x: f(3)', globals())\n    assert f(0) == 0\ndef test_b():\n    assert abs(1) == 9",
+    "by a name of Python's own, as an attribute": "import sys\ndef test_a():\n    setattr(sys.modules[__name__], 'abs', lambda x: f(3))\n    assert f(0) == 0\ndef test_b():\n    assert abs(1) == 9",
+    "on a class of pytest's": "class TestF:\n    seen = {}\n    def test_a(self):\n        self.seen[1] = f(3)\n        assert f(0) == 0\n    def test_b(self): assert self.seen[1] == 9",
+    "by an assertion of its own": T + "    def assertIsNone(self, x): self.assertEqual(f(3), 9)\n    def test_a(self): self.assertEqual(f(0), 0)\n    def test_b(self): self.assertIsNone(None)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_case_that_does_not_name_the_program_judges_what_another_has_left(name):
+    assert passed(LEFT[name], RIGHT) is True, verdict(LEFT[name], RIGHT).feedback
+    assert passed(LEFT[name], WRONG) is False
+
+
+def test_a_case_about_the_text_itself_may_ask_nothing_if_another_asks():
+    tests = "LIMIT = 5\ndef test_a():\n    assert LIMIT == 5\ndef test_b():\n    assert f(3) == 9"
+    assert verdict(tests, RIGHT).score == 1.0
+    assert verdict(tests, WRONG).passed is False
+
+
+ALONE = [
+    "    xs = sorted([2, 1])\n    assert xs == [1, 2]",
+    "    assert len([1]) == 2",
+    "    import os\n    assert os.path.exists('solution.py')",
+    "    with open('solution.py') as file: assert 'import' not in file.read()",
+    "    import importlib.util\n    assert importlib.util.find_spec('solution')",
+    "    import math\n    assert math.pi > 3",
+    "    from unittest.mock import Mock\n    seen = Mock()\n    seen(1)\n    seen.assert_called_once()",
+    "    print('begun')",
+]
+
+
+@pytest.mark.parametrize("body", ALONE)
+def test_a_case_that_has_a_part_in_nothing_is_none_of_the_tests(body):
+    tests = f"def test_a():\n{body}\ndef test_b():\n    assert f(3) == 9"
+    assert verdict(tests, RIGHT).score == 1.0
+    assert verdict(tests, WRONG).score == 0.0
+
+
+ELSEWHERE = [
+    "import contextvars\nv = contextvars.ContextVar('v')\ndef test_a():\n    v.set(f(3))\n    assert f(0) == 0\ndef test_b():\n    assert v.get() == 9",
+    "import os\ndef test_a():\n    os.environ['k'] = str(f(3))\n    assert f(0) == 0\ndef test_b():\n    assert os.environ['k'] == '9'",
+    "def test_a():\n    with open('/tmp/kept', 'w') as file: file.write(str(f(3)))\n    assert f(0) == 0\ndef test_b():\n    with open('/tmp/kept') as file: assert file.read() == '9'",
+    "import math\ndef test_a():\n    math.kept = f(3)\n    assert f(0) == 0\ndef test_b():\n    assert math.kept == 9",
+]
+
+
+@pytest.mark.parametrize("tests", ELSEWHERE)
+def test_what_a_case_leaves_outside_of_the_text_lets_no_wrong_program_pass(tests):
+    assert passed(tests, WRONG) is not True

@@ -333,6 +333,16 @@ def test_tests_that_check_nothing_are_refused(tests):
             "TestA.setup_method",
         ),
         (
+            "def test_b():\n    assert sq(0) == 0\n"
+            "class TestA:\n    class TestIn:\n        def test_a(self): assert sq(3) == 9",
+            "TestA.TestIn",
+        ),
+        (
+            "class TestA:\n    def test_b(self): assert sq(0) == 0\n"
+            "    class TestIn:\n        class TestDeep:\n            def test_a(self): assert sq(3) == 9",
+            "TestA.TestDeep",
+        ),
+        (
             "class TestA:\n    def __init__(self): self.x = 3\n    def test_a(self): assert sq(self.x) == 9",
             "TestA.__init__",
         ),

@@ -82,3 +82,22 @@ WRONG = [
 @pytest.mark.parametrize(("tests", "text"), WRONG)
 def test_wrong_programs_fail(tests, text):
     assert passed(tests, text) is False, verdict(tests, text).feedback
+
+
+RW = "assert f() == P.R | P.W", "assert P.W in f()", "assert f() & P.W == P.W", "assert not ~f() & P.W"
+ONLY_R = FLAG + "    {}\ndef f(): return P.R"
+LYING_FLAGS = {
+    "a value that is worked out": ONLY_R.format("@property\n    def value(self): return 3"),
+    "a number that is worked out": ONLY_R.format(
+        "def __getattribute__(self, n): return 3 if n == 'value' else super().__getattribute__(n)"
+    ),
+    "a number that was changed": FLAG + "P.R._value_ = 3\ndef f(): return P.R",
+    "a metaclass with other members": "import enum\nclass X:\n    value = _value_ = 3\nclass M(enum.EnumMeta):\n    @property\n    def __members__(c): return {'R': X, 'W': P.W}\nclass P(enum.Flag, metaclass=M):\n    R = 1\n    W = 2\ndef f(): return P.R",
+}
+
+
+@pytest.mark.parametrize("tests", RW)
+@pytest.mark.parametrize("name", LYING_FLAGS)
+def test_flags_that_lie_about_their_numbers_are_not_combined_on_the_side_of_the_tests(name, tests):
+    assert passed(tests, LYING_FLAGS[name]) is not True
+    assert passed(tests, FLAG + "def f(): return P.R | P.W") is True
