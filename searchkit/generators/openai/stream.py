@@ -11,14 +11,17 @@ from searchkit.errors import CapabilityError
 from searchkit.types import ConfidenceFloor
 from searchkit.wire import choices
 from searchkit.wire.contents import loose
-from searchkit.wire.errors import Reported
-from searchkit.wire.failures import SHOWN, reported
+from searchkit.wire.errors import Reported, named_in
+from searchkit.wire.failures import reported
 from searchkit.wire.fields import read_answer
+from searchkit.wire.finishes import worse
 from searchkit.wire.logprobs import tokens
+from searchkit.wire.quoting import SHOWN
 from searchkit.wire.sse import Event, EventReader
 
 EVENT_LIMIT = 2**20  # bytes; an event is a token or a few, with their rivals
-_TEXTS = ("content", "reasoning_content", "reasoning", "text")
+EVENT_BRACKETS = 2**15  # lists and objects of one, in texts too: it is parsed on the loop's thread
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning", "text")
 
 
 def fields(*, extras: bool) -> dict[str, Any]:
@@ -64,12 +67,15 @@ class Events:
             return any(self._event(event.data) for event in events())
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self.heard = True
-            self._wrong = f"its stream cannot be read: {error}"
+            why = f": {error}" if isinstance(error, ValueError) else f", a field is of another type{named_in(error)}"
+            self._wrong = f"its stream cannot be read{why}"
             return True
 
     def _event(self, said: str) -> bool:
         if said.strip() == "[DONE]":
             return False
+        if said.count("[") + said.count("{") > EVENT_BRACKETS:
+            raise ValueError(f"an event has more than {EVENT_BRACKETS} brackets: it is {said[:SHOWN]}")
         try:
             event = read_answer(said)
         except ValueError as error:
@@ -86,7 +92,9 @@ class Events:
             self._take(choice)
         return self.fell or bool(self._lacks)
 
-    def _take(self, choice: Mapping[str, Any]) -> None:
+    def _take(self, choice: Any) -> None:
+        if not isinstance(choice, dict):
+            raise ValueError(f"a choice is of another type: {type(choice).__name__}")
         drawn = tokens(choice.get("logprobs")) or ()
         kept = 0
         for token in drawn:
@@ -107,7 +115,8 @@ class Events:
             if isinstance(rows, list):
                 self._rows.setdefault(name, []).extend(rows[:kept])
         if choice.get("finish_reason") or choice.get("error"):
-            self._end = choice
+            reason = worse(self._end.get("finish_reason"), choice.get("finish_reason"))
+            self._end = {**self._end, **choice, "finish_reason": reason}
 
     def answer(self, *, chat: bool) -> dict[str, Any]:
         """The answer in one piece. ValueError if the stream broke off, `CapabilityError` if there was none."""
