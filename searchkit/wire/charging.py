@@ -69,16 +69,16 @@ def _cannot_be_written(drawn: Sequence[Sample[str]], counts: Counts, params: Par
     Twice the limit is possible, and a little more; so is whatever the text itself can have, a token a byte. Thoughts
     may come on top, which some servers do not limit: as many as are said, or any where some are seen.
     """
-    total, many, texts = counts.generated, max(choices, len(drawn)), "".join(map(said, drawn))
+    total, many, texts = counts.generated, max(choices, len(drawn)), [said(sample) for sample in drawn]
     if total is None:
         return False
     hidden = counts.reasoning
     if hidden is None and any(sample.message and sample.message.reasoning for sample in drawn):
         hidden = HIDDEN
     most = UNLIMITED if params.max_tokens is None else 2 * params.max_tokens + _OVER
-    if total > many * (most + min(hidden or 0, HIDDEN)) and total > len(texts.encode(errors="replace")):
-        return True
-    return 0 < total * _SPELLED < len(texts)
+    if total > many * (most + min(hidden or 0, HIDDEN)):
+        return total > sum(len(text.encode(errors="replace")) for text in texts)
+    return 0 < total * _SPELLED < sum(map(len, texts))
 
 
 def _cannot_be_read(counts: Counts, prompt: int) -> bool:

@@ -17,8 +17,8 @@ from searchkit.wire.finishes import GIVEN_UP, finish_of, named, noted
 from searchkit.wire.logprobs import tokens
 from searchkit.wire.usage import Price, of_choices
 
-_RATINGS = ("content_filter_results", "content_filter_result", "safetyRatings", "safety_ratings")
-_OF_PROMPTS = ("prompt_filter_results", "prompt_annotations", "promptFeedback", "prompt_feedback")
+RATINGS = ("content_filter_results", "content_filter_result", "safetyRatings", "safety_ratings")
+OF_PROMPTS = ("prompt_filter_results", "prompt_annotations", "promptFeedback", "prompt_feedback")
 _SPEAKS = ("content", "tool_calls", "function_call", "refusal", "reasoning_content", "reasoning", "audio")
 
 
@@ -36,7 +36,7 @@ def read(answer: Any, params: Params, price: Price | None, prompt: int = 0, choi
     if not listed:
         raise ValueError("it has no choices")
     try:
-        blocked = any(is_filtered(answer.get(key)) for key in _OF_PROMPTS)
+        blocked = any(is_filtered(results) for key in OF_PROMPTS if (results := answer.get(key)))
         drawn = [_sample(choice, params, blocked) for choice in listed]
     except (KeyError, TypeError, AttributeError, OverflowError) as wrong:
         raise ValueError(f"a field is missing or of another type{named_in(wrong)}") from wrong
@@ -71,7 +71,7 @@ def _sample(choice: Any, params: Params, blocked: bool) -> Sample[str]:
         raise ValueError(f"a choice is of another type: {type(choice).__name__}")
     message, reason = _message(choice), choice.get("finish_reason")
     found, calls = contents.said(message), contents.calls(message)
-    wrong = [place["error"] for place in (choice, message) if not says_nothing(place.get("error"))]
+    wrong = [error for place in (choice, message) if (error := place.get("error")) and not says_nothing(error)]
     if wrong or (named(reason) in GIVEN_UP and not (found.text or calls)):
         raise given_up(next(iter(wrong), None), reason)
     finish, text, stop = _finish(choice, found, bool(calls), blocked), found.text, noted(reason)
@@ -82,7 +82,7 @@ def _sample(choice: Any, params: Params, blocked: bool) -> Sample[str]:
         kept = max((s for s in params.stop if text.endswith(s)), key=len, default=None)
         stop = said if (said := fired(choice)) in params.stop else kept
         text = text.removesuffix(stop or "")
-    for refusal in (found.refusal, loose(choice.get("refusal"))):
+    for refusal in (found.refusal, loose(choice.get("refusal"))) if finish != "stop" else ():
         if refusal.strip() and refusal not in text:
             text = f"{text}\n{refusal}".strip()
     turn = Message("assistant", (Text(text),) if text else (), calls, None, found.thoughts)
@@ -116,8 +116,8 @@ def _finish(choice: Mapping[str, Any], found: Said, called: bool, blocked: bool)
     finish = finish_of(choice.get("finish_reason"))
     if finish in ("stop", "tool_calls") and (
         found.refused
-        or not says_nothing(choice.get("refusal"))
-        or any(is_filtered(choice.get(key)) for key in _RATINGS)
+        or (choice.get("refusal") and not says_nothing(choice["refusal"]))
+        or any(is_filtered(results) for key in RATINGS if (results := choice.get(key)))
         or (blocked and not found.text and not called)
     ):
         return "content_filter"

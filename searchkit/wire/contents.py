@@ -18,6 +18,7 @@ from searchkit.wire.fields import check_depth, clean
 
 _BESIDE = ("reasoning_content", "reasoning", "refusal")
 _TEXT_KEYS = ("text", "content", "thinking", "reasoning", "summary", "value")
+_CALLS = ("tool_use", "tool_call", "function_call")  # types of parts
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
 _ELSEWHERE = ("text", "delta", "messages", "response", "output", "output_text", "generated_text", "parts", "Content")
 _DEEPEST = 8  # of lists and objects in thoughts
@@ -50,7 +51,7 @@ def said(message: Mapping[str, Any]) -> Said:
     text = found.get("text", "")
     if not text and not content and isinstance(audio := message.get("audio"), dict):
         text = loose(audio.get("transcript"))
-    refused = bool(refusal) or told is True or "refusal" in found
+    refused = bool(refusal) or told is True or "refusal" in found or not (text or says_nothing(told))
     return Said(text, beside or found.get("thinking", ""), refusal, refused, found.get("unread", ""))
 
 
@@ -81,6 +82,8 @@ def _part(part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "thinking", loose(part)
     elif kind == "refusal":
         yield "refusal", loose(part.get("refusal"))
+    elif kind in _CALLS:
+        return  # see `calls`
     elif "type" not in part and not loose(part.get("text")):
         raise Malformed("a content is of another type: an object without a type")
     elif kind in ("text", "output_text") and (words := loose(part.get("text"))):
@@ -102,7 +105,9 @@ def loose(value: Any, depth: int = _DEEPEST) -> str:
 
 def calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     """The tool calls of a chat message, the older single one too. Raises `Malformed` for one that cannot be read."""
-    listed, older = message.get("tool_calls") or [], message.get("function_call")
+    listed, older, content = message.get("tool_calls") or [], message.get("function_call"), message.get("content")
+    if isinstance(content, list) and not listed:
+        listed = [part for part in content if isinstance(part, dict) and part.get("type") in _CALLS]
     if not listed and not older:
         return ()
     if isinstance(listed, dict):  # a single one, or several by their numbers
@@ -134,11 +139,11 @@ def _call(call: Any) -> ToolCall:
 
 
 def _given(function: Mapping[str, Any], call: Mapping[str, Any]) -> Any:
-    """The arguments of a call, by whichever name; the first that are not empty."""
+    """The arguments of a call, by whichever name; the first that say something."""
     named = [place[key] for place in (function, call) for key in _ARGUMENTS if place.get(key) is not None]
     if not named and (odd := [key for key, value in function.items() if value and isinstance(value, dict)]):
         raise Malformed(f"the arguments of a tool call have another name: {', '.join(odd)[:80]}")
-    return next((value for value in named if value not in ("", "{}", {})), next(iter(named), None))
+    return next((value for value in named if not isinstance(value, str) or value.strip()), None)
 
 
 def _identity(id: Any) -> str:

@@ -129,6 +129,8 @@ def _inner(outer: dict[str, Any], depth: int = 2) -> Any:
     if not said:
         return None
     held = outer[said[0]]
+    if isinstance(held, list) and isinstance(held[0], dict) and "error" in held[0]:
+        held = held[0]
     return held if isinstance(held, dict) else outer
 
 

@@ -55,8 +55,9 @@ def _of_row(row: dict[str, Any]) -> Token:
     for rival in rivals if isinstance(rivals, list) else ():
         if isinstance(rival, dict):
             name, p = rival.get("token"), rival.get("logprob")
-            if isinstance(name, str) and (_told(p) or own >= CERTAIN):
-                top.append((name if name.isascii() else clean(name), _number(p) if _told(p) else -math.inf))
+            told = type(p) is float or type(p) is int
+            if isinstance(name, str) and (told or own >= CERTAIN):
+                top.append((name if name.isascii() else clean(name), _number(p) if told else -math.inf))
     return Token(clean(text) if isinstance(text, str) else "", own, tuple(top))
 
 

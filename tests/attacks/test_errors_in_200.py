@@ -207,6 +207,7 @@ KINDS = [
     case("errorCode", {"errorCode": 401, "errorMessage": "who are you"}, "auth", "who are you"),
     case("errcode", {"errcode": 429, "errmsg": "reach max"}, "rate_limit", "reach max"),
     case("detail-object", {"detail": {"error": "rate limited", "code": 429}}, "rate_limit", "rate limited"),
+    case("detail-list", {"detail": [{"error": "calm down", "code": 429}]}, "rate_limit", "calm down"),
     case("detail-message", {"detail": {"message": "calm down", "status": 429}}, "rate_limit", "calm down"),
     case("aws-denied", {"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "no policy"}, "auth", "no policy"),
     case("aws-throttled", {"__type": "ThrottlingException", "Message": "Rate exceeded"}, "rate_limit", "Rate exceeded"),

@@ -222,6 +222,7 @@ SILENT = [
     case("true", content(None, refusal=True)),
     case("a-list", content(None, refusal=[NO])),
     case("an-object", content(None, refusal={"text": NO})),
+    case("an-object-without-a-text", content(None, refusal={"category": "x"})),
     case("in-the-choice", choice(message={"content": None}, refusal=NO)),
     case("in-the-choice-true", choice(message={"content": ""}, refusal=True)),
     case(
@@ -286,3 +287,22 @@ def test_a_streamed_refusal_is_filtered(rows: Any, floor: ConfidenceFloor | None
     ]
     found = sample(http(events(*chunks), kind="text/event-stream"), Params(max_tokens=16, logprobs=1, floor=floor))
     assert (found.text, found.finish) == ("I cannot help", "content_filter")
+
+
+@pytest.mark.parametrize("floor", [None, ConfidenceFloor(4, 0.1)])
+@pytest.mark.parametrize(
+    "events_",
+    [
+        [{"choices": [{"index": 0, "delta": {"refusal": True}, "finish_reason": "stop"}]}],
+        [{"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None, "content_filter_results": BLOCKED}]}, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}],
+        [{"choices": [], "prompt_filter_results": [{"content_filter_results": BLOCKED}]}, {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]}],
+        [{"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop", "safetyRatings": [{"blocked": True}]}]}],
+    ],
+    ids=["true", "in-its-first-event", "the-prompt", "ratings"],
+)  # fmt: skip
+def test_a_filtered_stream_without_words_is_filtered(
+    events_: list[dict[str, Any]], floor: ConfidenceFloor | None
+) -> None:
+    """In whichever event it stands."""
+    params = Params(max_tokens=16, logprobs=1, floor=floor)
+    assert sample(http(events(*events_), kind="text/event-stream"), params).finish == "content_filter"

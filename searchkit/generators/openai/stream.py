@@ -53,6 +53,8 @@ class Events:
         self._texts: dict[str, str] = {}
         self._rows: dict[str, list[Any]] = {}  # log-probabilities, as the route words them
         self._end: Mapping[str, Any] = {}  # the choice that says why it ended
+        self._rated: dict[str, Any] = {}  # what says that it was filtered
+        self._around: dict[str, Any] = {}  # the same of the prompt
         self._usage: Mapping[str, Any] | None = None
         self._written = 0  # tokens
 
@@ -88,6 +90,7 @@ class Events:
             raise ValueError(f"an event is {said[:SHOWN]}")
         self.heard, self._lacks = True, ""
         self._usage = event.get("usage") or self._usage
+        self._around |= {key: event[key] for key in choices.OF_PROMPTS if event.get(key)}
         for choice in choices.listed_of(event):
             self._take(choice)
         return self.fell or bool(self._lacks)
@@ -106,7 +109,12 @@ class Events:
                 break
         self._written += kept
         said = choice.get("delta") or choice
+        self._rated |= {key: choice[key] for key in choices.RATINGS if choices.is_filtered(choice.get(key))}
+        if said.get("refusal") is True:
+            self._rated["refusal"] = True
         for name in _TEXTS:
+            if isinstance(said.get(name), str):
+                self._texts.setdefault(name, "")
             if text := loose(said.get(name)):
                 text = text if kept == len(drawn) else "".join(token.text for token in drawn[:kept])
                 self._texts[name] = self._texts.get(name, "") + text
@@ -136,4 +144,5 @@ class Events:
         if self.fell:
             usage = {**(usage or {}), "completion_tokens": self._written}
         said = {"message": self._texts} if chat else {"text": self._texts.get("text", "")}
-        return {"choices": [{**self._end, **said, "logprobs": self._rows or None}], "usage": usage}
+        only = {**self._end, **self._rated, **said, "logprobs": self._rows or None}
+        return {**self._around, "choices": [only], "usage": usage}
