@@ -4,8 +4,9 @@
 
 A server in a process of its own answers each call with something without measure: a gzip bomb of a gigabyte, a body
 without end, one of a gigabyte, JSON nested 100,000 levels deep; and, in `--more`, with what is hard to read rather than
-long: chunks of a byte, millions of empty lists, events without end, bodies as long as they may be. The client is
-`OpenAI` with each of its transports, in a fresh process, after a call that is answered well. For each transport:
+long: chunks of a byte, millions of empty lists, events without end, bodies as long as they may be, errors made of
+those. The client is `OpenAI` with each of its transports, in a fresh process, after a call that is answered well. For
+each transport:
 
 TRANSPORT_grown_mb       peak resident memory above that before the calls, MB (bar: 300)
 TRANSPORT_tick_cpu_ms    most CPU time of the loop's thread between two rounds of a task that waits 1 ms (bar: 100)
@@ -80,6 +81,10 @@ def whole(body: bytes, more: bytes = b"") -> list[bytes]:
     return [JSON + more + b"Content-Length: %d\r\n\r\n" % len(body), body]
 
 
+def refused(body: bytes) -> list[bytes]:
+    return [head.replace(b"200 OK", b"400 Bad Request") for head in whole(body)[:1]] + [body]
+
+
 def endless(head: bytes, piece: bytes) -> Callable[[], Iterable[bytes]]:
     return lambda: itertools.chain([head], itertools.repeat(piece))
 
@@ -104,6 +109,10 @@ def answers() -> list[Callable[[], Iterable[bytes]]]:
         endless(chunked, b"20\r\n" + b"x" * 32 + b"\r\n"),
         lambda: whole(GOOD[:-1] + b', "x": ' + b"9" * (4 * MIB - 200) + b"}"),
         endless(JSON, b"X: y\r\n" * 10_000),
+        lambda: refused(b'{"error": [' + b"[]," * 20_000 + b"[]]}"),
+        lambda: refused(b'{"error": [' + b"[]," * 1_390_000 + b"[]]}"),
+        lambda: refused(json.dumps({"error": {"message": "no " * 20_000}}).encode()),
+        lambda: whole(b'{"error": [' + b"[]," * 20_000 + b"[]]}"),
     ]
 
 
@@ -151,7 +160,7 @@ if __name__ == "__main__":
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--more", action="store_true", help="also what is hard to read rather than long")
     options = parser.parse_args()
-    figures = measure(12 if options.more else 4)
+    figures = measure(16 if options.more else 4)
     if options.json:
         print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
     else:

@@ -2,7 +2,8 @@
 
 A token's confidence is the mean of -log p over its listed rivals, a group's the mean over neighbouring tokens
 (DeepConf, released code). The sums are those of the verifier `DeepConf`, in the same order: both agree to the last bit.
-A rival that was masked, or of which nothing is known, is left out: it says nothing of the model's doubt.
+A rival that was masked, or of which nothing is known, is left out: it says nothing of the model's doubt. Where what is
+left is certain, as a token that a grammar forces, nothing is known of the model's doubt either.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ MASKED = -1000.0
 """What is no more than this is no model's opinion, but what servers write for a token that cannot come (-inf, -9999,
 the least number of some type): e^-1000 is no probability of any softmax."""
 
+CERTAIN = -1e-6
+"""What is no less than this is all of the probability, but for the rounding of 32 bits."""
+
 
 def known(logs: Iterable[float]) -> list[float]:
     """The log-probabilities that say something: not masked, and numbers."""
@@ -26,9 +30,16 @@ def known(logs: Iterable[float]) -> list[float]:
 
 
 def confidence(logs: Sequence[float]) -> float | None:
-    """The confidence of one token, >= 0 up to rounding, from its rivals' log-probabilities; None if none is known."""
+    """The confidence of one token, >= 0 up to rounding, from its rivals' log-probabilities; None if none is known, or
+    masks left it no rival.
+
+    >>> confidence([-0.5, -1.5, -9999.0]), confidence([0.0, -9999.0])
+    (1.0, None)
+    """
     said = known(logs)
-    return -math.fsum(said) / len(said) if said else None
+    if not said or (len(said) < len(logs) and min(said) >= CERTAIN):
+        return None
+    return -math.fsum(said) / len(said)
 
 
 def least(tokens: Sequence[Token], window: int) -> float | None:
@@ -36,9 +47,10 @@ def least(tokens: Sequence[Token], window: int) -> float | None:
 
     Tokens of which nothing is known do not count. None if there is no other.
     """
-    told = [logs for token in tokens if (logs := known(log for _, log in token.top))]
+    found = [confidence([log for _, log in token.top]) for token in tokens]
+    told = [one for one in found if one is not None]
     watch = Watch(min(window, len(told)))
-    groups = [watch.add(logs) for logs in told]
+    groups = [watch.push(one) for one in told]
     return min((group for group in groups if group is not None), default=None)
 
 
@@ -53,8 +65,10 @@ class Watch:
         """The confidence of the window that ends with this token; None while it is not full, and for a token of which
         nothing is known, which does not count."""
         found = confidence(logs)
-        if found is None:
-            return None
+        return None if found is None else self.push(found)
+
+    def push(self, found: float) -> float | None:
+        """The same of a token's confidence."""
         self._sums.append(self._sums[-1] + found)
         if len(self._sums) <= self._window:
             return None

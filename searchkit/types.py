@@ -344,7 +344,8 @@ class Sample(Generic[T_co]):
     - value: the text, or what the agent returned.
     - message: the assistant's turn as the server gave it, with tool calls and reasoning; None where there is none.
     - finish: why it ended. "length" and "content_filter" mark a truncated sample: it never votes.
-    - stop_reason: the stop string that fired, None if the model ended by itself.
+    - stop_reason: the stop string that fired, None if the model ended by itself. Of a truncated text,
+      `ConfidenceFloor.FELL`, or the server's own reason where nobody knows what it stands for.
     - usage: what it cost.
     - token_ids: spell the text and that stop string (and the end token), so that they can be sent to continue it; None
       where the backend does not say, or the last token runs past the stop string.

@@ -52,10 +52,11 @@ def received(path: str, answer: Answer, terms: Terms, read: Callable[[], Sample[
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         written, again = _written(answer.body), isinstance(error, Reported | Truncated)
         why = f"what the server said is no answer: {printable(_reason(answer, error))}"
-        told = refused(path, 502, why)
-        if not (again or written):
+        status = _status(error)
+        told = refused(path, status or 502, why)
+        if status is None and not (again or written):
             told = replace(told, headers={"x-should-retry": "false"})
-        failure = Refused(why, told, "malformed")
+        failure = Refused(why, told, failure_of(status) if status else "malformed")
         failure.usage = _lost(written, terms)
         raise failure from error
 
@@ -116,6 +117,13 @@ def _reason(answer: Answer, error: Exception) -> str:
     if body.startswith((b"{", b"[", b"data:", b"event:", b":")):
         return f"{error}"
     return f"{answer.content_type[:40] or 'a text'} that begins with {body[:40].decode('utf-8', 'replace')!r}"
+
+
+def _status(error: Exception) -> int | None:
+    """The status that a server names for an error in an answer of status 200; None if it names none, or one that would
+    be ours (402 is a budget that is used up, 424 a journal)."""
+    found = error.failure if isinstance(error, Reported) else None
+    return None if found is None or found.status in (402, 424) else found.status
 
 
 def _lost(written: str, terms: Terms) -> Usage | None:

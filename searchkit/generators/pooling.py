@@ -104,7 +104,7 @@ class Pooling:
                 entry: Sample[str] | CallError = found
             else:
                 reply = found
-                entry = await held.read(len(reply.body), lambda: self._read(reply))
+                entry = await held.read(reply.body, lambda: self._read(reply))
         if isinstance(entry, CallError):
             entry.request = request
         return entry

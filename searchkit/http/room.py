@@ -14,7 +14,8 @@ from typing import TypeVar
 T = TypeVar("T")
 ROOM = 64 * 2**20  # bytes of all answers in flight
 BODY_LIMIT = 64 * 2**20  # bytes of one answer, unpacked
-SMALL = 64 * 2**10  # bytes that are read at once; more takes a thread, as parsing it would hold up the loop
+SMALL = 32 * 2**10  # bytes that are read at once; more takes a thread, as parsing it would hold up the loop
+BRACKET = 32  # bytes as which each list and object counts: it takes as long to make as they take to read
 
 
 class Room:
@@ -98,9 +99,9 @@ class Held:
             self.wait(lambda: None if admitted.done() else admitted.set_result(None))
             await admitted
 
-    async def read(self, size: int, reader: Callable[[], T]) -> T:
-        """What `reader` makes of an answer of that many bytes: in a thread if it is large, then one at a time."""
-        if size <= SMALL:
+    async def read(self, body: bytes, reader: Callable[[], T]) -> T:
+        """What `reader` makes of an answer with that body: in a thread if it is large, then one at a time."""
+        if len(body) <= SMALL and len(body) + BRACKET * (body.count(b"[") + body.count(b"{")) <= 2 * SMALL:
             return reader()
         await self.turn()
         return await asyncio.to_thread(reader)

@@ -6,10 +6,18 @@ import zlib
 
 MOST_CODINGS = 4  # one around the other
 _GZIP = b"\x1f\x8b"
+_KNOWN = ("gzip", "x-gzip", "deflate")
+_SAID = (
+    "none null no plain text raw binary 8bit 7bit chunked aws-chunked json application/json utf-8 utf8 utf-8-sig ascii "
+    "us-ascii iso-8859-1 latin-1 windows-1252 identity"
+)
+_NONE = frozenset(_SAID.split())  # what servers say of bodies that nobody packed
+_TEXT = (b"{", b"[", b"<", b'"', b"data:", b"event:", b":")  # how a body begins that nobody packed
 
 
 def unpacked(body: bytes, codings: str, limit: int, *, cut: bool = False) -> bytes:
-    """`body` without what the header Content-Encoding names.
+    """`body` without what the header Content-Encoding names. Of a plain text it may name what is no coding ("utf-8",
+    "none"), as some servers misunderstand it.
 
     limit: bytes of what it unpacks to. cut: give the beginning of what is longer, broken off or damaged. Raises
     ValueError for that otherwise, and for a coding that is not known. Takes time linear in the limit.
@@ -18,7 +26,9 @@ def unpacked(body: bytes, codings: str, limit: int, *, cut: bool = False) -> byt
     if len(names) > MOST_CODINGS:
         raise ValueError(f"the answer has {len(names)} encodings, one around the other")
     for name in reversed(names):
-        if name not in ("gzip", "x-gzip", "deflate"):
+        if name.partition(";")[0].strip() in _NONE and body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_TEXT):
+            continue
+        if name not in _KNOWN:
             raise ValueError(f"the answer is packed in the encoding {name[:40]!r}, which nobody asked for")
         body = _unpacked(body, name, limit, cut)
     return body

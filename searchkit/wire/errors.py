@@ -70,3 +70,12 @@ class Reported(WireError):
     def __init__(self, message: str, *, failure: Failure | None = None) -> None:
         super().__init__(" ".join(message.split())[:500])
         self.failure: Failure | None = failure
+
+
+def named_in(error: Exception) -> str:
+    """What an error that Python raised over a value of another shape says of it, as the end of a sentence.
+
+    >>> named_in(KeyError("choices")), named_in(AttributeError("'list' object has no attribute 'get'"))
+    (": 'choices'", '')
+    """
+    return f": {error}" if isinstance(error, KeyError) else ""

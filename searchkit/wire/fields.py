@@ -69,16 +69,32 @@ def _refused(constant: str) -> Any:
 
 
 def check(value: Any) -> None:
-    """Raises `Malformed` if `value` is nested too deeply, or has a number too great for a float."""
+    """Raises `Malformed` if `value` is nested too deeply, or has a number that JSON has not (NaN), or too great a one
+    for a float."""
+    for held in _levels(value):
+        for entry in held.values() if isinstance(held, dict) else held:
+            if isinstance(entry, float) and not math.isfinite(entry):
+                raise Malformed("the JSON has a number that is not finite")
+
+
+def check_depth(value: Any) -> None:
+    """Raises `Malformed` if `value` is nested too deeply."""
+    for _ in _levels(value):
+        pass
+
+
+def _levels(value: Any) -> Iterator[Any]:
+    """All lists and objects in `value`, itself included, level by level."""
     level = [value]
     for _ in range(DEEPEST):
         below = list[Any]()
         for held in level:
-            for entry in held.values() if isinstance(held, dict) else held:
-                if isinstance(entry, (dict, list)):
-                    below.append(entry)
-                elif isinstance(entry, float) and not math.isfinite(entry):
-                    raise Malformed("the JSON has a number that is too great")
+            yield held
+            below += [
+                entry
+                for entry in (held.values() if isinstance(held, dict) else held)
+                if isinstance(entry, (dict, list))
+            ]
         if not below:
             return
         level = below

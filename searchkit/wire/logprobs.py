@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from searchkit.confidence import CERTAIN
 from searchkit.types import Token
 from searchkit.wire.fields import clean
 
@@ -22,12 +23,18 @@ def text_of(value: Any) -> str:
 def tokens(logprobs: Any) -> tuple[Token, ...] | None:
     """The tokens that a choice of chat or completions lists; None if it lists none.
 
-    What is not said of a token, or not as a number, is NaN; a rival of which something is not said is left out.
+    What is not said of a token, or not as a number, is NaN; a rival of which something is not said is left out, but
+    for that of a certain token, which can only be impossible: JSON has no -inf.
     """
+    if logprobs and isinstance(logprobs, list):  # without the object around it
+        return of_rows(logprobs)
     if not isinstance(logprobs, Mapping):
         return None
-    if isinstance(logprobs.get("content"), list):
-        return of_rows(logprobs["content"])
+    content = logprobs.get("content")
+    if content and isinstance(content, Mapping):  # one row, or rows by their numbers
+        content = [content] if "token" in content else list(content.values())
+    if isinstance(content, list):
+        return of_rows(content)
     if not isinstance(logprobs.get("tokens"), list):
         return None
     texts = logprobs["tokens"]
@@ -44,12 +51,14 @@ def of_rows(rows: Iterable[Any]) -> tuple[Token, ...]:
 def _of_row(row: dict[str, Any]) -> Token:
     # Without helpers where all is well: an answer with rivals has hundreds of thousands of these.
     text, rivals, top = row.get("token"), row.get("top_logprobs"), list[tuple[str, float]]()
+    own = _number(row.get("logprob"))
     for rival in rivals if isinstance(rivals, list) else ():
         if isinstance(rival, dict):
             name, p = rival.get("token"), rival.get("logprob")
-            if isinstance(name, str) and _told(p):
-                top.append((name if name.isascii() else clean(name), _number(p)))
-    return Token(clean(text) if isinstance(text, str) else "", _number(row.get("logprob")), tuple(top))
+            told = type(p) is float or type(p) is int
+            if isinstance(name, str) and (told or own >= CERTAIN):
+                top.append((name if name.isascii() else clean(name), _number(p) if told else -math.inf))
+    return Token(clean(text) if isinstance(text, str) else "", own, tuple(top))
 
 
 def rows(drawn: Sequence[Token] | None) -> list[dict[str, Any]] | None:
@@ -77,8 +86,9 @@ def columns(drawn: Sequence[Token] | None) -> dict[str, Any] | None:
 
 
 def _token(text: Any, p: Any, rivals: Iterable[tuple[Any, Any]]) -> Token:
-    top = tuple((clean(t), _number(q)) for t, q in rivals if isinstance(t, str) and _told(q))
-    return Token(clean(text) if isinstance(text, str) else "", _number(p), top)
+    own, named = _number(p), [(t, q) for t, q in rivals if isinstance(t, str)]
+    top = [(clean(t), _number(q) if _told(q) else -math.inf) for t, q in named if _told(q) or own >= CERTAIN]
+    return Token(clean(text) if isinstance(text, str) else "", own, tuple(top))
 
 
 def _list(value: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from searchkit.kinds import is_whole, told
-from searchkit.wire.errors import Malformed, Reported, Truncated, WireError
+from searchkit.wire.errors import Malformed, Reported, Truncated, WireError, named_in
 from searchkit.wire.failures import reported
 from searchkit.wire.fields import MOST_CHOICES, mapping, objects, read_answer
 from searchkit.wire.sse import EVENT_LIMIT, EventReader
@@ -92,7 +92,8 @@ class StreamReader:
             self._failure = error
             raise
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self._failure = Malformed(f"the stream cannot be read: {error}")
+            why = f": {error}" if isinstance(error, ValueError) else f", a field is of another type{named_in(error)}"
+            self._failure = Malformed(f"the stream cannot be read{why}")
             raise self._failure from error
 
 

@@ -17,8 +17,10 @@ import anthropic
 import openai
 import pytest
 
-from searchkit import CallError, JournalError, solve
+from searchkit import CallError, JournalError, solve, wire
 from searchkit.agents import Endpoint, async_client, client, direct
+from searchkit.agents.exchange import Answer, Refused
+from searchkit.agents.received import Terms, completion, received
 from searchkit.engine.journal.rows import checksum
 from searchkit.function import Function
 from searchkit.strategies import BestOfN, SelfConsistency
@@ -103,6 +105,42 @@ def test_what_may_pass_is_tried_again_and_said(door: str) -> None:
     assert isinstance(error, openai.InternalServerError)
     assert "overloaded" in str(error)
     assert result.usage.generated_tokens == 0
+
+
+STATUSES = [
+    ({"error": {"code": 429, "message": "slow down"}}, 429),
+    ({"error": {"code": "429", "message": "slow down"}}, 429),
+    ({"error": {"message": "slow down", "http_status": 429}}, 429),
+    ({"detail": {"error": "slow down", "code": 429}}, 429),
+    ({"statusCode": 401, "message": "slow down"}, 401),
+    ({"error": {"code": 400, "message": "slow down"}}, 400),
+    ({"error": {"code": 503, "message": "slow down"}}, 503),
+    ({"error": {"code": 402, "message": "slow down"}}, 502),  # ours: a budget that is used up
+    ({"error": {"code": 424, "message": "slow down"}}, 502),  # ours: a journal
+    ({"error": {"code": 5000, "message": "slow down"}}, 502),
+]
+
+
+@pytest.mark.parametrize(("said", "status"), STATUSES, ids=range(len(STATUSES)))
+def test_an_error_in_200_keeps_its_status(said: dict[str, Any], status: int) -> None:
+    """A client slows down at 429, and asks no more at 401, as it would if the server had said so by its status."""
+    request, answer, terms = (
+        wire.parse("chat", json.dumps(LIMITED).encode()),
+        Answer(200, json.dumps(said).encode()),
+        Terms(3),
+    )
+    with pytest.raises(Refused) as refused:
+        received("/v1/chat/completions", answer, terms, lambda: completion(request, answer, terms))
+    assert refused.value.answer.status == status
+    assert b"slow down" in refused.value.answer.body
+
+
+@pytest.mark.slow
+def test_a_limit_in_200_is_one_for_the_client() -> None:
+    with Scripted(lambda asked: Said({"error": {"code": 429, "message": "slow down"}})) as server:
+        error, _ = told(server, "ambient", LIMITED)
+    assert isinstance(error, openai.RateLimitError)
+    assert "slow down" in str(error)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])

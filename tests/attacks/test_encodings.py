@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from searchkit import CallError, Sample
-from tests.attacks.hostile import TEXT, Asked, Hostile, ask, call, case, completion, failure, http, sample
+from tests.attacks.hostile import TEXT, Asked, Hostile, ask, call, case, completion, events, failure, http, sample
 
 BODY = json.dumps(completion()).encode()
 TRANSPORTS = ("direct", "official")
@@ -131,3 +131,35 @@ def test_connections_are_kept_alive() -> None:
     with Hostile(answer) as server:
         call(server.url)
     assert timers == ["02"]  # the timer of SO_KEEPALIVE
+
+
+NO_CODINGS = ["utf-8", "UTF-8", "utf8", "none", "None", "binary", "8bit", "7bit", "aws-chunked", "identity", "Identity", "identity;q=1",
+              "text", "json", "application/json", "plain", "raw", "null", "chunked", "utf-8, identity", "none, none", "iso-8859-1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("encoding", NO_CODINGS)
+def test_what_is_no_coding_hides_no_answer(encoding: str, transport: str) -> None:
+    """Content-Encoding is set amiss by many servers; the body is plain all the same."""
+    assert sample(http(completion(), Content_Encoding=encoding), transport=transport).text == TEXT
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("encoding", ["utf-8", "none", "aws-chunked"])
+def test_what_is_no_coding_hides_no_error_and_no_stream(encoding: str, transport: str) -> None:
+    """The same of errors, of streams, and of what is packed inside."""
+    assert "slow down" in str(
+        failure(http({"error": {"message": "slow down"}}, "429 X", Content_Encoding=encoding), transport=transport)
+    )
+    chunk = {"choices": [{"index": 0, "delta": {"content": TEXT}, "finish_reason": "stop"}]}
+    assert (
+        sample(http(events(chunk), kind="text/event-stream", Content_Encoding=encoding), transport=transport).text
+        == TEXT
+    )
+    assert sample(http(PACKED, Content_Encoding=f"{encoding}, gzip"), transport=transport).text == TEXT
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "rot13"])
+def test_what_is_packed_is_told(encoding: str) -> None:
+    """A coding that cannot be undone, over bytes that are no text."""
+    assert encoding in str(failure(http(b"\x1b\x10\x00\x00$\x81", Content_Encoding=encoding)))

@@ -143,3 +143,115 @@ def test_json_or_a_page_where_a_stream_was_asked_for(body: Any, kind: str, words
     entry = ask(http(body, kind=kind), Params(max_tokens=16, logprobs=1, floor=ConfidenceFloor(4, 0.1)))
     said = str(entry) if isinstance(entry, CallError) else entry.text
     assert any(word in said for word in words.split("|")), entry
+
+
+SAYS_NOTHING = [
+    {"code": None, "message": None},
+    {"code": None, "message": None, "type": None, "param": None},
+    {"message": "", "code": ""},
+    {"code": 0, "message": "success"},
+    {"code": "0", "message": "ok"},
+    {"code": 200, "message": "OK"},
+    {"message": "none"},
+    {"message": " "},
+    {"message": "success", "code": None},
+    {"message": None, "details": []},
+    {"message": None, "details": {"reason": None}},
+    {"error": {"code": None}},
+    "none",
+    "None",
+    "null",
+    "",
+    "ok",
+    "no error",
+    [],
+    [None],
+    [{}],
+    {},
+    0,
+    False,
+]
+
+
+@pytest.mark.parametrize("field", ["error", "errors", "in-the-choice", "in-the-message", "in-an-event"])
+@pytest.mark.parametrize("error", SAYS_NOTHING, ids=range(len(SAYS_NOTHING)))
+def test_an_error_that_says_nothing_costs_no_answer(error: Any, field: str) -> None:
+    """Gateways that always write all fields: the whole answer beside it is the sample."""
+    body: Any = completion()
+    if field == "in-the-choice":
+        body["choices"][0]["error"] = error
+    elif field == "in-the-message":
+        body["choices"][0]["message"]["error"] = error
+    elif field != "in-an-event":
+        body[field] = error
+    chunk = {"choices": [{"index": 0, "delta": {"content": TEXT}, "finish_reason": "stop"}], "error": error}
+    answer = http(events(chunk), kind="text/event-stream") if field == "in-an-event" else http(body)
+    entry = ask(answer)
+    assert isinstance(entry, Sample), entry
+    assert (entry.text, entry.finish) == (TEXT, "stop")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [True, {"message": "slow down"}, {"code": 429}, "slow down", [{"code": 502}], {"code": 0, "type": "overloaded"}],
+)
+def test_an_error_that_says_something_is_one(error: Any) -> None:
+    """Beside a whole answer, too: it is not known which of both holds."""
+    failure(http({**completion(), "error": error}))
+
+
+KINDS = [
+    case("invalid-api-key", {"error": {"message": "Incorrect", "type": "invalid_request_error", "code": "invalid_api_key"}}, "auth", "Incorrect"),
+    case("code-before-type", {"error": {"message": "hm", "code": "rate_limit_exceeded", "type": "invalid_request_error"}}, "rate_limit", "hm"),
+    case("telegram", {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 5}}, "rate_limit", "Too Many"),
+    case("errorCode", {"errorCode": 401, "errorMessage": "who are you"}, "auth", "who are you"),
+    case("errcode", {"errcode": 429, "errmsg": "reach max"}, "rate_limit", "reach max"),
+    case("detail-object", {"detail": {"error": "rate limited", "code": 429}}, "rate_limit", "rate limited"),
+    case("detail-list", {"detail": [{"error": "calm down", "code": 429}]}, "rate_limit", "calm down"),
+    case("detail-message", {"detail": {"message": "calm down", "status": 429}}, "rate_limit", "calm down"),
+    case("aws-denied", {"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "no policy"}, "auth", "no policy"),
+    case("aws-throttled", {"__type": "ThrottlingException", "Message": "Rate exceeded"}, "rate_limit", "Rate exceeded"),
+    case("list-of-messages", {"statusCode": 400, "message": ["a must be b", "c too"], "error": "Bad Request"}, "bad_request", "a must be b"),
+    case("nest-unauthorized", {"statusCode": 401, "message": "no token", "error": "Unauthorized"}, "auth", "no token"),
+    case("spring", {"timestamp": 1, "status": 429, "error": "Too Many Requests", "path": "/v1"}, "rate_limit", "Too Many"),
+    case("oauth", {"error": "unauthorized_client", "error_description": "expired"}, "auth", "expired"),
+    case("in-the-message", {**completion(), "choices": [{"index": 0, "finish_reason": "error", "message": {"content": None, "error": {"message": "slow down", "code": 429}}}]}, "rate_limit", "slow down"),
+    case("in-the-message-beside-a-text", {**completion(), "choices": [{"index": 0, "finish_reason": "stop", "message": {"content": "x", "error": {"message": "slow down", "code": 429}}}]}, "rate_limit", "slow down"),
+    case("a-float", {"error": {"message": "slow", "code": 429.0}}, "rate_limit", "slow"),
+    case("tencent", {"Response": {"Error": {"Code": "RequestLimitExceeded.TooManyRequests", "Message": "too quick, throttled"}}}, "rate_limit", "too quick"),
+    case("volc", {"ResponseMetadata": {"Error": {"Code": "AccessDenied", "Message": "who"}}}, "auth", "who"),
+    case("apigee", {"fault": {"faultstring": "Rate limit quota violation", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}, "rate_limit", "violation"),
+    case("in-a-result", {"result": {"error": {"code": 503, "message": "no workers"}}}, "rate_limit", "no workers"),
+    case("json-api", {"errors": [{"status": "401", "title": "Unauthorized", "detail": "bad token"}]}, "auth", "bad token"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "kind", "words"), KINDS)
+def test_no_kind_is_lost_in_200(body: Any, kind: str, words: str) -> None:
+    """What the server says it is, it is: a limit slows `Limited` down, a key is not tried again."""
+    error = failure(http(body))
+    assert (error.kind, words in str(error)) == (kind, True), error
+
+
+def test_groqs_full_tier_is_worth_another_attempt() -> None:
+    """Status 498: capacity exceeded."""
+    error = failure(http({"error": {"message": "Flex tier capacity exceeded", "code": "capacity_exceeded"}}, "498 X"))
+    assert error.transient
+    assert error.kind == "rate_limit"
+
+
+@pytest.mark.parametrize(
+    "body", [[[]], [5], ["x"], [[{"message": {}}]], [True]], ids=["list", "number", "text", "deep", "true"]
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_no_error_speaks_of_python(body: Any, streamed: bool) -> None:
+    """A choice that is no object is told by its type, not by what Python says of it."""
+    answer = (
+        http(events({"choices": body}), kind="text/event-stream")
+        if streamed
+        else http({**completion(), "choices": body})
+    )
+    for params in (Params(max_tokens=16), Params(max_tokens=16, logprobs=1, floor=ConfidenceFloor(4, 0.1))):
+        error = failure(answer, params)
+        assert "attribute" not in str(error)
+        assert "subscriptable" not in str(error)

@@ -17,6 +17,8 @@ from searchkit.generators import OpenAI
 from searchkit.strategies import SelfConsistency
 from tests.attacks.hostile import PARAMS, Hostile, ask, case, completion, control_characters, failure, http
 
+pytestmark = pytest.mark.filterwarnings("ignore::searchkit.errors.SearchWarning")  # of reasons that nobody knows
+
 PAYLOADS = [
     case("clear-the-screen", "\x1b[2J\x1b[H"),
     case("colour", "\x1b[31mred"),

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from searchkit import CallError, Model, Params, Sample, solve_sync
+from searchkit import CallError, Model, Params, Sample, SearchWarning, solve_sync
 from searchkit.generators import OpenAI
 from searchkit.strategies import SelfConsistency
 from searchkit.types import ConfidenceFloor
+from searchkit.wire.finishes import finish_of, is_known
 from tests.attacks.hostile import PARAMS, TEXT, Asked, Hostile, ask, case, completion, events, http
+
+pytestmark = pytest.mark.filterwarnings("ignore::searchkit.errors.SearchWarning")  # that nobody knows the reason
 
 # Reports: crewAIInc/crewAI#7013, earendil-works/pi#1509 (z.ai), InternLM/xtuner#1755, vercel/ai#1832; the other names are
 # those of Gemini, Cohere, Claude, Bedrock and of engines' own interfaces.
@@ -107,3 +110,125 @@ def test_natural_ends_are_whole(reason: str) -> None:
     entry = ask(http(completion(finish=reason)))
     assert isinstance(entry, Sample)
     assert (entry.text, entry.finish) == (TEXT, "stop")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "stop ",
+        " stop",
+        "stop\n",
+        "\tSTOP\r\n",
+        " Eos ",
+        "End_Turn ",
+        "Length ",
+        " tool_calls",
+        "MAX_TOKENS\n",
+        "Content_Filter ",
+    ],
+)
+def test_blanks_and_capitals_change_no_reason(reason: str) -> None:
+    """A reason that is known is known by its letters."""
+    assert finish_of(reason) == finish_of(reason.strip().lower())
+    assert is_known(reason)
+
+
+OWN = [
+    "done", "end", "finished", "stop_token", "eos_found", "FINISH_REASON_STOP", "natural", "ended", "stopped", "fin",
+    "model_stop", "stop-sequence", "<|im_end|>", "ok", "success", "terminated", "2", "final", "closed", "eot",
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("default::searchkit.errors.SearchWarning")
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("reason", OWN)
+def test_a_reason_that_nobody_knows_is_told_once_and_kept(reason: str, streamed: bool) -> None:
+    """A search whose texts all end so says it once, by name; each sample has the reason."""
+    chunk = {"choices": [{"index": 0, "delta": {"content": "4"}, "finish_reason": reason}]}
+    body = http(events(chunk), kind="text/event-stream") if streamed else http(completion("4", reason))
+    with Hostile(body) as server, pytest.warns(SearchWarning) as said:
+        result = solve_sync("What?", SelfConsistency(4), generator=Model(OpenAI(server.url, "m"), PARAMS))
+    assert [str(w.message) for w in said if f'"{reason}"' in str(w.message) and "never votes" in str(w.message)] != []
+    assert sum("finish_reason" in str(w.message) for w in said) == 1
+    assert [(c.sample.finish, c.sample.stop_reason) for c in result.candidates] == [("length", reason)] * 4
+
+
+@pytest.mark.filterwarnings("error::searchkit.errors.SearchWarning")
+@pytest.mark.parametrize(
+    "reason",
+    ["stop", "length", "MAX_TOKENS", "max_length", "model_context_window_exceeded", "eos", "tool_use", "safety"],
+)
+def test_of_reasons_that_are_known_nothing_is_said(reason: str) -> None:
+    """Nor kept: a text that was cut at its limit is that."""
+    entry = ask(http(completion(finish=reason)))
+    assert isinstance(entry, Sample)
+    assert entry.stop_reason is None
+
+
+@pytest.mark.filterwarnings("default::searchkit.errors.SearchWarning")
+def test_no_reason_at_all_is_told() -> None:
+    """A server that never says why leaves nothing that votes."""
+    with pytest.warns(SearchWarning, match="gives no reason"):
+        ask(http(completion(finish=None)))
+
+
+@pytest.mark.filterwarnings("default::searchkit.errors.SearchWarning")
+def test_a_server_with_ever_new_reasons_is_not_quoted_forever() -> None:
+    """Warnings and memory are bounded, and so is what a sample keeps."""
+    left = [f"reason {i} " + "x" * 9999 for i in range(60)]
+    with Hostile(lambda asked: http(completion("4", left.pop()))) as server, pytest.warns(SearchWarning) as said:
+        result = solve_sync("What?", SelfConsistency(60), generator=Model(OpenAI(server.url, "m"), PARAMS))
+    assert 1 < len([w for w in said if "finish_reason" in str(w.message)]) <= 32
+    assert all(len(c.sample.stop_reason or "") <= 40 for c in result.candidates)
+
+
+TWO = [
+    case("length-stop", ("length", "stop"), "length"),
+    case("stop-length", ("stop", "length"), "length"),
+    case("filter-stop", ("content_filter", "stop"), "content_filter"),
+    case("stop-filter", ("stop", "content_filter"), "content_filter"),
+    case("length-filter", ("length", "content_filter"), "content_filter"),
+    case("filter-length", ("content_filter", "length"), "content_filter"),
+    case("max-tokens-stop", ("max_tokens", "stop"), "length"),
+    case("unknown-stop", ("preempted", "stop"), "length"),
+    case("stop-unknown", ("stop", "preempted"), "length"),
+    case("error-stop", ("error", "stop"), "length"),
+    case("stop-abort", ("stop", "abort"), "length"),
+    case("stop-stop", ("stop", "stop"), "stop"),
+    case("stop-eos", ("stop", "eos"), "stop"),
+    case("stop-null", ("stop", None), "stop"),
+    case("null-length-null", (None, "length", None), "length"),
+    case("stop-empty", ("stop", ""), "stop"),
+    case("length-empty-stop", ("length", "", "stop"), "length"),
+    case("three", ("stop", "length", "stop"), "length"),
+    case("capitals", ("LENGTH", "STOP"), "length"),
+    case("blanks", ("length ", "stop"), "length"),
+    case("an-object-stop", ({"type": "length"}, "stop"), "length"),
+    case("a-list-stop", (["length"], "stop"), "length"),
+]
+
+
+@pytest.mark.parametrize("route", ["chat", "completions"])
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize(("reasons", "finish"), TWO)
+def test_of_several_reasons_in_a_stream_the_worst_stays(
+    reasons: tuple[Any, ...], finish: str, asked: bool, route: str
+) -> None:
+    """A proxy that closes every stream with its own "stop" makes no whole text of one that was cut."""
+    token = {"token": "4", "logprob": -0.1, "top_logprobs": [{"token": "4", "logprob": -0.1}]}
+    rows = (
+        {"tokens": ["4"], "token_logprobs": [-0.1], "top_logprobs": [{"4": -0.1}]}
+        if route == "completions"
+        else {"content": [token]}
+    )
+
+    def chunk(text: str, reason: Any) -> dict[str, Any]:
+        said = {"text": text} if route == "completions" else {"delta": {"content": text}}
+        return {"choices": [{"index": 0, **said, "finish_reason": reason, "logprobs": rows if text else None}]}
+
+    body = http(events(chunk("4", None), *(chunk("", reason) for reason in reasons)), kind="text/event-stream")
+    entry = ask(
+        body, Params(max_tokens=16, logprobs=1, floor=ConfidenceFloor(4, 0.01)) if asked else PARAMS, route=route
+    )
+    assert isinstance(entry, Sample), entry
+    assert (entry.text, entry.finish) == ("4", finish)

@@ -14,6 +14,10 @@ from searchkit.generators import Cached, OpenAI
 from searchkit.strategies import SelfConsistency
 from tests.attacks.hostile import PARAMS, PROMPT, TEXT, Hostile, ask, case, completion, failure, http, sample
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::searchkit.errors.SearchWarning"
+)  # no reason, or 5 tokens for a million letters
+
 GOOD = json.dumps(completion())
 DEPTH = 100_000
 TRANSPORTS = ("direct", "official")

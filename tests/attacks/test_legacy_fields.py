@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from searchkit import CallError, Model, Sample, solve_sync
+from searchkit import CallError, Model, Params, Sample, solve_sync
 from searchkit.generators import OpenAI
 from searchkit.strategies import SelfConsistency
-from tests.attacks.hostile import PARAMS, TEXT, Hostile, ask, call, case, completion, http, sample
+from searchkit.types import ConfidenceFloor
+from tests.attacks.hostile import PARAMS, TEXT, Hostile, ask, call, case, completion, events, http, sample
 
 NO = "I cannot help with that"
 
@@ -150,3 +151,158 @@ def test_legacy_logprobs(logprobs: dict[str, Any]) -> None:
         entry = call(server.url, type(PARAMS)(max_tokens=16, logprobs=1), route="completions")
     assert isinstance(entry, Sample), entry
     assert entry.text == TEXT
+
+
+def choice(**fields: Any) -> dict[str, Any]:
+    return {**completion(), "choices": [{"index": 0, "finish_reason": "stop", **fields}]}
+
+
+def content(value: Any, **more: Any) -> dict[str, Any]:
+    return choice(message={"role": "assistant", "content": value, **more})
+
+
+AUDIO = {"id": "a", "transcript": TEXT}
+# A text that stands elsewhere than where it is looked for.
+ELSEWHERE = [
+    case("text-value", content([{"type": "text", "text": {"value": TEXT, "annotations": []}}])),
+    case("text-a-list", content([{"type": "text", "text": ["The answer", " is 4."]}])),
+    case("text-a-list-of-values", content([{"type": "text", "text": [{"value": TEXT}]}])),
+    case("type-in-capitals", content([{"type": "TEXT", "text": TEXT}])),
+    case("type-with-blanks", content([{"type": " text ", "text": TEXT}])),
+    case("output-text", content([{"type": "Output_Text", "text": TEXT}])),
+    case("no-type", content([{"text": {"value": TEXT}}])),
+    case("type-null", content([{"type": None, "text": TEXT}])),
+    case("one-part", content({"type": "text", "text": {"value": TEXT}})),
+    case("another-type", content([{"type": "message_text", "text": TEXT}])),
+    case("an-image", content([{"type": "image_url", "image_url": {"url": "data:,x"}}])),
+    case("markdown", content([{"type": "markdown", "markdown": TEXT}])),
+    case("a-number", content([{"type": "text", "text": 4}])),
+    case("nested-lists", content([[{"type": "text", "text": TEXT}]])),
+    case("audio", content(None, audio=AUDIO)),
+    case("audio-and-empty", content("", audio=AUDIO)),
+    case("text-beside-null", choice(message={"content": None}, text=TEXT)),
+    case("text-beside-empty", choice(message={"content": ""}, text=TEXT)),
+    case("text-beside-an-empty-message", choice(message={}, text=TEXT)),
+    case("delta-beside-null", choice(message={"content": None}, delta={"content": TEXT})),
+    case("text-in-the-message", content(None, text=TEXT)),
+    case("parts", content(None, parts=[{"text": TEXT}])),
+    case("capital-content", content(None, Content=TEXT)),
+    case("output-text-in-the-message", content("", output_text=TEXT)),
+]
+
+
+@pytest.mark.parametrize("body", ELSEWHERE)
+def test_no_text_is_lost_silently(body: Any) -> None:
+    """The text, or an error that quotes it; never an empty text that ended by itself, and wins a vote."""
+    entry = ask(http(body))
+    if isinstance(entry, Sample):
+        assert (entry.text, entry.finish) == (TEXT, "stop")
+    else:
+        assert "it begins with" in str(entry)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        content(""),
+        content(None),
+        content([]),
+        content([{"type": "text", "text": ""}]),
+        content("", annotations=[], audio=None),
+    ],
+)
+def test_an_empty_text_is_one(body: Any) -> None:
+    """Where nothing else stands there."""
+    assert (found := sample(http(body))).text == ""
+    assert found.finish == "stop"
+
+
+BLOCKED = {"hate": {"filtered": True, "severity": "high"}}
+SILENT = [
+    case("true", content(None, refusal=True)),
+    case("a-list", content(None, refusal=[NO])),
+    case("an-object", content(None, refusal={"text": NO})),
+    case("an-object-without-a-text", content(None, refusal={"category": "x"})),
+    case("in-the-choice", choice(message={"content": None}, refusal=NO)),
+    case("in-the-choice-true", choice(message={"content": ""}, refusal=True)),
+    case(
+        "prompt-filter",
+        {**content(None), "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": BLOCKED}]},
+    ),
+    case("prompt-annotations", {**content(""), "prompt_annotations": [{"content_filter_results": BLOCKED}]}),
+    case("safety-ratings", choice(message={"content": ""}, safetyRatings=[{"category": "X", "blocked": True}])),
+    case(
+        "safety-ratings-snake", choice(message={"content": None}, safety_ratings=[{"category": "X", "blocked": True}])
+    ),
+    case("filter-result", choice(message={"content": None}, content_filter_result=BLOCKED)),
+    case("filter-results-a-list", choice(message={"content": None}, content_filter_results=[{"filtered": True}])),
+    case("an-empty-part", content([{"type": "refusal", "refusal": ""}])),
+    case("a-part-in-capitals", content([{"type": "REFUSAL", "refusal": NO}])),
+]
+
+
+@pytest.mark.parametrize("body", SILENT)
+def test_a_refusal_without_a_text_is_filtered(body: Any) -> None:
+    """Wherever a server says it."""
+    assert sample(http(body)).finish == "content_filter"
+
+
+OPEN = [
+    case(name, body)
+    for name, body in [
+        *(
+            (f"refusal-{value!r}", content(TEXT, refusal=value))
+            for value in ("", "  ", "\n", None, False, 0, [], {}, "null", "none")
+        ),
+        *(
+            (f"in-the-choice-{value!r}", choice(message={"content": TEXT}, refusal=value))
+            for value in ("", " ", None, False)
+        ),
+        ("safe-results", choice(message={"content": TEXT}, content_filter_results={"hate": {"filtered": False}})),
+        ("safe-ratings", choice(message={"content": TEXT}, safetyRatings=[{"category": "X", "blocked": False}])),
+        ("results-a-text", choice(message={"content": TEXT}, content_filter_results="none")),
+        (
+            "filtered-prompt-with-a-text",
+            {**content(TEXT), "prompt_filter_results": [{"content_filter_results": BLOCKED}]},
+        ),
+    ]
+]
+
+
+@pytest.mark.parametrize("body", OPEN)
+def test_what_refuses_nothing_filters_nothing(body: Any) -> None:
+    """The text is whole."""
+    assert ((found := sample(http(body))).text, found.finish) == (TEXT, "stop")
+
+
+@pytest.mark.parametrize("floor", [None, ConfidenceFloor(4, 0.1)])
+@pytest.mark.parametrize(
+    "rows", [None, {"content": None}, {"content": None, "refusal": [{"token": "No", "logprob": -0.1}]}]
+)
+def test_a_streamed_refusal_is_filtered(rows: Any, floor: ConfidenceFloor | None) -> None:
+    """Also where a floor asked for the stream."""
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"refusal": words}, "finish_reason": reason, "logprobs": rows}]}
+        for words, reason in (("I cannot", None), (" help", "stop"))
+    ]
+    found = sample(http(events(*chunks), kind="text/event-stream"), Params(max_tokens=16, logprobs=1, floor=floor))
+    assert (found.text, found.finish) == ("I cannot help", "content_filter")
+
+
+@pytest.mark.parametrize("floor", [None, ConfidenceFloor(4, 0.1)])
+@pytest.mark.parametrize(
+    "events_",
+    [
+        [{"choices": [{"index": 0, "delta": {"refusal": True}, "finish_reason": "stop"}]}],
+        [{"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None, "content_filter_results": BLOCKED}]}, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}],
+        [{"choices": [], "prompt_filter_results": [{"content_filter_results": BLOCKED}]}, {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]}],
+        [{"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop", "safetyRatings": [{"blocked": True}]}]}],
+    ],
+    ids=["true", "in-its-first-event", "the-prompt", "ratings"],
+)  # fmt: skip
+def test_a_filtered_stream_without_words_is_filtered(
+    events_: list[dict[str, Any]], floor: ConfidenceFloor | None
+) -> None:
+    """In whichever event it stands."""
+    params = Params(max_tokens=16, logprobs=1, floor=floor)
+    assert sample(http(events(*events_), kind="text/event-stream"), params).finish == "content_filter"

@@ -118,3 +118,65 @@ def test_masked_rivals_hide_no_doubt_from_a_floor(mask: float) -> None:
     found = ask(http(events(*chunks, last), kind="text/event-stream"), params)
     assert isinstance(found, Sample), found
     assert found.finish == "length"
+
+
+# Tokens that could be no other, as a grammar forces them: certain, and every rival masked.
+FORCED = [
+    case(name, logprob, rivals)
+    for name, logprob, rivals in [
+        ("zero", 0.0, (-9999.0, -9999.0)),
+        ("minus-zero", -0.0, (-9999.0,)),
+        ("an-integer", 0, (-9999, -9999)),
+        ("rounded", -1.1920929e-07, (-9999.0, -9999.0)),
+        ("rounded-above", 1.1920929e-07, (-9999.0,)),
+        ("minus-infinity", 0.0, (-math.inf, -math.inf)),
+        ("least-float32", 0.0, (-3.4028234663852886e38,) * 2),
+        ("least-float16", 0.0, (-65504.0, -65504.0)),
+        ("minus-1e9", 0.0, (-1e9,)),
+        ("minus-1001", 0.0, (-1001.0,)),
+        ("null", 0.0, (None, None)),
+        ("null-and-mask", 0.0, (None, -9999.0)),
+        ("mixed", 0.0, (-math.inf, -9999.0, -1e30)),
+        ("nineteen", 0.0, (-9999.0,) * 19),
+        ("nan", 0.0, (math.nan, math.nan)),
+        ("a-text", 0.0, ("-inf", "-inf")),
+    ]
+]
+
+
+def forced(logprob: float, rivals: tuple[Any, ...]) -> dict[str, Any]:
+    return entry("{", logprob, *((f"r{i}", p) for i, p in enumerate(rivals)))
+
+
+@pytest.mark.parametrize(("logprob", "rivals"), FORCED)
+def test_a_forced_token_is_no_doubt_for_a_score(logprob: float, rivals: tuple[Any, ...]) -> None:
+    """A sure text with forced tokens scores as it does without them, and is chosen before an unsure one."""
+    sure, unsure = entry("4", -0.01, ("5", -6.0)), entry("9", -0.7, ("8", -0.8))
+    params = Params(max_tokens=16, logprobs=3)
+    bodies = [
+        completion("{4", logprobs={"content": [forced(logprob, rivals), sure]}),
+        completion("99", logprobs={"content": [unsure] * 2}),
+    ]
+    first, second = (ask(http(body), params) for body in bodies)
+    result = solve_sync(PROMPT, BestOfN(2, DeepConf(window=1)), generator=Recorded({PROMPT: [first, second]}))
+    assert result.answer == "{4"
+    assert [c.score for c in result.candidates] == pytest.approx([3.005, 0.75])
+
+
+@pytest.mark.parametrize(("logprob", "rivals"), FORCED)
+def test_a_forced_token_ends_no_text(logprob: float, rivals: tuple[Any, ...]) -> None:
+    """Streamed, with a floor above 0: the text goes on."""
+    tokens = [forced(logprob, rivals), entry("4", -0.01, ("5", -6.0)), forced(logprob, rivals)]
+    chunks = [
+        {
+            "choices": [
+                {"index": 0, "delta": {"content": t["token"]}, "finish_reason": None, "logprobs": {"content": [t]}}
+            ]
+        }
+        for t in tokens
+    ]
+    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    params = Params(max_tokens=16, logprobs=3, floor=ConfidenceFloor(1, 1.0))
+    found = ask(http(events(*chunks, last), kind="text/event-stream"), params)
+    assert isinstance(found, Sample), found
+    assert (found.text, found.finish) == ("{4{", "stop")

@@ -57,7 +57,7 @@ SAMPLES = {
     "text": sample("It is sunny.\nTruly: ☀ \U0001f600"),
     "empty": sample(""),
     "blank lines": sample("\n\n a\r\nb\rc data: x\n\n"),
-    "long": sample("word and " * 300),
+    "long": sample("word and " * 300, generated=600),
     "length": sample("It is", finish="length"),
     "filtered": sample("I cannot", finish="content_filter"),
     "reasoning": sample("42", reasoning="Six times\nseven."),

@@ -141,7 +141,7 @@ def test_large_answers_are_read_one_at_a_time() -> None:
                 await held.turn()
                 inside += 1
                 most = max(most, inside)
-                assert await held.read(10**6, lambda: 7) == 7
+                assert await held.read(b"x" * 10**6, lambda: 7) == 7
                 inside -= 1
 
         await asyncio.gather(*(one(room.call()) for _ in range(9)))

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit.wire.errors import Failure
-from searchkit.wire.failures import failure, is_spent, kind_of, reported, told
+from searchkit.wire.failures import failure, is_spent, kind_of, reported, says_nothing, told
+from searchkit.wire.quoting import READ, body_of
 
 # Bodies, a part of the sentence, the status that they name, and the kind by their words.
 BODIES: list[tuple[Any, str, int | None, str]] = [
@@ -190,3 +191,81 @@ def test_accounts_that_are_used_up(said: Failure) -> None:
 @pytest.mark.parametrize("said", NOT_SPENT)
 def test_accounts_that_are_not(said: Failure) -> None:
     assert not is_spent(said)
+
+
+SIZE = 60_000
+# Bodies of errors that are hard to read rather than long.
+HARD = {
+    "lists": b'{"error": [' + b"[]," * (SIZE // 3) + b"[]]}",
+    "objects": b'{"error": [' + b"{}," * (SIZE // 3) + b"{}]}",
+    "numbers": b'{"error": [' + b"1," * (SIZE // 2) + b"1]}",
+    "keys": json.dumps({"error": {"detail": {f"k{i}": i for i in range(4000)}}}).encode(),
+    "places": json.dumps({"detail": [{"loc": ["body", "top_k"], "msg": "x" * 60}] * 450}).encode(),
+    "deep": b"[" * SIZE,
+    "deep-objects": b'{"error":' * (SIZE // 9),
+    "brackets-in-a-text": json.dumps({"error": {"message": "[]" * (SIZE // 2)}}).encode(),
+    "cut": b'{"error": {"message": "' + b"no " * (SIZE // 3),
+    "a-page": b"<html><body>" + b"x y " * (SIZE // 4),
+    "words": json.dumps({"error": {"message": "no " * (SIZE // 3)}}).encode(),
+    "digits": b'{"error": [' + b",".join([b"9" * 600] * 80) + b"]}",
+    "one-number": b'{"error": ' + b"9" * SIZE + b"}",
+    "blanks": b'{"error":' + b" " * SIZE + b'"no"}',
+    "snow": json.dumps({"error": "\u2603 " * 8000}).encode(),
+    "nuls": bytes(SIZE),
+    "escapes": b'{"error": "' + b"\\u0000" * (SIZE // 6) + b'"}',
+    "half-characters": b'{"error": "' + b"\\ud800" * (SIZE // 6) + b'"}',
+    "no-utf-8": b"\xff" * SIZE,
+    "commas": b"," * SIZE,
+}
+
+
+def values(body: Any) -> int:
+    """How many values a body has."""
+    left, found = [body], 0
+    while left:
+        one, found = left.pop(), found + 1
+        left += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return found
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_the_body_of_an_error_is_bounded_before_it_is_read(name: str) -> None:
+    """Few values whatever came, and a short sentence: 64 of these may come at once, on the loop's thread."""
+    body = body_of(HARD[name])
+    assert values(body) <= 1100
+    assert not isinstance(body, str) or len(body) <= READ
+    assert len(told(body).message) <= READ
+    assert len(told(body).names) <= 1000
+
+
+def test_what_is_said_in_an_error_is_found_within_its_bounds() -> None:
+    """An echo of a long prompt behind the sentence changes nothing."""
+    body = {
+        "detail": [{"loc": ["body", "seed"], "msg": "not permitted", "input": {"prompt": "so, " * 200 + "x" * 50_000}}]
+    }
+    assert told(body_of(json.dumps(body).encode())).message == "body.seed: not permitted"
+    assert told(body_of(json.dumps({"error": {"message": "slow down", "code": 429}}).encode())) == failure(
+        {"error": {"message": "slow down", "code": 429}}
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[[[]] * 20_000], {"error": [[]] * 20_000}, [{"a": 1}] * 20_000, {"error": {"x": [{}] * 20_000}}],
+    ids=range(4),
+)
+def test_what_is_quoted_of_a_value_is_bounded(value: Any) -> None:
+    """An error in HTTP 200 that has no sentence is quoted by its beginning."""
+    assert len(told(value).message) <= READ
+    found = reported(value)
+    assert found is None or len(str(found)) <= 500
+
+
+@pytest.mark.parametrize("depth", [5, 200, 900])
+def test_an_error_that_is_nested_is_no_recursion(depth: int) -> None:
+    """Neither to read, nor to find that it says nothing."""
+    deep: Any = None
+    for _ in range(depth):
+        deep = {"error": [deep]}
+    reported(deep)
+    says_nothing(deep)

@@ -9,7 +9,7 @@ from typing import Any
 from searchkit import wire
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError
-from searchkit.generators.openai import errors
+from searchkit.generators.openai import errors, noticed
 from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.stream import Events
 from searchkit.http import HTTPReply
@@ -49,23 +49,26 @@ def _asked(params: Params, n: int) -> tuple[int, int]:
 class Reader:
     """Reads the answers of one server.
 
-    url: as it is named in errors. redact: hides the key, which some servers quote.
+    url: as it is named in errors. redact: hides the key, which some servers quote. warn: says of the server once, by
+    what it is about, what an answer shows.
     """
 
     url: str
     route: Route
     price: Price | None
     redact: Callable[[str], str]
+    warn: Callable[[str, str], None]
 
     def read(
         self, reply: HTTPReply, request: Request, events: Events | None, n: int = 1
     ) -> list[Sample[str]] | CallError:
-        """The samples of a success, one a choice. events: what read it while it came, where a stream was asked for."""
+        """The samples of a success, one a choice. events: what read it while it came, where a stream was asked for. n:
+        how many were generated for it."""
         lost, params = errors.worst(request), request.params
         prompt = estimates.read(request.prompt.text + request.prompt.prefix)
         try:
             answer = self._whole(reply, brackets(params, n)) if events is None else self._streamed(reply, events)
-            drawn = choices.read(answer, params, self.price, prompt)
+            drawn = choices.read(answer, params, self.price, prompt, n)
         except CapabilityError as error:
             message = f"the server at {self.url} cannot honour the request: {error}"
             return errors.Dropped(printable(self.redact(message)), kind="bad_request", request=request, usage=lost)
@@ -74,10 +77,16 @@ class Reader:
         except ValueError as error:
             whole = None if events is not None and not events.plain else reply
             return errors.no_answer(self.url, str(error), whole, lost, redact=self.redact)
-        if params.logprobs is not None and drawn[0].logprobs is None:
-            message = f"the server at {self.url} drops log-probabilities: use another server, or logprobs=None"
-            return errors.Dropped(message, kind="bad_request", request=request, usage=drawn[0].usage)
-        if events is not None and events.fell:
+        fell = events is not None and events.fell
+        for what, said in () if fell else noticed.in_answer(answer, drawn, params, prompt, n):
+            self.warn(what, said)
+        if params.logprobs is not None:
+            if any(map(_lacks_rows, drawn)):
+                message = f"the server at {self.url} {_unlisted(answer)}: use another server, or logprobs=None"
+                message = printable(self.redact(message))
+                return errors.Dropped(message, kind="bad_request", request=request, usage=drawn[0].usage)
+            drawn = [sample if sample.logprobs is not None else replace(sample, logprobs=()) for sample in drawn]
+        if fell:
             return [replace(drawn[0], finish="length", stop_reason=ConfidenceFloor.FELL)]
         return drawn
 
@@ -96,6 +105,20 @@ class Reader:
                 raise error
             raise CapabilityError(f"{events.UNSTREAMED}: {errors.beginning('it sent one text', reply)}")
         return events.answer(chat=self.route == "chat")
+
+
+def _lacks_rows(sample: Sample[str]) -> bool:
+    """Whether a text came without the log-probabilities that were asked for. Where there is nothing to list, as in a
+    call of a tool or an empty text, and in what a filter left, servers list nothing."""
+    called = sample.message is not None and sample.message.tool_calls
+    return sample.logprobs is None and bool(sample.value) and not called and sample.finish != "content_filter"
+
+
+def _unlisted(answer: Any) -> str:
+    """What a server does that lists no log-probabilities, in words."""
+    sent = [choice.get("logprobs") for choice in choices.listed_of(answer)]
+    odd = next((one for one in sent if one and not (isinstance(one, dict) and not any(one.values()))), None)
+    return "drops log-probabilities" if odd is None else f"lists log-probabilities that cannot be read ({odd!r:.200})"
 
 
 def _is_stream(reply: HTTPReply) -> bool:

@@ -30,6 +30,7 @@ from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.refused import Answer
 from searchkit.generators.openai.transport import Here
 from searchkit.http import Broken, Enough, Held, HTTPReply, Unreachable, Unreadable
+from searchkit.kinds import is_whole
 from searchkit.markup.words import printable
 from searchkit.redact import redact
 from searchkit.types import NO_USAGE, Params, Prompt, Sample, Usage
@@ -218,18 +219,27 @@ class OpenAI:
             return errors.Dropped(str(error), kind="bad_request", request=request, usage=Usage())
         if events is not None:
             body |= stream.fields(extras=self._sends_extras())
-        reader = answers.Reader(self.base_url, self.route, self.prices.get(self.model), self._redact)
+        reader = answers.Reader(self.base_url, self.route, self.prices.get(self.model), self._redact, self._warn)
         with (await self._here()).transport.room.call(answers.most(request.params, n or 1)) as held:
             answer = await self._call(body if n is None else {**body, "n": n}, request, held, events)
             if isinstance(answer, CallError):
                 answer.request = request
                 return answer
             reply = answer.reply
-            drawn: Any = await held.read(len(reply.body), lambda: reader.read(reply, request, events, n or 1))
+            many = self._generated(n or 1)
+            drawn: Any = await held.read(reply.body, lambda: reader.read(reply, request, events, many))
         if isinstance(drawn, CallError):
             drawn.request = request
             return errors.with_cost(drawn, answer.refused)
         return answer.recorded(self._noticed(drawn, request, None if events is not None else reply.body))
+
+    def _warn(self, what: str, said: str) -> None:
+        self._state.warn(self.base_url, said, what=what)
+
+    def _generated(self, n: int) -> int:
+        """How many texts the server writes for an answer with n: more where extra_body asks for the best of several."""
+        asked = [self._fit.add.get(name) for name in ("n", "best_of")]
+        return max([n, *(int(many) for many in asked if many and is_whole(many))])
 
     def _noticed(self, drawn: list[Sample[str]], request: Request, body: bytes | None) -> list[Sample[str]]:
         """The samples, with a warning of what shows in them that was not asked. body: of an answer that came whole."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, NeedsPrefix
 from searchkit.http import HTTPReply
 from searchkit.markup.words import printable
 from searchkit.types import Usage
-from searchkit.wire import failures, waits
+from searchkit.wire import failures, quoting, waits
 from searchkit.wire.errors import Failure, Reported
-from searchkit.wire.fields import read_answer
 
 ONE_CALL = Usage(model_calls=1)
 SHOWN = 500  # characters of what a server said
@@ -57,8 +55,9 @@ def worst(request: Request) -> Usage:
 
 
 def kind_of(status: int) -> str:
-    """The kind of `CallError` for a status. 503 and 529 are overload, as 429 is: servers use them for full queues."""
-    if status in (429, 503, 529):
+    """The kind of `CallError` for a status. 503 and 529 are overload, as 429 is: servers use them for full queues, and
+    Groq 498."""
+    if status in (429, 498, 503, 529):
         return "rate_limit"
     if status in (401, 403):
         return "auth"
@@ -74,7 +73,7 @@ def of_status(
 
     advice: the end of the sentence.
     """
-    failure = failures.told(_value(reply.body))
+    failure = failures.told(quoting.body_of(reply.body))
     kind, where = (
         "quota" if reply.status < 500 and failures.is_spent(failure) else kind_of(reply.status),
         f"the server at {url}",
@@ -128,7 +127,7 @@ def no_route(url: str, models: list[str] | None, model: str, reply: HTTPReply, r
     if models is None:
         message = (
             f"there is no OpenAI API at {url} (404): does the server's base_url end in /v1? Azure's deployments want "
-            f'extra_query={{"api-version": ...}}{_said(failures.told(_value(reply.body)), redact)}'
+            f'extra_query={{"api-version": ...}}{_said(failures.told(quoting.body_of(reply.body)), redact)}'
         )
     elif model in models:
         message = f"the server at {url} lists the model {model!r} but not this route (404): try the other route="
@@ -143,14 +142,6 @@ def retry_after(reply: HTTPReply, failure: Failure) -> float | None:
     if (found := waits.of_headers(reply.headers)) is not None:
         return found
     return failure.wait if failure.wait is not None else waits.of_limits(reply.headers)
-
-
-def _value(body: bytes) -> Any:
-    """The JSON of an error's body, else its text."""
-    try:
-        return read_answer(body)
-    except ValueError:
-        return body.decode("utf-8", "replace")
 
 
 def _said(failure: Failure, redact: Callable[[str], str]) -> str:

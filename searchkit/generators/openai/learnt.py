@@ -11,6 +11,8 @@ from searchkit.generators.openai.continuing import Found
 from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.transport import PerLoop
 
+_MOST_SAID = 32  # warnings: what a server says can always be another thing
+
 
 class Learnt(PerLoop):
     """Beside the connections: what the server was seen to honour, and to refuse.
@@ -39,7 +41,7 @@ class Learnt(PerLoop):
             )
 
     def warn(self, url: str, said: str, *, what: str) -> None:
-        """Say of the server what was not said yet; nothing if there is nothing to say."""
-        if said and what not in self._said:
+        """Say of the server what was not said yet; nothing if there is nothing to say, or too much was said."""
+        if said and what not in self._said and len(self._said) < _MOST_SAID:
             self._said.add(what)
             warnings.warn(f"the server at {url} {said}", SearchWarning, stacklevel=2)

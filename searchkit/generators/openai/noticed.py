@@ -1,14 +1,20 @@
-"""What an answer shows that nobody asked for: a prompt that was cut, a stop string that was not named, or not sent."""
+"""What an answer shows that nobody asked for: a prompt that was cut, a stop string that was not named, or not sent,
+counts that cannot be, a reason that nobody knows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import Any
 
 from searchkit.calls import Request
-from searchkit.types import Sample, Text
+from searchkit.markup.words import printable
+from searchkit.types import Params, Sample, Text
+from searchkit.wire import charging, choices
+from searchkit.wire.finishes import is_known, noted
+from searchkit.wire.usage import of_choices
 
 CHARACTERS = 8  # a token: more than any text has that is not made of repetitions
 SHORTEST = 2000  # characters of a prompt that any server holds
@@ -65,3 +71,19 @@ def unnamed_stop(request: Request, body: bytes, drawn: Sequence[Sample[str]]) ->
         "at a line break is taken for one that is complete, and a search over steps ends with its first step. vLLM and "
         "SGLang name it"
     )
+
+
+def in_answer(
+    answer: Any, drawn: Sequence[Sample[str]], params: Params, prompt: int, n: int
+) -> Iterator[tuple[str, str]]:
+    """What to warn of, and what it is about. answer: its JSON. prompt, n: as in `charging.charged`."""
+    if doubt := charging.doubts(drawn, of_choices(answer), params, prompt, n):
+        yield "usage", f"says what cannot be: {doubt}. Such counts are not charged, but estimated"
+    for reason in {noted(r) for c in choices.listed_of(answer) if not is_known(r := c.get("finish_reason"))}:
+        named = "no reason" if reason is None else f'the reason "{printable(reason)}", which nobody knows,'
+        kept = "" if reason is None else ", and Sample.stop_reason has the reason"
+        yield (
+            f"finish {reason}",
+            f"gives {named} for the end of a text (finish_reason): such a text counts as cut and never votes, even if "
+            f"it is whole{kept}",
+        )

@@ -14,9 +14,10 @@ from typing import Any
 from searchkit.generators.openai.fitting import SENT, Fit
 from searchkit.http import HTTPReply
 from searchkit.types import Sample, Usage
+from searchkit.wire import quoting
 from searchkit.wire.fields import read_answer
 
-READ = 2**16  # characters of an error, and at most as many of its values
+READ = 2**11  # characters of one text of an error, and of all of them twice as many
 _REFUSALS = (400, 422)
 _ECHOES = {"input", "request", "body", "ctx", "url", "received"}  # what was sent, which names every field
 _NAMES = {"param", "params", "loc", "field", "parameter", "property", "argument", "fieldpath"}
@@ -134,7 +135,7 @@ def _text(body: bytes) -> str:
 def _read(body: bytes) -> tuple[set[str], set[str]]:
     """The words in the places where a server names a field, and all words of what it says."""
     named, said = set[str](), set[str]()
-    for place, text in _texts(_text(body) if len(body) > READ else _json(body.decode("utf-8", "replace"))):
+    for place, text in _texts(quoting.body_of(body)):
         words = _WORD.findall(text)
         said.update(words)
         if place in _NAMES:
@@ -145,7 +146,7 @@ def _read(body: bytes) -> tuple[set[str], set[str]]:
 def _texts(value: Any) -> Iterator[tuple[str, str]]:
     """All texts in `value` with the keys that they stand under, but for what the server echoes; JSON in them, too."""
     left, read = [("", value)], 0
-    while left and read < READ:
+    while left and read < 2 * READ:
         place, value = left.pop()
         if isinstance(value, Mapping):
             left += [(key.lower(), entry) for key, entry in value.items() if key.lower() not in _ECHOES]
@@ -155,7 +156,7 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
             left += [(place, entry) for entry in value]
         elif isinstance(value, str):
             inner = _json(value) if value.lstrip()[:1] in ("{", "[") else value
-            read += len(value) + 1
+            read += min(len(value), READ) + 1
             if isinstance(inner, str):
                 yield place, value[:READ]
             else:

@@ -11,14 +11,17 @@ from searchkit.errors import CapabilityError
 from searchkit.types import ConfidenceFloor
 from searchkit.wire import choices
 from searchkit.wire.contents import loose
-from searchkit.wire.errors import Reported
-from searchkit.wire.failures import SHOWN, reported
+from searchkit.wire.errors import Reported, named_in
+from searchkit.wire.failures import reported
 from searchkit.wire.fields import read_answer
+from searchkit.wire.finishes import worse
 from searchkit.wire.logprobs import tokens
+from searchkit.wire.quoting import SHOWN
 from searchkit.wire.sse import Event, EventReader
 
 EVENT_LIMIT = 2**20  # bytes; an event is a token or a few, with their rivals
-_TEXTS = ("content", "reasoning_content", "reasoning", "text")
+EVENT_BRACKETS = 2**15  # lists and objects of one, in texts too: it is parsed on the loop's thread
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning", "text")
 
 
 def fields(*, extras: bool) -> dict[str, Any]:
@@ -50,6 +53,8 @@ class Events:
         self._texts: dict[str, str] = {}
         self._rows: dict[str, list[Any]] = {}  # log-probabilities, as the route words them
         self._end: Mapping[str, Any] = {}  # the choice that says why it ended
+        self._rated: dict[str, Any] = {}  # what says that it was filtered
+        self._around: dict[str, Any] = {}  # the same of the prompt
         self._usage: Mapping[str, Any] | None = None
         self._written = 0  # tokens
 
@@ -64,12 +69,15 @@ class Events:
             return any(self._event(event.data) for event in events())
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self.heard = True
-            self._wrong = f"its stream cannot be read: {error}"
+            why = f": {error}" if isinstance(error, ValueError) else f", a field is of another type{named_in(error)}"
+            self._wrong = f"its stream cannot be read{why}"
             return True
 
     def _event(self, said: str) -> bool:
         if said.strip() == "[DONE]":
             return False
+        if said.count("[") + said.count("{") > EVENT_BRACKETS:
+            raise ValueError(f"an event has more than {EVENT_BRACKETS} brackets: it is {said[:SHOWN]}")
         try:
             event = read_answer(said)
         except ValueError as error:
@@ -82,11 +90,14 @@ class Events:
             raise ValueError(f"an event is {said[:SHOWN]}")
         self.heard, self._lacks = True, ""
         self._usage = event.get("usage") or self._usage
+        self._around |= {key: event[key] for key in choices.OF_PROMPTS if event.get(key)}
         for choice in choices.listed_of(event):
             self._take(choice)
         return self.fell or bool(self._lacks)
 
-    def _take(self, choice: Mapping[str, Any]) -> None:
+    def _take(self, choice: Any) -> None:
+        if not isinstance(choice, dict):
+            raise ValueError(f"a choice is of another type: {type(choice).__name__}")
         drawn = tokens(choice.get("logprobs")) or ()
         kept = 0
         for token in drawn:
@@ -98,7 +109,12 @@ class Events:
                 break
         self._written += kept
         said = choice.get("delta") or choice
+        self._rated |= {key: choice[key] for key in choices.RATINGS if choices.is_filtered(choice.get(key))}
+        if said.get("refusal") is True:
+            self._rated["refusal"] = True
         for name in _TEXTS:
+            if isinstance(said.get(name), str):
+                self._texts.setdefault(name, "")
             if text := loose(said.get(name)):
                 text = text if kept == len(drawn) else "".join(token.text for token in drawn[:kept])
                 self._texts[name] = self._texts.get(name, "") + text
@@ -107,7 +123,8 @@ class Events:
             if isinstance(rows, list):
                 self._rows.setdefault(name, []).extend(rows[:kept])
         if choice.get("finish_reason") or choice.get("error"):
-            self._end = choice
+            reason = worse(self._end.get("finish_reason"), choice.get("finish_reason"))
+            self._end = {**self._end, **choice, "finish_reason": reason}
 
     def answer(self, *, chat: bool) -> dict[str, Any]:
         """The answer in one piece. ValueError if the stream broke off, `CapabilityError` if there was none."""
@@ -127,4 +144,5 @@ class Events:
         if self.fell:
             usage = {**(usage or {}), "completion_tokens": self._written}
         said = {"message": self._texts} if chat else {"text": self._texts.get("text", "")}
-        return {"choices": [{**self._end, **said, "logprobs": self._rows or None}], "usage": usage}
+        only = {**self._end, **self._rated, **said, "logprobs": self._rows or None}
+        return {**self._around, "choices": [only], "usage": usage}

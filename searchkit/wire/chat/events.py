@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from searchkit.wire.fields import mapping, objects
+from searchkit.wire.finishes import worse
 from searchkit.wire.joining import Joined
 from searchkit.wire.sse import event
 from searchkit.wire.streams import choices_of, pieces, place
 
 _HEAD = ("id", "created", "model", "service_tier", "system_fingerprint")
 _BODY = ("object", "choices", "usage")
+_IN_PIECES = ("function", "custom", "name", "arguments", "parameters", "input", "args")
 _CHOICE = ("index", "delta", "logprobs", "finish_reason")
 
 
@@ -76,7 +78,7 @@ class Collector:
 
 class _Choice:
     def __init__(self) -> None:
-        self.end: str | None = None
+        self.end: Any = None
         self._message, self._beside = Joined(), Joined()
         self._calls: list[_Call] = []
         self._latest: dict[int | None, _Call] = {}  # by its number; None: of all
@@ -91,7 +93,7 @@ class _Choice:
         for name, rows in mapping(choice.get("logprobs") or {}, "logprobs").items():
             if isinstance(rows, list):
                 self._rows.setdefault(name, []).extend(rows)
-        self.end = choice.get("finish_reason") or self.end
+        self.end = worse(self.end, choice.get("finish_reason"))
 
     def _call(self, call: dict[str, Any]) -> _Call:
         """Whose piece this is. Some servers number no calls, or each of them 0: another id is another call."""
@@ -112,12 +114,12 @@ class _Choice:
 
 
 class _Call:
-    """A tool call: what says which one comes first, its arguments in pieces."""
+    """A tool call: what says which one comes first, its texts in pieces."""
 
     def __init__(self, index: int) -> None:
         self.index = index
         self._head: dict[str, Any] = {}
-        self._name, self._arguments = list[str](), list[str]()
+        self._parts = Joined()
 
     @property
     def id(self) -> Any:
@@ -125,12 +127,13 @@ class _Call:
 
     def take(self, call: dict[str, Any]) -> None:
         for key, value in call.items():
-            if key not in ("index", "function") and value is not None:
+            if key in _IN_PIECES:
+                self._parts.take({key: value})
+            elif key != "index" and value is not None:
                 self._head.setdefault(key, value)
-        function = mapping(call.get("function") or {}, "function")
-        self._name.append(function.get("name") or "")
-        self._arguments.append(function.get("arguments") or "")
 
     def whole(self) -> dict[str, Any]:
-        said = {"name": "".join(self._name), "arguments": "".join(self._arguments)}
-        return {"type": "function", **self._head, "function": said}
+        parts = {key: part for key, part in self._parts.whole().items() if part is not None}
+        if "custom" not in parts and "name" not in parts and isinstance(function := parts.get("function", {}), dict):
+            parts["function"] = {"name": "", "arguments": "", **function}
+        return {"type": "function", **self._head, **parts}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from searchkit.wire.fields import mapping
+from searchkit.wire.finishes import worse
 from searchkit.wire.logprobs import text_of
 from searchkit.wire.sse import event
 from searchkit.wire.streams import choices_of, pieces, place
@@ -61,7 +62,13 @@ class Collector:
                 if isinstance(column, list):
                     self._columns.setdefault(index, {}).setdefault(name, []).extend(column)
             if choice.get("finish_reason"):
-                self._ends[index] = {k: v for k, v in choice.items() if k not in ("text", "logprobs", "index")}
+                self._end(index, {k: v for k, v in choice.items() if k not in ("text", "logprobs", "index")})
+
+    def _end(self, index: int, said: dict[str, Any]) -> None:
+        """Why a text ended, and what else stands there."""
+        before = self._ends.get(index, {})
+        reason = worse(before.get("finish_reason"), said["finish_reason"])
+        self._ends[index] = {**before, **said, "finish_reason": reason}
 
     def answer(self) -> dict[str, Any]:
         choices = [

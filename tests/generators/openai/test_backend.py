@@ -472,7 +472,8 @@ def test_minimal_answer() -> None:
     """A server that reports neither usage nor finish reason is charged at the worst case, marked as an estimate."""
     listening, received, thread = canned(http(b'{"choices": [{"message": {"content": "5"}}]}'))
     with listening:
-        sample = one(OpenAI(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", "m"))
+        with pytest.warns(SearchWarning, match="gives no reason"):
+            sample = one(OpenAI(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", "m"))
         thread.join()
     assert sample.text == "5"
     guess = len(PROMPT.text) // 4

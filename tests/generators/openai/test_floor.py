@@ -15,7 +15,7 @@ from searchkit import Model, solve_sync
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError
 from searchkit.generators import Coalescing, OpenAI, Price
-from searchkit.generators.openai.stream import EVENT_LIMIT, Events
+from searchkit.generators.openai.stream import EVENT_BRACKETS, EVENT_LIMIT, Events
 from searchkit.strategies import SelfConsistency
 from searchkit.testing.server import PROFILES, Faults, Server
 from searchkit.types import ConfidenceFloor, Params, Prompt, Sample
@@ -204,3 +204,11 @@ def test_the_official_client_reads_our_streams(server: Server) -> None:
         pieces = list(client.completions.create(model="test-model", prompt="Add", seed=1, stream=True))
         assert "".join(c.text for p in pieces for c in p.choices) == plain.choices[0].text
     assert server.generated_tokens % 2 == 0  # each text once in one piece, once as a stream
+
+
+def test_an_event_of_many_lists_is_refused_before_it_is_parsed() -> None:
+    """It is read on the loop's thread, which it would hold up."""
+    events = Events(REQUEST, ConfidenceFloor(4, 0.1))
+    assert events(b'data: {"choices": [{"index": 0, "delta": {"x": [' + b"[]," * EVENT_BRACKETS + b"[]]}}]}\n\n")
+    with pytest.raises(ValueError, match="brackets"):
+        events.answer(chat=True)
