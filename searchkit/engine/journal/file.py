@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -16,6 +17,12 @@ from searchkit.engine.journal.lock import Lock, held, is_held_here
 from searchkit.engine.journal.rows import COLUMNS, SCHEMA, Row, damage, request_damage, said
 from searchkit.errors import JournalError
 
+_SHARED = 3007000  # the version at the start of SQLite's file of shared memory, in the machine's own order
+_BESIDE = {  # how the files begin that SQLite writes beside a database; zeros while it does
+    "-wal": (bytes.fromhex("377f0682"), bytes.fromhex("377f0683")),
+    "-journal": (bytes.fromhex("d9d505f920a163d7"),),
+    "-shm": (_SHARED.to_bytes(4, "little"), _SHARED.to_bytes(4, "big")),
+}
 PATIENCE = 5  # seconds that another program which reads or backs the file up is waited for
 
 
@@ -43,12 +50,33 @@ def check_linked_once(path: Path) -> None:
         raise JournalError(f"{path} has a second name (a hard link): copy it, and use the copy")
 
 
+def check_beside(path: Path) -> None:
+    """Raise `JournalError` for a file that has a name which SQLite writes beside the one at `path`, and is not its."""
+    for suffix, begins in _BESIDE.items():
+        beside = path.with_name(path.name + suffix)
+        try:
+            plain = stat.S_ISREG(beside.lstat().st_mode)
+        except FileNotFoundError:
+            continue
+        head = _head(beside, len(begins[0])) if plain else b""
+        if not plain or (head.strip(b"\0") and not any(begin.startswith(head) for begin in begins)):
+            raise JournalError(
+                f"{beside} has a name that SQLite would write {path.name} beside, and is none of its files; it was left "
+                "as it is. Move it away, or choose another path for the journal"
+            )
+
+
+def _head(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
 def locked(path: Path) -> Lock:
     """This process's lock on the journal at `path`, to be released; the journal is made if there is none."""
     begun = is_held_here(path) or is_begun(path)
     check_linked_once(path)
-    if not begun:
-        path.touch()  # what is locked must be there
+    if not is_held_here(path):
+        check_beside(path)
     lock = held(path)
     try:
         if not begun or is_interrupted(path):
