@@ -12,10 +12,11 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from searchkit.engine.journal.header import APPLICATION_ID, VERSION, is_begun, is_interrupted, uri
+from searchkit.engine.journal.header import APPLICATION_ID, MEND, VERSION, is_begun, is_interrupted, uri
 from searchkit.engine.journal.lock import Lock, held, is_held_here
 from searchkit.engine.journal.rows import COLUMNS, SCHEMA, Row, damage, request_damage, said
 from searchkit.errors import JournalError
+from searchkit.markup.words import one_line
 
 _SHARED = 3007000  # the version at the start of SQLite's file of shared memory, in the machine's own order
 _BESIDE = {  # how the files begin that SQLite writes beside a database; zeros while it does
@@ -24,6 +25,28 @@ _BESIDE = {  # how the files begin that SQLite writes beside a database; zeros w
     "-shm": (_SHARED.to_bytes(4, "little"), _SHARED.to_bytes(4, "big")),
 }
 PATIENCE = 5  # seconds that another program which reads or backs the file up is waited for
+
+
+def name_of(path: str | Path) -> Path:
+    """The path of a journal as it was given. Raises `JournalError` for what names no file."""
+    if not isinstance(path, (str, Path)):
+        raise JournalError(f"a journal's path is a text or a Path, got {type(path).__name__}")
+    name = str(path)
+    fix = ""
+    if "\0" in name:
+        fix = "a name has no NUL character"
+    elif name == ":memory:" or name.startswith("file:"):
+        fix = "a journal is a file, which a killed search leaves behind; to keep nothing, pass no journal"
+    elif name.startswith("~") and not Path(Path(name).parts[0]).exists():
+        fix = f"~ is expanded by shells only; pass pathlib.Path({name!r}).expanduser()"
+    else:
+        try:
+            os.fsencode(name)
+        except UnicodeEncodeError:
+            fix = "it has a character that no name of a file can have"
+    if fix:
+        raise JournalError(f"{one_line(name, 200)!r} cannot be the path of a journal: {fix}")
+    return Path(path)
 
 
 @contextmanager
@@ -114,6 +137,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """
     if not (is_held_here(path) or is_begun(path)):
         raise JournalError(f"{path} is no journal: there is nothing to read")
+    with looking(path) as db:
+        yield db
+
+
+@contextmanager
+def looking(path: Path) -> Iterator[sqlite3.Connection]:
+    """The same, whatever is in it."""
     log = path.with_name(path.name + "-wal")
     with ExitStack() as stack:
         if not log.exists() or log.stat().st_size == 0:  # nobody writes: nothing needs to be locked, or made beside it
@@ -124,10 +154,19 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
                 db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             except sqlite3.OperationalError:  # its log cannot be read where nothing may be written
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                for one in (path, log):
-                    shutil.copy(one, folder / one.name)
-                db = stack.enter_context(closing(_read_only(folder / path.name, "mode=rw")))
+                db = stack.enter_context(closing(copied(path, folder)))
         yield db
+
+
+def copied(path: Path, folder: Path, head: bytes = b"") -> sqlite3.Connection:
+    """A connection to a copy in `folder`, with its log; that begins with `head`."""
+    for suffix in ("", "-wal"):
+        one = path.with_name(path.name + suffix)
+        if one.exists():
+            shutil.copyfile(one, folder / one.name)
+    with (folder / path.name).open("r+b") as file:
+        file.write(head)
+    return _read_only(folder / path.name, "mode=rw")
 
 
 def _read_only(path: Path, options: str) -> sqlite3.Connection:
@@ -160,8 +199,7 @@ def verified(db: sqlite3.Connection, path: Path) -> tuple[dict[bytes, int], set[
     """
     if why := broken(db):
         raise JournalError(
-            f"{path} is damaged ({why:.200}); it was left as it is. Restore it, or have `searchkit journal check FILE "
-            "--drop COPY` write a copy of what can be read"
+            f"{path} is damaged ({why:.200}); it was left as it is. {MEND}"
         )
     keys: dict[bytes, int] = {}
     for row in rows(db):
