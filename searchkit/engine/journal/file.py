@@ -89,6 +89,11 @@ def check_beside(path: Path) -> None:
             )
 
 
+def _is_log(path: Path) -> bool:
+    """Whether there is something that SQLite wrote and has to be read."""
+    return path.is_file() and any(map(_head(path, 4).startswith, _BESIDE["-wal"]))
+
+
 def _head(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         return file.read(size)
@@ -146,7 +151,7 @@ def looking(path: Path) -> Iterator[sqlite3.Connection]:
     """The same, whatever is in it."""
     log = path.with_name(path.name + "-wal")
     with ExitStack() as stack:
-        if not log.exists() or log.stat().st_size == 0:  # nobody writes: nothing needs to be locked, or made beside it
+        if not _is_log(log):  # nobody writes: nothing needs to be locked, or made beside it
             db = stack.enter_context(closing(_read_only(path, "mode=ro&immutable=1")))
         else:
             try:

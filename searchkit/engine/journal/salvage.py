@@ -10,6 +10,7 @@ from pathlib import Path
 
 from searchkit.engine.journal import file
 from searchkit.engine.journal.header import foreign, is_interrupted, is_marked
+from searchkit.engine.journal.rows import COLUMNS
 from searchkit.errors import JournalError
 
 _PAGE = 4096  # bytes, unless somebody changed it
@@ -32,7 +33,7 @@ def salvaging(path: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
                 db, wrong = mended, [f"its header is damaged ({wrong[0]})", *still]
         if db is None:
             raise JournalError(f"{path} is damaged, and nothing of it can be read ({wrong[0]}); it was left as it is")
-        if any(one.startswith("no table call") for one in wrong):
+        if not _has_calls(db):
             raise JournalError(
                 f"{path} has other tables than a searchkit journal; it was left as it is. Choose another path"
             )
@@ -47,6 +48,15 @@ def _looked_at(opened: Callable[[], sqlite3.Connection]) -> tuple[sqlite3.Connec
         return db, [why for why in (file.broken(db),) if why] + foreign(db)
     except sqlite3.Error as error:
         return db, [str(error)]
+
+
+def _has_calls(db: sqlite3.Connection) -> bool:
+    """Whether there is a table with all columns of ours, however it was changed: its rows have checksums."""
+    try:
+        db.execute(f"SELECT {COLUMNS} FROM call LIMIT 0")
+        return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'call'").fetchone() is not None
+    except sqlite3.Error:
+        return False
 
 
 def header(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from searchkit.errors import CapabilityError, NeedsPrefix
 from searchkit.http import HTTPReply
 from searchkit.markup.words import printable
 from searchkit.types import Usage
-from searchkit.wire import failures, waits
+from searchkit.wire import failures, quotas, waits
 from searchkit.wire.errors import Failure, Reported
 from searchkit.wire.fields import read_answer
 
@@ -75,10 +75,7 @@ def of_status(
     advice: the end of the sentence.
     """
     failure = failures.told(_value(reply.body))
-    kind, where = (
-        "quota" if reply.status < 500 and failures.is_spent(failure) else kind_of(reply.status),
-        f"the server at {url}",
-    )
+    kind, where = _kind(failure, reply.status), f"the server at {url}"
     check = "check api_key= or OPENAI_API_KEY" if has_key else "pass api_key= or set OPENAI_API_KEY"
     check += " (extra_headers= where it has a header of its own)"
     sentence = {
@@ -96,15 +93,26 @@ def of_status(
     return CallError(printable(redact(sentence)) + said, kind=kind, usage=ONE_CALL, retry_after=wait)
 
 
-def of_reported(url: str, error: Reported, usage: Usage, *, redact: Callable[[str], str]) -> CallError:
+def of_reported(
+    url: str, error: Reported, usage: Usage, reply: HTTPReply, *, redact: Callable[[str], str]
+) -> CallError:
     """The error that a server reports where an answer was expected, in HTTP 200."""
     failure = error.failure or Failure(str(error))
-    kind = kind_of(failure.status) if failure.status else failures.kind_of(failure)
-    kind = "quota" if failures.is_spent(failure) else kind
+    kind, wait = _kind(failure, failure.status), retry_after(reply, failure)
     said = printable(redact(" ".join(str(error).split())))
-    return CallError(
-        f"the server at {url} answered with an error: {said}", kind=kind, usage=usage, retry_after=failure.wait
-    )
+    return CallError(f"the server at {url} answered with an error: {said}", kind=kind, usage=usage, retry_after=wait)
+
+
+def _kind(failure: Failure, status: int | None) -> str:
+    """The kind of a `CallError`, by the words where the status, of which there may be none, does not say all."""
+    if status is None or status < 500:
+        if quotas.is_spent(failure, status):
+            return "quota"
+        if quotas.is_too_large(failure):
+            return "bad_request"
+        if status in (400, 403) and quotas.is_limited(failure):
+            return "rate_limit"
+    return failures.kind_of(failure) if status is None else kind_of(status)
 
 
 def no_answer(url: str, why: str, reply: HTTPReply | None, usage: Usage, *, redact: Callable[[str], str]) -> CallError:

@@ -25,10 +25,8 @@ CALL, REQUEST = SCHEMA
 MARK, NOW = f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {VERSION}"
 # Databases with our mark and version, whose tables are not ours.
 TABLES = [
-    [REQUEST], [], [CALL + " STRICT", REQUEST], [CALL.lower(), REQUEST],
-    [CALL.replace("outcome TEXT NOT NULL", "outcome TEXT"), REQUEST], [CALL.replace("checksum BLOB", "checksum TEXT"), REQUEST],
-    [CALL.replace("path TEXT NOT NULL, ", ""), REQUEST], [CALL[:-1] + ", phone TEXT)", REQUEST],
-    [CALL.replace("(id", "(id INTEGER, number"), REQUEST], [CALL.replace("call", "calls"), REQUEST],
+    [REQUEST], [], [CALL.replace("path TEXT NOT NULL, ", ""), REQUEST], [CALL.replace("call", "calls"), REQUEST],
+    [CALL.replace("outcome", "answer"), REQUEST], ["CREATE TABLE call (id, key)", REQUEST], ["CREATE TABLE precious (x)"],
     ["CREATE TABLE t (x)", "CREATE VIEW call AS SELECT 1", REQUEST],
 ]  # fmt: skip
 # What a whole journal is refused for, and `--drop` leaves behind.
@@ -36,6 +34,7 @@ MORE = [
     "CREATE TABLE precious (x)", "CREATE UNIQUE INDEX i ON request (digest)", "CREATE INDEX i ON call (hex(key))",
     "CREATE INDEX i ON call (problem) WHERE id > 3", "DROP TABLE request", "CREATE VIRTUAL TABLE f USING fts5(x)",
     "CREATE TRIGGER t AFTER INSERT ON call BEGIN DELETE FROM request; END", "ALTER TABLE request ADD COLUMN x",
+    "ALTER TABLE call ADD COLUMN phone TEXT", "ALTER TABLE call RENAME COLUMN id TO ID",
     "CREATE TRIGGER t BEFORE DELETE ON request BEGIN SELECT 1; END", "CREATE TABLE z (id INTEGER PRIMARY KEY AUTOINCREMENT)",
 ]  # fmt: skip
 # What browsers of databases leave behind, and what changes nothing.
