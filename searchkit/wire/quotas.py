@@ -23,10 +23,11 @@ _SPENT = re.compile(
     r"|欠费|余额不足|充值|(?:额度|配额|余额|免费额度)(?:已|不足|用完|耗尽)",
     re.IGNORECASE,
 )
-# What may end with a minute or a day: the former where a wait is named, or a rate.
+# What may end with a day, if no wait is named; and what may with a minute, if a wait is named, or a rate.
+_DAY = re.compile(r"per[ -]day|daily (?:\w{1,20} )?(?:limit|quota|allocation|usage)", re.IGNORECASE)
 _PERHAPS = re.compile(
     r"exceeded your (?:current |monthly |daily |free )*quota|check your plan|quota (?:is |has been |was )?exceeded"
-    r"|out of quota|per[ -]day|daily (?:\w{1,20} )?(?:limit|quota|allocation|usage)",
+    r"|out of quota",
     re.IGNORECASE,
 )
 _RATE = re.compile(
@@ -50,7 +51,8 @@ def is_spent(failure: Failure, status: int | None = None) -> bool:
     said = f"{failure.names} {failure.message}"
     if 402 in (status, failure.status) or _SPENT.search(said):
         return True
-    return failure.wait is None and _PERHAPS.search(said) is not None and not _RATE.search(said)
+    perhaps = _DAY.search(said) or (_PERHAPS.search(said) and not _RATE.search(said))
+    return failure.wait is None and bool(perhaps)
 
 
 def is_too_large(failure: Failure) -> bool:

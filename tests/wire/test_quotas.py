@@ -41,7 +41,7 @@ SPENT = [
     Failure("The request failed because your account has an overdue balance.", names="AccountOverdueError"),
     Failure("Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys"),
     Failure("Key limit exceeded (weekly limit)", 403),
-    Failure("Rate exceeded: free-models-per-day. Add 10 credits to unlock 1000 requests"),
+    Failure("Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 requests"),
     Failure("Organization has reached its spend limit", names="spend_limit_reached"),
     Failure("Account 'x': Cloud credits expired - Please contact NVIDIA representatives"),
     Failure("The free tier of the model has been exhausted.", names="AllocationQuota.FreeTierOnly"),
