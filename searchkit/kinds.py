@@ -8,6 +8,8 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+from searchkit.markup.words import printable
+
 
 def is_number(value: Any) -> bool:
     """Whether `value` is a number, NumPy's too. True and False are none, though Python counts them as 1 and 0."""
@@ -30,14 +32,17 @@ def told(value: Any) -> str:
 
 
 def described(error: BaseException) -> str:
-    """What an exception says of itself, such as "ValueError: no such file"; its type alone where it refuses to."""
+    """What an exception says of itself, such as "ValueError: no such file"; its type alone where it refuses to.
+
+    Escaped: it may quote a server.
+    """
     try:
         said = str(error)
     except KeyboardInterrupt:
         raise
     except BaseException:  # it is code of others
         said = ""
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return printable(f"{type(error).__name__}: {said}") if said else type(error).__name__
 
 
 def yields(fn: Any) -> bool:

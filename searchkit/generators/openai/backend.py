@@ -109,6 +109,8 @@ class OpenAI:
             ) from None
         if url.username or url.password:
             raise ConfigError("base_url must not contain credentials: pass api_key= instead")
+        if url.port == 0:
+            raise ConfigError(f"base_url names port 0, on which nobody can listen: {self.base_url!r:.200}")
         plain = self.base_url.isascii() and self.base_url.isprintable() and " " not in self.base_url
         if url.query:
             raise ConfigError("base_url ends before its query parameters: pass them as extra_query={...}")
