@@ -15,7 +15,8 @@ import pytest
 
 from openai import AsyncOpenAI
 
-from searchkit import CallError, ConfigError, JournalError, Model, Problem, Prompt, Sample, search, solve_sync
+from searchkit import CallError, ConfigError, JournalError, Model, Problem, Prompt, Sample, solve_sync
+from searchkit import search as agent
 from searchkit.agents import async_client
 from searchkit.cli import main
 from searchkit.errors import BudgetExhausted, VerifierError
@@ -155,21 +156,21 @@ def test_the_command_line_prints_no_controls_of_an_error(payload: str, capsys: p
 def test_through_an_agent(payload: str, status: str) -> None:
     """An agent with our client: its SDK raises what the server said, which becomes an error of ours, and of the trace."""
     body = {"error": {"message": payload}} if status[0] == "4" else completion(payload)
-    with Hostile(http(body, status)) as server:
+    bodies = [http(body, status), http(completion("fine"))]
+    with Hostile(lambda asked: bodies.pop()) as server:
         client = AsyncOpenAI(base_url=server.url, api_key="k", http_client=async_client(), max_retries=0)
 
-        @search(BestOfN(2, Predicate(lambda value: False, name="never", version="1")))
-        async def agent(question: str) -> str:
+        @agent(BestOfN(2, Predicate(lambda value: True, name="all", version="1")))
+        async def asking(question: str) -> str:
             told = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": question}])
-            if status[0] == "2":
+            if told.choices[0].message.content != "fine":
                 raise ValueError(told.choices[0].message.content)
-            return "never"
+            return "fine"
 
-        with pytest.raises(CallError) as caught:
-            asyncio.run(agent.detailed("q"))
-    error: BaseException | None = caught.value
-    assert isinstance(error, CallError)
+        result = asyncio.run(asking.detailed("q"))
+    [error] = result.errors
     assert control_characters(str(error)) == set()
+    assert control_characters(result.trace.render(most=9)) == set()
     assert control_characters(repr(error)) == set()
 
 
