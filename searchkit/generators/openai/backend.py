@@ -117,6 +117,9 @@ class OpenAI:
         if url.scheme not in ("http", "https") or not url.hostname or url.fragment or not plain:
             raise ConfigError(f"base_url must look like http://localhost:8000/v1, got {self.base_url!r}")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        for end in bodies.PATHS.values():
+            if self.base_url.endswith(end):
+                raise ConfigError(f"base_url ends before {end}: pass {self.base_url.removesuffix(end)!r:.200}")
         if not self.model:
             raise ConfigError("model must be the name that the server uses; GET /v1/models lists them")
         if self.route not in bodies.PATHS:
@@ -252,6 +255,9 @@ class OpenAI:
         return stream.Events(request, request.params.floor)
 
     def _body(self, prompt: Prompt, params: Params, seed: int) -> dict[str, Any]:
+        if params.logprobs is not None and "logprobs" in self._fit.leave_out:
+            raise CapabilityError("leave_out takes logprobs out of requests that ask for log-probabilities: use a server "
+                                  "that lists them, or Params(logprobs=None)")  # fmt: skip
         body = bodies.body(self.model, self.route, prompt, params, seed, self.render)
         if self._sends_extras():
             return body | beyond(params)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, NeedsPrefix
+from searchkit.generators.openai.bodies import PATHS
 from searchkit.http import HTTPReply
 from searchkit.markup.words import printable
 from searchkit.types import Usage
@@ -16,6 +18,7 @@ from searchkit.wire.fields import read_answer
 
 ONE_CALL = Usage(model_calls=1)
 SHOWN = 500  # characters of what a server said
+_ENDS = [path + slash for path in (*PATHS.values(), "/models") for slash in ("", "/")]  # of a URL, behind its base
 
 
 class Dropped(CallError, CapabilityError):
@@ -87,8 +90,7 @@ def of_status(
         "bad_request": f"{where} refused the request ({reply.status})",
     }[kind]
     if 300 <= reply.status < 400:
-        there = reply.headers.get("location", "")[:200] or "elsewhere"
-        sentence = f"{where} redirects to {there}, which is not followed: use that as base_url"
+        sentence = f"{where} redirects to {_elsewhere(url, reply)}"
     said, wait = _said(failure, redact) + advice, retry_after(reply, failure)
     return CallError(printable(redact(sentence)) + said, kind=kind, usage=ONE_CALL, retry_after=wait)
 
@@ -101,6 +103,21 @@ def of_reported(
     kind, wait = _kind(failure, failure.status), retry_after(reply, failure)
     said = printable(redact(" ".join(str(error).split())))
     return CallError(f"the server at {url} answered with an error: {said}", kind=kind, usage=usage, retry_after=wait)
+
+
+def _elsewhere(url: str, reply: HTTPReply) -> str:
+    """Where a redirect leads, and the base_url to take instead, if one is known."""
+    told = reply.headers.get("location", "")
+    said = f"{told[:200] or 'elsewhere'}, which is not followed"
+    try:
+        there = urlsplit(urljoin(f"{url}/", told[:2000]))
+    except ValueError:
+        return said
+    base = next((there.path.removesuffix(end) for end in _ENDS if there.path.endswith(end)), None)
+    found = urlunsplit((there.scheme, there.netloc.rpartition("@")[2], base or "", "", ""))
+    if base is None or there.scheme not in ("http", "https") or not there.hostname or found == url:
+        return f"{said}: is base_url right?"
+    return f"{said}: use base_url={found[:200]!r}, if you trust that server with your prompts"
 
 
 def _kind(failure: Failure, status: int | None) -> str:
