@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import unicodedata
 from numbers import Integral, Real
 from typing import Any
-
-from searchkit.markup.words import printable
 
 
 def is_number(value: Any) -> bool:
@@ -43,6 +42,21 @@ def described(error: BaseException) -> str:
     except BaseException:  # it is code of others
         said = ""
     return printable(f"{type(error).__name__}: {said}") if said else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """`text` with every character escaped that a terminal obeys, or that turns lines around; lines stay lines.
+
+    >>> printable("all is well\\rfailed")
+    'all is well\\\\rfailed'
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    if char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs":
+        return char
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def yields(fn: Any) -> bool:

@@ -108,7 +108,10 @@ class Client:
             self._httpx = module.AsyncClient(timeout=None, **{"limits": limits, **self._options})
         try:
             request = self._httpx.build_request(
-                ask.method, ask.url, headers=_raw(ask), content=ask.body,
+                ask.method,
+                ask.url,
+                headers=_raw(ask),
+                content=ask.body,
                 timeout=module.Timeout(ask.timeout, connect=_least(CONNECTING, ask.timeout)),
             )
             reply = await self._httpx.send(request, stream=True)

@@ -15,4 +15,16 @@ from searchkit.http.proxies import check_proxy, proxied, through
 from searchkit.http.room import Held, Room
 from searchkit.http.values import Broken, Enough, HTTPReply, Unreachable, Unreadable
 
-__all__ = ["Broken", "Enough", "HTTPReply", "Held", "Pool", "Room", "Unreachable", "Unreadable", "check_proxy", "proxied", "through"]
+__all__ = [
+    "Broken",
+    "Enough",
+    "HTTPReply",
+    "Held",
+    "Pool",
+    "Room",
+    "Unreachable",
+    "Unreadable",
+    "check_proxy",
+    "proxied",
+    "through",
+]

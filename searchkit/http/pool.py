@@ -96,9 +96,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         if self._secure and self._tls is None:
             self._tls = tls_context()
-        made = await connect(
-            self._host, self._port, self._tls, lambda: Connection(loop, self._gone), known=self._known
-        )
+        made = await connect(self._host, self._port, self._tls, lambda: Connection(loop, self._gone), known=self._known)
         self._known = True
         self._open.add(made)
         return made

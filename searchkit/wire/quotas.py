@@ -19,7 +19,8 @@ _SPENT = re.compile(
     r"|monthly (?:limit|quota|usage|included|budget|allowance)|quota_exhausted|free[ _]?tier[ _]?(?:limit|only)"
     r"|free (?:tier|trial|quota|plan|allowance)[^.]{0,40} (?:exhausted|expired|ended|used up|over)"
     r"|api usage limits|regain access|key limit exceeded|limit exceeded \((?:total|daily|weekly|monthly) limit"
-    r"|(?:organi[sz]ation|account|workspace|project|team) (?:has been |is |was )(?:disabled|suspended|deactivated|closed)"
+    r"|(?:organi[sz]ation|account|workspace|project|team) (?:has been |is |was )(?:disabled|suspended|deactivated"
+    r"|closed)"
     r"|欠费|余额不足|充值|(?:额度|配额|余额|免费额度)(?:已|不足|用完|耗尽)",
     re.IGNORECASE,
 )
@@ -35,7 +36,10 @@ _RATE = re.compile(
     r"|throttling|burst|rate[ _-]?limit|ratequota|concurren",
     re.IGNORECASE,
 )
-_TOO_LARGE = re.compile(r"request (?:is |was )?too (?:large|big)|limit:? ([0-9,]{1,20})\b[^0-9]{1,40}requested:? ([0-9,]{1,20})", re.IGNORECASE)
+_TOO_LARGE = re.compile(
+    r"request (?:is |was )?too (?:large|big)|limit:? ([0-9,]{1,20})\b[^0-9]{1,40}requested:? ([0-9,]{1,20})",
+    re.IGNORECASE,
+)
 _LIMITED = re.compile(
     r"(?:rate[ _-]?limit|ratelimit)[ _-]?(?:was |has been |is )?(?:exceeded|reached)|too many requests|toomanyrequests"
     r"|throttling",

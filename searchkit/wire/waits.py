@@ -31,7 +31,9 @@ _MOMENT = re.compile(
     r"(Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?(?![0-9])",
     re.IGNORECASE,
 )
-_AFTER = re.compile(rf"({_NUMBER})\s{{0,3}}(毫秒|秒|分钟|分|小时|時間|天|초|분|시간)(?:钟|鐘)?\s{{0,3}}(?:之?[后後]|以[后後]|후)")
+_AFTER = re.compile(
+    rf"({_NUMBER})\s{{0,3}}(毫秒|秒|分钟|分|小时|時間|天|초|분|시간)(?:钟|鐘)?\s{{0,3}}(?:之?[后後]|以[后後]|후)"
+)
 _AFTER_UNITS = {"毫秒": 0.001, "秒": 1.0, "초": 1.0, "分钟": 60.0, "分": 60.0, "분": 60.0, "天": 86400.0}  # else hours
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,9})?)")
 _ISO = re.compile(
@@ -76,9 +78,9 @@ def of_limits(headers: Mapping[str, str]) -> float | None:
     """Seconds until the limits are reset that the headers call used up; else, of those that they say no more of, the
     first."""
     gone, unknown = list[float](), list[float]()
-    for left, found in _policies(headers.get("ratelimit", "")):
-        if left in (None, "0"):
-            (unknown if left is None else gone).append(found)
+    for remaining, reset in _policies(headers.get("ratelimit", "")):
+        if remaining in (None, "0"):
+            (unknown if remaining is None else gone).append(reset)
     for name, value in headers.items():
         matched = _LIMITS.fullmatch(name)
         if matched is None or (found := seconds(value)) is None:
@@ -140,8 +142,8 @@ def of_words(text: str) -> float | None:
 
 
 def seconds(value: Any) -> float | None:
-    """Seconds from now of a number, a duration ("1h2m3s", "20 seconds", "PT20S", "0:00:20"), a date or a Unix time; None
-    for others.
+    """Seconds from now of a number, a duration ("1h2m3s", "20 seconds", "PT20S", "0:00:20"), a date or a Unix time;
+    None for others.
 
     A date that is past is 0. A number is a Unix time, in seconds or milliseconds, if that is near; else seconds.
     """

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from openai import AsyncOpenAI
 
 from searchkit import CallError, ConfigError, JournalError, Model, Problem, Prompt, Sample, solve_sync

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from searchkit.wire.errors import Failure
 from searchkit.wire.failures import failure, kind_of, reported, told
 
 # Bodies, a part of the sentence, the status that they name, and the kind by their words.

@@ -73,8 +73,14 @@ NOT_SPENT = [
     Failure("Too many tokens a minute"),
     Failure("maximum budget of thoughts exceeded the model's"),
     Failure(""),
-    Failure("Quota exceeded for aiplatform.googleapis.com/generate_content_requests_per_minute_per_project_per_base_model with base model: gemini-pro. Please submit a quota increase request.", 429, "RESOURCE_EXHAUSTED"),
-    Failure("Quota exceeded for quota metric 'Generate Content API requests per minute' and limit 'per minute per region'"),
+    Failure(
+        "Quota exceeded for aiplatform.googleapis.com/generate_content_requests_per_minute_per_project_per_base_model with base model: gemini-pro. Please submit a quota increase request.",
+        429,
+        "RESOURCE_EXHAUSTED",
+    ),
+    Failure(
+        "Quota exceeded for quota metric 'Generate Content API requests per minute' and limit 'per minute per region'"
+    ),
     Failure("Allocated quota exceeded, please increase your quota limit.", names="Throttling.AllocationQuota"),
     Failure("Requests throttling triggered. Quota exceeded", names="Throttling.RateQuota"),
     Failure("Request rate increased too quickly.", names="Throttling.BurstRate"),

@@ -86,7 +86,17 @@ def test_sentences_take_linear_time_and_no_more_than_a_number(text: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["try " * 2000, "retry again " * 500, "in " * 3000, "1h" * 4000, "wait 1" + "0" * 9000, "resets " * 2000, "1" * 9000 + "秒", "until" + " " * 9000]
+    "text",
+    [
+        "try " * 2000,
+        "retry again " * 500,
+        "in " * 3000,
+        "1h" * 4000,
+        "wait 1" + "0" * 9000,
+        "resets " * 2000,
+        "1" * 9000 + "秒",
+        "until" + " " * 9000,
+    ],
 )
 def test_long_sentences(text: str) -> None:
     """No time to speak of, whatever is repeated."""
@@ -180,8 +190,13 @@ def test_a_clock_that_goes_after_ours(ago: int, unit: int) -> None:
 @pytest.mark.parametrize(
     "sentence",
     [
-        "Rate limit resets at {}", "Your limit will reset on {}.", "Please try again after {}", "available again at {}",
-        "You will regain access on {}.", "Limit reached until {}!", "Please retry at {} or later",
+        "Rate limit resets at {}",
+        "Your limit will reset on {}.",
+        "Please try again after {}",
+        "available again at {}",
+        "You will regain access on {}.",
+        "Limit reached until {}!",
+        "Please retry at {} or later",
     ],
 )
 @pytest.mark.parametrize(

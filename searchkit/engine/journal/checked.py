@@ -191,7 +191,10 @@ def _salvaged(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tupl
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
-    """A connection that reads, and what is wrong with the file. Raises `JournalError` for what is none of ours, and for what cannot be read."""
+    """A connection that reads, and what is wrong with the file.
+
+    Raises `JournalError` for what is none of ours, and for what cannot be read.
+    """
     name = file.name_of(path)
     with file.named(name, "read"), salvaging(name.resolve()) as found:
         yield found

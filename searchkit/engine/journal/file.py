@@ -84,8 +84,8 @@ def check_beside(path: Path) -> None:
         head = _head(beside, len(begins[0])) if plain else b""
         if not plain or (head.strip(b"\0") and not any(begin.startswith(head) for begin in begins)):
             raise JournalError(
-                f"{beside} has a name that SQLite would write {path.name} beside, and is none of its files; it was left "
-                "as it is. Move it away, or choose another path for the journal"
+                f"{beside} has a name that SQLite writes beside {path.name}, and is none of its files; it was left as "
+                "it is. Move it away, or choose another path for the journal"
             )
 
 
@@ -203,9 +203,7 @@ def verified(db: sqlite3.Connection, path: Path) -> tuple[dict[bytes, int], set[
     Cost: everything is read once.
     """
     if why := broken(db):
-        raise JournalError(
-            f"{path} is damaged ({why:.200}); it was left as it is. {MEND}"
-        )
+        raise JournalError(f"{path} is damaged ({why:.200}); it was left as it is. {MEND}")
     keys: dict[bytes, int] = {}
     for row in rows(db):
         if why := damage(row):

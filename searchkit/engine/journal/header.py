@@ -77,14 +77,16 @@ def _check_tables(path: Path) -> None:
         raise JournalError(f"{path} is damaged ({error}); it was left as it is. {MEND}") from error
     if found:
         raise JournalError(
-            f"{path} has other tables than a searchkit journal ({one_line(found[0], 80)}); it was left as it is. Choose "
-            "another path, or have `searchkit journal check FILE --drop COPY` copy what is the journal's"
+            f"{path} has other tables than a searchkit journal ({one_line(found[0], 80)}); it was left as it is. "
+            "Choose another path, or have `searchkit journal check FILE --drop COPY` copy what is the journal's"
         )
 
 
 def foreign(db: sqlite3.Connection) -> list[str]:
-    """What a journal has no such thing of, or lacks: "table precious", "no table call". Views, statistics and indexes of
-    plain columns, which browsers of databases leave behind, do not count."""
+    """What a journal has no such thing of, or lacks: "table precious", "no table call".
+
+    Views, statistics and indexes of plain columns, which browsers of databases leave behind, do not count.
+    """
     found = {tuple(map(text, row)) for row in db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")}
     lacking = [f"no table {name}" for kind, name, of, sql in sorted(_TABLES) if (kind, name, of, sql) not in found]
     more = [f"{kind} {name}" for kind, name, of, sql in sorted(found - _TABLES) if not _is_idle(db, kind, name)]
@@ -97,8 +99,9 @@ def _is_idle(db: sqlite3.Connection, kind: str, name: str) -> bool:
         return True
     if kind != "index":
         return False
-    of = db.execute('SELECT "unique", partial FROM pragma_index_list((SELECT tbl_name FROM sqlite_master WHERE name = ?1)) '
-                    "WHERE name = ?1", (name,)).fetchone()  # fmt: skip
+    [(table,)] = db.execute("SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))
+    listed = 'SELECT "unique", partial FROM pragma_index_list(?) WHERE name = ?'
+    of = db.execute(listed, (text(table), name)).fetchone()
     columns = [row[0] for row in db.execute("SELECT cid FROM pragma_index_xinfo(?)", (name,))]
     return of == (0, 0) and -2 not in columns  # an expression
 

@@ -113,7 +113,7 @@ class Journal:
     def missing(self, place: str) -> JournalError:
         """What is raised, before it is paid, where a journal for pure replay lacks a call."""
         return JournalError(
-            f"{self.path} is open for reading only (read_only=True, or the file or its folder may not be written), and the call at "
+            f"{self.path} is open for reading only (read_only=True, or nothing may be written there), and the call at "
             f"{place!r:.200} is not in it: it could not be kept, and was not made"
         )
 

@@ -105,8 +105,8 @@ def _acquire(beside: Path, path: Path) -> int:
                 raise JournalError(f"{path} is in use by {_holder(handle)}: wait for it, or open it read_only=True")
             if not _is_left(handle):
                 raise JournalError(
-                    f"{beside} has the name of this journal's lock, and is none; it was left as it is. Move it away, or "
-                    "choose another path for the journal"
+                    f"{beside} has the name of this journal's lock, and is none; it was left as it is. Move it away, "
+                    "or choose another path for the journal"
                 )
             if _is_at(beside, handle):  # whoever had it before removes the file and lets go
                 _write(handle, f"{os.getpid()} {_started()}")

@@ -18,7 +18,7 @@ _PAGE = 4096  # bytes, unless somebody changed it
 
 @contextmanager
 def salvaging(path: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
-    """A connection to the journal at `path`, or to a copy with a header as it should be; and what is wrong with the file.
+    """A connection to the journal at `path`, or to a copy with a mended header; and what is wrong with the file.
 
     Raises `JournalError` for what is none of ours, or cannot be read at all.
     """
@@ -60,7 +60,7 @@ def _has_calls(db: sqlite3.Connection) -> bool:
 
 
 def header(path: Path) -> bytes:
-    """How the file should begin, as far as that is known of every journal: see the file format of SQLite, section 1.3."""
+    """How the file should begin, as far as that is known of every journal (SQLite's file format, section 1.3)."""
     with path.open("rb") as opened:
         found = bytearray(opened.read(100))
     size, page = path.stat().st_size, int.from_bytes(found[16:18], "big")

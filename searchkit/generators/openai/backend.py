@@ -256,8 +256,10 @@ class OpenAI:
 
     def _body(self, prompt: Prompt, params: Params, seed: int) -> dict[str, Any]:
         if params.logprobs is not None and "logprobs" in self._fit.leave_out:
-            raise CapabilityError("leave_out takes logprobs out of requests that ask for log-probabilities: use a server "
-                                  "that lists them, or Params(logprobs=None)")  # fmt: skip
+            raise CapabilityError(
+                "leave_out takes logprobs out of requests that ask for log-probabilities: use one that lists them, "
+                "or Params(logprobs=None)"
+            )
         body = bodies.body(self.model, self.route, prompt, params, seed, self.render)
         if self._sends_extras():
             return body | beyond(params)

@@ -150,12 +150,12 @@ def test_a_damaged_header(at: int, value: int, wal: bool, whole: Path, tmp_path:
         file.seek(at)
         file.write(bytes([value]))
     looked = check(path)
-    try:
+    if not looked.damaged:
         with Journal(path, read_only=True) as journal:
             rows = len(journal)
-    except JournalError as error:
-        assert "--drop" in str(error)
-        assert looked.damaged
+    else:
+        with pytest.raises(JournalError, match="--drop"):
+            Journal(path, read_only=True)
         drop(path, copy)
         assert not check(copy).damaged
         with Journal(copy) as journal:

@@ -1,5 +1,6 @@
 """One process at a time: who is kept out and who is not, and what becomes of the lock's file."""
 
+# ruff: noqa: E501 (tables: a row is a line)
 from __future__ import annotations
 
 import asyncio
@@ -127,7 +128,7 @@ def test_what_a_dead_holder_left_in_the_locks_file_does_not_matter(content: byte
     assert [p.name for p in path.parent.iterdir()] == ["run.db"]
 
 
-FOREIGN = [
+FOREIGN = [  # no locks
     b"my notes, not a lock\n" * 3, b"\xff" * 500, b"x", b"99999999 now", b"12 2026-01-01 00:00:00\n", bytes(100), b"\0\0x",
     b"{}", b"#!/bin/sh\n", b"12 34 56", b"1234", b" ", b"\n", b"2026-01-01 00:00:00", b"1" * 21,
 ]  # fmt: skip

@@ -230,7 +230,9 @@ def test_a_field_that_is_named_beside_a_quotation_is_left_out() -> None:
         return http({"error": {"message": message}}, "400 Bad Request")
 
     with Hostile(answer) as server, pytest.warns(SearchWarning):
-        assert isinstance(call(server.url, Params(max_tokens=5, stop=("END",)), Prompt.of(question), extras=True), Sample)
+        assert isinstance(
+            call(server.url, Params(max_tokens=5, stop=("END",)), Prompt.of(question), extras=True), Sample
+        )
 
 
 @pytest.mark.parametrize(
