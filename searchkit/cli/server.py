@@ -22,7 +22,9 @@ def add(command: argparse.ArgumentParser) -> None:
     """Give a command these options."""
     known = f"what to leave out and rename for a known server: {', '.join(PRESETS)}"
     command.add_argument("--preset", metavar="NAME", help=known)
-    command.add_argument("--revision", help="of the model behind that name, in journals and caches: say another after a change")
+    command.add_argument(
+        "--revision", help="of the model behind that name, in journals and caches: say another after a change"
+    )
     command.add_argument(
         "--extras",
         action=argparse.BooleanOptionalAction,

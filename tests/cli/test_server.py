@@ -167,3 +167,10 @@ def test_texts_of_a_body_are_json_or_themselves() -> None:
     assert found == {
         "extra_body": {"a": 1, "b": True, "c": None, "d": {"x": [1]}, "e": "low", "f": "", "g": "1", "h": "x=y"}
     }
+
+
+def test_a_revision_is_in_the_name(tmp_path: Path) -> None:
+    """On the command line and in TOML; what is sent is the same."""
+    [first, _] = read('revision = "2026-11"', tmp_path)
+    assert first.name == "openai/m@2026-11"
+    assert solved("--revision", "2026-11").body == solved().body
