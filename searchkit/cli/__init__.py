@@ -97,7 +97,10 @@ def _search_options(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 failed, 2 a mistake in the arguments, 130 interrupted, 141 where nobody reads on."""
+    """Run a command; returns the exit code.
+
+    0 done, 1 failed, 2 a mistake in the arguments, 130 interrupted, 141 where nobody reads on.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = parser().parse_args(arguments)
     try:

@@ -12,8 +12,8 @@ from searchkit.errors import ConfigError
 from searchkit.generators.openai.presets import PRESETS
 
 TABLE: Mapping[str, type] = {
-    "preset": str, "revision": str, "extras": bool, "leave_out": list, "rename": dict, "extra_body": dict, "extra_headers": dict,
-    "extra_query": dict,
+    "preset": str, "revision": str, "extras": bool, "leave_out": list, "rename": dict, "extra_body": dict,
+    "extra_headers": dict, "extra_query": dict,
 }  # fmt: skip
 _FROM_ENVIRONMENT = ("extra_headers", "extra_query")
 
@@ -23,7 +23,7 @@ def add(command: argparse.ArgumentParser) -> None:
     known = f"what to leave out and rename for a known server: {', '.join(PRESETS)}"
     command.add_argument("--preset", metavar="NAME", help=known)
     command.add_argument(
-        "--revision", help="of the model behind that name, in journals and caches: say another after a change"
+        "--revision", help="of the model behind that name, for journals and caches; another after a change"
     )
     command.add_argument(
         "--extras",

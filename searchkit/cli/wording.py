@@ -1,4 +1,4 @@
-"""What errors advise, in the words of the command line: the library names arguments of Python, which nobody types here."""
+"""What errors advise, in the words of the command line: the library names arguments of Python."""
 
 from __future__ import annotations
 

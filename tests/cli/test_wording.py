@@ -1,5 +1,6 @@
 """Advice in the words of the command line."""
 
+# ruff: noqa: E501 (tables: a row is a line)
 from __future__ import annotations
 
 import pytest
