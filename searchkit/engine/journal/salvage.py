@@ -33,6 +33,10 @@ def salvaging(path: Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
                 db, wrong = mended, [f"its header is damaged ({wrong[0]})", *still]
         if db is None:
             raise JournalError(f"{path} is damaged, and nothing of it can be read ({wrong[0]}); it was left as it is")
+        try:
+            file.check_beside(path)
+        except JournalError as error:  # what keeps it from being opened, and no copy from being written
+            wrong = [*wrong, str(error)]
         if not _has_calls(db):
             raise JournalError(
                 f"{path} has other tables than a searchkit journal; it was left as it is. Choose another path"

@@ -158,6 +158,10 @@ def test_a_users_file_of_such_a_name_is_left(suffix: str, content: bytes, old: b
     with pytest.raises(JournalError, match=rf"run\.db{suffix}"):
         Journal(path)
     assert snapshot(path.parent) == before
+    if old and suffix != "-lock":  # which says nothing of the rows
+        assert main(["journal", "check", str(path)]) == 1
+        assert main(["journal", "check", str(path), "--drop", str(path.with_name("copy.db"))]) == 0
+        assert snapshot(path.parent).items() >= before.items()
     Journal(path.with_name("other.db")).close()
 
 
