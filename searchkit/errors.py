@@ -17,9 +17,14 @@ SearchWarning (UserWarning)      a search goes on, but not as its caller may thi
 
 from __future__ import annotations
 
+from searchkit.kinds import printable
+
 
 class SearchkitError(Exception):
-    """The root of the hierarchy."""
+    """The root of the hierarchy. What a model, a server or an agent said is escaped in it."""
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(printable(one) if isinstance(one, str) else one for one in said))
 
 
 class ConfigError(SearchkitError, ValueError):

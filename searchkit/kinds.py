@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import unicodedata
 from numbers import Integral, Real
 from typing import Any
 
@@ -30,14 +31,32 @@ def told(value: Any) -> str:
 
 
 def described(error: BaseException) -> str:
-    """What an exception says of itself, such as "ValueError: no such file"; its type alone where it refuses to."""
+    """What an exception says of itself, such as "ValueError: no such file"; its type alone where it refuses to.
+
+    Escaped: it may quote a server.
+    """
     try:
         said = str(error)
     except KeyboardInterrupt:
         raise
     except BaseException:  # it is code of others
         said = ""
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return printable(f"{type(error).__name__}: {said}") if said else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """`text` with every character escaped that a terminal obeys, or that turns lines around; lines stay lines.
+
+    >>> printable("all is well\\rfailed")
+    'all is well\\\\rfailed'
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    if char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs":
+        return char
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def yields(fn: Any) -> bool:

@@ -14,6 +14,8 @@ from searchkit.agents.exchange import Answer, Ask, again, host_of, redirected
 from searchkit.agents.secrets import hidden, without_keys
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
+from searchkit.http import check_proxy, through
+from searchkit.http.connecting import CONNECTING
 from searchkit.types import Usage
 from searchkit.wire.streams import ANSWER_LIMIT
 from searchkit.wire.usage import Price
@@ -100,11 +102,17 @@ class Client:
     async def _by_httpx(self, ask: Ask) -> Answer:
         module, host = http_module(), host_of(ask.url)
         if self._httpx is None:
+            if not {"proxy", "trust_env"} & set(self._options):
+                check_proxy(ask.url)
             limits = module.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
             self._httpx = module.AsyncClient(timeout=None, **{"limits": limits, **self._options})
         try:
             request = self._httpx.build_request(
-                ask.method, ask.url, headers=_raw(ask), content=ask.body, timeout=ask.timeout
+                ask.method,
+                ask.url,
+                headers=_raw(ask),
+                content=ask.body,
+                timeout=module.Timeout(ask.timeout, connect=_least(CONNECTING, ask.timeout)),
             )
             reply = await self._httpx.send(request, stream=True)
             try:
@@ -112,7 +120,8 @@ class Client:
             finally:
                 await reply.aclose()
         except (module.ConnectError, module.ConnectTimeout, module.PoolTimeout) as error:
-            message = f"nothing answers at {host}: {type(error).__name__}"
+            way = "" if "proxy" in self._options else through(ask.url)
+            message = f"nothing answers at {host}: {way}{type(error).__name__}"
             raise CallError(message, kind="connection", usage=Usage()) from error  # nothing was sent
         except module.TimeoutException as error:
             raise CallError(f"{host} did not answer in time: {type(error).__name__}", kind="timeout") from error
@@ -130,6 +139,10 @@ class Client:
         await self._direct.close()
         if self._httpx is not None:
             await self._httpx.aclose()
+
+
+def _least(seconds: float, other: float | None) -> float:
+    return seconds if other is None else min(seconds, other)
 
 
 async def _read(reply: Any) -> bytes:

@@ -3,17 +3,19 @@
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
 `sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `journal.py`. `setup.py` is
 what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters without
-evaluating them.
+evaluating them, `wording.py` words errors.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 
 from searchkit.cli import compare, journal, plot, report, server, sweep
+from searchkit.cli.wording import worded
 from searchkit.errors import SearchkitError
 
 EPILOG = """examples:
@@ -27,6 +29,8 @@ EPILOG = """examples:
   searchkit plot results
   searchkit report config.toml
   searchkit journal show run.db
+
+exit codes: 0 done; 1 failed, or a damaged journal; 2 a mistake in the arguments; 130 interrupted; 141 nobody reads on
 """
 
 
@@ -94,37 +98,49 @@ def _search_options(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 failed, 2 a mistake in the arguments, 130 interrupted."""
+    """Run a command; returns the exit code.
+
+    0 done, 1 failed, 2 a mistake in the arguments, 130 interrupted, 141 where nobody reads on.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = parser().parse_args(arguments)
     try:
-        if options.command == "demo":
-            from searchkit.cli.demo import demo
-
-            return demo(options, _again(arguments))
-        if options.command == "solve":
-            from searchkit.cli.solve import solve
-
-            return solve(options, _again(arguments))
-        if options.command == "sweep":
-            return sweep.sweep(options, _again(arguments))
-        if options.command == "compare":
-            return compare.compare(options)
-        if options.command == "plot":
-            return plot.plot(options)
-        if options.command == "report":
-            return report.report(options)
-        if options.command == "journal":
-            return journal.journal(options)
-        from searchkit.cli.estimate import estimate
-
-        return estimate(options)
+        code = _run(options, arguments)
+        sys.stdout.flush()
+        return code
     except SearchkitError as error:
-        print(f"searchkit: {error}", file=sys.stderr)
+        print(f"searchkit: {worded(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
+    except BrokenPipeError:  # whoever read it, head say, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would say so at its end
+        return 141
     except KeyboardInterrupt:
         print("\nsearchkit: interrupted", file=sys.stderr)
         return 130
+
+
+def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    if options.command == "demo":
+        from searchkit.cli.demo import demo
+
+        return demo(options, _again(arguments))
+    if options.command == "solve":
+        from searchkit.cli.solve import solve
+
+        return solve(options, _again(arguments))
+    if options.command == "sweep":
+        return sweep.sweep(options, _again(arguments))
+    if options.command == "compare":
+        return compare.compare(options)
+    if options.command == "plot":
+        return plot.plot(options)
+    if options.command == "report":
+        return report.report(options)
+    if options.command == "journal":
+        return journal.journal(options)
+    from searchkit.cli.estimate import estimate
+
+    return estimate(options)
 
 
 def _again(arguments: Sequence[str]) -> str:

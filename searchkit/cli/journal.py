@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from searchkit import codec
@@ -21,11 +20,12 @@ def add(commands: Any) -> None:
     """The command's options."""
     command = commands.add_parser("journal", help="what a journal holds, and whether it is whole")
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    checking = actions.add_parser("check", help="look at every row; exit code 1 if one is damaged")
+    ends = "exit codes: 0 all is whole, or made so by --drop; 1 a row or the file is damaged, or it is no journal"
+    checking = actions.add_parser("check", help="look at every row; exit code 1 if one is damaged", epilog=ends)
     checking.add_argument("file", metavar="FILE", help="a journal; also while a search writes it")
     checking.add_argument("--drop", metavar="COPY", help="write a journal without the damaged rows to COPY")
     checking.add_argument("--json", action="store_true", help="print what was found as JSON")
-    showing = actions.add_parser("show", help="problems, paths, answers, and what was paid")
+    showing = actions.add_parser("show", help="problems, paths, answers, and what was paid", epilog=ends)
     showing.add_argument("file", metavar="FILE", help="a journal; also while a search writes it, or once it was killed")
     showing.add_argument("--json", action="store_true", help="print an object a row, with its request, each on a line")
 
@@ -47,8 +47,8 @@ def _check(options: argparse.Namespace) -> int:
 def _tell(found: Checked, options: argparse.Namespace) -> None:
     for one in found.damaged:
         print(_damaged(one))
-    print(f"{one_line(options.file, 400)}: {found.calls:,} calls and {found.requests:,} requests are as they were "
-          f"written, {len(found.damaged):,} damaged")  # fmt: skip
+    print(f"{one_line(options.file, 400)}: {found.calls:,} rows (model calls, verdicts, effects) and "
+          f"{found.requests:,} requests are as they were written, {len(found.damaged):,} damaged")  # fmt: skip
     if options.drop:
         print(f"{one_line(options.drop, 400)} has all that can be read; what is missing is paid again")
     elif found.damaged:
@@ -62,28 +62,28 @@ def _damaged(one: Damage) -> str:
 
 
 def _show(options: argparse.Namespace) -> int:
-    shown, totals, problem = _json if options.json else _line, dict[str, Usage](), ""
-    damaged = 0
-    for one in calls(Path(options.file)):
+    totals, lines, damaged = dict[str, Usage](), dict[str, list[str]](), 0
+    for one in calls(options.file):
         if isinstance(one, Damage):
             damaged += 1
             print(json.dumps({"damaged": asdict(one)}) if options.json else f"DAMAGED {_damaged(one)}")
-            continue
-        totals[one.problem] = totals.get(one.problem, Usage()) + one.usage
-        if one.problem != problem and not options.json:
-            problem = one.problem
-            print(f"problem {one_line(problem, 80)}")
-        print(shown(one))
+        elif options.json:
+            print(_json(one))
+        else:
+            totals[one.problem] = totals.get(one.problem, Usage()) + one.usage
+            lines.setdefault(one.problem, []).append(_line(one))
+    for problem, found in lines.items():  # each at once: those of several that were searched together are mixed
+        print(f"problem {one_line(problem, 80)}", *found, sep="\n")
     if not options.json:
         _print_totals(totals)
     return 1 if damaged else 0
 
 
 def _print_totals(totals: dict[str, Usage]) -> None:
-    print(f"\n{'problem':32} {'calls':>7} {'read':>10} {'generated':>10} {'usd':>10}")
+    print(f"\n{'problem':32} {'model calls':>11} {'read':>10} {'generated':>10} {'usd':>10}")
     whole = sum(totals.values(), Usage())
     for name, paid in [*totals.items(), ("in all", whole)]:
-        print(f"{one_line(name, 32):32} {paid.model_calls:7,} {paid.prompt_tokens:10,} {paid.generated_tokens:10,} "
+        print(f"{one_line(name, 32):32} {paid.model_calls:11,} {paid.prompt_tokens:10,} {paid.generated_tokens:10,} "
               f"{paid.usd:10.4f}")  # fmt: skip
 
 

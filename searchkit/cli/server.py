@@ -9,17 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.generators.openai.presets import PRESETS
 
 TABLE: Mapping[str, type] = {
-    "preset": str, "extras": bool, "leave_out": list, "rename": dict, "extra_body": dict, "extra_headers": dict,
-    "extra_query": dict,
+    "preset": str, "revision": str, "extras": bool, "leave_out": list, "rename": dict, "extra_body": dict,
+    "extra_headers": dict, "extra_query": dict,
 }  # fmt: skip
 _FROM_ENVIRONMENT = ("extra_headers", "extra_query")
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Give a command these options."""
-    command.add_argument("--preset", help="what to leave out and rename for a known server, such as mistral")
+    known = f"what to leave out and rename for a known server: {', '.join(PRESETS)}"
+    command.add_argument("--preset", metavar="NAME", help=known)
+    command.add_argument(
+        "--revision", help="of the model behind that name, for journals and caches; another after a change"
+    )
     command.add_argument(
         "--extras",
         action=argparse.BooleanOptionalAction,

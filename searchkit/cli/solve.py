@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.cli import setup
+from searchkit.cli.wording import worded
 from searchkit.errors import ConfigError
 from searchkit.result import Result
 from searchkit.solve import solve_sync
@@ -81,7 +82,7 @@ def as_text(result: Result[Any], *, trace: bool) -> str:
         f"[{result.stopped}: {len(result.candidates)} candidates{best}; {usage.model_calls} calls, "
         f"{usage.generated_tokens} generated tokens, {usage.verifications} verifications, {result.wall_s:.2f} s]"
     )
-    failures = [f"! {type(e).__name__}: {e}" for e in result.errors[:5]]
+    failures = [f"! {type(e).__name__}: {worded(str(e))}" for e in result.errors[:5]]
     if result.left_out:
         failures.append(f"! left out of requests, since the server refuses them: {', '.join(result.left_out)}")
     if result.oracle:

@@ -96,7 +96,7 @@ class TextSteps:
 @lru_cache(maxsize=64)
 def _stopping(params: Params, separator: str) -> Params:
     """`params` that stop at the separator, too. Remembered, because checking them anew takes a twentieth of a step."""
-    return replace(params, stop=(*params.stop, separator))
+    return replace(params, stop=tuple(dict.fromkeys((*params.stop, separator))))
 
 
 def _cut(text: str, separator: str) -> list[str]:

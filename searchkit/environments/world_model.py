@@ -100,7 +100,7 @@ class WorldModel:
 
     def step_params(self, run: Run) -> Params:
         params = self.params or run.params or NO_PARAMS
-        return replace(params, stop=(*params.stop, "\n"))
+        return replace(params, stop=tuple(dict.fromkeys((*params.stop, "\n"))))
 
     async def step(self, state: Predicted, action: Sample[Any], run: Run) -> Transition[Predicted]:
         """The predicted next state. Raises `CallError` if there is no usable prediction."""

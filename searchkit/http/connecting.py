@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -15,14 +16,34 @@ from searchkit.http.values import Unreachable
 P = TypeVar("P", bound=asyncio.Protocol)
 Address = tuple[int, int, Any]  # family, protocol, and what a socket of it connects to
 _PROBES = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))  # seconds, seconds, times
+CONNECTING = 5.0  # seconds for a connection, its name and TLS included: what OpenAI's client allows
+_LASTING = (  # there is no way to that address
+    errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EPERM,
+    errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT,
+)  # fmt: skip
 _BY_ACCIDENT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
-async def connect(host: str, port: int, tls: ssl.SSLContext | None, factory: Callable[[], P]) -> P:
-    """A connection to the first of a host's addresses that takes one. Raises `Unreachable`."""
+class Silent(OSError):
+    """Nobody took a connection, and nobody refused it: there is no such machine, or something lets nothing through."""
+
+
+async def connect(
+    host: str, port: int, tls: ssl.SSLContext | None, factory: Callable[[], P], *, known: bool = False
+) -> P:
+    """A connection to the first of a host's addresses that takes one, within `CONNECTING`. Raises `Unreachable`.
+
+    known: there has been a connection to it, so that silence is no sign that there is nobody.
+    """
     loop = asyncio.get_running_loop()
+    end = loop.time() + CONNECTING
+    try:
+        async with asyncio.timeout_at(end):
+            addresses = await _addresses(host, port)
+    except TimeoutError:
+        raise Unreachable(f"{host[:100]}: its name was not resolved within {CONNECTING:g} s") from None
     failed = list[OSError]()
-    for family, protocol, address in await _addresses(host, port):
+    for number, (family, protocol, address) in enumerate(addresses):
         try:
             made = socket.socket(family, socket.SOCK_STREAM, protocol)
         except OSError as error:
@@ -31,11 +52,16 @@ async def connect(host: str, port: int, tls: ssl.SSLContext | None, factory: Cal
         try:
             made.setblocking(False)
             _keep_alive(made)
-            await loop.sock_connect(made, address)
-            _, connection = await loop.create_connection(
-                factory, sock=made, ssl=tls, server_hostname=host if tls is not None else None
-            )
+            others = len(addresses) - number  # that the rest of the time is for
+            async with asyncio.timeout((end - loop.time()) / others):
+                await loop.sock_connect(made, address)
+                _, connection = await loop.create_connection(
+                    factory, sock=made, ssl=tls, server_hostname=host if tls is not None else None
+                )
             return connection
+        except TimeoutError:
+            made.close()
+            failed.append(Silent(f"{address[0]} did not take a connection within {CONNECTING:g} s"))
         except OSError as error:
             made.close()
             failed.append(error)
@@ -43,7 +69,8 @@ async def connect(host: str, port: int, tls: ssl.SSLContext | None, factory: Cal
             made.close()
             raise
     said = "; ".join(dict.fromkeys(map(str, failed)))
-    raise Unreachable(said or f"{host} has no address", lasting=all(map(is_lasting, failed)))
+    lasting = all(is_lasting(one) and not (known and isinstance(one, Silent)) for one in failed)
+    raise Unreachable(said or f"{host} has no address", lasting=lasting)
 
 
 def is_lasting(error: BaseException) -> bool:
@@ -52,7 +79,7 @@ def is_lasting(error: BaseException) -> bool:
         return error.errno != socket.EAI_AGAIN
     if isinstance(error, ssl.SSLError):
         return not isinstance(error, _BY_ACCIDENT)
-    return isinstance(error, (ConnectionRefusedError, UnicodeError))
+    return isinstance(error, (UnicodeError, Silent)) or (isinstance(error, OSError) and error.errno in _LASTING)
 
 
 def below(error: BaseException | None, depth: int = 16) -> Iterator[BaseException]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from searchkit.http.connecting import connect, tls_context
 from searchkit.http.connection import Connection
@@ -30,6 +29,7 @@ class Pool:
         self._idle: dict[Connection, float] = {}  # since when, on the loop's clock
         self._open: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None
+        self._known = False  # whether there has been a connection
         self.room: Room = Room()
 
     async def request(
@@ -96,7 +96,8 @@ class Pool:
         loop = asyncio.get_running_loop()
         if self._secure and self._tls is None:
             self._tls = tls_context()
-        made = await connect(self._host, self._port, self._tls, lambda: Connection(loop, self._gone))
+        made = await connect(self._host, self._port, self._tls, lambda: Connection(loop, self._gone), known=self._known)
+        self._known = True
         self._open.add(made)
         return made
 
@@ -112,9 +113,3 @@ async def opened(reply: HTTPReply, codings: str, held: Held) -> HTTPReply:
             raise Unreadable(str(error)) from error
         body = b""
     return HTTPReply(reply.status, reply.headers, body)
-
-
-def proxied(url: str) -> bool:
-    """Whether a proxy is configured for this URL, in the environment or the system's settings."""
-    parts, proxies = urlsplit(url), getproxies()
-    return (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(parts.hostname or "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import unicodedata
 
+from searchkit.kinds import printable as printable  # with the others that make texts safe
+
 
 def number(value: float) -> str:
     """Three significant digits; "-" for none."""
@@ -32,21 +34,6 @@ def one_line(text: str, columns: int) -> str:
     while used > columns - 1:
         used -= columns_of(line.pop())
     return "".join(line) + "…"
-
-
-def printable(text: str) -> str:
-    """`text` with every character escaped that a terminal obeys, or that turns lines around; lines stay lines.
-
-    >>> printable("all is well\\rfailed")
-    'all is well\\\\rfailed'
-    """
-    return text if text.isprintable() else "".join(map(_shown, text))
-
-
-def _shown(char: str) -> str:
-    if char.isprintable() or char in "\n\t" or unicodedata.category(char) == "Zs":
-        return char
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def columns_of(text: str) -> int:

@@ -23,8 +23,8 @@ Read `values.py` first (what a request says), then `dialects.py` (all APIs behin
 `logprobs.py`, `usage.py`, `charging.py` and `estimates.py` (what answers cost, counted or not), `contents.py` (what a
 message says, in whatever shape) and `finishes.py` (why it ended). Beside them: `routing.py` (which URLs are theirs),
 `canonical.py` (which requests ask the same), `amending.py`, `errors.py` (what can be wrong), `refusals.py` (how a
-server says so), `failures.py` (what servers say went wrong, read), `quoting.py` (how much of it) and `waits.py` (how
-long they ask to wait).
+server says so), `failures.py` (what servers say went wrong, read), `quoting.py` (how much of it), `quotas.py` (what
+waiting does not help) and `waits.py` (how long they ask to wait).
 """
 
 from searchkit.wire.amending import amended

@@ -27,19 +27,6 @@ _SUSPECT = ("error", "errors", "base_resp", "type")
 _DEEPEST = 8
 _NOTHING = {"", "none", "null", "nil", "undefined", "false", "0", "ok", "success", "successful", "no error", "no_error"}
 
-# What an account has used up: waiting a minute does not bring it back.
-_QUOTA = re.compile(
-    r"insufficient[ _]?(?:quota|balance|credit|funds)|billing[ _](?:hard[ _]limit|not[ _]active)"
-    r"|account is not (?:active|in good standing)|exceeded_current_quota|budget[ _]?exceeded|exceeded[ _]?budget"
-    r"|credit[ _]limit|credit balance|available credits|included credits|out of credits|no credits"
-    r"|spending limit|payment required|arrear|recharge|perday|trial key|calls / month"
-    r"|monthly (?:limit|quota|usage|included)|quota_exhausted|free tier limit|top up",
-    re.IGNORECASE,
-)
-_PERHAPS_QUOTA = re.compile(
-    r"exceeded your (?:current |monthly )?quota|check your plan|quota exceeded|out of quota|(?:request|token)s per day",
-    re.IGNORECASE,
-)
 _KINDS = [
     ("auth", r"authenti|unauthori[sz]ed|permission|forbidden|api[ _-]?key|access[ _-]?denied|subscription key"),
     (
@@ -54,13 +41,6 @@ _KINDS = [
     ),
 ]
 _KINDS_OF = [(kind, re.compile(words, re.IGNORECASE)) for kind, words in _KINDS]
-
-
-def is_spent(failure: Failure) -> bool:
-    """Whether what is refused has used up an account's money or quota, so that waiting does not help."""
-    if failure.status == 402 or _QUOTA.search(f"{failure.names} {failure.message}"):
-        return True
-    return failure.wait is None and _PERHAPS_QUOTA.search(failure.message) is not None
 
 
 def kind_of(failure: Failure) -> str:

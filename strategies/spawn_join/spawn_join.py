@@ -92,7 +92,9 @@ class SpawnJoin(Strategy):
             self.protocol.opening(prompt, self._bound(0, self.threads) == ""),
             run.base_params(self.generator),
         )
-        thread = _Thread(opened, opened, replace(base, stop=(*base.stop, *self.protocol.stops)), self.threads)
+        thread = _Thread(
+            opened, opened, replace(base, stop=tuple(dict.fromkeys((*base.stop, *self.protocol.stops)))), self.threads
+        )
         try:
             for number in range(self.spawns + 2):
                 [part] = await run.sample(

@@ -4,20 +4,29 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import importlib.util
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from searchkit import CallError, ConfigError
+from searchkit import CallError, ConfigError, Model, Sample, solve_sync
 from searchkit.calls import Request
 from searchkit.generators import Limited, OpenAI, Retrying
-from tests.attacks.hostile import PARAMS, PROMPT, Asked, Hostile, call, case, http
+from searchkit.generators.openai import official
+from searchkit.generators.openai.transport import Direct
+from searchkit.http import connecting
+from searchkit.strategies import SelfConsistency
+from tests.attacks.hostile import PARAMS, PROMPT, Asked, Hostile, call, case, completion, http
 
 TRANSPORTS = ("direct", "official")
 
@@ -48,6 +57,164 @@ def patient(url: str, transport: str = "direct", **patience: float) -> CallError
     [error] = asyncio.run(retrying.complete([Request(PROMPT, PARAMS, 1)]))
     assert isinstance(error, CallError)
     return error
+
+
+# Where no way leads: what the system says of it.
+NO_WAY = [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT]
+HICCUPS = [errno.ECONNRESET, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENOBUFS]
+
+
+@pytest.mark.parametrize("code", [*NO_WAY, *HICCUPS])
+def test_what_the_system_says_of_an_address(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No way leads there: one attempt. Something was used up or cut for a moment: as many as there are."""
+
+    async def refused(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", refused)
+    error = patient("http://192.0.2.1:9/v1")
+    assert (error.kind, error.attempts) == ("connection", 1 if code in NO_WAY else 5)
+    assert os.strerror(code) in str(error)
+
+
+@contextmanager
+def deaf() -> Iterator[str]:
+    """The URL of a machine that takes no connection and refuses none: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as held:
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(held.getsockname())
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/v1"
+        for one in waiting:
+            one.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_machine_that_says_nothing(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting has a time-out of its own, far below the call's; who never answered is asked once."""
+    for module in (connecting, official):
+        monkeypatch.setattr(module, "CONNECTING", 0.3)
+    with deaf() as url:
+        error = patient(url, transport)
+    assert (error.kind, error.attempts) == ("connection", 1)
+    assert "within 0.3 s" in str(error)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_machine_that_says_nothing_any_more(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answered before: its queue may be full for a moment, and it is asked again."""
+    for module in (connecting, official):
+        monkeypatch.setattr(module, "CONNECTING", 0.2)
+
+    async def both(url: str, deaf_url: str) -> Any:
+        backend = OpenAI(url, "m", transport=transport)  # type: ignore[arg-type]
+        await backend.complete([Request(PROMPT, PARAMS, 1)])
+        here = (await backend._here()).transport
+        if isinstance(here, Direct):
+            here._pool._port = urlsplit(deaf_url).port or 0
+        else:
+            here._client.base_url = deaf_url  # type: ignore[attr-defined]
+        return (await Retrying(backend, attempts=2, base=0.001, cap=0.001).complete([Request(PROMPT, PARAMS, 2)]))[0]
+
+    with Hostile(http(completion())) as server, deaf() as url:
+        error = asyncio.run(both(server.url, url))
+    assert (error.kind, error.attempts) == ("connection", 2)
+
+
+def test_a_name_that_is_never_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver is part of connecting."""
+    monkeypatch.setattr(connecting, "CONNECTING", 0.1)
+
+    async def slow(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", slow)
+    error = call("http://models.internal/v1")
+    assert isinstance(error, CallError)
+    assert error.kind == "connection"
+    assert "models.internal" in str(error)
+
+
+def test_one_deaf_address_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with an address that leads nowhere and one that answers: the time is for both."""
+    monkeypatch.setattr(connecting, "CONNECTING", 0.6)
+    with Hostile(http(completion())) as server, deaf() as url:
+        ports = [urlsplit(url).port, server.port]
+
+        async def both(*_: object) -> list[Any]:
+            return [(socket.AF_INET, 0, ("127.0.0.1", port)) for port in ports]
+
+        monkeypatch.setattr(connecting, "_addresses", both)
+        assert isinstance(call("http://models.internal/v1"), Sample)
+
+
+# Proxies in the environment that cannot be used, or are not there, and words of the error.
+BAD_PROXIES = [
+    case("unknown-scheme", "socks9://x", "scheme"),
+    case("ftp", "ftp://127.0.0.1:21", "scheme"),
+    case("file", "file:///etc/passwd", "scheme"),
+    case("port-99999", "http://127.0.0.1:99999", "99999"),
+    case("port-zero", "http://127.0.0.1:0", "port 0"),
+    case("port-of-letters", "http://127.0.0.1:abc", "abc"),
+    case("negative-port", "http://127.0.0.1:-1", "-1"),
+    case("open-bracket", "http://[::1", "Invalid"),
+    case("no-host", "http://", "no host"),
+    case("only-a-port", "http://:3128", "no host"),
+]
+DEAD_PROXIES = [
+    case("closed-port", "http://127.0.0.1:1"),
+    case("without-a-scheme", "127.0.0.1:1"),
+    case("unknown-host", "http://no-proxy.invalid:3128"),
+    case("with-a-password", "http://user:swordfish@127.0.0.1:1"),
+]
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize(("proxy", "words"), BAD_PROXIES)
+def test_a_proxy_that_cannot_be_used(proxy: str, words: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ConfigError` that names it, and the variables, out of a search and a call."""
+    _only_proxy(name, proxy, monkeypatch)
+    model = Model(OpenAI("http://models.example/v1", "m"), PARAMS)
+    with pytest.raises(ConfigError, match=words) as caught:
+        solve_sync("q", SelfConsistency(2), generator=model)
+    assert "ALL_PROXY" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", DEAD_PROXIES)
+def test_a_proxy_that_is_not_there(proxy: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One attempt; the error names the proxy, and no password."""
+    _only_proxy(name, proxy, monkeypatch)
+    error = patient("http://models.example/v1", "auto")
+    assert (error.kind, error.attempts) == ("connection", 1)
+    assert proxy.rpartition("@")[2].removeprefix("http://") in str(error)
+    assert "swordfish" not in str(error)
+
+
+def test_a_proxy_that_takes_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SOCKS: what to install, where it is not."""
+    _only_proxy("ALL_PROXY", "socks5://127.0.0.1:1", monkeypatch)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install socksio"):
+        call("http://models.example/v1")
+
+
+@pytest.mark.parametrize("proxy", ["nonsense://x", "http://127.0.0.1:1"])
+def test_a_proxy_that_is_not_meant(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_PROXY, or our own connections: it does not matter what is configured."""
+    _only_proxy("HTTP_PROXY", proxy, monkeypatch)
+    with Hostile(http(completion())) as server:
+        assert isinstance(call(server.url, transport="direct"), Sample)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert isinstance(call(server.url), Sample)
+
+
+def _only_proxy(name: str, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in list(os.environ):
+        if known.lower().endswith("_proxy"):
+            monkeypatch.delenv(known)
+    monkeypatch.setenv(name, proxy)
 
 
 # Nobody listens; {port} is a closed one.
@@ -209,6 +376,7 @@ def test_the_command_line_says_so(url: str, tmp_path: Path) -> None:
         case("ftp", "ftp://127.0.0.1/v1"),
         case("open-bracket", "http://[::1/v1"),
         case("nothing", ""),
+        case("port-zero", "http://127.0.0.1:0/v1"),
     ],
 )
 def test_addresses_that_cannot_be(url: str) -> None:

@@ -3,18 +3,27 @@
 # ruff: noqa: E501 (tables: a row is a line)
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI
 
-from searchkit import Model, Problem, Prompt, Sample, solve_sync
+from searchkit import CallError, ConfigError, JournalError, Model, Problem, Prompt, Sample, solve_sync
+from searchkit import search as agent
+from searchkit.agents import async_client
 from searchkit.cli import main
+from searchkit.errors import BudgetExhausted, VerifierError
 from searchkit.generators import OpenAI
-from searchkit.strategies import SelfConsistency
+from searchkit.kinds import described
+from searchkit.strategies import BestOfN, SelfConsistency
+from searchkit.verifiers import Predicate
+from searchkit.wire.errors import WireError
 from tests.attacks.hostile import PARAMS, Hostile, ask, case, completion, control_characters, failure, http
 
 pytestmark = pytest.mark.filterwarnings("ignore::searchkit.errors.SearchWarning")  # of reasons that nobody knows
@@ -141,3 +150,38 @@ def test_the_command_line_prints_no_controls_of_an_error(payload: str, capsys: p
         assert main(typed(server.url)) != 0
     out, err = capsys.readouterr()
     assert not control_characters(out + err)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("status", ["400 Bad Request", "200 OK"])
+def test_through_an_agent(payload: str, status: str) -> None:
+    """An agent with our client: its SDK raises what the server said, which becomes an error of ours, and of the trace."""
+    body = {"error": {"message": payload}} if status[0] == "4" else completion(payload)
+    bodies = [http(body, status), http(completion("fine"))]
+    with Hostile(lambda asked: bodies.pop()) as server:
+        client = AsyncOpenAI(base_url=server.url, api_key="k", http_client=async_client(), max_retries=0)
+
+        @agent(BestOfN(2, Predicate(lambda value: True, name="all", version="1")))
+        async def asking(question: str) -> str:
+            told = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": question}])
+            if told.choices[0].message.content != "fine":
+                raise ValueError(told.choices[0].message.content)
+            return "fine"
+
+        result = asyncio.run(asking.detailed("q"))
+    [error] = result.errors
+    assert control_characters(str(error)) == set()
+    assert control_characters(result.trace.render(most=9)) == set()
+    assert control_characters(repr(error)) == set()
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("kind", [CallError, JournalError, VerifierError, ConfigError, BudgetExhausted, WireError])
+def test_no_error_of_ours_has_them(kind: type[Exception], payload: str) -> None:
+    """Whoever raises it with what somebody else said; once through pickle, too."""
+    error = kind(f"{payload} said")
+    again = pickle.loads(pickle.dumps(error))
+    for one in (error, again):
+        assert control_characters(str(one)) == control_characters(described(one)) == set()
+    assert str(again) == str(error)
+    assert control_characters(described(ValueError(payload))) == set()

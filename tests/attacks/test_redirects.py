@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from searchkit import CallError, Params
+from searchkit import CallError, Params, Sample
+from searchkit.generators import OpenAI
 from searchkit.types import ConfidenceFloor
 from tests.attacks.hostile import PARAMS, Hostile, call, case, completion, http
 
@@ -75,3 +76,48 @@ def test_redirects_to_nowhere_end(headers: dict[str, str], transport: str) -> No
     assert len(server.asked) <= 30
     assert len(str(entry)) < 2000
     assert "\x1b" not in str(entry)
+
+
+# Where a redirect of {here}/chat/completions leads, and the base_url that is advised; None for none.
+ADVICE = [
+    case("another-port", "http://127.0.0.1:9/v1/chat/completions", "http://127.0.0.1:9/v1"),
+    case("https", "https://models.example/v1/chat/completions", "https://models.example/v1"),
+    case("another-base", "http://h/api/openai/chat/completions?x=1", "http://h/api/openai"),
+    case("with-a-slash", "http://h/v2/chat/completions/", "http://h/v2"),
+    case("a-path", "/v2/chat/completions", "{host}/v2"),
+    case("no-scheme", "//h/v1/chat/completions", "http://h/v1"),
+    case("with-a-user", "http://user:secret@h/v1/chat/completions", "http://h/v1"),
+    case("only-a-slash-more", "{host}/v1/chat/completions/", None),
+    case("itself", "{host}/v1/chat/completions", None),
+    case("a-login", "https://sso.example/login?next=/v1/chat/completions", None),
+    case("a-page", "https://models.example/", None),
+    case("nothing", "", None),
+    case("another-protocol", "ftp://h/v1/chat/completions", None),
+    case("no-address", "http://[::1/v1/chat/completions", None),
+]
+
+
+@pytest.mark.parametrize(("place", "advised"), ADVICE)
+def test_the_advice_leads_somewhere(place: str, advised: str | None) -> None:
+    """A base_url is advised that one can pass, or none."""
+    with Hostile(lambda asked: http("", "308 Permanent Redirect", Location=place.format(host=host))) as server:
+        host = server.url.removesuffix("/v1")
+        error = str(call(server.url))
+    if advised is None:
+        assert "use base_url" not in error
+    else:
+        found = advised.format(host=host)
+        assert f"use base_url={found!r}" in error
+        OpenAI(found, "m")
+    assert "redirects to" in error
+    assert "secret" not in error
+
+
+def test_the_advice_is_right() -> None:
+    """Followed to the letter, it works."""
+    with Hostile(lambda a: http(completion()) if a.target == "/new/chat/completions" else http({}, "404 No")) as good:
+        moved = good.url.removesuffix("/v1") + "/new/chat/completions"
+        with Hostile(http("", "301 Moved", Location=moved)) as old:
+            error = str(call(old.url))
+        advised = error.split("use base_url='")[1].split("'")[0]
+        assert isinstance(call(advised), Sample)

@@ -163,3 +163,45 @@ def test_a_minutes_quota_of_gemini_is_retried() -> None:
     error = failure(http(info("2s"), SLOW))
     assert error.transient
     assert error.retry_after == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        case("vertex-a-minute", SLOW, {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded for x_requests_per_minute_per_project"}}, "rate_limit", "overloaded"),
+        case("dashscope-a-minute", SLOW, {"code": "Throttling.AllocationQuota", "message": "Allocated quota exceeded"}, "rate_limit", "overloaded"),
+        case("github", "403 Forbidden", {"message": "API rate limit exceeded for user"}, "rate_limit", "overloaded"),
+        case("aws", "400 Bad Request", {"__type": "ThrottlingException", "message": "Rate exceeded"}, "rate_limit", "overloaded"),
+        case("openrouter-a-key", "403 Forbidden", {"error": {"message": "Key limit exceeded (total limit)."}}, "quota", "no quota left"),
+        case("ai21", "402 Payment Required", {"detail": "No."}, "quota", "no quota left"),
+        case("a-page", "402 Payment Required", "<html>Payment</html>", "quota", "no quota left"),
+        case("claude", "400 Bad Request", {"type": "error", "error": {"message": "This organization has been disabled."}}, "quota", "no quota left"),
+        case("zhipu-in-200", "200 OK", {"error": {"code": "1113", "message": "您的账户已欠费，请充值后重试"}}, "quota", "欠费"),
+        case("a-request-too-large", SLOW, said("Request too large for m on tokens per min (TPM): Limit 30000, Requested 40000."), "bad_request", "too large"),
+        case("a-wrong-key", "401 Unauthorized", {"error": {"message": "Incorrect API key"}}, "auth", "api_key="),
+    ],
+)  # fmt: skip
+def test_how_often_it_is_asked(status: str, body: Any, kind: str, words: str) -> None:
+    """A limit of a minute again, all else once; only a wrong key is told to pass another."""
+    with Hostile(http(body, status)) as server:
+        backend = Retrying(OpenAI(server.url, "m"), attempts=3, base=0.001, cap=0.001)
+        [error] = asyncio.run(backend.complete([Request(PROMPT, PARAMS, 1)]))
+    assert isinstance(error, CallError)
+    assert (error.kind, len(server.asked)) == (kind, 3 if kind == "rate_limit" else 1)
+    assert words in str(error)
+    assert ("api_key=" in str(error)) == (kind == "auth")
+
+
+@pytest.mark.parametrize("wait", [str(10**12), "1700000000", "99999999"])
+def test_an_absurd_wait_is_not_waited_for(wait: str) -> None:
+    """Nor tried at once: one attempt, and the server's words."""
+    with Hostile(http(said("slow down"), SLOW, Retry_After=wait)) as server:
+        [error] = asyncio.run(Retrying(OpenAI(server.url, "m")).complete([Request(PROMPT, PARAMS, 1)]))
+    assert isinstance(error, CallError)
+    assert (len(server.asked), error.attempts) == (1, 1)
+    assert "slow down" in str(error)
+
+
+def test_a_wait_in_the_headers_of_a_success() -> None:
+    """An error inside 200."""
+    assert failure(http(said("slow down", code=429), Retry_After="12")).retry_after == 12

@@ -268,3 +268,33 @@ def test_requests_round_trip(floor: tuple[int, float] | None) -> None:
         stored = dump_request(*one)
         assert load_request(stored) == one
         assert digest_of(stored) == digest(*one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["show"], ["show", "--json"], ["check"]])
+def test_behind_head(options: list[str], path: Path) -> None:
+    """Whoever reads what is printed stops: an end without a word, and an exit code of its own."""
+    command = [sys.executable, "-m", "searchkit", "journal", *options, str(path)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as out:
+        found = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert (found.stderr, found.returncode) == ("", 141)
+
+
+def test_each_problem_has_one_heading(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Problems that were searched together have their rows mixed; they are shown apart, all rows of each."""
+    code, out = shown(path, capsys)
+    assert code == 0
+    listed = out.partition("\n\n")[0].splitlines()
+    headings = [line for line in listed if line.startswith("problem ")]
+    assert headings == [f"problem {problem.id}" for problem in PROBLEMS]
+    assert len(listed) - len(headings) == len(rows(path, capsys))
+
+
+def test_rows_are_told_from_model_calls(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` counts rows, `show` model calls, and both say so."""
+    number = len(rows(path, capsys))
+    assert main(["journal", "check", str(path)]) == 0
+    assert f"{number} rows" in capsys.readouterr().out
+    assert "model calls" in shown(path, capsys)[1]

@@ -206,3 +206,10 @@ def _grades(prompt: str, seed: int, params: dict[str, Any]) -> str:
     if "Score: " in prompt:
         return f"Score: {'EDCBA'[shown[0] % 5]}"
     return json.dumps({"score": shown[0] % 5}) if shown else str(seed % 5)
+
+
+def test_a_revision_is_in_the_name(tmp_path: Path) -> None:
+    """On the command line and in TOML; what is sent is the same."""
+    [first, _] = read('revision = "2026-11"', tmp_path)
+    assert first.name == "openai/m@2026-11"
+    assert solved("--revision", "2026-11").body == solved().body

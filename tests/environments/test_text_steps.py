@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from searchkit import Model, Params, Result, solve
 from searchkit.calls import Request
 from searchkit.environments import TextSteps
+from searchkit.environments.text_steps import _stopping
 from searchkit.generators import Embedded
 from searchkit.lab.countdown import Countdown
 from searchkit.strategies import BeamSearch
@@ -59,3 +62,12 @@ def test_where_tokens_are_not_told_the_text_is_sent_alone() -> None:
     given = Watched()
     search(given, Prompt.of(PUZZLE).continued(search(told).answer.split("\n")[0] + "\n"))
     assert all(prompt.prefix and prompt.prefix_ids is None for prompt in given.asked)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [((), ("\n",)), (("\n",), ("\n",)), (("END",), ("END", "\n")), (("\n", "END"), ("\n", "END"))],
+)
+def test_a_stop_of_the_users_is_sent_once(given: tuple[str, ...], sent: tuple[str, ...]) -> None:
+    """The separator of steps may be among the user's own: some servers refuse a stop that comes twice."""
+    assert _stopping(Params(stop=given), "\n").stop == sent

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from searchkit.wire.errors import Failure
-from searchkit.wire.failures import failure, is_spent, kind_of, reported, says_nothing, told
+from searchkit.wire.failures import failure, kind_of, reported, says_nothing, told
 from searchkit.wire.quoting import READ, body_of
 
 # Bodies, a part of the sentence, the status that they name, and the kind by their words.
@@ -139,58 +138,6 @@ def test_deep_errors(depth: int) -> None:
     for _ in range(depth):
         lists = [lists]
     assert len(told({"error": {"message": lists}}).message) < 5000
-
-
-SPENT = [
-    Failure("You exceeded your current quota, please check your plan and billing details."),
-    Failure("x", names="insufficient_quota"),
-    Failure("x", names="insufficient_quota", wait=20.0),
-    Failure("Insufficient Balance"),
-    Failure("x", 402),
-    Failure("Your credit balance is too low to access the API"),
-    Failure("x", names="billing_hard_limit_reached"),
-    Failure("x", names="billing_not_active"),
-    Failure("x", names="GenerateRequestsPerDayPerProjectPerModel-FreeTier", wait=3.0),
-    Failure("You have used all available credits"),
-    Failure("monthly spending limit reached"),
-    Failure("Your account is not in good standing"),
-    Failure("x", names="Arrearage"),
-    Failure("ExceededBudget: Crossed spend"),
-    Failure("This key is out of credits"),
-    Failure("Insufficient funds"),
-    Failure("Quota exceeded for metric"),
-    Failure("Please recharge your account"),
-    Failure("Limit reached on requests per day (RPD): Limit 200"),
-    Failure("INSUFFICIENT_QUOTA"),
-]
-NOT_SPENT = [
-    Failure("slow down"),
-    Failure("Rate limit reached for requests"),
-    Failure("You exceeded your current quota", names="RESOURCE_EXHAUSTED", wait=34.0),
-    Failure("Quota exceeded for metric. Please retry in 12s.", wait=12.0),
-    Failure("Limit reached on tokens per day (TPD). Please try again in 7m12s", wait=432.0),
-    Failure("x", 429, "rate_limit_exceeded"),
-    Failure("Resource exhausted. Please try again later.", 429, "RESOURCE_EXHAUSTED"),
-    Failure("x", names="GenerateRequestsPerMinutePerProject"),
-    Failure("overloaded", 503),
-    Failure("insufficient memory"),
-    Failure("insufficient_system_resource"),
-    Failure("invalid billing address"),
-    Failure("The engine is currently overloaded"),
-    Failure("Too many tokens a minute"),
-    Failure("maximum budget of thoughts exceeded the model's"),
-    Failure(""),
-]
-
-
-@pytest.mark.parametrize("said", SPENT)
-def test_accounts_that_are_used_up(said: Failure) -> None:
-    assert is_spent(said)
-
-
-@pytest.mark.parametrize("said", NOT_SPENT)
-def test_accounts_that_are_not(said: Failure) -> None:
-    assert not is_spent(said)
 
 
 SIZE = 60_000

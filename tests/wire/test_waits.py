@@ -86,7 +86,17 @@ def test_sentences_take_linear_time_and_no_more_than_a_number(text: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["try " * 2000, "retry again " * 500, "in " * 3000, "1h" * 4000, "wait 1" + "0" * 9000]
+    "text",
+    [
+        "try " * 2000,
+        "retry again " * 500,
+        "in " * 3000,
+        "1h" * 4000,
+        "wait 1" + "0" * 9000,
+        "resets " * 2000,
+        "1" * 9000 + "秒",
+        "until" + " " * 9000,
+    ],
 )
 def test_long_sentences(text: str) -> None:
     """No time to speak of, whatever is repeated."""
@@ -107,10 +117,28 @@ VALUES = [
     ("1e2", 100),
     ({"seconds": "34", "nanos": 5}, 34),
     ({"seconds": 3}, 3),
+    ('"30"', 30),
+    ("'30'", 30),
+    ("+7", 7),
+    (".5", 0.5),
+    ("7.", 7),
+    ("007", 7),
+    ("PT30S", 30),
+    ("pt1m30s", 90),
+    ("P1DT2H", 93600),
+    ("PT0.5S", 0.5),
+    ("00:00:30", 30),
+    ("1:02:03.5", 3723.5),
+    (10**12, 10**12),
+    (str(10**12), 10**12),
+    ("1700000000", 1700000000),
+    (1445412480000, 1445412480000),
+    (10**14, 10**14),
+    ("99999999999", 99999999999),
 ]
 NO_VALUES: list[Any] = [
     None, True, False, "", "soon", "-1", -1, -0.5, "nan", "inf", "1e400", float("nan"), float("inf"), [], [7], {}, {"seconds": {}},
-    {"seconds": None}, "7 apples", "0x7", "1_0", "٣", "7s7", "7,5", "1:30", 10**30, "9" * 50, "13/13/2099", "Mon, 99 Foo", b"7",
+    {"seconds": None}, "7 apples", "0x7", "1_0", "٣", "7s7", "7,5", "1:30", 10**30, "9" * 50, "P", "PT", "PS", "1:99:00", "+", ".", "+.", '"', "++7", "13/13/2099", "Mon, 99 Foo", b"7",
 ]  # fmt: skip
 
 
@@ -146,9 +174,59 @@ def test_moments(written: Callable[[datetime], str]) -> None:
     assert 3590 < found <= 3601
 
 
-@pytest.mark.parametrize("text", ["Wed, 21 Oct 2015 07:28:00 GMT", "2015-10-21", "1445412480", "1445412480000"])
+@pytest.mark.parametrize("text", ["Wed, 21 Oct 2015 07:28:00 GMT", "2015-10-21", "2015-10-21T00:00:00Z"])
 def test_moments_that_are_past(text: str) -> None:
     assert waits.seconds(text) == 0
+
+
+@pytest.mark.parametrize("ago", [1, 60, 3600, 80000])
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_a_clock_that_goes_after_ours(ago: int, unit: int) -> None:
+    """A Unix time of today is past, and no number of seconds; one of years ago is no time that anybody would name."""
+    assert waits.seconds(int((time.time() - ago) * unit)) == 0
+    assert waits.seconds(1_600_000_000 * unit) == 1_600_000_000 * unit
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Rate limit resets at {}",
+        "Your limit will reset on {}.",
+        "Please try again after {}",
+        "available again at {}",
+        "You will regain access on {}.",
+        "Limit reached until {}!",
+        "Please retry at {} or later",
+    ],
+)
+@pytest.mark.parametrize(
+    "written",
+    ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%dT%H:%M:%S.123456+00:00", "%Y-%m-%d at %H:%M:%S GMT", "%Y-%m-%d at %H:%M UTC"],
+)  # fmt: skip
+def test_moments_in_sentences(sentence: str, written: str) -> None:
+    moment = datetime.now(UTC) + timedelta(hours=2)
+    found = waits.of_words(sentence.format(moment.strftime(written)))
+    assert found is not None
+    assert 7200 - 65 < found <= 7201
+
+
+@pytest.mark.parametrize(
+    "text", ["The model was updated at 2030-01-01 00:00:00", "resets at 2030-13-45T99:99:99Z", "resets at 2030-01-01", "until the year 2030-01"]
+)  # fmt: skip
+def test_moments_that_say_nothing(text: str) -> None:
+    assert waits.of_words(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("请求过于频繁，请在20秒后重试", 20), ("请 20 秒后再试", 20), ("请于1分钟后重试", 60), ("请1小时之后再试", 3600), ("500毫秒后重试", 0.5),
+        ("30秒以后", 30), ("請在 30 秒後重試", 30), ("20秒後に再試行してください", 20), ("2分後に", 120), ("1時間後", 3600), ("30초 후에 다시 시도", 30), ("5분 후", 300),
+        ("请求过于频繁，请稍后再试", None), ("每秒20次", None), ("20秒内最多5次", None), ("用了20秒", None),
+    ],
+)  # fmt: skip
+def test_sentences_of_other_tongues(text: str, seconds: float | None) -> None:
+    assert waits.of_words(text) == seconds
 
 
 HEADERS = [
@@ -169,7 +247,24 @@ HEADERS = [
     ({"x-ratelimit-reset": "soon"}, None, None),
     ({"x-password-reset": "5"}, None, None),
     ({"x-ratelimit-resets": "5"}, None, None),
-    ({"ratelimit": '"default";r=0;t=5'}, None, None),
+    ({"ratelimit": '"default";r=0;t=5'}, None, 5),
+    ({"ratelimit": '"a";r=5;t=1, "b";r=0;t=60, "c";r=0;t=9'}, None, 60),
+    ({"ratelimit": '"a";r=5;t=1'}, None, None),
+    ({"ratelimit": '"a";t=4,"b";t=3'}, None, 3),
+    ({"ratelimit": '"a,b";r=0;t=7'}, None, 7),
+    ({"ratelimit": "limit=9, remaining=0, reset=12"}, None, 12),
+    ({"ratelimit": "limit=9;remaining=3;reset=12"}, None, None),
+    ({"ratelimit": "limit=9, reset=12"}, None, 12),
+    ({"ratelimit": "soon"}, None, None),
+    ({"ratelimit": "reset="}, None, None),
+    ({"ratelimit-policy": '"default";q=100;w=10'}, None, None),
+    ({"retry-after": "5, 9"}, 5, None),
+    ({"retry-after": "soon, 9"}, 9, None),
+    ({"retry-after": ",,,"}, None, None),
+    ({"x-retry-after": "12"}, 12, None),
+    ({"x-retry-after-ms": "1200"}, 1.2, None),
+    ({"x-ratelimit-reset-ms": "1500"}, None, 1.5),
+    ({"retry-after": "1500ms"}, 1.5, None),
     ({}, None, None),
 ]  # fmt: skip
 
@@ -191,6 +286,17 @@ BODIES: list[tuple[Any, float | None]] = [
     ({"error": {"details": [{"retryDelay": {"seconds": "34"}}]}}, 34),
     ([{"error": {"estimated_time": 20.5}}], 20.5),
     ({"retry_after": None, "error": {"retry_after": 4}}, 4),
+    ({"retryAfterSeconds": 12}, 12),
+    ({"error": {"retryAfterMs": 1200}}, 1.2),
+    ({"retry_after_milliseconds": 1200}, 1.2),
+    ({"parameters": {"retry_after": 12}}, 12),
+    ({"resets_in_seconds": 12}, 12),
+    ({"error": {"metadata": {"headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "40"}}}}, 40),
+    ({"error": {"metadata": {"headers": {"X-RateLimit-Remaining": 3, "X-RateLimit-Reset": 40}}}}, None),
+    ({"headers": {"RateLimit": '"d";r=0;t=12'}}, 12),
+    ({"headers": {"Content-Type": "x"}}, None),
+    ({"headers": ["Retry-After"]}, None),
+    ({"retry_after": 10**12}, 10**12),
     ({"retry_after": -1}, None),
     ({"retry_after": True}, None),
     ({"retry_after": "never"}, None),
@@ -203,6 +309,14 @@ BODIES: list[tuple[Any, float | None]] = [
     ([[[[]]]], None),
     ([], None),
 ]
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+@pytest.mark.parametrize("name", ["reset_at", "resetAt", "resets_at", "reset_time", "retry_at"])
+def test_bodies_with_a_moment(name: str, unit: int) -> None:
+    found = waits.of_body({"error": {"message": "slow", name: int((time.time() + 30) * unit)}})
+    assert found is not None
+    assert 28 < found <= 30
 
 
 @pytest.mark.parametrize(("body", "seconds"), BODIES)

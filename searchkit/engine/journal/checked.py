@@ -12,6 +12,7 @@ from typing import Any
 from searchkit import codec
 from searchkit.engine.journal import file
 from searchkit.engine.journal.rows import COLUMNS, Row, damage, request_damage, text
+from searchkit.engine.journal.salvage import salvaging
 from searchkit.errors import JournalError
 from searchkit.kinds import described
 from searchkit.types import Params, Prompt, Sample, Usage, Verdict
@@ -62,8 +63,8 @@ def check(path: str | Path) -> Checked:
 
     Raises `JournalError` if it is none of ours, or of another version. Cost: everything is read once.
     """
-    with _opened(path) as db:
-        found = list(_damages(db))
+    with _opened(path) as (db, wrong):
+        found = list(_damages(db, wrong))
         healthy = sum(not _why(row) for row in _salvaged(db, "call", COLUMNS) if isinstance(row, tuple))
         asked = sum(not request_damage(one) for one in _salvaged(db, "request", _ASKED) if isinstance(one, tuple))
     return Checked(healthy, asked, tuple(found))
@@ -74,11 +75,11 @@ def drop(path: str | Path, copy: str | Path) -> Checked:
 
     Raises `JournalError` if there is something at `copy` already.
     """
-    target = Path(copy)
+    target = file.name_of(copy)
     if target.exists() or target.is_symlink():
         raise JournalError(f"{target} exists already: name a file that does not, for the copy")
     found = check(path)
-    with _opened(path) as db, file.named(target, "written"):
+    with _opened(path) as (db, _), file.named(target, "written"):
         _write(db, target.resolve())
     return found
 
@@ -104,7 +105,7 @@ def _write(db: sqlite3.Connection, target: Path) -> None:
 
 def calls(path: str | Path) -> Iterator[Call | Damage]:
     """Every row, in the order in which calls ended; damaged ones as such. Raises like `check`."""
-    with _opened(path) as db:
+    with _opened(path) as (db, _):
         asked = {one[1]: one[2] for one in _salvaged(db, "request", _ASKED)
                  if isinstance(one, tuple) and not request_damage(one)}  # fmt: skip
         for row in _salvaged(db, "call", COLUMNS):
@@ -158,8 +159,8 @@ def _damaged(row: tuple[Any, ...] | str) -> Damage | None:
     return Damage("call", one.id, text(one.problem), text(one.path), why) if why else None
 
 
-def _damages(db: sqlite3.Connection) -> Iterator[Damage]:
-    if why := _broken(db):
+def _damages(db: sqlite3.Connection, wrong: list[str]) -> Iterator[Damage]:
+    for why in wrong:
         yield Damage("file", None, "", "", why)
     for row in _salvaged(db, "call", COLUMNS):
         if found := _damaged(row):
@@ -169,13 +170,6 @@ def _damages(db: sqlite3.Connection) -> Iterator[Damage]:
             yield Damage("request", None, "", "", asked)
         elif why := request_damage(asked):
             yield Damage("request", asked[0], "", "", why)
-
-
-def _broken(db: sqlite3.Connection) -> str:
-    try:
-        return file.broken(db)
-    except sqlite3.Error as error:
-        return str(error)
 
 
 def _salvaged(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...] | str]:
@@ -196,7 +190,11 @@ def _salvaged(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tupl
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[sqlite3.Connection]:
-    """A connection that reads. Raises `JournalError` for what is none of ours, and for what cannot be read."""
-    with file.named(path, "read"), file.reading(Path(path).resolve()) as db:
-        yield db
+def _opened(path: str | Path) -> Iterator[tuple[sqlite3.Connection, list[str]]]:
+    """A connection that reads, and what is wrong with the file.
+
+    Raises `JournalError` for what is none of ours, and for what cannot be read.
+    """
+    name = file.name_of(path)
+    with file.named(name, "read"), salvaging(name.resolve()) as found:
+        yield found

@@ -7,13 +7,16 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
-from searchkit.engine.journal.rows import SCHEMA
+from searchkit.engine.journal.rows import SCHEMA, text
 from searchkit.errors import JournalError
+from searchkit.markup.words import one_line
 
 APPLICATION_ID = 0x5EA2C4  # in the SQLite header: says that the file is ours
 VERSION = 2
 WRITERS = {1: "searchkit 0.1.0, whose rows had no checksums"}
 _MAGIC = b"SQLite format 3\0"
+MEND = "Restore it, or have `searchkit journal check FILE --drop COPY` write a copy of what can be read"
+_STATISTICS = ("sqlite_stat1", "sqlite_stat2", "sqlite_stat3", "sqlite_stat4")  # of ANALYZE and PRAGMA optimize
 _TABLES = {("table", sql.split()[2], sql.split()[2], sql) for sql in SCHEMA}
 
 
@@ -32,6 +35,15 @@ def is_begun(path: Path) -> bool:
 
     Raises `JournalError` for all else, and `OSError` for what cannot be read.
     """
+    if not is_marked(path):
+        return False
+    if not is_interrupted(path):
+        _check_tables(path)
+    return True
+
+
+def is_marked(path: Path) -> bool:
+    """The same by the file's first bytes, whatever is in it."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -42,7 +54,7 @@ def is_begun(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         head = file.read(100)
-    if head[:16] != _MAGIC:
+    if head[:16] != _MAGIC or (len(head) < 100 and not is_interrupted(path)):
         raise JournalError(f"{path} is not a searchkit journal; it was left as it is. Choose another path")
     if len(head) == 100 and not is_ours(head):
         raise JournalError(f"{path} is another program's database; it was left as it is. Choose another path")
@@ -53,19 +65,45 @@ def is_begun(path: Path) -> bool:
             f"{path} was written by journal version {version}{known}; this searchkit reads version {VERSION} and left "
             "it as it is. Finish it with the searchkit that began it, or use another path"
         )
-    if not is_interrupted(path):
-        _check_tables(path)
     return True
 
 
 def _check_tables(path: Path) -> None:
-    """Raise `JournalError` unless the tables are ours and there is nothing else. Reads, and locks nothing."""
-    with closing(sqlite3.connect(uri(path, "mode=ro&immutable=1"), uri=True)) as db:
-        found = set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
-    if found != _TABLES:
+    """Raise `JournalError` unless the tables are ours and what else there is changes nothing. Locks nothing."""
+    try:
+        with closing(sqlite3.connect(uri(path, "mode=ro&immutable=1"), uri=True)) as db:
+            found = foreign(db)
+    except sqlite3.DatabaseError as error:
+        raise JournalError(f"{path} is damaged ({error}); it was left as it is. {MEND}") from error
+    if found:
         raise JournalError(
-            f"{path} has other tables than a searchkit journal; it was left as it is. Choose another path"
+            f"{path} has other tables than a searchkit journal ({one_line(found[0], 80)}); it was left as it is. "
+            "Choose another path, or have `searchkit journal check FILE --drop COPY` copy what is the journal's"
         )
+
+
+def foreign(db: sqlite3.Connection) -> list[str]:
+    """What a journal has no such thing of, or lacks: "table precious", "no table call".
+
+    Views, statistics and indexes of plain columns, which browsers of databases leave behind, do not count.
+    """
+    found = {tuple(map(text, row)) for row in db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")}
+    lacking = [f"no table {name}" for kind, name, of, sql in sorted(_TABLES) if (kind, name, of, sql) not in found]
+    more = [f"{kind} {name}" for kind, name, of, sql in sorted(found - _TABLES) if not _is_idle(db, kind, name)]
+    return lacking + more
+
+
+def _is_idle(db: sqlite3.Connection, kind: str, name: str) -> bool:
+    """Whether it changes nothing of what is written or read."""
+    if kind == "view" or (kind == "table" and name in _STATISTICS):
+        return True
+    if kind != "index":
+        return False
+    [(table,)] = db.execute("SELECT tbl_name FROM sqlite_master WHERE type = 'index' AND name = ?", (name,))
+    listed = 'SELECT "unique", partial FROM pragma_index_list(?) WHERE name = ?'
+    of = db.execute(listed, (text(table), name)).fetchone()
+    columns = [row[0] for row in db.execute("SELECT cid FROM pragma_index_xinfo(?)", (name,))]
+    return of == (0, 0) and -2 not in columns  # an expression
 
 
 def is_interrupted(path: Path) -> bool:

@@ -44,7 +44,7 @@ class Journal:
     """
 
     def __init__(self, path: str | Path, *, prompts: bool = True, read_only: bool = False) -> None:
-        self.path: Path = Path(path)
+        self.path: Path = file.name_of(path)
         self._queue: queue.SimpleQueue[_Put | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._prompts: bool = prompts
@@ -113,7 +113,7 @@ class Journal:
     def missing(self, place: str) -> JournalError:
         """What is raised, before it is paid, where a journal for pure replay lacks a call."""
         return JournalError(
-            f"{self.path} is open for reading only (a permission that lacks, or read_only=True), and the call at "
+            f"{self.path} is open for reading only (read_only=True, or nothing may be written there), and the call at "
             f"{place!r:.200} is not in it: it could not be kept, and was not made"
         )
 

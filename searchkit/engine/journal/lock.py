@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import threading
 import time
 from datetime import datetime
@@ -24,9 +25,9 @@ _guard = threading.RLock()
 
 
 class Lock:
-    """The lock on the journal at `path`, which exists; `held` gives it.
+    """The lock on the journal at `path`, an empty file if there was none; `held` gives it.
 
-    Raises `JournalError` that names the process which has it.
+    Raises `JournalError` that names the process which has it, or a file that stands where the lock's should.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,8 +36,9 @@ class Lock:
         self._beside = path.with_name(path.name + "-lock")
         self._handle = _acquire(self._beside, path)
         try:
-            self._file = os.open(path, os.O_RDONLY)
+            self._file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)  # behind the lock: a refusal leaves nothing
         except BaseException:
+            self._remove()
             os.close(self._handle)
             raise
         self._known = _identity(os.fstat(self._file))
@@ -64,10 +66,14 @@ class Lock:
             self.users -= 1
             if self.users == 0:
                 _ours.pop(self.path, None)
-                if _is_at(self._beside, self._handle):
-                    with contextlib.suppress(OSError):
-                        self._beside.unlink()
+                self._remove()
                 self.leave()
+
+    def _remove(self) -> None:
+        """Remove the lock's file, if it is still the one that is held."""
+        if _is_at(self._beside, self._handle):
+            with contextlib.suppress(OSError):
+                self._beside.unlink()
 
     def leave(self) -> None:
         """Close the handles."""
@@ -97,6 +103,11 @@ def _acquire(beside: Path, path: Path) -> int:
         try:
             if not _locked(handle):
                 raise JournalError(f"{path} is in use by {_holder(handle)}: wait for it, or open it read_only=True")
+            if not _is_left(handle):
+                raise JournalError(
+                    f"{beside} has the name of this journal's lock, and is none; it was left as it is. Move it away, "
+                    "or choose another path for the journal"
+                )
             if _is_at(beside, handle):  # whoever had it before removes the file and lets go
                 _write(handle, f"{os.getpid()} {_started()}")
                 return handle
@@ -126,6 +137,15 @@ def _holder(handle: int) -> str:
             return f"process {pid}, started {since}"
         time.sleep(0.01)
     return "another process"
+
+
+def _is_left(handle: int) -> bool:
+    """Whether the file is a lock that somebody left, or new, so that nothing is lost with it."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_size >= _HEADER:
+        return False
+    said = _read(handle)
+    return not said.strip(b"\0") or _WRITTEN.fullmatch(said) is not None  # zeros: the machine lost its power
 
 
 def _read(handle: int) -> bytes:

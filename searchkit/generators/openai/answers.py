@@ -73,7 +73,7 @@ class Reader:
             message = f"the server at {self.url} cannot honour the request: {error}"
             return errors.Dropped(printable(self.redact(message)), kind="bad_request", request=request, usage=lost)
         except Reported as error:
-            return errors.of_reported(self.url, error, lost, redact=self.redact)
+            return errors.of_reported(self.url, error, lost, reply, redact=self.redact)
         except ValueError as error:
             whole = None if events is not None and not events.plain else reply
             return errors.no_answer(self.url, str(error), whole, lost, redact=self.redact)

@@ -110,12 +110,17 @@ class OpenAI:
             ) from None
         if url.username or url.password:
             raise ConfigError("base_url must not contain credentials: pass api_key= instead")
+        if url.port == 0:
+            raise ConfigError(f"base_url names port 0, on which nobody can listen: {self.base_url!r:.200}")
         plain = self.base_url.isascii() and self.base_url.isprintable() and " " not in self.base_url
         if url.query:
             raise ConfigError("base_url ends before its query parameters: pass them as extra_query={...}")
         if url.scheme not in ("http", "https") or not url.hostname or url.fragment or not plain:
             raise ConfigError(f"base_url must look like http://localhost:8000/v1, got {self.base_url!r}")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        for end in bodies.PATHS.values():
+            if self.base_url.endswith(end):
+                raise ConfigError(f"base_url ends before {end}: pass {self.base_url.removesuffix(end)!r:.200}")
         if not self.model:
             raise ConfigError("model must be the name that the server uses; GET /v1/models lists them")
         if self.route not in bodies.PATHS:
@@ -260,6 +265,11 @@ class OpenAI:
         return stream.Events(request, request.params.floor)
 
     def _body(self, prompt: Prompt, params: Params, seed: int) -> dict[str, Any]:
+        if params.logprobs is not None and "logprobs" in self._fit.leave_out:
+            raise CapabilityError(
+                "leave_out takes logprobs out of requests that ask for log-probabilities: use one that lists them, "
+                "or Params(logprobs=None)"
+            )
         body = bodies.body(self.model, self.route, prompt, params, seed, self.render)
         if self._sends_extras():
             return body | beyond(params)

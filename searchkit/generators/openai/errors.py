@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, NeedsPrefix
+from searchkit.generators.openai.bodies import PATHS
 from searchkit.http import HTTPReply
 from searchkit.markup.words import printable
 from searchkit.types import Usage
-from searchkit.wire import failures, quoting, waits
+from searchkit.wire import failures, quotas, quoting, waits
 from searchkit.wire.errors import Failure, Reported
 
 ONE_CALL = Usage(model_calls=1)
 SHOWN = 500  # characters of what a server said
+_ENDS = [path + slash for path in (*PATHS.values(), "/models") for slash in ("", "/")]  # of a URL, behind its base
 
 
 class Dropped(CallError, CapabilityError):
@@ -74,10 +77,7 @@ def of_status(
     advice: the end of the sentence.
     """
     failure = failures.told(quoting.body_of(reply.body))
-    kind, where = (
-        "quota" if reply.status < 500 and failures.is_spent(failure) else kind_of(reply.status),
-        f"the server at {url}",
-    )
+    kind, where = _kind(failure, reply.status), f"the server at {url}"
     check = "check api_key= or OPENAI_API_KEY" if has_key else "pass api_key= or set OPENAI_API_KEY"
     check += " (extra_headers= where it has a header of its own)"
     sentence = {
@@ -89,21 +89,46 @@ def of_status(
         "bad_request": f"{where} refused the request ({reply.status})",
     }[kind]
     if 300 <= reply.status < 400:
-        there = reply.headers.get("location", "")[:200] or "elsewhere"
-        sentence = f"{where} redirects to {there}, which is not followed: use that as base_url"
+        sentence = f"{where} redirects to {_elsewhere(url, reply)}"
     said, wait = _said(failure, redact) + advice, retry_after(reply, failure)
     return CallError(printable(redact(sentence)) + said, kind=kind, usage=ONE_CALL, retry_after=wait)
 
 
-def of_reported(url: str, error: Reported, usage: Usage, *, redact: Callable[[str], str]) -> CallError:
+def of_reported(
+    url: str, error: Reported, usage: Usage, reply: HTTPReply, *, redact: Callable[[str], str]
+) -> CallError:
     """The error that a server reports where an answer was expected, in HTTP 200."""
     failure = error.failure or Failure(str(error))
-    kind = kind_of(failure.status) if failure.status else failures.kind_of(failure)
-    kind = "quota" if failures.is_spent(failure) else kind
+    kind, wait = _kind(failure, failure.status), retry_after(reply, failure)
     said = printable(redact(" ".join(str(error).split())))
-    return CallError(
-        f"the server at {url} answered with an error: {said}", kind=kind, usage=usage, retry_after=failure.wait
-    )
+    return CallError(f"the server at {url} answered with an error: {said}", kind=kind, usage=usage, retry_after=wait)
+
+
+def _elsewhere(url: str, reply: HTTPReply) -> str:
+    """Where a redirect leads, and the base_url to take instead, if one is known."""
+    told = reply.headers.get("location", "")
+    said = f"{told[:200] or 'elsewhere'}, which is not followed"
+    try:
+        there = urlsplit(urljoin(f"{url}/", told[:2000]))
+    except ValueError:
+        return said
+    base = next((there.path.removesuffix(end) for end in _ENDS if there.path.endswith(end)), None)
+    found = urlunsplit((there.scheme, there.netloc.rpartition("@")[2], base or "", "", ""))
+    if base is None or there.scheme not in ("http", "https") or not there.hostname or found == url:
+        return f"{said}: is base_url right?"
+    return f"{said}: use base_url={found[:200]!r}, if you trust that server with your prompts"
+
+
+def _kind(failure: Failure, status: int | None) -> str:
+    """The kind of a `CallError`, by the words where the status, of which there may be none, does not say all."""
+    if status is None or status < 500:
+        if quotas.is_spent(failure, status):
+            return "quota"
+        if quotas.is_too_large(failure):
+            return "bad_request"
+        if status in (400, 403) and quotas.is_limited(failure):
+            return "rate_limit"
+    return failures.kind_of(failure) if status is None else kind_of(status)
 
 
 def no_answer(url: str, why: str, reply: HTTPReply | None, usage: Usage, *, redact: Callable[[str], str]) -> CallError:

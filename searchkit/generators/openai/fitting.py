@@ -60,6 +60,11 @@ class Fit:
                 raise ConfigError(f"rename[{name!r}] is the server's name of the field, got {told(new)}")
             if new != name and (new in SENT or new in _ELSEWHERE) and _NEWER.get(new) != name:
                 raise ConfigError(f"rename[{name!r}]: {new!r} is a field of its own; use leave_out={name!r}")
+        sent = [new for name, new in renamed.items() if name not in known]
+        for new in sent:
+            if sent.count(new) > 1 or (isinstance(self.add, Mapping) and new in self.add):
+                both = "two fields" if sent.count(new) > 1 else "a field and one of extra_body="
+                raise ConfigError(f"rename gives the name {new!r:.80} to {both}: one of them would be lost")
         object.__setattr__(self, "leave_out", known)
         object.__setattr__(self, "rename", renamed)
         object.__setattr__(self, "add", _added(self.add))

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from searchkit.http import Broken, Enough, Held, HTTPReply, Room, Unreachable, Unreadable
-from searchkit.http.connecting import below, is_lasting
+from searchkit.http import Broken, Enough, Held, HTTPReply, Room, Unreachable, Unreadable, check_proxy, through
+from searchkit.http.connecting import CONNECTING, below, is_lasting
 from searchkit.http.framing import MOST_SMALL, SMALL_CHUNK
 from searchkit.http.pool import opened
 from searchkit.http.values import ERROR_LIMIT
@@ -34,13 +34,17 @@ class Official:
         self._httpx: Any = importlib.import_module(openai.DefaultAsyncHttpxClient.__mro__[2].__module__.split(".")[0])
         self._bounded = _bounded(self._httpx)
         self.room: Room = Room()
+        self._through = through(base_url)
+        self._known = False  # whether anything came
         self._starting = asyncio.Lock()
+        check_proxy(base_url)
         http_client = openai.DefaultAsyncHttpxClient(
             follow_redirects=False, headers={"Accept-Encoding": "identity"}, event_hooks={"response": [self._arrived]}
         )
+        timeout = self._httpx.Timeout(None, connect=CONNECTING)
         # The key travels with each request; the client wants one at construction. The time-out is the caller's.
         self._client = openai.AsyncOpenAI(
-            base_url=base_url, api_key="none", max_retries=0, timeout=None, http_client=http_client
+            base_url=base_url, api_key="none", max_retries=0, timeout=timeout, http_client=http_client
         )
 
     async def request(
@@ -61,6 +65,9 @@ class Official:
         try:
             reply, packed = await self._exchange(path, body, options, enough)
         except self._errors.APITimeoutError as error:
+            if isinstance(error.__cause__, self._httpx.ConnectTimeout):
+                said = f"{self._through}no connection within {CONNECTING:g} s"
+                raise Unreachable(said, lasting=not self._known) from None
             raise TimeoutError from error
         except self._errors.APIConnectionError as error:
             raise self._failure(error.__cause__ or error) from None
@@ -70,6 +77,8 @@ class Official:
             raise self._failure(error) from None
         except ValueError as error:  # too long
             raise Unreadable(str(error)) from None
+        except ExceptionGroup as error:  # of its way to connect, for what it did not think of
+            raise Unreachable(f"{self._through}{_innermost(error)}", lasting=True) from None
         if packed:
             reply = await opened(reply, packed, held)
             if enough is not None and reply.success and enough(reply.body):
@@ -102,11 +111,15 @@ class Official:
         if type(error).__name__ == "ConnectError":
             known = [one for one in below(error) if isinstance(one, OSError | UnicodeError) and _says(one)]
             said = "; ".join(dict.fromkeys(map(str, known))) or str(error)
-            return Unreachable(said, lasting=bool(known) and all(map(is_lasting, known)))
+            return Unreachable(self._through + said, lasting=bool(known) and all(map(is_lasting, known)))
+        if type(error).__name__ in ("ProxyError", "UnsupportedProtocol"):
+            refused = str(error)[:1] in ("4", "U")  # another attempt needs another password, or protocol
+            return Unreachable(f"{self._through}{error}", lasting=refused)
         return Broken(f"no whole HTTP answer came: {error or type(error).__name__}")
 
     async def _arrived(self, response: Any) -> None:
         """Before a body is read: bound it, and keep the client from unpacking it."""
+        self._known = True
         held = _HELD.get()
         assert held is not None
         response.extensions[_PACKED] = response.headers.pop("content-encoding", "")
@@ -114,6 +127,12 @@ class Official:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _innermost(error: BaseException) -> str:
+    """What the first of a group of errors says."""
+    found = next(one for one in below(error) if not isinstance(one, BaseExceptionGroup))
+    return f"{type(found).__name__}: {found}"
 
 
 def _says(error: BaseException) -> bool:

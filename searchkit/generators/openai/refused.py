@@ -7,7 +7,7 @@ bounds, and never quoted here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from searchkit.wire import quoting
 from searchkit.wire.fields import read_answer
 
 READ = 2**11  # characters of one text of an error, and of all of them twice as many
+_QUOTED = 12  # characters of the prompt by which a quotation of it is known
 _REFUSALS = (400, 422)
 _ECHOES = {"input", "request", "body", "ctx", "url", "received"}  # what was sent, which names every field
 _NAMES = {"param", "params", "loc", "field", "parameter", "property", "argument", "fieldpath"}
@@ -80,7 +81,7 @@ def spared(reply: HTTPReply, body: Mapping[str, Any]) -> dict[str, str]:
     """
     if reply.status not in _REFUSALS:
         return {}
-    named, said = _read(reply.body)
+    named, said = _read(reply.body, list(_asked(body)))
     ours = off(body)
     others = {_field(name) for name in named}
     if not others & ours and not others & set(body):  # no field of the request is named apart from the sentence
@@ -93,13 +94,19 @@ def advice(reply: HTTPReply, body: Mapping[str, Any], fit: Fit) -> str:
     of_a_field = _OF_A_FIELD.search(_text(reply.body)) is not None
     if reply.status not in _REFUSALS and not (reply.status >= 500 and of_a_field):  # some gateways say it with a 501
         return ""
-    named, said = _read(reply.body)
+    named, said = _read(reply.body, list(_asked(body)))
     if (told := named & set(fit.add)) or (told := said & set(fit.add)):
         return f" (take {', '.join(sorted(told))} out of extra_body=)"
     sent = {fit.rename.get(name, name): name for name in body}
     fields = {sent.get(name, _field(name)) for name in named}
     if not fields & set(body):
         fields = {sent.get(name, _field(name)) for name in said}
+    if fields & {"logprobs", "top_logprobs"}:  # they are sent only where they are needed
+        return " (log-probabilities were asked for: use a server or a model that lists them, or Params(logprobs=None))"
+    if "tools" in fields:
+        return " (the prompt has tools: use a server or a model that takes them)"
+    if "n" in fields and body.get("n") not in (None, 1):
+        return " (to ask for one sample a call, leave out Coalescing, or --coalesce)"
     fields &= set(body) - {"model", "messages", "prompt", "stream"}  # words of any sentence, and not to be left out
     if "max_tokens" in fields and "max_completion_tokens" in said and "max_tokens" not in fit.rename:
         return ' (pass rename={"max_tokens": "max_completion_tokens"})'
@@ -132,11 +139,34 @@ def _text(body: bytes) -> str:
     return body[:READ].decode("utf-8", "replace")
 
 
-def _read(body: bytes) -> tuple[set[str], set[str]]:
-    """The words in the places where a server names a field, and all words of what it says."""
+def _asked(body: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of the prompt, which a server may quote: what fields they name, it does not."""
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else [{"content": body.get("prompt")}]:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else [{"text": content}]:
+            text = part.get("text")
+            if isinstance(text, str) and len(text) >= _QUOTED and " " in text.strip():
+                yield text
+
+
+def _unquoted(said: str, asked: Sequence[str]) -> str:
+    """What a server says without what it quotes of the prompt, cut off or not."""
+    for text in asked:
+        while (at := said.find(text[:_QUOTED])) >= 0:
+            alike = next((i for i, (a, b) in enumerate(zip(said[at:], text, strict=False)) if a != b), len(text))
+            said = f"{said[:at]} {said[at + alike :]}"
+    return said
+
+
+def _read(body: bytes, asked: Sequence[str] = ()) -> tuple[set[str], set[str]]:
+    """The words in the places where a server names a field, and all words of what it says.
+
+    asked: texts that it may quote.
+    """
     named, said = set[str](), set[str]()
     for place, text in _texts(quoting.body_of(body)):
-        words = _WORD.findall(text)
+        words = _WORD.findall(_unquoted(text, asked))
         said.update(words)
         if place in _NAMES:
             named.update(words)

@@ -16,6 +16,7 @@ import pytest
 
 from searchkit import Journal, JournalError
 from searchkit.cli import main
+from searchkit.engine.journal.checked import check, drop
 from searchkit.engine.journal.header import APPLICATION_ID, VERSION
 from searchkit.engine.journal.rows import SCHEMA
 from tests.attacks.journals import counting, python, search, snapshot
@@ -24,19 +25,24 @@ CALL, REQUEST = SCHEMA
 MARK, NOW = f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {VERSION}"
 # Databases with our mark and version, whose tables are not ours.
 TABLES = [
-    [CALL], [REQUEST], [], [CALL, REQUEST, "CREATE TABLE precious (x)"], [CALL, REQUEST, "CREATE VIEW v AS SELECT 1"],
-    [CALL, REQUEST, "CREATE INDEX i ON call (key)"], [CALL, REQUEST, "CREATE UNIQUE INDEX i ON request (digest)"],
-    [CALL, REQUEST, "CREATE TRIGGER t AFTER INSERT ON call BEGIN DELETE FROM request; END"],
-    [CALL, REQUEST, "CREATE TRIGGER t BEFORE DELETE ON request BEGIN SELECT 1; END"],
-    [CALL, REQUEST, "ANALYZE", "CREATE TABLE z (id INTEGER PRIMARY KEY AUTOINCREMENT)"],
-    [CALL, REQUEST + " WITHOUT ROWID"], [CALL + " STRICT", REQUEST], [CALL.lower(), REQUEST],
-    [CALL.replace("outcome TEXT NOT NULL", "outcome TEXT"), REQUEST], [CALL.replace("checksum BLOB", "checksum TEXT"), REQUEST],
-    [CALL.replace("path TEXT NOT NULL, ", ""), REQUEST], [CALL[:-1] + ", phone TEXT)", REQUEST],
-    [CALL.replace("(id", "(id INTEGER, number"), REQUEST],
-    [CALL.replace("call", "calls"), REQUEST], [CALL, "CREATE VIEW request AS SELECT id, key AS digest, outcome AS content FROM call"],
-    ["CREATE TABLE t (x)", "CREATE VIEW call AS SELECT 1", REQUEST], [CALL, REQUEST.replace("content TEXT", "content TEXT DEFAULT ''")],
-    [CALL, REQUEST, "CREATE VIRTUAL TABLE f USING fts5(x)"],
-    [CALL, REQUEST, *(f"CREATE TABLE t{i} (x)" for i in range(300))],
+    [REQUEST], [], [CALL.replace("path TEXT NOT NULL, ", ""), REQUEST], [CALL.replace("call", "calls"), REQUEST],
+    [CALL.replace("outcome", "answer"), REQUEST], ["CREATE TABLE call (id, key)", REQUEST], ["CREATE TABLE precious (x)"],
+    ["CREATE TABLE t (x)", "CREATE VIEW call AS SELECT 1", REQUEST],
+]  # fmt: skip
+# What a whole journal is refused for, and `--drop` leaves behind.
+MORE = [
+    "CREATE TABLE precious (x)", "CREATE UNIQUE INDEX i ON request (digest)", "CREATE INDEX i ON call (hex(key))",
+    "CREATE INDEX i ON call (problem) WHERE id > 3", "DROP TABLE request", "CREATE VIRTUAL TABLE f USING fts5(x)",
+    "CREATE TRIGGER t AFTER INSERT ON call BEGIN DELETE FROM request; END", "ALTER TABLE request ADD COLUMN x",
+    "ALTER TABLE call ADD COLUMN phone TEXT", "ALTER TABLE call RENAME COLUMN id TO ID",
+    "CREATE TRIGGER t BEFORE DELETE ON request BEGIN SELECT 1; END", "CREATE TABLE z (id INTEGER PRIMARY KEY AUTOINCREMENT)",
+]  # fmt: skip
+# What browsers of databases leave behind, and what changes nothing.
+IDLE = [
+    "ANALYZE", "PRAGMA optimize", "ANALYZE call", "CREATE INDEX i ON call (problem)", "CREATE INDEX i ON call (key, path DESC)",
+    "CREATE INDEX i ON request (digest COLLATE NOCASE)", "CREATE VIEW v AS SELECT * FROM call", "CREATE VIEW v AS SELECT * FROM nothing",
+    "CREATE INDEX \"an index\" ON call (outcome)", "VACUUM", "REINDEX", "PRAGMA journal_mode = DELETE", "PRAGMA auto_vacuum = FULL",
+    "PRAGMA cache_size = 5", "PRAGMA default_cache_size = 5",
 ]  # fmt: skip
 VERSIONS = [(MARK, f"PRAGMA user_version = {v}", CALL, REQUEST) for v in (0, 1, 3, 1 << 30, -1, -(1 << 31))]
 
@@ -64,6 +70,97 @@ def test_our_mark_on_other_tables_is_refused_and_left(statements: list[str], wal
     ):
         assert main(["journal", *command]) == 1
     assert snapshot(tmp_path) == before
+
+
+def execute(path: Path, statement: str) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute(statement)
+    except sqlite3.OperationalError as error:
+        pytest.skip(str(error))
+    finally:
+        db.close()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal of a search that ended."""
+    path = tmp_path_factory.mktemp("whole") / "run.db"
+    with counting() as server:
+        search(path, server)
+    return path
+
+
+@pytest.mark.parametrize("statement", IDLE)
+def test_what_changes_nothing_is_no_matter(statement: str, whole: Path, tmp_path: Path) -> None:
+    """A journal stays one, whole, and is replayed and written."""
+    path = Path(shutil.copy(whole, tmp_path))
+    execute(path, statement)
+    assert main(["journal", "check", str(path)]) == main(["journal", "show", str(path)]) == 0
+    with counting() as server:
+        again = search(path, server)
+        assert server.asked == []
+        assert again == search(whole, server)
+    with Journal(path) as journal:
+        asyncio.run(journal.put(b"n" * 16, "[]"))
+    with Journal(path, read_only=True) as journal:
+        assert journal.get(b"n" * 16) == "[]"
+
+
+@pytest.mark.parametrize("statement", MORE)
+def test_what_is_more_than_a_journal_is_dropped(statement: str, whole: Path, tmp_path: Path) -> None:
+    """Refused by name, before anything is paid and untouched; `check` says what it is, and `--drop` gets all rows."""
+    path, copy = Path(shutil.copy(whole, tmp_path)), tmp_path / "copy.db"
+    execute(path, statement)
+    before = snapshot(tmp_path)
+    with counting() as server:
+        with pytest.raises(JournalError, match="--drop"):
+            search(path, server)
+        assert (server.asked, snapshot(tmp_path)) == ([], before)
+        assert main(["journal", "check", str(path)]) == 1
+        assert main(["journal", "check", "--drop", str(copy), str(path)]) == 0
+        search(copy, server)
+        assert server.asked == []
+    assert path.read_bytes() == before[path.name]
+
+
+# Bytes of the header: where, and what comes there. All rows are there.
+HEADERS = [
+    (at, value)
+    for at in (16, 17, 18, 19, 20, 21, 22, 23, 28, 29, 30, 31, 44, 45, 46, 47, 52, 55, 56, 57, 58, 59, 64, 67)
+    for value in (0, 3, 255)
+]
+
+
+@pytest.mark.parametrize("wal", [False, True], ids=["closed", "killed"])
+@pytest.mark.parametrize(("at", "value"), HEADERS)
+def test_a_damaged_header(at: int, value: int, wal: bool, whole: Path, tmp_path: Path) -> None:
+    """Either it does not matter, or it is refused with what to do, and the copy has every row. Never half of them."""
+    path, copy = tmp_path / "run.db", tmp_path / "copy.db"
+    if wal:
+        with Journal(path) as journal:
+            asyncio.run(journal.put(b"a" * 16, "[]"))
+            state = snapshot(tmp_path)
+        path = tmp_path / "killed.db"
+        for suffix in ("", "-wal"):
+            path.with_name(path.name + suffix).write_bytes(state["run.db" + suffix])
+    else:
+        shutil.copy(whole, path)
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes([value]))
+    looked = check(path)
+    if not looked.damaged:
+        with Journal(path, read_only=True) as journal:
+            rows = len(journal)
+    else:
+        with pytest.raises(JournalError, match="--drop"):
+            Journal(path, read_only=True)
+        drop(path, copy)
+        assert not check(copy).damaged
+        with Journal(copy) as journal:
+            rows = len(journal)
+    assert rows == looked.calls == (1 if wal else 20)
 
 
 @pytest.mark.parametrize("version", [1, 3])
@@ -233,3 +330,26 @@ def test_requests_are_stored_once(tmp_path: Path) -> None:
         assert (stored, asked) == (10 if prompts else 0, 10)
         with Journal(path) as journal:
             assert len(journal) == 20
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\0b.db", "a\ud800b.db", ":memory:", "file:run.db?mode=ro", "file::memory:", "~/run.db", "~nobody/run.db", "\0", 7, None, b"run.db"],
+)  # fmt: skip
+def test_a_name_that_is_none(name: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `JournalError` that can be printed, by all doors; no file appears."""
+    monkeypatch.chdir(tmp_path)
+    for opened in (Journal, check, lambda n: drop(n, "copy.db"), lambda n: drop("none.db", n)):
+        with pytest.raises(JournalError) as caught:
+            opened(name)  # type: ignore[operator]
+        assert str(caught.value).isprintable()
+    if isinstance(name, str):
+        assert main(["journal", "check", name]) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_called_like_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~").mkdir()
+    Journal("~/run.db").close()
+    assert (tmp_path / "~" / "run.db").exists()

@@ -1,15 +1,17 @@
 """One process at a time: who is kept out and who is not, and what becomes of the lock's file."""
 
+# ruff: noqa: E501 (tables: a row is a line)
 from __future__ import annotations
 
 import asyncio
 import os
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
 
@@ -20,7 +22,7 @@ from searchkit.cli import main
 from searchkit.generators import Simulated
 from searchkit.strategies import SelfConsistency
 from searchkit.testing import Counting
-from tests.attacks.journals import python
+from tests.attacks.journals import python, snapshot
 
 HOLD = """
 import asyncio, os, sys
@@ -117,12 +119,73 @@ def test_a_hard_link_is_refused(path: Path, holder: Popen[str]) -> None:
         assert journal.read_only
 
 
-@pytest.mark.parametrize("content", [b"", b"1 2026-01-01 00:00:00", b"\xff" * 500, b"x", b"99999999 now", bytes(100)])
+@pytest.mark.parametrize("content", [b"", b"1 2026-01-01 00:00:00", bytes(21), bytes(1)])
 def test_what_a_dead_holder_left_in_the_locks_file_does_not_matter(content: bytes, path: Path) -> None:
-    """The lock is the system's, not the file's."""
+    """The lock is the system's, not the file's. Where the machine lost its power, zeros may stand in it."""
     path.with_name("run.db-lock").write_bytes(content)
     with Journal(path) as journal:
         put(journal, b"a" * 16)
+    assert [p.name for p in path.parent.iterdir()] == ["run.db"]
+
+
+FOREIGN = [  # no locks
+    b"my notes, not a lock\n" * 3, b"\xff" * 500, b"x", b"99999999 now", b"12 2026-01-01 00:00:00\n", bytes(100), b"\0\0x",
+    b"{}", b"#!/bin/sh\n", b"12 34 56", b"1234", b" ", b"\n", b"2026-01-01 00:00:00", b"1" * 21,
+]  # fmt: skip
+
+
+def _database(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    for statement in ("PRAGMA journal_mode = WAL", "CREATE TABLE t (x)", "INSERT INTO t VALUES (1)"):
+        db.execute(statement)
+    db.close()
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [("-lock", content) for content in FOREIGN]
+    + [(suffix, content) for suffix in ("-wal", "-shm", "-journal") for content in (*FOREIGN[:2], b"x", b"{}", b"SQLite format 3")],
+)  # fmt: skip
+def test_a_users_file_of_such_a_name_is_left(suffix: str, content: bytes, old: bool, path: Path) -> None:
+    """What we or SQLite would write beside the journal is somebody's already: refused by its name, and nothing is
+    touched; with another path both can be."""
+    if old:
+        with Journal(path) as journal:
+            put(journal, b"a" * 16)
+    path.with_name(path.name + suffix).write_bytes(content)
+    before = snapshot(path.parent)
+    with pytest.raises(JournalError, match=rf"run\.db{suffix}"):
+        Journal(path)
+    assert snapshot(path.parent) == before
+    if old and suffix != "-lock":  # which says nothing of the rows
+        assert main(["journal", "check", str(path)]) == 1
+        assert main(["journal", "check", str(path), "--drop", str(path.with_name("copy.db"))]) == 0
+        assert snapshot(path.parent).items() >= before.items()
+    Journal(path.with_name("other.db")).close()
+
+
+@pytest.mark.parametrize("suffix", ["-lock", "-wal", "-journal", "-shm"])
+@pytest.mark.parametrize("make", [_database, lambda p: Journal(p).close(), Path.mkdir, os.mkfifo])
+def test_another_journal_of_such_a_name_is_left(suffix: str, make: Callable[[Path], None], path: Path) -> None:
+    """A journal, another database, a folder and a pipe: none is removed or waited for, in either order."""
+    other = path.with_name(path.name + suffix)
+    make(other)
+    before = snapshot(path.parent)
+    with pytest.raises(JournalError, match=r"run\.db"):
+        Journal(path)
+    assert snapshot(path.parent) == before
+
+
+@pytest.mark.parametrize("suffix", ["-lock", "-wal", "-shm"])
+def test_a_journal_is_not_made_over_one_that_is_open(suffix: str, path: Path) -> None:
+    with Journal(path) as journal:
+        put(journal, b"a" * 16)
+        with pytest.raises(JournalError):
+            Journal(path.with_name(path.name + suffix))
+        put(journal, b"b" * 16)
+    with Journal(path) as journal:
+        assert len(journal) == 2
     assert [p.name for p in path.parent.iterdir()] == ["run.db"]
 
 

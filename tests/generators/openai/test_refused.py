@@ -16,12 +16,13 @@ from searchkit import Budget, CallError, Model, Params, Sample, SearchWarning, s
 from searchkit.calls import Request
 from searchkit.codec import content_of, dump_sample, load_sample
 from searchkit.engine.journal import Journal
+from searchkit.errors import CapabilityError
 from searchkit.generators import Cached, OpenAI, Retrying
 from searchkit.generators.openai import refused
 from searchkit.generators.openai.fitting import Fit
 from searchkit.http import HTTPReply
 from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.types import ConfidenceFloor
+from searchkit.types import ConfidenceFloor, Prompt
 from searchkit.verifiers import Exact
 from tests.attacks.hostile import PROMPT, Asked, Hostile, call, case, completion, events, http
 
@@ -170,6 +171,68 @@ def test_sentences_name_the_option(words: str, options: dict[str, Any], said: st
     found = refused.advice(reply({"error": {"message": words}}), BODY, fit)
     assert said in found
     assert bool(said) is bool(found)
+
+
+# Refusals of what was asked for: to leave it out leads nowhere.
+NEEDED = [
+    case("logprobs", "Unsupported parameter: 'logprobs' is not supported with this model.", {"logprobs": True, "top_logprobs": 3}, "Params(logprobs=None)"),
+    case("rivals", "top_logprobs must be <= 5", {"logprobs": True, "top_logprobs": 20}, "Params(logprobs=None)"),
+    case("both", "logprobs and top_logprobs are not supported", {"logprobs": True, "top_logprobs": 3}, "Params(logprobs=None)"),
+    case("gemini", "Unknown name \"responseLogprobs\": Cannot find field.", {"logprobs": True, "top_logprobs": 3}, "Params(logprobs=None)"),
+    case("tools", "parameter 'tools' is not supported", {"tools": []}, "takes them"),
+    case("n", "property 'n' is unsupported", {"n": 4}, "Coalescing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "more", "said"), NEEDED)
+def test_what_is_needed_is_not_advised_to_be_left_out(words: str, more: dict[str, Any], said: str) -> None:
+    found = refused.advice(reply({"error": {"message": words}}), {**BODY, **more}, Fit())
+    assert said in found
+    assert "leave_out" not in found
+
+
+@pytest.mark.parametrize("left", [("logprobs",), ("logprobs", "top_logprobs")])
+@pytest.mark.parametrize("route", ["chat", "completions"])
+def test_log_probabilities_that_are_left_out_cost_nothing(left: tuple[str, ...], route: Any) -> None:
+    """What cannot come is not asked for; without them the same backend works."""
+    with Hostile(http(completion())) as server:
+        entry = call(server.url, Params(max_tokens=5, logprobs=3), leave_out=left, route=route)
+        assert isinstance(entry, CapabilityError)
+        assert server.asked == []
+        assert isinstance(call(server.url, leave_out=left), Sample)
+
+
+QUOTES = [
+    "Content policy: your prompt '{}' was flagged", "{}", '{{"prompt": "{}"}} is not wanted', "The input {} is too strange. The input {} is.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", [None, 45, 30])
+@pytest.mark.parametrize("words", QUOTES)
+def test_a_prompt_that_is_quoted_names_no_field(words: str, cut: int | None) -> None:
+    """A question about a field of ours, quoted in a refusal, whole or cut off: no other request is made."""
+    question = "what does include_stop_str_in_output do, and does top_k -1 switch it off?"
+    quoted = question[:cut]
+    with Hostile(http({"error": {"message": words.format(quoted, quoted)}}, "400 Bad Request")) as server:
+        entry = call(server.url, Params(max_tokens=5, stop=("END",)), Prompt.of(question), extras=True)
+        assert isinstance(entry, CallError)
+        assert len(server.asked) == 1
+        assert "leave_out" not in str(entry)
+
+
+def test_a_field_that_is_named_beside_a_quotation_is_left_out() -> None:
+    question = "what does include_stop_str_in_output do?"
+
+    def answer(asked: Any) -> bytes:
+        if "include_stop_str_in_output" not in asked.body:
+            return http(completion())
+        message = f"unknown field include_stop_str_in_output in the request {question!r}"
+        return http({"error": {"message": message}}, "400 Bad Request")
+
+    with Hostile(answer) as server, pytest.warns(SearchWarning):
+        assert isinstance(
+            call(server.url, Params(max_tokens=5, stop=("END",)), Prompt.of(question), extras=True), Sample
+        )
 
 
 @pytest.mark.parametrize(

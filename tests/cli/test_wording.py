@@ -1,0 +1,77 @@
+"""Advice in the words of the command line."""
+
+# ruff: noqa: E501 (tables: a row is a line)
+from __future__ import annotations
+
+import pytest
+
+from searchkit.cli import main, parser
+from searchkit.cli.wording import worded
+from searchkit.generators.openai.presets import PRESETS
+from tests.attacks.hostile import Hostile, http
+
+SAID = [
+    ("pass leave_out=('seed',)", "pass --leave-out seed"),
+    ("leave_out=('min_p', 'top_k') says it", "--leave-out min_p --leave-out top_k says it"),
+    ("use leave_out='seed'", "use --leave-out seed"),
+    ('rename={"max_tokens": "max_completion_tokens"}', "--rename max_tokens=max_completion_tokens"),
+    ("(leave_out=, rename= and extra_body= change it; preset= too)", "(--leave-out, --rename and --extra-body change it; --preset too)"),
+    ("take x out of extra_body=", "take x out of --extra-body"),
+    ("use base_url='http://h/v1', if", "use --backend 'http://h/v1', if"),
+    ("pass api_key= or set OPENAI_API_KEY", "set the variable OPENAI_API_KEY"),
+    ("nothing to say", "nothing to say"),
+    ("", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), SAID)
+def test_sentences(text: str, said: str) -> None:
+    assert worded(text) == said
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "advice"),
+    [
+        ("400 Bad Request", "parameter 'seed' is not supported", "--leave-out seed"),
+        (
+            "400 Bad Request",
+            "Use 'max_completion_tokens' instead: 'max_tokens' is not supported",
+            "--rename max_tokens=",
+        ),
+        ("401 Unauthorized", "who are you?", "OPENAI_API_KEY"),
+    ],
+)
+def test_what_is_advised_is_taken(
+    status: str, message: str, advice: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way, and no argument of Python in it."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with Hostile(http({"error": {"message": message}}, status)) as server:
+        options = [
+            "--backend",
+            server.url,
+            "--model",
+            "m",
+            "--strategy",
+            "self-consistency",
+            "-p",
+            "n=1",
+            "--max-tokens",
+            "5",
+        ]
+        assert main(["solve", "q", *options]) == 1
+    said = capsys.readouterr().err
+    assert advice in said
+    assert "leave_out=" not in said
+    assert "api_key=" not in said
+
+
+def test_the_help_names_what_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["solve", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(name in said.replace("- ", "-") for name in PRESETS)
+    assert "--revision" in said
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--help"])
+    assert "exit codes" in capsys.readouterr().out
