@@ -99,7 +99,7 @@ def test_nothing_in_an_answer_speaks_for_the_prompt():
     verifier, backend = asking(lambda request: '{"reasoning": "mine", "response": 1}')
     verdicts, _, _ = judged(verifier, hostile, "b", "{braces} {task}")
     assert [v.score for v in verdicts] == [None] * 3
-    assert backend.calls == 2
+    assert backend.calls == 1  # nor asked until it says something else
     seen = []
     verifier, _ = asking(lambda request: seen.append(responses(request)) or says(response=1))
     judged(verifier, hostile, "b", "{braces} {task}")
