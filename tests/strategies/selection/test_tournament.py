@@ -160,11 +160,7 @@ def test_a_knockout_has_log2_rounds_with_byes_for_the_first_seen():
 
 
 def test_a_knockout_pairs_neighbours():
-<<<<<<< HEAD
-    """Of five the first three have a bye; of three the first. A round's calls are made at once, in any order."""
-=======
     """Of five the first three have a bye; of three the first. Calls of one round come in any order."""
->>>>>>> a25
     met = list[tuple[str, str]]()
 
     def prefer(first, second, request):
