@@ -1,11 +1,11 @@
 """Programs run against tests: untrusted Python, confined and killed.
 
 Read `unit_tests.py` first, then `suite.py` (the tests: `records.py` of data sets, `own_imports.py`, `collect.py`,
-`checks.py`, `vacuous.py` and `foregone.py` what of a text is run, and whether that checks anything), `taken.py` (what
-they take from a program; the program is found in the reply by `searchkit.answers.programs`), `printed.py` (what is
-printed, with a tolerance), and `searchkit.sandbox`, where they run. `dual_agreement.py`, `generated.py`, `misread.py`
-and `bench.py` score programs by tests that a model wrote; `distinguish.py` and `contest.py` tell the best of them apart
-by such tests; `reproduces.py` has a model show what a patch is to mend.
+`checks.py`, `vacuous.py`, `foregone.py` and `alone.py` what of a text is run, and whether that checks anything),
+`taken.py` (what they take from a program; the program is found in the reply by `searchkit.answers.programs`),
+`printed.py` (what is printed, with a tolerance), and `searchkit.sandbox`, where they run. `dual_agreement.py`,
+`generated.py`, `misread.py` and `bench.py` score programs by tests that a model wrote; `distinguish.py` and
+`contest.py` tell the best of them apart by such tests; `reproduces.py` has a model show what a patch is to mend.
 """
 
 from searchkit.verifiers.code.distinguish import Distinguish

@@ -422,6 +422,7 @@ def test_an_incomplete_sweep_says_how_much_is_missing(tmp_path, done):
 def test_ctrl_c_in_python_is_told(tmp_path):
     """The endpoint itself presses Ctrl-C after some calls: what `run` returns says that it is incomplete."""
     calls = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 
     def reply(request):
         calls.append(request)
@@ -431,7 +432,10 @@ def test_ctrl_c_in_python_is_told(tmp_path):
             time.sleep(0.02)  # the thread that hears of it needs a turn before all is done
         return "4"
 
-    results = sweep(Scripted(reply)).run(tmp_path / "out", concurrency=2)
+    try:
+        results = sweep(Scripted(reply)).run(tmp_path / "out", concurrency=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not results.complete
     assert f"incomplete: {len(results.rows)} of 96 searches are done" in results.table()
 
