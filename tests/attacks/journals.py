@@ -39,12 +39,12 @@ def counting() -> Iterator[Hostile]:
         yield server
 
 
-def search(journal: Path, server: Hostile) -> list[Any]:
+def search(journal: Path, server: Hostile, concurrency: int = 32) -> list[Any]:
     """Best of two, of five problems: the answers with their scores, and the trace of each."""
     backend = OpenAI(server.url, "m", revision="1")
     model = Model(backend, PARAMS)
     strategy = BestOfN(SAMPLES, Predicate(good, name="good"))
-    outcomes = run_sync(solve_many(PROBLEMS, strategy, generator=model, journal=journal))
+    outcomes = run_sync(solve_many(PROBLEMS, strategy, generator=model, journal=journal, concurrency=concurrency))
     results = [outcome.unwrap() for outcome in outcomes]
     return [(r.answer, [(c.sample.value, c.score) for c in r.candidates], r.trace.canonical()) for r in results]
 

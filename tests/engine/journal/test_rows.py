@@ -39,10 +39,10 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
-    """A journal of five problems, and what the search comes to."""
+    """A journal of five problems, one after the other, so that row 5 is a sample; and what the search comes to."""
     path = tmp_path_factory.mktemp("whole") / "run.db"
     with counting() as server:
-        return path, search(path, server)
+        return path, search(path, server, concurrency=1)
 
 
 @pytest.fixture
