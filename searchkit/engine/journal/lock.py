@@ -19,7 +19,10 @@ from searchkit.engine.journal.header import is_ours
 from searchkit.errors import JournalError
 
 _HEADER = 100
-_WRITTEN = re.compile(rb"(\d{1,20}) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
+_NAME = b"searchkit "
+_WRITTEN = re.compile(rb"searchkit (\d{1,20}) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
+_DIGIT = re.compile(rb"\d")
+_SHAPE = b" 0000-00-00 00:00:00"  # of what is written behind the process
 _ours: dict[Path, Lock] = {}  # of this process, as its locks are: closing a second handle of a file would end the first
 _guard = threading.RLock()
 
@@ -109,7 +112,7 @@ def _acquire(beside: Path, path: Path) -> int:
                     "or choose another path for the journal"
                 )
             if _is_at(beside, handle):  # whoever had it before removes the file and lets go
-                _write(handle, f"{os.getpid()} {_started()}")
+                _write(handle, f"{_NAME.decode()}{os.getpid()} {_started()}")
                 return handle
         except BaseException:
             os.close(handle)
@@ -145,7 +148,16 @@ def _is_left(handle: int) -> bool:
     if not stat.S_ISREG(found.st_mode) or found.st_size >= _HEADER:
         return False
     said = _read(handle)
-    return not said.strip(b"\0") or _WRITTEN.fullmatch(said) is not None  # zeros: the machine lost its power
+    return not said.strip(b"\0") or _is_written(said)  # zeros: the machine lost its power
+
+
+def _is_written(said: bytes) -> bool:
+    """Whether it is what a holder writes, or the beginning of it: he was killed, or the disk was full."""
+    if not said.startswith(_NAME):
+        return _NAME.startswith(said)
+    pid, space, since = said.removeprefix(_NAME).partition(b" ")
+    shape = _DIGIT.sub(b"0", space + since)
+    return (pid.isdigit() or not pid + space) and len(pid) <= 20 and _SHAPE.startswith(shape)
 
 
 def _read(handle: int) -> bytes:

@@ -105,7 +105,7 @@ def test_where_nobody_took_the_lock_its_file_is_made_again(path: Path) -> None:
     with Journal(path) as journal:
         path.with_name("run.db-lock").unlink()
         put(journal, b"a" * 16)
-        assert path.with_name("run.db-lock").read_text().startswith(f"{os.getpid()} ")
+        assert path.with_name("run.db-lock").read_text().startswith(f"searchkit {os.getpid()} ")
     assert [p.name for p in path.parent.iterdir()] == ["run.db"]
 
 
@@ -119,7 +119,10 @@ def test_a_hard_link_is_refused(path: Path, holder: Popen[str]) -> None:
         assert journal.read_only
 
 
-@pytest.mark.parametrize("content", [b"", b"1 2026-01-01 00:00:00", bytes(21), bytes(1)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"searchkit 1 2026-01-01 00:00:00", b"sea", b"searchkit ", b"searchkit 12 2026-0", bytes(21), bytes(1)],
+)
 def test_what_a_dead_holder_left_in_the_locks_file_does_not_matter(content: bytes, path: Path) -> None:
     """The lock is the system's, not the file's. Where the machine lost its power, zeros may stand in it."""
     path.with_name("run.db-lock").write_bytes(content)
@@ -129,7 +132,7 @@ def test_what_a_dead_holder_left_in_the_locks_file_does_not_matter(content: byte
 
 
 FOREIGN = [  # no locks
-    b"my notes, not a lock\n" * 3, b"\xff" * 500, b"x", b"99999999 now", b"12 2026-01-01 00:00:00\n", bytes(100), b"\0\0x",
+    b"my notes, not a lock\n" * 3, b"\xff" * 500, b"x", b"99999999 now", b"12 2026-01-01 00:00:00", b"searchkit 12 now", bytes(100), b"\0\0x",
     b"{}", b"#!/bin/sh\n", b"12 34 56", b"1234", b" ", b"\n", b"2026-01-01 00:00:00", b"1" * 21,
 ]  # fmt: skip
 
