@@ -112,11 +112,14 @@ def samples(draw: st.DrawFn) -> Sample[str]:
     """Samples as a server may have them; ids of calls may be missing."""
     calls = tuple(ToolCall(f"c{i}", draw(names), draw(arguments)) for i in range(draw(st.integers(0, 2))))
     finish: Finish = "tool_calls" if calls else draw(st.sampled_from(["stop", "length", "content_filter"]))
+    text, reasoning = draw(texts), draw(texts)
+    length = len(text) + len(reasoning) + sum(len(call.name) + len(call.arguments) + 2 for call in calls)
+    least = 1 + length // 256  # a count that is too small for the text is not believed
     return sample(
-        draw(texts),
+        text,
         *calls,
-        reasoning=draw(texts),
+        reasoning=reasoning,
         finish=finish,
         prompt=draw(st.integers(1, 99)),
-        generated=draw(st.integers(1, 99)),
+        generated=draw(st.integers(least, least + 98)),
     )
