@@ -2,10 +2,9 @@
 
 `sampling/` and `selection/` choose among whole answers; `stepwise/`, `tree/`, `a_star/` and `particles/` grow answers
 by steps; `refinement/` rewrites drafts; `spawn_join/` runs parallel threads of one answer; `routing/` lets other
-strategies search. Each folder's
-``__init__.py`` says in which order to read its files; `common/` is what several families share. Not all names are
-strategies: there are also rules of selection, stopping and tree search, evaluations, priors, costs and protocols, which
-strategies take as arguments.
+strategies search. Each folder's ``__init__.py`` says in which order to read its files; `common/` is what several
+families share. Not all names are strategies: there are also rules of selection, stopping and tree search, evaluations,
+priors, costs and protocols, which strategies take as arguments.
 """
 
 if __name__ != "searchkit.strategies":

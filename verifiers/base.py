@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from searchkit.errors import ConfigError
+from searchkit.protocols import Verifier
 from searchkit.types import Problem
 
 T = TypeVar("T")
@@ -24,13 +26,33 @@ class Independent:
         return self
 
 
-def any_oracle(*members: Any) -> bool | None:
-    """`oracle` of what is made of `members`: True if one of them says so, False if none is, None where some do not say.
+class Together:
+    """The same of a verifier that judges samples together."""
 
-    Then it is found out for each of them whether binding changes it, which is why such verifiers have `members`.
-    """
-    declared = [getattr(member, "oracle", None) for member in members]
-    return True if any(declared) else None if None in declared else False
+    @property
+    def joint(self) -> bool:
+        return True
+
+    def bind(self, problem: Problem) -> Any:
+        return self
+
+
+class Composed(ABC):
+    """A verifier that is made of others."""
+
+    @property
+    @abstractmethod
+    def members(self) -> tuple[Verifier, ...]:
+        """What it is made of."""
+
+    @property
+    def oracle(self) -> bool | None:
+        """Whether it sees what is right: True if a member says so, False if none does, None where some do not say.
+
+        Then it is found out for each member whether binding changes it.
+        """
+        declared = [getattr(member, "oracle", None) for member in self.members]
+        return True if any(declared) else None if None in declared else False
 
 
 def rebound(owner: T, **parts: Any) -> T:

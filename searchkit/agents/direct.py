@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from searchkit.agents.exchange import Answer, Ask, again, host_of, redirected
 from searchkit.calls import CallError
 from searchkit.http import Broken, HTTPReply, Pool, Unreachable, Unreadable, proxied
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import Usage
 from searchkit.wire.streams import ANSWER_LIMIT
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from searchkit.calls import CallError
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import Usage
 from searchkit.wire import refusals, route_of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from searchkit import wire
 from searchkit.agents.exchange import Answer, Refused, failure_of, refused
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import Params, Sample, Usage
 from searchkit.wire import estimates, failures
 from searchkit.wire.errors import Reported, Truncated

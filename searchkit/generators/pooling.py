@@ -20,7 +20,7 @@ from searchkit.generators.in_order import each
 from searchkit.generators.openai import errors
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.http import HTTPReply
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import Message, Params, Prompt, Sample, Text, Usage
 from searchkit.wire.chat.requests import render
 from searchkit.wire.fields import read_answer

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from searchkit.errors import ConfigError
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 
 SOURCE = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
 _SCHEMES = ("http", "https", "socks5", "socks5h")

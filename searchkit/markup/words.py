@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from searchkit.kinds import printable as printable  # with the others that make texts safe
-
 
 def number(value: float) -> str:
     """Three significant digits; "-" for none."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from searchkit.sandbox.levels import Level, choose
+from searchkit.sandbox.levels import Level, check, choose, installed
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.pool import POOL
 from searchkit.sandbox.report import Case, Report
+from searchkit.types import Problem
 
 Test = tuple[str, str]
 """A text, and the function or "Class.method" that is run after it; "" for none."""
@@ -42,3 +44,17 @@ class Bench:
     async def run(self, text: str, test: Test) -> Report:
         case = Case(text, (test[0],), self.prompt, self.entry_point, (test[1],), self.libraries)
         return await POOL.run(choose(self.sandbox), case, self.limits)
+
+
+def check_bench(owner: Any) -> None:
+    """Raises `ConfigError` unless the fields `limits`, `sandbox` and `libraries` of `owner` can be had here."""
+    check(owner.limits)
+    choose(owner.sandbox)
+    installed(owner.libraries, f"{type(owner).__name__}(libraries=...) names")
+
+
+def named(owner: Any, problem: Problem, *names: str) -> dict[str, Any]:
+    """These fields of `owner` as the problem's reference, withheld or not, has them; as they are where it has none."""
+    known = problem.withheld if problem.reference is None else problem.reference
+    found = known if isinstance(known, Mapping) else {}
+    return {name: found.get(name) or getattr(owner, name) for name in names}

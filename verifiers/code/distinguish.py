@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,11 @@ from searchkit import templates as wording
 from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, is_program, program, syntax_key
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
-from searchkit.sandbox.levels import Level, check, choose, installed
+from searchkit.sandbox.levels import Level
 from searchkit.sandbox.limits import Limits
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle, rebound
-from searchkit.verifiers.code.bench import EACH, Bench
+from searchkit.verifiers.base import Composed, Together, rebound
+from searchkit.verifiers.code.bench import EACH, Bench, check_bench, named
 from searchkit.verifiers.code.contest import TELL_APART, Contest, Told
 from searchkit.verifiers.code.dual_agreement import DualAgreement
 from searchkit.verifiers.code.misread import common_function
@@ -24,7 +24,7 @@ LONGEST_SHOWN = 20_000  # characters of a program that is shown
 
 
 @dataclass(frozen=True)
-class Distinguish:
+class Distinguish(Composed, Together):
     """Ranks programs by `first`, then has a model tell the best of them apart, by tests that are run in the sandbox.
 
     - first: scores the samples, such as `DualAgreement()`, or `UnitTests(tests)`, whose score is how many tests passed.
@@ -75,26 +75,15 @@ class Distinguish:
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0)
 
-    @property
-    def joint(self) -> bool:
-        return True
-
     def __post_init__(self) -> None:
         check_verifier("Distinguish", self.first)
         check_asking(self, self.generator, top=2, rounds=1)
         wording.check(self.template, {"programs", "results", "todo"}, {"task", "programs", "results", "todo", "n"})
-        check(self.limits)
-        choose(self.sandbox)
-        installed(self.libraries, "Distinguish(libraries=...) names")
+        check_bench(self)
 
     @property
     def members(self) -> tuple[Verifier, ...]:
         return (self.first,)
-
-    @property
-    def oracle(self) -> bool | None:
-        """What `first` is: of a reference it takes the names itself, not the tests."""
-        return any_oracle(*self.members)
 
     @property
     def key(self) -> str:
@@ -104,10 +93,7 @@ class Distinguish:
 
     def bind(self, problem: Problem) -> Distinguish:
         """The same with `first` bound to the problem, and with the names of its reference, withheld or not."""
-        known = problem.withheld if problem.reference is None else problem.reference
-        names = known if isinstance(known, Mapping) else {}
-        named = {name: names.get(name) or getattr(self, name) for name in ("entry_point", "prompt")}
-        return rebound(self, first=self.first.bind(problem), **named)
+        return rebound(self, first=self.first.bind(problem), **named(self, problem, "entry_point", "prompt"))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         scored = await run.score(self.first, prompt, samples)

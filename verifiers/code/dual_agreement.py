@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from searchkit import templates as wording
 from searchkit.answers.programs import LONGEST, NO_PROGRAM, aside, is_program, program
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Generator, Run
-from searchkit.sandbox.levels import Level, check, choose, installed
+from searchkit.sandbox.levels import Level
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.process import Broken
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.code.bench import EACH, Bench, Test
+from searchkit.verifiers.base import Together, rebound
+from searchkit.verifiers.code.bench import EACH, Bench, Test, check_bench, named
 from searchkit.verifiers.code.generated import assertions
 from searchkit.verifiers.code.misread import common_function, unknown_names, without_tests
 from searchkit.verifiers.code.suite import Suite, read
@@ -34,7 +35,7 @@ Passed = frozenset[Test]  # the tests that a program passes
 
 
 @dataclass(frozen=True)
-class DualAgreement:
+class DualAgreement(Together):
     """Scores programs by the tests they pass together: sqrt(programs) * tests of each group that passes the same tests.
 
     - tests: texts of Python to run, read as those of `UnitTests`: each case in them is a test. None lets a model write
@@ -81,17 +82,11 @@ class DualAgreement:
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0)
 
-    @property
-    def joint(self) -> bool:
-        return True
-
     def __post_init__(self) -> None:
         check_asking(self, self.generator, samples=1)
         wording.check(self.template, {"task"}, {"task"})
         self._given()
-        check(self.limits)
-        choose(self.sandbox)
-        installed(self.libraries, "DualAgreement(libraries=...) names")
+        check_bench(self)
 
     @property
     def oracle(self) -> bool:
@@ -106,11 +101,7 @@ class DualAgreement:
 
     def bind(self, problem: Problem) -> DualAgreement:
         """The same with the names of the problem's reference, withheld or not. Its tests are not looked at."""
-        known = problem.withheld if problem.reference is None else problem.reference
-        if not isinstance(known, Mapping):
-            return self
-        named = {name: known.get(name) or getattr(self, name) for name in ("entry_point", "prompt")}
-        return replace(self, **named)
+        return rebound(self, **named(self, problem, "entry_point", "prompt"))
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         given = self.tests is not None

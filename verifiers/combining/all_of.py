@@ -8,12 +8,12 @@ from typing import Any
 
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle, rebound
+from searchkit.verifiers.base import Composed, rebound
 from searchkit.verifiers.combining.members import ask, check_alone, check_members, unless_nothing
 
 
 @dataclass(frozen=True)
-class AllOf:
+class AllOf(Composed):
     """A gate: a sample passes if each member in turn lets it through; after the first that does not, none is asked.
 
     A member lets through what it says has passed, and where it only gives a score, what is above the middle of its
@@ -50,10 +50,6 @@ class AllOf:
     @property
     def members(self) -> tuple[Verifier, ...]:
         return self.verifiers
-
-    @property
-    def oracle(self) -> bool | None:
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> AllOf:
         return rebound(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))

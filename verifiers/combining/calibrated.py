@@ -10,11 +10,11 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Scored, Verdict
-from searchkit.verifiers.base import any_oracle, identity, rebound
+from searchkit.verifiers.base import Composed, identity, rebound
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class Calibrated(Composed):
     """`verifier` with its score, and the score of each step, put through `map`: the chance of being right.
 
     map: a fitted `Platt`, `Temperature` or `Isotonic`, or any callable that never falls and returns numbers in [0, 1];
@@ -51,10 +51,6 @@ class Calibrated:
     @property
     def members(self) -> tuple[Verifier, ...]:
         return (self.verifier,)
-
-    @property
-    def oracle(self) -> bool | None:
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Calibrated:
         return rebound(self, verifier=self.verifier.bind(problem))

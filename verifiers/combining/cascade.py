@@ -9,12 +9,12 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle, rebound
+from searchkit.verifiers.base import Composed, rebound
 from searchkit.verifiers.combining.members import ask, check_alone, check_members, unit, unless_nothing
 
 
 @dataclass(frozen=True)
-class Cascade:
+class Cascade(Composed):
     """`cheap` judges each sample; where its score is from `low` to `high`, or it abstains or fails, `dear` does.
 
     low, high: in the units of the cheap verifier's own range; a score below `low` or above `high` stands. With both the
@@ -57,10 +57,6 @@ class Cascade:
     @property
     def members(self) -> tuple[Verifier, ...]:
         return (self.cheap, self.dear)
-
-    @property
-    def oracle(self) -> bool | None:
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Cascade:
         return rebound(self, cheap=self.cheap.bind(problem), dear=self.dear.bind(problem))

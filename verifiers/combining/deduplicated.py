@@ -11,11 +11,11 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Usage, Verdict
-from searchkit.verifiers.base import any_oracle, rebound
+from searchkit.verifiers.base import Composed, rebound
 
 
 @dataclass(frozen=True)
-class Deduplicated:
+class Deduplicated(Composed):
     """Has `verifier` judge each different sample once; equal ones have the verdict of the first.
 
     Samples are equal if their value, message, steps, tokens and log-probabilities are, and how they finished; what they
@@ -51,10 +51,6 @@ class Deduplicated:
     @property
     def members(self) -> tuple[Verifier, ...]:
         return (self.verifier,)
-
-    @property
-    def oracle(self) -> bool | None:
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Deduplicated:
         return rebound(self, verifier=self.verifier.bind(problem))

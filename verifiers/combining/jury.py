@@ -12,12 +12,12 @@ from searchkit.errors import ConfigError
 from searchkit.mistakes import check_verifier
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle, rebound
+from searchkit.verifiers.base import Composed, rebound
 from searchkit.verifiers.combining.members import unless_nothing, verdicts_of
 
 
 @dataclass(frozen=True)
-class Jury:
+class Jury(Composed):
     """Asks each of `judges` and takes the "mean" or the "median" of their scores, or their "majority".
 
     Judges that abstain or fail on a sample are left out; if all do, it abstains. mean, median: all judges have the same
@@ -65,10 +65,6 @@ class Jury:
     @property
     def members(self) -> tuple[Verifier, ...]:
         return self.judges
-
-    @property
-    def oracle(self) -> bool | None:
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Jury:
         return rebound(self, judges=tuple(judge.bind(problem) for judge in self.judges))

@@ -10,14 +10,14 @@ from typing import Any
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
 from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import any_oracle, rebound
+from searchkit.verifiers.base import Composed, rebound
 from searchkit.verifiers.combining.members import ask, check_members, unless_nothing
 
 ABSTAINS = Verdict(feedback="all members abstain")
 
 
 @dataclass(frozen=True)
-class Weighted:
+class Weighted(Composed):
     """The mean of the members' scores, each mapped to [0, 1], with `weights` > 0 of any sum.
 
     Members that abstain or fail on a sample are left out and the weights of the others count as a whole; if none is
@@ -57,10 +57,6 @@ class Weighted:
     @property
     def members(self) -> tuple[Verifier, ...]:
         return self.verifiers
-
-    @property
-    def oracle(self) -> bool | None:
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Weighted:
         return rebound(self, verifiers=tuple(member.bind(problem) for member in self.verifiers))

@@ -14,27 +14,20 @@ from typing import Any
 from searchkit.answers import keys
 from searchkit.errors import ConfigError, SearchkitError, VerifierError
 from searchkit.protocols import Run
-from searchkit.types import Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import identity, label
+from searchkit.types import Prompt, Sample, Verdict
+from searchkit.verifiers.base import Together, identity, label
 
 ALONE = Verdict(feedback="there is no other sample")
 ANSWERLESS = Verdict(feedback="no answer was found")
 TRUNCATED = Verdict(feedback="a truncated sample is not compared")
 
 
-class Consensus:
+class Consensus(Together):
     """What they share: they judge samples together, and never look at the reference."""
-
-    @property
-    def joint(self) -> bool:
-        return True
 
     @property
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0)
-
-    def bind(self, problem: Problem) -> Any:
-        return self
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent, any_oracle, rebound
+from searchkit.verifiers.base import Composed, Independent, rebound
 from searchkit.verifiers.judges.asking import (
     LONGEST,
     TOO_LONG,
@@ -58,7 +58,7 @@ Found = tuple[bool | None, str]  # whether the critic is satisfied, and what it 
 
 
 @dataclass(frozen=True)
-class Critic(Independent):
+class Critic(Composed, Independent):
     """Asks `generator` what is wrong with each sample; that is the verdict's feedback.
 
     - generator: the critic; None is the one given to `solve`.
@@ -116,11 +116,6 @@ class Critic(Independent):
     @property
     def members(self) -> tuple[Verifier, ...]:
         return () if self.grounds is None else (self.grounds,)
-
-    @property
-    def oracle(self) -> bool | None:
-        """Whether it sees what is right: its grounds may."""
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Critic:
         bound = None if self.grounds is None else self.grounds.bind(problem)

@@ -11,7 +11,7 @@ from searchkit.mistakes import check_verifier
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.templates import check, fenced, worded
 from searchkit.types import Params, Problem, Prompt, Sample, Verdict
-from searchkit.verifiers.base import Independent, any_oracle, rebound
+from searchkit.verifiers.base import Composed, Independent, rebound
 from searchkit.verifiers.judges.asking import LONGEST, check_asking, filled, judgements, name_of
 from searchkit.verifiers.judges.judge import Judge
 from searchkit.verifiers.judges.shown import Answer, pictured
@@ -41,7 +41,7 @@ Round = Sequence[str]  # what was said for the answer, and against it
 
 
 @dataclass(frozen=True)
-class Debate(Independent):
+class Debate(Composed, Independent):
     """Two debaters, both played by `generator` (None: the one given to `solve`), argue about each sample.
 
     There are `rounds` rounds. In each both speak at once and know what was said in the rounds before. Then `judge` (any
@@ -85,10 +85,6 @@ class Debate(Independent):
     @property
     def members(self) -> tuple[Verifier, ...]:
         return (self.judge,)
-
-    @property
-    def oracle(self) -> bool | None:
-        return any_oracle(*self.members)
 
     def bind(self, problem: Problem) -> Debate:
         return rebound(self, judge=self.judge.bind(problem))

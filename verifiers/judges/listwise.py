@@ -10,7 +10,8 @@ from typing import Any
 
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, fenced, worded
-from searchkit.types import Params, Problem, Prompt, Sample, Verdict
+from searchkit.types import Params, Prompt, Sample, Verdict
+from searchkit.verifiers.base import Together
 from searchkit.verifiers.judges.asking import (
     bare_word,
     check_asking,
@@ -41,7 +42,7 @@ Order = list[int]  # places among the answers, the best first
 
 
 @dataclass(frozen=True)
-class ListwiseJudge:
+class ListwiseJudge(Together):
     """Asks a model to rank the samples by a rubric, a window of them at a time, from several random orders.
 
     - generator: the judge; None is the one given to `solve`.
@@ -86,10 +87,6 @@ class ListwiseJudge:
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0)
 
-    @property
-    def joint(self) -> bool:
-        return True
-
     def __post_init__(self) -> None:
         check_asking(self, self.generator, window=2, permutations=1, retries=0)
         check(self.template, {"answers"}, {"task", "answers", "n", "rubric"})
@@ -98,9 +95,6 @@ class ListwiseJudge:
     def key(self) -> str:
         how = f"{self.window}:{self.permutations}:{self.retries}:{self.params}"
         return f"listwise:{name_of(self.generator)}:{how}:{self.rubric!r}:{self.template!r}"
-
-    def bind(self, problem: Problem) -> ListwiseJudge:
-        return self
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         answers = [Answer.of(sample) for sample in samples]
@@ -114,8 +108,7 @@ class ListwiseJudge:
             return await self._ranked(prompt, different, child)
 
         outcomes = await run.map(ranked, range(self.permutations), name="permutation")
-        run.survivors(outcomes)  # raises if no order could be ranked, and one has failed
-        orders = [outcome.value for outcome in outcomes if outcome.value is not None]
+        orders = [order for order in run.survivors(outcomes) if order is not None]
         found = {answer: _verdict(at, orders) for at, answer in enumerate(different)}
         return [found[answer] if fits else Verdict() for answer, fits in zip(answers, shown, strict=True)]
 

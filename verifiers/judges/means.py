@@ -71,22 +71,16 @@ async def mean(
     outcomes = await run.map(ask, places, name="reply")
     found = list(zip(places, outcomes, strict=False))
     rows = [
-        _row(run, [outcome for place, outcome in found if place[0] == at], None if at else first)
+        _read([Outcome(0, None if at else first), *(outcome for place, outcome in found if place[0] == at)], run)
         for at in range(len(questions))
     ]
     quoted = any(reading.quoted for row in rows for reading in row)
     return _together(rows) if all(rows) and not quoted else None
 
 
-def _row(run: Run, outcomes: Sequence[Outcome[Reading | None]], first: Reading | None) -> list[Reading]:
+def _read(outcomes: Sequence[Outcome[Reading | None]], run: Run) -> list[Reading]:
     """What the replies to one question say; raises the first failure if they say nothing."""
-    found = [reading for reading in (first, *(outcome.value for outcome in outcomes)) if reading is not None]
-    failures = [outcome.error for outcome in outcomes if outcome.error is not None]
-    if failures and not found:
-        raise failures[0]
-    for failure in failures:  # what was read beside them is paid for: it counts
-        run.note_failure(failure)
-    return found
+    return [reading for reading in run.survivors(outcomes) if reading is not None]
 
 
 async def _first(draw: Callable[[Params], Awaitable[Reading | None]], listing: Params) -> tuple[Reading | None, Params]:

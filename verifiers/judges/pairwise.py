@@ -10,7 +10,8 @@ from typing import Any
 
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, worded
-from searchkit.types import Params, Problem, Prompt, Sample, Verdict
+from searchkit.types import Params, Prompt, Sample, Verdict
+from searchkit.verifiers.base import Together
 from searchkit.verifiers.judges.asking import (
     afford,
     bare_word,
@@ -68,7 +69,7 @@ WORDS: dict[str, float] = {"a": WON, "tie": TIED, "b": LOST}
 
 
 @dataclass(frozen=True)
-class PairwiseJudge:
+class PairwiseJudge(Together):
     """Asks `generator` (None: the one given to `solve`) which of two samples is better by `rubric`, in both orders.
 
     If both orders name the same sample it has won; otherwise it is a tie, and so a judge that prefers a position ties
@@ -104,10 +105,6 @@ class PairwiseJudge:
     def range(self) -> tuple[float, float]:
         return (LOST, WON)
 
-    @property
-    def joint(self) -> bool:
-        return True
-
     def __post_init__(self) -> None:
         check_asking(self, self.generator, retries=0)
         needed = {"first", "second"} | (set() if self.scores is None else {"scale"})
@@ -123,9 +120,6 @@ class PairwiseJudge:
     @property
     def _template(self) -> str:
         return self.template if self.template is not None else BETTER if self.scores is None else PREFERENCE
-
-    def bind(self, problem: Problem) -> PairwiseJudge:
-        return self
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         answers = [Answer.of(sample) for sample in samples]

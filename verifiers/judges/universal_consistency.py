@@ -9,7 +9,8 @@ from typing import Any
 from searchkit.errors import VerifierError
 from searchkit.protocols import Generator, Run
 from searchkit.templates import check, fenced, worded
-from searchkit.types import Params, Problem, Prompt, Sample, Verdict
+from searchkit.types import Params, Prompt, Sample, Verdict
+from searchkit.verifiers.base import Together
 from searchkit.verifiers.judges.asking import (
     UNREADABLE,
     bare_word,
@@ -36,7 +37,7 @@ nothing else, the reasoning first:
 
 
 @dataclass(frozen=True)
-class UniversalConsistency:
+class UniversalConsistency(Together):
     """Shows all samples to `generator` (None: the one given to `solve`) and asks which is the most consistent one.
 
     A vote for answers that no key can compare: open questions, summaries, code. It is joint: the chosen sample scores
@@ -63,10 +64,6 @@ class UniversalConsistency:
     def range(self) -> tuple[float, float]:
         return (0.0, 1.0)
 
-    @property
-    def joint(self) -> bool:
-        return True
-
     def __post_init__(self) -> None:
         check_asking(self, self.generator, retries=0)
         check(self.template, {"responses"}, {"task", "responses", "n"})
@@ -74,9 +71,6 @@ class UniversalConsistency:
     @property
     def key(self) -> str:
         return f"universal:{name_of(self.generator)}:{self.retries}:{self.params}:{self.template!r}"
-
-    def bind(self, problem: Problem) -> UniversalConsistency:
-        return self
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         shown = [i for i, sample in enumerate(samples) if not sample.truncated and not Answer.of(sample).refused]

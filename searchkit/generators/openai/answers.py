@@ -13,7 +13,7 @@ from searchkit.generators.openai import errors, noticed
 from searchkit.generators.openai.bodies import Route
 from searchkit.generators.openai.stream import Events
 from searchkit.http import HTTPReply
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import ConfidenceFloor, Params, Sample
 from searchkit.wire import choices, estimates
 from searchkit.wire.errors import Reported

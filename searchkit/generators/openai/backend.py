@@ -30,8 +30,7 @@ from searchkit.generators.openai.probe import Capabilities
 from searchkit.generators.openai.refused import Answer
 from searchkit.generators.openai.transport import Here
 from searchkit.http import Broken, Enough, Held, HTTPReply, Unreachable, Unreadable
-from searchkit.kinds import is_whole
-from searchkit.markup.words import printable
+from searchkit.kinds import is_whole, printable
 from searchkit.redact import redact
 from searchkit.types import NO_USAGE, Params, Prompt, Sample, Usage
 from searchkit.wire.chat.requests import beyond

@@ -9,7 +9,7 @@ from searchkit.calls import CallError, Request
 from searchkit.errors import CapabilityError, NeedsPrefix
 from searchkit.generators.openai.bodies import PATHS
 from searchkit.http import HTTPReply
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import Usage
 from searchkit.wire import failures, quotas, quoting, waits
 from searchkit.wire.errors import Failure, Reported

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from searchkit.calls import Request
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import Params, Sample, Text
 from searchkit.wire import charging, choices
 from searchkit.wire.finishes import is_known, noted

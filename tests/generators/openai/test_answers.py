@@ -20,7 +20,7 @@ from searchkit.generators.openai import answers
 from searchkit.generators.openai.official import Official
 from searchkit.generators.openai.transport import Direct
 from searchkit.http.connecting import below, is_lasting
-from searchkit.markup.words import printable
+from searchkit.kinds import printable
 from searchkit.types import ConfidenceFloor, Params, Prompt, Sample
 from tests.attacks.hostile import TEXT, Asked, Hostile, ask, call, completion, failure, http, sample
 
