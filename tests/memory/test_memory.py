@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import random
 import re
-import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +39,7 @@ from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.types import Verdict
 from searchkit.verifiers import Agreement, Exact, Predicate
 from tests.helpers.judges import fences
+from tests.helpers.killed_scripts import Killed
 
 SHOWN = re.compile(r"^Note \d+, on a task that was (solved|not solved):$", re.MULTILINE)
 
@@ -439,45 +436,13 @@ print(json.dumps({"final": final, "called": backend.calls, "paid": sum(o.unwrap(
 """
 
 
-def stored(path: Path) -> int:
-    """Stored samples; 0 while there is no file yet."""
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        count = int(db.execute("SELECT count(*) FROM call WHERE outcome LIKE '{%'").fetchone()[0])
-        db.close()
-    except sqlite3.Error:
-        return 0
-    return count
-
-
 @pytest.mark.slow
 def test_killed_in_mid_stream_and_started_again(tmp_path: Path) -> None:
     """SIGKILL after one and after two thirds of the calls: the same answers, traces and notes; nothing paid twice."""
-    script = tmp_path / "stream.py"
-    script.write_text(SCRIPT)
-
-    def start(journal: str) -> subprocess.Popen[str]:
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        command = [sys.executable, str(script), str(tmp_path / journal)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
-
-    def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
-        return dict(json.loads(process.communicate(timeout=120)[0]))
-
-    whole, killed = ended(start("whole.db")), tmp_path / "killed.db"
+    stream = Killed(SCRIPT, tmp_path)
+    whole = stream.ended("whole.db")
     assert whole["called"] == 32 * 3
-    for third in (1, 2):
-        process = start("killed.db")
-        while stored(killed) < third * whole["called"] // 3:
-            assert process.poll() is None, "it ended before it could be killed"
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    finished = stored(killed)
-    resumed = ended(start("killed.db"))
-    assert resumed["final"] == whole["final"]
-    assert 0 < finished < whole["called"]
-    assert resumed["called"] == resumed["paid"] == whole["called"] - finished
+    stream.check(whole)
 
 
 def test_cancelled_in_mid_stream_leaves_nothing_behind() -> None:
