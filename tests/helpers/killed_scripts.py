@@ -25,7 +25,7 @@ def stored_samples(path: Path) -> int:
 
 
 class Killed:
-    """`script` is given a journal and `more`, and prints as JSON what it comes to: final bytes, calls made, calls paid."""
+    """`script` is given a journal and `more`, and prints as JSON what it comes to: final bytes, calls made and paid."""
 
     def __init__(self, script: str, folder: Path, *more: str) -> None:
         self.folder, self.more = folder, more
