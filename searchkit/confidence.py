@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from searchkit.errors import CapabilityError
+from searchkit.kinds import innermost
 from searchkit.types import ConfidenceFloor, Params, Token
 
 MASKED = -1000.0
@@ -95,9 +96,7 @@ def check_floor(params: Params | None, source: Any) -> None:
     """
     if params is None or params.floor is None:
         return
-    inner = source
-    while hasattr(inner, "backend"):
-        inner = inner.backend
+    inner = innermost(source)
     if not getattr(inner, "ends_at_floor", False):
         raise CapabilityError(
             f"{type(inner).__name__} cannot end a text whose confidence falls: use Embedded, Transformers or OpenAI as "

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from searchkit.errors import CapabilityError, ConfigError
-from searchkit.kinds import told
+from searchkit.kinds import innermost, told
 
 FIELDS = ("response_format", "tool_choice", "parallel_tool_calls")
 
@@ -36,10 +36,7 @@ def takes_form(source: Any) -> bool:
 
     A backend says that it does with an attribute ``takes_form = True``.
     """
-    inner = source
-    while hasattr(inner, "backend"):
-        inner = inner.backend
-    return getattr(inner, "takes_form", False) is True
+    return getattr(innermost(source), "takes_form", False) is True
 
 
 def check_form(source: Any) -> None:

@@ -9,6 +9,18 @@ import unicodedata
 from numbers import Integral, Real
 from typing import Any
 
+DEEPEST = 16  # wrappers around a backend
+
+
+def innermost(source: Any) -> Any:
+    """The backend inside a model and its wrappers; `source` itself if it has none."""
+    for _ in range(DEEPEST):
+        inner = getattr(source, "backend", None)
+        if inner is None:
+            break
+        source = inner
+    return source
+
 
 def is_number(value: Any) -> bool:
     """Whether `value` is a number, NumPy's too. True and False are none, though Python counts them as 1 and 0."""

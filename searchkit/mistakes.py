@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from searchkit.errors import ConfigError, SearchkitError
-from searchkit.kinds import forgotten, is_whole, told
+from searchkit.kinds import forgotten, innermost, is_whole, told
 from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Sample, Scored
 
 T = TypeVar("T")
@@ -206,20 +206,13 @@ def check_prices(sources: Sequence[Any], budget: Budget) -> None:
     """Raises `ConfigError` for a ceiling on money where all `sources` are models that could have a price, none has."""
     if budget.usd is None or not sources:
         return
-    backends = [_innermost(source) for source in sources]
+    backends = [innermost(source) for source in sources]
     if all(hasattr(backend, "prices") and backend.model not in backend.prices for backend in backends):
         model = backends[0].model
         raise ConfigError(
             f"Budget(usd=...) cannot bind: {model!r} has no price; give its backend "
             f"prices={{{model!r}: Price(prompt, generated)}}, or limit generated_tokens"
         )
-
-
-def _innermost(source: Any) -> Any:
-    """The backend inside a model and its wrappers; `source` itself if it has none."""
-    while hasattr(source, "backend"):
-        source = source.backend
-    return source
 
 
 def check_params(params: Any) -> None:

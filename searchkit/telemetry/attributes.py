@@ -13,12 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from searchkit.events import Asked, Began, Ended, Opened, Over
-from searchkit.kinds import described
+from searchkit.kinds import described, innermost
 from searchkit.redact import redact
 from searchkit.types import Params, Sample, Usage
 
 LONGEST_NAME, LONGEST_ERROR = 200, 1000
-DEEPEST = 16  # wrappers around a backend
 FINISHES = {"tool_calls": "tool_call"}  # where the conventions have another word than we
 Said = dict[str, Any]
 
@@ -32,7 +31,7 @@ class Secrets:
         self._keys: dict[str, None] = {}
 
     def learn(self, backend: Any) -> None:
-        key = getattr(_innermost(backend), "api_key", None)
+        key = getattr(innermost(backend), "api_key", None)
         if isinstance(key, str) and key:
             self._keys[key] = None
 
@@ -140,19 +139,9 @@ def _tokens(usage: Usage) -> Said:
     return said | ({"gen_ai.usage.cache_read.input_tokens": usage.cached_tokens} if usage.cached_tokens else {})
 
 
-def _innermost(backend: Any) -> Any:
-    """The transport inside of wrappers."""
-    for _ in range(DEEPEST):
-        inner = getattr(backend, "backend", None)
-        if inner is None:
-            break
-        backend = inner
-    return backend
-
-
 def _backend(backend: Any) -> Said:
     """The model behind a backend: the server's own name for it where there is a server."""
-    inner = _innermost(backend)
+    inner = innermost(backend)
     model = getattr(inner, "model", None)
     said: Said = {
         "gen_ai.operation.name": "text_completion" if getattr(inner, "route", "chat") == "completions" else "chat",

@@ -12,6 +12,7 @@ from searchkit.calls import CallError, Request
 from searchkit.errors import ConfigError
 from searchkit.generators.in_order import each
 from searchkit.generators.openai.probe import Capabilities
+from searchkit.kinds import innermost
 from searchkit.protocols import Backend
 from searchkit.types import Params, Prompt, Sample
 
@@ -28,10 +29,7 @@ class Grouping(Backend, Protocol):
 
 def grouping(backend: Backend) -> Grouping:
     """The backend, if it (or the one it wraps) can draw several samples in one call; else `ConfigError`."""
-    inner = backend
-    while hasattr(inner, "backend"):
-        inner = inner.backend
-    if not (hasattr(backend, "complete_group") and hasattr(inner, "complete_group")):
+    if not (hasattr(backend, "complete_group") and hasattr(innermost(backend), "complete_group")):
         raise ConfigError(
             f"{type(backend).__name__} cannot merge requests into one: use Coalescing(OpenAI(...)) or "
             "Coalescing(Limited(OpenAI(...))), and put Retrying and Cached around it"
