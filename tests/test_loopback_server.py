@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import socket
@@ -246,6 +247,22 @@ def test_requests_overlap() -> None:
         for client in clients:
             client.close()
         until(lambda: server.aborted == 8)
+
+
+def test_closing_while_clients_connect() -> None:
+    """A connection accepted in the very moment of the end is closed too; 50 times, as the moment is a matter of luck."""
+    left: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, left.append
+    try:
+        for _ in range(50):
+            with Server() as server:
+                clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+            for client in clients:
+                client.close()
+            gc.collect()
+    finally:
+        sys.unraisablehook = before
+    assert not left
 
 
 def test_own_process() -> None:

@@ -126,6 +126,11 @@ class Server:
         listener = await self._loop.create_server(lambda: _Connection(self), sock=listening, backlog=2048, ssl=self.tls)
         ready.set()
         await self._stop.wait()
+        # A connection that was accepted in this moment is still a task of the loop: it begins in the next turn, and is
+        # a connection in the one after. A listener closed before makes it fail, and its socket stays open.
+        self._loop.remove_reader(listening)
+        for _ in range(2):
+            await asyncio.sleep(0)
         listener.close()
         for connection in list(self.open):
             connection.drop()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from searchkit.engine.journal.rows import Origin
 from searchkit.generators import Recorded, Simulated
 from searchkit.strategies import BestOfN
 from searchkit.verifiers import Exact
-from tests.strategies.tree.test_resume import SCRIPT, samples
+from tests.helpers.killed_scripts import Killed, stored_samples
+from tests.strategies.tree.test_resume import SCRIPT
 
 ROOT = str(Path(__file__).parents[2])
 PROBLEMS = [Problem(f"p{i}", Prompt.of(f"question {i}"), reference="right") for i in range(3)]
@@ -90,20 +89,10 @@ def test_what_is_shown_can_be_judged_again(path: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_tree_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """SIGKILL in mid-search: problem, paths and what was paid; with what the resumed one pays, that is the whole."""
-    script = tmp_path / "search.py"
-    script.write_text(SCRIPT)
-
-    def start(journal: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(script), str(tmp_path / journal), "mcts"]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": ROOT})
-
-    whole = json.loads(start("whole.db").communicate()[0])
-    killed, process = tmp_path / "killed.db", start("killed.db")
-    while samples(killed) < whole["called"] // 2:
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    search = Killed(SCRIPT, tmp_path, "mcts")
+    whole = search.ended("whole.db")
+    search.killed("killed.db", whole["called"] // 2)
+    killed = tmp_path / "killed.db"
     before = killed.read_bytes()
     code, out = shown(killed, capsys)
     found = rows(killed, capsys)
@@ -111,11 +100,11 @@ def test_a_killed_tree_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "problem 0\n" in out
     assert all(row["problem"] == "0" and row["path"].startswith("MCTS/") for row in found), found[0]
     drawn = [row for row in found if row["role"] == "generate"]
-    assert len(drawn) == samples(killed) >= whole["called"] // 2
+    assert len(drawn) == stored_samples(killed) >= whole["called"] // 2
     paid = sum(row["usage"]["generated_tokens"] for row in found)
     totals = out.splitlines()[-1].split()
     assert totals[:5] == ["in", "all", str(len(drawn)), f"{_sum(drawn, 'prompt_tokens'):,}", f"{paid:,}"]
-    resumed = json.loads(start("killed.db").communicate()[0])
+    resumed = search.ended("killed.db")
     assert resumed["final"] == whole["final"]
     assert resumed["paid"] + len(drawn) == whole["called"]
 
