@@ -250,7 +250,7 @@ def test_requests_overlap() -> None:
 
 
 def test_closing_while_clients_connect() -> None:
-    """A connection accepted in the very moment of the end is closed too; 50 times, as the moment is a matter of luck."""
+    """A connection accepted at the very end is closed too; 50 times, as the moment is a matter of luck."""
     left: list[object] = []
     before, sys.unraisablehook = sys.unraisablehook, left.append
     try:
