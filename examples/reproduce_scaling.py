@@ -122,7 +122,8 @@ class Within(Strategy):
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         budget = Budget(generated_tokens=round(self.k * self.each[prompt.text]) + STEP // 2)
-        return await self.inner.generate(prompt, run.child("within", budget))
+        with run.child("within", budget) as within:
+            return await self.inner.generate(prompt, within)
 
 
 def pool_of(task: Task, out: Path, n: int) -> Pool:

@@ -79,8 +79,9 @@ class Research(Strategy):
         waiting: list[str] = []
 
         async def grow(found: str) -> None:
-            thoughts = run.child("plan", role="plan")
-            [written] = await thoughts.sample(self.planner, Prompt.of(f"{prompt.text}\nfound: {found}"), partial=True)
+            asked_for = Prompt.of(f"{prompt.text}\nfound: {found}")
+            with run.child("plan", role="plan") as thoughts:
+                [written] = await thoughts.sample(self.planner, asked_for, partial=True)
             for question, needs in asked(written.text):
                 if question not in graph and len(graph) < self.most and all(need in graph for need in needs):
                     graph[question] = await run.spawn(look_up, question, after=[graph[need] for need in needs])

@@ -103,6 +103,7 @@ class Run(ABC):
     def child(self, name: str, budget: Budget | None = None, *, role: Role | None = None) -> Run:
         """A run for one part of the work, in sequence with the others, with its own ceilings within this run's.
 
+        Write ``with run.child(...) as part:``, which says in the trace when the part has ended, and how.
         role: "plan" for calls that neither generate nor verify: they count as model calls, not as generations, and what
         they return is no candidate for the answer.
         """

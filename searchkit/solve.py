@@ -157,7 +157,7 @@ async def solve_many(
     journal: Journal | str | Path | None = None,
     concurrency: int = 32,
     memory: Memory | None = None,
-    lag: int = 1,
+    lag: int | None = None,
     progress: bool = False,
     finished: Callable[[Problem, Outcome[Result[Any]]], None] | None = None,
     listen: Callable[[Event], object] | None = None,
@@ -173,8 +173,9 @@ async def solve_many(
     returns what there is by then.
 
     memory: notes that a problem is shown of others, and to which it adds its own, in the order of `problems`; see
-    `Memory`. Problem j reads it as it was after problem j - `lag`, so that at most `lag` are in flight: with 1 each
-    learns from all before it, one after the other. How many are in flight changes nothing.
+    `Memory`. Problem j reads it as it was after problem j - `lag`, so that at most `lag` are in flight: with 1, the
+    default, each learns from all before it, one after the other. How many are in flight changes nothing. Without a
+    memory there is nothing to lag behind, and `lag` is refused.
     """
     problems = _numbered(problems)
     check_search(strategy, params, budget, seed)
@@ -183,7 +184,12 @@ async def solve_many(
     if not is_whole(concurrency) or concurrency < 1:
         raise ConfigError(f"concurrency must be >= 1, a whole number, got {concurrency!r}")
     heard = None if listen is None else Shared(listen)
-    passing = None if memory is None else Passing(memory, strategy, problems, lag)
+    if memory is None and lag is not None:
+        raise ConfigError(
+            f"lag={lag!r} says how far problems read a memory behind: give memory=Memory(verifier), or leave lag out "
+            "(concurrency= says how many problems are searched at once)"
+        )
+    passing = None if memory is None else Passing(memory, strategy, problems, 1 if lag is None else lag)
     for problem in problems:
         check_references([*verifiers_of(strategy), *([] if memory is None else [memory.verifier])], problem)
     outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)

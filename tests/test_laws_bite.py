@@ -28,6 +28,7 @@ SEVEN = "test_law_07_concurrent_runs_of_one_instance_are_independent"
 CHOSEN = "test_law_12_the_answer_is_chosen_as_declared_from_all_that_was_seen"
 ENDED = "test_law_12_a_threshold_ends_the_search"
 CALLS = "test_law_13_a_tool_call_is_what_it_calls"
+TOLD = "test_law_14_events_are_in_causal_order_and_the_same_at_any_latency"
 
 
 # --- law 7 -----------------------------------------------------------------------------------------------------------
@@ -187,6 +188,32 @@ def by_message(action: Sample[Any]) -> str:
     return action.text
 
 
+# --- law 14 ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LeftOpen(Strategy):
+    """Draws in a part of its own, and says nowhere when that has ended."""
+
+    generator: Generator | None = None
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        [found] = await run.child("part").sample(self.generator, prompt)
+        return found
+
+
+@dataclass(frozen=True)
+class Closed(Strategy):
+    """The same, put right."""
+
+    generator: Generator | None = None
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        with run.child("part") as part:
+            [found] = await part.sample(self.generator, prompt)
+        return found
+
+
 # --- which law fails for whom ----------------------------------------------------------------------------------------
 
 
@@ -211,13 +238,15 @@ WRONG: dict[str, tuple[Strategy, type[StrategyTests], str]] = {
     "three calls are one": (Merging(by_text), OnLetters, CALLS),
     "one call is two": (Merging(by_id), OnLetters, CALLS),
     "calls without a name": (Merging(named=by_message), OnLetters, CALLS),
+    "a part that never ends": (LeftOpen(), StrategyTests, TOLD),
 }
 RIGHT: dict[str, tuple[Strategy, type[StrategyTests]]] = {
     "the best of all levels": (AllLevels(), OnLetters),
     "the last, declared": (DeclaredLast(), StrategyTests),
     "calls by what they call": (Merging(), OnLetters),
+    "a part that ends": (Closed(), StrategyTests),
 }
-NEW = [SEVEN, CHOSEN, ENDED, CALLS]
+NEW = [SEVEN, CHOSEN, ENDED, CALLS, TOLD]
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -89,7 +89,12 @@ class FolderEnvironment(Sandbox):
 
     async def start(self, prompt: Prompt, run: Run) -> Episode:
         """A copy of `source`; raises `StaleBranch` if a resumed search began with other files."""
-        state, run = await super().start(prompt, run), run.child("source", role="plan")
+        state = await super().start(prompt, run)
+        with run.child("source", role="plan") as checking:
+            await self._check_source(state, checking)
+        return state
+
+    async def _check_source(self, state: Episode, run: Run) -> None:
         scratch = run.resource(self, Scratch)
         found = await self._thread(lambda: self._digest(state.world.here), scratch, run)
 
@@ -101,7 +106,6 @@ class FolderEnvironment(Sandbox):
                 f"{self.source} is not as it was when this search began, perhaps because the search has changed it: "
                 "restore it to resume, or use a new journal to go on from how it is now"
             )
-        return state
 
     def _digest(self, folder: Path) -> str:
         found = hashlib.sha256()

@@ -166,7 +166,6 @@ class Guarded:
             raise ConfigError("this action was refused because it is irreversible: nothing is left to commit")
         if state.done:
             raise ConfigError("this action was done already, and cannot be done twice")
-        run = run.child("commit", role="plan")
         passing: Exception | None = None
 
         async def perform(child: Run) -> str:
@@ -181,12 +180,14 @@ class Guarded:
             step = await act(before, state.action, child)
             return json.dumps({"observation": step.observation, "reward": step.reward})
 
-        while True:
-            told = json.loads(await run.once(f"do {label(state.action)}", partial(perform, run.child("attempt"))))
-            if passing is not None:  # just now; what an earlier process was told to try again is tried again here
-                raise passing
-            if not told.get("again"):
-                break
+        with run.child("commit", role="plan") as committing:
+            while True:
+                with committing.child("attempt") as attempt:
+                    told = json.loads(await committing.once(f"do {label(state.action)}", partial(perform, attempt)))
+                if passing is not None:  # just now; what an earlier process was told to try again is tried again here
+                    raise passing
+                if not told.get("again"):
+                    break
         if "failed" in told:
             raise (StaleBranch if told["stale"] else CallError)(f"nothing was done: {told['failed']}")
         return Transition(replace(state, done=True), told["observation"], told["reward"], True)

@@ -124,8 +124,8 @@ class WorldModel:
     async def _predicted(self, state: Predicted, action: str, run: Run) -> str:
         params = self.world_params or getattr(self.world, "params", None)
         asked = worded(state.prompt, self.predict, state=state.text, action=action)
-        child = run.child("world", role="plan")
-        [sample] = await child.sample(self.world, asked, params=params, partial=True)
+        with run.child("world", role="plan") as child:
+            [sample] = await child.sample(self.world, asked, params=params, partial=True)
         text = sample.text.strip()
         for wrong, why in (
             (not text, "an empty state"),

@@ -157,7 +157,7 @@ def check_causal(told: Sequence[Event]) -> None:
 
 
 def check_trace(told: Sequence[Event], result: Result[Any]) -> None:
-    """The spans that ended are those of the trace, and what they cost is what was charged."""
+    """The spans that ended are those of the trace, and what they cost is what was charged. None is left open."""
     spent, spans = Tally(), dict[Place, Span]()
     stack: list[tuple[Place, Span]] = [((), result.trace)]
     while stack:
@@ -170,6 +170,7 @@ def check_trace(told: Sequence[Event], result: Result[Any]) -> None:
     for at, end in ends.items():
         span = spans[at]
         status = "cancelled" if at in gone else end.status
+        assert status != "open", f"nobody ended the span {span.name!r}: `with run.child(...) as part:` does"
         assert (span.name, span.kind, span.index, span.role, span.status) == (*_named(end), status)
         assert (span.text, span.error) == (end.text, end.error)
         spent.add(end.usage)

@@ -145,8 +145,8 @@ class Imagined:
         """The names of the imagined plan's actions, those of the path included if the model did as it was asked."""
         params = self.params or getattr(self.generator, "params", None)
         asked = worded(path.prompt, self.template, plan="\n".join(map(str, path.actions)))
-        child = run.child("imagine", role="plan")
-        [sample] = await child.sample(self.generator, asked, params=params, partial=True)
+        with run.child("imagine", role="plan") as child:
+            [sample] = await child.sample(self.generator, asked, params=params, partial=True)
         return self.parse(sample.text)
 
     async def cost(self, path: Path, run: Run) -> float:

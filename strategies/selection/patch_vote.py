@@ -64,9 +64,9 @@ class PatchVote:
         """The scores by `reproduction`; none where it fails."""
         verifier = self.reproduction
         assert verifier is not None
-        child = run.child("reproduction", role="verify")
         try:
-            found = await child.score(verifier, prompt, [scored[i].sample for i in left])
+            with run.child("reproduction", role="verify") as child:
+                found = await child.score(verifier, prompt, [scored[i].sample for i in left])
         except ConfigError:
             raise
         except Exception as error:

@@ -52,11 +52,11 @@ class PivotTournament:
         order = players_of(scored)
         if len(order) < 2:
             return Choice(order[0] if order else None)
-        child = run.child("tournament", role="verify")
-        child.rng.shuffle(order)
-        order.sort(key=lambda player: _score(scored[player]), reverse=True)  # stable: equals stay shuffled
-        record = {player: list[float]() for player in order}
-        await play(self.judge, prompt, scored, _pairs(order, self.pivots), record, child)
+        with run.child("tournament", role="verify") as child:
+            child.rng.shuffle(order)
+            order.sort(key=lambda player: _score(scored[player]), reverse=True)  # stable: equals stay shuffled
+            record = {player: list[float]() for player in order}
+            await play(self.judge, prompt, scored, _pairs(order, self.pivots), record, child)
         if not any(record.values()):
             return Choice(None)
         others = len(order) - 1

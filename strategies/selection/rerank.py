@@ -47,7 +47,8 @@ class Rerank:
             [found] = await child.score(self.verifier, prompt, [scored[index].sample])
             return found.score
 
-        outcomes = await run.child("rerank", role="verify").map(judged, asked, name="answer")
+        with run.child("rerank", role="verify") as judging:
+            outcomes = await judging.map(judged, asked, name="answer")
         failures = [outcome.error for outcome in outcomes if outcome.error is not None]
         for failure in failures:
             run.note_failure(failure)

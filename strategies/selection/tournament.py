@@ -49,7 +49,8 @@ class Tournament:
             return Choice(players[0] if players else None)
         form = self._knockout if self.form == "knockout" else self._round_robin
         record = {player: list[float]() for player in players}
-        winner = await form(prompt, scored, record, run.child("tournament", role="verify"))
+        with run.child("tournament", role="verify") as played:
+            winner = await form(prompt, scored, record, played)
         if not any(record.values()):
             return Choice(None)
         won = record[winner]

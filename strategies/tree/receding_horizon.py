@@ -79,11 +79,13 @@ class RecedingHorizon(Strategy):
     async def _plan(self, planner: TreeSearch, prompt: Prompt, state: Any, left: int, run: Run) -> Found:
         """A round's search, with an equal part of what is left for so many; with all of it where that pays nothing."""
         try:
-            return await planner.explore(prompt, run.child("round", part(run, left)), state)
+            with run.child("round", part(run, left)) as searching:
+                return await planner.explore(prompt, searching, state)
         except BudgetExhausted:
             if left == 1:
                 raise
-            return await planner.explore(prompt, run.child("round"), state)
+            with run.child("round") as searching:
+                return await planner.explore(prompt, searching, state)
 
     def _next(self, found: Found) -> tuple[int | None, bool]:
         """Where to go, None for nowhere, and whether to search on from there.
@@ -109,7 +111,8 @@ class RecedingHorizon(Strategy):
         """The state that things are in once the actions on the path to `node` were carried out."""
         tree, environment = found.tree, self.planner.environment
         if isinstance(environment, Committing):
-            return await environment.commit(tree.state[node], run.child("commit"))
+            with run.child("commit") as committing:
+                return await environment.commit(tree.state[node], committing)
         return Transition(tree.state[node], terminal=bool(tree.terminal[node]))
 
     def _ended(self, step: Transition[Any], planned: Scored, run: Run) -> Scored:

@@ -543,3 +543,8 @@ def test_mistakes_are_named() -> None:
             run(tasks(2), **{"memory": Memory(Exact()), "reply": learner} | options)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="p1"):
         run([tasks(1)[0], Problem("p1", Prompt.of("x"))], Memory(Exact()), learner)
+    asked = Counting(Scripted(lambda request: "x"))
+    for lag in (1, 4, 0, "x"):
+        with pytest.raises(ConfigError, match="memory="):
+            asyncio.run(solve_many(tasks(2), SelfConsistency(2), generator=Model(asked), lag=lag))  # type: ignore[arg-type]
+    assert asked.calls == 0

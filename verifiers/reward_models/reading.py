@@ -182,8 +182,8 @@ async def read(owner: object, model: Backend, prompt: Prompt, parts: Sequence[st
     reading = run.resource(owner, lambda: Reading(model))
     answer = Message("assistant", tuple(map(Text, parts)))
     asked = Prompt((*prompt.messages, answer), prompt.tools)
-    child = run.child("reward")
-    sample = await child.complete(reading, Request(asked, NOTHING_GENERATED, child.seed))
+    with run.child("reward") as child:
+        sample = await child.complete(reading, Request(asked, NOTHING_GENERATED, child.seed))
     rows = _parsed(sample.text, model.name)
     if sample.origin == "journal":
         reading.keep(_places(asked), sample)

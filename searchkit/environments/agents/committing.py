@@ -37,7 +37,7 @@ async def carried_out(
     Raises `UncertainEffect` where an earlier process began it and recorded no end, or did a part of what is to be done
     now. What failed with `StaleBranch` or `CallError` once fails so again; a world that did not open is tried again.
     """
-    run, passing, after = run.child("commit", role="plan"), None, None
+    passing, after = None, None
 
     async def perform(child: Run) -> str:
         nonlocal passing, after
@@ -54,12 +54,14 @@ async def carried_out(
             return json.dumps({"failed": str(error), "stale": isinstance(error, StaleBranch)})
         return json.dumps(_recorded(after, function))
 
-    while True:
-        told = json.loads(await run.once("commit", partial(perform, run.child("attempt"))))
-        if passing is not None:  # just now; what an earlier process was told to try again is tried again here
-            raise passing
-        if not told.get("again"):
-            break
+    with run.child("commit", role="plan") as committing:
+        while True:
+            with committing.child("attempt") as attempt:
+                told = json.loads(await committing.once("commit", partial(perform, attempt)))
+            if passing is not None:  # just now; what an earlier process was told to try again is tried again here
+                raise passing
+            if not told.get("again"):
+                break
     return after if after is not None else _told(state, told, stable, function)
 
 

@@ -119,7 +119,8 @@ class LiveAgent:
                 self._held -= 1
             if self._closed or self._run is None:
                 raise AttemptEnded(GONE)
-            self.asides[place] = await perform(self._run.child("aside", role="plan"))
+            with self._run.child("aside", role="plan") as aside:
+                self.asides[place] = await perform(aside)
         return self.asides[place]
 
     # ---------------------------------------------------------------- told by the search

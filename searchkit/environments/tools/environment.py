@@ -167,13 +167,17 @@ class ToolEnvironment:
 
         Raises `StaleBranch`, before anything irreversible is done, where the world is not as it was.
         """
-        run = run.child("commit", role="plan")
+        with run.child("commit", role="plan") as committing:
+            return await self._committed(state, committing)
+
+    async def _committed(self, state: Dialogue, run: Run) -> Transition[Dialogue]:
         told = [(await world.commit(at, run)).observation for world, at in zip(self._worlds, state.worlds, strict=True)]
         table = await self._table(state.worlds, run)
         after = replace(state, pending=(), ended=state.ended or bool(state.pending))
         for at in state.pending:
             call = table.call(at.asked)
-            seen = await run.once(f"do {call.offer.name}", partial(self._looked, call, state.worlds, run.child("do")))
+            with run.child("do") as doing:
+                seen = await run.once(f"do {call.offer.name}", partial(self._looked, call, state.worlds, doing))
             after = after.observed(at, seen)
             told.append(seen)
         for world in self._worlds:
