@@ -12,6 +12,7 @@ from typing import Any
 from searchkit.ambient import Attempt, current
 from searchkit.calls import CallError
 from searchkit.conduct import closing, conduct, opened, reason_to_end, warn_of_budget
+from searchkit.engine.begin import cancel
 from searchkit.engine.candidates import Search
 from searchkit.engine.feed import Shared
 from searchkit.engine.journal import Journal
@@ -161,6 +162,7 @@ async def solve_many(
     progress: bool = False,
     finished: Callable[[Problem, Outcome[Result[Any]]], None] | None = None,
     listen: Callable[[Event], object] | None = None,
+    partial: bool = False,
 ) -> list[Outcome[Result[Any]]]:
     """`solve` for every problem, at most `concurrency` at once; outcomes in the order of `problems`.
 
@@ -169,8 +171,9 @@ async def solve_many(
     is a `ConfigError` that names it, before anything is paid. `budget` is for each problem. `progress`
     shows a bar on stderr; `finished` is called as each problem ends. `listen` is called with the events of all, as by
     `solve`, their places after the number of the problem in the list. Resumable with a journal, like `solve`. Problem
-    ids must differ, since each problem's randomness derives from its id. Stopped by Ctrl-C (under `run_sync`), it
-    returns what there is by then.
+    ids must differ, since each problem's randomness derives from its id. partial: cancelled, as by `asyncio.wait_for`,
+    it returns what there is by then: the problems that have ended, and the best so far of those that go on. Stopped by
+    Ctrl-C (under `run_sync`), it does so without being told.
 
     memory: notes that a problem is shown of others, and to which it adds its own, in the order of `problems`; see
     `Memory`. Problem j reads it as it was after problem j - `lag`, so that at most `lag` are in flight: with 1, the
@@ -222,7 +225,7 @@ async def solve_many(
                 if told_to_stop():
                     return
 
-        await _all([asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))])
+        await _all([asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))], partial)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -238,8 +241,11 @@ def _numbered(problems: Iterable[Promptable]) -> list[Problem]:
     return numbered
 
 
-async def _all(workers: list[asyncio.Task[None]]) -> None:
-    """Until all have ended, or one has failed. Asked to stop, they are too, and may still hand in what they have."""
+async def _all(workers: list[asyncio.Task[None]], partial: bool = False) -> None:
+    """Until all have ended, or one has failed. Asked to stop, they are too, and may still hand in what they have.
+
+    partial: any cancellation asks so.
+    """
     pending = set(workers)
     try:
         while pending:
@@ -247,18 +253,20 @@ async def _all(workers: list[asyncio.Task[None]]) -> None:
             for task in done:
                 task.result()
     except asyncio.CancelledError as error:
-        if reason_to_end(error) is None:
+        asked, waiting = reason_to_end(error) is not None, asyncio.current_task()
+        if not asked and not partial:
             raise
         for task in pending:
             task.cancel(STOP)
         await asyncio.wait(pending)
+        if not asked and waiting is not None:
+            waiting.uncancel()
     finally:
-        for task in pending:
-            task.cancel()
-        if pending:
-            await asyncio.wait(pending)
-        for task in workers:
-            task.cancelled() or task.exception()  # the first was raised: asyncio need not print the others
+        try:
+            await cancel(pending)
+        finally:
+            for task in workers:
+                task.cancelled() or task.exception()  # the first was raised: asyncio need not print the others
 
 
 @functools.wraps(solve)

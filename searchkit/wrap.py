@@ -20,8 +20,9 @@ from searchkit.codec import Codec
 from searchkit.engine.journal import Journal
 from searchkit.engine.sync import run_sync
 from searchkit.errors import ConfigError
+from searchkit.events import Event
 from searchkit.function import Function, is_async, label, lasting, original
-from searchkit.mistakes import check_search
+from searchkit.mistakes import check_callback, check_search
 from searchkit.protocols import Generator
 from searchkit.result import Result
 from searchkit.searching import NO_BUDGET
@@ -97,6 +98,8 @@ def search(
     version: str = "",
     codec: Codec | Literal["pickle"] | None = None,
     upstream: Upstream = BY_ENVIRONMENT,
+    listen: Callable[[Event], object] | None = None,
+    partial: bool = False,
 ) -> Decorator:
     """Decorate an agent, a function of any arguments and any return type: each call becomes a search over its calls.
 
@@ -112,8 +115,12 @@ def search(
     budget the searches of one attempt run one after another. A synchronous one, called by an agent that is a coroutine,
     blocks that agent's loop until it has ended.
 
-    Ctrl-C during a synchronous call raises KeyboardInterrupt; ``.detailed(...)`` returns the best so far instead, if
-    there is any, with ``stopped == "cancelled"``.
+    listen: told what happens in each search of its own, as by `solve`; of one that is a part of another search, the
+    listener to that one is. partial: a call that is cancelled, as by `asyncio.wait_for` or Ctrl-C, returns the best so
+    far, if there is any.
+
+    Without `partial`, Ctrl-C during a synchronous call raises KeyboardInterrupt; ``.detailed(...)`` returns the best so
+    far even then, if there is any, with ``stopped == "cancelled"``.
 
     A list of messages as OpenAI's API takes them is the prompt that strategies and verifiers see, where it is the only
     argument, like a text; else they see the call.
@@ -123,7 +130,8 @@ def search(
     for an `fn` that yields.
     """
     check_search(strategy, None, budget, seed)
-    settings = Settings(strategy, budget, seed, journal, factory, name, version, codec, upstream)
+    check_callback("listen", listen)
+    settings = Settings(strategy, budget, seed, journal, factory, name, version, codec, upstream, listen, partial)
 
     def decorate(fn: Any) -> Any:
         inner = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
@@ -146,13 +154,17 @@ class Settings:
     version: str
     codec: Codec | Literal["pickle"] | None
     upstream: Upstream
+    listen: Callable[[Event], object] | None
+    partial: bool
 
     async def alone(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result[Any]:
         """A search of its own."""
         call, shown = self._function(fn, args, kwargs, self.journal is not None), _shown(fn, args, kwargs)
-        return await _own_errors(
-            solve(shown, self.strategy, generator=call, budget=self.budget, seed=self.seed, journal=self.journal)
-        )
+        search = solve(
+            shown, self.strategy, generator=call, budget=self.budget, seed=self.seed, journal=self.journal,
+            listen=self.listen, partial=self.partial,
+        )  # fmt: skip
+        return await _own_errors(search)
 
     async def inside(
         self, attempt: Attempt, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], blocking: bool
@@ -240,7 +252,7 @@ class _Sync(_Wrapper):
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         result = self.detailed(*args, **kwargs)
-        if result.stopped == "cancelled":  # Ctrl-C: an answer alone cannot say that it was cut short
+        if result.stopped == "cancelled" and not self._settings.partial:  # an answer alone cannot say so
             raise KeyboardInterrupt
         return result.answer
 

@@ -33,9 +33,11 @@ from searchkit import (
     solve_sync,
 )  # fmt: skip
 from searchkit.agents import Endpoint, Upstream
+from searchkit.events import Began, Event, Over
 from searchkit.generators import Cached, Limited, OpenAI, Price
-from searchkit.strategies import SelfConsistency
+from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing.server import Server
+from searchkit.verifiers import Predicate
 
 if TYPE_CHECKING:
     from searchkit import Run as Position
@@ -400,3 +402,74 @@ def test_an_interrupted_call_raises_and_detailed_returns_what_there_is() -> None
     """)
     done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.returncode) == ("cancelled q 2\ninterrupted\n", 0), done.stderr
+
+
+def test_with_partial_a_call_under_a_time_limit_returns_the_best_so_far() -> None:
+    """Without it the limit is all that comes of it; the listener is told of the end in both."""
+    told, limits = list[Event](), list[asyncio.Timeout]()
+
+    async def agent(text: str, index: int) -> str:
+        if index >= 3:
+            limits[-1].reschedule(asyncio.get_running_loop().time())
+            await asyncio.sleep(60)
+        return text * (index + 1)
+
+    async def limited(call: Any) -> Any:
+        async with asyncio.timeout(None) as limit:
+            limits.append(limit)
+            return await call
+
+    strategy = BestOfN(8, Predicate(len, range=(0, 9)))
+    plain, partial = (search(strategy, listen=told.append, partial=partial)(agent) for partial in (False, True))
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await limited(plain("q"))  # type: ignore[call-arg]
+        assert await limited(partial("q")) == "qqq"  # type: ignore[call-arg]
+        result = await limited(partial.detailed("q"))  # type: ignore[call-arg]
+        assert (result.stopped, len(result.candidates)) == ("cancelled", 3)
+
+    asyncio.run(main())
+    assert [event.stopped for event in told if isinstance(event, Over)] == ["cancelled"] * 3
+
+
+def test_the_listener_is_told_of_searches_of_its_own() -> None:
+    """Of one that is a part of another search, who listens to that one is."""
+    own, around = list[Event](), list[Event]()
+
+    @search(TWICE, listen=own.append)
+    def inner(text: str) -> str:
+        return text
+
+    @search(TWICE, listen=around.append)
+    def outer(text: str) -> str:
+        return inner(text)
+
+    assert inner("q") == "q"
+    alone = len(own)
+    assert outer("q") == "q"
+    assert len(own) == alone > 0
+    assert {event.name for event in around if isinstance(event, Began) and event.kind == "search"} > {"inner"}
+    with pytest.raises(ConfigError, match="listen"):
+        search(TWICE, listen=3)  # type: ignore[arg-type]
+
+
+def test_with_partial_an_interrupted_call_returns_the_best_so_far() -> None:
+    """Ctrl-C, too: it was asked for."""
+    interrupted = textwrap.dedent("""
+        import os, signal, time
+        from searchkit import search
+        from searchkit.strategies import BestOfN
+        from searchkit.verifiers import Predicate
+
+        @search(BestOfN(8, Predicate(len, range=(0, 9)), window=1), partial=True)
+        def agent(text: str, index: int) -> str:
+            if index == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(30)
+            return text * (index + 1)
+
+        print(agent("q"))
+    """)
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("qq\n", 0), done.stderr

@@ -79,6 +79,30 @@ class Gated:
                 await asyncio.sleep(0)
 
 
+@dataclass
+class Named:
+    """A backend that answers "ends" always, "goes on" twice and "begins" never: with "abc" in turn.
+
+    linger: a call that is cancelled takes some more turns of the loop to end.
+    """
+
+    linger: bool = False
+    in_flight: int = 0
+    name: str = "named"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        index, asked = requests[0].index, requests[0].prompt.text
+        self.in_flight += 1
+        try:
+            if index >= {"ends": 9, "goes on": 2, "begins": 0}[asked]:
+                await asyncio.sleep(60)
+        finally:
+            for _ in range(30 if self.linger else 0):
+                await asyncio.sleep(0)
+            self.in_flight -= 1
+        return [Sample("abc"[index])]
+
+
 def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     return asyncio.run(main())
 
@@ -419,21 +443,32 @@ def test_the_loop_over_events_may_be_left_and_entered_again() -> None:
     run(main)
 
 
-def test_a_listener_that_fails_is_told_nothing_more_and_costs_nothing() -> None:
-    """The result is the same; a warning says so, once."""
+@pytest.mark.parametrize(
+    "error",
+    [ZeroDivisionError("mine"), StopIteration("mine"), StopAsyncIteration("mine"), asyncio.CancelledError("mine"),
+     GeneratorExit("mine"), BaseExceptionGroup("mine", [GeneratorExit()])],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_a_listener_that_fails_is_told_nothing_more_and_costs_nothing(error: BaseException) -> None:
+    """The result is the same; a warning says so, once, also where several searches share it."""
     plain = solve_sync("q", BestOfN(4, BY_SCORE), generator=MODEL)
     heard = list[Event]()
 
     def fails(event: Event) -> None:
         heard.append(event)
         if len(heard) == 3:
-            raise ZeroDivisionError("mine")
+            raise error
 
-    with pytest.warns(SearchWarning, match="a listener failed.*ZeroDivisionError: mine") as warned:
+    with pytest.warns(SearchWarning, match=f"a listener failed.*{type(error).__name__}: mine") as warned:
         result = solve_sync("q", BestOfN(4, BY_SCORE), generator=MODEL, listen=fails)
     assert (len(heard), len(warned)) == (3, 1)
     assert result.trace.canonical() == plain.trace.canonical()
     assert result.usage.generated_tokens == plain.usage.generated_tokens
+    heard.clear()
+    with pytest.warns(SearchWarning, match=f"a listener failed.*{type(error).__name__}: mine") as warned:
+        outcomes = run_sync(solve_many(["q", "r"], BestOfN(4, BY_SCORE), generator=MODEL, listen=fails))
+    assert (len(heard), len(warned)) == (3, 1)
+    assert [outcome.unwrap().answer for outcome in outcomes] == ["d", "d"]
 
 
 def test_what_a_tree_search_and_an_early_stop_tell() -> None:
@@ -488,6 +523,60 @@ def test_ctrl_c_in_many_problems_still_returns_what_there_is() -> None:
         outcomes = await work
         assert [o.unwrap().answer for o in outcomes] == ["c", "c"]
         assert {o.unwrap().stopped for o in outcomes} == {"cancelled"}
+
+    run(main)
+
+
+@pytest.mark.parametrize("by_clock", [False, True])
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_list_that_is_cancelled_returns_what_there_is_if_it_is_told_to(partial: bool, by_clock: bool) -> None:
+    """What has ended, and the best so far of what goes on; nothing of what has found nothing, and nothing in flight."""
+
+    async def main() -> None:
+        backend = Named()
+        many = solve_many(
+            ["ends", "goes on", "begins"], BestOfN(3, BY_SCORE), generator=Model(backend), partial=partial
+        )
+        limit = asyncio.timeout(None)
+
+        async def limited() -> Any:
+            async with limit:
+                return await many
+
+        work = asyncio.ensure_future(limited())
+        for _ in range(60):
+            await asyncio.sleep(0)
+        if by_clock:
+            limit.reschedule(asyncio.get_running_loop().time())
+        else:
+            work.cancel()
+        await asyncio.wait([work])
+        assert backend.in_flight == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        if not partial:
+            assert work.cancelled() or isinstance(work.exception(), TimeoutError)
+            return
+        found = [(o.index, o.unwrap().stopped, o.unwrap().answer) for o in work.result() if o.error is None]
+        assert found == [(0, "done", "b"), (1, "cancelled", "b")]
+
+    run(main)
+
+
+def test_a_list_that_is_cancelled_again_while_it_ends_returns_nothing() -> None:
+    """Who cancels twice wants an end, and gets it only when nothing is in flight."""
+
+    async def main() -> None:
+        backend = Named(linger=True)
+        many = solve_many(["ends", "goes on"], BestOfN(3, BY_SCORE), generator=Model(backend), partial=True)
+        work = asyncio.ensure_future(many)
+        for times in (60, 3, 3):
+            for _ in range(times):
+                await asyncio.sleep(0)
+            work.cancel()
+        await asyncio.wait([work])
+        assert work.cancelled()
+        assert backend.in_flight == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(main)
 

@@ -5,7 +5,6 @@ A span that is listened to is a `Reported` one as long as it goes on. So whateve
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import Callable, Iterable
 from time import perf_counter
@@ -75,7 +74,9 @@ class Feed:
         for listener in self._listeners:
             try:
                 listener(event)
-            except (Exception, asyncio.CancelledError) as error:  # nobody can cancel what does not await
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # also a cancellation: nobody can cancel what does not await
                 self._drop(listener, error)
 
     def remove(self, listener: Listener) -> None:
@@ -167,7 +168,9 @@ class Shared:
             return
         try:
             self._listener(event)
-        except (Exception, asyncio.CancelledError) as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
             self._listener = None
             _warn(error)
 
