@@ -23,6 +23,8 @@ from searchkit.trace import Span
 from searchkit.tree import Tree
 from searchkit.types import Params, Problem, Prompt, Scored, Stopped, Usage
 
+Order = tuple[int, ...]
+
 
 @dataclass(eq=False)
 class Search:
@@ -134,11 +136,11 @@ class Frame:
     """The candidates of one strategy, in program order, and why it stopped early if it did.
 
     seen: by the sample, the first and the last place in program order where it was offered, whichever of several items
-    came to it first, and what was said of it at the last one. depth: 0 of the search itself, 1 of its strategy, 2 and
-    more of those inside. rule: how that chooses.
+    came to it first, what was said of it at the last one, and by which verifier if it was one. depth: 0 of
+    the search itself, 1 of its strategy, 2 and more of those inside. rule: how that chooses.
     """
 
-    seen: dict[int, tuple[tuple[int, ...], tuple[int, ...], Scored]] = field(default_factory=dict)
+    seen: dict[int, tuple[Order, Order, Scored, Verifier | None]] = field(default_factory=dict)
     stopped: Stopped = "done"
     order: tuple[int, ...] = ()
     depth: int = 0
@@ -146,17 +148,17 @@ class Frame:
     inner: list[Frame] = field(default_factory=list)
     tree: Tree | None = None
 
-    def offer(self, order: tuple[int, ...], scored: Scored) -> None:
+    def offer(self, order: Order, scored: Scored, judge: Verifier | None = None) -> None:
         known = self.seen.get(id(scored.sample))
         if known is None:
-            self.seen[id(scored.sample)] = order, order, scored
+            self.seen[id(scored.sample)] = order, order, scored, judge
         else:
-            first, last, before = known
+            first, last, before, by = known
             if order < first[: len(order)]:  # not only above it
                 first = order
             if order >= last[: len(order)]:
-                last, before = order, scored
-            self.seen[id(scored.sample)] = first, last, before
+                last, before, by = order, scored, judge
+            self.seen[id(scored.sample)] = first, last, before, by
 
     def forget(self, beyond: Callable[[tuple[int, ...]], bool]) -> None:
         """Drop what was found at places that are `beyond` what the strategy took."""
@@ -164,7 +166,7 @@ class Frame:
         self.inner = [frame for frame in self.inner if not beyond(frame.order)]
 
     def candidates(self) -> tuple[Scored, ...]:
-        return tuple([scored for _, _, scored in sorted(self.seen.values(), key=itemgetter(0))])
+        return tuple([entry[2] for entry in sorted(self.seen.values(), key=itemgetter(0))])
 
     @property
     def outermost(self) -> Frame:
@@ -175,7 +177,8 @@ class Frame:
         """The best so far: what the strategy's rule chooses.
 
         Where it has none, or none that can do so without asking anybody: the highest score, then the first; without
-        scores the first that is complete, else the first. Without candidates of its own, the same of the strategies
+        scores the first that is complete, else the first. What strategies inside that still go on have found counts
+        if the same verifier has judged it that judges here. Without candidates of its own, the same of the strategies
         inside: their best with the highest score.
         """
         candidates = self.candidates()
@@ -183,6 +186,7 @@ class Frame:
             return found
         scored = [c for c in candidates if c.score is not None]
         if scored:
+            scored += self._by_the_same() if self.inner and self.rule is None else []
             return max(scored, key=lambda c: c.score if c.score is not None else 0.0)
         whole = [c for c in candidates if not c.sample.truncated]
         first = next(iter(whole or candidates), None)
@@ -190,3 +194,28 @@ class Frame:
             return first
         inner = (best for frame in self.inner if (best := frame.best()) is not None)
         return max(inner, key=lambda best: -math.inf if best.score is None else best.score, default=None)
+
+    def _by_the_same(self) -> list[Scored]:
+        """What parts have found whose answer is not judged yet, and the only verifier has judged that judges here."""
+        own, depth = [entry for entry in self.seen.values() if entry[2].score is not None], len(self.order) + 2
+        judge = own[0][3]
+        if judge is None or not all(_same(judge, entry[3]) for entry in own):
+            return []
+        judged = {order[:depth] for entry in own for order in entry[:2]}
+        found, parts = list[tuple[Order, Order, Scored, Verifier | None]](), list(self.inner)
+        while parts:
+            part = parts.pop()
+            if part.order[:depth] not in judged:
+                found += part.seen.values()
+                parts += part.inner
+        return [e[2] for e in sorted(found, key=itemgetter(0)) if e[2].score is not None and _same(judge, e[3])]
+
+
+def _same(one: Verifier, other: Verifier | None) -> bool:
+    """Whether two verifiers are surely the same: what they are made of may compare in any way, or not at all."""
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and (one == other) is True
+    except Exception:
+        return False

@@ -15,7 +15,7 @@ from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.held import Held
 from searchkit.engine.ledger import Ledger
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError
-from searchkit.protocols import Generator, Run
+from searchkit.protocols import Generator, Run, Verifier
 from searchkit.trace import Span
 from searchkit.types import Outcome, Params, Role, Scored, Stopped, Usage
 
@@ -163,10 +163,10 @@ class Position(Run):
             if self._search.feed.on:
                 self._search.feed.stopping(self.span, reason)
 
-    def found(self, scored: Scored) -> None:
-        """A candidate for the answer, or what is said of one."""
+    def found(self, scored: Scored, judge: Verifier | None = None) -> None:
+        """A candidate for the answer, or what is said of one. judge: the verifier that says it, if one does."""
         frame, feed = self.frame, self._search.feed
-        frame.offer(self.order, scored)
+        frame.offer(self.order, scored, judge)
         if feed.on and not self.partial:
             feed.found(self.span, scored, frame.depth > 1)
 

@@ -316,12 +316,12 @@ class Run(Relaying):
         if len(samples) == 1:  # the common case
             one = Scored(samples[0], verdicts[0])
             if offered:
-                self.found(one)
+                self.found(one, judge)
             return [one]
         scored = [Scored(s, v) for s, v in zip(samples, verdicts, strict=True)]
         if offered:
             for one in scored:
-                self.found(one)
+                self.found(one, judge)
         return scored
 
     async def _score_each(
@@ -333,7 +333,7 @@ class Run(Relaying):
             [verdict] = await child._judge(judge, prompt, [sample])
             scored = Scored(sample, verdict)
             if offered:  # at once: the search may be stopped before the others have theirs
-                child.found(scored)
+                child.found(scored, judge)
             return scored
 
         outcomes = await self.map(judged, samples, name="score")

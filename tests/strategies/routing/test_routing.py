@@ -28,7 +28,7 @@ from searchkit.strategies import BestOfN, Budgeted, Fallback, Race, SelfConsiste
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted, StrategyTests
 from searchkit.testing.strategies import LengthScore
-from searchkit.types import Usage
+from searchkit.types import Usage, Verdict
 from searchkit.verifiers import Predicate
 
 
@@ -205,6 +205,110 @@ def test_mistakes_are_said_where_they_are_made(make: Callable[[], Strategy], wor
     """At construction."""
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+@dataclass
+class Once:
+    """A model that says "42" once, and then nothing more."""
+
+    name: str = "once"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        if requests[0].index % 8:
+            await asyncio.Event().wait()
+        return [Sample("42")]
+
+
+def stopped_in_the_middle(strategy: Strategy) -> Result[Any]:
+    """Once nothing moves any more."""
+
+    async def main() -> Result[Any]:
+        search = start("?", strategy)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        best = search.best()
+        search.stop()
+        result: Result[Any] = await search
+        assert best is not None
+        assert search.best() == best
+        assert best in result.candidates
+        assert (result.answer, result.stopped) == (best.sample.value, "cancelled")
+        return result
+
+    return asyncio.run(main())
+
+
+def large(text: str) -> float:
+    return 1.0
+
+
+NEVER, ENDS = Model(Waiting("never", None)), says("41")
+BY_SIZE = Predicate(large)
+GOES_ON = BestOfN(4, RIGHT, generator=Model(Once()))
+ELSEWHERE = BestOfN(4, BY_SIZE, generator=Model(Once()))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "answer"),
+    [
+        (Fallback((ENDS, GOES_ON), RIGHT), "42"),
+        (Fallback((ENDS, GOES_ON), Predicate(right)), "42"),  # equal, if not the same object
+        (Race((GOES_ON, ENDS), RIGHT), "42"),
+        (Race((ENDS, Race((NEVER, GOES_ON), RIGHT)), RIGHT), "42"),
+        (Fallback((ENDS, Budgeted(Then(ENDS, GOES_ON), Budget(generations=9))), RIGHT), "42"),
+        (Fallback((ENDS, ELSEWHERE), RIGHT), "41"),  # no score of another verifier says that it is right
+        (Race((ELSEWHERE, ENDS), RIGHT), "41"),
+        (Fallback((ENDS, Race((ELSEWHERE, NEVER), BY_SIZE)), RIGHT), "41"),
+        (Fallback((ENDS, NEVER), RIGHT), "41"),
+    ],
+    ids=range(9),
+)
+def test_stopped_while_a_part_goes_on_the_best_is_what_the_verifier_has_seen_anywhere(
+    strategy: Strategy, answer: str
+) -> None:
+    """Whoever asked it: what a part has found counts by the same verifier's verdict, and by no other's."""
+    assert stopped_in_the_middle(strategy).answer == answer
+
+
+def test_the_verdict_on_the_answer_of_a_part_takes_the_place_of_those_inside_of_it() -> None:
+    """Of a judge that changes its mind the last word counts."""
+    says_so = iter([0.9, 0.2, 0.5])  # of "50" inside, of "50" as an answer, of "41"
+
+    def wavers(text: str) -> float:
+        return next(says_so)
+
+    judge = Predicate(wavers)
+    result = stopped_in_the_middle(Fallback((BestOfN(1, judge, generator=says("50")), ENDS, NEVER), judge))
+    assert result.answer == "41"
+    assert [one.score for one in result.candidates] == [0.2, 0.5]
+
+
+def test_what_cannot_be_compared_is_not_the_same_verifier() -> None:
+    """A verifier may be made of anything, such as arrays, whose comparison is no truth value, or fails."""
+
+    class Odd:
+        def __eq__(self, other: object) -> Any:
+            raise ValueError("the truth value of an array")
+
+        __hash__ = object.__hash__
+
+    @dataclass(frozen=True)
+    class Holding:
+        weights: Odd
+        key: str = "holding"
+        range: tuple[float, float] = (0.0, 1.0)
+        joint: bool = False
+
+        def bind(self, problem: Any) -> Holding:
+            return self
+
+        async def verify(self, prompt: Any, samples: Sequence[Sample[Any]], run: Any) -> list[Verdict]:
+            return [Verdict(float(sample.text == "42")) for sample in samples]
+
+    one, other = Holding(Odd()), Holding(Odd())
+    inside = BestOfN(4, one, generator=Model(Once()))
+    assert stopped_in_the_middle(Fallback((ENDS, inside), other)).answer == "41"
+    assert stopped_in_the_middle(Fallback((ENDS, inside), one)).answer == "42"
 
 
 class Own(StrategyTests):
