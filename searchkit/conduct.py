@@ -91,7 +91,7 @@ async def conduct(search: Search, strategy: Generator, run: Run, params: Params 
         if best is None or stopped is None:
             raise
         sample, candidates, failure = best.sample, frame.candidates(), error
-        if not any(one.sample is sample for one in candidates):  # of a part that went on
+        if frame.rule is None and not any(one.sample is sample for one in candidates):  # of a part that went on
             candidates = (*candidates, best)
     if search.journal is not None:
         search.journal.check_kept()

@@ -304,6 +304,14 @@ class Run(ABC):
         """Make `sample` a candidate for the answer, should something stop the search. What `score` judged is one."""
 
     @abstractmethod
+    def so_far(self, rule: Rule) -> None:
+        """From now on `rule` says which of the candidates found by then is the best so far; see `Strategy.selector`.
+
+        For a strategy whose own rule needs what the search knows, or puts its answer together. It is not asked for more
+        than a look, and may be asked at any time.
+        """
+
+    @abstractmethod
     def show_tree(self, tree: Tree) -> None:
         """Show `tree` while it grows, to those who listen, and as `Result.tree` afterwards."""
 
@@ -438,8 +446,8 @@ class Selector(Protocol):
     async def select(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Choice: ...
 
 
-Rule = Callable[[Sequence[Scored], Run], Awaitable[Choice]]
-"""How a selector chooses, for the prompt of one search."""
+Rule = Callable[[Sequence[Scored], Run], Awaitable[Choice | Sample[Any]]]
+"""How a selector chooses, for the prompt of one search; what puts an answer together returns that."""
 
 
 def scale_of(verifier: Verifier) -> Scale:

@@ -36,6 +36,7 @@ class Strategy(ABC):
         """What chooses the best so far, when the search is looked at or stopped: the field `select`.
 
         It is not asked for more than a look: one that asks models, or finds nothing to choose, leaves it to the score.
+        A strategy whose rule needs what its search knows gives that to `Run.so_far`.
         """
         return getattr(self, "select", None)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from searchkit.protocols import Rule
-from searchkit.types import Choice, Outcome, Scored, first_failure
+from searchkit.types import Choice, Outcome, Sample, Scored, first_failure
 
 
 class Asks(Exception):
@@ -54,6 +54,8 @@ def chosen(rule: Rule, scored: Sequence[Scored]) -> Scored | None:
         looking.send(None)
     except StopIteration as end:
         choice = end.value
+        if isinstance(choice, Sample):
+            return next((one for one in scored if one.sample is choice), Scored(choice))
         return scored[choice.index] if isinstance(choice, Choice) and choice.index is not None else None
     except Exception:  # also `Asks`
         return None

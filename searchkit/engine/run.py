@@ -395,6 +395,9 @@ class Run(Relaying):
     def offer(self, sample: Sample[Any], verdict: Verdict = UNJUDGED) -> None:
         self.found(Scored(sample, verdict))
 
+    def so_far(self, rule: protocols.Rule) -> None:
+        self.frame.rule = rule
+
     def show_tree(self, tree: Tree) -> None:
         self.frame.tree = tree
         if self._search.feed.on:

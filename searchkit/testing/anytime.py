@@ -103,12 +103,16 @@ class AnytimeTests:
                 assert waiting.cancelled()
         return search.stopped_early and best is not None
 
+    async def may_be_chosen(self, found: Sequence[Scored]) -> list[Scored]:
+        """What the strategy may choose among these. Override it where its rule is given to `Run.so_far`."""
+        return await may_be_chosen(self.strategy(), self.prompt, found)
+
     async def _check_best(self, best: Scored | None, told: Sequence[Event], whole: Sequence[Event]) -> None:
         """`best` is what the strategy's rule chooses among what was found, and all was found that had ended."""
         found = candidates(told)
         assert not missed(told, whole), "a span had ended, and what came of it was no candidate"
         if found:
-            chosen = await may_be_chosen(self.strategy(), self.prompt, found)
+            chosen = await self.may_be_chosen(found)
             assert best in chosen or beats_by_a_part(best, chosen, told)
         elif best is not None:  # of a strategy inside
             assert any(isinstance(e, Found) and e.inner and e.scored.sample is best.sample for e in told)

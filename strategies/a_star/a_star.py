@@ -114,6 +114,7 @@ class AStar(Strategy):
         successors = Successors(
             self.environment, self.generator, self.g, self.h, self.width, self.least, self.graph, self.name, self.key
         )
+        run.so_far(successors.cheapest)
         under_way, failure, spent = deque[int](), None, False
 
         def nodes() -> Iterator[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Hashable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.environments.protocols import Environment, taken
@@ -13,7 +13,7 @@ from searchkit.protocols import Generator, Run
 from searchkit.strategies.a_star.costs import AnyCost, Path, evaluate
 from searchkit.strategies.common.actions import propose
 from searchkit.tool_calls import label
-from searchkit.types import Sample, Verdict, first_failure
+from searchkit.types import Choice, Sample, Scored, Verdict, first_failure
 
 START = "<start>"  # where a transition graph lists the actions that may come first
 
@@ -45,7 +45,7 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Successors:
-    """How A* expands; the fields are those of `AStar`."""
+    """How A* expands; the fields are those of `AStar`. ends: f and h of each end found, by its sample's id."""
 
     environment: Environment[Any]
     generator: Generator | None
@@ -56,6 +56,17 @@ class Successors:
     graph: Mapping[Any, Container[Any]] | None
     name: Callable[[Any], Hashable]
     key: Callable[[Any], Hashable] | None
+    ends: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    async def cheapest(self, ends: Sequence[Scored], run: Run) -> Choice:
+        """The end that A* would answer with if no other were found: whole, with the least f, then the least h."""
+
+        def rank(i: int) -> tuple[bool, bool, float, float]:
+            f, h = self.ends.get(id(ends[i].sample), (math.nan, math.nan))
+            unknown = math.isnan(f)
+            return ends[i].sample.truncated, unknown, 0.0 if unknown else f, 0.0 if unknown else h
+
+        return Choice(min(range(len(ends)), key=rank, default=None))
 
     async def of(self, path: Path, g: float, drawn: int, run: Run) -> Expansion:
         """The paths one action longer than `path`, which costs `g`; there, `drawn` samples were drawn before.
@@ -113,6 +124,8 @@ class Successors:
         last, rest = (math.nan if outcome.value is None else outcome.value for outcome in costs)
         if last < 0:
             raise ConfigError(f"a step costs 0 or more, but g gave {last} for {action.text!r:.80}")
+        if step.terminal:
+            self.ends[id(sample)] = g + last + rest, rest
         if step.terminal and step.reward is None and math.isfinite(g + last + rest):
             run.offer(sample, Verdict(-(g + last + rest), feedback=step.observation))
         spent = next((o.error for o in costs if isinstance(o.error, BudgetExhausted)), None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from searchkit.answers import keys
@@ -46,8 +48,14 @@ class FieldVote(Strategy):
         return self.n, 0
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        together = partial(self._together, prompt)
+        run.so_far(together)
         samples = await run.sample(self.generator, prompt, self.n)
-        scored, winners = [Scored(sample) for sample in samples], dict[str, Any]()
+        return await together([Scored(sample) for sample in samples], run)
+
+    async def _together(self, prompt: Prompt, scored: Sequence[Scored], run: Run) -> Sample[Any]:
+        """The answer that the fields of these candidates make."""
+        samples, winners = [one.sample for one in scored], dict[str, Any]()
         for name in self.fields:
             choice = await Vote(keys.json_field(name)).select(prompt, scored, run)
             if choice.index is not None:

@@ -31,6 +31,7 @@ from searchkit import (
     Sample,
     SearchWarning,
     solve,
+    start,
 )
 from searchkit.environments.text_steps import TextSteps
 from searchkit.protocols import Verifier
@@ -1007,3 +1008,36 @@ def test_mistakes_are_named() -> None:
     ):
         with pytest.raises(ConfigError, match=said):
             make()
+
+
+@dataclass(frozen=True)
+class Paying(Roads):
+    """Goals pay; from a town without roads nothing comes back."""
+
+    pays: Mapping[Any, float] = field(default_factory=dict)
+
+    async def step(self, state: Any, action: Sample[Any], run: Run) -> Transition[Any]:
+        if action.value == "nowhere":
+            await asyncio.Event().wait()
+        return Transition(action.value, reward=self.pays.get(action.value), terminal=action.value in self.goals)
+
+
+def test_stopped_it_answers_with_the_cheapest_end_as_it_does_at_the_end() -> None:
+    """Not with the one that pays most: what an end pays is its score, and no part of A*'s rule."""
+    roads = {(0, "near"): 3.0, (0, "rich"): 5.0, (0, 1): 1.0, (1, "nowhere"): 1.0, (0, "far"): 9.0}
+    world = Paying(roads, goals=frozenset({"near", "rich", "far"}), pays={"near": 0.3, "rich": 1.0, "far": 0.5})
+
+    async def main() -> None:
+        search = start("q", AStar(world, world.length))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        best = search.best()
+        assert best is not None
+        assert (best.sample.value, best.score) == ("near", 0.3)
+        search.stop()
+        result = await search
+        assert (result.answer, result.stopped, len(result.candidates)) == ("near", "cancelled", 3)
+
+    asyncio.run(main())
+    world = replace(world, roads={road: length for road, length in roads.items() if road[1] != "nowhere"})
+    assert asyncio.run(solve("q", AStar(world, world.length))).answer == "near"

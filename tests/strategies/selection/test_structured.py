@@ -6,12 +6,15 @@ import asyncio
 import json
 import math
 import pickle
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from searchkit import Model, Params, solve
+from searchkit import Model, Params, solve, start
 from searchkit.answers.keys import json_field
 from searchkit.answers.structured import LONGEST, json_key, tool_key
 from searchkit.calls import Request
@@ -23,7 +26,7 @@ from searchkit.strategies.sampling.field_vote import FieldVote
 from searchkit.strategies.selection.of_messages import OfMessages
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted, StrategyTests
-from searchkit.types import Message, Sample, Text, ToolCall
+from searchkit.types import Message, Sample, Scored, Text, ToolCall
 from tests.helpers.selecting import candidate, select
 
 
@@ -220,6 +223,15 @@ class TestFieldVote(StrategyTests):
     def narrow(self) -> Strategy:
         return FieldVote(1, ("a", "b"))
 
+    async def may_be_chosen(self, found: Sequence[Scored]) -> list[Scored]:
+        """The sample that says what most say of each field, else an answer that says it; "no idea" if nobody does."""
+        said = [json.loads(one.sample.text) for one in found if one.sample.text != "no idea"]
+        if not said:
+            return [found[0]]
+        most = {name: Counter(one[name] for one in said).most_common(1)[0][0] for name in "ab"}  # of equals the first
+        whole = [one for one in found if one.sample.text == json.dumps(most)]
+        return whole[:1] or [Scored(Sample(json.dumps(most), Message("assistant", (Text(json.dumps(most)),))))]
+
     def backend(self) -> Backend:
         return Scripted(reply)
 
@@ -246,3 +258,32 @@ def test_mistakes_are_named():
             make()
     rule = OfMessages(Vote(tool_key))
     assert pickle.loads(pickle.dumps(rule)) == rule
+
+
+def test_stopped_the_answer_is_put_together_from_what_has_come_back() -> None:
+    """Field by field, as at the end; the candidates are what was said."""
+    said = ['{"a": 1, "b": 2, "c": 9}', '{"a": 1, "b": 8, "c": 3}', '{"a": 7, "b": 2, "c": 3}']
+
+    class Three:
+        name = "three"
+
+        async def complete(self, requests: Any) -> list[Any]:
+            if requests[0].index >= 3:
+                await asyncio.Event().wait()
+            return [Sample(said[requests[0].index])]
+
+    async def main() -> None:
+        search = start("q", FieldVote(4, ("a", "b", "c")), generator=Model(Three()))
+        assert search.best() is None
+        for _ in range(100):
+            await asyncio.sleep(0)
+        best = search.best()
+        assert best is not None
+        assert best.sample.value == '{"a": 1, "b": 2, "c": 3}'
+        search.stop()
+        result = await search
+        assert (result.answer, result.stopped) == (best.sample.value, "cancelled")
+        assert [one.sample.text for one in result.candidates] == said
+        assert search.best() == best
+
+    asyncio.run(main())
