@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -22,10 +23,15 @@ from searchkit.testing.strategies import LengthScore
 class OverHTTP:
     """A server that answers from the seed alone, so that equal seeds must give equal traces."""
 
-    @pytest.fixture(autouse=True)
-    def _serve(self) -> Iterator[None]:
+    @contextmanager
+    def serving(self) -> Iterator[None]:
         with Server() as server:
             self.url = server.url
+            yield
+
+    @pytest.fixture(autouse=True)
+    def _serve(self) -> Iterator[None]:
+        with self.serving():
             yield
 
     def backend(self) -> Backend:
