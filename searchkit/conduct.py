@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.ambient import CURRENT
+from searchkit.engine.begin import accident
 from searchkit.engine.candidates import Search
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run
@@ -82,13 +83,14 @@ async def conduct(search: Search, strategy: Generator, run: Run, params: Params 
         run.span.end("ok")
         candidates = sample.candidates or (Scored(sample),)
     except BaseException as raised:
-        error = lacking_await(raised) or raised
+        mistake = lacking_await(raised)
+        error = mistake or accident(raised) or raised
         run.span.fail(error)
         frame = run.frame.outermost
         best, stopped = frame.best(), reason_to_end(error, stopping=search.stopping)
-        if error is not raised:
-            raise error from raised
-        if best is None or stopped is None:
+        if mistake is not None or best is None or stopped is None:
+            if error is not raised:
+                raise error from raised
             raise
         sample, candidates, failure = best.sample, frame.candidates(), error
         if frame.rule is None and not any(one.sample is sample for one in candidates):  # of a part that went on

@@ -6,16 +6,34 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from searchkit import ConfigError, Model, Run, Sample, Searching, Strategy, search, start
+from searchkit import (
+    Budget,
+    CallError,
+    ConfigError,
+    Model,
+    Problem,
+    Prompt,
+    Run,
+    Sample,
+    Searching,
+    Strategy,
+    search,
+    solve,
+    start,
+)
+from searchkit.calls import Request
 from searchkit.events import Ended, Event, Found
 from searchkit.generators import Simulated
-from searchkit.strategies import BestOfN, SelfConsistency
-from searchkit.types import Usage
+from searchkit.protocols import Generator
+from searchkit.strategies import BestOfN, Budgeted, SelfConsistency, Then
+from searchkit.testing import Scripted
+from searchkit.types import Usage, Verdict
 from searchkit.verifiers import Exact
 
 RIGHT = Exact(reference="42")
@@ -178,6 +196,118 @@ def test_an_agent_may_wait_for_another_search() -> None:
         assert (await start("q", BestOfN(2, RIGHT), generator=waits)).answer == "42"
 
     asyncio.run(main())
+
+
+# ---------------------------------------------------------------- cancellations that nobody asked of the search
+
+
+async def awaits_what_is_cancelled() -> None:
+    task = asyncio.create_task(asyncio.sleep(60))
+    task.cancel()
+    await task
+
+
+async def awaits_what_is_stopped() -> None:
+    other = start("inner", BestOfN(2, RIGHT), generator=LONG)
+    other.stop()
+    await other
+
+
+async def raises_it() -> None:
+    raise asyncio.CancelledError("mine")
+
+
+STRAY: list[Callable[[], Any]] = [awaits_what_is_cancelled, awaits_what_is_stopped, raises_it]
+
+
+@dataclass(frozen=True)
+class Straying:
+    """A verifier that awaits something that is cancelled."""
+
+    stray: Callable[[], Any]
+    key: str = "straying"
+    range: tuple[float, float] = (0.0, 1.0)
+    joint: bool = False
+
+    def bind(self, problem: Problem) -> Straying:
+        return self
+
+    async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
+        await self.stray()
+        raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True)
+class Body(Strategy):
+    """One that awaits it itself, once it has a candidate."""
+
+    stray: Callable[[], Any]
+    generator: Generator | None = None
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        [sample] = await run.sample(self.generator, prompt)
+        await self.stray()
+        return sample
+
+
+@dataclass(frozen=True)
+class Judging(Body):
+    """One that asks such a verifier."""
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        [sample] = await run.sample(self.generator, prompt)
+        await run.score(Straying(self.stray), prompt, [sample])
+        return sample
+
+
+@dataclass(frozen=True)
+class Backed:
+    """A backend that does."""
+
+    stray: Callable[[], Any]
+    name: str = "backed"
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        await self.stray()
+        raise AssertionError("unreachable")
+
+
+@pytest.mark.filterwarnings("ignore:problem .* all verdicts failed")
+@pytest.mark.parametrize("stray", STRAY, ids=lambda stray: stray.__name__)
+@pytest.mark.parametrize("budget", [Budget(), Budget(generations=9, seconds=60)], ids=["free", "bounded"])
+def test_a_cancellation_that_nobody_asked_of_the_search_is_a_failure_and_no_stop(
+    stray: Callable[[], Any], budget: Budget
+) -> None:
+    """Of an agent, a backend, a verifier or a strategy, where no concurrent item is around: what was found stays."""
+
+    async def agent(question: str) -> str:
+        await stray()
+        return "unreachable"
+
+    model = Model(Scripted(first))
+    cases: list[tuple[Strategy, Any, str]] = [
+        (Then(model, None), agent, "done"),
+        (Then(model, Model(Backed(stray))), model, "done"),
+        (Judging(stray), model, "error"),
+        (Body(stray), model, "error"),
+    ]
+
+    async def main() -> None:
+        for strategy, generator, stopped in cases:
+            going = start("q", strategy, generator=generator, budget=budget)
+            result = await going
+            assert (result.answer, result.stopped) == ("first", stopped)
+            assert not going.stopped_early
+            assert any(isinstance(error, CallError) and "not by us" in str(error) for error in result.errors)
+        with pytest.raises(CallError, match="not by us"):
+            await solve("q", Budgeted(None, Budget(generations=2)), generator=agent, budget=budget)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+def first(request: Request) -> str:
+    return "first"
 
 
 def _within(seconds: float, call: Callable[[], object]) -> bool:

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from searchkit.calls import CallError
+
 T = TypeVar("T")
 ALONE = 2  # references to an object that nobody else has: a local name, and the argument of `getrefcount`
 
@@ -140,6 +142,16 @@ def _by_hand(work: Coroutine[Any, Any, T]) -> T | asyncio.Task[T]:
 
 begin: Callable[[Coroutine[Any, Any, T]], T | asyncio.Task[T]]
 begin = _natively if sys.version_info >= (3, 12) else _by_hand
+
+
+def accident(error: BaseException) -> CallError | None:
+    """What a cancellation is that nobody asked of us: a failure of what was awaited. None of every other error."""
+    if not isinstance(error, asyncio.CancelledError):
+        return None
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        return None
+    return CallError("something that was awaited here was cancelled, but not by us")
 
 
 async def ended(task: asyncio.Task[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from searchkit import codec
 from searchkit.calls import CallError
+from searchkit.engine.begin import accident
 from searchkit.engine.held import Held, load_leaves
 from searchkit.engine.journal import Entry, Journal, Origin
 from searchkit.engine.keys import shown
@@ -58,7 +59,8 @@ class Metered(Position):
                     await journal.put(entry.key, row, self._origin(span, entry))
                 text = show(sample)
             span.text = text
-        except BaseException as error:
+        except BaseException as raised:
+            error = accident(raised) or raised
             if isinstance(error, CallError):
                 actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.generations)
             elif span.waiting or (actual is None and isinstance(error, JournalError)):
@@ -67,6 +69,8 @@ class Metered(Position):
                 actual = held.lost
             self._settle(span, held, actual, paid=stored is None)
             span.fail(error)
+            if error is not raised:
+                raise error from raised
             raise
         if sample.origin != "model":
             span.replayed = True

@@ -11,6 +11,7 @@ from searchkit import codec, protocols
 from searchkit.calls import CallError, Request
 from searchkit.confidence import check_floor
 from searchkit.engine import seeds
+from searchkit.engine.begin import accident
 from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.held import Held, worst_case
 from searchkit.engine.journal import Entry, Journal
@@ -374,12 +375,15 @@ class Run(Relaying):
                 if journal is not None and entry is not None and self._calls == made:
                     await journal.put(entry.key, codec.dump_verdicts(verdicts), self._origin(span, entry))
             span.text = describe(verdicts)
-        except BaseException as error:
+        except BaseException as raised:
+            error = accident(raised) or raised
             if isinstance(error, VerifierError) and error.mistake:
                 self._search.mistakes += [(self.order, error)] * len(samples)
             begun = timed is not None or not isinstance(error, JournalError)
             self._settle(span, worst, _judged(samples, timed) if begun else NO_USAGE, paid=True)
             span.fail(error)
+            if error is not raised:
+                raise error from raised
             raise
         if stored is not None:
             span.replayed = True

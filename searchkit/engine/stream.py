@@ -8,8 +8,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from searchkit.calls import CallError
-from searchkit.engine.begin import begin, cancel, ended
+from searchkit.engine.begin import accident, begin, cancel, ended
 from searchkit.engine.ledger import Share, Wave
 from searchkit.engine.position import Position
 from searchkit.engine.threads import Threads
@@ -164,14 +163,13 @@ class Stream(Generic[I, O]):
             child.span.end("error", error)
             return Outcome(index, None, error)
         except asyncio.CancelledError as stray:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            failure = accident(stray)
+            if failure is None:
                 child.span.end("cancelled")
                 raise
-            accident = CallError("something that this item awaited was cancelled, but not by us")
-            accident.__cause__ = stray
-            child.span.end("error", accident)
-            return Outcome(index, None, accident)
+            failure.__cause__ = stray
+            child.span.end("error", failure)
+            return Outcome(index, None, failure)
         finally:
             if self._wave is not None and share is not None:
                 self._wave.finish(share)
