@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from searchkit.errors import ConfigError
 
 T = TypeVar("T")
-STOP = "searchkit: stop and return the best so far"  # the message of a cancellation that asks for a result
+STOP = "the search was asked to stop, and has no candidate to return"  # the message of a cancellation that asks for one
 
 
 def told_to_stop() -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from searchkit.errors import BudgetExhausted
 from searchkit.events import Began, Ended, Event, Opened, Over, Place, Planted, Stopping
 from searchkit.strategy import Strategy
 from searchkit.tally import Tally
@@ -19,10 +20,11 @@ WINDOW = 30.0  # seconds over which the rate is taken
 
 @dataclass(slots=True)
 class Running:
-    """A span that goes on. below: how many inside of it do."""
+    """A span that goes on. below: how many inside of it do. failed: something inside of it has."""
 
     began: Began
     below: int = 0
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -93,10 +95,11 @@ class Progress:
             around.below += 1
 
     def _end(self, event: Ended) -> None:
-        self.running.pop(event.at, None)
+        here = self.running.pop(event.at, None)
         around = self.running.get(event.at[:-1])
         if around is not None:
             around.below -= 1
+            around.failed |= event.status == "error"
         for cost in (event.usage, event.retried):
             if cost is not NO_USAGE:  # as of most spans
                 self._spent.add(cost)
@@ -104,10 +107,15 @@ class Progress:
                     self.replayed.add(cost)
         if event.kind == "call" and not event.replayed:
             self.calls += 1
-        if event.status == "error":
-            self.failed += 1
-            self.error = event.error
+        if event.status == "error" and not (here is not None and here.failed):  # where it came from, and only there
+            self._fail(event.error)
         self._note(event.time)
+
+    def _fail(self, error: str) -> None:
+        """What the budget refuses has not failed, and is said to be why the search stops."""
+        if not error.startswith(BudgetExhausted.__name__):
+            self.failed += 1
+            self.error = error
 
     def _note(self, now: float) -> None:
         if self._calls.due(now):

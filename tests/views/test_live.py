@@ -18,7 +18,16 @@ from searchkit.errors import ConfigError
 from searchkit.events import Began, Ended, Event, Opened, Over, Planted, Stopping
 from searchkit.experiments import Sweep
 from searchkit.generators import Simulated
-from searchkit.strategies import MCTS, BeamSearch, BestOfN, BetaStopping, SelfConsistency, SpawnJoin, TagProtocol
+from searchkit.strategies import (
+    MCTS,
+    BeamSearch,
+    BestOfN,
+    BetaStopping,
+    Fallback,
+    SelfConsistency,
+    SpawnJoin,
+    TagProtocol,
+)
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted
 from searchkit.testing.strategies import LengthScore
@@ -205,6 +214,26 @@ def test_failures_and_reasons_are_said() -> None:
     )  # fmt: skip
     assert "failed   1 call, the last: CallError: no\\nanswer" in shown
     assert "stopping threshold" in shown
+
+
+@pytest.mark.parametrize("window", [1, 6])
+@pytest.mark.parametrize("failing", [0, 1, 3])
+def test_a_failure_is_counted_once_and_what_the_budget_refuses_is_none(failing: int, window: int) -> None:
+    """However many spans around it end with its error."""
+
+    def agent(question: str, index: int) -> str:
+        if index < failing:
+            raise OSError(f"broken {index}")
+        return f"{index}"
+
+    log = io.StringIO()
+    with Live(log) as live:
+        strategy = Fallback((BestOfN(12, LengthScore(), window=window), None), Exact(reference="none"))
+        solve_sync("q", strategy, generator=agent, budget=Budget(generations=10), listen=live)
+    shown = [line for line in log.getvalue().splitlines() if line.startswith("failed")]
+    calls = {0: [], 1: ["failed   1 call, "], 3: ["failed   3 calls, "]}[failing]
+    assert [line[: len(said)] for line, said in zip(shown, calls, strict=True)] == calls
+    assert "Budget" not in "".join(shown)
 
 
 def test_an_answer_is_shown_by_its_end() -> None:
