@@ -173,6 +173,8 @@ class Span:
 
     def total(self) -> Usage:
         """Usage of this span and everything below it."""
+        if self._below is None and self._rare is None:  # a step that has asked for nothing yet, say
+            return self.usage
         spent = list[Usage]()
         for span in self.walk():
             if span._rare is not None and span.retried is not NO_USAGE:
@@ -193,11 +195,13 @@ class Span:
         after another.
         """
         best: dict[int, int] = {}  # of those with children
-        for span in reversed(list(self.walk())):  # children before parents
-            if span._below is not None:
-                lengths = [c._generated if c._below is None else best.pop(id(c)) for c in span.children]
-                best[id(span)] = span._generated + span.chained(lengths)
-        return self._generated if self._below is None else best[id(self)]
+        parents = [self]
+        for span in parents:  # grows meanwhile: all that have children, each before those below it
+            parents += [child for child in span.children if child._below is not None]
+        for span in reversed(parents):
+            lengths = [c._generated if c._below is None else best.pop(id(c)) for c in span.children]
+            best[id(span)] = span._generated + span.chained(lengths)
+        return best[id(self)]
 
     def chained(self, lengths: Sequence[int]) -> int:
         """The longest chain of children that waited for one another, of these lengths."""

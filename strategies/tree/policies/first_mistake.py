@@ -120,17 +120,21 @@ class Mistakes:
 
     def _settle(self, tree: Tree, node: int) -> None:
         """What follows from what is below `node`, and what its parent is told."""
+        self._point(tree, node)
+        parent = tree.parent[node]
+        if parent != NO_PARENT:
+            self.right[node], message = mixed(self.odds[node])
+            self.odds[parent] += message - self.message[node]
+            self.message[node] = message
+
+    def _point(self, tree: Tree, node: int) -> None:
+        """Where at and below `node` to draw."""
         right, below, toward, most = self.right, self.below, NO_PARENT, -1.0
         for child in tree.children(node):
             inside = right[child] * below[child]
             if inside > most:
                 toward, most = child, inside
         self.toward[node], below[node] = toward, max(self.own[node], most)
-        parent = tree.parent[node]
-        if parent != NO_PARENT:
-            self.right[node], message = mixed(self.odds[node])
-            self.odds[parent] += message - self.message[node]
-            self.message[node] = message
 
     def best(self, tree: Tree) -> int | None:
         """The node of the greatest p / (1 + n); None where nothing can be drawn. Of equals the deepest."""
@@ -142,10 +146,12 @@ class Mistakes:
         return node
 
     def take(self, tree: Tree, node: int) -> None:
-        """`node` was chosen: until it is known what is drawn there, it is not chosen again."""
+        """`node` was chosen: until it is known what is drawn there, it is not chosen again. No score has changed."""
         self.asked.append(node)
         self.own[node] = 0.0
-        self._lift(tree, (node,))
+        while node != NO_PARENT:
+            self._point(tree, node)
+            node = tree.parent[node]
 
 
 def scale(tree: Tree) -> tuple[float, float]:

@@ -13,16 +13,17 @@ MOST = 512  # numbers a part: what is added up one by one
 class Ranked:
     """Numbers in ascending order, in parts that know their sums.
 
-    Cost: about the square root of their number, to add one and to ask for the sum above a level; sums are exact to one
-    rounding of each part (`math.fsum`).
+    Cost: about the square root of their number, to ask for the sum above a level after one was added; to add one next
+    to nothing, as a part is added up when somebody asks. Sums are exact to one rounding of each part (`math.fsum`).
     """
 
-    __slots__ = ("_count", "_firsts", "_parts", "_sums")
+    __slots__ = ("_changed", "_count", "_firsts", "_parts", "_sums")
 
     def __init__(self) -> None:
         self._parts: list[list[float]] = []
         self._firsts: list[float] = []  # the least number of each part
         self._sums: list[float] = []
+        self._changed: set[int] = set()  # parts whose sums are not those of their numbers any more
         self._count: int = 0
 
     def __len__(self) -> int:
@@ -33,6 +34,7 @@ class Ranked:
 
     @property
     def total(self) -> float:
+        self._add_up()
         return math.fsum(self._sums)
 
     def add(self, number: float) -> None:
@@ -44,15 +46,23 @@ class Ranked:
         i = max(0, bisect_right(self._firsts, number) - 1)
         part = self._parts[i]
         insort(part, number)
+        self._changed.add(i)
         if len(part) > MOST:
+            self._add_up()
             self._parts[i : i + 1] = part[: MOST // 2], part[MOST // 2 :]
             self._firsts[i : i + 1] = part[0], part[MOST // 2]
             self._sums[i : i + 1] = math.fsum(part[: MOST // 2]), math.fsum(part[MOST // 2 :])
         else:
-            self._firsts[i], self._sums[i] = part[0], math.fsum(part)
+            self._firsts[i] = part[0]
+
+    def _add_up(self) -> None:
+        for i in self._changed:
+            self._sums[i] = math.fsum(self._parts[i])
+        self._changed.clear()
 
     def above(self, level: float) -> tuple[int, float]:
         """How many are greater than `level`, and their sum."""
+        self._add_up()
         i = bisect_right(self._firsts, level) - 1
         if i < 0:
             return self._count, self.total

@@ -41,3 +41,17 @@ def test_many_numbers_stay_in_order() -> None:
         found.add(number)
     assert list(found) == sorted(numbers)
     assert found.above(0.5) == (sum(n > 0.5 for n in numbers), pytest.approx(math.fsum(n for n in numbers if n > 0.5)))
+
+
+@pytest.mark.parametrize("most", [2, 7, 512])
+def test_sums_that_are_asked_for_between_additions(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranked, "MOST", most)
+    draws, found, numbers = random.Random(2), Ranked(), list[float]()
+    for place in range(300):
+        numbers.append(draws.randrange(64) / 8)
+        found.add(numbers[-1])
+        if place % 3 == 0:
+            assert found.total == math.fsum(numbers)
+        if place % 5 == 0:
+            above = [number for number in numbers if number > 4]
+            assert found.above(4) == (len(above), math.fsum(above))
