@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class Expected:
             return sampled, NO_TOKEN
         if math.isnan(token.logprob) and not token.top:
             return sampled, NO_LOGPROBS
-        shares = self._shares(token)
+        shares = shares_of(token, self._letter)
         mass = math.fsum(shares.values())
         if mass > MOST_MASS:
             return sampled, NO_SHARES
@@ -147,17 +147,6 @@ class Expected:
 
     def _value(self, letter: str) -> float:
         return 1.0 - self.letters.index(letter) / (self.levels - 1)
-
-    def _shares(self, token: Token) -> Mapping[str, float]:
-        """Letter -> probability, all spellings together; what is not listed has none."""
-        rivals, found = dict(token.top), dict[str, float]()
-        if not math.isnan(token.logprob):
-            rivals[token.text] = token.logprob  # some servers do not list the sampled token
-        for text, log in rivals.items():
-            letter = self._letter(text)
-            if letter is not None and not math.isnan(log):
-                found[letter] = found.get(letter, 0.0) + math.exp(min(log, 1.0))  # of 1 it is too much
-        return found
 
     def _scoring(self, tokens: Sequence[Token], letter: str) -> Token | None:
         """The last token that is `letter`, if nothing but marks stands behind it."""
@@ -172,6 +161,18 @@ class Expected:
         """The letter of the scale that a text is, marks and case aside."""
         bare = text.strip(_AROUND)
         return bare.upper() if len(bare) == 1 and bare.isascii() and bare.upper() in self.letters else None
+
+
+def shares_of(token: Token, named: Callable[[str], str | None]) -> Mapping[str, float]:
+    """Name -> probability, all spellings together; what is not listed has none. named: None for what does not count."""
+    rivals, found = dict(token.top), dict[str, float]()
+    if not math.isnan(token.logprob):
+        rivals[token.text] = token.logprob  # some servers do not list the sampled token
+    for text, log in rivals.items():
+        name = named(text)
+        if name is not None and not math.isnan(log):
+            found[name] = found.get(name, 0.0) + math.exp(min(log, 1.0))  # of 1 it is too much
+    return found
 
 
 def _written(shown: Sequence[str]) -> set[str]:

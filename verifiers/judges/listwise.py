@@ -98,11 +98,16 @@ class ListwiseJudge(Together):
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
         answers = [Answer.of(sample) for sample in samples]
-        shown = [not sample.truncated and not answer.refused for sample, answer in zip(samples, answers, strict=True)]
+        left_out = [
+            "a truncated sample is not ranked" if sample.truncated else answer.refused
+            for sample, answer in zip(samples, answers, strict=True)
+        ]
+        shown = [not why for why in left_out]
         different = list(dict.fromkeys(answer for answer, fits in zip(answers, shown, strict=True) if fits))
         if len(different) < 2:
-            same = Verdict(0.5, feedback="all answers are the same") if sum(shown) > 1 else Verdict()
-            return [same if fits else Verdict() for fits in shown]
+            alone = Verdict(feedback="there is no other answer")
+            same = Verdict(0.5, feedback="all answers are the same") if sum(shown) > 1 else alone
+            return [Verdict(feedback=why) if why else same for why in left_out]
 
         async def ranked(_: int, child: Run) -> Order | None:
             return await self._ranked(prompt, different, child)
@@ -110,7 +115,7 @@ class ListwiseJudge(Together):
         outcomes = await run.map(ranked, range(self.permutations), name="permutation")
         orders = [order for order in run.survivors(outcomes) if order is not None]
         found = {answer: _verdict(at, orders) for at, answer in enumerate(different)}
-        return [found[answer] if fits else Verdict() for answer, fits in zip(answers, shown, strict=True)]
+        return [Verdict(feedback=why) if why else found[one] for one, why in zip(answers, left_out, strict=True)]
 
     async def _ranked(self, prompt: Prompt, answers: Sequence[Answer], run: Run) -> Order | None:
         """The answers from a random order, the best first; None if a window could not be read."""

@@ -21,13 +21,13 @@ class Mean:
     """Of all replies about one answer.
 
     value: within [0, 1]. standard_error: None if unknown. notes: which scores were sampled, and why. reasons: of each
-    reply.
+    reply that has some, with its value.
     """
 
     value: float
     standard_error: float | None = None
     notes: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[tuple[float, str], ...] = ()
 
 
 async def mean(
@@ -107,7 +107,7 @@ def _together(found: Sequence[Sequence[Reading]]) -> Mean:
     error = None
     if all(len(row) > 1 for row in values):
         error = math.sqrt(math.fsum(statistics.variance(row) / len(row) for row in values)) / len(values)
-    reasons = tuple(f"{one.value:.3g}: {one.why}" for one in replies if one.why)
+    reasons = tuple((one.value, one.why) for one in replies if one.why)
     return Mean(min(1.0, max(0.0, centre)), error, tuple(_notes(replies)), reasons)
 
 
@@ -123,8 +123,13 @@ def verdict_of(found: Mean | None, low: float, high: float) -> Verdict:
         return Verdict(feedback=UNREADABLE)
     error = None if found.standard_error is None else (high - low) * found.standard_error
     spread = () if error is None else (f"standard error {error:.3g}",)
-    score = min(high, max(low, low + (high - low) * found.value))
-    return Verdict(score, feedback="\n".join([*spread, *found.notes, *found.reasons]), standard_error=error)
+    reasons = [f"{_scaled(value, low, high):.3g}: {why}" for value, why in found.reasons]
+    feedback = "\n".join([*spread, *found.notes, *reasons])
+    return Verdict(_scaled(found.value, low, high), feedback=feedback, standard_error=error)
+
+
+def _scaled(value: float, low: float, high: float) -> float:
+    return min(high, max(low, low + (high - low) * value))
 
 
 def check_scores(owner: str, scores: object, instead: Mapping[str, bool]) -> None:

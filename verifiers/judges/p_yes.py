@@ -21,7 +21,7 @@ from searchkit.verifiers.judges.asking import (
     name_of,
     without_marks,
 )
-from searchkit.verifiers.judges.expected import Expected
+from searchkit.verifiers.judges.expected import LEAST_MASS, MOST_MASS, Expected, Reading, shares_of
 from searchkit.verifiers.judges.means import check_scores, mean, verdict_of
 from searchkit.verifiers.judges.shown import Answer, pictured
 
@@ -74,8 +74,10 @@ class PYes(Independent):
       and {answer} (fenced), and {scale} and {criterion} with `scores`; None takes `ASK`, or `REASON` with chains, or
       `CHANCE` with `scores`.
     - chains: 0 asks with one token: P(yes) / (P(yes) + P(no)), both summed over the spellings among the first token's
-      rivals (case and white space do not count; a word that is not listed counts 0). Needs log-probabilities. m draws m
-      verdicts with reasoning, and the score is the share of yes among those that can be read; it needs none.
+      rivals (case and white space do not count; a word that is not listed counts 0). Needs log-probabilities. Where
+      both have less than half of the probability, as in a model that thinks first, the verdict's feedback says so;
+      numbers that are no distribution (see `Expected`) cannot be read. m draws m verdicts with reasoning, and the score
+      is the share of yes among those that can be read; it needs none.
     - retries: how often verdicts that fail or cannot be read are drawn again; if none can be read then the sample
       abstains, as does one of more than 100,000 characters. A score is never made up.
     - yes, no: the words; with chains what follows the last "Verdict:", or else the last line, must be one of them.
@@ -146,7 +148,8 @@ class PYes(Independent):
         )
         if not shares:
             return Verdict(feedback=UNREADABLE)
-        return Verdict(math.fsum(shares) / len(shares))
+        notes = dict.fromkeys(share.why for share in shares if share.why)
+        return Verdict(math.fsum(share.value for share in shares) / len(shares), feedback="\n".join(notes))
 
     async def _expect(self, scores: Expected, prompt: Prompt, answer: Answer, run: Run) -> Verdict:
         scale, questions = scores.scale(BEST, WORST), []
@@ -157,7 +160,7 @@ class PYes(Independent):
         found = await mean(scores, self.generator, questions, shown, run, retries=self.retries, params=self.params)
         return verdict_of(found, *self.range)
 
-    def _read(self, reply: Sample[Any]) -> float | None:
+    def _read(self, reply: Sample[Any]) -> Reading | None:
         """The probability of a yes in one reply; None if it cannot be read."""
         if self.chains:
             return None if reply.truncated else self._word(reply.text)
@@ -165,19 +168,22 @@ class PYes(Independent):
             raise ConfigError("PYes needs log-probabilities, and the generator gives none: pass chains= instead")
         return self._first(reply.logprobs[0]) if reply.logprobs else None
 
-    def _first(self, token: Token) -> float | None:
-        rivals = dict(token.top) | {token.text: token.logprob}  # some servers do not list the sampled token
-        yes, no = (
-            math.fsum(math.exp(log) for text, log in rivals.items() if _plain(text) == _plain(word))
-            for word in (self.yes, self.no)
-        )
-        return yes / (yes + no) if yes + no > 0 else None
+    def _first(self, token: Token) -> Reading | None:
+        words = (_plain(self.yes), _plain(self.no))
+        shares = shares_of(token, lambda text: plain if (plain := _plain(text)) in words else None)
+        yes, no = (shares.get(word, 0.0) for word in words)
+        mass = yes + no
+        if not 0 < mass <= MOST_MASS or shares.get(_plain(token.text)) == 0.0:
+            return None
+        few = f'"{self.yes}" and "{self.no}" have only {mass:.2g} of the probability' if mass < LEAST_MASS else ""
+        return Reading(yes / mass, few)
 
-    def _word(self, text: str) -> float | None:
+    def _word(self, text: str) -> Reading | None:
         text = without_marks(text)
         marked = re.split("verdict:", text, flags=re.IGNORECASE)
         last = marked[-1] if len(marked) > 1 else next(reversed(text.strip().splitlines()), "")
-        return {_plain(self.yes): 1.0, _plain(self.no): 0.0}.get(_plain(last))
+        said = {_plain(self.yes): 1.0, _plain(self.no): 0.0}.get(_plain(last))
+        return None if said is None else Reading(said, "")
 
 
 def _plain(word: str) -> str:

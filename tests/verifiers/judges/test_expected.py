@@ -365,9 +365,11 @@ def test_a_single_repeat_has_no_standard_error():
 
 
 def test_reasons_are_the_feedback():
-    """Each with its score on [0, 1], for who refines the answer."""
-    [verdict], _, _ = judged(Judge(Model(always({"A": 1.0})), scores=Expected(5, 2)), "42")
-    assert verdict.feedback == "standard error 0\n1: These are reasons 0.\n1: These are reasons 0."
+    """Each with its score on the judge's own scale, for who refines the answer."""
+    for low, high, said in ((0.0, 1.0, "0.75"), (0.0, 10.0, "7.5"), (-1.0, 1.0, "0.5")):
+        [verdict], _, _ = judged(Judge(Model(always({"B": 1.0})), range=(low, high), scores=Expected(5, 2)), "42")
+        assert verdict.feedback == f"standard error 0\n{said}: These are reasons 0.\n{said}: These are reasons 0."
+        assert f"{verdict.score:g}" == said
 
 
 def test_the_standard_error_is_stored_and_scaled():

@@ -20,7 +20,7 @@ from searchkit.testing.doubles import Counting, Scripted, Shuffled
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Budget, Problem, Sample
 from searchkit.verifiers import ListwiseJudge
-from searchkit.verifiers.judges.asking import LONGEST
+from searchkit.verifiers.judges.asking import LONGEST, TOO_LONG
 from tests.helpers.judges import PROMPT, fences, judged, says
 
 
@@ -236,8 +236,10 @@ def test_equal_texts_are_ranked_once_and_what_cannot_be_shown_abstains():
     class Cut(VerifierTests):
         problem = Problem("p", PROMPT)
 
-    found = Cut().judge([Sample("1"), Sample("9", finish="length"), Sample("2")], judge)
-    assert [verdict.score for verdict in found] == [0.0, None, 1.0]
+    found = Cut().judge([Sample("1"), Sample("9", finish="length"), Sample("2"), Sample("x" * (LONGEST + 1))], judge)
+    assert [verdict.score for verdict in found] == [0.0, None, 1.0, None]
+    assert [found[1].feedback, found[3].feedback] == ["a truncated sample is not ranked", TOO_LONG]
+    assert [one.feedback for one in Cut().judge([Sample("1")], judge)] == ["there is no other answer"]
 
 
 # ---------------------------------------------------------------- hostile answers

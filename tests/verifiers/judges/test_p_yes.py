@@ -99,6 +99,50 @@ def test_the_sampled_token_counts_where_the_server_does_not_list_it():
     assert verdict.score == pytest.approx(0.25)
 
 
+def first_token(own, *top):
+    """The verdict where this is the first token's log-probability, with these rivals."""
+
+    async def reply(text, run):
+        return Sample("Yes", logprobs=(Token("Yes", own, top),))
+
+    [verdict], _ = judge(PYes(retries=0), "42", generator=as_generator(reply))
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("own", "top"),
+    [
+        (1e9, (("No", -1.0),)),
+        (math.inf, (("No", -1.0),)),
+        (3.0, (("Yes", 3.0), ("No", -1.0))),
+        (-0.2, (("Yes", -0.2), ("No", -0.2))),
+        (-1.0, (("No", math.inf),)),
+        (-math.inf, (("No", -0.1),)),
+        (-9999.0, (("No", -0.1),)),
+        (math.nan, ()),
+    ],
+    ids=range(8),
+)
+def test_log_probabilities_of_no_distribution_are_not_read(own, top):
+    """No score is made of them, and nothing is raised."""
+    verdict = first_token(own, *top)
+    assert (verdict.score, verdict.feedback) == (None, "no verdict could be read")
+
+
+def test_a_sampled_token_without_a_number_takes_nothing_from_the_list():
+    """Some servers give null for it, and the number among its rivals."""
+    assert first_token(math.nan, ("Yes", math.log(0.8)), ("No", math.log(0.2))).score == pytest.approx(0.8)
+    assert first_token(math.log(0.8), ("Yes", math.log(0.8)), ("No", math.nan)).score == pytest.approx(1.0)
+
+
+def test_words_that_the_model_hardly_thought_of_are_told_of():
+    """As of a model that begins with its thoughts: the published share, and a word of warning."""
+    for other, said in ((0.4, ""), (0.6, '"Yes" and "No" have only 0.4 of the probability')):
+        left = (1 - other) / 4
+        verdict = judge(PYes(Model(Judge({"<think>": other, "Yes": 3 * left, "No": left}))), "42")[0][0]
+        assert (verdict.score, verdict.feedback) == (pytest.approx(0.75), said)
+
+
 def as_generator(fn):
     from searchkit.function import Function
 
