@@ -29,8 +29,9 @@ class Distinguish(Composed, Together):
 
     - first: scores the samples, such as `DualAgreement()`, or `UnitTests(tests)`, whose score is how many tests passed.
     - generator: writes tests and names the winner; None is the one given to `solve`.
-    - top: so many different programs are compared: the best by `first`, of equals the shorter. Programs with the same
-      syntax tree are one (`syntax_key`). One that scores least of all that may be (no test passed) is not compared.
+    - top: so many different programs are compared: the best by `first`, of equals one that Python parses, then the
+      shorter. Programs with the same syntax tree are one (`syntax_key`). One that scores least of all that may be (no
+      test passed) is not compared.
     - rounds: how often the model is asked, at most. In each it sees the task, the programs, numbered in a random order
       (seeded), and which of them passed which of its tests; it answers with new tests or with the winner, in the last
       with the winner alone.
@@ -47,7 +48,8 @@ class Distinguish(Composed, Together):
 
     Joint. Scores are ranks: of m different programs that on place r has (m - r + 1) / m, equal ones share a place; the
     feedback has place, winner, and each test with what became of it. So the order of the samples changes nothing. A
-    reply without a program scores 0 and is unread; what is truncated, and what `first` does not score, abstains.
+    reply without a program scores 0 and is unread; what is truncated, and what `first` does not score, abstains. If
+    `first` scores no program all abstain: a reply without one is no better than those.
 
     Range: [0, 1]. Cost for n samples: n verifications, what `first` costs for them (n more), at most `rounds` model
     calls, and `top` * 10 runs of a program with a test for each but the last. Raises `ConfigError` where there is no
@@ -102,8 +104,8 @@ class Distinguish(Composed, Together):
         entrants = dict[str, _Entrant]()
         for text, key, one in zip(texts, keys, scored, strict=True):
             if text and one.score is not None and not one.sample.truncated:
-                entrants[key] = _Entrant(text, one.score).and_also(entrants.get(key))
-        ranked = sorted(entrants.values(), key=lambda one: (-one.score, len(one.text), one.text))
+                entrants[key] = _Entrant(text, one.score, self._broken(text, key)).and_also(entrants.get(key))
+        ranked = sorted(entrants.values(), key=lambda one: (-one.score, one.broken, len(one.text), one.text))
         best = [one for one in ranked if one.score > self.first.range[0] and len(one.text) <= LONGEST_SHOWN][: self.top]
         told = await self._contest(subject).hold(prompt, [one.text for one in best], run) if len(best) > 1 else Told()
         for at, entrant in enumerate(best):
@@ -123,6 +125,10 @@ class Distinguish(Composed, Together):
         texts = [text if len(text) <= LONGEST and is_program(text, self.prompt) else "" for text in found]
         return texts, [_key(text) for text in texts], named
 
+    def _broken(self, text: str, key: str) -> bool:
+        """Whether Python parses it neither alone nor as the rest of the prompt."""
+        return key == text and syntax_key(self.prompt + text) is None
+
     def _contest(self, subject: str) -> Contest:
         bench = Bench(self.sandbox, self.limits, self.entry_point, self.prompt, self.libraries)
         return Contest(self.generator, self.rounds, self.template, self.params, bench, subject)
@@ -130,10 +136,12 @@ class Distinguish(Composed, Together):
 
 @dataclass(slots=True)
 class _Entrant:
-    """A program, of equal ones the shortest text. score: by the first verifier, the best of equal ones. said: of it."""
+    """A program, of equal ones the shortest text. score: by the first verifier, the best of equal ones. broken: Python
+    does not parse it. said: of it."""
 
     text: str
     score: float
+    broken: bool
     passed: int = 0
     winner: bool = False
     said: str = ""
@@ -141,12 +149,13 @@ class _Entrant:
     def and_also(self, other: _Entrant | None) -> _Entrant:
         if other is None:
             return self
-        return _Entrant(min(self.text, other.text, key=lambda t: (len(t), t)), max(self.score, other.score))
+        shortest = min(self.text, other.text, key=lambda t: (len(t), t))
+        return _Entrant(shortest, max(self.score, other.score), self.broken)
 
     @property
-    def rank(self) -> tuple[bool, int, float, int]:
+    def rank(self) -> tuple[bool, int, float, bool, int]:
         """The higher, the better."""
-        return self.winner, self.passed, self.score, -len(self.text)
+        return self.winner, self.passed, self.score, not self.broken, -len(self.text)
 
 
 def _key(text: str) -> str:
@@ -158,7 +167,7 @@ def _verdict(sample: Sample[Any], text: str, entrant: _Entrant | None, ranked: S
     if sample.truncated:
         return Verdict(feedback="it was truncated")
     if not text:
-        return Verdict(0.0, feedback=NO_PROGRAM, unread=True)
+        return Verdict(0.0 if ranked else None, feedback=NO_PROGRAM, unread=True)
     if entrant is None:
         return Verdict(feedback="the first verifier does not score it")
     better, m = sum(other.rank > entrant.rank for other in ranked), len(ranked)

@@ -208,6 +208,27 @@ def test_what_is_no_program_and_what_is_truncated():
     assert [(v.score, v.unread) for v in verdicts] == [(0.0, True), (None, False), (1.0, False)]
 
 
+def test_where_no_program_is_scored_a_reply_without_one_does_not_win():
+    """All abstain: the tests of the first verifier could not be read, and nobody has scored the programs."""
+    dual = DualAgreement(generator=Model(Scripted(lambda request: "I cannot.")), sandbox=LEVEL, limits=EACH)
+    verdicts, _ = judged(of(first=dual), "I cannot help.", SQUARE, DOUBLE)
+    assert [(v.score, v.unread) for v in verdicts] == [(None, True), (None, False), (None, False)]
+
+
+def test_of_equals_one_that_python_parses_is_the_better():
+    """However short the others are; one that goes on where the prompt ends is none of them."""
+    broken, flat = "def f(x:", Predicate(lambda text: 0.5, "flat", (0.0, 1.0))
+    silent = Teller(says=dict.fromkeys(range(9), "I cannot tell."))
+    verdicts, _ = judged(of(silent, flat), broken, DOUBLE, SQUARE)
+    assert [v.score for v in verdicts] == [1 / 3, 1.0, 1.0]
+    teller = Teller()
+    verdicts, _ = judged(of(teller, flat, top=2), broken, LATE, SQUARE)
+    assert broken not in teller.asked[0]
+    assert [v.score for v in verdicts] == [1 / 3, 2 / 3, 1.0]
+    rest = of(silent, flat, prompt="def f(x):\n    return ")
+    assert [v.score for v in judged(rest, "x * x", "return return return return x =")[0]] == [1.0, 0.5]
+
+
 @pytest.mark.slow
 def test_tests_that_run_away_fail_themselves_alone():
     """One that never ends with one of the programs: the other tests count."""
