@@ -21,6 +21,9 @@ MASKED = -1000.0
 """What is no more than this is no model's opinion, but what servers write for a token that cannot come (-inf, -9999,
 the least number of some type): e^-1000 is no probability of any softmax."""
 
+MOST = 1.0
+"""What is more than this is no log-probability: servers round to a little above 0, in 16 bits and less."""
+
 CERTAIN = -1e-6
 """What is no less than this is all of the probability, but for the rounding of 32 bits."""
 

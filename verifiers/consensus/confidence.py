@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
-from searchkit.confidence import MASKED, confidence, known
+from searchkit.confidence import MASKED, MOST, confidence, known
 from searchkit.errors import ConfigError, VerifierError
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Token, Verdict
@@ -58,8 +58,8 @@ class LogProb(Confidence):
     unlikely tokens.
 
     Range: (-inf, 0]. Every token in `Sample.logprobs` counts, the end token included; where one has no number, or one
-    that no model gives (-9999), the text has no score. Cost: no model call. Raises `ConfigError` where a sample carries
-    no log-probabilities.
+    that no model gives (-9999, or more than 1), the text has no score. Cost: no model call. Raises `ConfigError` where
+    a sample carries no log-probabilities.
     """
 
     mode: Literal["mean", "sum", "min"] = "mean"
@@ -80,7 +80,7 @@ class LogProb(Confidence):
         return (0.0, 1.0) if self.probability else (-math.inf, 0.0)
 
     def score(self, tokens: Sequence[Token]) -> float | None:
-        if not all(token.logprob > MASKED for token in tokens):
+        if not all(MASKED < token.logprob <= MOST for token in tokens):
             return None  # of a text that has such a token nobody knows how likely it was
         logs = [min(token.logprob, 0.0) for token in tokens]  # servers round to a little above 0
         match self.mode:

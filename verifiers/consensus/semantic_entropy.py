@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from searchkit.answers import keys
-from searchkit.confidence import MASKED
+from searchkit.confidence import MASKED, MOST
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run
 from searchkit.types import Prompt, Sample, Verdict
@@ -100,10 +100,10 @@ class SemanticEntropy(Consensus):
                 f'SemanticEntropy(weights="{self.weights}") needs log-probabilities, and a sample has none: generate '
                 "with Params(logprobs=1)"
             )
-        logs = [min(token.logprob, 0.0) for token in sample.logprobs]
-        if not logs or not all(log > MASKED for log in logs):
+        logs = [token.logprob for token in sample.logprobs]
+        if not logs or not all(MASKED < log <= MOST for log in logs):
             return None
-        return math.fsum(logs) / (len(logs) if self.weights == "mean" else 1)
+        return math.fsum(min(log, 0.0) for log in logs) / (len(logs) if self.weights == "mean" else 1)
 
 
 def entropy(masses: Iterable[float]) -> float:

@@ -77,7 +77,7 @@ def test_scores_stay_within_the_range_whatever_servers_round_to():
     """A little above 0, and sums beyond all floats; a token without a number, or with a mask's, leaves no score."""
     assert score(LogProb("sum"), tokens(1e-6, -0.0)) == [0.0]
     assert score(LogProb("mean"), tokens(-999.0, 0.0)) == [-499.5]
-    for masked in (-math.inf, -9999.0, math.nan):
+    for masked in (-math.inf, -9999.0, math.nan, 1.5, math.inf):
         assert score(LogProb("mean"), tokens(masked, 0.0)) == [None]
     assert score(LogProb("sum", probability=True), tokens(*[-9.0] * 1000)) == [0.0]
     assert LogProb().range == (-math.inf, 0.0)

@@ -128,8 +128,8 @@ def test_long_texts_do_not_underflow():
     assert judge(SemanticEntropy(last, "sum"), samples)[0].score == pytest.approx(1 / 2)
 
 
-@pytest.mark.parametrize("log", [-math.inf, -9999.0, math.nan])
-def test_masked_tokens_say_nothing(log):
+@pytest.mark.parametrize("log", [-math.inf, -9999.0, math.nan, 1.5, 1e9, math.inf])
+def test_masked_and_impossible_tokens_say_nothing(log):
     """Of a text with such a token nobody knows how likely it was: all abstain."""
     verdicts = judge(SemanticEntropy(last, "sum"), [told("a 1", log), told("b 2", -1.0)])
     assert [v.score for v in verdicts] == [None, None]
