@@ -50,6 +50,13 @@ async def play(
     return [outcome.value for outcome in outcomes]
 
 
+def show(shares: Mapping[int, float], run: Run) -> None:
+    """Say in the trace which share of its matches each sample won, the best first, by the order that they came in."""
+    ranked = sorted(shares, key=lambda player: -shares[player])
+    with run.traced("standings") as span:
+        span.text = ", ".join(f"{player} ({shares[player]:.3g})" for player in ranked)
+
+
 def _result(one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return None if one == other else 0.0 if one is None else 1.0

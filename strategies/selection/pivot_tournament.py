@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from searchkit.errors import ConfigError
 from searchkit.kinds import is_whole, told
 from searchkit.protocols import Run, Verifier
-from searchkit.strategies.selection.matches import Pair, check_judge, play, players_of
+from searchkit.strategies.selection.matches import Pair, check_judge, play, players_of, show
 from searchkit.types import Choice, Prompt, Scored
 
 
@@ -27,9 +27,10 @@ class PivotTournament:
     wins a pivot would always have most. Of equals the higher score wins, then chance. With `pivots` >= n it is a
     round-robin. If no match has a verdict nothing is chosen, and strategies return their first complete sample.
 
-    `Choice.score` is the winner's share. Cost for n samples and k pivots: k * (n - k) + k * (k - 1) / 2 matches of two
-    verifications and what the judge asks, at once; `PairwiseJudge` asks 2 * k * (n - k) + k * (k - 1) times. Where the
-    budget ends half-way, the matches against the best pivots have been played.
+    `Choice.score` is the winner's share; those of all stand in the trace, under "standings". Cost for n samples and k
+    pivots: k * (n - k) + k * (k - 1) / 2 matches of two verifications and what the judge asks, at once; `PairwiseJudge`
+    asks 2 * k * (n - k) + k * (k - 1) times. Where the budget ends half-way, the matches against the best pivots have
+    been played.
 
     Source: LLM-as-a-Verifier (arXiv 2607.05391), where a first round in a ring picks the pivots, and matches count by
     probabilities; here scores pick them, and a match is won or not.
@@ -57,11 +58,12 @@ class PivotTournament:
             order.sort(key=lambda player: _score(scored[player]), reverse=True)  # stable: equals stay shuffled
             record = {player: list[float]() for player in order}
             await play(self.judge, prompt, scored, _pairs(order, self.pivots), record, child)
-        if not any(record.values()):
-            return Choice(None)
-        others = len(order) - 1
-        due = {player: others if at < self.pivots else self.pivots for at, player in enumerate(order)}
-        shares = {player: math.fsum(record[player]) / due[player] for player in order}
+            if not any(record.values()):
+                return Choice(None)
+            others = len(order) - 1
+            due = {player: others if at < self.pivots else self.pivots for at, player in enumerate(order)}
+            shares = {player: math.fsum(record[player]) / due[player] for player in order}
+            show(shares, child)
         winner = max(order, key=lambda player: shares[player])
         return Choice(winner, shares[winner])
 

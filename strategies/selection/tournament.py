@@ -9,7 +9,7 @@ from typing import Literal
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import Run, Verifier
-from searchkit.strategies.selection.matches import Record, check_judge, play, players_of
+from searchkit.strategies.selection.matches import Record, check_judge, play, players_of, show
 from searchkit.types import Choice, Prompt, Scored
 
 
@@ -30,9 +30,9 @@ class Tournament:
     won most among those still in (in a round-robin, wins minus losses), because that is all that was learned. If no
     match at all has a verdict nothing is chosen, and strategies return their first complete sample.
 
-    `Choice.score` is the share of the winner's matches that it won, ties as half. Cost for n samples: n - 1 or
-    n * (n - 1) / 2 matches of two verifications and what the judge asks (`PairwiseJudge`: 2 model calls a match), in
-    log2(n) rounds, rounded up, or in one.
+    `Choice.score` is the share of the winner's matches that it won, ties as half; those of all that played stand in the
+    trace, under "standings". Cost for n samples: n - 1 or n * (n - 1) / 2 matches of two verifications and what the
+    judge asks (`PairwiseJudge`: 2 model calls a match), in log2(n) rounds, rounded up, or in one.
     """
 
     judge: Verifier
@@ -49,12 +49,13 @@ class Tournament:
             return Choice(players[0] if players else None)
         form = self._knockout if self.form == "knockout" else self._round_robin
         record = {player: list[float]() for player in players}
-        with run.child("tournament", role="verify") as played:
-            winner = await form(prompt, scored, record, played)
-        if not any(record.values()):
-            return Choice(None)
-        won = record[winner]
-        return Choice(winner, sum(won) / len(won) if won else None)
+        with run.child("tournament", role="verify") as child:
+            winner = await form(prompt, scored, record, child)
+            shares = {player: sum(won) / len(won) for player, won in record.items() if won}
+            if not shares:
+                return Choice(None)
+            show(shares, child)
+        return Choice(winner, shares.get(winner))
 
     async def _knockout(self, prompt: Prompt, scored: Sequence[Scored], record: Record, run: Run) -> int:
         standing = list(record)

@@ -243,7 +243,7 @@ def test_sharpening_returns_the_mode_as_soon_as_it_was_drawn(n):
 
 def test_the_probability_of_a_yes_is_the_softmax_of_two_logits():
     """exp(l_yes) / (exp(l_yes) + exp(l_no)), at the first token, whatever else is likely there."""
-    for yes, no in itertools.product((-0.5, -3.0, -7.25), repeat=2):
+    for yes, no in itertools.product((-0.75, -3.0, -7.25), repeat=2):
         rivals = (("other", -0.2), ("YES", yes), ("NO", no))
 
         @dataclass(frozen=True)

@@ -96,6 +96,25 @@ def test_a_tie_is_half_a_win_for_each_and_no_verdict_nothing_for_either():
     assert played(PivotTournament(Table(results=unread), 2), ranked(9, 8, 0, 0))[0] == Choice(0, pytest.approx(2.5 / 3))
 
 
+def test_the_trace_ranks_all_by_their_shares():
+    """The best first, by the places among the candidates; where no match has a verdict it says nothing of any."""
+    judge = PairwiseJudge(Model(comparing(greater)))
+    for rule, said in (
+        (PivotTournament(judge, 1), "1 (1), 3 (0.667), 2 (0), 0 (0)"),
+        (PivotTournament(judge, 2), "1 (1), 3 (0.667), 2 (0.333), 0 (0)"),
+        (Tournament(judge, "round-robin"), "1 (1), 3 (0.667), 2 (0.333), 0 (0)"),
+        (Tournament(judge), "1 (1), 3 (0.5), 0 (0), 2 (0)"),
+    ):
+        scored = [
+            Scored(Sample(text), Verdict(score)) for text, score in zip("1927", (0.1, 0.2, 0.3, 0.9), strict=True)
+        ]
+        run = played(rule, scored)[3]
+        assert [span.text for span in run.span.walk() if span.name == "standings"] == [said], rule
+    nothing = Table(results={})
+    run = played(PivotTournament(nothing, 1), ranked(1, 2))[3]
+    assert [span.text for span in run.span.walk() if span.name == "standings"] == []
+
+
 def test_one_readable_match_makes_no_winner():
     """1 won the only match of its two that could be read: half of what it was to win, less than 2 of 3."""
     results = {("0", "1"): None, ("3", "1"): 0.0, ("0", "2"): 1.0, ("0", "3"): 1.0, ("3", "2"): 1.0}
