@@ -1,9 +1,9 @@
 """The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report` and `journal`.
 
-One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
-`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `journal.py`. `setup.py` is
-what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters without
-evaluating them, `wording.py` words errors.
+One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `compare.py`, `plot.py`, `report.py` and
+`journal.py`. A sweep's file is read by `sweep_config.py`, its problems by `sweep_problems.py`, its model by
+`models.py`; `tables.py` derives what a table may hold from what is made of it. `setup.py` is what commands share, `server.py` what is sent to a
+server besides, `names.py` reads values of parameters without evaluating them, `wording.py` words errors.
 """
 
 from __future__ import annotations
@@ -82,6 +82,13 @@ def _search_options(command: argparse.ArgumentParser) -> None:
         help="ask a server that can for several samples in one call, which share a seed",
     )
     server.add(command)
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other key of a sweep's table [model], such as top_k=20, timeout=60 or prices={...}; repeatable",
+    )
     command.add_argument("--strategy", default="best-of-n", help="by name (default: best-of-n)")
     example = "a parameter of the strategy, such as n=16, stop=BetaStopping(0.9) or key=boxed; repeatable"
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)

@@ -142,7 +142,7 @@ def test_failures_are_told(config, capsys):
     [
         ("seeds", "sead", "unknown key 'sead': did you mean 'seeds'?"),
         ("[0, 1]", '"0"', "seeds must be a list"),
-        ("[0, 1]", '["0"]', "seeds must be whole numbers"),
+        ("[0, 1]", '["0"]', "seeds[0] must be a whole number"),
         ("answers", "answer", "unknown key 'model.answer': did you mean 'answers'?"),
         ('"simulated"', '"emulated"', "model.backend: unknown backend 'emulated': did you mean 'simulated'?"),
         ('"self-consistency"', '"self-consitency"', "strategies.vote: unknown strategy"),
