@@ -10,6 +10,7 @@ from typing import Any
 from searchkit.cli import tables
 from searchkit.cli.models import Task
 from searchkit.cli.tables import Table
+from searchkit.cli.wording import in_toml
 from searchkit.datasets import named, own
 from searchkit.datasets.files import Row, rows
 from searchkit.errors import ConfigError
@@ -50,7 +51,7 @@ def problems(table: Table, folder: Path) -> Asked:
     try:
         return _of_a_file(given, folder)
     except ConfigError as error:
-        raise ConfigError(f"problems.file: {_in_toml(str(error))}") from error
+        raise ConfigError(f"problems.file: {in_toml(str(error))}") from error
 
 
 def _of_the_lab(given: dict[str, Any]) -> Asked:
@@ -100,7 +101,3 @@ def _advice(error: ConfigError, source: Any, split: str | None) -> str:
     if found == "gsm8k" and "####" not in str(first.get("answer")):
         found = None
     return advice + (f', or dataset = "{found}", whose form it has' if found else "")
-
-
-def _in_toml(text: str) -> str:
-    return text.replace("checksum=None", 'checksum = "any"')
