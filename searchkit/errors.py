@@ -7,6 +7,7 @@ SearchkitError
 |-- CallError (calls.py)         the backend's: one request failed; carries the request and what it cost
 |-- VerifierError                the verifier's: it raised, or returned something that is no score
 |-- BudgetExhausted              a ceiling was reached; carries its name
+|-- SweepFailed (experiments)    so many searches of a sweep failed alike that the next ones would, too
 |-- StaleBranch                  the world is no longer as it was when this branch of a tree was explored
 |-- AttemptEnded                 an agent goes on calling models although its attempt is over
 |-- UncertainEffect              an irreversible action was begun, and nobody knows whether it happened

@@ -192,19 +192,20 @@ def test_aime(tmp_path):
         (problems, "p.jsonl", '{"id": "a", "prompt"\n', "line 1: not a JSON object"),
         (problems, "p.jsonl", "[" * 100_000, "line 1: not a JSON object"),
         (problems, "p.jsonl", "[1]\n", "line 1: not a JSON object but list"),
-        (problems, "p.jsonl", '{"id": "a", "prompt": ["q"]}', "line 1: it needs a text"),
+        (problems, "p.jsonl", '{"id": "a", "prompt": ["q"]}', "line 1: message 0 is 'q'"),
         (problems, "p.jsonl", '{"id": true, "prompt": "q"}', "line 1: it needs a text in the field 'id'"),
         (problems, "p.jsonl", "\n", "holds no problems"),
         (problems, "p.csv", "id,prompt\na,q\nb\n", "line 3: it has not as many fields"),
         (problems, "p.csv", "id,prompt\na,q,r\n", "line 2: it has not as many fields"),
         (problems, "p.csv", 'id,prompt\na,"q"x\n', "line 2"),
         (problems, "p.csv", "id,question\na,q\n", "line 2: it needs a text in the field 'prompt'"),
-        (problems, "p.parquet", "", "convert it"),
+        (problems, "p.parquet", "", "p.parquet is no such table"),
+        (problems, "p.xlsx", "", "convert it"),
         (problems, "p.jsonl.gz", "not packed", "cannot be read"),
         (aime, "a.jsonl", '{"problem": "q", "answer": "1/2"}', "line 1: an answer of AIME"),
         (aime, "a.jsonl", '{"problem": "q", "answer": 1000}', "line 1: an answer of AIME"),
         (lambda p: aime(p, template="no place"), "a.jsonl", '{"problem": "q", "answer": 1}', "lacks {question}"),
-        (lambda p: gsm8k(p, checksum=None), "g.jsonl", '{"question": "q", "answer": "18"}', "line 1: the answer"),
+        (lambda p: gsm8k(p, checksum=None), "g.jsonl", '{"question": "q", "answer": "18 eggs"}', "line 1: the answer"),
         (lambda p: game24(p, checksum=None), "g.csv", "Puzzles\n1 2 3\n", "line 2: a puzzle is four"),
     ],
 )  # fmt: skip
@@ -224,6 +225,126 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "latin.csv").write_bytes(b"id,prompt\na,caf\xe9\n")
     with pytest.raises(ConfigError, match="not UTF-8"):
         problems(tmp_path / "latin.csv")
+
+
+# ---------------------------------------------------------------- tables and folders
+
+TABLE = [{"id": f"p{i}", "prompt": f"{i}?", "reference": str(i)} for i in range(5)]
+
+
+def test_parquet_files_and_folders_of_splits(tmp_path):
+    """One file; a folder as the hub has it, whose parts are named by their files."""
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.Table.from_pylist(TABLE), tmp_path / "one.parquet")
+    expected = [Problem(row["id"], Prompt.of(row["prompt"]), row["reference"]) for row in TABLE]
+    assert list(problems(tmp_path / "one.parquet")) == expected
+    data = tmp_path / "hub/data"
+    data.mkdir(parents=True)
+    for name, part in (("train-00000-of-00001", TABLE[:1]), ("test-00000-of-00002", TABLE[1:3])):
+        pq.write_table(pa.Table.from_pylist(part), data / f"{name}.parquet")
+    pq.write_table(pa.Table.from_pylist(TABLE[3:]), data / "test-00001-of-00002.parquet")
+    assert list(problems(tmp_path / "hub", split="test")) == expected[1:]
+    assert list(problems(tmp_path / "hub", split="train")) == expected[:1]
+    for split in (None, "dev"):
+        with pytest.raises(ConfigError, match="name one with split, of test, train"):
+            problems(tmp_path / "hub", split=split)
+
+
+def test_folders_that_datasets_saved(tmp_path):
+    """As `save_to_disk` lays them out: streams of Arrow, listed in state.json, in a folder a split."""
+    pa = pytest.importorskip("pyarrow")
+    expected = [Problem(row["id"], Prompt.of(row["prompt"]), row["reference"]) for row in TABLE]
+    for split in ("train", "test"):
+        folder = tmp_path / "saved" / split
+        folder.mkdir(parents=True)
+        files = []
+        for i, part in enumerate((TABLE[:2], TABLE[2:])):
+            table, name = pa.Table.from_pylist(part), f"data-{i:05}-of-00002.arrow"
+            with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+                writer.write_table(table)
+            files.append({"filename": name})
+        (folder / "state.json").write_text(json.dumps({"_data_files": files, "_split": split}))
+    (tmp_path / "saved/dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    assert list(problems(tmp_path / "saved", split="test")) == expected
+    assert list(problems(tmp_path / "saved/test")) == expected
+    with pytest.raises(ConfigError, match="several splits: name one with split, of train, test"):
+        problems(tmp_path / "saved")
+    with pytest.raises(ConfigError, match="holds one split"):
+        problems(tmp_path / "saved/test", split="test")
+    (tmp_path / "saved/test/state.json").write_text("[]")
+    with pytest.raises(ConfigError, match="not a JSON object"):
+        problems(tmp_path / "saved/test")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"no folder saved by Hugging Face datasets, and has no \.parquet"):
+        problems(tmp_path / "empty")
+
+
+# ---------------------------------------------------------------- published copies
+
+
+@pytest.mark.parametrize(
+    ("load", "row", "reference"),
+    [
+        (aime, {"problem": "q", "answer": r"336^\circ"}, "336"),
+        (aime, {"problem": "q", "answer": r"336^{\circ}"}, "336"),
+        (aime, {"problem": "q", "answer": "$204$"}, "204"),
+        (aime, {"problem": "q", "answer": "204.0"}, "204"),
+        (aime, {"problem": "q", "answer": r"\boxed{204}"}, "204"),
+        (aime, {"problem": "q", "answer": "033"}, "33"),
+        (aime, {"problem": "q", "answer": 70}, "70"),
+        (aime, {"problem": "q", "answer": 70.0}, "70"),
+        (gsm8k, {"question": "q", "answer": "42"}, "42"),
+        (gsm8k, {"question": "q", "answer": 42}, "42"),
+        (gsm8k, {"question": "q", "answer": "1,042"}, "1042"),
+        (gsm8k, {"question": "q", "answer": "2+40=42\n#### 42"}, "42"),
+        (math500, {"problem": "q", "solution": r"so \boxed{1}, no: \boxed{\frac{1}{2}}."}, r"\frac{1}{2}"),
+        (math500, {"problem": "q", "answer": "7", "solution": r"\boxed{8}"}, "7"),
+    ],
+)
+def test_answers_of_mirrors_are_read(load, row, reference, tmp_path):
+    """However a copy writes them."""
+    (tmp_path / "m.jsonl").write_text(json.dumps(row))
+    [problem] = load(tmp_path / "m.jsonl", checksum=None).problems
+    assert problem.reference == reference
+
+
+@pytest.mark.parametrize(
+    ("load", "row"),
+    [
+        (aime, {"problem": "q", "answer": "204.5"}),
+        (aime, {"problem": "q", "answer": "204 or 205"}),
+        (aime, {"problem": "q", "answer": "$204$ or $205$"}),
+        (aime, {"problem": "q", "answer": "-3"}),
+        (aime, {"problem": "q", "answer": "1e2"}),
+        (gsm8k, {"question": "q", "answer": "2 + 40 = 42"}),
+        (gsm8k, {"question": "q", "answer": "41 or 42"}),
+        (gsm8k, {"question": "q", "answer": "1,04"}),
+        (gsm8k, {"question": "q", "answer": True}),
+        (math500, {"problem": "q", "solution": "no box"}),
+        (math500, {"problem": "q"}),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(load, row, tmp_path):
+    """With the line, as any wrong file."""
+    (tmp_path / "m.jsonl").write_text(json.dumps(row))
+    with pytest.raises(ConfigError, match="line 1"):
+        load(tmp_path / "m.jsonl", checksum=None)
+
+
+@pytest.mark.parametrize(("load", "answer"), [(gsm8k, "42"), (math500, r"\frac12"), (aime, "42")])
+def test_the_tables_of_verl_are_read(load, answer, tmp_path):
+    """A prompt of messages stays as it is, unless the question stands beside it; the answer is the ground truth."""
+    row = {
+        "prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}],
+        "reward_model": {"style": "rule", "ground_truth": answer},
+    }
+    (tmp_path / "v.jsonl").write_text(json.dumps(row) + "\n" + json.dumps({**row, "extra_info": {"question": "Q?"}}))
+    first, second = load(tmp_path / "v.jsonl", checksum=None).problems
+    assert [(m.role, m.text) for m in first.prompt.messages] == [("system", "s"), ("user", "q")]
+    assert second.prompt.text.startswith("Q?")
+    assert first.reference == second.reference == answer
+    assert problems(tmp_path / "v.jsonl", reference="none")[0].prompt == first.prompt
 
 
 # ---------------------------------------------------------------- the hub

@@ -38,6 +38,9 @@ MODULES = """
 .. automodule:: searchkit.cli.sweep
 .. automodule:: searchkit.cli.sweep_config
 .. automodule:: searchkit.cli.sweep_problems
+.. automodule:: searchkit.cli.models
+.. automodule:: searchkit.cli.preflight
+.. automodule:: searchkit.cli.tables
 .. automodule:: searchkit.cli.compare
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report

@@ -1,9 +1,11 @@
 """The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report` and `journal`.
 
-One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
-`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `journal.py`. `setup.py` is
-what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters without
-evaluating them, `wording.py` words errors.
+One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `compare.py`, `plot.py`, `report.py` and
+`journal.py`. A sweep's file is read by `sweep_config.py`, its problems by `sweep_problems.py`, its model by
+`models.py`.
+`tables.py` derives what a table may hold from what is made of it; `preflight.py` asks the servers before a sweep
+starts. `setup.py` is what commands share, `server.py` what is sent to a server besides, `names.py` reads values of
+parameters without evaluating them, `wording.py` words errors.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ import sys
 from collections.abc import Sequence
 
 from searchkit.cli import compare, journal, plot, report, server, sweep
-from searchkit.cli.wording import worded
+from searchkit.cli.wording import in_toml, worded
 from searchkit.errors import SearchkitError
 
+FROM_FILES = ("sweep", "report")  # commands that are told by a TOML file what to do
 EPILOG = """examples:
   searchkit demo
   searchkit solve '4 13 16 19>51' --strategy best-of-n -p n=64
@@ -82,6 +85,13 @@ def _search_options(command: argparse.ArgumentParser) -> None:
         help="ask a server that can for several samples in one call, which share a seed",
     )
     server.add(command)
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other key of a sweep's table [model], such as top_k=20, timeout=60 or prices={...}; repeatable",
+    )
     command.add_argument("--strategy", default="best-of-n", help="by name (default: best-of-n)")
     example = "a parameter of the strategy, such as n=16, stop=BetaStopping(0.9) or key=boxed; repeatable"
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="FIELD=VALUE", help=example)
@@ -109,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except SearchkitError as error:
-        print(f"searchkit: {worded(str(error))}", file=sys.stderr)
+        said = in_toml(str(error)) if options.command in FROM_FILES else worded(str(error))
+        print(f"searchkit: {said}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except BrokenPipeError:  # whoever read it, head say, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would say so at its end

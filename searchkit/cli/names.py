@@ -2,15 +2,22 @@
 
 A value is a literal (``8``, ``0.5``, ``True``, ``"text"``), a name (``countdown``, ``boxed``) or a call of a name
 (``BetaStopping(0.9)``, ``SelfConsistency(3)``). Where a parameter may be one of some words (``unit=tokens``), such a
-word stands for itself. The text is parsed, never evaluated: nothing but these names can be
-called.
+word stands for itself. Your own is named with its module, as it is or called: ``module:Name``, ``module:Name(3)``; or
+by the name that an installed package gives it as an entry point of the group ``searchkit``. The text is parsed, never
+evaluated: nothing but these names can be called.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
+import functools
 import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -19,6 +26,9 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.strategy import Strategy
+
+GROUP = "searchkit"  # of the entry points by which packages name what they add
+_OWN = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
 
 
 def known() -> dict[str, Any]:
@@ -36,7 +46,22 @@ def known() -> dict[str, Any]:
     names |= {name: getattr(keys, name) for name in keys.__all__}
     names |= {"process_reward": process_reward, "outcome_reward": outcome_reward}
     names |= {"countdown": CHECKER, "operations": operations, "CountdownSteps": CountdownSteps}
-    return names | {"arithmetic": ARITHMETIC, "answer": answer, "ArithmeticSteps": ArithmeticSteps}
+    names |= {"arithmetic": ARITHMETIC, "answer": answer, "ArithmeticSteps": ArithmeticSteps}
+    return plugged() | names
+
+
+def plugged() -> dict[str, Any]:
+    """What installed packages add: entry points of the group ``searchkit``, but those that cannot be imported."""
+    return _plugged(tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=4)
+def _plugged(_: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        with contextlib.suppress(Exception):  # of a package that is not asked for
+            found[point.name] = point.load()
+    return found
 
 
 def strategy_names() -> list[str]:
@@ -51,6 +76,12 @@ def strategy(
     fix: what to do where a parameter is missing, with its name for ``{0}``.
     """
     wanted = next((known()[n] for n in strategy_names() if plain(n) == plain(name)), None)
+    if wanted is None and ":" in name:
+        wanted = imported(name, strategy_names())
+        if isinstance(wanted, Strategy) and not list(given):
+            return wanted
+        if not (isinstance(wanted, type) and issubclass(wanted, Strategy)):
+            raise ConfigError(f"{name!r} is no strategy: name a class that is derived from searchkit.Strategy")
     if wanted is None:
         raise ConfigError(f"unknown strategy {name!r}{meant(name, strategy_names())}")
     allowed = [f.name for f in fields(wanted) if f.init]
@@ -61,7 +92,7 @@ def strategy(
             raise ConfigError(f"a parameter is written field=value, got {one!r}")
         if field not in allowed:
             raise ConfigError(f"{wanted.__name__} has no parameter {field!r}{meant(field, allowed)}")
-        values[field] = text if text in _words(wanted, field) else value(text)
+        values[field] = text if text in _words(wanted, field) or _is_text(wanted, field, text) else value(text)
     for f in fields(wanted):
         if f.init and f.default is MISSING and f.default_factory is MISSING and f.name not in values:
             article = "an" if f.name[0] in "aeiou" else "a"
@@ -72,10 +103,33 @@ def strategy(
 
 def value(text: str) -> Any:
     """What `text` stands for; see the top of this file."""
+    own = _OWN.fullmatch(text.strip())
+    if own is not None:
+        found = imported(f"{own[1]}:{own[2]}", ())
+        return _called(found, own[3]) if own[3] else found
     try:
         return _read(ast.parse(text.strip(), mode="eval").body)
     except SyntaxError:
         return text
+
+
+def _called(make: Any, arguments: str) -> Any:
+    """`make` with arguments as they are written, parentheses included."""
+    try:
+        call = ast.parse(f"f{arguments}", mode="eval").body
+    except SyntaxError as error:
+        raise ConfigError(f"{arguments!r:.80} cannot be read as arguments: {error.msg}") from None
+    if not isinstance(call, ast.Call):
+        raise ConfigError(f"{arguments!r:.80} cannot be read as arguments")
+    return build(make, map(_read, call.args), {k.arg: _read(k.value) for k in call.keywords if k.arg is not None})
+
+
+def _is_text(owner: Any, field: str, text: str) -> bool:
+    """Whether a text with a colon is meant as it stands: where a text may stand, and its module is none."""
+    own = _OWN.fullmatch(text.strip())
+    if own is None or typing.get_type_hints(owner)[field] is not str:
+        return False
+    return importlib.util.find_spec(own[1].partition(".")[0]) is None
 
 
 def _words(owner: Any, field: str) -> set[Any]:
@@ -101,9 +155,13 @@ def imported(path: str, known: Iterable[str]) -> Any:
     if not found:
         raise ConfigError(f"{path!r} is not known here{meant(path, known)} (your own is named as module:function)")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{path!r} cannot be imported: {error}") from error
+        there = importlib.import_module(module)
+    except Exception as error:  # whatever its first lines do
+        raise ConfigError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
+    if not hasattr(there, attribute):
+        ours = [name for name in vars(there) if not name.startswith("_")]
+        raise ConfigError(f"{path!r} cannot be imported: {module} has no {attribute!r}{meant(attribute, ours)}")
+    return getattr(there, attribute)
 
 
 def _read(node: ast.expr) -> Any:
@@ -113,6 +171,8 @@ def _read(node: ast.expr) -> Any:
         return -node.operand.value  # type: ignore[operator]
     if isinstance(node, (ast.Tuple, ast.List)):
         return tuple(map(_read, node.elts))
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        return dict(zip((_read(key) for key in node.keys if key is not None), map(_read, node.values), strict=True))
     if isinstance(node, ast.Name):
         if node.id not in known():
             raise ConfigError(f"unknown name {node.id!r}{meant(node.id, known())}")
@@ -132,6 +192,12 @@ def plain(name: str) -> str:
 def meant(name: str, among: Iterable[str]) -> str:
     """The end of an error about an unknown name: the known one that is closest, else all of them."""
     among = list(among)
-    close = difflib.get_close_matches(plain(name), [plain(n) for n in among], 1, 0.6)
-    hint = next((n for n in among if close and plain(n) == close[0]), None)
+    hint = close(name, among)
     return f": did you mean {hint!r}?" if hint else f"; known are {', '.join(sorted(among))}"
+
+
+def close(name: str, among: Iterable[str], least: float = 0.6) -> str | None:
+    """The one of some names that `name` may be a misspelling of."""
+    by = {plain(n): n for n in among}
+    found = difflib.get_close_matches(plain(name), by, 1, least)
+    return by[found[0]] if found else None

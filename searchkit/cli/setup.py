@@ -8,9 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from searchkit.cli import names, server
+from searchkit.cli import models, names, server
 from searchkit.errors import ConfigError
-from searchkit.model import Model
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params
 
@@ -22,30 +21,30 @@ def params(options: argparse.Namespace) -> Params:
     return Params(temperature=options.temperature, top_p=options.top_p, max_tokens=options.max_tokens)
 
 
-def generator(options: argparse.Namespace) -> Model:
-    """The embedded model, or the server at `options.backend` with retries and an adaptive limit."""
+def generator(options: argparse.Namespace) -> Any:
+    """What the options name: the embedded model, the server at `options.backend` with retries and an adaptive limit,
+    or any other backend that a table ``[model]`` could name."""
     if options.backend == "embedded":
-        from searchkit.generators.embedded.backend import Embedded
-        from searchkit.generators.embedded.checkpoint import shipped
-
         if options.coalesce:
             raise ConfigError("only a server can draw several samples in one call: leave out --coalesce")
         if unused := sorted(server.given(options)):
             raise ConfigError(f"{', '.join(unused)}: that is for a server; leave it out for an embedded model")
         if _task(options) not in TASKS:
             raise ConfigError(f"the embedded models are {' and '.join(TASKS)}, got --model {options.model}")
-        return Model(Embedded(shipped(_task(options))), params(options))
-    if not options.backend.startswith(("http://", "https://")):
-        raise ConfigError(f"unknown backend {options.backend!r}: 'embedded', or a URL such as http://localhost:8000/v1")
-    if not options.model:
+    elif not options.model and options.backend.startswith(("http://", "https://")):
         raise ConfigError("a server serves models by name: add --model NAME")
-    from searchkit.generators.openai.backend import OpenAI
-    from searchkit.generators.wrappers.coalescing import Coalescing
-    from searchkit.generators.wrappers.limited import Limited
-    from searchkit.generators.wrappers.retrying import Retrying
+    elif not options.model and options.backend in ("vllm", "transformers"):
+        raise ConfigError(f"{options.backend} loads a model by its name on the hub, or a folder: add --model NAME")
+    return models.generators(table(options), "")[0]
 
-    limited = Limited(OpenAI(options.backend, options.model, route=options.route, **server.given(options)))
-    return Model(Retrying(Coalescing(limited) if options.coalesce else limited), params(options))
+
+def table(options: argparse.Namespace) -> dict[str, Any]:
+    """The table ``[model]`` that says what the options say."""
+    found = {"backend": options.backend, "model": options.model, "temperature": options.temperature}
+    found |= {"top_p": options.top_p, "max_tokens": options.max_tokens}
+    if options.backend.startswith(("http://", "https://")):
+        found |= {"route": options.route, "coalesce": options.coalesce, **server.given(options)}
+    return {name: value for name, value in found.items() if value is not None} | models.options(options.set)
 
 
 def _task(options: argparse.Namespace) -> str:
@@ -53,12 +52,13 @@ def _task(options: argparse.Namespace) -> str:
     return options.model or "countdown"
 
 
-def strategy(options: argparse.Namespace, **wording: str) -> Strategy:
+def strategy(options: argparse.Namespace, key: Any = None, **wording: str) -> Strategy:
     """The strategy with what the options preset: n = 8, and for the embedded model its checker and answer key.
 
-    wording: how `names.strategy` says what is missing, where it is not an option of the command line.
+    key: what votes count, by the data set. wording: how `names.strategy` says what is missing, where it is no option of
+    the command line.
     """
-    preset: dict[str, Any] = {"n": 8}
+    preset: dict[str, Any] = {"n": 8} if key is None else {"n": 8, "key": key}
     if options.backend == "embedded":
         preset["key"] = names.value("answer" if _task(options) == "arithmetic" else "operations")
     if options.verifier or options.backend == "embedded":
@@ -99,6 +99,7 @@ def _named(name: str) -> Any:
         return found
     special = ("exact", *(known.replace("_", "-") for known in REWARDS))
     found = names.imported(name, (*special, *(v for v in verifiers if names.plain(v) not in map(names.plain, special))))
+    found = names.build(found, (), {}) if isinstance(found, type) else found
     return found if hasattr(found, "verify") else Predicate(found)
 
 

@@ -26,22 +26,31 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--jobs", type=int, help="workers of the executor (default: one for each CPU)")
     command.add_argument("--retry-failed", action="store_true", help="search anew what ended in an error")
+    command.add_argument(
+        "--wait", type=float, default=20.0, metavar="S", help="seconds for a server that is starting (default: 20)"
+    )
     command.add_argument("--json", action="store_true", help="print the table as JSON")
 
 
 def sweep(options: argparse.Namespace, command: str) -> int:
     """Run what is not finished, print the table; interrupted, print what there is and how to go on."""
+    from searchkit.cli.preflight import check
     from searchkit.cli.solve import _printable
     from searchkit.cli.sweep_config import load
+    from searchkit.experiments.sweep.breaker import SweepFailed
 
     sys.path.insert(0, os.getcwd())  # where a user's own module:function is looked for, as with python -m
     config = load(Path(options.config))
+    check(config, options.wait)
     results = config.sweep.run(
         config.out, executor=options.executor, jobs=options.jobs, concurrency=config.concurrency,
         progress=not options.json, retry_failed=options.retry_failed,
     )  # fmt: skip
-    print(as_json(results, config.out) if options.json else results.table())
     failed = [row for row in results.rows if row.error]
+    if failed and len(failed) == len(results.rows) and results.complete:
+        raise SweepFailed(f"all {len(failed):,} searches failed, so there is no accuracy: {failed[0].error}; "
+                          "--retry-failed searches them anew")  # fmt: skip
+    print(as_json(results, config.out) if options.json else results.table())
     if failed:
         print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0].error)}\n"
               "--retry-failed searches them anew", file=sys.stderr)  # fmt: skip

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from searchkit.cli import names, server, setup
-from searchkit.cli.sweep_problems import check, problems
+from searchkit.cli import models, names, setup, tables
+from searchkit.cli.sweep_problems import PROBLEMS, Asked, problems
+from searchkit.cli.tables import Table
 from searchkit.errors import ConfigError
-from searchkit.model import Model
 from searchkit.types import Budget, Prompt
 
 if TYPE_CHECKING:
     from searchkit.experiments.sweep.sweep import Sweep
 
-Table = Mapping[str, Any]
 TOP = {
-    "out": str, "seeds": list, "concurrency": int, "truth": str, "problems": dict, "model": dict, "strategies": dict,
-    "budgets": list,
+    "out": str, "seeds": list[int], "concurrency": int, "truth": str, "problems": dict[str, Any],
+    "model": dict[str, Any], "strategies": dict[str, dict[str, Any]], "budgets": list[dict[str, Any]],
 }  # fmt: skip
-SAMPLING = {"temperature": (int, float), "top_p": (int, float), "max_tokens": int}
-MODEL = {"backend": (str, list), "model": str, "route": str, "coalesce": bool, **server.TABLE, **SAMPLING}
-NAMED = ("embedded", "simulated")
-SIMULATED = {"answers": dict, "tokens": int, "latency": (int, float), "jitter": (int, float), "failures": (int, float)}
+NEEDED = ("out", "problems", "strategies")
 TRUTH = 'it takes a verifier that passes or fails: "Exact", "MathEqual(number)", a task, or your own "module:function"'
 _EXAMPLES = ', such as n = 8 or verifier = "module:function"'
-BUDGET = dict.fromkeys(Budget.__dataclass_fields__, (int, float))
 
 
 @dataclass(frozen=True)
@@ -56,60 +51,38 @@ def load(path: Path) -> Config:
 def _read(given: Table, folder: Path) -> Config:
     from searchkit.experiments.sweep.sweep import Sweep
 
-    check(given, TOP, "", needed=("out", "problems", "strategies"))
-    options, endpoints = _model(given.get("model", {}))
-    asked = list(problems(given["problems"], folder))
+    tables.read(given, TOP, "", NEEDED)
+    table = given.get("model", {})
+    endpoints, asked = models.generators(table), problems(given["problems"], folder)
+    options = argparse.Namespace(backend=table.get("backend", "embedded"), model=table.get("model"))
+    found = list(asked.problems)
     if options.backend == "embedded":  # its prompts end with a line
-        asked = [replace(p, prompt=Prompt.of(p.prompt.text.rstrip("\n") + "\n")) for p in asked]
+        found = [replace(p, prompt=Prompt.of(p.prompt.text.rstrip("\n") + "\n")) for p in found]
     sweep = Sweep(
-        asked,
-        {name: _strategy(name, table, options) for name, table in given["strategies"].items()},
+        found,
+        {name: _strategy(name, table, options, asked) for name, table in given["strategies"].items()},
         [_budget(table, f"budgets[{i}].") for i, table in enumerate(given.get("budgets", [{}]))],
         given.get("seeds", [0]),
-        truth=_truth(given.get("truth"), given["problems"].get("task")),
+        truth=_truth(given.get("truth"), asked.truth),
         endpoints=endpoints,
     )
     return Config(sweep, folder / given["out"], given.get("concurrency", 32))
 
 
-def _model(table: Table) -> tuple[argparse.Namespace, list[Any]]:
-    """What `searchkit solve` would be given as options, and a generator for each endpoint."""
-    backend = table.get("backend", "embedded")
-    simulated = backend == "simulated"
-    if isinstance(backend, str) and backend not in NAMED and not backend.startswith(("http://", "https://")):
-        raise ConfigError(f"model.backend: unknown backend {backend!r}{names.meant(backend, NAMED)}, or give a URL")
-    allowed = {"backend": str, **SAMPLING, **SIMULATED} if simulated else MODEL
-    served = backend not in NAMED
-    check(table, allowed, "model.", needed=("answers",) if simulated else ("model",) if served else ())
-    if backend == "embedded" and table.get("model", setup.TASKS[0]) not in setup.TASKS:
-        raise ConfigError(f"model.model: unknown model {table['model']!r}{names.meant(table['model'], setup.TASKS)}")
-    urls: Sequence[str] = backend if isinstance(backend, list) else [backend]
-    sampling = {"temperature": 1.0, "top_p": 1.0, "max_tokens": None} | {k: table[k] for k in SAMPLING if k in table}
-    each = [
-        argparse.Namespace(
-            backend=url,
-            model=table.get("model"),
-            route=table.get("route", "chat"),
-            coalesce=table.get("coalesce", False),
-            **{key: table[key] for key in server.TABLE if key in table},
-            **sampling,
-        )
-        for url in urls
-    ]
-    if not each:
-        raise ConfigError("model.backend must name at least one URL")
-    if simulated:
-        from searchkit.generators.simulated import Simulated
-
-        made = names.build(Simulated, (), {key: table[key] for key in SIMULATED if key in table})
-        return each[0], [Model(made, setup.params(each[0]))]
-    try:
-        return each[0], [setup.generator(options) for options in each]
-    except ConfigError as error:
-        raise ConfigError(f"model: {error}") from error
+def schema() -> dict[str, Any]:
+    """The JSON schema of the file, for editors that complete and check TOML."""
+    found = tables.schema(TOP, NEEDED)
+    strategy = {"type": "object", "properties": {"strategy": {"type": "string"}}, "required": ["strategy"]}
+    found["properties"] |= {
+        "problems": tables.schema(PROBLEMS),
+        "model": models.schema(),
+        "strategies": {"type": "object", "additionalProperties": strategy},
+        "budgets": {"type": "array", "items": tables.schema(tables.hints(Budget))},
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A sweep of searchkit", **found}
 
 
-def _strategy(name: str, table: Any, model: argparse.Namespace) -> Any:
+def _strategy(name: str, table: Any, model: argparse.Namespace, asked: Asked) -> Any:
     """A strategy as `searchkit solve --strategy S --verifier V -p FIELD=VALUE` makes it."""
     where = f"strategies.{name}"
     if not isinstance(table, Mapping) or not isinstance(table.get("strategy"), str):
@@ -126,21 +99,22 @@ def _strategy(name: str, table: Any, model: argparse.Namespace) -> Any:
         parameter=[f"{key}={value if isinstance(value, str) else repr(value)}" for key, value in given.items()],
     )  # fmt: skip
     try:
-        return setup.strategy(options, fix=f"add a key {{0}} to the table [{where}]{_EXAMPLES}")
+        return setup.strategy(options, asked.key, fix=f"add a key {{0}} to the table [{where}]{_EXAMPLES}")
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
 
 def _budget(table: Any, where: str) -> Budget:
-    check(table, BUDGET, where)
-    return Budget(**table)
+    return Budget(**tables.read(table, tables.hints(Budget), where))
 
 
-def _truth(text: str | None, task: str | None) -> Any:
-    """A verifier by name, call or module:function; by default the task's checker, or `Exact()`."""
+def _truth(text: str | None, otherwise: Any) -> Any:
+    """A verifier by name, call or module:function; by default that of the data set or the task, or `Exact()`."""
+    if text is None and otherwise is not None and not isinstance(otherwise, str):
+        return otherwise
     from searchkit.verifiers import Predicate
 
-    text = text or task or "Exact"
+    text = text or otherwise or "Exact"
     own = ":" in text and "(" not in text
     known = names.known()
     named = text if text in known else next((name for name in known if names.plain(name) == names.plain(text)), text)

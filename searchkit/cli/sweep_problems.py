@@ -1,73 +1,103 @@
-"""The problems of a sweep: from a file, or a task of the lab; and how the tables of the file are checked."""
+"""The problems of a sweep: a data set by name, a file of your own, or a task of the lab; all of them, or some."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from searchkit.cli import names, setup
+from searchkit.cli import tables
+from searchkit.cli.models import Task
+from searchkit.cli.tables import Table
+from searchkit.cli.wording import in_toml
+from searchkit.datasets import named, own
+from searchkit.datasets.files import Row, rows
 from searchkit.errors import ConfigError
 from searchkit.types import Problem
 
-PROBLEMS = {"task": str, "split": str, "file": str, "count": int, "id": str, "prompt": str, "reference": str}
+COLUMNS = tables.hints(own.problems, ["source", "checksum", "split"])
+PROBLEMS: dict[str, Any] = {
+    "task": Task, "dataset": named.Name, "file": str, "split": str, "checksum": str, **COLUMNS,
+    "subset": str | list[str] | dict[str, Any], "shuffle": int, "count": int,
+}  # fmt: skip
 SPLITS = ("train", "dev", "test")
-_TOML = {
-    bool: "true or false",
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    list: "a list",
-    dict: "a table",
-}
+OF_A_TASK = {"task", "split", "subset", "shuffle", "count"}
 
 
-def check(table: Any, allowed: Mapping[str, Any], where: str, needed: Iterable[str] = ()) -> None:
-    """Raises unless `table` has all `needed` keys, and no other than `allowed` ones, each of its type."""
-    if not isinstance(table, Mapping):
-        raise ConfigError(f"{where.rstrip('.')} must be a table, got {table!r:.80}")
-    for key, value in table.items():
-        if key not in allowed:
-            raise ConfigError(f"unknown key {where + key!r}{names.meant(key, allowed)}")
-        kinds = allowed[key] if isinstance(allowed[key], tuple) else (allowed[key],)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            wanted = " or ".join(_TOML[kind] for kind in kinds)
-            raise ConfigError(f"{where}{key} must be {wanted}, got {value!r:.80}")
-    for key in needed:
-        if key not in table:
-            raise ConfigError(f"the key {where + key!r} is missing")
+@dataclass(frozen=True)
+class Asked:
+    """What a sweep asks: the problems, and where it is known, what is right and what votes count."""
+
+    problems: Sequence[Problem]
+    truth: Any = None
+    key: Any | Hashable = None
 
 
-def problems(table: Mapping[str, Any], folder: Path) -> Sequence[Problem]:
-    """What the table ``[problems]`` names; a file is looked for in `folder`."""
-    check(table, PROBLEMS, "problems.")
-    count = table.get("count")
-    if ("task" in table) == ("file" in table):
-        raise ConfigError("problems needs one of the keys task (a task of the lab) and file (JSONL or CSV)")
+def problems(table: Table, folder: Path) -> Asked:
+    """What the table ``[problems]`` names; a file is looked for in `folder`. Raises `ConfigError`."""
+    given = tables.read(table, PROBLEMS, "problems.")
+    count = given.get("count")
     if count is not None and count < 1:
         raise ConfigError(f"problems.count must be >= 1, got {count}")
-    if "task" in table:
-        return _of_the_lab(table["task"], count or 100, table.get("split", "test"))
-    return _of_a_file(folder / table["file"], table)[:count]
+    if ("task" in given) == ("file" in given):
+        wanted = f"the file of {given['dataset']}: " if "dataset" in given else "one of the keys "
+        raise ConfigError(
+            f"problems needs {wanted}file (a path, or hf://datasets/OWNER/NAME/PATH)"
+            + ("" if "dataset" in given else " and task (a task of the lab)")
+        )
+    if "task" in given:
+        return _of_the_lab(given)
+    try:
+        return _of_a_file(given, folder)
+    except ConfigError as error:
+        raise ConfigError(f"problems.file: {in_toml(str(error))}") from error
 
 
-def _of_the_lab(task: str, count: int, split: Any) -> list[Problem]:
+def _of_the_lab(given: dict[str, Any]) -> Asked:
     from searchkit.lab.arithmetic import Arithmetic
     from searchkit.lab.checker import problem
     from searchkit.lab.countdown import Countdown
 
-    if task not in setup.TASKS:
-        raise ConfigError(f"problems.task: unknown task {task!r}{names.meant(task, setup.TASKS)}")
+    if alien := sorted(set(given) - OF_A_TASK):
+        raise ConfigError(f"problems.{alien[0]} is for problems of a file: leave it out where task is given")
+    task, split, count = given["task"], given.get("split", "test"), given.get("count", 100)
     if split not in SPLITS:
         raise ConfigError(f"problems.split is train, dev or test, got {split!r}")
     drawn = Countdown().puzzles(count, split) if task == "countdown" else Arithmetic().expressions(count, split)
-    return [problem(one) for one in drawn]
+    found = named.choose([problem(one) for one in drawn], subset=given.get("subset"), shuffle=given.get("shuffle"))
+    return Asked(found, task)
 
 
-def _of_a_file(path: Path, table: Mapping[str, Any]) -> tuple[Problem, ...]:
-    from searchkit.datasets.own import problems as read
+def _of_a_file(given: dict[str, Any], folder: Path) -> Asked:
+    source = given["file"] if given["file"].startswith("hf:") else folder / given["file"]
+    split, options = given.get("split"), {name: given[name] for name in (*COLUMNS, "checksum") if name in given}
+    if options.get("checksum") == "any":
+        options["checksum"] = None
+    if "dataset" in given:
+        if alien := sorted(set(given) & {*COLUMNS, "split"} - {"template", "system"}):
+            raise ConfigError(f"a data set knows its fields: leave {alien[0]} out, or leave dataset out")
+        data = named.load(given["dataset"], source, **options)
+        asked = Asked(data.problems, data.verifier, data.key)
+    else:
+        try:
+            asked = Asked(own.problems(source, split=split, **options))
+        except ConfigError as error:
+            raise ConfigError(f"{error}{_advice(error, source, split)}") from error
+    subset, order, limit = (given.get(name) for name in ("subset", "shuffle", "count"))
+    records = rows(source, split=split) if isinstance(subset, dict) else ()
+    chosen = named.choose(asked.problems, subset=subset, shuffle=order, limit=limit, rows=records)
+    return Asked(chosen, asked.truth, asked.key)
 
-    try:
-        return read(path, **{name: table[name] for name in ("id", "prompt", "reference") if name in table})
-    except ConfigError as error:
-        raise ConfigError(f"problems.file: {error}") from error
+
+def _advice(error: ConfigError, source: Any, split: str | None) -> str:
+    """What to write where a file has other fields than those that are looked for."""
+    if "needs a text in the field" not in str(error):
+        return ""
+    first: Row = rows(source, split=split)[0]
+    known = {("question", "answer"): "gsm8k", ("problem", "answer"): "math500", ("task_id", "test"): "humaneval"}
+    found = next((name for fields, name in known.items() if all(first.get(field) for field in fields)), None)
+    advice = '; say what they are called, as in prompt = "question" and reference = "answer"'
+    if found == "gsm8k" and "####" not in str(first.get("answer")):
+        found = None
+    return advice + (f', or dataset = "{found}", whose form it has' if found else "")

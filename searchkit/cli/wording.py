@@ -1,4 +1,4 @@
-"""What errors advise, in the words of the command line: the library names arguments of Python."""
+"""What errors advise, in the words of the command line or of a TOML file: the library names arguments of Python."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ _PLAIN = {
     "pass transport=\"direct\", or ": "", "journal=": "--journal ",
 }  # fmt: skip
 
+_KEYS = {
+    "base_url=": "backend = ", "preset=": "preset", "extra_body=": "extra_body", "extra_headers=": "extra_headers",
+    "extra_query=": "extra_query", "extras=True": "extras = true", "extras=False": "extras = false", "route=": "route",
+    "revision=": "revision", "checksum=None": 'checksum = "any"', "logprobs=20": "logprobs = 20",
+    "pass api_key= or set OPENAI_API_KEY": 'set the variable OPENAI_API_KEY, or api_key = "$NAME"',
+    "check api_key= or OPENAI_API_KEY": "check the variable OPENAI_API_KEY, or that of api_key",
+    "pass transport=\"direct\", or ": 'pass transport = "direct", or ',
+}  # fmt: skip
+
 
 def worded(text: str) -> str:
     """The sentence of an error as the command line says it.
@@ -25,5 +34,23 @@ def worded(text: str) -> str:
     text = _LEAVE.sub(lambda m: " ".join(f"--leave-out {n}" for n in _NAME.findall(m[1])) or "--leave-out", text)
     text = _RENAME.sub(lambda m: f"--rename {m[2]}={m[3]}" if m[1] else "--rename", text)
     for ours, theirs in _PLAIN.items():
+        text = text.replace(ours, theirs)
+    return text
+
+
+def in_toml(text: str) -> str:
+    """The sentence of an error as a sweep's file says it, whose keys have the names of the arguments.
+
+    >>> in_toml("(to send it no more, pass leave_out=('seed', 'top_p'), or rename={\\"seed\\": \\"random_seed\\"})")
+    '(to send it no more, pass leave_out = ["seed", "top_p"], or rename = {seed = "random_seed"})'
+    """
+
+    def listed(found: re.Match[str]) -> str:
+        names = ", ".join(f'"{name}"' for name in _NAME.findall(found[1]))
+        return f"leave_out = [{names}]" if names else "leave_out"
+
+    text = _LEAVE.sub(listed, text)
+    text = _RENAME.sub(lambda m: f'rename = {{{m[2]} = "{m[3]}"}}' if m[1] else "rename", text)
+    for ours, theirs in _KEYS.items():
         text = text.replace(ours, theirs)
     return text

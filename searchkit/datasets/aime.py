@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from searchkit.datasets import mirrors
 from searchkit.datasets.dataset import Dataset
 from searchkit.datasets.files import Row, Source, rows
 from searchkit.datasets.maths import TEMPLATE, maths
@@ -19,14 +20,15 @@ def aime(source: Source, *, checksum: str | None = None, template: str = TEMPLAT
         Row(row.where, {name.lower(): value for name, value in row.values.items()}) for row in rows(source, checksum)
     ]
     items = (
-        (str(row.get("id") or f"aime/{i}"), row.text("problem", "question"), _answer(row))
+        (str(row.get("id") or f"aime/{i}"), mirrors.question(row, "problem", "question"), _answer(row))
         for i, row in enumerate(found)
     )
     return maths("aime", template, items)
 
 
 def _answer(row: Row) -> str:
-    answer = row.text("answer").strip()
-    if not (answer.isascii() and answer.isdigit() and int(answer[:9]) <= 999):
+    answer = mirrors.answer(row, "answer")
+    whole, _, rest = (mirrors.number(answer) or "").partition(".")
+    if not (whole.isdigit() and int(whole) <= 999 and not rest.strip("0")):
         raise ConfigError(f"{row.where}: an answer of AIME is a whole number from 0 to 999, got {answer!r:.40}")
-    return str(int(answer))  # some files write 033
+    return str(int(whole))  # some files write 033

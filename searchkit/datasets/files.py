@@ -1,4 +1,7 @@
-"""Files of problems: opened from a path or from the Hugging Face hub, unpacked, checked, and read row by row."""
+"""Files of problems: opened from a path or from the Hugging Face hub, unpacked, checked, and read row by row.
+
+Tables of Arrow and Parquet, and the folders that the `datasets` package saves, are read by `arrow.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from searchkit.datasets import arrow
 from searchkit.errors import ConfigError
 
 Source = str | os.PathLike[str]
@@ -37,24 +41,45 @@ class Row:
         """The same as a text, numbers as their digits; `ConfigError` if there is none."""
         value = self.get(*names)
         if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-            raise ConfigError(f"{self.where}: it needs a text in the field {' or '.join(map(repr, names))}")
+            has = ", ".join(map(repr, list(self.values)[:20]))
+            raise ConfigError(
+                f"{self.where}: it needs a text in the field {' or '.join(map(repr, names))}; it has {has or 'none'}"
+            )
         return str(value)
 
 
-def rows(source: Source, checksum: str | None = None) -> list[Row]:
+def rows(source: Source, checksum: str | None = None, split: str | None = None) -> list[Row]:
     """The records of a .jsonl or .csv file (with a header), also with .gz; see `read` for sources and checksums.
 
-    Raises `ConfigError`, naming the line, for what is no JSON object, and for a file without records.
+    A .parquet file, and a folder of such or saved by ``Dataset.save_to_disk``, needs ``pip install pyarrow``. split:
+    which part of a folder that has several. Raises `ConfigError`, naming the line, for what is no JSON object, and for
+    a file without records.
     """
     name = Path(source).name
     kind = Path(name.removesuffix(".gz")).suffix.lower()
+    folder = not str(source).startswith("hf:") and Path(source).is_dir()
+    if split is not None and not folder:
+        raise ConfigError(f"{name} is one file: split is for folders that have several parts")
+    if folder or kind in (".parquet", ".arrow"):
+        if folder and checksum is not None:
+            raise ConfigError(f"{name} is a folder, and a checksum is one of a file: pass checksum=None")
+        files: list[Source] = [*arrow.files(Path(source), split)] if folder else [source]
+        records = (record for file in files for record in arrow.records(Path(file).name, read(file, checksum)))
+        return _some(name, [Row(f"{name}, row {i}", values) for i, values in enumerate(records, start=1)])
     if kind not in (".jsonl", ".csv"):
-        raise ConfigError(f"{name}: problems are read from .jsonl and .csv files (also .gz), convert it to one of them")
+        raise ConfigError(
+            f"{name}: problems are read from .jsonl and .csv files (also .gz), .parquet files, and folders saved by "
+            "Hugging Face datasets; convert it to one of them"
+        )
     try:
         text = read(source, checksum).decode("utf-8-sig")
         found = list(_json_lines(name, text) if kind == ".jsonl" else _csv_lines(name, text))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name} is not UTF-8 text ({error}): convert it") from None
+    return _some(name, found)
+
+
+def _some(name: str, found: list[Row]) -> list[Row]:
     if not found:
         raise ConfigError(f"{name} holds no problems")
     return found

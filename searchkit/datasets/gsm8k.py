@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from searchkit.answers import keys
+from searchkit.datasets import mirrors
 from searchkit.datasets.dataset import Dataset
 from searchkit.datasets.files import Row, Source, rows
 from searchkit.datasets.maths import TEMPLATE, problems
@@ -19,16 +20,18 @@ NUMBER = keys.ladder(otherwise=keys.number)
 def gsm8k(source: Source, *, checksum: str | None = SHA256, template: str = TEMPLATE) -> Dataset:
     """The problems of ``grade_school_math/data/test.jsonl``, or of another file with `question` and `answer`.
 
-    The reference is the number after "####". checksum: None for other files, such as ``train.jsonl``. Raises
-    `ConfigError` as `searchkit.datasets.files.rows` does, and for an answer without such a number.
+    The reference is the number after "####", or the answer itself where that is a number and nothing else. checksum:
+    None for other files, such as ``train.jsonl``. Raises `ConfigError` as `searchkit.datasets.files.rows` does, and for
+    an answer without such a number.
     """
     records = enumerate(rows(source, checksum))
-    items = ((f"gsm8k/{i}", row.text("question"), _answer(row)) for i, row in records)
+    items = ((f"gsm8k/{i}", mirrors.question(row, "question"), _answer(row)) for i, row in records)
     return Dataset("gsm8k", problems(template, items), MathEqual(NUMBER), NUMBER)
 
 
 def _answer(row: Row) -> str:
-    found = keys.hashes.extract(row.text("answer"))
+    text = mirrors.answer(row, "answer")
+    found = keys.hashes.extract(text) if "####" in text else mirrors.number(text)
     if not isinstance(found, str):
         raise ConfigError(f"{row.where}: the answer has no number after '####'")
     return found

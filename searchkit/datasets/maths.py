@@ -14,11 +14,18 @@ TEMPLATE = r"""{question}
 Reason step by step, and put the final answer within \boxed{}."""
 
 
-def maths(name: str, template: str, items: Iterable[tuple[str, str, str]]) -> Dataset:
+Item = tuple[str, str | Prompt, str]
+
+
+def maths(name: str, template: str, items: Iterable[Item]) -> Dataset:
     """A data set of (id, question, reference answer), judged by `MathEqual` and voted on by `math_key`."""
     return Dataset(name, problems(template, items), MathEqual(), math_key)
 
 
-def problems(template: str, items: Iterable[tuple[str, str, str]]) -> tuple[Problem, ...]:
-    """Problems from (id, question, reference answer)."""
-    return tuple(Problem(key, Prompt.of(fill(template, question)), answer) for key, question, answer in items)
+def problems(template: str, items: Iterable[Item]) -> tuple[Problem, ...]:
+    """Problems from (id, question, reference answer); a question that is a prompt already stays as it is."""
+    return tuple(Problem(key, _asked(template, question), answer) for key, question, answer in items)
+
+
+def _asked(template: str, question: str | Prompt) -> Prompt:
+    return question if isinstance(question, Prompt) else Prompt.of(fill(template, question))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from searchkit.generators.embedded.checkpoint import shipped
     from searchkit.generators.in_order import each
     from searchkit.generators.openai.backend import OpenAI
+    from searchkit.generators.openai.preflight import Ready as Ready
+    from searchkit.generators.openai.preflight import preflight as preflight
     from searchkit.generators.openai.probe import Capabilities
     from searchkit.generators.pooling import Pooling
     from searchkit.generators.program_answer import ProgramAnswer
@@ -44,11 +46,13 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
         "Pooling": "searchkit.generators.pooling",
         "Price": "searchkit.wire.usage",
         "ProgramAnswer": "searchkit.generators.program_answer",
+        "Ready": "searchkit.generators.openai.preflight",
         "Recorded": "searchkit.generators.recorded",
         "Retrying": "searchkit.generators.wrappers.retrying",
         "Simulated": "searchkit.generators.simulated",
         "Transformers": "searchkit.generators.transformers",
         "each": "searchkit.generators.in_order",
+        "preflight": "searchkit.generators.openai.preflight",
         "shipped": "searchkit.generators.embedded.checkpoint",
     }
 

@@ -128,13 +128,23 @@ def test_a_file_of_puzzles_is_what_the_lab_draws(config, capsys, tmp_path):
 
 
 def test_failures_are_told(config, capsys):
-    """All calls fail: the rows count as wrong, the exit code is 1, and the first error is shown with the way on."""
+    """Some calls fail: those rows count as wrong, and the first error is shown with the way on."""
+    path = config(BEGIN + "failures = 0.5\n" + VOTES.replace("n = 8", "n = 1"))
+    code, out, err = run(capsys, "sweep", path, "--json")
+    failed = sum(cell["failed"] for cell in json.loads(out)["cells"])
+    assert code == 0
+    assert 30 < failed < 90
+    assert f"{failed} searches failed and are not right, the first: CallError: a simulated failure" in err
+    assert "--retry-failed" in err
+
+
+def test_where_all_fails_there_is_no_table(config, capsys, tmp_path):
+    """The sweep ends with the reason, and keeps nothing; mended, the same command makes all searches."""
     path = config(BEGIN + "failures = 1.0\n" + VOTES)
     code, out, err = run(capsys, "sweep", path, "--json")
-    assert code == 1
-    assert {(cell["failed"], cell["accuracy"]) for cell in json.loads(out)["cells"]} == {(60, 0.0)}
-    assert "120 searches failed" in err
-    assert "--retry-failed" in err
+    assert (code, out) == (1, "")
+    assert "searches in a row failed alike, so the sweep has ended: CallError: a simulated failure" in err
+    assert (tmp_path / "results/shard-0/rows.jsonl").read_text() == ""
 
 
 @pytest.mark.parametrize(
@@ -142,7 +152,7 @@ def test_failures_are_told(config, capsys):
     [
         ("seeds", "sead", "unknown key 'sead': did you mean 'seeds'?"),
         ("[0, 1]", '"0"', "seeds must be a list"),
-        ("[0, 1]", '["0"]', "seeds must be whole numbers"),
+        ("[0, 1]", '["0"]', "seeds[0] must be a whole number"),
         ("answers", "answer", "unknown key 'model.answer': did you mean 'answers'?"),
         ('"simulated"', '"emulated"', "model.backend: unknown backend 'emulated': did you mean 'simulated'?"),
         ('"self-consistency"', '"self-consitency"', "strategies.vote: unknown strategy"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from searchkit.cli import main, parser
-from searchkit.cli.wording import worded
+from searchkit.cli.wording import in_toml, worded
 from searchkit.generators.openai.presets import PRESETS
 from tests.attacks.hostile import Hostile, http
 
@@ -27,6 +27,22 @@ SAID = [
 @pytest.mark.parametrize(("text", "said"), SAID)
 def test_sentences(text: str, said: str) -> None:
     assert worded(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pass leave_out=('seed',)", 'pass leave_out = ["seed"]'),
+        ("leave_out=('min_p', 'top_k') says it", 'leave_out = ["min_p", "top_k"] says it'),
+        ('rename={"max_tokens": "max_completion_tokens"}', 'rename = {max_tokens = "max_completion_tokens"}'),
+        ("(leave_out=, rename= and extra_body= change it)", "(leave_out, rename and extra_body change it)"),
+        ("use base_url='http://h/v1', if", "use backend = 'http://h/v1', if"),
+        ("or pass checksum=None if", 'or pass checksum = "any" if'),
+        ("nothing to say", "nothing to say"),
+    ],
+)
+def test_sentences_in_a_file(text: str, said: str) -> None:
+    assert in_toml(text) == said
 
 
 @pytest.mark.parametrize(

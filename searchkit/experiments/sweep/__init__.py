@@ -1,10 +1,12 @@
 """Sweeps: every strategy over every problem, resumable, on several cores or machines.
 
 Read `sweep.py` first, then the way of one search: `shard.py` (a part of the work), `executors.py` (where it runs),
-`search.py` (one search), `rows.py` (what is noted of it), `summary.py` (what one strategy came to), `results.py` (all
-of them). `manifest.py`, `voting.py`, `routing.py` and `progress.py` stand beside.
+`search.py` (one search), `rows.py` (what is noted of it), `breaker.py` (when nothing works any more), `summary.py`
+(what one strategy came to), `results.py` (all of them). `manifest.py`, `voting.py`, `routing.py` and `progress.py`
+stand beside.
 """
 
+from searchkit.experiments.sweep.breaker import SweepFailed
 from searchkit.experiments.sweep.results import Difference, SweepResults, difference, difference_bounds
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.experiments.sweep.summary import Summaries, Summary
@@ -18,6 +20,7 @@ __all__ = [
     "Summaries",
     "Summary",
     "Sweep",
+    "SweepFailed",
     "SweepResults",
     "difference",
     "difference_bounds",

@@ -10,17 +10,20 @@ from types import TracebackType
 from typing import Any
 
 from searchkit.engine.progress import bar
+from searchkit.markup.words import one_line
 
+SHOWN = 60  # characters of the first error
 INTERVAL = 0.2  # seconds between two looks
 
 
 class Progress:
-    """A bar on stderr while the block runs: searches done, their rate, tokens and money spent, unknown verdicts."""
+    """A bar on stderr while the block runs: searches done, their rate, tokens and money spent, unknown verdicts, how
+    many searches failed, and how the first of them did."""
 
     def __init__(self, logs: Sequence[Path], total: int) -> None:
         self._read: dict[Path, int] = dict.fromkeys(logs, 0)  # how many bytes of each log are counted
         self._total, self._tokens, self._usd = total, 0, 0.0
-        self._seen: dict[tuple[str, str, int, str], bool] = {}  # whether it is unknown if the answer is right
+        self._seen: dict[tuple[str, str, int, str], tuple[bool, str]] = {}  # is it unknown if it is right; its error
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="searchkit-progress", daemon=True)
 
@@ -56,12 +59,15 @@ class Progress:
             spent = [*rows, *(line["lost"] for line in lines)]
             self._tokens += sum(one["generated_tokens"] for one in spent)
             self._usd += sum(one["usd"] for one in spent)
-            self._seen.update(
-                ((row["strategy"], row["budget"], row["seed"], row["problem"]), row["unknown"]) for row in rows
-            )
+            for row in rows:
+                key = row["strategy"], row["budget"], row["seed"], row["problem"]
+                self._seen[key] = row["unknown"], row["error"]
         return len(self._seen) - before
 
     def _spent(self) -> str:
         money = f", ${self._usd:,.2f}" if self._usd else ""
-        unknown = sum(self._seen.values())
-        return f"{self._tokens:,} tokens{money}" + (f", {unknown:,} of {len(self._seen):,} unknown" if unknown else "")
+        unknown = sum(unknown for unknown, _ in self._seen.values())
+        told = f", {unknown:,} of {len(self._seen):,} unknown" if unknown else ""
+        if errors := [error for _, error in self._seen.values() if error]:
+            told += f", {len(errors):,} failed: {one_line(errors[0], SHOWN)}"
+        return f"{self._tokens:,} tokens{money}{told}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -93,6 +93,7 @@ class Finished:
     lost: Lost = Lost()
 
 
+_KEY = ("strategy", "budget", "seed", "problem")
 _ROW, _LOST = (tuple(field.name for field in fields(kind)) for kind in (Row, Lost))
 
 
@@ -116,6 +117,14 @@ class Log:
         self._file = path.open("ab", buffering=0)
         whole = path.read_bytes().rfind(b"\n") + 1
         self._file.truncate(whole)
+
+    def drop(self, keys: Collection[Key]) -> None:
+        """Take the rows of these searches off. Killed in the middle, other rows are lost, whose calls are not."""
+        path = Path(self._file.name)
+        with path.open("rb") as file:
+            kept = [line for line in file if tuple(json.loads(line)["row"][name] for name in _KEY) not in keys]
+        self._file.truncate(0)
+        self._file.write(b"".join(kept))
 
     def append(self, finished: Finished) -> None:
         """Add a line; it is the system's when this returns, so a kill cannot undo it."""

@@ -16,6 +16,7 @@ from searchkit.engine.journal import Journal
 from searchkit.engine.sync import STOP, run_sync, told_to_stop
 from searchkit.errors import ConfigError
 from searchkit.events import Event, Place
+from searchkit.experiments.sweep.breaker import Breaker
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Key, Log, logged
 from searchkit.experiments.sweep.search import Cell, search
@@ -52,7 +53,7 @@ class Opened:
         stack.enter_context(_locked(shard.folder / LOCK))
         self._shard, again = shard, shard.retry_failed
         self._done: set[Key] = {f.row.key for f in logged(shard.folder / LOG) if not (again and f.row.error)}
-        self._log = stack.enter_context(Log(shard.folder / LOG))
+        self._log = Breaker(stack.enter_context(Log(shard.folder / LOG)))
         self._journal = stack.enter_context(Journal(shard.folder / JOURNAL))
 
     async def work(self) -> None:
@@ -77,10 +78,11 @@ class Opened:
     async def _worker(self, jobs: Iterator[tuple[Problem, Cell, Place]], endpoint: Generator | None) -> None:
         told = self._shard.listen
         for problem, cell, at in jobs:
+            number = self._log.begin()
             finished = await search(problem, cell, endpoint, self._shard.truth, self._journal, told, at)
             if finished is None:
                 return
-            self._log.append(finished)
+            self._log.append(number, finished)
             if told_to_stop():
                 return
 

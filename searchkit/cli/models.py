@@ -1,0 +1,182 @@
+"""The table ``[model]`` of a sweep's file, and what the options of the command line come to: generators.
+
+Its keys are those of what is made: `OpenAI` and its wrappers for a URL, `Embedded`, `Simulated`, `VLLM`,
+`Transformers`, or a class of your own; and those of `Params`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from searchkit.cli import names, tables
+from searchkit.cli.tables import Table
+from searchkit.errors import ConfigError
+from searchkit.model import Model
+from searchkit.types import Params
+
+NAMED = ("embedded", "simulated", "vllm", "transformers")
+Task = Literal["countdown", "arithmetic"]
+_ENVIRONMENT = ("api_key", "extra_headers", "extra_query")
+
+
+def generators(table: Table, where: str = "model.") -> list[Any]:
+    """A generator for each endpoint that the table names. Raises `ConfigError`, which names the key."""
+    backend = table.get("backend", "embedded") if isinstance(table, Mapping) else "embedded"
+    if isinstance(backend, list) and backend and all(map(_is_url, backend)):
+        return [one for url in backend for one in generators({**table, "backend": url}, where)]
+    if not isinstance(backend, str):
+        raise ConfigError(f"{where}backend is a name, a URL, or a list of URLs of one model, got {backend!r:.80}")
+    own = _own(backend, where) if backend not in NAMED and not _is_url(backend) else None
+    if own is not None and not isinstance(own, type):
+        return [_as_it_is(own, table, where)]
+    make: Callable[..., Any] = own or _maker(backend)
+    allowed, must = keys(make, backend)
+    given = tables.read(table, allowed, where, must, more=tables.takes_any(make))
+    given = {name: _looked_up(where + name, value) if name in _ENVIRONMENT else value for name, value in given.items()}
+    try:
+        return [_made(make, backend, given)]
+    except ConfigError as error:
+        raise ConfigError(f"{where.rstrip('.')}: {error}") from error
+
+
+def keys(make: Callable[..., Any], backend: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the table may have for this backend with the types, and what it must have."""
+    served = _is_url(backend)
+    allowed = {"backend": str | list[str], **_wrapping(served), **params(), **tables.hints(make, ["base_url"])}
+    return allowed, tuple(name for name in tables.needed(make) if name != "base_url")
+
+
+def params() -> dict[str, Any]:
+    """The fields of `Params`; a single stop string may be given as it is."""
+    return {**tables.hints(Params), "stop": tuple[str, ...] | str}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of the table: of all backends, since which it is stands in a value."""
+    makers = [_maker(name) for name in ("embedded", "simulated", "transformers", "http://")]
+    allowed: dict[str, Any] = {"backend": str | list[str], **_wrapping(True), **params()}
+    for make in makers:
+        allowed = {**tables.hints(make, ["base_url"]), **allowed}
+    return tables.schema({**allowed, "model": str}, more=True)
+
+
+def _wrapping(served: bool) -> dict[str, Any]:
+    from searchkit.generators.wrappers.limited import Limited
+    from searchkit.generators.wrappers.retrying import Retrying
+
+    if not served:
+        return {}
+    return {"coalesce": bool, **tables.hints(Retrying, ["backend"]), **tables.hints(Limited, ["backend"])}
+
+
+def _made(make: Callable[..., Any], backend: str, given: dict[str, Any]) -> Any:
+    own = tables.hints(make)
+    sampling = {name: given.pop(name) for name in params() if name in given and name not in own}
+    around = {name: given.pop(name) for name in _wrapping(_is_url(backend)) if name in given}
+    given.pop("backend", None)
+    if _is_url(backend):
+        return Model(_wrapped(make(backend, **given), around), Params(**sampling))
+    made = names.build(make, (), given)
+    if hasattr(made, "generate") and sampling:
+        raise ConfigError(f"{', '.join(sampling)}: {make.__name__} is a generator, which has parameters of its own")
+    return made if hasattr(made, "generate") else Model(made, Params(**sampling))
+
+
+def _wrapped(server: Any, around: dict[str, Any]) -> Any:
+    """`server` with retries and an adaptive limit, merging calls if asked to."""
+    from searchkit.generators.wrappers.coalescing import Coalescing
+    from searchkit.generators.wrappers.limited import Limited
+    from searchkit.generators.wrappers.retrying import Retrying
+
+    limits = {name: around.pop(name) for name in tables.hints(Limited, ["backend"]) if name in around}
+    merges, limited = around.pop("coalesce", False), Limited(server, **limits)
+    return Retrying(Coalescing(limited) if merges else limited, **around)
+
+
+def _maker(backend: str) -> Callable[..., Any]:
+    if backend == "embedded":
+        return _embedded
+    if backend == "simulated":
+        from searchkit.generators.simulated import Simulated
+
+        return Simulated
+    if backend == "vllm":
+        from searchkit.generators.vllm import VLLM
+
+        return VLLM
+    if backend == "transformers":
+        from searchkit.generators.transformers import Transformers
+
+        return Transformers
+    from searchkit.generators.openai.backend import OpenAI
+
+    return OpenAI
+
+
+def _embedded(
+    model: Task = "countdown", folder: str | None = None, batch: int = 64, threads: int | None = None,
+    cache: int = 32_768,
+) -> Any:  # fmt: skip
+    """A model that ships, or one from a folder."""
+    from searchkit.generators.embedded.backend import Embedded
+    from searchkit.generators.embedded.checkpoint import shipped
+
+    return Embedded(folder or shipped(model), batch, threads, cache)
+
+
+def _own(backend: str, where: str) -> Any:
+    """A class or an object of the user's own, or of an installed package."""
+    if ":" in backend:
+        return tables.named(f"{where}backend", backend)
+    plugged = {name: found for name, found in names.plugged().items() if hasattr(found, "complete")}
+    if backend not in plugged:
+        meant = names.meant(backend, (*NAMED, *plugged))
+        raise ConfigError(
+            f"{where}backend: unknown backend {backend!r}{meant}, or give a URL, or your own as module:name"
+        )
+    return plugged[backend]
+
+
+def _as_it_is(own: Any, table: Table, where: str) -> Any:
+    """A backend, a generator or a function that is there already."""
+    if hasattr(own, "complete"):
+        given = tables.read(table, {"backend": str, **params()}, where)
+        return Model(own, Params(**{name: value for name, value in given.items() if name != "backend"}))
+    if not hasattr(own, "generate") and not callable(own):
+        raise ConfigError(f"{where}backend: {table['backend']} is no backend, no generator and no function")
+    tables.read(table, {"backend": str}, where)
+    return own
+
+
+def _is_url(backend: Any) -> bool:
+    return isinstance(backend, str) and backend.startswith(("http://", "https://"))
+
+
+def _looked_up(where: str, value: Any) -> Any:
+    """What the environment has under ``$NAME``, so that no key stands in a command or a file; also within a table."""
+    if isinstance(value, Mapping):
+        return {name: _looked_up(f"{where}.{name}", one) for name, one in value.items()}
+    if not isinstance(value, str) or not value.startswith("$"):
+        return value
+    if value[1:] not in os.environ:
+        meant = names.close(value[1:], os.environ, 0.8)
+        raise ConfigError(f"{where}: the environment has no {value[1:]!r:.80}" + (f": is it {meant}?" if meant else ""))
+    return os.environ[value[1:]]
+
+
+def options(given: Sequence[str]) -> dict[str, Any]:
+    """A table from texts ``KEY=VALUE``, whose values are written as in TOML; what is no such value is a text."""
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for one in given:
+        key, sign, text = one.partition("=")
+        if not (sign and key):
+            raise ConfigError(f"--set needs KEY=VALUE, got {one!r:.80}")
+        try:
+            found[key] = tomllib.loads(f"value = {text}")["value"]
+        except ValueError:
+            found[key] = text
+    return found

@@ -1,0 +1,63 @@
+"""A sweep ends, with the reason, where one search after another fails alike: a dead server is no accuracy of 0.0 %."""
+
+from __future__ import annotations
+
+import re
+
+from searchkit.errors import SearchkitError
+from searchkit.experiments.sweep.rows import Finished, Key, Log
+
+ALIKE = 20  # searches in a row
+_VARIES = re.compile(r"0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?|'[^']{0,80}'")  # numbers, addresses and names in an error
+
+
+class SweepFailed(SearchkitError):
+    """So many searches in a row failed alike that the next ones would, too. None of them is kept as a result."""
+
+
+class Breaker:
+    """Appends to a log, and ends the sweep where `ALIKE` searches in a row ended in the same error.
+
+    They are in a row as they began: failures are quick, and would come before what began earlier and goes well. What
+    differs between two errors of a kind (numbers, names in quotes) does not count. The rows of these searches are taken
+    off the log again: the same sweep, run again, makes them anew.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log, self._begun = log, 0
+        self._failed: dict[int, tuple[str, Key]] = {}  # by the number of the search
+        self._ended: tuple[str, str] | None = None  # the kind of failure that ended it, and what is said of it
+
+    def begin(self) -> int:
+        """The number of a search that begins now, for `append`."""
+        self._begun += 1
+        return self._begun
+
+    def append(self, number: int, finished: Finished) -> None:
+        """Add the row of that search to the log. Raises `SweepFailed`."""
+        error = finished.row.error
+        kind = _VARIES.sub("", error)
+        if self._ended is not None and kind == self._ended[0]:  # it was in flight when the sweep ended
+            raise SweepFailed(self._ended[1])
+        self._log.append(finished)
+        if not kind:
+            return
+        self._failed[number] = kind, finished.row.key
+        first, last = number, number
+        while self._is(first - 1, kind):
+            first -= 1
+        while self._is(last + 1, kind):
+            last += 1
+        if last - first + 1 >= ALIKE:
+            self._ended = (
+                kind,
+                (
+                    f"{last - first + 1} searches in a row failed alike, so the sweep has ended: {error}; none of them is "
+                    "kept: mend that and run the same sweep again"
+                ),
+            )
+            self._log.drop({key for i, (of, key) in self._failed.items() if of == kind and i >= first})
+            raise SweepFailed(self._ended[1])
+
+    def _is(self, number: int, kind: str) -> bool:
+        return number in self._failed and self._failed[number][0] == kind
