@@ -116,7 +116,8 @@ def search(
     blocks that agent's loop until it has ended.
 
     listen: told what happens in each search of its own, as by `solve`; of one that is a part of another search, the
-    listener to that one is. partial: a call that is cancelled, as by `asyncio.wait_for` or Ctrl-C, returns the best so
+    listener to that one is. `Live` and `OpenTelemetry` listen to one at a time: for calls at once take `solve_many`.
+    partial: a call that is cancelled, as by `asyncio.wait_for` or Ctrl-C, returns the best so
     far, if there is any.
 
     Without `partial`, Ctrl-C during a synchronous call raises KeyboardInterrupt; ``.detailed(...)`` returns the best so

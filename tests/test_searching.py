@@ -37,7 +37,7 @@ from searchkit.engine import reader
 from searchkit.engine.sync import STOP
 from searchkit.events import Began, Ended, Event, Found, Lost, Opened, Over, Planted, Stopping, in_order
 from searchkit.experiments import Sweep
-from searchkit.strategies import MCTS, BestOfN, SelfConsistency, Soft, Vote
+from searchkit.strategies import MCTS, BestOfN, Fallback, Race, SelfConsistency, Soft, Vote
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.testing.anytime import Turning, check_causal, check_trace
 from searchkit.testing.law_worlds import Drafting, Marks
@@ -52,7 +52,11 @@ def by_score(text: str) -> float:
     return SCORES[text]
 
 
-BY_SCORE = Predicate(by_score)
+def never(text: str) -> bool:
+    return False
+
+
+BY_SCORE, NOTHING = Predicate(by_score), Predicate(never)
 MODEL = Model(Scripted(lambda request: "abcd"[request.index % 4]))
 
 
@@ -594,6 +598,46 @@ def test_a_journal_resumes_what_was_interrupted(tmp_path: Path) -> None:
         counting = Counting(MODEL.backend)
         second = await solve("q", BestOfN(4, BY_SCORE), generator=Model(counting), journal=path)
         assert (first.answer, second.answer, counting.calls) == ("c", "d", 4)
+
+    run(main)
+
+
+@dataclass
+class Noting:
+    """Which requests `backend` has answered, and with that were paid for."""
+
+    backend: Any
+    answered: set[int]
+    name: str = "scripted"  # as in the trace of `MODEL`
+
+    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+        replies: list[Sample[str] | CallError] = await self.backend.complete(requests)
+        self.answered |= {request.seed for request in requests}
+        return replies
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [BestOfN(8, LengthScore(), window=3), Fallback((Race((BestOfN(2, LengthScore()), None), NOTHING), None), NOTHING)],
+    ids=["best", "nested"],
+)
+def test_stopped_at_any_moment_nothing_that_was_answered_is_paid_again(strategy: Strategy, tmp_path: Path) -> None:
+    """What had come back is in the journal, also what nobody could take any more; resumed, the trace is whole."""
+
+    async def main() -> None:
+        whole, replayed = await solve("q", strategy, generator=MODEL), 0
+        for turns in (4, 9, 14, 27):
+            path, first, second = tmp_path / f"{turns}.db", set[int](), set[int]()
+            search = start("q", strategy, generator=Model(Noting(Turning(MODEL.backend, turns), first)), journal=path)
+            for _ in range(turns):
+                await asyncio.sleep(0 if turns % 2 else 0.0005)  # the journal is written by a thread
+            search.stop()
+            await asyncio.wait([asyncio.ensure_future(search)])  # type: ignore[type-var]
+            resumed = await solve("q", strategy, generator=Model(Noting(MODEL.backend, second)), journal=path)
+            assert not first & second
+            assert resumed.trace.canonical() == whole.trace.canonical()
+            replayed += len(first)
+        assert replayed > 4
 
     run(main)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anthropic
@@ -36,6 +36,7 @@ from searchkit import (
     solve,
     solve_many,
     solve_sync,
+    start,
 )
 from searchkit.agents import async_client
 from searchkit.environments import TextSteps
@@ -44,6 +45,7 @@ from searchkit.generators import OpenAI, Retrying, Simulated
 from searchkit.strategies import MCTS, BestOfN, BetaStopping, SelfConsistency, SpawnJoin, TagProtocol
 from searchkit.telemetry import OpenTelemetry
 from searchkit.testing import Scripted
+from searchkit.testing.anytime import Turning
 from searchkit.testing.strategies import LengthScore
 from searchkit.trace import Span
 from searchkit.verifiers import Exact
@@ -489,6 +491,32 @@ def test_a_stopped_search_leaves_no_span_open(kept: InMemorySpanExporter, provid
     ids = {span.context.span_id for span in spans}
     assert all(span.parent is None or span.parent.span_id in ids for span in spans)
     assert len(spans) >= 10
+
+
+@pytest.mark.parametrize("name", ["best of n", "nested", "mcts", "spawn and join"])
+def test_stopped_in_the_middle_the_spans_are_those_of_the_trace(name: str) -> None:
+    """After any number of turns of the loop: the same tree, and the tokens that were charged."""
+
+    async def stopped(turns: int) -> bool:
+        kept, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(kept))
+        strategy, generator = SEARCHES[name]()
+        slow = replace(generator, backend=Turning(generator.backend, turns))
+        going = start("6 * 7 = ?", strategy, generator=slow, listen=OpenTelemetry(provider))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        going.stop()
+        await asyncio.wait([asyncio.ensure_future(going)])
+        spans = kept.get_finished_spans()
+        provider.shutdown()
+        check_tokens(spans, going.usage)
+        if going.best() is None:
+            return False
+        result = await going
+        check_tree(spans, result.trace)
+        return result.stopped == "cancelled"
+
+    assert sum(asyncio.run(stopped(turns)) for turns in (6, 12, 15, 20)) > 0
 
 
 @pytest.mark.slow
