@@ -233,7 +233,9 @@ def check_counts(owner: object, **least: int) -> None:
 
 def check_callback(name: str, callback: Any) -> None:
     """Raises `ConfigError` unless `callback` can be called, or is None."""
-    if callback is not None and not callable(callback):
+    if callback is None:
+        return
+    if not callable(callback):
         raise ConfigError(f"{name}= is a function that is called with what happens, got {told(callback)}")
     if _is_async(callback):
         raise ConfigError(

@@ -309,7 +309,7 @@ class Run(Relaying):
         if knows_reference(judge, verifier, self._search.problem):
             self._search.oracles.add(type(judge).__name__)
         offered = self.role == "generate" and not partial
-        if len(samples) > 1 and not judge.joint:
+        if len(samples) != 1 and not judge.joint:
             return await self._score_each(judge, prompt, samples, offered=offered)
         span = self.span.add("score", "item", 0, "verify")
         child = self.spawned("score", self.next_ordinal(), 0, span, self.ledger)
@@ -341,7 +341,7 @@ class Run(Relaying):
         for outcome in outcomes:
             self.note_failure(outcome.error)
         failures = [o.error for o in outcomes if o.error is not None]
-        if len(failures) == len(samples):
+        if len(failures) == len(samples) > 0:
             raise failures[0]
         return [o.value if o.value is not None else Scored(s) for s, o in zip(samples, outcomes, strict=True)]
 

@@ -56,11 +56,14 @@ def charged(
 
 def doubts(drawn: Sequence[Sample[str]], counts: Counts, params: Params, prompt: int = 0, choices: int = 1) -> str:
     """What of a server's counts cannot be, and is not charged, in words; "" if all of it can. See `charged`."""
-    generated = _cannot_be_written(drawn, counts, params, choices)
-    limit = "" if params.max_tokens is None else f" where at most {params.max_tokens} were asked for"
-    length = sum(len(said(sample)) for sample in drawn)
-    found = [f"{counts.generated} tokens generated{limit}, for {length} characters"] if generated else []
-    return "; ".join(found + ([f"{counts.prompt} tokens of a prompt"] if _cannot_be_read(counts, prompt) else []))
+    found = list[str]()
+    if _cannot_be_written(drawn, counts, params, choices):
+        limit = "" if params.max_tokens is None else f" where at most {params.max_tokens} were asked for"
+        length = sum(len(said(sample)) for sample in drawn)
+        found.append(f"{counts.generated} tokens generated{limit}, for {length} characters")
+    if _cannot_be_read(counts, prompt):
+        found.append(f"{counts.prompt} tokens of a prompt")
+    return "; ".join(found)
 
 
 def _cannot_be_written(drawn: Sequence[Sample[str]], counts: Counts, params: Params, choices: int) -> bool:
@@ -69,16 +72,17 @@ def _cannot_be_written(drawn: Sequence[Sample[str]], counts: Counts, params: Par
     Twice the limit is possible, and a little more; so is whatever the text itself can have, a token a byte. Thoughts
     may come on top, which some servers do not limit: as many as are said, or any where some are seen.
     """
-    total, many, texts = counts.generated, max(choices, len(drawn)), [said(sample) for sample in drawn]
-    if total is None:
+    total, many = counts.generated, max(choices, len(drawn))
+    if not total:
         return False
+    texts = [said(sample) for sample in drawn]
     hidden = counts.reasoning
     if hidden is None and any(sample.message and sample.message.reasoning for sample in drawn):
         hidden = HIDDEN
     most = UNLIMITED if params.max_tokens is None else 2 * params.max_tokens + _OVER
     if total > many * (most + min(hidden or 0, HIDDEN)):
         return total > sum(len(text.encode(errors="replace")) for text in texts)
-    return 0 < total * _SPELLED < sum(map(len, texts))
+    return total * _SPELLED < sum(map(len, texts))
 
 
 def _cannot_be_read(counts: Counts, prompt: int) -> bool:

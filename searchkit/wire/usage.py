@@ -60,17 +60,22 @@ def cached_tokens(answer: Mapping[str, Any]) -> int | None:
 
 def _usage(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     found = answer.get("usage")
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}  # as JSON is; `Mapping` takes four times as long
 
 
 def _said(counts: Any, key: str) -> int | None:
     """A count; None where there is none, or something that is none: a fraction, a text, less than 0."""
-    value = counts.get(key) if isinstance(counts, Mapping) else None
+    value = counts.get(key) if isinstance(counts, dict) else None
+    if type(value) is not int:  # nearly all are
+        value = _whole(value)
+    return value if value is not None and 0 <= value <= MOST else None
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number that is written as a text or with a point."""
     if isinstance(value, str) and len(value) <= 13 and value.isascii() and value.isdigit():
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= MOST else None
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def of_choices(answer: Mapping[str, Any]) -> Counts:

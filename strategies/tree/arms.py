@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 
 from searchkit.strategies.common.thompson import Arm, Beta, Draw, Gaussian, thompson
@@ -24,8 +25,8 @@ class Arms:
 
     def __init__(self, tree: Tree, prior: Gaussian | Beta, draw: Draw, sources: int, best: bool = False) -> None:
         self.tree: Tree = tree
-        self.gen: list[Arm] = []
-        self.cont: list[Arm] = []
+        self.gen: defaultdict[int, Arm] = defaultdict(Arm)  # made when they are asked for: most nodes are leaves
+        self.cont: defaultdict[int, Arm] = defaultdict(Arm)
         self.child: list[Arm] = []  # the root's is never used
         self.source: list[Arm] = [Arm() for _ in range(sources)]
         # Of nodes with children that can be continued: those children, and their arms.
@@ -40,9 +41,8 @@ class Arms:
     def grow(self) -> None:
         """Give arms to the nodes that the tree has got since. What is closed by then is never continued."""
         tree = self.tree
-        for node in range(len(self.gen), len(tree)):
-            for column in (self.gen, self.cont, self.child):
-                column.append(Arm())
+        for node in range(len(self.child), len(tree)):
+            self.child.append(Arm())
             self._open.append(None)
             self._high.append(-math.inf)
             self._below.append(-math.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from searchkit import (
     Sample,
     Strategy,
     UncertainEffect,
+    Verdict,
     solve,
 )
 from searchkit.calls import Request
@@ -29,6 +31,7 @@ from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.types import Usage
 from searchkit.verifiers import Predicate
+from searchkit.verifiers.base import Independent
 
 
 def always(value: str) -> float:
@@ -253,6 +256,22 @@ def test_the_reference_reaches_the_verifier_alone() -> None:
     secret = Problem("p", Prompt.of("q"), reference="42")
     assert asyncio.run(solve(secret, Body(spy))).answer == "True"
     assert "42" not in repr(seen)
+
+
+def test_no_samples_are_no_question_to_a_verifier() -> None:
+    """One that scores each sample by itself may look at the first of them."""
+
+    class First(Independent):
+        key, range = "first", (0.0, 1.0)
+
+        async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
+            return [Verdict(float(samples[0].text == "q"))] * len(samples)
+
+    async def body(prompt: Prompt, run: Run) -> int:
+        return len(await run.score(First(), prompt, []))
+
+    result = go(body)
+    assert (result.answer, result.errors, result.usage.verifications) == (0, (), 0)
 
 
 def test_sequential_tokens_are_the_critical_path() -> None:
