@@ -45,6 +45,8 @@ MODULES = """
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report
 .. automodule:: searchkit.cli.journal
+.. automodule:: searchkit.cli.schema
+.. automodule:: searchkit.cli.parsing
 ```
 """
 

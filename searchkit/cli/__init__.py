@@ -1,7 +1,9 @@
-"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report` and `journal`.
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report`, `journal`,
+`schema` and `completion`.
 
-One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `compare.py`, `plot.py`, `report.py` and
-`journal.py`. A sweep's file is read by `sweep_config.py`, its problems by `sweep_problems.py`, its model by
+One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `compare.py`, `plot.py`, `report.py`,
+`journal.py`, and `schema.py`, which tells editors and shells what to complete; `parsing.py` is the parser that suggests
+what was meant. A sweep's file is read by `sweep_config.py`, its problems by `sweep_problems.py`, its model by
 `models.py`.
 `tables.py` derives what a table may hold from what is made of it; `preflight.py` asks the servers before a sweep
 starts. `setup.py` is what commands share, `server.py` what is sent to a server besides, `names.py` reads values of
@@ -16,7 +18,8 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, journal, plot, report, server, sweep
+from searchkit.cli import compare, journal, plot, report, schema, server, sweep
+from searchkit.cli.parsing import Parser
 from searchkit.cli.wording import in_toml, worded
 from searchkit.errors import SearchkitError
 
@@ -24,21 +27,22 @@ FROM_FILES = ("sweep", "report")  # commands that are told by a TOML file what t
 EPILOG = """examples:
   searchkit demo
   searchkit solve '4 13 16 19>51' --strategy best-of-n -p n=64
-  searchkit solve '4 13 16 19>51' --strategy self-consistency -p n=40 -p 'stop=BetaStopping(0.95)' --json
-  searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model my-model --strategy self-consistency -p n=5
-  searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512 --problems 500
+  searchkit solve '4 13 16 19>51' --strategy self-consistency -p n=40 --json
+  searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model NAME
+  searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512
   searchkit sweep config.toml
   searchkit compare results:best results:vote
   searchkit plot results
   searchkit report config.toml
   searchkit journal show run.db
 
-exit codes: 0 done; 1 failed, or a damaged journal; 2 a mistake in the arguments; 130 interrupted; 141 nobody reads on
+exit codes: 0 done; 1 failed, or a damaged journal; 2 a mistake in the
+arguments; 130 interrupted; 141 nobody reads on
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(
+def parser() -> Parser:
+    main = Parser(
         prog="searchkit",
         description="Inference-time search with language models.",
         epilog=EPILOG,
@@ -70,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, compare, plot, report, journal):
+    for command in (sweep, compare, plot, report, journal, schema):
         command.add(commands)
     return main
 
@@ -113,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 failed, 2 a mistake in the arguments, 130 interrupted, 141 where nobody reads on.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = parser().parse_args(arguments)
+    options = parser().parse(arguments)
     try:
         code = _run(options, arguments)
         sys.stdout.flush()
@@ -149,6 +153,10 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return report.report(options)
     if options.command == "journal":
         return journal.journal(options)
+    if options.command == "schema":
+        return schema.schema()
+    if options.command == "completion":
+        return schema.completion(parser(), options.shell)
     from searchkit.cli.estimate import estimate
 
     return estimate(options)

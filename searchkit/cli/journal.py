@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from searchkit import codec
+from searchkit.cli.parsing import columns
 from searchkit.engine.journal.checked import Call, Checked, Damage, calls, check, drop
 from searchkit.markup.words import one_line
 from searchkit.types import Sample, Usage
@@ -90,7 +91,9 @@ def _print_totals(totals: dict[str, Usage]) -> None:
 def _line(one: Call) -> str:
     tokens = f"{one.usage.generated_tokens} tok" if one.usage.generated_tokens else ""
     said = one_line(_said(one), LONGEST)
-    return f"  {one.row:>6} {one_line(one.role, 8):8} {tokens:>8}  {one_line(one.path, 120)}  {said}".rstrip()
+    return f"  {one.row:>6} {one_line(one.role, 8):8} {tokens:>8}  {one_line(one.path, 120)}  {said}".rstrip()[
+        : columns()
+    ]
 
 
 def _said(one: Call) -> str:

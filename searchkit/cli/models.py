@@ -7,6 +7,7 @@ Its keys are those of what is made: `OpenAI` and its wrappers for a URL, `Embedd
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from searchkit.types import Params
 
 NAMED = ("embedded", "simulated", "vllm", "transformers")
 Task = Literal["countdown", "arithmetic"]
+_HOST = re.compile(r"[\w.-]+(?::\d+(?:/|$)|/)|\d+\.\d+\.\d+\.\d+|localhost$")  # of a URL that lacks its beginning
 _ENVIRONMENT = ("api_key", "extra_headers", "extra_query")
 
 
@@ -128,13 +130,16 @@ def _embedded(
 
 def _own(backend: str, where: str) -> Any:
     """A class or an object of the user's own, or of an installed package."""
+    if _HOST.match(backend):
+        url = backend if backend.rstrip("/").endswith("/v1") else f"{backend.rstrip('/')}/v1"
+        raise ConfigError(f"{where}backend: a URL begins with http:// or https://, such as 'http://{url:.200}'")
     if ":" in backend:
         return tables.named(f"{where}backend", backend)
     plugged = {name: found for name, found in names.plugged().items() if hasattr(found, "complete")}
     if backend not in plugged:
         meant = names.meant(backend, (*NAMED, *plugged))
         raise ConfigError(
-            f"{where}backend: unknown backend {backend!r}{meant}, or give a URL, or your own as module:name"
+            f"{where}backend: unknown backend {backend!r}{meant} (or give a URL, or your own as module:name)"
         )
     return plugged[backend]
 

@@ -146,7 +146,8 @@ def build(make: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any])
     try:
         return make(*args, **kwargs)
     except TypeError as error:
-        raise ConfigError(f"{getattr(make, '__name__', make)}: {str(error).replace('__init__() ', '')}") from error
+        said = re.sub(r"^[\w.]+\(\) ", "", str(error))
+        raise ConfigError(f"{getattr(make, '__name__', make)}: {said}") from error
 
 
 def imported(path: str, known: Iterable[str]) -> Any:

@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
 
 def sweep(options: argparse.Namespace, command: str) -> int:
     """Run what is not finished, print the table; interrupted, print what there is and how to go on."""
+    from searchkit.cli.parsing import columns
     from searchkit.cli.preflight import check
     from searchkit.cli.solve import _printable
     from searchkit.cli.sweep_config import load
@@ -50,7 +51,7 @@ def sweep(options: argparse.Namespace, command: str) -> int:
     if failed and len(failed) == len(results.rows) and results.complete:
         raise SweepFailed(f"all {len(failed):,} searches failed, so there is no accuracy: {failed[0].error}; "
                           "--retry-failed searches them anew")  # fmt: skip
-    print(as_json(results, config.out) if options.json else results.table())
+    print(as_json(results, config.out) if options.json else results.table(columns()))
     if failed:
         print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0].error)}\n"
               "--retry-failed searches them anew", file=sys.stderr)  # fmt: skip

@@ -40,7 +40,9 @@ def load(path: Path) -> Config:
     """The sweep that the file at `path` describes. Paths in it are relative to its folder. Raises `ConfigError`."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
     try:
         return _read(given, path.parent)

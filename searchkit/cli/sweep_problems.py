@@ -40,7 +40,9 @@ def problems(table: Table, folder: Path) -> Asked:
     count = given.get("count")
     if count is not None and count < 1:
         raise ConfigError(f"problems.count must be >= 1, got {count}")
-    if ("task" in given) == ("file" in given):
+    if "task" in given and "file" in given:
+        raise ConfigError("problems has both file and task (a task of the lab): leave one of them out")
+    if "task" not in given and "file" not in given:
         wanted = f"the file of {given['dataset']}: " if "dataset" in given else "one of the keys "
         raise ConfigError(
             f"problems needs {wanted}file (a path, or hf://datasets/OWNER/NAME/PATH)"
@@ -48,10 +50,7 @@ def problems(table: Table, folder: Path) -> Asked:
         )
     if "task" in given:
         return _of_the_lab(given)
-    try:
-        return _of_a_file(given, folder)
-    except ConfigError as error:
-        raise ConfigError(f"problems.file: {in_toml(str(error))}") from error
+    return _of_a_file(given, folder)
 
 
 def _of_the_lab(given: dict[str, Any]) -> Asked:
@@ -65,8 +64,7 @@ def _of_the_lab(given: dict[str, Any]) -> Asked:
     if split not in SPLITS:
         raise ConfigError(f"problems.split is train, dev or test, got {split!r}")
     drawn = Countdown().puzzles(count, split) if task == "countdown" else Arithmetic().expressions(count, split)
-    found = named.choose([problem(one) for one in drawn], subset=given.get("subset"), shuffle=given.get("shuffle"))
-    return Asked(found, task)
+    return Asked(_some([problem(one) for one in drawn], given.get("subset"), given.get("shuffle"), None), task)
 
 
 def _of_a_file(given: dict[str, Any], folder: Path) -> Asked:
@@ -74,20 +72,34 @@ def _of_a_file(given: dict[str, Any], folder: Path) -> Asked:
     split, options = given.get("split"), {name: given[name] for name in (*COLUMNS, "checksum") if name in given}
     if options.get("checksum") == "any":
         options["checksum"] = None
-    if "dataset" in given:
-        if alien := sorted(set(given) & {*COLUMNS, "split"} - {"template", "system"}):
-            raise ConfigError(f"a data set knows its fields: leave {alien[0]} out, or leave dataset out")
-        data = named.load(given["dataset"], source, **options)
-        asked = Asked(data.problems, data.verifier, data.key)
-    else:
-        try:
-            asked = Asked(own.problems(source, split=split, **options))
-        except ConfigError as error:
-            raise ConfigError(f"{error}{_advice(error, source, split)}") from error
+    try:
+        asked = _of_a_set(given, source, options) if "dataset" in given else _of_ones_own(source, split, options)
+    except ConfigError as error:
+        raise ConfigError(f"problems.file: {in_toml(str(error))}") from error
     subset, order, limit = (given.get(name) for name in ("subset", "shuffle", "count"))
     records = rows(source, split=split) if isinstance(subset, dict) else ()
-    chosen = named.choose(asked.problems, subset=subset, shuffle=order, limit=limit, rows=records)
-    return Asked(chosen, asked.truth, asked.key)
+    return Asked(_some(asked.problems, subset, order, limit, records), asked.truth, asked.key)
+
+
+def _of_a_set(given: dict[str, Any], source: Any, options: dict[str, Any]) -> Asked:
+    if alien := sorted(set(given) & {*COLUMNS, "split"} - {"template", "system"}):
+        raise ConfigError(f"a data set knows its fields: leave {alien[0]} out, or leave dataset out")
+    data = named.load(given["dataset"], source, **options)
+    return Asked(data.problems, data.verifier, data.key)
+
+
+def _of_ones_own(source: Any, split: str | None, options: dict[str, Any]) -> Asked:
+    try:
+        return Asked(own.problems(source, split=split, **options))
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_advice(error, source, split)}") from error
+
+
+def _some(problems: Sequence[Problem], subset: Any, order: int | None, limit: int | None, records: Any = ()) -> Any:
+    try:
+        return named.choose(problems, subset=subset, shuffle=order, limit=limit, rows=records)
+    except ConfigError as error:
+        raise ConfigError(f"problems.subset: {error}") from error
 
 
 def _advice(error: ConfigError, source: Any, split: str | None) -> str:

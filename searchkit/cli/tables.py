@@ -150,12 +150,24 @@ def schema(allowed: Hints, needed: Iterable[str] = (), more: bool = False) -> di
     properties: dict[str, Any] = {}
     for key, hint in allowed.items():
         plain = [m for m in _members(hint) if m is not types.NoneType and is_plain(m)]
-        written = [_adapter(member).json_schema() for member in plain]
+        written = [_inlined(_adapter(member).json_schema()) for member in plain]
         if len(plain) < len([m for m in _members(hint) if m is not types.NoneType]) and str not in plain:
             written.append({"type": "string"})
         properties[key] = written[0] if len(written) == 1 else {"anyOf": written}
     found: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": more}
     return {**found, "required": list(needed)} if needed else found
+
+
+def _inlined(found: Any, defined: Mapping[str, Any] | None = None) -> Any:
+    """A schema with its definitions in the places that name them: it becomes a part of another one."""
+    if isinstance(found, list):
+        return [_inlined(one, defined) for one in found]
+    if not isinstance(found, dict):
+        return found
+    known = {**(defined or {}), **found.get("$defs", {})}
+    if "$ref" in found:
+        return _inlined(known[found["$ref"].rpartition("/")[2]], known)
+    return {key: _inlined(value, known) for key, value in found.items() if key not in ("$defs", "title")}
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

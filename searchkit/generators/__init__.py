@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from searchkit.generators.embedded.checkpoint import shipped
     from searchkit.generators.in_order import each
     from searchkit.generators.openai.backend import OpenAI
-    from searchkit.generators.openai.preflight import Ready as Ready
-    from searchkit.generators.openai.preflight import preflight as preflight
+    from searchkit.generators.openai.preflight import Ready, preflight
     from searchkit.generators.openai.probe import Capabilities
     from searchkit.generators.pooling import Pooling
     from searchkit.generators.program_answer import ProgramAnswer
@@ -80,10 +79,12 @@ __all__ = [
     "Pooling",
     "Price",
     "ProgramAnswer",
+    "Ready",
     "Recorded",
     "Retrying",
     "Simulated",
     "Transformers",
     "each",
+    "preflight",
     "shipped",
 ]

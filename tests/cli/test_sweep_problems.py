@@ -91,7 +91,7 @@ def test_some_of_the_problems(folder: Path) -> None:
         ({"file": "own.jsonl", "limit": 3}, "unknown key 'problems.limit': did you mean 'count'?"),
         ({"task": "countdown", "system": "s"}, "problems.system is for problems of a file"),
         ({"task": "countdown", "split": "tset"}, "problems.split is train, dev or test"),
-        ({"task": "countdown", "file": "own.jsonl"}, "problems needs one of the keys"),
+        ({"task": "countdown", "file": "own.jsonl"}, "problems has both file and task"),
     ],
 )
 def test_each_mistake_says_what_to_write(folder: Path, table: dict[str, Any], says: str) -> None:

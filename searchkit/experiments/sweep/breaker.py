@@ -49,13 +49,8 @@ class Breaker:
         while self._is(last + 1, kind):
             last += 1
         if last - first + 1 >= ALIKE:
-            self._ended = (
-                kind,
-                (
-                    f"{last - first + 1} searches in a row failed alike, so the sweep has ended: {error}; none of them is "
-                    "kept: mend that and run the same sweep again"
-                ),
-            )
+            alike = f"{last - first + 1} searches in a row failed alike, so the sweep has ended: {error}"
+            self._ended = kind, f"{alike}; none of them is kept: mend that and run the same sweep again"
             self._log.drop({key for i, (of, key) in self._failed.items() if of == kind and i >= first})
             raise SweepFailed(self._ended[1])
 

@@ -17,7 +17,17 @@ from searchkit.experiments.estimators.intervals import Interval, paired_bootstra
 from searchkit.experiments.sweep import manifest, voting
 from searchkit.experiments.sweep import rows as sweep_rows
 from searchkit.experiments.sweep.rows import Finished, Row
-from searchkit.experiments.sweep.summary import LEVEL, Summaries, Summary, grid, html, oracles, summarize, told_of
+from searchkit.experiments.sweep.summary import (
+    LEVEL,
+    Summaries,
+    Summary,
+    fitted,
+    grid,
+    html,
+    oracles,
+    summarize,
+    told_of,
+)
 from searchkit.experiments.unknown import Unknown, diagnosis
 
 EXPLAINED = "unknown verdicts count as wrong in accuracy, as right in 'at most', and are left out of 'of known'"
@@ -114,9 +124,12 @@ class SweepResults:
         note = ". ".join(filter(None, (self.unfinished, unknown, told)))
         return Curve(name, ks, mean, low, high, _compute(own), own[0].problems, values, LEVEL, at_most, note)
 
-    def table(self) -> str:
-        """As text: accuracy with its interval, then means for one search; under it what is missing or unknown."""
-        rows = grid(self.summaries(), self._each)
+    def table(self, columns: int | None = None) -> str:
+        """As text: accuracy with its interval, then means for one search; under it what is missing or unknown.
+
+        columns: of the terminal, to which a wider table is fitted (`summary.fitted`); None is any width.
+        """
+        rows = fitted(grid(self.summaries(), self._each), columns)
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         aligned = [str.ljust] * 2 + [str.rjust] * (len(widths) - 2)
         lines = ("  ".join(a(cell, w) for a, cell, w in zip(aligned, row, widths, strict=True)) for row in rows)

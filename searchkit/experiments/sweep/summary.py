@@ -15,6 +15,8 @@ from searchkit.experiments.unknown import among_known
 
 LEVEL = 0.95
 HEAD = ("strategy", "budget", "searches", "failed", "unknown", "accuracy (%)", "tokens", "sequential", "calls")
+LEAST = ("sequential", "of known (%)", "searches", "calls")  # first to go where a terminal is narrow
+SHORTEST = 8  # characters to which names are cut
 BOUNDS = ("at most (%)", "of known (%)")  # shown where something is unknown, behind the accuracy
 
 
@@ -120,6 +122,40 @@ def grid(summaries: Sequence[Summary], each: int | None = None) -> list[tuple[st
     place = HEAD.index("accuracy (%)") + 1
     head = (*HEAD[:place], *(BOUNDS if bounded else ()), *HEAD[place:])
     return [head, *(_cells(summary, bounded, each) for summary in summaries)]
+
+
+def fitted(rows: list[tuple[str, ...]], columns: int | None) -> list[tuple[str, ...]]:
+    """The rows with columns left out until they are at most so wide: first those of zeros, then what matters least.
+
+    At last the names are cut. None is any width.
+    """
+
+    def wide(found: list[tuple[str, ...]]) -> int:
+        return sum(max(map(len, column)) + 2 for column in zip(*found, strict=True)) - 2
+
+    def without(found: list[tuple[str, ...]], name: str) -> list[tuple[str, ...]]:
+        place = found[0].index(name)
+        return [row[:place] + row[place + 1 :] for row in found]
+
+    if columns is None:
+        return rows
+    head, *lines = rows
+    zeros = [name for name in ("failed", "unknown") if all(line[head.index(name)] == "0" for line in lines)]
+    for name in (*zeros, *(name for name in LEAST if name in rows[0])):
+        if wide(rows) > columns and name in rows[0]:
+            rows = without(rows, name)
+    while (over := wide(rows) - columns) > 0:
+        longest = max(range(2), key=lambda i: max(len(row[i]) for row in rows))
+        most = max(len(row[longest]) for row in rows)
+        if most <= SHORTEST:
+            break
+        keep = max(SHORTEST, most - over)
+        rows = [tuple(_cut(c, keep) if i == longest else c for i, c in enumerate(row)) for row in rows]
+    return rows
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def html(summaries: Sequence[Summary], each: int | None = None) -> str:
