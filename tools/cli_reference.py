@@ -38,6 +38,7 @@ MODULES = """
 .. automodule:: searchkit.cli.sweep
 .. automodule:: searchkit.cli.sweep_config
 .. automodule:: searchkit.cli.sweep_problems
+.. automodule:: searchkit.cli.rejudge
 .. automodule:: searchkit.cli.compare
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report

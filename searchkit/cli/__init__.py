@@ -1,9 +1,9 @@
-"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report` and `journal`.
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `rejudge`, `compare`, `plot`, `report`, `journal`.
 
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
-`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `journal.py`. `setup.py` is
-what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters without
-evaluating them, `wording.py` words errors.
+`sweep_problems.py`, where the problems come from), `rejudge.py`, `compare.py`, `plot.py`, `report.py`, `journal.py`.
+`setup.py` is what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters
+without evaluating them, `wording.py` words errors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, journal, plot, report, server, sweep
+from searchkit.cli import compare, journal, plot, rejudge, report, server, sweep
 from searchkit.cli.wording import worded
 from searchkit.errors import SearchkitError
 
@@ -25,6 +25,7 @@ EPILOG = """examples:
   searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model my-model --strategy self-consistency -p n=5
   searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512 --problems 500
   searchkit sweep config.toml
+  searchkit rejudge results judged.toml
   searchkit compare results:best results:vote
   searchkit plot results
   searchkit report config.toml
@@ -67,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, compare, plot, report, journal):
+    for command in (sweep, rejudge, compare, plot, report, journal):
         command.add(commands)
     return main
 
@@ -130,6 +131,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return solve(options, _again(arguments))
     if options.command == "sweep":
         return sweep.sweep(options, _again(arguments))
+    if options.command == "rejudge":
+        return rejudge.rejudge(options)
     if options.command == "compare":
         return compare.compare(options)
     if options.command == "plot":

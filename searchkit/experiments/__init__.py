@@ -65,6 +65,7 @@ from searchkit.experiments.sweep import (
     Difference,
     Finished,
     Lost,
+    Rejudged,
     Row,
     Summaries,
     Summary,
@@ -72,6 +73,7 @@ from searchkit.experiments.sweep import (
     SweepResults,
     difference,
     difference_bounds,
+    rejudge,
 )
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "McNemar",
     "Method",
     "Pool",
+    "Rejudged",
     "Replayed",
     "Row",
     "ScoreModel",
@@ -135,6 +138,7 @@ __all__ = [
     "plot",
     "quantile_bins",
     "regret",
+    "rejudge",
     "replay",
     "reward_bench",
     "score",

@@ -38,26 +38,44 @@ class Cell:
     search: Generator
     ceilings: Budget
 
+    @property
+    def shared(self) -> str:
+        """Cells of which this is equal share their calls of models. Under a ceiling on seconds nothing is shared: what
+        is not asked for again would take none of them."""
+        return f"{self.strategy}\0{self.budget}\0alone" if self.ceilings.seconds is not None else self.strategy
+
 
 class Section(Journal):
-    """The part of an open journal that belongs to one cell: searches of different cells share nothing.
+    """The part of an open journal that belongs to one cell.
 
-    So each pays for its own calls and takes its own time, although equal seeds make equal requests.
+    Single calls of a model are kept once for all cells that share them (`Cell.shared`): what a smaller budget has paid
+    for, a greater one is not asked for again. All else (verdicts, agents, effects) is the cell's own, since what an
+    agent does may depend on what it may still spend.
+
+    resumed: whether anything in here was made by this very search in an earlier process. copied: the last row that
+    another sweep wrote, which is none of this search.
     """
 
-    def __init__(self, journal: Journal, cell: Cell) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, cell: Cell, copied: int = 0) -> None:
+        self._journal, self._copied = journal, copied
         self._place = f"{cell.strategy} {cell.budget} {cell.seed}/"
-        self._name = blake2b(f"{cell.strategy}\0{cell.budget}".encode("utf-8", "surrogatepass"), digest_size=16)
+        self._name, self._shared = _named(f"{cell.strategy}\0{cell.budget}"), _named(cell.shared)
+        self._made: set[bytes] = set()
+        self.resumed: bool = False
 
     def get(self, key: bytes) -> str | None:
-        return self._journal.get(self._own(key))
+        own = self._kept(key)
+        found = self._journal.get(own)
+        if found is not None and not self.resumed and own not in self._made:
+            row, path = self._journal.made_at(own)
+            self.resumed = row > self._copied and path.startswith(self._place)
+        return found
 
     def below(self, prefix: bytes) -> set[bytes]:
-        return self._journal.below(self._own(prefix))
+        return self._journal.below(_of(self._name, prefix))
 
     def damaged(self, key: bytes, error: Exception) -> JournalError:
-        return self._journal.damaged(self._own(key), error)
+        return self._journal.damaged(self._kept(key), error)
 
     @property
     def read_only(self) -> bool:
@@ -70,16 +88,29 @@ class Section(Journal):
         return self._journal.has_inside(problem, self._place + path)
 
     async def put(self, key: bytes, outcome: str, origin: Origin = NOWHERE) -> None:
-        await self._journal.put(self._own(key), outcome, origin._replace(path=self._place + origin.path))
+        own = _of(self._shared if origin.model and len(key) == KEY_BYTES else self._name, key)
+        self._made.add(own)
+        await self._journal.put(own, outcome, origin._replace(path=self._place + origin.path))
 
     def check_kept(self) -> None:
         self._journal.check_kept()
 
-    def _own(self, key: bytes) -> bytes:
-        """Of a key with a rest, which says where in an attempt, the rest stays."""
-        digest = self._name.copy()
-        digest.update(key[:KEY_BYTES])
-        return digest.digest() + key[KEY_BYTES:]
+    def _kept(self, key: bytes) -> bytes:
+        """Under what `key` is kept: among what is shared, if it is there."""
+        shared = _of(self._shared, key)
+        return shared if shared in self._journal else _of(self._name, key)
+
+
+def _named(name: str) -> Any:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16)
+
+
+def _of(name: Any, key: bytes) -> bytes:
+    """The key within a part of the journal. Of one with a rest, which says where in an attempt, the rest stays."""
+    digest = name.copy()
+    digest.update(key[:KEY_BYTES])
+    found: bytes = digest.digest() + key[KEY_BYTES:]
+    return found
 
 
 @dataclass(frozen=True)
@@ -107,12 +138,13 @@ async def search(
     opened: Journal,
     told: Callable[[Event], object] | None = None,
     place: Place = (),
+    copied: int = 0,
 ) -> Finished | None:
     """The row of one search, failed or not; None if somebody stopped it. The search does not see the reference.
 
-    told: called with its events, whose places begin with `place`.
+    told: called with its events, whose places begin with `place`. copied: as of `Shard`.
     """
-    journal, ends, began = Section(opened, cell), list[Ended](), time.perf_counter()
+    journal, ends, began = Section(opened, cell, copied), list[Ended](), time.perf_counter()
 
     def listen(event: Event) -> None:
         if isinstance(event, Ended):
@@ -127,7 +159,7 @@ async def search(
         )  # fmt: skip
         if result.stopped == "cancelled":
             return None
-        wall = time.perf_counter() - began
+        wall = time.perf_counter() - began + saved(result.trace)
         known = await _judged(problem, result.sample, cell, truth, journal)
     except ConfigError as error:
         raise ConfigError(f"strategy {cell.strategy!r}, problem {problem.id!r}: {error}") from error
@@ -142,7 +174,7 @@ async def search(
         made, sequential = taken(result.trace)
         unjudged = known.feedback if known.feedback.startswith(NOT_JUDGED) else ""
         row, all_in_all = _row(problem, cell, result, made, sequential, known, unjudged), result.usage
-    return Finished(row, wall, any(end.replayed for end in ends), _lost(all_in_all, made))
+    return Finished(row, wall, journal.resumed, _lost(all_in_all, made))
 
 
 def taken(trace: Span) -> tuple[Usage, int]:
@@ -153,6 +185,24 @@ def taken(trace: Span) -> tuple[Usage, int]:
         below = [found[id(child)] if child.status != "cancelled" else (Usage(), 0) for child in span.children]
         usage = sum((usage for usage, _ in below), span.usage)
         found[id(span)] = usage, span.usage.generated_tokens + span.chained([length for _, length in below])
+    return found[id(trace)]
+
+
+def saved(trace: Span) -> float:
+    """How many seconds more a search would have taken if none of its calls had been replayed: as many as that makes the
+    longest chain of calls that waited for one another longer."""
+    return _longest(trace, True) - _longest(trace, False)
+
+
+def _longest(trace: Span, replayed: bool) -> float:
+    """Seconds of the longest chain of calls; replayed: those that were take as long as when they were made, not 0."""
+    found: dict[int, float] = {}
+    for span in reversed(list(trace.walk())):  # children before parents
+        chain = span.chained([found[id(child)] for child in span.children])
+        if span.kind == "call":  # an agent's lasts as long as those that it makes
+            again = span.took if replayed else 0.0
+            chain = max(chain, again if span.replayed else max(span.ended - span.began, 0.0))
+        found[id(span)] = chain
     return found[id(trace)]
 
 

@@ -31,6 +31,7 @@ class Shard:
     """What one worker does: all `cells` for these problems, `concurrency` searches at once at each endpoint.
 
     listen: is told what happens, in this process. first: how many problems of the sweep are in the shards before.
+    copied: the last row of its journal that another sweep wrote.
     """
 
     problems: Sequence[Problem]
@@ -42,6 +43,7 @@ class Shard:
     retry_failed: bool = False
     listen: Callable[[Event], object] | None = None
     first: int = 0
+    copied: int = 0
 
 
 class Opened:
@@ -67,22 +69,29 @@ class Opened:
             workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(self._shard.concurrency)]
         await _all(workers)
 
-    def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Cell, Place]]:
+    def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, list[tuple[Cell, Place]]]]:
+        """Searches that are made one after the other, because they share calls: none is in flight twice."""
         numbers = {problem.id: self._shard.first + i for i, problem in enumerate(self._shard.problems)}
         for problem in problems:
+            lines: dict[tuple[str, int], list[tuple[Cell, Place]]] = {}
             for number, cell in enumerate(self._shard.cells):
                 if (cell.strategy, cell.budget, cell.seed, problem.id) not in self._done:
-                    yield problem, cell, (numbers[problem.id], number)
+                    lines.setdefault((cell.shared, cell.seed), []).append((cell, (numbers[problem.id], number)))
+            for line in lines.values():
+                yield problem, line
 
-    async def _worker(self, jobs: Iterator[tuple[Problem, Cell, Place]], endpoint: Generator | None) -> None:
-        told = self._shard.listen
-        for problem, cell, at in jobs:
-            finished = await search(problem, cell, endpoint, self._shard.truth, self._journal, told, at)
-            if finished is None:
-                return
-            self._log.append(finished)
-            if told_to_stop():
-                return
+    async def _worker(
+        self, jobs: Iterator[tuple[Problem, list[tuple[Cell, Place]]]], endpoint: Generator | None
+    ) -> None:
+        told, truth, copied = self._shard.listen, self._shard.truth, self._shard.copied
+        for problem, line in jobs:
+            for cell, at in line:
+                finished = await search(problem, cell, endpoint, truth, self._journal, told, at, copied)
+                if finished is None:
+                    return
+                self._log.append(finished)
+                if told_to_stop():
+                    return
 
 
 def work(shards: Iterable[Shard], parent: int | None = None) -> None:

@@ -57,10 +57,14 @@ class Sweep:
     no reference and is not charged for it. With equal seeds, `solve(blind(problem), strategy, budget=..., seed=...)`
     repeats one search of a sweep (`sweep.search.blind`).
 
+    It may grow: with more problems, strategies, budgets or seeds, in the folder where it ran before, what is new is
+    searched and what is there is kept.
+
     Raises `ConfigError` before any call where the truth, or a verifier of a strategy, does not fit a problem, and for a
     joint truth; and as soon as the truth gives a score without saying what passed. Cost: problems x strategies x
-    budgets x seeds searches; nothing is shared between them (to estimate many budgets from one set of samples use
-    `draw`).
+    budgets x seeds searches. Under its budgets (those without a ceiling on seconds) a strategy asks a model with equal
+    seeds for the same things first: these calls are paid once, and rows tell of each search what it would have cost
+    alone. Strategies share nothing (to estimate many methods from one set of samples use `draw`).
     """
 
     problems: Sequence[Problem]
@@ -153,13 +157,38 @@ class Sweep:
         self._check_references()
         folder, workers = Path(out), jobs or os.cpu_count() or 1
         heard = None if listen is None else Shared(listen)
-        shards: int = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers)["shards"]
+        each = manifest.digests(self.problems)
+        begun = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers, each)
+        return self.work(
+            folder, [0] * begun["shards"], self, executor=executor, jobs=workers, concurrency=concurrency,
+            progress=progress, retry_failed=retry_failed, listen=heard,
+        )  # fmt: skip
+
+    def work(
+        self,
+        folder: Path,
+        copied: Sequence[int],
+        by: Sweep,
+        *,
+        executor: Executor = "asyncio",
+        jobs: int = 1,
+        concurrency: int = 32,
+        progress: bool = False,
+        retry_failed: bool = False,
+        listen: Callable[[Event], object] | None = None,
+    ) -> SweepResults:
+        """`run` in a folder whose manifest is written.
+
+        copied: for each shard, the last row of its journal that another sweep wrote. by: this sweep, or its like whose
+        searches are made in its stead.
+        """
+        shards = len(copied)
         logs = [folder / f"shard-{i}" / LOG for i in range(shards)]
         if len(self._found(logs, retry_failed)) < self._total:
             (folder / RESULTS).unlink(missing_ok=True)
             with Progress(logs, self._total) if progress else contextlib.nullcontext():
-                each = max(1, concurrency // shards)
-                executors.execute(self._shards(folder, shards, each, retry_failed, heard), executor, workers)
+                at_once = max(1, concurrency // shards)
+                executors.execute(by._shards(folder, copied, at_once, retry_failed, listen), executor, jobs)
         found = list(self._found(logs).values())
         results = SweepResults.of(found, self.configuration())
         if results.complete and not (folder / RESULTS).exists():
@@ -182,18 +211,26 @@ class Sweep:
         return len(self.problems) * sum(1 for _ in self.cells())
 
     def _shards(
-        self, folder: Path, n: int, concurrency: int, retry_failed: bool, listen: Callable[[Event], object] | None
+        self,
+        folder: Path,
+        copied: Sequence[int],
+        concurrency: int,
+        retry_failed: bool,
+        listen: Callable[[Event], object] | None,
     ) -> list[Shard]:
-        parts: list[list[Problem]] = [[] for _ in range(n)]
+        parts: list[list[Problem]] = [[] for _ in copied]
         for problem in self.problems:
-            parts[place(problem.id, n, "shard")].append(problem)
+            parts[place(problem.id, len(parts), "shard")].append(problem)
         firsts = list(accumulate(map(len, parts), initial=0))
         cells, models = tuple(self.cells()), self.generators
         return [
-            Shard(part, cells, models, self.truth, folder / f"shard-{i}", concurrency, retry_failed, listen, firsts[i])
+            Shard(
+                part, cells, models, self.truth, folder / f"shard-{i}", concurrency, retry_failed, listen, firsts[i],
+                copied[i],
+            )
             for i, part in enumerate(parts)
             if part
-        ]
+        ]  # fmt: skip
 
     def _found(self, logs: Sequence[Path], without_failed: bool = False) -> dict[Key, Finished]:
         """The last row of each search."""
