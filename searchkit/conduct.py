@@ -136,3 +136,26 @@ def opened(journal: Journal | str | Path | None, stack: ExitStack) -> Journal | 
     if journal is not None and not isinstance(journal, (Journal, str, Path)):
         raise ConfigError(f'journal= is the name of a file, such as "run.db", or a Journal, got {told(journal)}')
     return stack.enter_context(Journal(journal)) if isinstance(journal, (str, Path)) else journal
+
+
+async def together(workers: list[asyncio.Task[None]]) -> None:
+    """Until all have ended, or one has failed. Asked to stop, they are too, and may still hand in what they have."""
+    pending = set(workers)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    except asyncio.CancelledError as error:
+        if reason_to_end(error) is None:
+            raise
+        for task in pending:
+            task.cancel(STOP)
+        await asyncio.wait(pending)
+    finally:
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending)
+        for task in workers:
+            task.cancelled() or task.exception()  # the first was raised: asyncio need not print the others

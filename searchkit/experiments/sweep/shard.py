@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from searchkit.conduct import together
 from searchkit.engine.journal import Journal
 from searchkit.engine.sync import STOP, run_sync, told_to_stop
 from searchkit.errors import ConfigError
@@ -20,7 +21,6 @@ from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Key, Log, logged
 from searchkit.experiments.sweep.search import Cell, search
 from searchkit.protocols import Generator, Verifier
-from searchkit.solve import _all
 from searchkit.types import Problem
 
 LOG, JOURNAL, LOCK = "rows.jsonl", "journal.db", "lock.db"
@@ -67,7 +67,7 @@ class Opened:
         for endpoint, problems in zip(endpoints, routed, strict=True):
             queue = self._jobs(problems)
             workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(self._shard.concurrency)]
-        await _all(workers)
+        await together(workers)
 
     def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, list[tuple[Cell, Place]]]]:
         """Searches that are made one after the other, because they share calls: none is in flight twice."""
@@ -107,7 +107,7 @@ async def _together(opened: Iterable[Opened], parent: int | None) -> None:
     main = asyncio.current_task()
     watch = asyncio.create_task(_watch(main, parent)) if main is not None and parent is not None else None
     try:
-        await _all([asyncio.create_task(one.work()) for one in opened])
+        await together([asyncio.create_task(one.work()) for one in opened])
     finally:
         if watch is not None:
             watch.cancel()
