@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Table = Mapping[str, Any]
 TOP = {
     "out": str, "seeds": list, "concurrency": int, "truth": str, "problems": dict, "model": dict, "strategies": dict,
-    "budgets": list,
+    "budgets": list, "common": bool,
 }  # fmt: skip
 SAMPLING = {"temperature": (int, float), "top_p": (int, float), "max_tokens": int}
 MODEL = {"backend": (str, list), "model": str, "route": str, "coalesce": bool, **server.TABLE, **SAMPLING}
@@ -68,6 +68,7 @@ def _read(given: Table, folder: Path) -> Config:
         given.get("seeds", [0]),
         truth=_truth(given.get("truth"), given["problems"].get("task")),
         endpoints=endpoints,
+        common=given.get("common", False),
     )
     return Config(sweep, folder / given["out"], given.get("concurrency", 32))
 

@@ -99,7 +99,7 @@ def _replayed(problem: Problem, cell: Cell, row: Row, sweep: Sweep, journal: Jou
         return {"error": journal}
     try:
         result = solve_sync(
-            blind(problem), cell.search, generator=next(iter(sweep.endpoints), None),
+            blind(problem), cell.search, generator=cell.asks(next(iter(sweep.generators), None)),
             budget=cell.ceilings, seed=cell.seed, journal=Recorded(journal, cell),
         )  # fmt: skip
         return _trace(result, row)

@@ -146,7 +146,7 @@ def _part(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
     grown = dict(there)
     if "problems" in there:  # each was compared by itself
         grown["problems"] = here.get("problems")
-    for name in ("budgets", "seeds"):
+    for name in ("budgets", "seeds", "paired"):
         if name in there and all(one in here.get(name, ()) for one in there[name]):
             grown[name] = here[name]
     if "strategies" in there:

@@ -32,6 +32,7 @@ class SweepResults:
     - complete: False if the sweep was interrupted.
     - expected: how many searches the whole sweep has.
     - votes: by the name of a strategy, the keys that it compares answers by, see `sweep.voting`.
+    - paired: the strategies that had their samples in common (`Sweep.common`).
     """
 
     finished: Sequence[Finished] = field(repr=False)
@@ -40,6 +41,7 @@ class SweepResults:
     complete: bool
     expected: int
     votes: Mapping[str, frozenset[str]] = field(repr=False)
+    paired: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "finished", tuple(sorted(self.finished, key=lambda one: one.row.key)))
@@ -50,7 +52,15 @@ class SweepResults:
         strategies, budgets = configuration["strategies"], tuple(configuration["budgets"])
         searches = configuration["problems"]["count"] * len(strategies) * len(budgets) * len(configuration["seeds"])
         votes = {name: voting.keys_of(told) for name, told in strategies.items()}
-        return cls(finished, tuple(strategies), budgets, len(finished) == searches, searches, votes)
+        return cls(
+            finished,
+            tuple(strategies),
+            budgets,
+            len(finished) == searches,
+            searches,
+            votes,
+            tuple(configuration["paired"]),
+        )
 
     @classmethod
     def load(cls, out: str | os.PathLike[str]) -> SweepResults:
@@ -81,9 +91,17 @@ class SweepResults:
         return _oracle(self.rows)
 
     @property
+    def pairing(self) -> str:
+        """Which strategies had their samples in common; "" if each had its own."""
+        if len(self.paired) < 2:
+            return ""
+        return f"paired arms: sample j of a problem is the same in {', '.join(self.paired)}"
+
+    @property
     def diagnosis(self) -> str:
-        """Whether the sweep is `unfinished`, what is `unknown`, and who saw an `oracle`; "" if there is none of it."""
-        return ". ".join(filter(None, (self.unfinished, self.unknown, self.oracle)))
+        """Whether the sweep is `unfinished`, what is `unknown`, who saw an `oracle`, and whose arms are paired; "" if
+        there is none of it."""
+        return ". ".join(filter(None, (self.unfinished, self.unknown, self.oracle, self.pairing)))
 
     def summaries(self, *, seed: int = 0) -> Summaries:
         """One for each strategy and budget of which there are rows. seed: for the bootstrap."""
@@ -137,7 +155,7 @@ class SweepResults:
     def _notes(self) -> list[str]:
         unknown = self.unknown
         explained = [EXPLAINED, unknown] if unknown else []
-        return [note for note in (self.unfinished, *explained, self.oracle) if note]
+        return [note for note in (self.unfinished, *explained, self.oracle, self.pairing) if note]
 
     def _unknown(self, rows: Sequence[Row]) -> str:
         unknown = [row for row in rows if row.unknown]

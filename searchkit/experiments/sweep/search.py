@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
+from searchkit.engine import seeds
 from searchkit.engine.journal import Journal, Origin
 from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import KEY_BYTES, shown
@@ -23,26 +24,53 @@ from searchkit.searching import start
 from searchkit.solve import solve
 from searchkit.strategy import Strategy
 from searchkit.trace import Span
-from searchkit.types import Budget, Finish, Problem, Prompt, Sample, Stopped, Usage, Verdict
+from searchkit.types import Budget, Finish, Params, Problem, Prompt, Sample, Stopped, Usage, Verdict
 
 LONGEST_ERROR = 400
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A strategy under a budget with a seed, and their names."""
+    """A strategy under a budget with a seed, and their names.
+
+    common: its draws are those of all cells that have it, see `CommonDraws`.
+    """
 
     strategy: str
     budget: str
     seed: int
     search: Generator
     ceilings: Budget
+    common: bool = False
 
     @property
     def shared(self) -> str:
         """Cells of which this is equal share their calls of models. Under a ceiling on seconds nothing is shared: what
         is not asked for again would take none of them."""
-        return f"{self.strategy}\0{self.budget}\0alone" if self.ceilings.seconds is not None else self.strategy
+        if self.ceilings.seconds is not None:
+            return f"{self.strategy}\0{self.budget}\0alone"
+        return "\0common" if self.common else self.strategy
+
+    def asks(self, endpoint: Generator | None) -> Generator | None:
+        """What its search samples from."""
+        return endpoint if endpoint is None or not self.common else CommonDraws(endpoint, self.seed)
+
+
+@dataclass(frozen=True)
+class CommonDraws:
+    """`generator`, whose sample number i of a problem is the same in every strategy: its seed comes from `seed`, the
+    problem and the number, and not from its place in the search. What verifiers ask keeps its own seeds."""
+
+    generator: Generator
+    seed: int
+
+    async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        here: Any = run
+        if here.role == "generate":
+            problem = here._search.outermost.problem.id
+            here = here.spawned("common", 0, here.index, here.span, here.ledger)
+            here._key = seeds.derive(seeds.root(self.seed, problem), "common", 0, here.index)
+        return await self.generator.generate(prompt, here, params=params)
 
 
 class Section(Journal):
@@ -154,7 +182,7 @@ async def search(
 
     try:
         result = await start(
-            blind(problem), cell.search, generator=endpoint, budget=cell.ceilings,
+            blind(problem), cell.search, generator=cell.asks(endpoint), budget=cell.ceilings,
             seed=cell.seed, journal=journal, listen=listen, place=place,
         )  # fmt: skip
         if result.stopped == "cancelled":

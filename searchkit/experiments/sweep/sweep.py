@@ -64,7 +64,12 @@ class Sweep:
     joint truth; and as soon as the truth gives a score without saying what passed. Cost: problems x strategies x
     budgets x seeds searches. Under its budgets (those without a ceiling on seconds) a strategy asks a model with equal
     seeds for the same things first: these calls are paid once, and rows tell of each search what it would have cost
-    alone. Strategies share nothing (to estimate many methods from one set of samples use `draw`).
+    alone. Strategies share nothing, unless `common` (to estimate many methods from one set of samples use `draw`).
+
+    common: strategies that declare independent draws (`Strategy.INDEPENDENT`: `BestOfN`, `SelfConsistency`,
+    `FieldVote`) and have no generator of their own share one pool of samples, by problem, prompt, parameters, seed and
+    number: sample j is the same in all of them, and paid once. Their arms are then paired, and tables say so. The
+    samples are others than in `solve`, whose seeds come from the strategy.
     """
 
     problems: Sequence[Problem]
@@ -74,6 +79,7 @@ class Sweep:
     _: KW_ONLY
     truth: Verifier
     endpoints: Sequence[Generator | Callable[..., Any]] = ()
+    common: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.strategies, Mapping):
@@ -105,12 +111,18 @@ class Sweep:
         """The endpoints, callables wrapped."""
         return tuple(map(as_generator, self.endpoints))
 
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """The strategies that have their samples in common."""
+        known = self.strategies.items() if self.common else ()
+        return tuple(name for name, one in known if getattr(one, "INDEPENDENT", False) and _asks_endpoint(one))
+
     def cells(self) -> Iterator[Cell]:
         """All combinations, strategies first."""
         for name, strategy in self.strategies.items():
             for budget in self.budgets:
                 for seed in self.seeds:
-                    yield Cell(name, label(budget), seed, strategy, budget)
+                    yield Cell(name, label(budget), seed, strategy, budget, name in self.paired)
 
     def configuration(self) -> dict[str, Any]:
         """All that the results depend on, as JSON; see `searchkit.experiments.sweep.manifest`."""
@@ -121,6 +133,8 @@ class Sweep:
             "seeds": list(self.seeds),
             "model": manifest.describe(self.generators[0]) if self.endpoints else None,
             "truth": manifest.describe(self.truth),
+            "common": self.common,
+            "paired": list(self.paired),
         }
 
     def run(
@@ -241,6 +255,10 @@ class Sweep:
 def label(budget: Budget) -> str:
     """A budget as tables show it: ``generations=16 seconds=5.0``, or ``unlimited``."""
     return " ".join(f"{name}={ceiling}" for name, ceiling in budget.ceilings()) or "unlimited"
+
+
+def _asks_endpoint(strategy: Any) -> bool:
+    return getattr(strategy, "generator", None) is None
 
 
 def _are(kind: Any, values: Any) -> bool:
