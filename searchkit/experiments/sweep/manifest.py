@@ -103,6 +103,12 @@ def load(folder: Path) -> dict[str, Any]:
     return stored
 
 
+def shards_of(folder: Path) -> int:
+    """How many shards a sweep that has begun has; 1 of none."""
+    found: int = load(folder)["shards"] if (folder / MANIFEST).exists() else 1
+    return found
+
+
 def begin(
     folder: Path, configuration: dict[str, Any], shards: int, problems: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
@@ -146,9 +152,11 @@ def _part(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
     grown = dict(there)
     if "problems" in there:  # each was compared by itself
         grown["problems"] = here.get("problems")
-    for name in ("budgets", "seeds", "paired"):
+    for name in ("budgets", "seeds", "paired", "totals", "spending"):
         if name in there and all(one in here.get(name, ()) for one in there[name]):
             grown[name] = here[name]
+    if not there.get("totals") and "allocation" in there:
+        grown["allocation"] = here["allocation"]
     if "strategies" in there:
         grown["strategies"] = {**here.get("strategies", {}), **there["strategies"]}
     return grown

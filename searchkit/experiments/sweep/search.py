@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
+from searchkit.allocating import Allocator
 from searchkit.engine import seeds
 from searchkit.engine.journal import Journal, Origin
 from searchkit.engine.journal.rows import NOWHERE
@@ -33,7 +34,8 @@ LONGEST_ERROR = 400
 class Cell:
     """A strategy under a budget with a seed, and their names.
 
-    common: its draws are those of all cells that have it, see `CommonDraws`.
+    common: its draws are those of all cells that have it, see `CommonDraws`. allocation: where `ceilings` are one
+    budget for all problems, which of them gets the next sample.
     """
 
     strategy: str
@@ -42,6 +44,7 @@ class Cell:
     search: Generator
     ceilings: Budget
     common: bool = False
+    allocation: Allocator | None = None
 
     @property
     def shared(self) -> str:
@@ -188,21 +191,31 @@ async def search(
         if result.stopped == "cancelled":
             return None
         wall = time.perf_counter() - began + saved(result.trace)
-        known = await _judged(problem, result.sample, cell, truth, journal)
+        known = await judged(problem, result.sample, cell, truth, journal)
     except ConfigError as error:
         raise ConfigError(f"strategy {cell.strategy!r}, problem {problem.id!r}: {error}") from error
     except JournalError:  # nothing that follows could be kept
         raise
     except Exception as error:
-        made = sum((end.usage for end in ends if end.status != "cancelled"), Usage())
-        wrong = Truth(False, False, "")
-        row, all_in_all = _row(problem, cell, None, made, made.generated_tokens, wrong, said(error)), _spent(ends)
-        wall = time.perf_counter() - began
-    else:
-        made, sequential = taken(result.trace)
-        unjudged = known.feedback if known.feedback.startswith(NOT_JUDGED) else ""
-        row, all_in_all = _row(problem, cell, result, made, sequential, known, unjudged), result.usage
-    return Finished(row, wall, journal.resumed, _lost(all_in_all, made))
+        return failed(problem, cell, error, ends, time.perf_counter() - began, journal.resumed)
+    return succeeded(problem, cell, result, known, wall, journal.resumed)
+
+
+def failed(
+    problem: Problem, cell: Cell, error: Exception, ends: Sequence[Ended], wall: float, resumed: bool
+) -> Finished:
+    """What a search that raised `error` came to, from the ends of its spans."""
+    made = sum((end.usage for end in ends if end.status != "cancelled"), Usage())
+    row = _row(problem, cell, None, made, made.generated_tokens, Truth(False, False, ""), said(error))
+    return Finished(row, wall, resumed, _lost(_spent(ends), made))
+
+
+def succeeded(problem: Problem, cell: Cell, result: Result[Any], known: Truth, wall: float, resumed: bool) -> Finished:
+    """What a search that has an answer came to."""
+    made, sequential = taken(result.trace)
+    unjudged = known.feedback if known.feedback.startswith(NOT_JUDGED) else ""
+    row = _row(problem, cell, result, made, sequential, known, unjudged)
+    return Finished(row, wall, resumed, _lost(result.usage, made))
 
 
 def taken(trace: Span) -> tuple[Usage, int]:
@@ -219,10 +232,10 @@ def taken(trace: Span) -> tuple[Usage, int]:
 def saved(trace: Span) -> float:
     """How many seconds more a search would have taken if none of its calls had been replayed: as many as that makes the
     longest chain of calls that waited for one another longer."""
-    return _longest(trace, True) - _longest(trace, False)
+    return longest(trace, replayed=True) - longest(trace, replayed=False)
 
 
-def _longest(trace: Span, replayed: bool) -> float:
+def longest(trace: Span, *, replayed: bool) -> float:
     """Seconds of the longest chain of calls; replayed: those that were take as long as when they were made, not 0."""
     found: dict[int, float] = {}
     for span in reversed(list(trace.walk())):  # children before parents
@@ -245,15 +258,15 @@ def _lost(all_in_all: Usage, made: Usage) -> Lost:
     )  # fmt: skip
 
 
-async def _judged(problem: Problem, sample: Sample[Any], cell: Cell, truth: Verifier, journal: Journal) -> Truth:
+async def judged(problem: Problem, sample: Sample[Any], cell: Cell, truth: Verifier, journal: Journal) -> Truth:
     """What the truth says of the answer; unknown where it fails."""
     try:
-        judged = await solve(problem, Judgement(truth, sample), seed=cell.seed, journal=journal)
+        found = await solve(problem, Judgement(truth, sample), seed=cell.seed, journal=journal)
     except ConfigError:
         raise
     except Exception as error:
         return Truth(False, True, f"{NOT_JUDGED}{said(error)}")
-    return of_verdict(judged.answer, truth, "truth", sample=sample)
+    return of_verdict(found.answer, truth, "truth", sample=sample)
 
 
 def _row(

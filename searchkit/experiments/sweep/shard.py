@@ -20,6 +20,7 @@ from searchkit.events import Event, Place
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Key, Log, logged
 from searchkit.experiments.sweep.search import Cell, search
+from searchkit.experiments.sweep.spending import spend, totals
 from searchkit.protocols import Generator, Verifier
 from searchkit.types import Problem
 
@@ -68,6 +69,21 @@ class Opened:
             queue = self._jobs(problems)
             workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(self._shard.concurrency)]
         await together(workers)
+        await self._spend(endpoints[0])
+
+    async def _spend(self, endpoint: Generator | None) -> None:
+        """The totals, behind all else: what equal budgets have sampled is not sampled again."""
+        shard = self._shard
+        for cell in totals(shard.cells):
+            missing = {(cell.strategy, cell.budget, cell.seed, p.id) for p in shard.problems} - self._done
+            if told_to_stop() or not missing:
+                continue
+            found = await spend(
+                shard.problems, cell, endpoint, shard.truth, self._journal, shard.concurrency, shard.copied
+            )  # fmt: skip
+            for finished in found or ():
+                if finished.row.key in missing:
+                    self._log.append(finished)
 
     def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, list[tuple[Cell, Place]]]]:
         """Searches that are made one after the other, because they share calls: none is in flight twice."""
@@ -75,7 +91,8 @@ class Opened:
         for problem in problems:
             lines: dict[tuple[str, int], list[tuple[Cell, Place]]] = {}
             for number, cell in enumerate(self._shard.cells):
-                if (cell.strategy, cell.budget, cell.seed, problem.id) not in self._done:
+                known = (cell.strategy, cell.budget, cell.seed, problem.id) in self._done
+                if not known and cell.allocation is None:
                     lines.setdefault((cell.shared, cell.seed), []).append((cell, (numbers[problem.id], number)))
             for line in lines.values():
                 yield problem, line

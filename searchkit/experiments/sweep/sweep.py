@@ -10,6 +10,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from searchkit.allocating import Allocator
+from searchkit.allocating import check as check_total
 from searchkit.engine.feed import Shared
 from searchkit.errors import ConfigError
 from searchkit.events import Event
@@ -32,6 +34,7 @@ from searchkit.mistakes import (
     verifiers_of,
 )
 from searchkit.protocols import Generator, Verifier
+from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.types import Budget, Problem
 
 NO_BUDGET = Budget()
@@ -70,6 +73,11 @@ class Sweep:
     `FieldVote`) and have no generator of their own share one pool of samples, by problem, prompt, parameters, seed and
     number: sample j is the same in all of them, and paid once. Their arms are then paired, and tables say so. The
     samples are others than in `solve`, whose seeds come from the strategy.
+
+    totals: budgets, each for all problems together, with each seed. Strategies that are `BestOfN` spend them where
+    `allocation` says, as in `solve_many(total=...)`, behind all other searches, whose samples are not paid again. Their
+    rows stand under "total generations=800"; `SweepResults.savings` says what they save against `budgets`. They need
+    one endpoint and the executor "asyncio"; `listen` hears nothing of them.
     """
 
     problems: Sequence[Problem]
@@ -80,12 +88,15 @@ class Sweep:
     truth: Verifier
     endpoints: Sequence[Generator | Callable[..., Any]] = ()
     common: bool = False
+    totals: Sequence[Budget] = ()
+    allocation: Allocator | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.strategies, Mapping):
             raise ConfigError(f"strategies must be a mapping from names to strategies, got {self.strategies!r:.80}")
         for name, such_as in LISTS.items():
             object.__setattr__(self, name, listed(name, getattr(self, name), such_as))
+        object.__setattr__(self, "totals", tuple(listed("totals", self.totals, "[Budget(generations=800)]")))
         object.__setattr__(self, "strategies", dict(self.strategies))
         check_verifier("truth= of a sweep", self.truth)
         models = [manifest.describe(generator) for generator in self.generators]
@@ -105,6 +116,27 @@ class Sweep:
             if not holds:
                 raise ConfigError(f"a sweep needs at least one of each, and {rule}")
         check_ids([problem.id for problem in self.problems])
+        self._check_totals()
+
+    def _check_totals(self) -> None:
+        if not self.totals:
+            return
+        if self.allocation is None or not self.spending:
+            raise ConfigError(
+                "totals= are spent where allocation= says, by strategies that are BestOfN(n, verifier): give both"
+            )
+        if len(self.endpoints) > 1:
+            raise ConfigError("a total is spent at one endpoint: give one, or no totals")
+        if not _differ(self.totals):
+            raise ConfigError("totals must differ")
+        for total in self.totals:
+            check_total(self.problems, self.strategies[self.spending[0]], total, self.allocation)
+
+    @property
+    def spending(self) -> tuple[str, ...]:
+        """The strategies that spend the totals."""
+        known = self.strategies.items() if self.totals else ()
+        return tuple(name for name, one in known if isinstance(one, BestOfN) and not one.verifier.joint)
 
     @property
     def generators(self) -> tuple[Generator, ...]:
@@ -123,6 +155,18 @@ class Sweep:
             for budget in self.budgets:
                 for seed in self.seeds:
                     yield Cell(name, label(budget), seed, strategy, budget, name in self.paired)
+        for name in self.spending:
+            for total in self.totals:
+                for seed in self.seeds:
+                    yield Cell(
+                        name,
+                        total_label(total),
+                        seed,
+                        self.strategies[name],
+                        total,
+                        name in self.paired,
+                        self.allocation,
+                    )
 
     def configuration(self) -> dict[str, Any]:
         """All that the results depend on, as JSON; see `searchkit.experiments.sweep.manifest`."""
@@ -135,6 +179,9 @@ class Sweep:
             "truth": manifest.describe(self.truth),
             "common": self.common,
             "paired": list(self.paired),
+            "totals": [total_label(total) for total in self.totals],
+            "spending": list(self.spending),
+            "allocation": manifest.describe(self.allocation) if self.totals else None,
         }
 
     def run(
@@ -163,6 +210,8 @@ class Sweep:
         and tables say how many searches are done.
         """
         executors.check(executor)
+        if self.totals and executor != "asyncio":
+            raise ConfigError(f'a total is spent over all problems at once: executor="asyncio", not {executor!r}')
         if concurrency < 1 or (jobs is not None and jobs < 1):
             raise ConfigError(f"concurrency and jobs must be >= 1, got {concurrency} and {jobs}")
         check_callback("listen", listen)
@@ -172,6 +221,9 @@ class Sweep:
         folder, workers = Path(out), jobs or os.cpu_count() or 1
         heard = None if listen is None else Shared(listen)
         each = manifest.digests(self.problems)
+        if self.totals and folder.exists() and manifest.shards_of(folder) > 1:
+            raise ConfigError(f"{folder} has several shards, and a total is spent over all problems at once: "
+                              "choose another folder")  # fmt: skip
         begun = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers, each)
         return self.work(
             folder, [0] * begun["shards"], self, executor=executor, jobs=workers, concurrency=concurrency,
@@ -255,6 +307,11 @@ class Sweep:
 def label(budget: Budget) -> str:
     """A budget as tables show it: ``generations=16 seconds=5.0``, or ``unlimited``."""
     return " ".join(f"{name}={ceiling}" for name, ceiling in budget.ceilings()) or "unlimited"
+
+
+def total_label(total: Budget) -> str:
+    """``total generations=800``."""
+    return f"total {label(total)}"
 
 
 def _asks_endpoint(strategy: Any) -> bool:

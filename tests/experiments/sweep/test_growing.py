@@ -15,7 +15,7 @@ import pytest
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.sweep.results import SweepResults
-from searchkit.experiments.sweep.search import _longest, saved
+from searchkit.experiments.sweep.search import longest, saved
 from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.function import Function
 from searchkit.generators import OpenAI
@@ -191,7 +191,7 @@ def test_the_longest_chain_by_hand():
     call(first, 10, 10, 2)
     call(first, 10, 10, 3)
     call(second, 10, 14)
-    assert (_longest(root, True), _longest(root, False), saved(root)) == (5, 4, 1)
+    assert (longest(root, replayed=True), longest(root, replayed=False), saved(root)) == (5, 4, 1)
     call(root, 14, 14, 7)  # after the group
     assert saved(root) == 8
     agent = call(root, 14, 20)
