@@ -15,6 +15,7 @@ import pytest
 from searchkit import Budget, Model, Problem, Prompt, solve_many
 from searchkit.allocating import wave_of
 from searchkit.calls import CallError
+from searchkit.engine.sync import STOP
 from searchkit.errors import ConfigError
 from searchkit.experiments import Allocation, Entry, Pool, ScoreModel, allocate
 from searchkit.strategies import BestOfN, SelfConsistency
@@ -265,3 +266,24 @@ def test_killed(tmp_path):
     assert resumed["final"] == [[one.value.answer, drawn(one), one.value.stopped] for one in whole]
     assert 50 <= kept < 100
     assert resumed["called"] == resumed["paid"] == 100 - kept
+
+
+def test_stopped_it_returns_what_there_is():
+    """As by Ctrl-C: every problem that has a sample has its best so far, and nothing is asked any more."""
+    backend = Counting(World())
+
+    async def stopped():
+        task = asyncio.create_task(solve_many(
+            problems(12), BestOfN(12, SEEN), generator=Model(backend), seed=3, total=Budget(generations=140),
+            allocation=POLICY,
+        ))  # fmt: skip
+        while backend.calls < 40:
+            await asyncio.sleep(0)
+        task.cancel(STOP)
+        return await task
+
+    outcomes = asyncio.run(stopped())
+    calls = backend.calls
+    assert [one.index for one in outcomes] == list(range(12))
+    assert {one.value.stopped for one in outcomes} == {"cancelled"}
+    assert 40 <= sum(map(drawn, outcomes)) <= calls < 60

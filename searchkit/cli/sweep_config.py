@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Table = Mapping[str, Any]
 TOP = {
     "out": str, "seeds": list, "concurrency": int, "truth": str, "problems": dict, "model": dict, "strategies": dict,
-    "budgets": list, "common": bool,
+    "budgets": list, "common": bool, "totals": list, "allocation": dict,
 }  # fmt: skip
 SAMPLING = {"temperature": (int, float), "top_p": (int, float), "max_tokens": int}
 MODEL = {"backend": (str, list), "model": str, "route": str, "coalesce": bool, **server.TABLE, **SAMPLING}
@@ -69,6 +69,8 @@ def _read(given: Table, folder: Path) -> Config:
         truth=_truth(given.get("truth"), given["problems"].get("task")),
         endpoints=endpoints,
         common=given.get("common", False),
+        totals=[_budget(table, f"totals[{i}].") for i, table in enumerate(given.get("totals", []))],
+        allocation=_allocation(given["allocation"], folder) if "allocation" in given else None,
     )
     return Config(sweep, folder / given["out"], given.get("concurrency", 32))
 
@@ -135,6 +137,15 @@ def _strategy(name: str, table: Any, model: argparse.Namespace) -> Any:
 def _budget(table: Any, where: str) -> Budget:
     check(table, BUDGET, where)
     return Budget(**table)
+
+
+def _allocation(table: Any, folder: Path) -> Any:
+    """Learned from a pool of other problems, by the score of that name."""
+    from searchkit.experiments import Allocation, Pool, ScoreModel
+
+    check(table, {"pool": str, "score": str}, "allocation.", needed=("pool",))
+    pool = Pool.load(folder / table["pool"])
+    return Allocation(ScoreModel.fit(pool.scored_by(table["score"]) if "score" in table else pool))
 
 
 def _truth(text: str | None, task: str | None) -> Any:
