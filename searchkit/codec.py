@@ -109,10 +109,19 @@ def load_sample(text: str, codec: Codec | None = None) -> Sample[Any]:
 
 
 def dump_row(
-    sample: Sample[Any], retried: Usage, codec: Codec | None = None, inside: Sequence[Mapping[str, Any]] = ()
+    sample: Sample[Any],
+    retried: Usage,
+    codec: Codec | None = None,
+    inside: Sequence[Mapping[str, Any]] = (),
+    seconds: float = 0.0,
 ) -> str:
-    """A finished call for the journal: its sample, what failed attempts before it cost, and the calls inside of it."""
+    """A finished call for the journal: its sample, what failed attempts before it cost, and the calls inside of it.
+
+    seconds: how long it took.
+    """
     stored = _sample(sample, codec)
+    if seconds:
+        stored["seconds"] = round(seconds, 4)
     if retried != NO_USAGE:
         stored["retried"] = _usage(retried)
     if inside:
@@ -120,10 +129,13 @@ def dump_row(
     return json.dumps(stored)
 
 
-def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage, Sequence[Mapping[str, Any]]]:
+def load_row(text: str, codec: Codec | None = None) -> tuple[Sample[Any], Usage, Sequence[Mapping[str, Any]], float]:
     """What `dump_row` stored."""
     stored = _JSON.decode(text)
-    return _load_sample(stored, codec), _load_usage(stored.get("retried", {})), stored.get("inside", ())
+    seconds = stored.get("seconds", 0.0)
+    if not is_number(seconds) or not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds is {told(seconds)}")
+    return _load_sample(stored, codec), _load_usage(stored.get("retried", {})), stored.get("inside", ()), seconds
 
 
 def content_of(sample: Sample[Any]) -> bytes:

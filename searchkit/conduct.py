@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.ambient import CURRENT
-from searchkit.engine.begin import accident
+from searchkit.engine.begin import accident, cancel
 from searchkit.engine.candidates import Search
 from searchkit.engine.journal import Journal
 from searchkit.engine.run import Run
@@ -140,3 +140,31 @@ def opened(journal: Journal | str | Path | None, stack: ExitStack) -> Journal | 
     if journal is not None and not isinstance(journal, (Journal, str, Path)):
         raise ConfigError(f'journal= is the name of a file, such as "run.db", or a Journal, got {told(journal)}')
     return stack.enter_context(Journal(journal)) if isinstance(journal, (str, Path)) else journal
+
+
+async def together(workers: list[asyncio.Task[None]], partial: bool = False) -> None:
+    """Until all have ended, or one has failed. Asked to stop, they are too, and may still hand in what they have.
+
+    partial: any cancellation asks so.
+    """
+    pending = set(workers)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    except asyncio.CancelledError as error:
+        asked, waiting = reason_to_end(error) is not None, asyncio.current_task()
+        if not asked and not partial:
+            raise
+        for task in pending:
+            task.cancel(STOP)
+        await asyncio.wait(pending)
+        if not asked and waiting is not None:
+            waiting.uncancel()
+    finally:
+        try:
+            await cancel(pending)
+        finally:
+            for task in workers:
+                task.cancelled() or task.exception()  # the first was raised: asyncio need not print the others

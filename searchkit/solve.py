@@ -9,16 +9,16 @@ from contextlib import ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from searchkit.allocating import Allocator, spend
 from searchkit.ambient import Attempt, current
 from searchkit.calls import CallError
-from searchkit.conduct import closing, conduct, opened, reason_to_end, warn_of_budget
-from searchkit.engine.begin import cancel
+from searchkit.conduct import closing, conduct, opened, together, warn_of_budget
 from searchkit.engine.candidates import Search
 from searchkit.engine.feed import Shared
 from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.run import Run
-from searchkit.engine.sync import STOP, run_sync, told_to_stop
+from searchkit.engine.sync import run_sync, told_to_stop
 from searchkit.engine.threads import Searches
 from searchkit.errors import ConfigError
 from searchkit.events import Event
@@ -163,6 +163,8 @@ async def solve_many(
     finished: Callable[[Problem, Outcome[Result[Any]]], None] | None = None,
     listen: Callable[[Event], object] | None = None,
     partial: bool = False,
+    total: Budget | None = None,
+    allocation: Allocator | None = None,
 ) -> list[Outcome[Result[Any]]]:
     """`solve` for every problem, at most `concurrency` at once; outcomes in the order of `problems`.
 
@@ -179,6 +181,13 @@ async def solve_many(
     `Memory`. Problem j reads it as it was after problem j - `lag`, so that at most `lag` are in flight: with 1, the
     default, each learns from all before it, one after the other. How many are in flight changes nothing. Without a
     memory there is nothing to lag behind, and `lag` is refused.
+
+    total: one budget for all problems together, spent where `allocation` says, one such as
+    `searchkit.experiments.Allocation`; the strategy is then `BestOfN`, whose `n` is the most that a problem may get.
+    Every problem gets a sample; then an eighth of them at a time (at most 16), those that a further sample helps most,
+    by the scores so far. The answers are as if each problem had been given its samples by `BestOfN` alone, with the
+    same seed. Generations are never exceeded; other ceilings are looked at before each wave, whose samples are taken to
+    cost what the mean so far did. All searches are open at once: `concurrency` is of samples then.
     """
     problems = _numbered(problems)
     check_search(strategy, params, budget, seed)
@@ -186,15 +195,23 @@ async def solve_many(
     check_callback("listen", listen)
     if not is_whole(concurrency) or concurrency < 1:
         raise ConfigError(f"concurrency must be >= 1, a whole number, got {concurrency!r}")
-    heard = None if listen is None else Shared(listen)
     if memory is None and lag is not None:
         raise ConfigError(
             f"lag={lag!r} says how far problems read a memory behind: give memory=Memory(verifier), or leave lag out "
             "(concurrency= says how many problems are searched at once)"
         )
-    passing = None if memory is None else Passing(memory, strategy, problems, 1 if lag is None else lag)
     for problem in problems:
         check_references([*verifiers_of(strategy), *([] if memory is None else [memory.verifier])], problem)
+    heard = None if listen is None else Shared(listen)
+    if total is not None or allocation is not None:
+        if total is None or allocation is None or memory is not None:
+            raise ConfigError("total= and allocation= go together, and not with memory=, which takes problems in order")
+        return await spend(
+            problems, strategy, total, allocation, generator=generator, params=params, budget=budget, seed=seed,
+            journal=journal, concurrency=concurrency, progress=progress, finished=finished, listen=heard,
+            partial=partial,
+        )  # fmt: skip
+    passing = None if memory is None else Passing(memory, strategy, problems, 1 if lag is None else lag)
     outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)
     queue = iter(enumerate(problems))
     with ExitStack() as stack:
@@ -225,7 +242,7 @@ async def solve_many(
                 if told_to_stop():
                     return
 
-        await _all([asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))], partial)
+        await together([asyncio.create_task(worker()) for _ in range(min(concurrency, len(problems)))], partial)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -239,34 +256,6 @@ def _numbered(problems: Iterable[Promptable]) -> list[Problem]:
     numbered = [Problem.of(one, str(i)) for i, one in enumerate(given)]
     check_ids([problem.id for problem in numbered])
     return numbered
-
-
-async def _all(workers: list[asyncio.Task[None]], partial: bool = False) -> None:
-    """Until all have ended, or one has failed. Asked to stop, they are too, and may still hand in what they have.
-
-    partial: any cancellation asks so.
-    """
-    pending = set(workers)
-    try:
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-    except asyncio.CancelledError as error:
-        asked, waiting = reason_to_end(error) is not None, asyncio.current_task()
-        if not asked and not partial:
-            raise
-        for task in pending:
-            task.cancel(STOP)
-        await asyncio.wait(pending)
-        if not asked and waiting is not None:
-            waiting.uncancel()
-    finally:
-        try:
-            await cancel(pending)
-        finally:
-            for task in workers:
-                task.cancelled() or task.exception()  # the first was raised: asyncio need not print the others
 
 
 @functools.wraps(solve)

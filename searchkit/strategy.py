@@ -23,9 +23,13 @@ class Strategy(ABC):
     ANSWER: how the answer is found among all complete ones that a search has seen. "selected": by the field `select`,
     else by the highest score; "voted": no other has more votes; "last": it is the last one; "own": by a published rule
     of another kind.
+
+    INDEPENDENT: whether its samples are independent draws from its prompt, numbered by `Run.index`, so that another
+    such strategy may have the same ones.
     """
 
     ANSWER: ClassVar[AnswerRule] = "selected"
+    INDEPENDENT: ClassVar[bool] = False
 
     @property
     def answers_by(self) -> AnswerRule:

@@ -16,11 +16,12 @@ from searchkit.types import NO_USAGE, Role, Usage
 
 Status = Literal["open", "ok", "error", "cancelled"]
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 _STORED = (
     "after", "began", "ended", "error", "index", "kind", "name", "place", "replayed", "role", "status", "text",
-    "waiting",
+    "took", "waiting",
 )  # fmt: skip
 
 
@@ -58,7 +59,8 @@ class Span:
     kind: "search" (a strategy), "group" (concurrent children), "item" (one of them) or "call" (one request or check).
     usage: this span's own, not its children's; retried: what failed attempts before it cost. waiting: nothing has been
     sent yet. text: what came out, for people. place: of a call that an agent made by itself, which others may overtake:
-    what it asked, and how often that was asked before; "" of all others. replayed: taken from a journal or cache.
+    what it asked, and how often that was asked before; "" of all others. replayed: taken from a journal or cache; took:
+    how many seconds it had taken when it was made, 0 if nobody knows.
     after: how many outcomes of its group had been taken when an item began, which may depend on them. began, ended:
     seconds on `time.perf_counter`.
 
@@ -72,6 +74,7 @@ class Span:
     place: _Rare[str] = _Rare("")
     replayed: _Rare[bool] = _Rare(False)
     retried: _Rare[Usage] = _Rare(NO_USAGE)
+    took: _Rare[float] = _Rare(0.0)
     waiting: _Rare[bool] = _Rare(False)
 
     def __init__(self, name: str, kind: str, index: int = 0, role: Role = "generate") -> None:
@@ -203,11 +206,11 @@ class Span:
             best[id(span)] = span._generated + span.chained(lengths)
         return best[id(self)]
 
-    def chained(self, lengths: Sequence[int]) -> int:
+    def chained(self, lengths: Sequence[N]) -> N:
         """The longest chain of children that waited for one another, of these lengths."""
         if self.kind != "group":
             return sum(lengths)
-        ends = [0]  # of the longest chain among the first i children
+        ends: list[N] = [0]  # of the longest chain among the first i children
         for child, length in zip(self.children, lengths, strict=True):
             ends.append(max(ends[-1], ends[child.after] + length))
         return ends[-1]

@@ -41,6 +41,7 @@ MODULES = """
 .. automodule:: searchkit.cli.models
 .. automodule:: searchkit.cli.preflight
 .. automodule:: searchkit.cli.tables
+.. automodule:: searchkit.cli.rejudge
 .. automodule:: searchkit.cli.compare
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report

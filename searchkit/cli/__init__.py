@@ -1,13 +1,13 @@
-"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report`, `journal`,
-`schema` and `completion`.
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `rejudge`, `compare`, `plot`, `report`, `serve`,
+`journal`, `schema` and `completion`.
 
-One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `compare.py`, `plot.py`, `report.py`,
-`journal.py`, and `schema.py`, which tells editors and shells what to complete; `parsing.py` is the parser that suggests
-what was meant. A sweep's file is read by `sweep_config.py`, its problems by `sweep_problems.py`, its model by
-`models.py`.
-`tables.py` derives what a table may hold from what is made of it; `preflight.py` asks the servers before a sweep
-starts. `setup.py` is what commands share, `server.py` what is sent to a server besides, `names.py` reads values of
-parameters without evaluating them, `wording.py` words errors.
+One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `rejudge.py`, `compare.py`, `plot.py`,
+`report.py`, `serve.py`, `journal.py`, and `schema.py`, which tells editors and shells what to complete; `parsing.py` is
+the parser that suggests what was meant. A sweep's file is read by `sweep_config.py`, its problems by
+`sweep_problems.py`, its model by `models.py`, a server's file by `serve_config.py`; `tables.py` derives what a table may
+hold from what is made of it; `preflight.py` asks the servers before a sweep starts. `setup.py` is what commands share,
+`server.py` what is sent to a server besides, `names.py` reads values of parameters without evaluating them,
+`wording.py` words errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, journal, plot, report, schema, server, sweep
+from searchkit.cli import compare, journal, plot, rejudge, report, schema, server, sweep
 from searchkit.cli.parsing import Parser
 from searchkit.cli.wording import in_toml, worded
 from searchkit.errors import SearchkitError
@@ -31,6 +31,7 @@ EPILOG = """examples:
   searchkit solve 'Is 91 prime?' --backend http://localhost:8000/v1 --model NAME
   searchkit estimate --strategy best-of-n -p n=64 --max-tokens 512
   searchkit sweep config.toml
+  searchkit rejudge results judged.toml
   searchkit compare results:best results:vote
   searchkit plot results
   searchkit report config.toml
@@ -74,7 +75,7 @@ def parser() -> Parser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, compare, plot, report, journal, schema):
+    for command in (sweep, rejudge, compare, plot, report, journal, schema):
         command.add(commands)
     return main
 
@@ -145,6 +146,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return solve(options, _again(arguments))
     if options.command == "sweep":
         return sweep.sweep(options, _again(arguments))
+    if options.command == "rejudge":
+        return rejudge.rejudge(options)
     if options.command == "compare":
         return compare.compare(options)
     if options.command == "plot":

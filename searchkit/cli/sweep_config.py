@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TOP = {
     "out": str, "seeds": list[int], "concurrency": int, "truth": str, "problems": dict[str, Any],
     "model": dict[str, Any], "strategies": dict[str, dict[str, Any]], "budgets": list[dict[str, Any]],
+    "common": bool, "totals": list[dict[str, Any]], "allocation": dict[str, Any],
 }  # fmt: skip
 NEEDED = ("out", "problems", "strategies")
 TRUTH = 'it takes a verifier that passes or fails: "Exact", "MathEqual(number)", a task, or your own "module:function"'
@@ -67,6 +68,9 @@ def _read(given: Table, folder: Path) -> Config:
         given.get("seeds", [0]),
         truth=_truth(given.get("truth"), asked.truth),
         endpoints=endpoints,
+        common=given.get("common", False),
+        totals=[_budget(table, f"totals[{i}].") for i, table in enumerate(given.get("totals", []))],
+        allocation=_allocation(given["allocation"], folder) if "allocation" in given else None,
     )
     return Config(sweep, folder / given["out"], given.get("concurrency", 32))
 
@@ -108,6 +112,15 @@ def _strategy(name: str, table: Any, model: argparse.Namespace, asked: Asked) ->
 
 def _budget(table: Any, where: str) -> Budget:
     return Budget(**tables.read(table, tables.hints(Budget), where))
+
+
+def _allocation(table: Any, folder: Path) -> Any:
+    """Learned from a pool of other problems, by the score of that name."""
+    from searchkit.experiments import Allocation, Pool, ScoreModel
+
+    tables.read(table, {"pool": str, "score": str}, "allocation.", ("pool",))
+    pool = Pool.load(folder / table["pool"])
+    return Allocation(ScoreModel.fit(pool.scored_by(table["score"]) if "score" in table else pool))
 
 
 def _truth(text: str | None, otherwise: Any) -> Any:

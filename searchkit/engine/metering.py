@@ -47,15 +47,17 @@ class Metered(Position):
         try:
             stored = self._stored(span, entry)
             if journal is not None and entry is not None and stored is not None:
-                sample, retried, inside, text = _loaded(journal, entry.key, stored, value_codec, show)
+                sample, retried, inside, span.took, text = _loaded(journal, entry.key, stored, value_codec, show)
                 await self._replay_inside(held, inside)
                 actual = self._actual(sample.usage, held.generations)
                 self._charge_retries(span, retried, paid=False)
             else:
+                began = time.perf_counter()
                 sample = await (perform() if self.deadline is None else self._timely(perform()))
+                took = time.perf_counter() - began
                 actual = self._actual(sample.usage, held.generations)
                 if journal is not None and entry is not None and held.storable:
-                    row = codec.dump_row(sample, span.retried, value_codec, held.stored())
+                    row = codec.dump_row(sample, span.retried, value_codec, held.stored(), took)
                     await journal.put(entry.key, row, self._origin(span, entry))
                 text = show(sample)
             span.text = text
@@ -98,7 +100,8 @@ class Metered(Position):
 
     def _origin(self, span: Span, entry: Entry) -> Origin:
         """Where the row of a call comes from."""
-        return Origin(self._search.outermost.problem.id, self.path(span), span.role, entry.request, entry.asked)
+        model = bool(entry.request) and not entry.around
+        return Origin(self._search.outermost.problem.id, self.path(span), span.role, entry.request, entry.asked, model)
 
     @property
     def _around(self) -> Held | None:
@@ -172,18 +175,18 @@ class Metered(Position):
 
 def _loaded(
     journal: Journal, key: bytes, stored: str, value_codec: codec.Codec | None, show: Callable[[Sample[Any]], str]
-) -> tuple[Sample[Any], Usage, list[tuple[Span, Usage, bool]], str]:
-    """A stored call, what failed attempts before it cost, the calls inside, and what is shown of it.
+) -> tuple[Sample[Any], Usage, list[tuple[Span, Usage, bool]], float, str]:
+    """A stored call, what failed attempts before it cost, the calls inside, the seconds it took, and what is shown.
 
     Raises `JournalError`, before anything is charged, for what cannot be read or shown: neither was stored by us.
     """
     try:
-        sample, retried, inside = codec.load_row(stored, value_codec)
+        sample, retried, inside, seconds = codec.load_row(stored, value_codec)
         sample, leaves = replace(sample, origin="journal"), load_leaves(inside)
         text = show(sample)
     except Exception as error:  # whatever stands there, or a value's codec makes of it
         raise journal.damaged(key, error) from error
-    return sample, retried, leaves, text
+    return sample, retried, leaves, seconds, text
 
 
 class Timed(Generator[Any, Any, T]):

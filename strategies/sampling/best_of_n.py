@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from searchkit.errors import BudgetExhausted, ConfigError
 from searchkit.kinds import is_whole
@@ -32,6 +32,8 @@ class BestOfN(Strategy):
     Cost: at most `n` generations and `n` verifications; with early stop up to `window - 1` cancelled ones beyond the
     sample that ended it. With an exact verifier its accuracy is pass@n.
     """
+
+    INDEPENDENT: ClassVar[bool] = True
 
     n: int
     verifier: Verifier

@@ -33,6 +33,7 @@ class FieldVote(Strategy):
     """
 
     ANSWER: ClassVar[AnswerRule] = "voted"
+    INDEPENDENT: ClassVar[bool] = True
 
     n: int
     fields: tuple[str, ...]

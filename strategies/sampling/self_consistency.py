@@ -33,6 +33,7 @@ class SelfConsistency(Strategy):
     """
 
     ANSWER: ClassVar[AnswerRule] = "voted"
+    INDEPENDENT: ClassVar[bool] = True
 
     n: int
     key: Key = keys.default

@@ -136,7 +136,7 @@ def _outcome(row: Row) -> tuple[Loaded, Usage]:
         return stored, Usage()
     if stored.startswith("[") and role == "verify":
         return codec.load_verdicts(stored), Usage()
-    sample, retried, _ = codec.load_row(stored)
+    sample, retried, *_ = codec.load_row(stored)
     return sample, sample.usage + retried
 
 

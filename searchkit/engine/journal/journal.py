@@ -83,6 +83,9 @@ class Journal:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._numbers
+
     # ---------------------------------------------------------------- looking up
 
     def get(self, key: bytes) -> str | None:
@@ -109,6 +112,11 @@ class Journal:
     def damaged(self, key: bytes, error: Exception) -> JournalError:
         """What is raised where the outcome stored under `key` cannot be read."""
         return JournalError(said(self.path, self._row(self._numbers[key]).place, error))
+
+    def made_at(self, key: bytes) -> tuple[int, str]:
+        """The row in which the outcome under `key` stands, which is there, and the path of the call that stored it."""
+        number = self._numbers[key]
+        return number, text(self._row(number).path)
 
     def missing(self, place: str) -> JournalError:
         """What is raised, before it is paid, where a journal for pure replay lacks a call."""
@@ -181,7 +189,7 @@ class Journal:
         rows, numbers, fresh = list[tuple[Any, ...]](), dict[bytes, int](), dict[bytes, str]()
         db.execute("BEGIN IMMEDIATE")
         number = db.execute("SELECT coalesce(max(id), 0) FROM call").fetchone()[0]
-        for key, outcome, (problem, path, role, digest, asked), _, _ in puts:
+        for key, outcome, (problem, path, role, digest, asked, _), _, _ in puts:
             if key in self._numbers or key in numbers:
                 continue
             numbers[key] = number = number + 1

@@ -34,7 +34,8 @@ class Entry(NamedTuple):
 class Origin(NamedTuple):
     """Where a row comes from. problem: its id. path: where in the search. role: of the call.
 
-    request: the digest of what was asked; asked: what was asked, as text.
+    request: the digest of what was asked; asked: what was asked, as text. model: whether it is a single call of a
+    model, whose key says all that its outcome depends on; it is not stored.
     """
 
     problem: str = ""
@@ -42,6 +43,7 @@ class Origin(NamedTuple):
     role: str = ""
     request: bytes = b""
     asked: str = ""
+    model: bool = False
 
 
 NOWHERE = Origin()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from searchkit.calls import CallError, Request
+from searchkit.calls import CallError
 from searchkit.engine.journal import Journal, Origin
 from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import shown
@@ -20,8 +20,8 @@ from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Finished, Row
 from searchkit.experiments.sweep.search import Cell, Section, blind, said, taken
 from searchkit.experiments.sweep.shard import JOURNAL
+from searchkit.experiments.sweep.silent import ABSENT, silent
 from searchkit.experiments.sweep.sweep import Sweep
-from searchkit.function import Function, label
 from searchkit.markup import trees
 from searchkit.markup.cut import most_visited
 from searchkit.result import Result
@@ -33,47 +33,6 @@ from searchkit.types import Problem, Sample
 MOST_SAMPLES, MOST_STEPS, MOST_NODES = 64, 200, 200  # of one search
 LONGEST_SAMPLE, LONGEST_STEP = 2_000, 200  # characters
 MOST_TRACED = 16_000_000  # characters of all traces
-ABSENT = "not in the journal: this call had failed, or was cancelled"
-
-
-class Silent:
-    """A backend that answers nothing, and is like `backend` in all else."""
-
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-    def __repr__(self) -> str:
-        return repr(self._backend)
-
-    async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
-        return [CallError(ABSENT) for _ in requests]
-
-
-async def absent(*_: Any, **__: Any) -> None:
-    """An agent that does nothing."""
-    raise CallError(ABSENT)
-
-
-def silent(value: Any) -> Any:
-    """`value` with every backend and agent in it silenced, wherever a field, a sequence or a mapping holds one."""
-    if hasattr(value, "complete") and isinstance(getattr(value, "name", None), str):
-        return Silent(value)
-    if isinstance(value, Function):
-        return replace(value, fn=absent, factory=False, name=value.name or label(value.fn))
-    if is_dataclass(value) and not isinstance(value, type):
-        held = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
-        changed = {name: new for name, old in held.items() if (new := silent(old)) is not old}
-        return replace(value, **changed) if changed else value
-    if isinstance(value, Mapping):
-        mapped = {key: silent(item) for key, item in value.items()}
-        return mapped if any(mapped[key] is not value[key] for key in mapped) else value
-    if type(value) in (tuple, list):
-        items = [silent(item) for item in value]
-        return type(value)(items) if any(a is not b for a, b in zip(items, value, strict=True)) else value
-    return value
 
 
 class Recorded(Section):
@@ -140,7 +99,7 @@ def _replayed(problem: Problem, cell: Cell, row: Row, sweep: Sweep, journal: Jou
         return {"error": journal}
     try:
         result = solve_sync(
-            blind(problem), cell.search, generator=next(iter(sweep.endpoints), None),
+            blind(problem), cell.search, generator=cell.asks(next(iter(sweep.generators), None)),
             budget=cell.ceilings, seed=cell.seed, journal=Recorded(journal, cell),
         )  # fmt: skip
         return _trace(result, row)

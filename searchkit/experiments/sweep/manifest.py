@@ -1,7 +1,8 @@
 """The manifest of a sweep: what was run, with which versions, on which machine. Without secrets.
 
-`configuration` says all that the results depend on, and a sweep is resumed only with the same. `environments` lists
-every kind of machine that has worked on it.
+`configuration` says all that the results depend on. A sweep is resumed with the same, or with more of it: more
+problems, strategies, budgets and seeds. `problems` has a digest of each, by its id. `environments` lists every kind of
+machine that has worked on it.
 """
 
 from __future__ import annotations
@@ -66,8 +67,13 @@ def digest(value: Any) -> str:
 
 def problem_set(problems: Sequence[Problem]) -> dict[str, Any]:
     """How many problems there are, and a digest of their ids, prompts and references, whatever their order."""
-    each = sorted(digest([p.id, codec.digest(p.prompt, NO_PARAMS).hex(), p.reference]) for p in problems)
+    each = sorted(digests(problems).values())
     return {"count": len(each), "digest": digest(each)}
+
+
+def digests(problems: Sequence[Problem]) -> dict[str, str]:
+    """By the id of each problem, a digest of its id, prompt and reference."""
+    return {p.id: digest([p.id, codec.digest(p.prompt, NO_PARAMS).hex(), p.reference]) for p in problems}
 
 
 def environment() -> dict[str, Any]:
@@ -97,25 +103,63 @@ def load(folder: Path) -> dict[str, Any]:
     return stored
 
 
-def begin(folder: Path, configuration: dict[str, Any], shards: int) -> dict[str, Any]:
-    """Write the manifest of a new sweep, or check that `folder` holds this very one, begun before.
+def shards_of(folder: Path) -> int:
+    """How many shards a sweep that has begun has; 1 of none."""
+    found: int = load(folder)["shards"] if (folder / MANIFEST).exists() else 1
+    return found
 
-    The number of shards of a sweep that has begun stays as it is. Raises `ConfigError`, naming what differs.
+
+def begin(
+    folder: Path, configuration: dict[str, Any], shards: int, problems: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Write the manifest of a new sweep, or check that `folder` holds this very one, or a part of it, begun before.
+
+    problems: their `digests`. The number of shards of a sweep that has begun stays as it is. Raises `ConfigError`,
+    naming what differs.
     """
-    configuration, here = json.loads(json.dumps(configuration)), environment()
+    configuration, here, each = json.loads(json.dumps(configuration)), environment(), dict(problems or {})
     if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
         manifest = load(folder)
-        if found := list(differences(manifest["configuration"], configuration)):
+        there = manifest["configuration"]
+        if found := [*changed(manifest["problems"], each), *differences(_part(there, configuration), configuration)]:
             shown = "; ".join(found[:MOST_DIFFERENCES])
-            raise ConfigError(f"{folder} holds another sweep: {shown}. Choose another folder, or the same settings")
-        if here in manifest["environments"]:
+            raise ConfigError(
+                f"{folder} holds another sweep: {shown}. Choose another folder, or the same settings; a sweep may grow "
+                "by problems, strategies, budgets and seeds, and keeps those that it has"
+            )
+        if here in manifest["environments"] and there == configuration:
             return manifest
-        manifest["environments"].append(here)
+        known = manifest["environments"] if here in manifest["environments"] else [*manifest["environments"], here]
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        manifest = {HEADER: VERSION, "configuration": configuration, "shards": shards, "environments": [here]}
+        manifest, known = {HEADER: VERSION, "shards": shards}, [here]
+    manifest |= {"configuration": configuration, "problems": each, "environments": known}
     whole(folder / MANIFEST, [json.dumps(manifest, indent=1)])
     return manifest
+
+
+def changed(there: Mapping[str, str], here: Mapping[str, str]) -> Iterator[str]:
+    """What was done to the problems that were there, each as one sentence; new ones are no difference."""
+    for name in there:
+        if name not in here:
+            yield f"the problem {name!r:.80} is missing"
+        elif there[name] != here[name]:
+            yield f"the problem {name!r:.80} has another prompt or reference"
+
+
+def _part(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
+    """`there`, with what is `here` where that is the same and more."""
+    grown = dict(there)
+    if "problems" in there:  # each was compared by itself
+        grown["problems"] = here.get("problems")
+    for name in ("budgets", "seeds", "paired", "totals", "spending"):
+        if name in there and all(one in here.get(name, ()) for one in there[name]):
+            grown[name] = here[name]
+    if not there.get("totals") and "allocation" in there:
+        grown["allocation"] = here["allocation"]
+    if "strategies" in there:
+        grown["strategies"] = {**here.get("strategies", {}), **there["strategies"]}
+    return grown
 
 
 def differences(there: Any, here: Any, path: str = "") -> Iterator[str]:

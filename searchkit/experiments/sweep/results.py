@@ -17,6 +17,7 @@ from searchkit.experiments.estimators.intervals import Interval, paired_bootstra
 from searchkit.experiments.sweep import manifest, voting
 from searchkit.experiments.sweep import rows as sweep_rows
 from searchkit.experiments.sweep.rows import Finished, Row
+from searchkit.experiments.sweep.saving import Saving, savings
 from searchkit.experiments.sweep.summary import (
     LEVEL,
     Summaries,
@@ -42,6 +43,9 @@ class SweepResults:
     - complete: False if the sweep was interrupted.
     - expected: how many searches the whole sweep has.
     - votes: by the name of a strategy, the keys that it compares answers by, see `sweep.voting`.
+    - paired: the strategies that had their samples in common (`Sweep.common`).
+    - totals: of `budgets`, those that were spent over all problems together.
+    - each: how many searches each line of a table has in the end.
     """
 
     finished: Sequence[Finished] = field(repr=False)
@@ -50,6 +54,9 @@ class SweepResults:
     complete: bool
     expected: int
     votes: Mapping[str, frozenset[str]] = field(repr=False)
+    paired: tuple[str, ...] = ()
+    totals: tuple[str, ...] = ()
+    each: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "finished", tuple(sorted(self.finished, key=lambda one: one.row.key)))
@@ -58,9 +65,20 @@ class SweepResults:
     def of(cls, finished: Sequence[Finished], configuration: Mapping[str, Any]) -> SweepResults:
         """The results of a sweep with this `Sweep.configuration`, as its manifest has it too."""
         strategies, budgets = configuration["strategies"], tuple(configuration["budgets"])
-        searches = configuration["problems"]["count"] * len(strategies) * len(budgets) * len(configuration["seeds"])
+        totals, each = tuple(configuration["totals"]), configuration["problems"]["count"] * len(configuration["seeds"])
+        searches = each * (len(strategies) * len(budgets) + len(configuration["spending"]) * len(totals))
         votes = {name: voting.keys_of(told) for name, told in strategies.items()}
-        return cls(finished, tuple(strategies), budgets, len(finished) == searches, searches, votes)
+        return cls(
+            finished,
+            tuple(strategies),
+            (*budgets, *totals),
+            len(finished) == searches,
+            searches,
+            votes,
+            tuple(configuration["paired"]),
+            totals,
+            each,
+        )
 
     @classmethod
     def load(cls, out: str | os.PathLike[str]) -> SweepResults:
@@ -91,9 +109,17 @@ class SweepResults:
         return _oracle(self.rows)
 
     @property
+    def pairing(self) -> str:
+        """Which strategies had their samples in common; "" if each had its own."""
+        if len(self.paired) < 2:
+            return ""
+        return f"paired arms: sample j of a problem is the same in {', '.join(self.paired)}"
+
+    @property
     def diagnosis(self) -> str:
-        """Whether the sweep is `unfinished`, what is `unknown`, and who saw an `oracle`; "" if there is none of it."""
-        return ". ".join(filter(None, (self.unfinished, self.unknown, self.oracle)))
+        """Whether the sweep is `unfinished`, what is `unknown`, who saw an `oracle`, whose arms are paired, and what
+        totals save; "" if there is none of it."""
+        return ". ".join(filter(None, (self.unfinished, self.unknown, self.oracle, self.pairing, self.allocated)))
 
     def summaries(self, *, seed: int = 0) -> Summaries:
         """One for each strategy and budget of which there are rows. seed: for the bootstrap."""
@@ -106,12 +132,29 @@ class SweepResults:
     def curves(self) -> list[Curve]:
         """Accuracy against compute: a curve for each strategy, a point for each budget, in the order of their tokens.
 
+        Its totals are a curve of their own.
+
         `Curve.ks` only numbers the points: ``plot(results.curves(), "tokens")`` draws them.
         """
-        points = self.summaries()
-        return [self._curve(name, [p for p in points if p.strategy == name]) for name in self.strategies]
+        points, found = self.summaries(), []
+        for name in self.strategies:
+            own = [p for p in points if p.strategy == name]
+            found.append(self._curve(name, name, [p for p in own if p.budget not in self.totals]))
+            if shared := [p for p in own if p.budget in self.totals]:
+                found.append(self._curve(f"{name}, totals", name, shared))
+        return found
 
-    def _curve(self, name: str, points: Sequence[Summary]) -> Curve:
+    def savings(self) -> list[Saving]:
+        """What each total saves against equal budgets of the same strategy, where there are such rows."""
+        equal = [budget for budget in self.budgets if budget not in self.totals]
+        return savings(self.finished, self.strategies, equal, self.totals)
+
+    @property
+    def allocated(self) -> str:
+        """The `savings`, in words; "" if there are none."""
+        return "; ".join(map(str, self.savings()))
+
+    def _curve(self, label: str, name: str, points: Sequence[Summary]) -> Curve:
         own = sorted(points, key=lambda p: p.tokens)
         if not own or any(p.problems != own[0].problems for p in own):
             raise ConfigError(f"{name!r} has not seen the same problems under all budgets: finish the sweep first")
@@ -122,14 +165,14 @@ class SweepResults:
         unknown = self._unknown([row for row in self.rows if row.strategy == name])
         told = _oracle([row for row in self.rows if row.strategy == name])
         note = ". ".join(filter(None, (self.unfinished, unknown, told)))
-        return Curve(name, ks, mean, low, high, _compute(own), own[0].problems, values, LEVEL, at_most, note)
+        return Curve(label, ks, mean, low, high, _compute(own), own[0].problems, values, LEVEL, at_most, note)
 
     def table(self, columns: int | None = None) -> str:
         """As text: accuracy with its interval, then means for one search; under it what is missing or unknown.
 
         columns: of the terminal, to which a wider table is fitted (`summary.fitted`); None is any width.
         """
-        rows = fitted(grid(self.summaries(), self._each), columns)
+        rows = fitted(grid(self.summaries(), self.each), columns)
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         aligned = [str.ljust] * 2 + [str.rjust] * (len(widths) - 2)
         lines = ("  ".join(a(cell, w) for a, cell, w in zip(aligned, row, widths, strict=True)) for row in rows)
@@ -140,17 +183,12 @@ class SweepResults:
         from searchkit.markup.tables import html_text
 
         notes = "".join(f"<p>{html_text(note)}</p>" for note in self._notes())
-        return html(self.summaries(), self._each) + notes
-
-    @property
-    def _each(self) -> int:
-        """How many searches a line of the table has in the end."""
-        return self.expected // (len(self.strategies) * len(self.budgets))
+        return html(self.summaries(), self.each) + notes
 
     def _notes(self) -> list[str]:
         unknown = self.unknown
         explained = [EXPLAINED, unknown] if unknown else []
-        return [note for note in (self.unfinished, *explained, self.oracle) if note]
+        return [note for note in (self.unfinished, *explained, self.oracle, self.pairing, self.allocated) if note]
 
     def _unknown(self, rows: Sequence[Row]) -> str:
         unknown = [row for row in rows if row.unknown]

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from searchkit.errors import ConfigError
 from searchkit.types import Finish, Stopped
 
-HEADER, VERSION = "searchkit_sweep", 2
+HEADER, VERSION = "searchkit_sweep", 3
 RESULTS, TIMES = "results.jsonl", "times.jsonl"
 Key = tuple[str, str, int, str]
 
@@ -83,8 +83,8 @@ class Lost:
 class Finished:
     """A row with what differs between two runs that come to the same, since it depends on latencies.
 
-    wall_s: seconds that the search took. resumed: whether a part of its calls took no time, since an earlier process
-    had made them. lost: what was spent beside what the row says.
+    wall_s: seconds that the search took, with those that calls had taken which were not made again. resumed: whether it
+    was interrupted, and an earlier process had made a part of its calls. lost: what was spent beside what the row says.
     """
 
     row: Row

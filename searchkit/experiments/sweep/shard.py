@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from searchkit.conduct import together
 from searchkit.engine.journal import Journal
 from searchkit.engine.sync import STOP, run_sync, told_to_stop
 from searchkit.errors import ConfigError
@@ -20,8 +21,8 @@ from searchkit.experiments.sweep.breaker import Breaker
 from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import Key, Log, logged
 from searchkit.experiments.sweep.search import Cell, search
+from searchkit.experiments.sweep.spending import spend, totals
 from searchkit.protocols import Generator, Verifier
-from searchkit.solve import _all
 from searchkit.types import Problem
 
 LOG, JOURNAL, LOCK = "rows.jsonl", "journal.db", "lock.db"
@@ -32,6 +33,7 @@ class Shard:
     """What one worker does: all `cells` for these problems, `concurrency` searches at once at each endpoint.
 
     listen: is told what happens, in this process. first: how many problems of the sweep are in the shards before.
+    copied: the last row of its journal that another sweep wrote.
     """
 
     problems: Sequence[Problem]
@@ -43,6 +45,7 @@ class Shard:
     retry_failed: bool = False
     listen: Callable[[Event], object] | None = None
     first: int = 0
+    copied: int = 0
 
 
 class Opened:
@@ -66,25 +69,48 @@ class Opened:
         for endpoint, problems in zip(endpoints, routed, strict=True):
             queue = self._jobs(problems)
             workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(self._shard.concurrency)]
-        await _all(workers)
+        await together(workers)
+        await self._spend(endpoints[0])
 
-    def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Cell, Place]]:
+    async def _spend(self, endpoint: Generator | None) -> None:
+        """The totals, behind all else: what equal budgets have sampled is not sampled again."""
+        shard = self._shard
+        for cell in totals(shard.cells):
+            missing = {(cell.strategy, cell.budget, cell.seed, p.id) for p in shard.problems} - self._done
+            if told_to_stop() or not missing:
+                continue
+            found = await spend(
+                shard.problems, cell, endpoint, shard.truth, self._journal, shard.concurrency, shard.copied
+            )  # fmt: skip
+            for finished in found or ():
+                if finished.row.key in missing:
+                    self._log.append(self._log.begin(), finished)
+
+    def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, list[tuple[Cell, Place]]]]:
+        """Searches that are made one after the other, because they share calls: none is in flight twice."""
         numbers = {problem.id: self._shard.first + i for i, problem in enumerate(self._shard.problems)}
         for problem in problems:
+            lines: dict[tuple[str, int], list[tuple[Cell, Place]]] = {}
             for number, cell in enumerate(self._shard.cells):
-                if (cell.strategy, cell.budget, cell.seed, problem.id) not in self._done:
-                    yield problem, cell, (numbers[problem.id], number)
+                known = (cell.strategy, cell.budget, cell.seed, problem.id) in self._done
+                if not known and cell.allocation is None:
+                    lines.setdefault((cell.shared, cell.seed), []).append((cell, (numbers[problem.id], number)))
+            for line in lines.values():
+                yield problem, line
 
-    async def _worker(self, jobs: Iterator[tuple[Problem, Cell, Place]], endpoint: Generator | None) -> None:
-        told = self._shard.listen
-        for problem, cell, at in jobs:
-            number = self._log.begin()
-            finished = await search(problem, cell, endpoint, self._shard.truth, self._journal, told, at)
-            if finished is None:
-                return
-            self._log.append(number, finished)
-            if told_to_stop():
-                return
+    async def _worker(
+        self, jobs: Iterator[tuple[Problem, list[tuple[Cell, Place]]]], endpoint: Generator | None
+    ) -> None:
+        told, truth, copied = self._shard.listen, self._shard.truth, self._shard.copied
+        for problem, line in jobs:
+            for cell, at in line:
+                number = self._log.begin()
+                finished = await search(problem, cell, endpoint, truth, self._journal, told, at, copied)
+                if finished is None:
+                    return
+                self._log.append(number, finished)
+                if told_to_stop():
+                    return
 
 
 def work(shards: Iterable[Shard], parent: int | None = None) -> None:
@@ -100,7 +126,7 @@ async def _together(opened: Iterable[Opened], parent: int | None) -> None:
     main = asyncio.current_task()
     watch = asyncio.create_task(_watch(main, parent)) if main is not None and parent is not None else None
     try:
-        await _all([asyncio.create_task(one.work()) for one in opened])
+        await together([asyncio.create_task(one.work()) for one in opened])
     finally:
         if watch is not None:
             watch.cancel()

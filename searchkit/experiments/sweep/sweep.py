@@ -10,6 +10,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from searchkit.allocating import Allocator
+from searchkit.allocating import check as check_total
 from searchkit.engine.feed import Shared
 from searchkit.errors import ConfigError
 from searchkit.events import Event
@@ -32,6 +34,7 @@ from searchkit.mistakes import (
     verifiers_of,
 )
 from searchkit.protocols import Generator, Verifier
+from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.types import Budget, Problem
 
 NO_BUDGET = Budget()
@@ -57,10 +60,24 @@ class Sweep:
     no reference and is not charged for it. With equal seeds, `solve(blind(problem), strategy, budget=..., seed=...)`
     repeats one search of a sweep (`sweep.search.blind`).
 
+    It may grow: with more problems, strategies, budgets or seeds, in the folder where it ran before, what is new is
+    searched and what is there is kept.
+
     Raises `ConfigError` before any call where the truth, or a verifier of a strategy, does not fit a problem, and for a
     joint truth; and as soon as the truth gives a score without saying what passed. Cost: problems x strategies x
-    budgets x seeds searches; nothing is shared between them (to estimate many budgets from one set of samples use
-    `draw`).
+    budgets x seeds searches. Under its budgets (those without a ceiling on seconds) a strategy asks a model with equal
+    seeds for the same things first: these calls are paid once, and rows tell of each search what it would have cost
+    alone. Strategies share nothing, unless `common` (to estimate many methods from one set of samples use `draw`).
+
+    common: strategies that declare independent draws (`Strategy.INDEPENDENT`: `BestOfN`, `SelfConsistency`,
+    `FieldVote`) and have no generator of their own share one pool of samples, by problem, prompt, parameters, seed and
+    number: sample j is the same in all of them, and paid once. Their arms are then paired, and tables say so. The
+    samples are others than in `solve`, whose seeds come from the strategy.
+
+    totals: budgets, each for all problems together, with each seed. Strategies that are `BestOfN` spend them where
+    `allocation` says, as in `solve_many(total=...)`, behind all other searches, whose samples are not paid again. Their
+    rows stand under "total generations=800"; `SweepResults.savings` says what they save against `budgets`. They need
+    one endpoint and the executor "asyncio"; `listen` hears nothing of them.
     """
 
     problems: Sequence[Problem]
@@ -70,12 +87,16 @@ class Sweep:
     _: KW_ONLY
     truth: Verifier
     endpoints: Sequence[Generator | Callable[..., Any]] = ()
+    common: bool = False
+    totals: Sequence[Budget] = ()
+    allocation: Allocator | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.strategies, Mapping):
             raise ConfigError(f"strategies must be a mapping from names to strategies, got {self.strategies!r:.80}")
         for name, such_as in LISTS.items():
             object.__setattr__(self, name, listed(name, getattr(self, name), such_as))
+        object.__setattr__(self, "totals", tuple(listed("totals", self.totals, "[Budget(generations=800)]")))
         object.__setattr__(self, "strategies", dict(self.strategies))
         check_verifier("truth= of a sweep", self.truth)
         models = [manifest.describe(generator) for generator in self.generators]
@@ -95,18 +116,57 @@ class Sweep:
             if not holds:
                 raise ConfigError(f"a sweep needs at least one of each, and {rule}")
         check_ids([problem.id for problem in self.problems])
+        self._check_totals()
+
+    def _check_totals(self) -> None:
+        if not self.totals:
+            return
+        if self.allocation is None or not self.spending:
+            raise ConfigError(
+                "totals= are spent where allocation= says, by strategies that are BestOfN(n, verifier): give both"
+            )
+        if len(self.endpoints) > 1:
+            raise ConfigError("a total is spent at one endpoint: give one, or no totals")
+        if not _differ(self.totals):
+            raise ConfigError("totals must differ")
+        for total in self.totals:
+            check_total(self.problems, self.strategies[self.spending[0]], total, self.allocation)
+
+    @property
+    def spending(self) -> tuple[str, ...]:
+        """The strategies that spend the totals."""
+        known = self.strategies.items() if self.totals else ()
+        return tuple(name for name, one in known if isinstance(one, BestOfN) and not one.verifier.joint)
 
     @property
     def generators(self) -> tuple[Generator, ...]:
         """The endpoints, callables wrapped."""
         return tuple(map(as_generator, self.endpoints))
 
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """The strategies that have their samples in common."""
+        known = self.strategies.items() if self.common else ()
+        return tuple(name for name, one in known if getattr(one, "INDEPENDENT", False) and _asks_endpoint(one))
+
     def cells(self) -> Iterator[Cell]:
         """All combinations, strategies first."""
         for name, strategy in self.strategies.items():
             for budget in self.budgets:
                 for seed in self.seeds:
-                    yield Cell(name, label(budget), seed, strategy, budget)
+                    yield Cell(name, label(budget), seed, strategy, budget, name in self.paired)
+        for name in self.spending:
+            for total in self.totals:
+                for seed in self.seeds:
+                    yield Cell(
+                        name,
+                        total_label(total),
+                        seed,
+                        self.strategies[name],
+                        total,
+                        name in self.paired,
+                        self.allocation,
+                    )
 
     def configuration(self) -> dict[str, Any]:
         """All that the results depend on, as JSON; see `searchkit.experiments.sweep.manifest`."""
@@ -117,6 +177,11 @@ class Sweep:
             "seeds": list(self.seeds),
             "model": manifest.describe(self.generators[0]) if self.endpoints else None,
             "truth": manifest.describe(self.truth),
+            "common": self.common,
+            "paired": list(self.paired),
+            "totals": [total_label(total) for total in self.totals],
+            "spending": list(self.spending),
+            "allocation": manifest.describe(self.allocation) if self.totals else None,
         }
 
     def run(
@@ -145,6 +210,8 @@ class Sweep:
         and tables say how many searches are done.
         """
         executors.check(executor)
+        if self.totals and executor != "asyncio":
+            raise ConfigError(f'a total is spent over all problems at once: executor="asyncio", not {executor!r}')
         if concurrency < 1 or (jobs is not None and jobs < 1):
             raise ConfigError(f"concurrency and jobs must be >= 1, got {concurrency} and {jobs}")
         check_callback("listen", listen)
@@ -153,13 +220,41 @@ class Sweep:
         self._check_references()
         folder, workers = Path(out), jobs or os.cpu_count() or 1
         heard = None if listen is None else Shared(listen)
-        shards: int = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers)["shards"]
+        each = manifest.digests(self.problems)
+        if self.totals and folder.exists() and manifest.shards_of(folder) > 1:
+            raise ConfigError(f"{folder} has several shards, and a total is spent over all problems at once: "
+                              "choose another folder")  # fmt: skip
+        begun = manifest.begin(folder, self.configuration(), 1 if executor == "asyncio" else workers, each)
+        return self.work(
+            folder, [0] * begun["shards"], self, executor=executor, jobs=workers, concurrency=concurrency,
+            progress=progress, retry_failed=retry_failed, listen=heard,
+        )  # fmt: skip
+
+    def work(
+        self,
+        folder: Path,
+        copied: Sequence[int],
+        by: Sweep,
+        *,
+        executor: Executor = "asyncio",
+        jobs: int = 1,
+        concurrency: int = 32,
+        progress: bool = False,
+        retry_failed: bool = False,
+        listen: Callable[[Event], object] | None = None,
+    ) -> SweepResults:
+        """`run` in a folder whose manifest is written.
+
+        copied: for each shard, the last row of its journal that another sweep wrote. by: this sweep, or its like whose
+        searches are made in its stead.
+        """
+        shards = len(copied)
         logs = [folder / f"shard-{i}" / LOG for i in range(shards)]
         if len(self._found(logs, retry_failed)) < self._total:
             (folder / RESULTS).unlink(missing_ok=True)
             with Progress(logs, self._total) if progress else contextlib.nullcontext():
-                each = max(1, concurrency // shards)
-                executors.execute(self._shards(folder, shards, each, retry_failed, heard), executor, workers)
+                at_once = max(1, concurrency // shards)
+                executors.execute(by._shards(folder, copied, at_once, retry_failed, listen), executor, jobs)
         found = list(self._found(logs).values())
         results = SweepResults.of(found, self.configuration())
         if results.complete and not (folder / RESULTS).exists():
@@ -182,18 +277,26 @@ class Sweep:
         return len(self.problems) * sum(1 for _ in self.cells())
 
     def _shards(
-        self, folder: Path, n: int, concurrency: int, retry_failed: bool, listen: Callable[[Event], object] | None
+        self,
+        folder: Path,
+        copied: Sequence[int],
+        concurrency: int,
+        retry_failed: bool,
+        listen: Callable[[Event], object] | None,
     ) -> list[Shard]:
-        parts: list[list[Problem]] = [[] for _ in range(n)]
+        parts: list[list[Problem]] = [[] for _ in copied]
         for problem in self.problems:
-            parts[place(problem.id, n, "shard")].append(problem)
+            parts[place(problem.id, len(parts), "shard")].append(problem)
         firsts = list(accumulate(map(len, parts), initial=0))
         cells, models = tuple(self.cells()), self.generators
         return [
-            Shard(part, cells, models, self.truth, folder / f"shard-{i}", concurrency, retry_failed, listen, firsts[i])
+            Shard(
+                part, cells, models, self.truth, folder / f"shard-{i}", concurrency, retry_failed, listen, firsts[i],
+                copied[i],
+            )
             for i, part in enumerate(parts)
             if part
-        ]
+        ]  # fmt: skip
 
     def _found(self, logs: Sequence[Path], without_failed: bool = False) -> dict[Key, Finished]:
         """The last row of each search."""
@@ -204,6 +307,15 @@ class Sweep:
 def label(budget: Budget) -> str:
     """A budget as tables show it: ``generations=16 seconds=5.0``, or ``unlimited``."""
     return " ".join(f"{name}={ceiling}" for name, ceiling in budget.ceilings()) or "unlimited"
+
+
+def total_label(total: Budget) -> str:
+    """``total generations=800``."""
+    return f"total {label(total)}"
+
+
+def _asks_endpoint(strategy: Any) -> bool:
+    return getattr(strategy, "generator", None) is None
 
 
 def _are(kind: Any, values: Any) -> bool:
