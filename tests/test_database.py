@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
+import sys
 import threading
 
 import pytest
@@ -44,20 +46,61 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_many_may_make_it_at_once(tmp_path):
-    """Threads, each with a connection of its own."""
-    failures, barrier = list[Exception](), threading.Barrier(8)
+    """Threads, each with a connection of its own, which take turns as often as they can."""
+    failures, barrier, interval = list[Exception](), threading.Barrier(4), sys.getswitchinterval()
 
-    def make(number):
+    def make():
         try:
-            barrier.wait()
-            opened(tmp_path / f"{number}.db", KIND).close()
+            for number in range(5):
+                barrier.wait()
+                opened(tmp_path / f"{number}.db", KIND).close()
         except Exception as error:
             failures.append(error)
+            barrier.abort()
 
-    for number in range(5):
-        threads = [threading.Thread(target=make, args=(number,)) for _ in range(8)]
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert failures == []
+
+
+def test_nobody_sees_a_file_that_is_half_made(tmp_path, monkeypatch):
+    """After each statement another program finds an empty file, or one of this kind and version."""
+    path, plain = tmp_path / "t.db", sqlite3.connect
+    found = list[tuple[int, int]]()
+
+    class Watched(sqlite3.Connection):
+        def execute(self, *arguments):
+            try:
+                return super().execute(*arguments)
+            finally:
+                other = plain(path)
+                found.append(
+                    tuple(other.execute(f"PRAGMA {x}").fetchone()[0] for x in ("application_id", "user_version"))
+                )
+                other.close()
+
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(plain, factory=Watched))
+    opened(path, KIND).close()
+    assert set(found) == {(0, 0), (KIND.number, KIND.version)}
+
+
+def test_whoever_reads_it_meanwhile_is_waited_for(tmp_path):
+    """Another program that looks at a file without a log, which keeps it from getting one."""
+    path = tmp_path / "t.db"
+    opened(path, KIND).close()
+    with sqlite3.connect(path, check_same_thread=False) as reader:
+        assert reader.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM t").fetchall()
+        end = threading.Timer(0.1, reader.rollback)
+        end.start()
+        opened(path, KIND).close()
+        end.join()
+    reader.close()
