@@ -11,10 +11,12 @@ from typing import Any
 from searchkit.cli import names, server
 from searchkit.errors import ConfigError
 from searchkit.model import Model
+from searchkit.protocols import Backend
 from searchkit.strategy import Strategy
 from searchkit.types import Budget, Params
 
 TASKS = ("countdown", "arithmetic")  # that embedded models have learnt
+NO_LIMITS = {"requests": None, "tokens": None}
 REWARDS = ("process_reward", "outcome_reward")  # verifiers that ship for each
 
 
@@ -23,7 +25,7 @@ def params(options: argparse.Namespace) -> Params:
 
 
 def generator(options: argparse.Namespace) -> Model:
-    """The embedded model, or the server at `options.backend` with retries and an adaptive limit."""
+    """The embedded model, or the servers at `options.backend` with retries and an adaptive limit for each."""
     if options.backend == "embedded":
         from searchkit.generators.embedded.backend import Embedded
         from searchkit.generators.embedded.checkpoint import shipped
@@ -35,17 +37,27 @@ def generator(options: argparse.Namespace) -> Model:
         if _task(options) not in TASKS:
             raise ConfigError(f"the embedded models are {' and '.join(TASKS)}, got --model {options.model}")
         return Model(Embedded(shipped(_task(options))), params(options))
-    if not options.backend.startswith(("http://", "https://")):
+    urls = [url.strip() for url in options.backend.split(",")]
+    if not all(url.startswith(("http://", "https://")) for url in urls):
         raise ConfigError(f"unknown backend {options.backend!r}: 'embedded', or a URL such as http://localhost:8000/v1")
     if not options.model:
         raise ConfigError("a server serves models by name: add --model NAME")
+    return Model(_asked(urls, options), params(options))
+
+
+def _asked(urls: list[str], options: argparse.Namespace) -> Backend:
+    """The servers at `urls`, which serve one model."""
     from searchkit.generators.openai.backend import OpenAI
+    from searchkit.generators.wrappers.balanced import Balanced
     from searchkit.generators.wrappers.coalescing import Coalescing
     from searchkit.generators.wrappers.limited import Limited
     from searchkit.generators.wrappers.retrying import Retrying
 
-    limited = Limited(OpenAI(options.backend, options.model, route=options.route, **server.given(options)))
-    return Model(Retrying(Coalescing(limited) if options.coalesce else limited), params(options))
+    fields = server.given(options)
+    minute = {name: fields.pop(f"{name}_a_minute", None) for name in ("requests", "tokens")}
+    limited = [Limited(OpenAI(url, options.model, route=options.route, **fields)) for url in urls]
+    each = [Coalescing(one) if options.coalesce else one for one in limited]
+    return Retrying(each[0] if len(each) == 1 and minute == NO_LIMITS else Balanced(each, **minute))
 
 
 def _task(options: argparse.Namespace) -> str:
