@@ -56,7 +56,7 @@ class Balanced:
     waits for a minute to pass waits as long as it takes. Samples do not depend on the endpoint as far as equal models
     with equal seeds write alike.
 
-    Raises `ConfigError` for endpoints of different names. Cost: that of the endpoints, and 10 us a call, 40 with limits.
+    Raises `ConfigError` for endpoints of different names. Cost: that of the endpoints; 10 us a call, 40 with limits.
 
     >>> from searchkit import Model, solve_sync
     >>> from searchkit.generators import Balanced, OpenAI, Retrying
