@@ -48,7 +48,7 @@ LAYERS = {
     "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
-    "doors": ("solve", "conduct", "searching", "wrap", "views", "telemetry", ""),
+    "doors": ("solve", "conduct", "searching", "wrap", "views", "telemetry", "serving.server", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
     "testing": ("testing",),
