@@ -30,6 +30,7 @@ LAYERS = {
         "calls",
         "tool_calls",
         "codec",
+        "database",
         "redact",
         "deadline",
         "http",
