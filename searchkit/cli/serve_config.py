@@ -21,10 +21,10 @@ Table = Mapping[str, Any]
 TOP = {"server": dict, "backends": dict, "verifiers": dict, "strategies": dict, "models": dict, "keys": dict,
        "ceilings": dict}  # fmt: skip
 SERVER = {"host": str, "port": int, "grace": (int, float), "concurrency": int, "queue": int, "largest": int,
-          "hosts": list, "journal": str}  # fmt: skip
+          "hosts": list, "journal": str, "accounts": str}  # fmt: skip
 BACKEND = {"backend": str, "model": str, "route": str, "coalesce": bool, **server.TABLE, **SAMPLING}
 MODEL = {"backend": str, "strategy": str, "strategies": list, "verifiers": list, "ceilings": dict}
-KEY = {"digest": str, "models": list, "ceilings": dict, "concurrency": int}
+KEY = {"digest": str, "models": list, "ceilings": dict, "budget": dict, "concurrency": int}
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,9 @@ def _key(name: str, table: Any, models: Mapping[str, Served]) -> Key:
     for one in allowed or ():
         _listed(models, one, f"{where}.models", "models")
     ceilings = _budget(table.get("ceilings", {}), f"{where}.ceilings.")
-    return Key(name, table["digest"].removeprefix("sha256:"), None if allowed is None else frozenset(allowed), ceilings,
-               table.get("concurrency"))  # fmt: skip
+    budget = _budget(table.get("budget", {}), f"{where}.budget.")
+    digest, models_of = table["digest"].removeprefix("sha256:"), None if allowed is None else frozenset(allowed)
+    return Key(name, digest, models_of, ceilings, budget, table.get("concurrency"))
 
 
 def _budget(table: Any, where: str) -> Budget:

@@ -23,6 +23,7 @@ from searchkit.errors import ConfigError
 from searchkit.kinds import innermost
 from searchkit.serving.server import SearchServer, digest_of
 from searchkit.strategies import BestOfN, SelfConsistency
+from searchkit.types import Budget
 from searchkit.verifiers import Judge
 
 FILE = """
@@ -67,6 +68,7 @@ seconds = 60
 digest = "sha256:DIGEST"
 models = ["qwen"]
 ceilings = { usd = 1.5 }
+budget = { usd = 100 }
 concurrency = 4
 """.replace("DIGEST", digest_of("k"))
 
@@ -86,6 +88,7 @@ def test_a_file_names_backends_verifiers_strategies_models_keys_and_ceilings(tmp
     assert (best.n, best.verifier, vote.n) == (8, Judge(samples=2), 5)
     assert (list(small.strategies), dict(small.verifiers), qwen.strategy) == (["vote"], {}, "vote")
     assert (key.name, key.models, key.ceilings.usd, key.concurrency) == ("alice", frozenset({"qwen"}), 1.5, 4)
+    assert key.budget == Budget(usd=100)
     assert config.options == {"concurrency": 8, "hosts": ["search.example"]}
     assert SearchServer(config.models).models == [
         "qwen", "qwen@plain", "qwen@best-of-8", "qwen@vote", "small", "small@plain", "small@vote",
@@ -135,6 +138,14 @@ def test_a_new_key_comes_with_the_lines_for_the_file(capsys: pytest.CaptureFixtu
     path.write_text(lines, encoding="utf-8")
     assert load(path).keys[0].digest == digest_of(key)
     assert key not in lines
+
+
+def test_a_budget_without_a_file_for_it_does_not_start(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It would begin anew with each start."""
+    path = tmp_path / "serve.toml"
+    path.write_text(FILE, encoding="utf-8")
+    assert main(["serve", str(path), "--port", "0"]) == 2
+    assert "accounts" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_or_a_host_without_keys_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ class Slow:
     """A backend that answers `reply(request)` after `seconds`, and notes what it is asked and what is cancelled."""
 
     reply: Callable[[Request], str | Sample[str]] = lambda request: ANSWERS[request.index % 4]
-    seconds: float = 0.0
+    seconds: float | Callable[[Request], float] = 0.0
     name: str = "slow"
     takes_form: bool = True
     asked: list[Request] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Slow:
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         try:
-            await asyncio.sleep(self.seconds)
+            await asyncio.sleep(self.seconds(requests[0]) if callable(self.seconds) else self.seconds)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from searchkit.engine.journal import Journal
 from searchkit.errors import ConfigError
+from searchkit.serving.accounts import Accounts
+from searchkit.serving.answers import Answers
 from searchkit.serving.server.catalogue import Catalogue, Served
 from searchkit.serving.server.exchange import Doors, Exchange, respond
 from searchkit.serving.server.keys import Key, Keyring
+from searchkit.serving.server.metrics import CONTENT_TYPE, Metrics
+from searchkit.serving.server.noting import line, model_of
 from searchkit.serving.server.refusing import Refusal
 from searchkit.serving.server.searches import Searches
 from searchkit.serving.server.turns import Turns
+from searchkit.serving.shared import Shared
 from searchkit.wire import PATHS, refusals, route_of
 from searchkit.wire.fields import LARGEST
 from searchkit.wire.values import Route
 
 ROUTES: Mapping[str, Route] = {f"/v1{path}": route for route, path in PATHS.items()}
 CREATED = 1764547200  # of all models: the lists of clients sort by it
-Page = Callable[[Mapping[str, Any], Any, Any], Awaitable[None]]
 
 
 class SearchServer:
@@ -33,9 +38,12 @@ class SearchServer:
     - hosts: names by which the server is known: others are refused. None: local ones where there are no keys, else any.
     - concurrency: searches at once. queue: requests that may wait for their turn; others get 429 with Retry-After.
     - largest: bytes of a request.
-    - journal: keeps finished calls, so that what was paid for is not lost with the process.
+    - shared: the file in which all workers keep what keys have spent, and what was answered under idempotency keys.
+    - journal: of this process alone; keeps finished calls of requests with an idempotency key, so that what was paid
+      for is not lost with it.
+    - log: called with each request that has ended, without anything of what was said.
 
-    Raises `ConfigError` for names that are taken twice.
+    Raises `ConfigError` for names that are taken twice, and for a key with a budget where nothing is shared.
 
     >>> from searchkit import Model
     >>> from searchkit.serving.server import SearchServer, Served
@@ -56,13 +64,19 @@ class SearchServer:
         concurrency: int = 64,
         queue: int = 256,
         largest: int = LARGEST,
+        shared: Shared | None = None,
         journal: Journal | None = None,
+        log: Callable[[Mapping[str, Any]], object] | None = None,
     ) -> None:
         if concurrency < 1 or queue < 0 or largest < 1:
             raise ConfigError("a server needs concurrency >= 1, queue >= 0 and largest >= 1")
-        self._doors = Doors(Catalogue(models), Keyring(keys), hosts, largest)
+        ring, accounts = Keyring(keys), None if shared is None else Accounts(shared)
+        if ring.bounded and accounts is None:
+            raise ConfigError("a key has a budget, and there is no file that keeps what it has spent: add accounts")
+        self._doors = Doors(Catalogue(models), ring, hosts, largest, None if shared is None else Answers(shared))
+        self._metrics, self._log = Metrics(), log
         self.turns: Turns = Turns(concurrency, queue)
-        self.searches: Searches = Searches(self.turns, journal)
+        self.searches: Searches = Searches(self.turns, accounts, journal)
 
     @property
     def models(self) -> list[str]:
@@ -93,10 +107,14 @@ class SearchServer:
         if (route := ROUTES.get(path)) is not None and method == "POST":
             return await Exchange(route, headers).run(self._doors, self.searches, receive, send, self._note)
         try:
-            await respond(send, 200, json.dumps(self._shown(method, path, headers)).encode(), {})
+            shown, kind = self._shown(method, path, headers), "application/json"
+            if isinstance(shown, str):
+                kind = CONTENT_TYPE
+            said = shown if isinstance(shown, str) else json.dumps(shown)
+            await respond(send, 200, said.encode(), {"content-type": kind})
         except Refusal as refusal:
-            said = refusals.body(route_of(path) or "chat", refusal.status, refusal.message)
-            await respond(send, refusal.status, said, refusal.headers)
+            why = refusals.body(route_of(path) or "chat", refusal.status, refusal.message)
+            await respond(send, refusal.status, why, refusal.headers)
 
     def _shown(self, method: str, path: str, headers: Mapping[str, str]) -> Any:
         """What is looked at, and costs nothing. Raises `Refusal`."""
@@ -107,6 +125,8 @@ class SearchServer:
                 raise Refusal(503, "the server is stopping")
             return {"status": "ready"}
         key = self._doors.enter(headers)
+        if path == "/metrics":
+            return self._metrics.text(self.turns.running, self.turns.waiting)
         if path in ROUTES:
             raise Refusal(405, f"{path} takes POST alone", headers={"allow": "POST"})
         if path == "/v1/models" and method == "GET":
@@ -117,8 +137,12 @@ class SearchServer:
             return _model(name)
         raise Refusal(404, f"there is nothing at {path:.80}: ask /v1/chat/completions, or list /v1/models")
 
-    def _note(self, exchange: Exchange, status: int, error: BaseException | None) -> None:
-        pass
+    def _note(self, exchange: Exchange, status: int) -> None:
+        seconds = time.perf_counter() - exchange.began
+        key = "" if exchange.key is None else exchange.key.name
+        self._metrics.note(exchange.route, key, model_of(exchange), status, seconds, exchange.spent)
+        if self._log is not None:
+            self._log(line(exchange, status))
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -41,10 +42,12 @@ SEEDS = 2**53
 class Asked:
     """A search that a request asks for: the arguments of `start`, and how to answer it.
 
-    name: of the strategy. unheard: what the request says, and nobody heeds.
+    model: as the operator names it. name: of the strategy. unheard: what the request says, and nobody heeds. kept: it
+    goes by an idempotency key, and a journal may keep what is paid for.
     """
 
     request: WireRequest
+    model: str
     name: str
     choice: Choice
     problem: Problem
@@ -54,11 +57,12 @@ class Asked:
     budget: Budget
     seed: int
     unheard: tuple[str, ...]
+    kept: bool = False
 
 
 def asked_of(request: WireRequest, catalogue: Catalogue, key: Key, headers: Mapping[str, str]) -> Asked:
     """What `request` asks for. Raises `Refusal`."""
-    served, named = catalogue.find(request.model, key)
+    model, served, named = catalogue.find(request.model, key)
     choice = chosen(named, request.extras.get("search"), headers)
     name = choice.strategy or served.strategy
     form, formed = form_of(request)
@@ -66,6 +70,7 @@ def asked_of(request: WireRequest, catalogue: Catalogue, key: Key, headers: Mapp
     prompt = request.prompt if served.shape is None else served.shape(request.prompt)
     return Asked(
         request,
+        model,
         name,
         choice,
         Problem(PROBLEM, prompt),
@@ -76,6 +81,13 @@ def asked_of(request: WireRequest, catalogue: Catalogue, key: Key, headers: Mapp
         secrets.randbelow(SEEDS) if request.seed is None else request.seed,
         unheard,
     )
+
+
+def kept(asked: Asked, key: Key, name: str) -> Asked:
+    """The search under an idempotency key: the same each time, so that it goes on where it was."""
+    digest = hashlib.sha256(f"{key.digest} {name}".encode("utf-8", "backslashreplace")).hexdigest()
+    seed = asked.seed if asked.request.seed is not None else int(digest, 16) % SEEDS
+    return replace(asked, problem=Problem(f"{PROBLEM} {digest}", asked.problem.prompt), seed=seed, kept=True)
 
 
 def _strategy(served: Served, name: str, verifier: str | None, request: WireRequest) -> Generator:

@@ -66,14 +66,14 @@ class Catalogue:
                 yield name
                 yield from (f"{name}@{strategy}" for strategy in served.names)
 
-    def find(self, asked: str, key: Key) -> tuple[Served, str | None]:
-        """The model of that name, and the strategy in it. Raises `Refusal` for what is not listed."""
+    def find(self, asked: str, key: Key) -> tuple[str, Served, str | None]:
+        """The model that is asked for, by its name, and the strategy behind it. Raises `Refusal` if there is none."""
         before, at, strategy = asked.rpartition("@")
         name = before if at and asked not in self._models else asked
         served = self._models.get(name)
         if served is None or (key.models is not None and name not in key.models):
             raise Refusal(404, f"there is no model {asked!r:.80}{_nearest(asked, self.listed(key))}", param="model")
-        return served, strategy if name != asked else None
+        return name, served, strategy if name != asked else None
 
 
 def unlisted(kind: str, name: str, among: Iterable[str], param: str) -> Refusal:

@@ -12,29 +12,37 @@ from typing import Any
 
 from searchkit import wire
 from searchkit.result import Result
-from searchkit.serving.server.answering import answer
-from searchkit.serving.server.asking import Asked, asked_of
+from searchkit.serving.answers import Answers
+from searchkit.serving.server.answering import FIELD, answer
+from searchkit.serving.server.asking import Asked, asked_of, kept
 from searchkit.serving.server.catalogue import Catalogue
 from searchkit.serving.server.guarding import Left, Receive, body_of, foreign
 from searchkit.serving.server.keys import Key, Keyring
-from searchkit.serving.server.refusing import Refusal, refusal_of
+from searchkit.serving.server.once import IDEMPOTENCY, Claimed, once
+from searchkit.serving.server.refusing import Refusal, later, refusal_of
 from searchkit.serving.server.searches import STOPPING, Searches, until_left
-from searchkit.serving.server.telling import Send, Telling
-from searchkit.wire import Route, refusals
+from searchkit.serving.server.telling import EVENTS, Send, Telling
+from searchkit.types import NO_USAGE, Usage
+from searchkit.wire import Route, WireRequest, refusals
 from searchkit.wire.fields import LARGEST
 
 RUN = "x-search-run"
-Noted = Callable[["Exchange", int, BaseException | None], None]
+Noted = Callable[["Exchange", int], None]
 
 
 @dataclass(frozen=True)
 class Doors:
-    """Who may ask, and what. hosts: names by which the server is known; None: local ones. largest: bytes of a body."""
+    """Who may ask, and what.
+
+    hosts: names by which the server is known; None: local ones. largest: bytes of a body. answers: those that were
+    given under idempotency keys; None: they are not kept.
+    """
 
     catalogue: Catalogue
     keyring: Keyring
     hosts: Collection[str] | None = None
     largest: int = LARGEST
+    answers: Answers | None = None
 
     def enter(self, headers: Mapping[str, str]) -> Key:
         """Whose request it is. Raises `Refusal`.
@@ -59,31 +67,40 @@ class Exchange:
     began: float = field(default_factory=time.perf_counter)
     key: Key | None = None
     asked: Asked | None = None
-    result: Result[Any] | None = None
+    spent: Usage = NO_USAGE
+    failure: BaseException | None = None
 
     async def run(self, doors: Doors, searches: Searches, receive: Receive, send: Send, noted: Noted) -> None:
-        """Answer it. noted: told in the end of the status (0: the client has left) and of what went wrong."""
+        """Answer it. noted: told in the end of the status; 0: the client has left."""
         try:
-            status, error = await self._answered(doors, searches, receive, send), None
+            status = await self._answered(doors, searches, receive, send)
         except Left:
-            status, error = 0, None
+            status = 0
         except Exception as failure:
-            refusal, error = refusal_of(failure), failure
+            refusal, self.failure = refusal_of(failure), failure
             status = refusal.status
             await respond(send, status, refusals.body(self.route, status, refusal.message, param=refusal.param),
                           {RUN: self.id, **refusal.headers})  # fmt: skip
-        noted(self, status, error)
+        noted(self, status)
 
     async def _answered(self, doors: Doors, searches: Searches, receive: Receive, send: Send) -> int:
         self.key = doors.enter(self.headers)
-        request = wire.parse(self.route, await body_of(self.headers, receive, doors.largest), doors.largest)
-        self.asked = asked = asked_of(request, doors.catalogue, self.key, self.headers)
-        created = int(time.time())
-        sent = [(RUN.encode(), self.id.encode())]
-        telling = Telling(send, asked, self.id, created, self.headers, sent) if request.stream else None
+        body = await body_of(self.headers, receive, doors.largest)
+        request = wire.parse(self.route, body, doors.largest)
+        self.asked = asked_of(request, doors.catalogue, self.key, self.headers)
+        if (name := self.headers.get(IDEMPOTENCY)) is not None:
+            self.asked = kept(self.asked, self.key, name)
+        async with once(doors.answers, self.key, name, self.route, body, self.asked.choice) as claimed:
+            if claimed.before is not None:
+                return await self._again(send, self.asked.request, json.loads(claimed.before))
+            return await self._anew(searches, receive, send, self.asked, claimed)
+
+    async def _anew(self, searches: Searches, receive: Receive, send: Send, asked: Asked, claimed: Claimed) -> int:
+        created, sent = int(time.time()), [(RUN.encode(), self.id.encode())]
+        telling = Telling(send, asked, self.id, created, self.headers, sent) if asked.request.stream else None
         try:
-            self.result = await self._searched(searches, receive, telling)
-            said = answer(asked, self.result, self.id, created)
+            said = answer(asked, await self._searched(searches, receive, telling), self.id, created)
+            await claimed.keep(said)
         except Left:
             if telling is not None:
                 await telling.leave()
@@ -91,6 +108,7 @@ class Exchange:
         except Exception as failure:
             if telling is None or not await telling.refuse(refusal_of(failure)):
                 raise
+            self.failure = failure
             return refusal_of(failure).status
         if telling is not None:
             await telling.end(said)
@@ -98,14 +116,27 @@ class Exchange:
             await respond(send, 200, json.dumps(said).encode(), {RUN: self.id})
         return 200
 
+    async def _again(self, send: Send, request: WireRequest, said: Mapping[str, Any]) -> int:
+        """What was answered under this idempotency key."""
+        headers = {RUN: said[FIELD]["run"], "idempotent-replayed": "true"}
+        if request.stream:
+            events = b"".join(wire.events(request.route, said, usage=request.include_usage))
+            await respond(send, 200, events, {**headers, "content-type": EVENTS.decode()})
+        else:
+            await respond(send, 200, json.dumps(said).encode(), headers)
+        return 200
+
+    def _spend(self, usage: Usage) -> None:
+        self.spent = usage
+
     async def _searched(self, searches: Searches, receive: Receive, telling: Telling | None) -> Result[Any]:
         assert self.asked is not None
         assert self.key is not None
-        work = asyncio.create_task(searches.result(self.id, self.asked, self.key, telling))
+        work = asyncio.create_task(searches.result(self.id, self.asked, self.key, telling, self._spend))
         if not await until_left(work, asyncio.ensure_future(receive())):
             raise Left
         if work.cancelled():
-            raise Refusal(503, STOPPING, headers={"retry-after": "1"})
+            raise Refusal(503, STOPPING, headers=later(1))
         return work.result()
 
 

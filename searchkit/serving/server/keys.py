@@ -25,6 +25,7 @@ class Key:
     - digest: of the key, as `digest_of` makes it; the key itself is nowhere.
     - models: those that it may ask; None: all.
     - ceilings: on one request.
+    - budget: all that it may ever spend, see `Accounts`.
     - concurrency: of its searches at once; None: as many as the server has.
     """
 
@@ -32,6 +33,7 @@ class Key:
     digest: str
     models: frozenset[str] | None = None
     ceilings: Budget = Budget()
+    budget: Budget = Budget()
     concurrency: int | None = None
 
     def __post_init__(self) -> None:
@@ -70,6 +72,11 @@ class Keyring:
 
     def __bool__(self) -> bool:
         return bool(self._keys)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether one of the keys may only spend so much in all."""
+        return any(list(key.budget.ceilings()) for key in self._keys)
 
     def owner(self, headers: Mapping[str, str]) -> Key | None:
         """Whose key a request brings; None: nobody's. All keys are compared, in constant time."""

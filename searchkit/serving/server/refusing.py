@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from searchkit.calls import CallError
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError, SearchkitError, VerifierError
 from searchkit.kinds import printable
+from searchkit.serving.shared import Refused
 from searchkit.wire import WireError
 
 _OF_CALLS: Mapping[str, int] = {"rate_limit": 503, "timeout": 504, "bad_request": 400, "quota": 503}
@@ -32,6 +34,11 @@ class Refusal(Exception):
         self.headers: Mapping[str, str] = headers or {}
 
 
+def later(seconds: float | None) -> dict[str, str]:
+    """The header that says when to come back; none where that does not help."""
+    return {} if seconds is None else {"retry-after": str(max(1, math.ceil(seconds)))}
+
+
 def refusal_of(error: BaseException) -> Refusal:
     """What a client is told of an error. Of one that is none of ours nothing is quoted: it may say anything.
 
@@ -43,8 +50,10 @@ def refusal_of(error: BaseException) -> Refusal:
     if isinstance(error, WireError):
         return Refusal(error.status, str(error), param=error.param)
     if isinstance(error, CallError):
-        headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
-        return Refusal(_OF_CALLS.get(error.kind, 502), f"the model could not be asked: {error}", headers=headers)
+        why = f"the model could not be asked: {error}"
+        return Refusal(_OF_CALLS.get(error.kind, 502), why, headers=later(error.retry_after))
+    if isinstance(error, Refused):
+        return Refusal(error.status, str(error), headers=later(error.retry_after))
     if isinstance(error, SearchkitError):
         status = next((status for kind, status in _OF_ERRORS if isinstance(error, kind)), 500)
         return Refusal(status, str(error))

@@ -129,13 +129,14 @@ def test_work_that_ends_with_the_client_is_kept() -> None:
     asyncio.run(main())
 
 
-def request_of(url: str, body: Any) -> socket.socket:
+def request_of(url: str, body: Any, headers: dict[str, str] | None = None) -> socket.socket:
     """A connection on which a request was sent."""
     address = urlsplit(url)
     raw = json.dumps(body).encode()
     assert address.hostname is not None
     made = socket.create_connection((address.hostname, address.port or 80), timeout=30)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {address.netloc}\r\nconnection: close\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     made.sendall(f"{head}content-length: {len(raw)}\r\n\r\n".encode() + raw)
     return made
 
