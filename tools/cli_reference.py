@@ -38,6 +38,8 @@ MODULES = """
 .. automodule:: searchkit.cli.sweep
 .. automodule:: searchkit.cli.sweep_config
 .. automodule:: searchkit.cli.sweep_problems
+.. automodule:: searchkit.cli.serve
+.. automodule:: searchkit.cli.serve_config
 .. automodule:: searchkit.cli.compare
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report

@@ -49,7 +49,7 @@ LAYERS = {
     "sandbox": ("sandbox",),
     "worlds": ("environments", "generators"),
     "plug-ins": ("verifiers", "strategies"),
-    "doors": ("solve", "conduct", "searching", "wrap", "views", "telemetry", ""),
+    "doors": ("solve", "conduct", "searching", "wrap", "views", "telemetry", "serving.server", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
     "testing": ("testing",),

@@ -5,6 +5,8 @@
 
 `accounts.py` says what each key may spend, and `answers.py` what was answered under each idempotency key, whichever of
 a server's workers spends or answers: `shared.py` is the file that they share, `owners.py` tells which of them live.
+
+`server/` is the server that anybody may ask, with searches behind it.
 """
 
 from searchkit.serving.accounts import Accounts, Hold, Spent
