@@ -22,6 +22,7 @@ from searchkit.serving.server.refusing import Refusal
 from searchkit.serving.server.searches import Searches
 from searchkit.serving.server.turns import Turns
 from searchkit.serving.shared import Shared
+from searchkit.views.runs import RunPages
 from searchkit.wire import PATHS, refusals, route_of
 from searchkit.wire.fields import LARGEST
 from searchkit.wire.values import Route
@@ -76,7 +77,8 @@ class SearchServer:
         self._doors = Doors(Catalogue(models), ring, hosts, largest, None if shared is None else Answers(shared))
         self._metrics, self._log = Metrics(), log
         self.turns: Turns = Turns(concurrency, queue)
-        self.searches: Searches = Searches(self.turns, accounts, journal)
+        self._pages = RunPages(self._who)
+        self.searches: Searches = Searches(self.turns, accounts, journal, self._pages)
 
     @property
     def models(self) -> list[str]:
@@ -107,6 +109,8 @@ class SearchServer:
         if (route := ROUTES.get(path)) is not None and method == "POST":
             return await Exchange(route, headers).run(self._doors, self.searches, receive, send, self._note)
         try:
+            if path.startswith("/runs/"):
+                return await self._pages(scope, receive, send)
             shown, kind = self._shown(method, path, headers), "application/json"
             if isinstance(shown, str):
                 kind = CONTENT_TYPE
@@ -115,6 +119,15 @@ class SearchServer:
         except Refusal as refusal:
             why = refusals.body(route_of(path) or "chat", refusal.status, refusal.message)
             await respond(send, refusal.status, why, refusal.headers)
+
+    def _who(self, headers: Mapping[str, str]) -> str | None:
+        """The name of the key with which somebody looks at a run, None for nobody's. Raises `Refusal`."""
+        try:
+            return self._doors.enter(headers).name
+        except Refusal as refusal:
+            if refusal.status == 401:
+                return None
+            raise
 
     def _shown(self, method: str, path: str, headers: Mapping[str, str]) -> Any:
         """What is looked at, and costs nothing. Raises `Refusal`."""

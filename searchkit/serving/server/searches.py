@@ -21,6 +21,7 @@ from searchkit.serving.server.telling import Telling
 from searchkit.serving.server.turns import Turns
 from searchkit.strategy import Strategy
 from searchkit.types import NO_USAGE, Budget, Usage
+from searchkit.views.runs import RunPages
 
 Tell = Callable[[Usage], object]
 STOPPING = "the server is stopping: ask again, there or elsewhere"
@@ -30,10 +31,15 @@ class Searches:
     """Those that go on, by their id: 128 random bits.
 
     accounts: what keys have spent, if one of them may only spend so much. journal: of requests with an idempotency key.
+    pages: where a key looks at its searches.
     """
 
-    def __init__(self, turns: Turns, accounts: Accounts | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self, turns: Turns, accounts: Accounts | None = None, journal: Journal | None = None,
+        pages: RunPages | None = None,
+    ) -> None:  # fmt: skip
         self._turns, self._accounts, self._journal = turns, accounts, journal
+        self._pages: RunPages = pages or RunPages()
         self.going: dict[str, Searching[Any]] = {}
         self.stopping: bool = False
         self._stopped = False
@@ -50,6 +56,7 @@ class Searches:
                 raise _stopping()
             with self._going(id, asked, held.budget) as searching:
                 held.searching = searching
+                self._pages.show(id, searching, key.name)
                 if telling is not None:
                     telling.follow(searching)
                 held.result = await searching
