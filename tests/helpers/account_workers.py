@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from searchkit.verifiers import Predicate
 
 QUESTION = " ".join("abcdefghijklmnopqrstuvwxyz")  # 26 tokens, and a ledger guesses 13
 ANSWER = "three words long"
-MOST = Params(max_tokens=4)
+MOST = Params(max_tokens=3)
+USD = 0.25  # of a call
 
 
 @dataclass
@@ -42,7 +43,8 @@ class Upstream:
         self.flying += len(requests)
         self.most_flying = max(self.most_flying, self.flying)
         try:
-            return await Shuffled(Scripted(lambda request: ANSWER)).complete(requests)
+            made = await Shuffled(Scripted(lambda request: ANSWER)).complete(requests)
+            return [replace(one, usage=replace(one.usage, usd=USD)) for one in made if isinstance(one, Sample)]
         finally:
             self.flying -= len(requests)
 

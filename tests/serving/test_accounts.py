@@ -14,16 +14,19 @@ import pytest
 
 from searchkit import Budget, ConfigError, Usage
 from searchkit.serving import Accounts, Hold, Refused, Shared
-from tests.helpers.account_workers import Case, hanging, holding, opening, work, work_forever
+from tests.helpers.account_workers import USD, Case, hanging, holding, opening, work, work_forever
 from tests.helpers.killing import PROCESSES
 
 KEY = "digest"
 HARD = [
     Case("generations", Budget(generations=500), Budget(generations=8)),
     Case("model_calls", Budget(model_calls=501), Budget(model_calls=8)),
-    Case("generated_tokens", Budget(generated_tokens=1201), Budget(generated_tokens=32)),
+    Case("generated_tokens", Budget(generated_tokens=1200), Budget(generated_tokens=24)),
 ]
-SOFT = Case("total_tokens", Budget(total_tokens=9000), Budget(total_tokens=240))
+SOFT = {  # with what a call costs
+    Case("total_tokens", Budget(total_tokens=9000), Budget(total_tokens=240)): 26 + 3,
+    Case("usd", Budget(usd=50.0), Budget(usd=1.9)): USD,
+}
 
 
 def with_accounts(path: Path, work: Any) -> Any:
@@ -45,7 +48,7 @@ def spent(path: Path, key: str = KEY) -> dict[str, float]:
 def served(path: Path, processes: int) -> list[dict[str, Any]]:
     """200 requests of each case, by so many processes: what each tells."""
     outs = [path.with_name(f"out-{number}") for number in range(processes)]
-    arguments = [(str(path), [*HARD, SOFT], 200 // processes, str(out)) for out in outs]
+    arguments = [(str(path), [*HARD, *SOFT], 200 // processes, str(out)) for out in outs]
     if processes == 1:
         work(*arguments[0])
     else:
@@ -61,21 +64,22 @@ def served(path: Path, processes: int) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 4])
 def test_a_key_never_spends_more_than_it_may(tmp_path, processes):
-    """200 requests at once: the account says what the upstream saw. Of counts that is at most the ceiling, and all of
-    it that a call fits in; of tokens that are read, of which a ledger guesses the half, more by the calls in flight."""
+    """200 requests at once: the account says what the upstream saw. Of counts that is all that it may,
+    and no more; of money, and of tokens that are read, more by the calls in flight at most."""
     path = tmp_path / "accounts.db"
     told = served(path, processes)
-    for case in [*HARD, SOFT]:
+    for case in [*HARD, *SOFT]:
         account, parts = spent(path, case.key), [one[case.key] for one in told]
         usage = {name: sum(part["usage"][name] for part in parts) for name in parts[0]["usage"]}
         usage["total_tokens"] = usage["prompt_tokens"] + usage["generated_tokens"]
         assert account["model_calls"] == sum(part["calls"] for part in parts) == usage["model_calls"]
         assert account[case.key] == usage[case.key]
         limit, flying = getattr(case.most, case.key), sum(part["flying"] for part in parts)
-        if case is SOFT:
-            assert limit - 240 < account[case.key] <= limit + flying * (26 + 3)
+        if case in SOFT:
+            least = limit - getattr(case.wanted, case.key)
+            assert least < account[case.key] <= limit + flying * SOFT[case]
         else:
-            assert limit - 4 < account[case.key] <= limit
+            assert account[case.key] == limit
 
 
 @pytest.mark.slow
