@@ -21,7 +21,8 @@ Table = Mapping[str, Any]
 TOP = {"server": dict, "backends": dict, "verifiers": dict, "strategies": dict, "models": dict, "keys": dict,
        "ceilings": dict}  # fmt: skip
 SERVER = {"host": str, "port": int, "grace": (int, float), "concurrency": int, "queue": int, "largest": int,
-          "hosts": list, "journal": str, "accounts": str}  # fmt: skip
+          "hosts": list, "journal": str, "accounts": str,
+          "workers": int}  # fmt: skip
 BACKEND = {"backend": str, "model": str, "route": str, "coalesce": bool, **server.TABLE, **SAMPLING}
 MODEL = {"backend": str, "strategy": str, "strategies": list, "verifiers": list, "ceilings": dict}
 KEY = {"digest": str, "models": list, "ceilings": dict, "budget": dict, "concurrency": int}

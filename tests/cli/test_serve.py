@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from searchkit.cli import main
 from searchkit.cli.serve_config import load, read
 from searchkit.errors import ConfigError
 from searchkit.kinds import innermost
+from searchkit.serving import Accounts, Shared
 from searchkit.serving.server import SearchServer, digest_of
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.types import Budget
@@ -192,3 +195,47 @@ def test_the_program_serves_offline_and_curl_asks_it() -> None:
                 assert answer.status == 200
         program.send_signal(signal.SIGTERM)
         assert program.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_workers_share_what_a_key_may_spend_and_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    """No generation too many by 30 requests at two workers; after a kill -9 the other goes on."""
+    path = tmp_path / "serve.toml"
+    path.write_text(
+        f"""
+        [backends.small]
+        model = "countdown"
+        [strategies.best]
+        strategy = "best-of-n"
+        n = 8
+        [models.small]
+        backend = "small"
+        [keys.alice]
+        digest = "{digest_of("k")}"
+        budget = {{ generations = 100 }}
+        """,
+        encoding="utf-8",
+    )
+    accounts = tmp_path / "accounts.db"
+    body: Any = {"model": "small@best", "messages": [{"role": "user", "content": "4 13 16 19>51"}]}
+
+    def ask(client: openai.OpenAI) -> int:
+        try:
+            return client.chat.completions.create(**body).model_extra["search"]["generations"]
+        except openai.RateLimitError:
+            return 0
+
+    with serving(str(path), "--workers", "2", "--accounts", str(accounts)) as (program, url):
+        with openai.OpenAI(base_url=url, api_key="k", max_retries=0) as client, ThreadPoolExecutor(8) as pool:
+            spent = list(pool.map(lambda _: ask(client), range(8)))
+            children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
+            if children.exists():
+                os.kill(max(map(int, children.read_text().split())), signal.SIGKILL)
+            client.with_options(max_retries=5).models.list()
+            spent += pool.map(lambda _: ask(client.with_options(max_retries=2)), range(22))
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(60) == 0
+    assert 0 < sum(spent) <= 100
+    with Shared(accounts) as shared:
+        account = asyncio.run(Accounts(shared).spent(digest_of("k")))
+    assert sum(spent) <= account.spent["generations"] <= 100

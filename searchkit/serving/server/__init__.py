@@ -6,7 +6,8 @@ that it asks for), with `catalogue.py` (what the operator offers), `choosing.py`
 `forms.py` (what the answer must be like) and `plain.py` (the strategy of who chooses none); `once.py` (idempotency
 keys), `turns.py` (the queue), `searches.py` (those that go on, and what they may spend), `telling.py` (what a stream
 says), `answering.py` (the answer), `refusing.py` (or why not). `metrics.py` and `noting.py` say what is counted and
-written down. `running.py` has it listen, until it is told to stop.
+written down. `running.py` has it listen, until it is told to stop, `workers.py` in several
+processes.
 """
 
 from searchkit.serving.server.app import SearchServer

@@ -9,7 +9,7 @@ from typing import Any
 from searchkit import wire
 from searchkit.result import Result
 from searchkit.serving.server.asking import Asked
-from searchkit.types import NO_USAGE, Scored
+from searchkit.types import NO_USAGE, Sample, Scored
 
 FIELD = "search"
 """Where an answer tells of its search, beside what the API says."""
@@ -17,12 +17,17 @@ FIELD = "search"
 
 def best(result: Result[Any], n: int) -> list[Scored]:
     """The answer and the best others, at most `n` in all: whole ones before cut ones, by score, then as found."""
-    chosen = replace(result.sample, candidates=())
+    chosen = _plain(result.sample)
     others = list(result.candidates)
-    at = next((i for i, one in enumerate(others) if replace(one.sample, candidates=()) == chosen), None)
+    at = next((i for i, one in enumerate(others) if _plain(one.sample) == chosen), None)
     first = Scored(chosen) if at is None else others.pop(at)
     others.sort(key=lambda one: (one.sample.truncated, one.score is None, -(one.score or 0.0)))
     return [first, *others][:n]
+
+
+def _plain(sample: Sample[Any]) -> Sample[Any]:
+    """A sample without those that it was chosen from."""
+    return replace(sample, candidates=()) if sample.candidates else sample
 
 
 def answer(asked: Asked, result: Result[Any], id: str, created: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
@@ -30,6 +31,7 @@ def check_bind(host: str, keyed: bool) -> None:
         )
 
 
+@functools.lru_cache(256)
 def is_local(host: str) -> bool:
     """Whether only this machine is meant.
 

@@ -33,12 +33,19 @@ def serve(
     Raises `ConfigError` without uvicorn, where the port is taken, and for another host than this machine's if there are
     no keys.
     """
+    check_bind(host, server.keyed)
+    with contextlib.closing(bound(host, port)) as listening:
+        listen(server, listening, grace, (lambda: ready(url_of(listening))) if ready is not None else None)
+
+
+def listen(
+    server: SearchServer, listening: socket.socket, grace: float, ready: Callable[[], object] | None = None
+) -> None:
+    """As `serve`, on a socket that is bound, which other processes may listen on, too."""
     try:
         import uvicorn
     except ImportError:
         raise ConfigError("a server needs uvicorn: pip install 'searchkit[serve]'") from None
-    check_bind(host, server.keyed)
-    listening = _bound(host, port)
     config = uvicorn.Config(
         server, log_config=None, access_log=False, lifespan="off", interface="asgi3", proxy_headers=False,
         server_header=False, ws="none", timeout_graceful_shutdown=int(LEAVING),
@@ -58,8 +65,7 @@ def serve(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if ready is not None:
-                name, number = listening.getsockname()[:2]
-                ready(f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}")
+                ready()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             for one in self.servers:
@@ -67,11 +73,17 @@ def serve(
             await server.drain(grace)
             await super().shutdown(sockets)
 
-    with contextlib.closing(listening):
-        Graceful(config).run(sockets=[listening])
+    Graceful(config).run(sockets=[listening])
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def url_of(listening: socket.socket) -> str:
+    """Where a socket is reached."""
+    name, number = listening.getsockname()[:2]
+    return f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket there. Raises `ConfigError` where it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
