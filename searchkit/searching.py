@@ -26,6 +26,8 @@ from searchkit.function import as_generator
 from searchkit.mistakes import check_callback, check_parts, check_prices, check_references, check_search, verifiers_of
 from searchkit.protocols import Generator
 from searchkit.result import Result
+from searchkit.trace import Span
+from searchkit.tree import Tree
 from searchkit.types import Budget, Params, Problem, Promptable, Scored, Usage
 
 T_co = TypeVar("T_co", covariant=True)
@@ -141,6 +143,16 @@ class Searching(Generic[T_co]):
     def usage(self) -> Usage:
         """All that was charged so far."""
         return self._search.usage
+
+    @property
+    def trace(self) -> Span:
+        """The trace so far, which grows."""
+        return self._run.span
+
+    @property
+    def tree(self) -> Tree | None:
+        """The search tree so far, which grows; None of a search that has none, or not yet."""
+        return self._run.frame.outermost.tree
 
     def best(self) -> Scored | None:
         """The best so far, by the rule of the strategy: its vote, or the highest score; None if there is none yet.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from searchkit import Model, Params, solve_many
-from searchkit.generators import Embedded, OpenAI, Retrying
+from searchkit.generators import Balanced, Embedded, OpenAI, Retrying
 from searchkit.lab.checker import CHECKER, operations, problem
 from searchkit.lab.countdown import Countdown
 from searchkit.protocols import Backend, Verifier
@@ -36,6 +36,19 @@ class OverHTTP:
 
     def backend(self) -> Backend:
         return OpenAI(self.url, "test-model")
+
+
+class OverTwoServers:
+    """A problem's calls go to one of them, or to the other."""
+
+    @pytest.fixture(autouse=True)
+    def _serve(self) -> Iterator[None]:
+        with Server() as one, Server() as two:
+            self.urls = (one.url, two.url)
+            yield
+
+    def backend(self) -> Backend:
+        return Balanced([OpenAI(url, "test-model") for url in self.urls])
 
 
 class OnEmbedded:
@@ -79,6 +92,10 @@ class TestSelfConsistencyOverHTTP(OverHTTP, Vote):
 
 
 class TestNestedOverHTTP(OverHTTP, BestOfVotes):
+    pass
+
+
+class TestSelfConsistencyOverTwoServers(OverTwoServers, Vote):
     pass
 
 

@@ -42,6 +42,8 @@ MODULES = """
 .. automodule:: searchkit.cli.preflight
 .. automodule:: searchkit.cli.tables
 .. automodule:: searchkit.cli.rejudge
+.. automodule:: searchkit.cli.serve
+.. automodule:: searchkit.cli.serve_config
 .. automodule:: searchkit.cli.compare
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report

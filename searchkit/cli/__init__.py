@@ -4,7 +4,7 @@
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `rejudge.py`, `compare.py`, `plot.py`,
 `report.py`, `serve.py`, `journal.py`, and `schema.py`, which tells editors and shells what to complete; `parsing.py` is
 the parser that suggests what was meant. A sweep's file is read by `sweep_config.py`, its problems by
-`sweep_problems.py`, its model by `models.py`, a server's file by `serve_config.py`; `tables.py` derives what a table may
+`sweep_problems.py`, models by `models.py`, a server's file by `serve_config.py`; `tables.py` derives what a table may
 hold from what is made of it; `preflight.py` asks the servers before a sweep starts. `setup.py` is what commands share,
 `server.py` what is sent to a server besides, `names.py` reads values of parameters without evaluating them,
 `wording.py` words errors.
@@ -18,7 +18,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, journal, plot, rejudge, report, schema, server, sweep
+from searchkit.cli import compare, journal, plot, rejudge, report, schema, serve, server, sweep
 from searchkit.cli.parsing import Parser
 from searchkit.cli.wording import in_toml, worded
 from searchkit.errors import SearchkitError
@@ -35,6 +35,7 @@ EPILOG = """examples:
   searchkit compare results:best results:vote
   searchkit plot results
   searchkit report config.toml
+  searchkit serve
   searchkit journal show run.db
 
 exit codes: 0 done; 1 failed, or a damaged journal; 2 a mistake in the
@@ -75,13 +76,15 @@ def parser() -> Parser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, rejudge, compare, plot, report, journal, schema):
+    for command in (sweep, rejudge, compare, plot, report, serve, journal, schema):
         command.add(commands)
     return main
 
 
 def _search_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1")
+    command.add_argument(
+        "--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1; URL,URL for several"
+    )
     command.add_argument("--model", help="the server's name of it; embedded: countdown (default), arithmetic")
     command.add_argument("--route", choices=("chat", "completions"), default="chat", help="of a server (default: chat)")
     command.add_argument(
@@ -154,6 +157,10 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return plot.plot(options)
     if options.command == "report":
         return report.report(options)
+    if options.command == "serve":
+        return serve.serve(options)
+    if options.command == "serve-key":
+        return serve.make_key(options)
     if options.command == "journal":
         return journal.journal(options)
     if options.command == "schema":

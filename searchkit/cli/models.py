@@ -20,6 +20,7 @@ from searchkit.types import Params
 NAMED = ("embedded", "simulated", "vllm", "transformers")
 Task = Literal["countdown", "arithmetic"]
 _HOST = re.compile(r"[\w.-]+(?::\d+(?:/|$)|/)|\d+\.\d+\.\d+\.\d+|localhost$")  # of a URL that lacks its beginning
+_NO_LIMITS = {"requests": None, "tokens": None}
 _ENVIRONMENT = ("api_key", "extra_headers", "extra_query")
 
 
@@ -70,7 +71,8 @@ def _wrapping(served: bool) -> dict[str, Any]:
 
     if not served:
         return {}
-    return {"coalesce": bool, **tables.hints(Retrying, ["backend"]), **tables.hints(Limited, ["backend"])}
+    minute = {"requests_a_minute": int | None, "tokens_a_minute": int | None}
+    return {"coalesce": bool, **minute, **tables.hints(Retrying, ["backend"]), **tables.hints(Limited, ["backend"])}
 
 
 def _made(make: Callable[..., Any], backend: str, given: dict[str, Any]) -> Any:
@@ -79,22 +81,26 @@ def _made(make: Callable[..., Any], backend: str, given: dict[str, Any]) -> Any:
     around = {name: given.pop(name) for name in _wrapping(_is_url(backend)) if name in given}
     given.pop("backend", None)
     if _is_url(backend):
-        return Model(_wrapped(make(backend, **given), around), Params(**sampling))
+        return Model(_wrapped([make(url.strip(), **given) for url in backend.split(",")], around), Params(**sampling))
     made = names.build(make, (), given)
     if hasattr(made, "generate") and sampling:
         raise ConfigError(f"{', '.join(sampling)}: {make.__name__} is a generator, which has parameters of its own")
     return made if hasattr(made, "generate") else Model(made, Params(**sampling))
 
 
-def _wrapped(server: Any, around: dict[str, Any]) -> Any:
-    """`server` with retries and an adaptive limit, merging calls if asked to."""
+def _wrapped(servers: Sequence[Any], around: dict[str, Any]) -> Any:
+    """`servers` of one model with retries and an adaptive limit for each, merging calls if asked to."""
+    from searchkit.generators.wrappers.balanced import Balanced
     from searchkit.generators.wrappers.coalescing import Coalescing
     from searchkit.generators.wrappers.limited import Limited
     from searchkit.generators.wrappers.retrying import Retrying
 
     limits = {name: around.pop(name) for name in tables.hints(Limited, ["backend"]) if name in around}
-    merges, limited = around.pop("coalesce", False), Limited(server, **limits)
-    return Retrying(Coalescing(limited) if merges else limited, **around)
+    minute = {name: around.pop(f"{name}_a_minute", None) for name in ("requests", "tokens")}
+    merges, limited = around.pop("coalesce", False), [Limited(server, **limits) for server in servers]
+    each = [Coalescing(one) if merges else one for one in limited]
+    is_plain = len(each) == 1 and minute == _NO_LIMITS
+    return Retrying(each[0] if is_plain else Balanced(each, **minute), **around)
 
 
 def _maker(backend: str) -> Callable[..., Any]:

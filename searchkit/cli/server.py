@@ -1,4 +1,7 @@
-"""What is sent to a server besides what is asked: the options of `OpenAI`, as arguments and as keys of a TOML file."""
+"""What is sent to a server besides what is asked, and how much in a minute, as arguments and as keys of a TOML file.
+
+They are the options of `OpenAI`, and the limits of `Balanced`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from searchkit.generators.openai.presets import PRESETS
 
 TABLE: Mapping[str, type] = {
     "preset": str, "revision": str, "extras": bool, "leave_out": list, "rename": dict, "extra_body": dict,
-    "extra_headers": dict, "extra_query": dict,
+    "extra_headers": dict, "extra_query": dict, "requests_a_minute": int, "tokens_a_minute": int,
 }  # fmt: skip
 _FROM_ENVIRONMENT = ("extra_headers", "extra_query")
 
@@ -44,9 +47,14 @@ def add(command: argparse.ArgumentParser) -> None:
         name = "extra_headers" if option == "--extra-header" else option[2:].replace("-", "_")
         command.add_argument(option, dest=name, action="append", default=[], metavar=metavar, help=text)
 
+    for what, text in (("requests", "is sent"), ("tokens", "reads and writes")):
+        command.add_argument(
+            f"--{what}-a-minute", type=int, metavar="N", help=f"the most that a server {text} in a minute"
+        )
+
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """Those of the options that are given, as arguments of `OpenAI`. Raises `ConfigError`.
+    """Those of the options that are given. Raises `ConfigError`.
 
     options: texts NAME=VALUE of the command line, or tables of TOML.
     """

@@ -62,13 +62,14 @@ def strategy(options: argparse.Namespace, key: Any = None, **wording: str) -> St
     if options.backend == "embedded":
         preset["key"] = names.value("answer" if _task(options) == "arithmetic" else "operations")
     if options.verifier or options.backend == "embedded":
-        preset["verifier"] = _verifier(options)
+        preset["verifier"] = verifier(options)
     if names.plain(options.strategy) == names.plain("SelfConsistency") and not options.verifier:
         preset.pop("verifier", None)  # a plain vote unless a weighted one is asked for
     return names.strategy(options.strategy, options.parameter, preset, **wording)
 
 
-def _verifier(options: argparse.Namespace) -> Any:
+def verifier(options: argparse.Namespace) -> Any:
+    """The verifier that is named; that of the embedded model's task where none is."""
     from searchkit.verifiers import Exact
 
     name = options.verifier or _task(options)

@@ -23,6 +23,7 @@ TOP = {
     "model": dict[str, Any], "strategies": dict[str, dict[str, Any]], "budgets": list[dict[str, Any]],
     "common": bool, "totals": list[dict[str, Any]], "allocation": dict[str, Any],
 }  # fmt: skip
+ALLOCATION = {"pool": str, "score": str}
 NEEDED = ("out", "problems", "strategies")
 TRUTH = 'it takes a verifier that passes or fails: "Exact", "MathEqual(number)", a task, or your own "module:function"'
 _EXAMPLES = ', such as n = 8 or verifier = "module:function"'
@@ -64,12 +65,12 @@ def _read(given: Table, folder: Path) -> Config:
     sweep = Sweep(
         found,
         {name: _strategy(name, table, options, asked) for name, table in given["strategies"].items()},
-        [_budget(table, f"budgets[{i}].") for i, table in enumerate(given.get("budgets", [{}]))],
+        [budget(table, f"budgets[{i}].") for i, table in enumerate(given.get("budgets", [{}]))],
         given.get("seeds", [0]),
         truth=_truth(given.get("truth"), asked.truth),
         endpoints=endpoints,
         common=given.get("common", False),
-        totals=[_budget(table, f"totals[{i}].") for i, table in enumerate(given.get("totals", []))],
+        totals=[budget(table, f"totals[{i}].") for i, table in enumerate(given.get("totals", []))],
         allocation=_allocation(given["allocation"], folder) if "allocation" in given else None,
     )
     return Config(sweep, folder / given["out"], given.get("concurrency", 32))
@@ -84,6 +85,8 @@ def schema() -> dict[str, Any]:
         "model": models.schema(),
         "strategies": {"type": "object", "additionalProperties": strategy},
         "budgets": {"type": "array", "items": tables.schema(tables.hints(Budget))},
+        "totals": {"type": "array", "items": tables.schema(tables.hints(Budget))},
+        "allocation": tables.schema(ALLOCATION, ("pool",)),
     }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A sweep of searchkit", **found}
 
@@ -110,7 +113,8 @@ def _strategy(name: str, table: Any, model: argparse.Namespace, asked: Asked) ->
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _budget(table: Any, where: str) -> Budget:
+def budget(table: Any, where: str) -> Budget:
+    """Of a table, whose keys stand behind `where` in errors. Raises `ConfigError`."""
     return Budget(**tables.read(table, tables.hints(Budget), where))
 
 
@@ -118,7 +122,7 @@ def _allocation(table: Any, folder: Path) -> Any:
     """Learned from a pool of other problems, by the score of that name."""
     from searchkit.experiments import Allocation, Pool, ScoreModel
 
-    tables.read(table, {"pool": str, "score": str}, "allocation.", ("pool",))
+    tables.read(table, ALLOCATION, "allocation.", ("pool",))
     pool = Pool.load(folder / table["pool"])
     return Allocation(ScoreModel.fit(pool.scored_by(table["score"]) if "score" in table else pool))
 

@@ -3,7 +3,7 @@
 `openai/` speaks to any server with the OpenAI API, `embedded/` holds the small model that ships with searchkit, and
 `vllm.py` and `transformers.py` run one in this process. `simulated.py` and `recorded.py` need no model, and
 `pooling.py` asks a reward model on a server. `program_answer.py` runs the programs that another generator writes, whose
-answers are what they compute. `wrappers/` retry, limit, share and keep the calls of any backend; several
+answers are what they compute. `wrappers/` retry, limit, share, keep and spread the calls of any backend; several
 calls at once come back in order by `in_order.py`. `searchkit.Model` makes a generator of a backend, and
 `searchkit.Function` one of any callable.
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from searchkit.generators.simulated import Simulated
     from searchkit.generators.transformers import Transformers
     from searchkit.generators.vllm import VLLM
+    from searchkit.generators.wrappers.balanced import Balanced
     from searchkit.generators.wrappers.cached import Cached
     from searchkit.generators.wrappers.coalescing import Coalescing
     from searchkit.generators.wrappers.limited import Limited
@@ -36,6 +37,7 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
 
     _MODULES = {
         "VLLM": "searchkit.generators.vllm",
+        "Balanced": "searchkit.generators.wrappers.balanced",
         "Cached": "searchkit.generators.wrappers.cached",
         "Capabilities": "searchkit.generators.openai.probe",
         "Coalescing": "searchkit.generators.wrappers.coalescing",
@@ -70,6 +72,7 @@ else:  # a type checker that saw a `__getattr__` would believe in every name
 
 __all__ = [
     "VLLM",
+    "Balanced",
     "Cached",
     "Capabilities",
     "Coalescing",

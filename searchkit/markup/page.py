@@ -18,7 +18,7 @@ PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{scripts}'; \
-style-src '{styles}'; base-uri 'none'; form-action 'none'">
+style-src '{styles}'; {connects}base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
@@ -42,14 +42,17 @@ def page(
     *,
     scripts: Iterable[str] = (),
     styles: Iterable[str] = (),
+    connects: bool = False,
 ) -> str:
     """The page with `data` (anything that is JSON) for its script to read.
 
     title: a text. body: markup of ours. scripts, styles: others of ours that frames in the page may run and show.
+    connects: its script may ask the server that the page came from.
     """
     return PAGE.format(
         title=escape(title), body=body, data=_embedded(data), script=script, style=style,
         scripts="' '".join(map(_hash, (script, *scripts))), styles="' '".join(map(_hash, (style, *styles))),
+        connects="connect-src 'self'; " if connects else "",
     )  # fmt: skip
 
 

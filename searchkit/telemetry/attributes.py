@@ -31,7 +31,10 @@ class Secrets:
         self._keys: dict[str, None] = {}
 
     def learn(self, backend: Any) -> None:
-        key = getattr(innermost(backend), "api_key", None)
+        inner = innermost(backend)
+        for endpoint in getattr(inner, "endpoints", ()):
+            self.learn(endpoint)
+        key = getattr(inner, "api_key", None)
         if isinstance(key, str) and key:
             self._keys[key] = None
 

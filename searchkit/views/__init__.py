@@ -3,7 +3,7 @@
 Of trees: `text.py` first, then `graph.py` and `compare.py`; `shown.py` is what they say of a node, and `agents.py` says
 more of an agent's. Of what runs: `live.py`, with `progress.py` (how far it is), `panel.py` (the lines that say so) and
 `screens.py` (where they are drawn). The page is made in `searchkit/markup/trees.py`, below, so that a tree can show
-itself.
+itself. `runs/` are pages of searches that grow while they run.
 """
 
 from searchkit.markup.trees import html, iframe, save

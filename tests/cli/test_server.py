@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,23 @@ extra_query = {api-version = "2024-10-21"}
     assert read("", tmp_path)[0] == OpenAI("http://localhost:1/v1", "m")
 
 
+def test_several_urls_are_one_backend(tmp_path: Path) -> None:
+    """On the command line, asked until one answers; in a file, with what each may be asked in a minute."""
+    with Hostile(http(completion())) as server:
+        urls = f"http://127.0.0.1:9/v1, {server.url}"
+        command = ["solve", "hello", "--backend", urls, "--model", "m", "--strategy", "self-consistency", "-p", "n=2"]
+        assert main([*command, "--requests-a-minute", "100"]) == 0
+        assert len(server.asked) == 2
+    path = tmp_path / "sweep.toml"
+    lines = "requests_a_minute = 60\ntokens_a_minute = 9000\ncoalesce = true"
+    urls = '"http://localhost:1/v1,http://localhost:2/v1", "http://localhost:3/v1"'
+    path.write_text(re.sub("backend = .*", f"backend = [{urls}]", SWEEP.format(lines=lines)))
+    two, one = (endpoint.backend.backend for endpoint in load(path).sweep.endpoints)
+    assert [e.backend.backend.base_url for e in two.endpoints] == ["http://localhost:1/v1", "http://localhost:2/v1"]
+    assert [e.backend.backend.base_url for e in one.endpoints] == ["http://localhost:3/v1"]
+    assert {(b.requests, b.tokens) for b in (one, two)} == {(60, 9000)}
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
@@ -113,6 +131,7 @@ extra_query = {api-version = "2024-10-21"}
         ('extra_headers = {api-key = "$NO_SUCH_NAME"}', "NO_SUCH_NAME"),
         ('preset = "mistal"', "mistral"),
         ('presets = "mistral"', "preset"),
+        ("requests_a_minute = 0", ">= 1"),
     ],
 )
 def test_mistakes_in_a_file_are_named(tmp_path: Path, lines: str, said: str) -> None:

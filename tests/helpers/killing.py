@@ -16,7 +16,12 @@ from tests.helpers.agents import ATTEMPTS, CALLS, work
 
 ALL = ATTEMPTS * CALLS
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.helpers.agents", "searchkit.serving.gateway", "uvicorn", "starlette.requests"])
+PROCESSES.set_forkserver_preload(
+    [
+        "pytest", "tests.helpers.agents", "searchkit.serving.gateway", "uvicorn", "starlette.requests",
+        "tests.helpers.account_workers",
+    ]
+)  # fmt: skip
 
 
 class Trial:

@@ -12,13 +12,20 @@ from pathlib import Path
 
 from searchkit.calls import CallError, Request
 from searchkit.codec import digest, dump_sample, load_sample
-from searchkit.errors import ConfigError
+from searchkit.database import Kind, opened
 from searchkit.generators.openai.errors import about
 from searchkit.protocols import Backend
 from searchkit.types import Sample, Usage
 
-_APPLICATION_ID = 0x5EA2CC  # in the SQLite header: says that the file is ours
-_VERSION = 1
+_KIND = Kind(
+    "a searchkit cache",
+    0x5EA2CC,
+    1,
+    (
+        "CREATE TABLE IF NOT EXISTS sample (content BLOB, backend TEXT, number INTEGER, sample TEXT NOT NULL, "
+        "PRIMARY KEY (content, backend, number)) WITHOUT ROWID",
+    ),
+)
 
 Key = tuple[bytes, str, int]
 Entry = Sample[str] | CallError
@@ -59,35 +66,8 @@ class Store:
     def open(self) -> sqlite3.Connection:
         """The connection; `ConfigError` if the file cannot be used, which is then left as it is."""
         if self._db is None:
-            try:
-                self._db = self._connect()
-            except (sqlite3.Error, OSError) as error:
-                raise ConfigError(f"{self._path} cannot be used as a cache ({error}): choose another path") from error
+            self._db = opened(self._path, _KIND)
         return self._db
-
-    def _connect(self) -> sqlite3.Connection:
-        new = not os.path.exists(self._path) or os.path.getsize(self._path) == 0
-        db = sqlite3.connect(self._path, timeout=30, check_same_thread=False)
-        try:
-            self._prepare(db, new)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _prepare(self, db: sqlite3.Connection, new: bool) -> None:
-        if new:
-            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-        found = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-        if found != [_APPLICATION_ID, _VERSION]:
-            raise ConfigError(f"{self._path} is not a searchkit cache of version {_VERSION}: choose another path")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS sample (content BLOB, backend TEXT, number INTEGER, sample TEXT NOT NULL, "
-            "PRIMARY KEY (content, backend, number)) WITHOUT ROWID"
-        )
 
     def __del__(self) -> None:
         self.close()

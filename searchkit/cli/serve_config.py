@@ -1,0 +1,158 @@
+"""What a server's TOML file says, made into a `SearchServer`. Every mistake names its key."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from searchkit.cli import models, names, setup, tables
+from searchkit.cli.sweep_config import budget
+from searchkit.cli.tables import Table
+from searchkit.errors import ConfigError
+from searchkit.model import Model
+from searchkit.serving.server import Key, Served
+from searchkit.types import Budget, Prompt
+
+TABLES = dict[str, dict[str, Any]]
+TOP = {"server": dict[str, Any], "backends": TABLES, "verifiers": dict[str, str], "strategies": TABLES,
+       "models": TABLES, "keys": TABLES, "ceilings": dict[str, Any]}  # fmt: skip
+SERVER = {"host": str, "port": int, "grace": float, "concurrency": int, "queue": int, "largest": int,
+          "hosts": list[str], "journal": str, "accounts": str, "workers": int}  # fmt: skip
+MODEL = {"backend": str, "strategy": str, "strategies": list[str], "verifiers": list[str], "ceilings": dict[str, Any]}
+KEY = {"digest": str, "models": list[str], "ceilings": dict[str, Any], "budget": dict[str, Any], "concurrency": int}
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is served, to whom, and where. options: those of `SERVER`."""
+
+    models: Mapping[str, Served]
+    keys: tuple[Key, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load(path: Path) -> Config:
+    """The server that the file at `path` describes. Raises `ConfigError`."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        return read(given)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def read(given: Table) -> Config:
+    """The server that a table describes; of an empty one, the embedded models with the strategies that suit them."""
+    tables.read(given, TOP, "")
+    if not given.get("models"):
+        given = {**given, **_EMBEDDED}
+    options = tables.read(given.get("server", {}), SERVER, "server.")
+    ceilings = budget(given.get("ceilings", {}), "ceilings.")
+    backends = {name: _backend(name, table) for name, table in given.get("backends", {}).items()}
+    served = {name: _served(name, table, backends, given, ceilings) for name, table in given["models"].items()}
+    keys = tuple(_key(name, table, served) for name, table in given.get("keys", {}).items())
+    return Config(served, keys, options)
+
+
+_EMBEDDED: Table = {
+    "backends": {task: {"backend": "embedded", "model": task} for task in setup.TASKS},
+    "models": {task: {"backend": task} for task in setup.TASKS},
+    "strategies": {
+        "best-of-8": {"strategy": "best-of-n", "n": 8},
+        "best-of-64": {"strategy": "best-of-n", "n": 64},
+        "vote-of-16": {"strategy": "self-consistency", "n": 16},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a table ``[backends.NAME]`` makes. options: those that `searchkit solve` would have been given."""
+
+    model: Model
+    options: argparse.Namespace
+
+
+def _backend(name: str, table: Any) -> Backend:
+    where = f"backends.{name}."
+    [found] = models.generators(table, where)
+    if not isinstance(found, Model):
+        raise ConfigError(f"{where}backend is asked as a model is: a URL, an embedded model, or a backend of your own")
+    return Backend(found, argparse.Namespace(backend=table.get("backend", "embedded"), model=table.get("model")))
+
+
+def _served(name: str, table: Any, backends: Mapping[str, Backend], given: Table, ceilings: Budget) -> Served:
+    where = f"models.{name}"
+    tables.read(table, MODEL, f"{where}.", ("backend",))
+    backend = _listed(backends, table["backend"], f"{where}.backend", "backends")
+    own, checks = given.get("strategies", {}), given.get("verifiers", {})
+    strategies = {
+        one: _strategy(one, _listed(own, one, f"{where}.strategies", "strategies"), backend.options, given)
+        for one in table.get("strategies", own)
+    }
+    verifiers = {
+        one: _verifier(one, _listed(checks, one, f"{where}.verifiers", "verifiers"), backend.options)
+        for one in table.get("verifiers", checks)
+    }
+    merged: dict[str, Any] = dict(ceilings.ceilings())
+    least = budget(table.get("ceilings", {}), f"{where}.ceilings.")
+    merged |= {key: min(most, merged.get(key, most)) for key, most in least.ceilings()}
+    shaped = _line if backend.options.backend == "embedded" else None
+    try:
+        return Served(backend.model, strategies, verifiers, table.get("strategy", "plain"), Budget(**merged), shaped)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _listed(among: Mapping[str, Any], name: Any, where: str, table: str) -> Any:
+    if not isinstance(name, str) or name not in among:
+        raise ConfigError(f"{where}: {name!r:.80} is not in [{table}]{names.meant(str(name), among)}")
+    return among[name]
+
+
+def _line(prompt: Prompt) -> Prompt:
+    """What embedded models have learnt to read ends with a line."""
+    return Prompt.of(prompt.text.rstrip("\n") + "\n")
+
+
+def _strategy(name: str, table: Any, options: argparse.Namespace, given: Table) -> Any:
+    """A strategy as `searchkit solve --strategy S --verifier V -p FIELD=VALUE` makes it."""
+    where = f"strategies.{name}"
+    if not isinstance(table, Mapping) or not isinstance(table.get("strategy"), str):
+        raise ConfigError(f'{where} must be a table with a key strategy, such as strategy = "best-of-n"')
+    verifier = table.get("verifier")
+    verifier = given.get("verifiers", {}).get(verifier, verifier)
+    fields = {key: value for key, value in table.items() if key not in ("strategy", "verifier")}
+    asked = argparse.Namespace(
+        **vars(options), strategy=table["strategy"], verifier=verifier, reference=None,
+        parameter=[f"{key}={value if isinstance(value, str) else repr(value)}" for key, value in fields.items()],
+    )  # fmt: skip
+    try:
+        return setup.strategy(asked, fix=f"add a key {{0}} to the table [{where}]")
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _verifier(name: str, text: str, options: argparse.Namespace) -> Any:
+    """A verifier by name, as a call such as ``Judge(samples=4)``, or your own as module:function."""
+    try:
+        return setup.verifier(argparse.Namespace(**vars(options), verifier=text, reference=None))
+    except ConfigError as error:
+        raise ConfigError(f"verifiers.{name}: {error}") from error
+
+
+def _key(name: str, table: Any, served: Mapping[str, Served]) -> Key:
+    where = f"keys.{name}"
+    tables.read(table, KEY, f"{where}.", ("digest",))
+    allowed = table.get("models")
+    for one in allowed or ():
+        _listed(served, one, f"{where}.models", "models")
+    ceilings = budget(table.get("ceilings", {}), f"{where}.ceilings.")
+    of_key = budget(table.get("budget", {}), f"{where}.budget.")
+    digest, models_of = table["digest"].removeprefix("sha256:"), None if allowed is None else frozenset(allowed)
+    return Key(name, digest, models_of, ceilings, of_key, table.get("concurrency"))

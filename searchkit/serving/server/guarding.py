@@ -1,0 +1,101 @@
+"""What is looked at before a request is: where it comes from, whose key it brings, and how long it is."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from searchkit.errors import ConfigError
+from searchkit.serving.server.refusing import Refusal
+from searchkit.wire.fields import LARGEST
+
+SLOWEST = 60.0
+"""Seconds in which the body of a request must have come."""
+Receive = Callable[[], Awaitable[Any]]
+
+
+class Left(Exception):
+    """The client has left."""
+
+
+def check_bind(host: str, keyed: bool) -> None:
+    """Raises `ConfigError` if a server without keys could be reached from elsewhere."""
+    if not keyed and not is_local(host):
+        raise ConfigError(
+            f"without keys a server listens on 127.0.0.1 alone, not on {host!r:.80}: whoever reaches it could spend "
+            "your money. Add a key to [keys] (searchkit serve-key NAME makes one)"
+        )
+
+
+@functools.lru_cache(256)
+def is_local(host: str) -> bool:
+    """Whether only this machine is meant.
+
+    >>> [is_local(host) for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "::", "127.0.0.1.example.com")]
+    [True, True, True, False, False, False]
+    """
+    name = host.strip().lower().removeprefix("[").removesuffix("]")
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def foreign(headers: Mapping[str, str], hosts: Collection[str] | None) -> Refusal | None:
+    """Refuses what a page of another site sends, and what came by a name that is not ours (DNS rebinding).
+
+    hosts: names by which the server is known; None: local ones.
+
+    >>> foreign({"host": "127.0.0.1:8000", "origin": "http://evil.example"}, None).status
+    403
+    """
+    if not _known(f"//{headers.get('host', '')}", hosts):
+        return Refusal(403, "this Host is not ours: use the address that the server prints, or list it in hosts")
+    origin = headers.get("origin")
+    if origin is not None and not _known(origin, hosts):
+        return Refusal(403, "this Origin is not ours: a page of another site may not ask")
+    return None
+
+
+def _known(url: str, hosts: Collection[str] | None) -> bool:
+    try:
+        parts = urlsplit(url)
+        name = parts.hostname or ""
+    except ValueError:
+        return False
+    if "@" in parts.netloc or not name:
+        return False
+    return is_local(name) if hosts is None else name in hosts
+
+
+async def body_of(headers: Mapping[str, str], receive: Receive, largest: int = LARGEST) -> bytes:
+    """The body of a request. Raises `Refusal` if it is too long, packed or too slow, and `Left`."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(415, "the body of a request is not unpacked here: send it as it is")
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and (len(announced) > 15 or int(announced) > largest):
+        raise _too_large(largest)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SLOWEST):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Left
+                body += message.get("body", b"")
+                if len(body) > largest:
+                    raise _too_large(largest)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refusal(408, f"the body did not come within {SLOWEST:g} seconds") from None
+
+
+def _too_large(largest: int) -> Refusal:
+    return Refusal(413, f"the request has more than {largest} bytes")

@@ -1,0 +1,59 @@
+"""Several processes that serve one socket, and one above them that replaces those that die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from searchkit.serving.server.running import LEAVING
+
+_LOOK = 0.2
+_AGAIN = 1.0
+"""Seconds before a process that died is replaced."""
+
+
+def run(work: Callable[..., object], arguments: tuple[Any, ...], count: int, grace: float) -> None:
+    """`work(number, *arguments)` in `count` processes, until SIGINT or SIGTERM. They are told to stop, too.
+
+    grace: seconds that they are given before they are killed. work, arguments: can be pickled.
+    """
+    context = multiprocessing.get_context("spawn")
+
+    def begun(number: int) -> BaseProcess:
+        process = context.Process(target=work, args=(number, *arguments), name=f"searchkit-worker-{number}")
+        process.start()
+        return process
+
+    with _told_to_stop() as stopping:
+        processes = [begun(number) for number in range(count)]
+        while not stopping.wait(_LOOK):
+            for number, process in enumerate(processes):
+                if not process.is_alive() and not stopping.wait(_AGAIN):
+                    processes[number] = begun(number)
+        _end(processes, grace)
+
+
+def _end(processes: list[BaseProcess], grace: float) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(grace + 2 * LEAVING)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    stopping = threading.Event()
+    before = {one: signal.signal(one, lambda *_: stopping.set()) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
