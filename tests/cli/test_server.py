@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from searchkit import ConfigError
-from searchkit.cli import main, server
+from searchkit.cli import main, serve_config, server
 from searchkit.cli.sweep_config import load
 from searchkit.generators import OpenAI
 from searchkit.testing.server import Server
@@ -119,6 +119,10 @@ def test_several_urls_are_one_backend(tmp_path: Path) -> None:
     assert [e.backend.backend.base_url for e in two.endpoints] == ["http://localhost:1/v1", "http://localhost:2/v1"]
     assert [e.backend.backend.base_url for e in one.endpoints] == ["http://localhost:3/v1"]
     assert {(b.requests, b.tokens) for b in (one, two)} == {(60, 9000)}
+    table = {"backend": "http://localhost:1/v1, http://localhost:2/v1", "model": "m", "requests_a_minute": 60}
+    served = serve_config.read({"backends": {"q": table}, "models": {"q": {"backend": "q"}}}).models["q"].model
+    assert len(served.backend.backend.endpoints) == 2
+    assert served.backend.backend.requests == 60
 
 
 @pytest.mark.parametrize(
