@@ -53,7 +53,8 @@ def refusal_of(error: BaseException) -> Refusal:
         why = f"the model could not be asked: {error}"
         return Refusal(_OF_CALLS.get(error.kind, 502), why, headers=later(error.retry_after))
     if isinstance(error, Refused):
-        return Refusal(error.status, str(error), headers=later(error.retry_after))
+        again = later(error.retry_after) or {"x-should-retry": "false"}  # the official clients would try 429 again
+        return Refusal(error.status, str(error), headers=again)
     if isinstance(error, SearchkitError):
         status = next((status for kind, status in _OF_ERRORS if isinstance(error, kind)), 500)
         return Refusal(status, str(error))

@@ -155,6 +155,8 @@ def test_log_probabilities_of_the_answer_are_returned() -> None:
             model="qwen@best-of-4", messages=SUM, logprobs=True, top_logprobs=2
         )
         plain = openai_client.chat.completions.create(model="qwen@best-of-4", messages=SUM)
+        older: Any = openai_client.completions.create(model="qwen@best-of-4", prompt="19 + 23 =", logprobs=2)
+    assert older.choices[0].logprobs.top_logprobs == [{"42": -0.1, "43": -2.5}]
     listed = answer.choices[0].logprobs
     assert listed is not None
     assert listed.content is not None

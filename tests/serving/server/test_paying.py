@@ -65,6 +65,7 @@ def test_what_is_left_is_given_and_then_nothing(shared: Shared) -> None:
         first, second, third = (asked(url, MINE, BEST) for _ in range(3))
     assert [json.loads(one[1])["search"]["generations"] for one in (first, second)] == [4, 2]
     assert (third[0], "retry-after" in third[2], len(backend.asked)) == (429, False, 6)
+    assert third[2]["x-should-retry"] == "false"
 
 
 def test_a_client_that_leaves_pays_what_was_in_flight(shared: Shared) -> None:

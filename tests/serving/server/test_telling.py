@@ -86,18 +86,28 @@ def test_a_refusal_keeps_its_status_until_the_stream_has_begun(impatient: None) 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_leaves_cancels_its_search(stream: bool) -> None:
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("chat/completions", {"messages": SUM}),
+        ("completions", {"prompt": "19 + 23?"}),
+        ("responses", {"input": "19 + 23?"}),
+        ("messages", {"messages": SUM, "max_tokens": 9}),
+    ],
+)
+def test_a_client_that_leaves_cancels_its_search(stream: bool, path: str, asked: Any) -> None:
     """All calls in flight; the next request is served."""
     backend = Slow(seconds=30)
     server = SearchServer({"qwen": served(backend)})
+    body = {"model": "qwen@best-of-4", **asked}
     with listening(server) as url:
-        left = request_of(url, {**BEST, "stream": stream})
+        left = request_of(url, {**body, "stream": stream}, path=path)
         until(lambda: backend.in_flight == 4)
         left.close()
         until(lambda: backend.cancelled == 4)
         until(lambda: server.turns.running == 0)
         backend.seconds = 0
-        assert b'"42"' in posted(url, {**BEST, "stream": False})
+        assert b'"42"' in read(request_of(url, body, path=path))
     assert server.searches.going == {}
 
 
@@ -129,13 +139,15 @@ def test_work_that_ends_with_the_client_is_kept() -> None:
     asyncio.run(main())
 
 
-def request_of(url: str, body: Any, headers: dict[str, str] | None = None) -> socket.socket:
+def request_of(
+    url: str, body: Any, headers: dict[str, str] | None = None, path: str = "chat/completions"
+) -> socket.socket:
     """A connection on which a request was sent."""
     address = urlsplit(url)
     raw = json.dumps(body).encode()
     assert address.hostname is not None
     made = socket.create_connection((address.hostname, address.port or 80), timeout=30)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {address.netloc}\r\nconnection: close\r\n"
+    head = f"POST /v1/{path} HTTP/1.1\r\nhost: {address.netloc}\r\nconnection: close\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     made.sendall(f"{head}content-length: {len(raw)}\r\n\r\n".encode() + raw)
     return made
