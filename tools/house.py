@@ -51,6 +51,7 @@ LAYERS = {
     "doors": ("solve", "conduct", "searching", "wrap", "views", "telemetry", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
+    "export": ("export",),
     "testing": ("testing",),
     "cli": ("cli", "__main__"),
 }

@@ -1,9 +1,9 @@
-"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report` and `journal`.
+"""The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `compare`, `plot`, `report`, `export`, `journal`.
 
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py` (with `sweep_config.py`, what its file says, and
-`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `journal.py`. `setup.py` is
-what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters without
-evaluating them, `wording.py` words errors.
+`sweep_problems.py`, where the problems come from), `compare.py`, `plot.py`, `report.py`, `export.py`, `journal.py`.
+`setup.py` is what commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters
+without evaluating them, `wording.py` words errors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, journal, plot, report, server, sweep
+from searchkit.cli import compare, export, journal, plot, report, server, sweep
 from searchkit.cli.wording import worded
 from searchkit.errors import SearchkitError
 
@@ -28,6 +28,7 @@ EPILOG = """examples:
   searchkit compare results:best results:vote
   searchkit plot results
   searchkit report config.toml
+  searchkit export results/ --as trl-dpo --out pairs.jsonl
   searchkit journal show run.db
 
 exit codes: 0 done; 1 failed, or a damaged journal; 2 a mistake in the arguments; 130 interrupted; 141 nobody reads on
@@ -67,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, compare, plot, report, journal):
+    for command in (sweep, compare, plot, report, export, journal):
         command.add(commands)
     return main
 
@@ -136,6 +137,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return plot.plot(options)
     if options.command == "report":
         return report.report(options)
+    if options.command == "export":
+        return export.export(options)
     if options.command == "journal":
         return journal.journal(options)
     from searchkit.cli.estimate import estimate
