@@ -1,13 +1,15 @@
 """Export: what searches left behind, as files that trainers read today.
 
-Read `trajectory.py` first (what a problem's material is), then the way of a row: `reading.py`, `journals.py` and
-`sweeps.py` (material from results, trees, pools, journals, sweeps), `recipes.py`, `labelling.py`, `values.py` and
-`revisions.py` (which records it gives: `records.py`), `formats/` (how a trainer wants them), `files.py` (JSON lines and
-Parquet), `exporting.py` (all of it). `keep.py` says what is kept and how problems are split, `held_out.py` what is
-refused, by `normalised.py`.
+Read `trajectory.py` first (what a problem's material is), then the way of a row: `reading.py`, `journals.py`,
+`sweeps.py` and `dumps.py` (material from results, trees, pools, journals, sweeps, other systems), `recipes.py`,
+`labelling.py`, `values.py` and `revisions.py` (which records it gives: `records.py`), `formats/` (how a trainer wants
+them), `files.py` (JSON lines and Parquet), `exporting.py` (all of it). `keep.py` says what is kept and how problems are
+split, `held_out.py` what is refused, by `normalised.py`; `first_error.py` grows trees of step labels.
 """
 
+from searchkit.export.dumps import Names, of_dump
 from searchkit.export.exporting import Exported, export, materials
+from searchkit.export.first_error import OmegaPRM, first_error
 from searchkit.export.formats import FORMATS
 from searchkit.export.held_out import HeldOut
 from searchkit.export.journals import of_journal
@@ -28,6 +30,8 @@ __all__ = [
     "HeldOut",
     "Keep",
     "Material",
+    "Names",
+    "OmegaPRM",
     "Origin",
     "Pairs",
     "Revisions",
@@ -40,7 +44,9 @@ __all__ = [
     "Verdicts",
     "advantages",
     "export",
+    "first_error",
     "materials",
+    "of_dump",
     "of_journal",
     "of_pool",
     "of_result",
