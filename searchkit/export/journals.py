@@ -20,6 +20,8 @@ from searchkit.export.reading import by_id
 from searchkit.export.trajectory import Material, Origin, Trajectory, cut, model_of
 from searchkit.types import Problem, Prompt, Sample, StepSpan, Verdict
 
+REMEMBERED = 256  # prompts: texts and verdicts of a problem take turns in a journal
+
 
 def of_journal(
     path: str | Path, problems: Mapping[str, Problem] | None = None, *, licence: str = ""
@@ -66,13 +68,15 @@ class Requests:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._rows = dict(db.execute("SELECT digest, id FROM request"))
-        self._last: tuple[bytes, Prompt | None] = b"", None
+        self._read_last: dict[bytes, Prompt | None] = {}
 
     def prompt(self, digest: bytes) -> Prompt | None:
         """None where the request was not stored, is damaged, or is none of a model: what an agent asked by itself."""
-        if digest != self._last[0]:
-            self._last = digest, self._read(digest)
-        return self._last[1]
+        if digest not in self._read_last:
+            if len(self._read_last) >= REMEMBERED:
+                self._read_last.clear()
+            self._read_last[digest] = self._read(digest)
+        return self._read_last[digest]
 
     def _read(self, digest: bytes) -> Prompt | None:
         if (number := self._rows.get(digest)) is None:
