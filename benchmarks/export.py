@@ -43,7 +43,8 @@ def made(folder: Path, rows: int) -> Path:
         for seed in range(rows // PROBLEMS):
             for one in finished:
                 answer = f"Sample {seed}. ".ljust(LENGTH, "x") + one.row.answer
-                yield replace(one, row=replace(one.row, seed=seed, answer=answer))
+                row = replace(one.row, seed=seed, answer=answer, right=seed % 2 == 0)  # so that each has pairs
+                yield replace(one, row=row)
 
     sweep_rows.write(out, list(copies()))
     return out

@@ -58,9 +58,11 @@ def solved(prompts: list[str], completions: list[str], **columns: Any) -> list[f
 
 
 def trainer(kind: str, data: Any, folder: Path, out: str, steps: int, rate: float, batch: int) -> Any:
-    """TRL's trainer of a format, on a CPU."""
+    """TRL's trainer of a format, on one core: models this small are slower on more."""
+    import torch
     import transformers
 
+    torch.set_num_threads(1)
     module, name = TRAINERS[kind]
     found = importlib.import_module(module)
     length = {"max_length": 128} if kind not in ("trl-grpo",) else {"num_generations": 4, "max_completion_length": 48}

@@ -15,7 +15,8 @@ from searchkit.experiments.sweep import SweepResults
 from searchkit.experiments.sweep.manifest import MANIFEST
 from searchkit.export.files import sink
 from searchkit.export.formats import FORMATS, Format, Shape, Unfit
-from searchkit.export.held_out import HeldOut, held_out
+from searchkit.export.held_out import HeldOut
+from searchkit.export.held_out import held_out as named
 from searchkit.export.journals import of_journal
 from searchkit.export.keep import Keep, is_validation
 from searchkit.export.reading import by_id, of_pool
@@ -106,7 +107,7 @@ def export(
     """
     how, part = _format(format, shape), _validation(validation)
     taken = how.shapes[0] if shape not in how.shapes else shape
-    maker, refusing = recipe or how.recipe, held_out_of(held_out)
+    maker, refusing = recipe or how.recipe, named(held_out)
     target, dropped, refused, kept = Path(out), Counter[str](), dict[str, str](), 0
     second = target.with_name(f"{target.stem}-validation{target.suffix}")
     columns = how.columns(taken)
@@ -130,9 +131,6 @@ def export(
             kept += written > 0
     rows = {str(file.path): file.rows for file in (train, rest) if file.rows}
     return Exported(rows, kept, {why: n for why, n in dropped.items() if n}, refused, how.flags)
-
-
-held_out_of = held_out
 
 
 def _format(name: str, shape: Shape) -> Format:

@@ -17,7 +17,7 @@ from searchkit.engine.journal.rows import COLUMNS, Row, damage, request_damage, 
 from searchkit.engine.journal.salvage import salvaging
 from searchkit.errors import JournalError
 from searchkit.export.reading import by_id
-from searchkit.export.trajectory import Material, Origin, Trajectory, cut, model_of
+from searchkit.export.trajectory import Material, Origin, Trajectory, cut, is_text, model_of
 from searchkit.types import Problem, Prompt, Sample, StepSpan, Verdict
 
 REMEMBERED = 256  # prompts: texts and verdicts of a problem take turns in a journal
@@ -122,7 +122,8 @@ class _Calls:
 
     def _take(self, role: str, path: str, prompt: Prompt, outcome: str) -> None:
         if role == "generate":
-            self.written.append((path, prompt, codec.load_row(outcome)[0]))
+            sample, _, _ = codec.load_row(outcome)
+            self.written.append((path, prompt, sample))
         elif outcome.startswith("["):
             verdicts = [(prompt, verdict) for verdict in codec.load_verdicts(outcome)]
             self.verdicts.setdefault(path.rpartition("/")[0], []).extend(verdicts)
@@ -138,6 +139,8 @@ class _Calls:
         judged = self._judged()
         for i, (path, asked, sample) in enumerate(self.written):
             verdict = None
+            if not is_text(sample):
+                continue
             if i in judged:
                 about, verdict = judged[i]
                 if about.messages != prompt.messages:

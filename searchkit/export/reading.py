@@ -9,7 +9,7 @@ from typing import Any
 from searchkit.environments.text_steps import Written
 from searchkit.errors import ConfigError
 from searchkit.experiments.pool import Pool
-from searchkit.export.trajectory import Grown, Material, Origin, Trajectory, model_of
+from searchkit.export.trajectory import Grown, Material, Origin, Trajectory, is_text, model_of
 from searchkit.result import Result
 from searchkit.trace import Span
 from searchkit.tree import ROOT, Tree
@@ -19,7 +19,7 @@ from searchkit.types import Problem, Scored
 def of_result(
     problem: Problem, result: Result[Any], *, seed: int | None = None, licence: str = "", name: str = ""
 ) -> Material:
-    """A result's candidates, and its tree if it has one.
+    """A result's candidates that are texts, and its tree if it has one.
 
     problem: the one that was searched; a result does not hold it. seed: the root seed, for provenance, which a result
     does not hold either. name: of the tree and the result, in each row. Cost: linear in candidates and nodes.
@@ -29,6 +29,7 @@ def of_result(
         _candidate(one, Origin(problem.id, "result", name, seed, f"candidate {i}", model, revision,
                                one.sample.usage.generated_tokens, licence))
         for i, one in enumerate(result.candidates)
+        if is_text(one.sample)
     ]  # fmt: skip
     trees: Sequence[Grown] = ()
     if result.tree is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -111,13 +111,17 @@ class Material:
     trajectories: Sequence[Trajectory] = ()
     trees: Sequence[Grown] = ()
     reference: Any = None
-    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def solved(self) -> float | None:
         """The share of right trajectories among those that are known; None if none is: how easy the problem is."""
         known = [t.right for t in self.trajectories if t.right is not None]
         return sum(known) / len(known) if known else None
+
+
+def is_text(sample: Sample[Any]) -> bool:
+    """Whether a sample is a text and nothing else: no value of an agent, and no turn that calls tools."""
+    return isinstance(sample.value, str) and not (sample.message is not None and sample.message.tool_calls)
 
 
 def cut(text: str, spans: Sequence[StepSpan]) -> tuple[str, ...]:

@@ -11,14 +11,14 @@ from searchkit import Budget, Model, Params, Problem, Prompt, solve_sync
 from searchkit.errors import ConfigError, JournalError
 from searchkit.experiments import Entry, Pool, Sweep
 from searchkit.export import export, of_journal, of_pool, of_result, of_sweep, of_tree
-from searchkit.export.trajectory import cut
+from searchkit.export.trajectory import cut, is_text
 from searchkit.generators import Embedded, Simulated, shipped
 from searchkit.lab.arithmetic import Arithmetic
 from searchkit.lab.checker import ARITHMETIC, problem
 from searchkit.lab.environment import ArithmeticSteps
 from searchkit.strategies import MCTS, BestOfN, Rollout, SelfConsistency
 from searchkit.tree import Tree
-from searchkit.types import StepSpan
+from searchkit.types import Message, Sample, StepSpan, Text, ToolCall
 from searchkit.verifiers import Exact
 
 MODEL = Model(Simulated({"4": 0.5, "5": 0.3, "6": 0.2}))
@@ -146,6 +146,21 @@ def test_a_pool_needs_its_prompts(tmp_path):
     assert list(done.rows.values()) == [2]
     with pytest.raises(ConfigError, match="'p0' among them"):
         export(pool, tmp_path / "o.jsonl")
+
+
+def test_what_is_no_text_is_no_training_data():
+    """Values of agents, and turns that call tools, of which the text is a part."""
+    call = Message("assistant", (Text("I look."),), (ToolCall("1", "look", "{}"),))
+    samples = [Sample("4", call), Sample({"answer": 4}), Sample("4", Message("assistant", (Text("4"),)))]
+    assert [is_text(sample) for sample in samples] == [False, False, True]
+
+
+def test_a_prompt_that_begins_the_answer_is_refused(tmp_path):
+    """Whether a text goes on from there or has it again, nobody can say."""
+    begun = Problem("b", Prompt.of("What is 2 + 2?").continued("It is "), "4")
+    result = solve_sync(begun, BestOfN(6, Exact()), generator=MODEL)
+    done = export(of_result(begun, result), tmp_path / "o.jsonl", "trl-kto")
+    assert set(done.dropped) == {"prompt with a beginning of the answer", "written before"}
 
 
 def test_a_stored_tree_joins_its_steps_with_the_separator():

@@ -71,6 +71,8 @@ def turns(prompt: Prompt) -> list[Row]:
 
 def _text(prompt: Prompt, i: int) -> str:
     message = prompt.messages[i]
+    if prompt.prefix:
+        raise Unfit("prompt with a beginning of the answer")
     if prompt.tools or message.tool_calls or message.role == "tool":
         raise Unfit("prompt with tools")
     if not all(isinstance(part, Text) for part in message.parts):
