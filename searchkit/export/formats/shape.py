@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from searchkit.errors import ConfigError
@@ -56,7 +56,7 @@ class Format:
 
 
 def told(origin: Origin) -> Row:
-    return asdict(origin)
+    return {name: getattr(origin, name) for name in ORIGIN}  # `asdict` takes a fifth of an export
 
 
 def columns(own: Mapping[str, Spec], *, other: bool = False) -> dict[str, Spec]:
