@@ -4,7 +4,7 @@
 
 FOLDER holds ``gsm8k/test.jsonl``, ``math500/test500.jsonl`` and ``human_eval/HumanEval.jsonl.gz``, as their
 repositories have them (see `searchkit.datasets`, whose checksums are checked). Of each prompt stand in the file the
-length of its normalised text and two digests of 8 bytes, of its first 40 characters and of all; the texts do not.
+length of its normalised text and two digests of 8 bytes, of its first 24 characters and of all; the texts do not.
 """
 
 from __future__ import annotations

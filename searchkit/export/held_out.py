@@ -21,7 +21,7 @@ from searchkit.lab.arithmetic import Expression
 from searchkit.lab.countdown import Puzzle
 from searchkit.types import Prompt
 
-ANCHOR = 40  # a held-out prompt of at least so many normalised characters is found anywhere in a longer one
+ANCHOR = 24  # a held-out prompt of at least so many normalised characters is found anywhere in a longer one
 SHIPPED = "held_out.txt"
 LOOKED_AT = 2000  # characters in which a task of the lab is looked for
 _TRACE = re.compile(r"Current State: (\d{1,9}):\[(\d{1,9}(?:, ?\d{1,9})*)\]")  # of the lab's models that search

@@ -10,7 +10,7 @@ from hashlib import blake2b
 MOST = 200_000  # characters of a prompt that are looked at; longer ones are cut there
 _SPACING = re.compile(
     r"\\(?:[,;:!>\s]|quad\b|qquad\b|enspace\b|thinspace\b|left\b|right\b|displaystyle\b|textstyle\b|limits\b"
-    r"|[hv]space\*?\{[^{}]{0,20}\}|(?:big|Big|bigg|Bigg)[lrm]?\b)"
+    r"|[hv]space\*?\{[^{}]{0,20}\}|bigg?[lrm]?\b)"
 )
 _SIZED = re.compile(r"\\[dt](?=frac|binom)")  # \dfrac and \tfrac say \frac
 
@@ -25,9 +25,8 @@ def normalised(text: str) -> str:
     >>> normalised("What is $1{,}000 \\\\; + 2$?")
     'whatis10002'
     """
-    plain = unicodedata.normalize("NFKC", text[:MOST])
-    plain = _SIZED.sub(r"\\", _SPACING.sub(" ", plain))
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", plain.casefold())))
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[:MOST]).casefold())
+    return "".join(filter(str.isalnum, _SIZED.sub(r"\\", _SPACING.sub(" ", plain))))
 
 
 def digest(text: str) -> bytes:

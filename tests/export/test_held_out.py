@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from searchkit.datasets import gsm8k, humaneval, math500
 from searchkit.errors import ConfigError
 from searchkit.export import HeldOut, Traces, export
 from searchkit.export.held_out import ANCHOR, held_out, line, shipped
@@ -15,12 +17,13 @@ from searchkit.lab.countdown import Countdown
 from searchkit.types import Message, Problem, Prompt, Text
 from tests.export.made import material, trajectory
 
+DATA = Path(__file__).parents[3] / "shared" / "data"
 MATH = r"Compute the value of $\frac{1{,}234}{2} + \left(3 \cdot 4\right)$ in simplest form, please."
 LONG = "Natalie has 12 apples and gives some of them to her friends; how many are left in the end?"
 TEST = HeldOut.of(["held/1"], [MATH, LONG, "Short one?"], "my test")
 
 SPELT = [
-    MATH, MATH.lower(), MATH.replace("Compute the", "COMPUTE THE"), MATH.replace(" ", "\n\n"),
+    MATH, MATH.lower(), MATH.swapcase(), MATH.replace("Compute the", "COMPUTE THE"), MATH.replace(" ", "\n\n"),
     MATH.replace("1{,}234", "1234"), MATH.replace("1{,}234", "1,234"), MATH.replace("1{,}234", r"1\,234"),
     MATH.replace(r"\left", "").replace(r"\right", ""), MATH.replace(" + ", r"\; + \quad "), MATH.replace("$", r"\("),
     MATH.replace(r"\frac", r"\dfrac"), f"**{MATH}**", MATH.rstrip("."), MATH + "\u00a0", MATH.replace("1", "１"),
@@ -139,3 +142,16 @@ def test_a_hostile_prompt_takes_no_longer_than_its_length():
     """A hundred thousand lines and a megabyte without one are bounded."""
     assert TEST.why("x", Prompt.of("a\n" * 20_000)) == ""
     assert normalised("\\hspace{" * 5000) != "x"
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the public sets lie beside the project, not in it")
+@pytest.mark.parametrize(
+    "spelt", [str, str.swapcase, lambda text: text.replace(" ", "  \n")], ids=["as is", "case", "blanks"]
+)
+def test_no_prompt_of_the_shipped_sets_leaks_under_another_id(spelt):
+    """All 1,983, in the templates of our loaders, also with other case and blanks."""
+    sets = (gsm8k(DATA / "gsm8k" / "test.jsonl"), math500(DATA / "math500" / "test500.jsonl"),
+            humaneval(DATA / "human_eval" / "HumanEval.jsonl.gz"))  # fmt: skip
+    prompts = [problem.prompt.text for one in sets for problem in one.problems]
+    assert len(prompts) == 1983
+    assert [text for text in prompts if not shipped().why("mine/x", Prompt.of(spelt(text)))] == []
