@@ -52,6 +52,7 @@ LAYERS = {
     "doors": ("solve", "allocating", "conduct", "searching", "wrap", "views", "telemetry", "serving.server", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
+    "export": ("export",),
     "testing": ("testing",),
     "cli": ("cli", "__main__"),
 }

@@ -1,9 +1,9 @@
 """The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `rejudge`, `compare`, `plot`, `report`, `serve`,
-`journal`, `schema` and `completion`.
+`export`, `journal`, `schema` and `completion`.
 
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `rejudge.py`, `compare.py`, `plot.py`,
-`report.py`, `serve.py`, `journal.py`, and `schema.py`, which tells editors and shells what to complete; `parsing.py` is
-the parser that suggests what was meant. A sweep's file is read by `sweep_config.py`, its problems by
+`report.py`, `serve.py`, `export.py`, `journal.py`, and `schema.py`, which tells editors and shells what to complete;
+`parsing.py` is the parser that suggests what was meant. A sweep's file is read by `sweep_config.py`, its problems by
 `sweep_problems.py`, models by `models.py`, a server's file by `serve_config.py`; `tables.py` derives what a table may
 hold from what is made of it; `preflight.py` asks the servers before a sweep starts. `setup.py` is what commands share,
 `server.py` what is sent to a server besides, `names.py` reads values of parameters without evaluating them,
@@ -18,7 +18,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from searchkit.cli import compare, journal, plot, rejudge, report, schema, serve, server, sweep
+from searchkit.cli import compare, export, journal, plot, rejudge, report, schema, serve, server, sweep
 from searchkit.cli.parsing import Parser
 from searchkit.cli.wording import in_toml, worded
 from searchkit.errors import SearchkitError
@@ -36,6 +36,7 @@ EPILOG = """examples:
   searchkit plot results
   searchkit report config.toml
   searchkit serve
+  searchkit export results/ --as trl-dpo --out pairs.jsonl
   searchkit journal show run.db
 
 exit codes: 0 done; 1 failed, or a damaged journal; 2 a mistake in the
@@ -76,7 +77,7 @@ def parser() -> Parser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, rejudge, compare, plot, report, serve, journal, schema):
+    for command in (sweep, rejudge, compare, plot, report, serve, export, journal, schema):
         command.add(commands)
     return main
 
@@ -161,6 +162,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return serve.serve(options)
     if options.command == "serve-key":
         return serve.make_key(options)
+    if options.command == "export":
+        return export.export(options)
     if options.command == "journal":
         return journal.journal(options)
     if options.command == "schema":

@@ -83,7 +83,10 @@ class Told:
         if self._over is not None:
             self.over = True
             error = self._over.error
-            said |= {"stopped": self._over.stopped or "error", "error": "" if error is None else _cut(described(error), TEXT)}
+            said |= {
+                "stopped": self._over.stopped or "error",
+                "error": "" if error is None else _cut(described(error), TEXT),
+            }
         return said
 
     # ---------------------------------------------------------------- spans
@@ -118,7 +121,11 @@ class Told:
             for name in COSTS
             if getattr(usage, name) or name in ceilings
         ]
-        return [*costs, ["seconds", round(self._seconds(), 1), finite(ceilings["seconds"])]] if "seconds" in ceilings else costs
+        return (
+            [*costs, ["seconds", round(self._seconds(), 1), finite(ceilings["seconds"])]]
+            if "seconds" in ceilings
+            else costs
+        )
 
     def _best(self) -> dict[str, Any] | None:
         try:
@@ -140,7 +147,10 @@ class Told:
         self._drawn = state
         said = trees.data(tree, most_visited(tree, NODES))
         said["text"] = [_cut(text, TEXT) for text in said["text"]]
-        return {name: said[name] for name in ("total", "id", "parent", "depth", "text", "mean", "score", "visits", "terminal")}
+        return {
+            name: said[name]
+            for name in ("total", "id", "parent", "depth", "text", "mean", "score", "visits", "terminal")
+        }
 
 
 def _spans(root: Span) -> Iterator[tuple[Place, Span]]:

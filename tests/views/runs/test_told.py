@@ -165,6 +165,8 @@ def test_what_was_lost_is_told_anew(monkeypatch):
 
 def test_texts_are_data():
     """Nothing in them turns a line around, and their markup is as it was."""
-    assert told._cut(said(Request(PROBLEM.prompt, Params(), 0)), told.TEXT).startswith(HOSTILE.replace("\u202e", "\\u202e"))
+    assert told._cut(said(Request(PROBLEM.prompt, Params(), 0)), told.TEXT).startswith(
+        HOSTILE.replace("\u202e", "\\u202e")
+    )
     assert told._cut("a" * 3000, told.TEXT) == "a" * (told.TEXT - 1) + "…"
     assert PROBLEM.id.endswith("7")
