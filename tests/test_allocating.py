@@ -273,12 +273,12 @@ def test_stopped_it_returns_what_there_is():
     backend = Counting(World())
 
     async def stopped():
+        enough = asyncio.Event()
         task = asyncio.create_task(solve_many(
             problems(12), BestOfN(12, SEEN), generator=Model(backend), seed=3, total=Budget(generations=140),
-            allocation=POLICY,
+            allocation=POLICY, listen=lambda _: enough.set() if backend.calls >= 40 else None,
         ))  # fmt: skip
-        while backend.calls < 40:
-            await asyncio.sleep(0)
+        await enough.wait()
         task.cancel(STOP)
         return await task
 

@@ -122,7 +122,7 @@ class _Calls:
 
     def _take(self, role: str, path: str, prompt: Prompt, outcome: str) -> None:
         if role == "generate":
-            sample, _, _ = codec.load_row(outcome)
+            sample, *_ = codec.load_row(outcome)
             self.written.append((path, prompt, sample))
         elif outcome.startswith("["):
             verdicts = [(prompt, verdict) for verdict in codec.load_verdicts(outcome)]

@@ -60,8 +60,8 @@ class RunPages:
     """Answers ``/runs/ID`` with the page of a run, and ``/runs/ID/events`` with what happens in it.
 
     owner: given the headers of a request, the name of who asks by the key that they bring, None for nobody; by default
-    everybody may see every run whose ID he knows, which is for servers on 127.0.0.1 alone. A browser asks for the key as
-    a password. A run is shown to its owner only; to others it does not exist.
+    everybody may see every run whose ID he knows, which is for servers on 127.0.0.1 alone. A browser asks for the key
+    as a password. A run is shown to its owner only; to others it does not exist.
 
     Cost: nothing for runs that nobody looks at; each page that is open makes events of its search, and 4 messages a
     second at most.

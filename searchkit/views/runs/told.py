@@ -102,8 +102,8 @@ class Told:
         """All spans so far; those that go on are told again by the events."""
         for at, span in _spans(self._searching.trace):
             tokens, usd = _cost(span.usage, span.retried)
-            self._row(at, [span.name, span.kind, span.status, _cut(span.text, TEXT), _cut(span.error, TEXT), tokens, usd,
-                           span.replayed])  # fmt: skip
+            texts = [_cut(span.text, TEXT), _cut(span.error, TEXT)]
+            self._row(at, [span.name, span.kind, span.status, *texts, tokens, usd, span.replayed])
 
     # ---------------------------------------------------------------- the rest
 
