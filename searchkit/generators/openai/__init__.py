@@ -6,7 +6,8 @@ server) with `presets.py` (for servers that are known) and `refused.py` (for tho
 `transport.py` (which client carries them), `searchkit.http` (our own, the fast one), `official.py` (the openai
 package), `answers.py` (what came back), `stream.py` (answers that are left as soon as they fall below a floor),
 `noticed.py` (what shows in an answer), `errors.py` (what can go wrong, in sentences), `probe.py` (what a server
-honours), `preflight.py` (whether it answers at all), `continuing.py` (how it continues the assistant's turn) and `learnt.py` (what of this is kept and said once).
+honours), `preflight.py` (whether it answers at all), `continuing.py` (how it continues the assistant's turn) and
+`learnt.py` (what of this is kept and said once).
 """
 
 from searchkit.generators.openai.backend import OpenAI
