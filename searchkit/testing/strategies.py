@@ -244,8 +244,8 @@ class StrategyTests(AnytimeTests):
         assert {request.params.temperature for request in backend.seen} == {0.0}
 
     def test_law_10_ties_go_to_the_first_and_abstentions_never_win(self) -> None:
-        """An argmax returns the first of the best that it is shown, in the order of its strategy, which is that in which
-        they were seen unless the strategy says otherwise; where all scores are equal or all abstain, its first sample."""
+        """An argmax returns the first of the best that it is shown, in the order in which its strategy shows them;
+        where all scores are equal or all abstain, the first sample."""
         for verifier in (LengthScore(score=0.5), LengthScore(abstains=True), LengthScore(odd=True)):
             for seed in range(4):
                 strategy = self.judged(verifier)

@@ -196,13 +196,8 @@ class TreeSearch(Strategy):
             with run.child("grow", self._kept(growth, run)) as inner:
                 inner.params = run.params
                 ends, failure = await self._search(prompt, growth, left, inner)
-        bounded = limits.left != Budget()
-        if (
-            bounded
-            and self._reached(ends) is None
-            and not (ends and tree.closed[ROOT])
-            and (whole or self.iterations is None)
-        ):
+        wanting = self._reached(ends) is None and not (ends and tree.closed[ROOT])
+        if wanting and limits.left != Budget() and (whole or self.iterations is None):
             node = self._open_one(tree) if whole or ends else len(tree) - 1
             ends += await self._completed(prompt, tree, node, run)
         return await self._answer(prompt, tree, ends, first or failure, run)

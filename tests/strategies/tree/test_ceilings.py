@@ -119,19 +119,23 @@ def test_without_a_budget_too_an_answer_comes_first(rule: Any) -> None:
     flat = Predicate(lambda text: 0.5, name="flat", calls=0)
     strategy = MCTS(flat, rule, Spelling(30), width=1, expansions=9)
     result = solve_sync("spell", strategy, generator=letter)
-    assert len(result.answer) == 30 and not result.sample.truncated
+    assert len(result.answer) == 30
+    assert not result.sample.truncated
     worst = strategy.counts()
     assert worst is not None
-    assert result.usage.generations <= worst[0] and result.usage.verifications <= worst[1]
+    assert result.usage.generations <= worst[0]
+    assert result.usage.verifications <= worst[1]
 
 
 @pytest.mark.parametrize("search", [MCTS, BestFirst])
 def test_a_path_without_an_end_takes_half(search: type[TreeSearch]) -> None:
     """Where nothing ever ends, half of the expansions are left to search with."""
     result = solve_sync("spell", search(NEAR, environment=Spelling(float("inf"))), generator=letter)
-    assert result.tree is not None and result.sample.truncated
+    assert result.tree is not None
+    assert result.sample.truncated
     assert result.usage.generations == 64
-    assert max(result.tree.depth) >= 32 and max(result.tree.drawn) > 1
+    assert max(result.tree.depth) >= 32
+    assert max(result.tree.drawn) > 1
 
 
 # ---------------------------------------------------------------- scores without bounds
