@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from searchkit.environments.protocols import Anytime, Completing, Environment, is_complete
 from searchkit.mistakes import check_counts
@@ -25,9 +25,7 @@ class Evaluated:
 
 
 class Evaluation(ABC):
-    """Where the value comes from that is backed up from a node. of_children: its new children are scored, too."""
-
-    of_children: ClassVar[bool] = False
+    """Where the value comes from that is backed up from a node."""
 
     @abstractmethod
     def wants(self, environment: Environment[Any], state: Any, known: bool) -> bool:
@@ -38,6 +36,10 @@ class Evaluation(ABC):
         self, prompt: Prompt, state: Any, known: bool, stepper: Stepper, generator: Generator | None, run: Run
     ) -> Evaluated:
         """What `state` is worth."""
+
+    def of_child(self, environment: Environment[Any], state: Any) -> bool:
+        """Whether the verifier scores a new child in `state`, which is no end, at once."""
+        return False
 
     def draws(self, environment: Environment[Any]) -> int:
         """The most samples that one evaluation takes."""
@@ -65,7 +67,7 @@ class Value(Evaluation):
 
 @dataclass(frozen=True)
 class Unjudged(Evaluation):
-    """Nothing: only ends are judged. For a path on which every verdict would take a step from the budget."""
+    """Nothing: only answers are judged. For a path on which every verdict would take a step from the budget."""
 
     def wants(self, environment: Environment[Any], state: Any, known: bool) -> bool:
         return False
@@ -75,16 +77,21 @@ class Unjudged(Evaluation):
     ) -> Evaluated:
         return Evaluated()
 
+    def of_child(self, environment: Environment[Any], state: Any) -> bool:
+        """An answer that may be gone on from ends the path all the same."""
+        return is_complete(environment, state)
+
 
 @dataclass(frozen=True)
 class Children(Value):
     """The verifier's score of each new child, backed up from there. Cost: one verification a child."""
 
-    of_children: ClassVar[bool] = True
-
     def wants(self, environment: Environment[Any], state: Any, known: bool) -> bool:
         """Only the first state: each other one was a child."""
         return not known and is_complete(environment, state)
+
+    def of_child(self, environment: Environment[Any], state: Any) -> bool:
+        return True
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class Expander:
         environment, generator = self.stepper.environment, self.generator
         proposals, whole = await propose(environment, generator, state, self.width, ask.drawn, run, ask.tried)
         new = [proposal for proposal in proposals if proposal.identity not in ask.known][: self.branch]
-        follow = functools.partial(self._follow, prompt, state, self._evaluation(ask).of_children)
+        follow = functools.partial(self._follow, prompt, state, self._evaluation(ask))
         outcomes = await run.map(follow, new, name="child")
         found = run.survivors(outcomes)
         failure = _worst(first_failure(outcomes), *(spent for _, _, spent in found))
@@ -135,12 +135,12 @@ class Expander:
         return Expansion(NOT_EVALUATED, state, tuple(children), counts, whole, judging, failure)
 
     async def _follow(
-        self, prompt: Prompt, state: Any, judged: bool, proposal: Proposal, run: Run
+        self, prompt: Prompt, state: Any, evaluation: Evaluation, proposal: Proposal, run: Run
     ) -> tuple[Child, int, BudgetExhausted | None]:
         """The child, how many model calls its verdict took, and whether the budget ended before it."""
         step = await taken(self.stepper.environment, state, proposal.action, run)
         identity, action = proposal.identity, proposal.action
-        if not step.terminal and not judged:
+        if not step.terminal and not evaluation.of_child(self.stepper.environment, step.state):
             return Child(identity, action, step.state, None, False, False), 0, None
         before = run.used.model_calls
         found = await self.stepper.judge(prompt, action, step, run)

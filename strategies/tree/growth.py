@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable
 
@@ -14,6 +15,12 @@ from searchkit.tree import ROOT, Tree, TreePolicy
 CLOSED = 0.05  # no action that is at least as likely as this is given up
 SURE = 3.0  # none seen in n draws: with 95 % confidence it comes in fewer than 3 / n of them
 FAILURES = 6  # in a row, and a node gets no more
+GREATEST = 1e140  # a finite score beyond it counts as this much: sums of squares of scores stay finite
+
+
+def bounded(score: float) -> float:
+    """`score` as rules may reckon with it; what is infinite stays so, and they leave it out."""
+    return score if not math.isfinite(score) else min(GREATEST, max(-GREATEST, score))
 
 
 class Growth:
@@ -77,12 +84,12 @@ class Growth:
             self.ends.append(End(node, expansion.evaluated.itself))
         self.ends += [End(node, answer, "rollout") for answer in expansion.evaluated.rollouts]
         if expansion.evaluated.value is not None:
-            tree.score[node] = expansion.evaluated.value
-            self.policy.backup(tree, node, expansion.evaluated.value)
+            tree.score[node] = value = bounded(expansion.evaluated.value)
+            self.policy.backup(tree, node, value)
         known = self._known.setdefault(node, {})
         for child in expansion.children:
             tokens = child.action.usage.generated_tokens
-            score = None if child.scored is None else child.scored.score
+            score = None if child.scored is None or child.scored.score is None else bounded(child.scored.score)
             place = tree.add(
                 node, label(child.action), child.state, prior=child.prior, terminal=child.terminal, tokens=tokens,
                 score=score, calls=called(child.action),

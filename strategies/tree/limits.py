@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from searchkit.environments.protocols import Completing, Environment
@@ -52,6 +52,10 @@ class Limits:
     def charged(self, usage: Usage) -> bool:
         """Whether `usage` brings the end of the budget nearer. Draws that cost nothing would go on for ever."""
         return self.left.seconds is not None or any(getattr(usage, name) for name, _ in self.left.ceilings())
+
+    def after(self, expansions: int) -> Limits:
+        """The same after so many."""
+        return replace(self, most=max(0, self.most - expansions))
 
     def draws(self, width: int) -> Draws:
         """What is known of how many samples there will be: for rules that explore by it."""

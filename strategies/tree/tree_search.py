@@ -17,7 +17,7 @@ from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.likelihoods import likelihoods
 from searchkit.strategies.common.transition import Stepper, finish
 from searchkit.strategies.selection.rules import Argmax
-from searchkit.strategies.tree.evaluation import Children, Evaluation, Unjudged, Value
+from searchkit.strategies.tree.evaluation import Children, Evaluation, Rollout, Unjudged, Value
 from searchkit.strategies.tree.expansion import Ask, Expander, Expansion, Prior
 from searchkit.strategies.tree.growth import Growth
 from searchkit.strategies.tree.limits import HORIZON, ITERATIONS, Limits, less, to_finish
@@ -89,7 +89,11 @@ class TreeSearch(Strategy):
     Under a budget a finished answer comes before a better one. Where the environment can complete a path in one sample
     (`Completing`), what that may cost is held back, and spent on the best unfinished path when the rest is. Elsewhere,
     and where seconds or money are limited, of which a tenth is held back as an estimate, the first draws follow one
-    path to its end, at most 256 steps. Not with `iterations`: then only what one sample completes is completed.
+    path to its first answer, at most 256 steps, and without a budget at most half of the expansions. Not with
+    `iterations`: then only what one sample completes is completed.
+
+    Resumed from a journal under another budget, a search pays for what it does otherwise: nothing under published
+    rules; adaptive ones weigh a draw by how many there will be, and go other ways as soon as that matters.
 
     Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
     finished episode, and for each child if it is evaluated or judged for its prior.
@@ -183,16 +187,17 @@ class TreeSearch(Strategy):
         run.show_tree(tree)
         limits = Limits.of(run, self.environment, tree.state[ROOT], self.iterations)
         growth = self._growth(tree, limits)
-        if limits.left == Budget():
-            ends, failure = await self._search(prompt, growth, limits, run)
-            return await self._answer(prompt, tree, ends, failure, run)
         first = await self._first_path(prompt, growth, limits, run)
         ends, failure, whole = growth.ends, first, isinstance(self.environment, Completing)
-        if ends or not isinstance(first, BudgetExhausted):  # else what is left is for the path that was begun
+        goes_on = ends or not isinstance(first, BudgetExhausted)  # else what is left is for the path that was begun
+        left = limits.after(sum(tree.expanded) + sum(tree.failures))
+        if goes_on and left.most and self._reached(ends) is None:
+            # With or without a budget in a part of its own: a call's key in a journal must not tell which it was.
             with run.child("grow", self._kept(growth, run)) as inner:
                 inner.params = run.params
-                ends, failure = await self._search(prompt, growth, limits, inner)
-        if self._reached(ends) is None and not (ends and tree.closed[ROOT]) and (whole or self.iterations is None):
+                ends, failure = await self._search(prompt, growth, left, inner)
+        wanting = self._reached(ends) is None and not (ends and tree.closed[ROOT])
+        if wanting and limits.left != Budget() and (whole or self.iterations is None):
             node = self._open_one(tree) if whole or ends else len(tree) - 1
             ends += await self._completed(prompt, tree, node, run)
         return await self._answer(prompt, tree, ends, first or failure, run)
@@ -205,12 +210,14 @@ class TreeSearch(Strategy):
 
     async def _first_path(self, prompt: Prompt, growth: Growth, limits: Limits, run: Run) -> Exception | None:
         """Draw one path to its end; not where one sample completes it and what that costs is known, nor where the user
-        said how many expansions there are. Returns the first failure."""
+        said how many expansions there are. Without a budget it takes half of them at most: it may have no end. Returns
+        the first failure."""
         if self.iterations is not None or (isinstance(self.environment, Completing) and not limits.timed):
             return None
+        steps = replace(limits, most=HORIZON if limits.left != Budget() else limits.most // 2)
         with run.child("first", self._kept(growth, run)) as inner:
             inner.params = run.params
-            return await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
+            return await self._grow(prompt, growth, steps, inner, straight=True)
 
     def _growth(self, tree: Tree, limits: Limits) -> Growth:
         tree.draws, tree.range = limits.draws(self._drawn_at_once), self.verifier.range
@@ -307,7 +314,7 @@ class TreeSearch(Strategy):
             width = 1
             if not limits.judges(calls_of(self.verifier)):
                 evaluation = Unjudged()
-            elif evaluation is not None:
+            elif isinstance(evaluation, Rollout):
                 evaluation = Value()
         stepper = Stepper(self.environment, self.verifier)
         return Expander(stepper, self.generator, width, self.branch, evaluation, self.prior)

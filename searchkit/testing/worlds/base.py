@@ -59,8 +59,9 @@ class World(ABC):
     environment=world)`` is a search by steps; as a generator, ``BestOfN(16, world.verifier, generator=world)``, a
     sample is a whole answer, drawn from the start.
 
-    A world of your own says where it begins, what is drawn, and where that leads. Cost: one generation a draw, and
-    `tokens` generated tokens.
+    A world of your own says where it begins, what is drawn, and where that leads; one whose answers can be gone on
+    from has a method ``complete(state)`` as well (``return state.complete``, see `Drift`), by which a search knows an
+    answer. Cost: one generation a draw, and `tokens` generated tokens.
     """
 
     range: tuple[float, float] = field(default=(0.0, 1.0), kw_only=True)
