@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import socket
 import sys
 import tempfile
@@ -48,6 +49,8 @@ def serve(options: argparse.Namespace) -> int:
     host, port, workers = chosen.pop("host", "127.0.0.1"), chosen.pop("port", 8000), chosen.pop("workers", 1)
     if workers < 1:
         raise ConfigError(f"a server needs workers >= 1, got {workers}")
+    if not 0 <= chosen.get("grace", GRACE) < math.inf:
+        raise ConfigError(f"a server needs a finite grace >= 0, in seconds, got {chosen['grace']}")
     check_bind(host, bool(config.keys))
     with ExitStack() as stack:
         if "accounts" not in chosen and not any(list(key.budget.ceilings()) for key in config.keys):

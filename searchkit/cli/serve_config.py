@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from searchkit.cli import models, names, setup, tables
 from searchkit.cli.sweep_config import budget
@@ -15,7 +16,7 @@ from searchkit.cli.tables import Table
 from searchkit.errors import ConfigError
 from searchkit.model import Model
 from searchkit.serving.server import Key, Served
-from searchkit.types import Budget, Prompt
+from searchkit.types import Budget, Problem, Prompt, Text
 
 TABLES = dict[str, dict[str, Any]]
 TOP = {"server": dict[str, Any], "backends": TABLES, "verifiers": dict[str, str], "strategies": TABLES,
@@ -51,12 +52,32 @@ def read(given: Table) -> Config:
     tables.read(given, TOP, "")
     if not given.get("models"):
         given = {**given, **_EMBEDDED}
-    options = tables.read(given.get("server", {}), SERVER, "server.")
-    ceilings = budget(given.get("ceilings", {}), "ceilings.")
+    options = _options(given.get("server", {}))
+    ceilings = _budget(given.get("ceilings", {}), "ceilings.")
     backends = {name: _backend(name, table) for name, table in given.get("backends", {}).items()}
     served = {name: _served(name, table, backends, given, ceilings) for name, table in given["models"].items()}
     keys = tuple(_key(name, table, served) for name, table in given.get("keys", {}).items())
     return Config(served, keys, options)
+
+
+def _options(table: Any) -> dict[str, Any]:
+    """Those of `SERVER`, such as can be listened with."""
+    options = tables.read(table, SERVER, "server.")
+    for host in options.get("hosts", ()):
+        if urlsplit(f"//{host}").hostname != host:
+            raise ConfigError(f"server.hosts has names or addresses alone, in small letters, such as "
+                              f'"search.example", got {host!r:.80}')  # fmt: skip
+    if options.get("hosts") == []:
+        raise ConfigError("server.hosts is empty, so that nobody could ask: name a host, or leave it out")
+    return options
+
+
+def _budget(table: Any, where: str) -> Budget:
+    try:
+        return budget(table, where)
+    except ConfigError as error:
+        name = where.rstrip(".")
+        raise error if name in str(error) else ConfigError(f"{name}: {error}") from error
 
 
 _EMBEDDED: Table = {
@@ -80,6 +101,9 @@ class Backend:
 
 def _backend(name: str, table: Any) -> Backend:
     where = f"backends.{name}."
+    urls = table.get("backend") if isinstance(table, Mapping) else None
+    if isinstance(urls, list) and urls and all(isinstance(url, str) for url in urls):
+        table = {**table, "backend": ",".join(urls)}  # one model behind several endpoints
     [found] = models.generators(table, where)
     if not isinstance(found, Model):
         raise ConfigError(f"{where}backend is asked as a model is: a URL, an embedded model, or a backend of your own")
@@ -96,11 +120,11 @@ def _served(name: str, table: Any, backends: Mapping[str, Backend], given: Table
         for one in table.get("strategies", own)
     }
     verifiers = {
-        one: _verifier(one, _listed(checks, one, f"{where}.verifiers", "verifiers"), backend.options)
+        one: _verifier(f"verifiers.{one}", _listed(checks, one, f"{where}.verifiers", "verifiers"), backend.options)
         for one in table.get("verifiers", checks)
     }
     merged: dict[str, Any] = dict(ceilings.ceilings())
-    least = budget(table.get("ceilings", {}), f"{where}.ceilings.")
+    least = _budget(table.get("ceilings", {}), f"{where}.ceilings.")
     merged |= {key: min(most, merged.get(key, most)) for key, most in least.ceilings()}
     shaped = _line if backend.options.backend == "embedded" else None
     try:
@@ -116,8 +140,10 @@ def _listed(among: Mapping[str, Any], name: Any, where: str, table: str) -> Any:
 
 
 def _line(prompt: Prompt) -> Prompt:
-    """What embedded models have learnt to read ends with a line."""
-    return Prompt.of(prompt.text.rstrip("\n") + "\n")
+    """What embedded models have learnt to read ends with a line. Raises `ConfigError` for what they cannot be told."""
+    if prompt.tools or not all(isinstance(part, Text) for message in prompt.messages for part in message.parts):
+        raise ConfigError("an embedded model reads text alone: leave out tools and images, or ask another model")
+    return Prompt.of(prompt.text.rstrip("\n") + "\n").continued(prompt.prefix)
 
 
 def _strategy(name: str, table: Any, options: argparse.Namespace, given: Table) -> Any:
@@ -126,7 +152,13 @@ def _strategy(name: str, table: Any, options: argparse.Namespace, given: Table) 
     if not isinstance(table, Mapping) or not isinstance(table.get("strategy"), str):
         raise ConfigError(f'{where} must be a table with a key strategy, such as strategy = "best-of-n"')
     verifier = table.get("verifier")
-    verifier = given.get("verifiers", {}).get(verifier, verifier)
+    if verifier is not None and not isinstance(verifier, str):
+        raise ConfigError(f"{where}.verifier is a name of [verifiers], or a verifier as there, got {verifier!r:.80}")
+    checks = given.get("verifiers", {})
+    if verifier is not None:  # a mistake in it is told of where it stands
+        at = f"verifiers.{verifier}" if verifier in checks else f"{where}.verifier"
+        verifier = checks.get(verifier, verifier)
+        _verifier(at, verifier, options)
     fields = {key: value for key, value in table.items() if key not in ("strategy", "verifier")}
     asked = argparse.Namespace(
         **vars(options), strategy=table["strategy"], verifier=verifier, reference=None,
@@ -138,12 +170,26 @@ def _strategy(name: str, table: Any, options: argparse.Namespace, given: Table) 
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _verifier(name: str, text: str, options: argparse.Namespace) -> Any:
+def _verifier(where: str, text: str, options: argparse.Namespace) -> Any:
     """A verifier by name, as a call such as ``Judge(samples=4)``, or your own as module:function."""
+    if not text:
+        raise ConfigError(f'{where} is empty: name one, such as "Judge(samples=2)" or "module:function"')
     try:
-        return setup.verifier(argparse.Namespace(**vars(options), verifier=text, reference=None))
+        found = setup.verifier(argparse.Namespace(**vars(options), verifier=text, reference=None))
     except ConfigError as error:
-        raise ConfigError(f"verifiers.{name}: {error}") from error
+        raise ConfigError(f"{where}: {_NO_ANSWERS if names.plain(text) == 'exact' else error}") from error
+    if getattr(found, "oracle", None):
+        try:
+            found.bind(Problem("a request", Prompt.of("without a known answer")))
+        except ConfigError:
+            raise ConfigError(f"{where}: {_NO_ANSWERS}") from None
+    return found
+
+
+_NO_ANSWERS = (
+    "a server has no known answers to compare with: take a verifier that reads the answer alone, such as Judge(), or "
+    "your own as module:function"
+)
 
 
 def _key(name: str, table: Any, served: Mapping[str, Served]) -> Key:
@@ -152,7 +198,7 @@ def _key(name: str, table: Any, served: Mapping[str, Served]) -> Key:
     allowed = table.get("models")
     for one in allowed or ():
         _listed(served, one, f"{where}.models", "models")
-    ceilings = budget(table.get("ceilings", {}), f"{where}.ceilings.")
-    of_key = budget(table.get("budget", {}), f"{where}.budget.")
+    ceilings = _budget(table.get("ceilings", {}), f"{where}.ceilings.")
+    of_key = _budget(table.get("budget", {}), f"{where}.budget.")
     digest, models_of = table["digest"].removeprefix("sha256:"), None if allowed is None else frozenset(allowed)
     return Key(name, digest, models_of, ceilings, of_key, table.get("concurrency"))

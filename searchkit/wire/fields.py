@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,16 +17,22 @@ from searchkit.wire.values import ToolChoice
 
 LARGEST = 32 * 2**20  # bytes of a request: what Anthropic takes, images included
 DEEPEST = 128  # levels: an interpreter's own limit would depend on who calls
+MOST_PARTS = 2**18  # lists and objects of a request: one of two bytes takes seventy in memory, and time to look at
 MOST_CHOICES = 1024
 _DIGITS = 640  # the least limit that an interpreter can be given
 
 
 def read_request(raw: bytes, largest: int = LARGEST) -> dict[str, Any]:
-    """The JSON object of a request's body. Raises `TooLarge` and `Malformed`; takes linear time."""
+    """The JSON object of a request's body. Raises `TooLarge` and `Malformed`; takes linear time.
+
+    An object that says a key twice is `Malformed`: others, such as a proxy that looked at it, may read the other one.
+    """
     if len(raw) > largest:
         raise TooLarge(f"the request has {len(raw)} bytes; at most {largest} are read")
+    if (found := _brackets(raw)) > MOST_PARTS:  # those in texts too: to tell them apart would take longer than to read
+        raise TooLarge(f"the request has {found} brackets; at most {MOST_PARTS} are read")
     try:
-        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_refused)
+        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_refused, object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is no UTF-8: {error}") from None
     except RecursionError:
@@ -45,7 +52,7 @@ def read_answer(raw: bytes | str, most: int | None = None) -> Any:
     most: lists and objects that it may have, counted by their brackets, those in texts too: an empty list of two bytes
     takes seventy in memory, and the interpreter stands still while it is made. More is `Malformed`.
     """
-    if most is not None and isinstance(raw, bytes) and (found := raw.count(b"[") + raw.count(b"{")) > most:
+    if most is not None and isinstance(raw, bytes) and (found := _brackets(raw)) > most:
         raise Malformed(f"it has {found} brackets, and at most {most} are read")
     try:
         return json.loads(raw)
@@ -58,6 +65,18 @@ def read_answer(raw: bytes | str, most: int | None = None) -> Any:
             return json.loads(raw, parse_int=_whole)
         except RecursionError:
             raise Malformed("it is nested too deeply") from None
+
+
+def _brackets(raw: bytes) -> int:
+    return raw.count(b"[") + raw.count(b"{")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        left = Counter(key for key, _ in pairs)
+        raise ValueError(f"an object says {left.most_common(1)[0][0]!r:.80} twice")
+    return found
 
 
 def _whole(digits: str) -> int | float:

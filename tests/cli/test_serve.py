@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import pytest
@@ -28,6 +33,7 @@ from searchkit.serving.server import SearchServer, digest_of
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.types import Budget
 from searchkit.verifiers import Judge
+from tests.helpers.servers import until
 
 FILE = """
 [server]
@@ -123,6 +129,26 @@ def test_without_a_file_the_embedded_models_are_served() -> None:
         ('model = "Qwen/Qwen3-4B"', "", "model"),
         ("[models.qwen]", "[models.qwen", "TOML"),
         ("[models.small]", '[models."qwen@vote"]', "rename"),
+        ("generations = 16", "seconds = nan", "models.qwen.ceilings"),
+        ("usd = 1.5", "usd = -1", "keys.alice.ceilings"),
+        ("usd = 100", "usd = -1", "keys.alice.budget"),
+        ("seconds = 60", "seconds = -1", "ceilings: "),
+        ('["search.example"]', '["https://search.example"]', "server.hosts"),
+        ('["search.example"]', '["search.example:443"]', "server.hosts"),
+        ('["search.example"]', '["Search.Example"]', "server.hosts"),
+        ('["search.example"]', '["*.example/"]', "server.hosts"),
+        ('["search.example"]', '[""]', "server.hosts"),
+        ('["search.example"]', "[]", "server.hosts is empty"),
+        ('verifier = "judge"', "verifier = 3", "strategies.best-of-8.verifier"),
+        ('verifier = "judge"', 'verifier = ["judge"]', "strategies.best-of-8.verifier"),
+        ('"Judge(samples=2)"', '"Judge(sample=2)"', "verifiers.judge: Judge"),
+        ('"Judge(samples=2)"', '"Judge(samples=0)"', "verifiers.judge: Judge"),
+        ('"Judge(samples=2)"', '""', "verifiers.judge is empty"),
+        ('"Judge(samples=2)"', '"exact"', "verifiers.judge: a server has no known answers"),
+        ('"Judge(samples=2)"', '"Exact()"', "verifiers.judge: a server has no known answers"),
+        ('"Judge(samples=2)"', '"MathEqual"', "verifiers.judge: a server has no known answers"),
+        ('"Judge(samples=2)"', '"AllOf((Judge(), MathEqual()))"', "verifiers.judge: a server has no known answers"),
+        ("[keys.alice]", f'[keys.bob]\ndigest = "{digest_of("k")}"\n\n[keys.alice]', "keys.bob.digest and keys.alice"),
     ],
 )
 def test_a_mistake_in_the_file_names_its_place(tmp_path: Path, before: str, after: str, why: str) -> None:
@@ -130,7 +156,50 @@ def test_a_mistake_in_the_file_names_its_place(tmp_path: Path, before: str, afte
     path = tmp_path / "serve.toml"
     path.write_text(FILE.replace(before, after, 1), encoding="utf-8")
     with pytest.raises(ConfigError, match=why):
-        SearchServer(load(path).models, **load(path).options)
+        started(path)
+
+
+def started(path: Path) -> SearchServer:
+    """The server of a file, of which no key has a budget."""
+    config = load(path)
+    return SearchServer(config.models, keys=[replace(key, budget=Budget()) for key in config.keys], **config.options)
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        (["--port", "99999"], "port"),
+        (["--port", "-1"], "port"),
+        (["--host", "", "--port", "0"], "host|keys"),
+        (["--grace", "-1"], "grace"),
+        (["--grace", "nan"], "grace"),
+        (["--grace", "inf"], "grace"),
+        (["--workers", "0"], "workers"),
+        (["--accounts", "/nowhere/at/all.db", "--port", "0"], "/nowhere/at/all.db"),
+        (["--journal", "/nowhere/at/all.db", "--port", "0"], "/nowhere/at/all.db"),
+    ],
+    ids=lambda value: "_".join(value).replace("/", ".") if isinstance(value, list) else "",
+)
+def test_a_place_that_is_none_is_one_sentence(capsys: pytest.CaptureFixture[str], option: list[str], why: str) -> None:
+    """And no success."""
+    assert main(["serve", *option]) != 0
+    told = capsys.readouterr().err
+    assert re.search(why, told)
+    assert len(told.splitlines()) == 1
+
+
+def innermost_balanced(path: Path) -> Sequence[Any]:
+    """The endpoints of the model, under what retries."""
+    retrying: Any = load(path).models["qwen"].model.backend
+    return retrying.backend.endpoints  # type: ignore[no-any-return]
+
+
+def test_several_endpoints_of_one_model_are_a_list(tmp_path: Path) -> None:
+    """Or one text with commas: both are balanced."""
+    path, url = tmp_path / "serve.toml", "http://127.0.0.1:9/v1"
+    for written in (f'["{url}", "{url}2"]', f'"{url},{url}2"'):
+        path.write_text(FILE.replace(f'"{url}"', written), encoding="utf-8")
+        assert len(innermost_balanced(path)) == 2
 
 
 def test_a_new_key_comes_with_the_lines_for_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -168,7 +237,12 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         try:
             line = program.stderr.readline()
             assert "listens on http://127.0.0.1:" in line, line
-            yield program, line.split()[3]
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(deque, program.stderr, 0)  # a pipe that nobody reads fills up, and the program waits
+                try:
+                    yield program, line.split()[3]
+                finally:
+                    program.kill()
         finally:
             program.kill()
 
@@ -239,3 +313,20 @@ def test_workers_share_what_a_key_may_spend_and_one_that_is_killed_is_replaced(t
     with Shared(accounts) as shared:
         account = asyncio.run(Accounts(shared).spent(digest_of("k")))
     assert sum(spent) <= account.spent["generations"] <= 100
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_above_them(tmp_path: Path) -> None:
+    """Killed with -9 it cannot tell them; they leave the port all the same, and what they held is free."""
+    with serving("--workers", "2", "--grace", "0", "--accounts", str(tmp_path / "a.db")) as (program, url):
+        with openai.OpenAI(base_url=url, api_key="none", max_retries=5) as client:
+            client.models.list()
+        program.kill()
+        program.wait(30)
+        until(lambda: not is_open(url))
+
+
+def is_open(url: str) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as asking:
+        return asking.connect_ex((urlsplit(url).hostname, urlsplit(url).port)) == 0

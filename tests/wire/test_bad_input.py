@@ -25,7 +25,7 @@ from searchkit.wire import (
     reader,
     samples,
 )
-from searchkit.wire.fields import LARGEST
+from searchkit.wire.fields import LARGEST, MOST_PARTS, read_request
 from tests.helpers import wire_cases as cases
 
 ROUTES: list[Route] = list(PATHS)
@@ -71,7 +71,7 @@ def sent(route: Route) -> bytes:
         b'{"model": "m", "x": ' + b"[" * 500 + b"]" * 500 + b"}",
         b'{"model": "m", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"model": "m", "x": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}",
-        b"[" * 1_000_000,
+        b"[" * 100_000,
         b"<html>Not JSON</html>",
         b"model=m&stream=true",
     ],
@@ -311,3 +311,38 @@ def test_many_calls_take_linear_time(route: Route) -> None:
     }[route]
     found = parse(route, request(route, **change))
     assert [len(turn.tool_calls) for turn in found.prompt.messages] == [len(many)]
+
+
+@pytest.mark.parametrize(
+    "part", [b"[],", b"{},", b'{"a":1},', b"[[[[]]]],"], ids=["lists", "objects", "keys", "nested"]
+)
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_request_of_many_small_parts_is_not_read(part: bytes, closed: bool) -> None:
+    """A few megabytes of them would hold an interpreter, and all whom it serves, for a minute."""
+    raw = b'{"a": [' + part * MOST_PARTS + (b"1]}" if closed else b"")
+    with pytest.raises(TooLarge, match="brackets"):
+        read_request(raw)
+
+
+def test_a_request_may_have_as_many_parts_as_people_send() -> None:
+    """Hundreds of tools, a thousand turns, a long program as a text."""
+    turns = [{"role": "user", "content": [{"type": "text", "text": "a[0] = {1: 2}; " * 50}]}] * 1000
+    tools = [{"type": "function", "function": {"name": f"f{i}", "parameters": {"type": "object"}}} for i in range(300)]
+    assert read_request(request("chat", messages=turns[:500], tools=tools))["tools"] == tools
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model": "a", "model": "b"}',
+        b'{"model": "a", "model": "a"}',
+        b'{"model": "a", "search": {"strategy": "x", "strategy": "y"}}',
+        b'{"messages": [{"role": "user", "role": "system"}]}',
+        b'{"model": "a", "mod\\u0065l": "b"}',
+        b'{"a": 1, "b": [[{"c": {"d": null, "e": 1, "d": 2}}]]}',
+    ],
+)
+def test_an_object_that_says_a_key_twice_is_not_read(raw: bytes) -> None:
+    """Whoever looked at it before, such as a proxy, may have read the other one."""
+    with pytest.raises(Malformed, match="twice"):
+        read_request(raw)

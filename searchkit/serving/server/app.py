@@ -15,6 +15,7 @@ from searchkit.serving.accounts import Accounts
 from searchkit.serving.answers import Answers
 from searchkit.serving.server.catalogue import Catalogue, Served
 from searchkit.serving.server.exchange import Doors, Exchange, respond
+from searchkit.serving.server.guarding import headers_of
 from searchkit.serving.server.keys import Key, Keyring
 from searchkit.serving.server.metrics import CONTENT_TYPE, Metrics
 from searchkit.serving.server.noting import line, model_of
@@ -104,7 +105,7 @@ class SearchServer:
             return await _alive(receive, send)
         if scope["type"] != "http":
             raise ConfigError("only HTTP is served")
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         method, path = scope["method"], scope["path"]
         if (route := ROUTES.get(path)) is not None and method == "POST":
             return await Exchange(route, headers).run(self._doors, self.searches, receive, send, self._note)

@@ -11,6 +11,7 @@ from dataclasses import fields as fields_of
 from typing import Any
 
 from searchkit.errors import ConfigError
+from searchkit.kinds import told
 from searchkit.protocols import Generator
 from searchkit.serving.server.catalogue import Catalogue, Served, unlisted
 from searchkit.serving.server.choosing import Choice, chosen, within
@@ -33,6 +34,11 @@ _OFF: Mapping[str, Any] = {  # fields with the values that say nothing
     "suffix": "", "top_k": -1, "modalities": ["text"], "top_logprobs": 0, "functions": [], "logprobs": False,
     "verbosity": "medium", "deferred": False, "background": False, "truncation": "disabled", "reasoning": {},
     "thinking": {"type": "disabled"},
+}  # fmt: skip
+_RANGES: Mapping[str, str] = {  # fields that are heeded, and stand among what is left because they are out of range
+    "temperature": "a number >= 0", "top_p": "above 0, at most 1", "min_p": "at least 0, below 1",
+    "max_tokens": "a whole number >= 1", "max_completion_tokens": "a whole number >= 1",
+    "max_output_tokens": "a whole number >= 1",
 }  # fmt: skip
 _HINTS = (".image_url.detail", ".name", ".detail")  # places that a prompt does not carry, and that change little
 SEEDS = 2**53
@@ -64,7 +70,7 @@ def asked_of(request: WireRequest, catalogue: Catalogue, key: Key, headers: Mapp
     """What `request` asks for. Raises `Refusal`."""
     model, served, named = catalogue.find(request.model, key)
     choice = chosen(named, request.extras.get("search"), headers)
-    name = choice.strategy or served.strategy
+    name = served.strategy if choice.strategy is None else choice.strategy
     form, formed = form_of(request)
     unheard = _unheard(request, formed)
     prompt = request.prompt if served.shape is None else served.shape(request.prompt)
@@ -129,6 +135,9 @@ def _unheard(request: WireRequest, formed: set[str]) -> tuple[str, ...]:
         if not place.endswith(_HINTS):
             raise Refusal(400, f"this cannot be searched with: {place:.200}", param=place.partition(" ")[0])
     rest = {key: value for key, value in request.extras.items() if key not in formed and _OFF.get(key, ...) != value}
+    if beyond := sorted(rest.keys() & _RANGES.keys()):
+        why = f"{beyond[0]} is {_RANGES[beyond[0]]}, got {told(rest[beyond[0]])}"
+        raise Refusal(400, why, param=beyond[0])
     if meaning := sorted(rest.keys() - _IDLE):
         raise Refusal(400, f"{meaning[0]:.80} is not passed on to a search: leave it out", param=meaning[0][:80])
     return (*sorted(rest.keys() - {"search"}), *request.lost)

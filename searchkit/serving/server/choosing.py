@@ -46,8 +46,9 @@ generated_tokens=None, total_tokens=None, usd=None, seconds=None), progress='com
     if named is not None:
         _agree(said, "strategy", named, "the model's name")
     for name in ("strategy", "verifier", "progress"):
-        if name in said and not isinstance(said[name], str):
-            raise Refusal(400, f"search.{name} is a text, got {told(said[name])}", param=f"search.{name}")
+        if name in said and not (isinstance(said[name], str) and said[name]):
+            why = f"search.{name} is a text, not an empty one, got {told(said[name])}"
+            raise Refusal(400, why, param=f"search.{name}")
     if said.get("progress", "comments") not in PROGRESS:
         raise Refusal(400, f"search.progress is one of {', '.join(PROGRESS)}", param="search.progress")
     return Choice(**{**said, "budget": _budget(said.get("budget", {}))})
@@ -88,9 +89,16 @@ def _of_body(body: Any) -> dict[str, Any]:
 
 
 def _of_headers(headers: Mapping[str, str]) -> dict[str, Any]:
-    said: dict[str, Any] = {name: headers[HEADER + name] for name in FIELDS if headers.get(HEADER + name)}
+    said: dict[str, Any] = {
+        name.removeprefix(HEADER): value for name, value in headers.items() if name.startswith(HEADER)
+    }
+    if unknown := sorted(said.keys() - set(FIELDS)):
+        raise Refusal(400, f"there is no header {HEADER}{unknown[0]:.60}: there is {HEADER}{{{', '.join(FIELDS)}}}")
     if "budget" in said:
-        said["budget"] = dict(_pair(part) for part in said["budget"].split(",") if part.strip())
+        pairs = [_pair(part) for part in said["budget"].split(",") if part.strip()]
+        said["budget"] = dict(pairs)
+        if len(said["budget"]) < len(pairs):
+            raise Refusal(400, f"the header {HEADER}budget says a ceiling twice: say it once", param="search.budget")
     return said
 
 

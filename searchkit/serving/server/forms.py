@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from searchkit.kinds import told
 from searchkit.serving.server.refusing import Refusal
 from searchkit.wire import ToolChoice, WireRequest
 
@@ -23,13 +24,18 @@ def form_of(request: WireRequest) -> tuple[dict[str, Any], set[str]]:
         )
     if (said := request.extras.get("parallel_tool_calls")) is not None:
         heard.add("parallel_tool_calls")
-        if said is not True:
+        if not isinstance(said, bool):
+            raise Refusal(400, f"parallel_tool_calls is true or false, got {told(said)}", param="parallel_tool_calls")
+        if not said:
             form["parallel_tool_calls"] = False
     field = _FORMATS[request.route]
     if field in request.extras:
         found = _format(request.extras[field], field)
         heard.add(field)
-        if found.get("type") != "text":
+        if not isinstance(found.get("type"), str):
+            why = f'{field} has a type, such as "json_schema", got {told(found.get("type"))}'
+            raise Refusal(400, why, param=field)
+        if found["type"] != "text":
             form["response_format"] = found
     return form, heard
 

@@ -22,6 +22,20 @@ class Left(Exception):
     """The client has left."""
 
 
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a request by name, in small letters. One that comes twice is the list of both, which no name, key
+    or host is: whoever looked at it before may have taken the other one (RFC 9110, section 5.3).
+
+    >>> headers_of({"headers": [(b"Host", b"a"), (b"host", b"b")]})
+    {'host': 'a, b'}
+    """
+    found = dict[str, str]()
+    for raw, value in scope["headers"]:
+        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
+
+
 def check_bind(host: str, keyed: bool) -> None:
     """Raises `ConfigError` if a server without keys could be reached from elsewhere."""
     if not keyed and not is_local(host):

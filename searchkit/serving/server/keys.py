@@ -68,6 +68,11 @@ class Keyring:
         names = [key.name for key in keys]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"two keys have the same name: {', '.join(sorted(twice))}")
+        owners = dict[str, str]()
+        for key in keys:
+            if (other := owners.setdefault(key.digest, key.name)) != key.name:
+                why = "is one key under two names, and nobody could say who pays: searchkit serve-key makes another"
+                raise ConfigError(f"keys.{other}.digest and keys.{key.name}.digest are the same, which {why}")
         self._keys = tuple(keys)
 
     def __bool__(self) -> bool:
@@ -79,16 +84,16 @@ class Keyring:
         return any(list(key.budget.ceilings()) for key in self._keys)
 
     def owner(self, headers: Mapping[str, str]) -> Key | None:
-        """Whose key a request brings; None: nobody's. All keys are compared, in constant time."""
+        """Whose key a request brings; None: nobody's, or keys of two. All keys are compared, in constant time."""
         if not self._keys:
             return ANYBODY
-        found: Key | None = None
+        found = list[Key]()
         for sent in {sent for name in _HEADERS if (sent := _sent(headers.get(name, "")))}:
             digest = digest_of(sent)
             for key in self._keys:
                 if hmac.compare_digest(digest, key.digest):
-                    found = key
-        return found
+                    found.append(key)
+        return found[0] if len(found) == 1 else None
 
 
 def _sent(value: str) -> str:

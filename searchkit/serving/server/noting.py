@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from searchkit.calls import CallError
 from searchkit.serving.server.exchange import Exchange
 
 
@@ -38,4 +39,5 @@ def _place(error: BaseException) -> str:
     """The type of an error, and where it was raised. Its message may quote what a client or a model said."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{where}"
+    kind = f" ({error.kind})" if isinstance(error, CallError) else ""
+    return f"{type(error).__name__}{kind}{where}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from searchkit.calls import CallError
@@ -12,6 +13,16 @@ from searchkit.serving.shared import Refused
 from searchkit.wire import WireError
 
 _OF_CALLS: Mapping[str, int] = {"rate_limit": 503, "timeout": 504, "bad_request": 400, "quota": 503}
+_WHYS: Mapping[str, str] = {
+    "rate_limit": "the model's server is busy",
+    "timeout": "the model's server did not answer in time",
+    "quota": "the model's server takes no more from this server for now",
+    "connection": "the model's server cannot be reached; the server's log says so, at this run",
+    "server": "the model's server failed; the server's log says so, at this run",
+    "malformed": "the model's server answered what cannot be read; the server's log says so, at this run",
+    "auth": "the model's server does not let this server in; the server's log says so, at this run",
+}
+_ADDRESS = re.compile(r"\b[a-z]{2,6}://[^\s\"'<>()]+", re.IGNORECASE)
 _OF_ERRORS: tuple[tuple[type[Exception], int], ...] = (
     (BudgetExhausted, 402),
     (JournalError, 500),
@@ -40,7 +51,8 @@ def later(seconds: float | None) -> dict[str, str]:
 
 
 def refusal_of(error: BaseException) -> Refusal:
-    """What a client is told of an error. Of one that is none of ours nothing is quoted: it may say anything.
+    """What a client is told of an error. Of one that is none of ours nothing is quoted: it may say anything; of one of
+    the model's server only what refuses the request itself.
 
     >>> refusal_of(BudgetExhausted("generations")).status, refusal_of(KeyError("a secret")).message == UNSAID
     (402, True)
@@ -50,12 +62,14 @@ def refusal_of(error: BaseException) -> Refusal:
     if isinstance(error, WireError):
         return Refusal(error.status, str(error), param=error.param)
     if isinstance(error, CallError):
-        why = f"the model could not be asked: {error}"
+        why = _WHYS.get(error.kind, UNSAID)
+        if error.kind == "bad_request":  # the one that clients can mend; where the model is concerns none of them
+            why = f"the model's server refused the request: {_ADDRESS.sub('[address]', str(error))}"
         return Refusal(_OF_CALLS.get(error.kind, 502), why, headers=later(error.retry_after))
     if isinstance(error, Refused):
         again = later(error.retry_after) or {"x-should-retry": "false"}  # the official clients would try 429 again
         return Refusal(error.status, str(error), headers=again)
     if isinstance(error, SearchkitError):
         status = next((status for kind, status in _OF_ERRORS if isinstance(error, kind)), 500)
-        return Refusal(status, str(error))
+        return Refusal(status, UNSAID if status == 500 else _ADDRESS.sub("[address]", str(error)))
     return Refusal(500, UNSAID)

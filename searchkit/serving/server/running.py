@@ -83,7 +83,10 @@ def url_of(listening: socket.socket) -> str:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket there. Raises `ConfigError` where it is taken."""
+    """A socket there. Raises `ConfigError` where it is taken, or there is no such place."""
+    if not host or not 0 <= port <= 65535:
+        where = f"got host {host!r:.80} and port {port}"
+        raise ConfigError(f"a server needs a host, such as 127.0.0.1 (0.0.0.0: all), and a port of 0 to 65535, {where}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

@@ -142,3 +142,5 @@ async def until_left(work: asyncio.Task[Any], left: asyncio.Future[Any]) -> bool
         if not work.done():
             work.cancel()
             await asyncio.wait({work})
+            if not work.cancelled():
+                work.exception()  # nobody is told any more; left alone it would be written down, with what was said

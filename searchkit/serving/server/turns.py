@@ -79,7 +79,7 @@ class Turns:
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():  # it was its turn in the same moment
                 self._give()
-            else:
+            elif mine in self._waiting:  # else a turn that was given passed over it in the same moment
                 self._waiting.remove(mine)
             raise
 

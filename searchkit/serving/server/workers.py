@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ def run(work: Callable[..., object], arguments: tuple[Any, ...], count: int, gra
     context = multiprocessing.get_context("spawn")
 
     def begun(number: int) -> BaseProcess:
-        process = context.Process(target=work, args=(number, *arguments), name=f"searchkit-worker-{number}")
+        process = context.Process(target=_followed, args=(work, number, *arguments), name=f"searchkit-worker-{number}")
         process.start()
         return process
 
@@ -36,6 +37,18 @@ def run(work: Callable[..., object], arguments: tuple[Any, ...], count: int, gra
                 if not process.is_alive() and not stopping.wait(_AGAIN):
                     processes[number] = begun(number)
         _end(processes, grace)
+
+
+def _followed(work: Callable[..., object], *arguments: Any) -> None:
+    """One worker. It stops as if told to when the one above it dies, by kill -9 too, or it would keep the port."""
+    threading.Thread(target=_follow, name="searchkit-parent", daemon=True).start()
+    work(*arguments)
+
+
+def _follow() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(processes: list[BaseProcess], grace: float) -> None:

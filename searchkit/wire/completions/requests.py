@@ -47,7 +47,7 @@ def read(body: Mapping[str, Any]) -> WireRequest:
         n=n,
         generated=generated,
         stream=fields.flag("stream"),
-        include_usage=options is not None and bool(mapping(options, "stream_options").get("include_usage")),
+        include_usage=options is not None and Fields(mapping(options, "stream_options")).flag("include_usage"),
         extras=fields.rest,
         lost=tuple(lost),
     )

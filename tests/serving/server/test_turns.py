@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from searchkit.serving.server import Key, SearchServer, digest_of
 from searchkit.serving.server.keys import ANYBODY
 from searchkit.serving.server.refusing import Refusal
+from searchkit.serving.server.searches import until_left
 from searchkit.serving.server.turns import Turns
 from tests.helpers.servers import until
 from tests.helpers.serving import Slow, listening, served
@@ -59,11 +61,56 @@ def test_no_turn_is_lost_when_who_waits_is_cancelled(seed: int) -> None:
             rng.choice(tasks).cancel()
             assert turns.running <= 3
         await asyncio.wait(tasks)
+        assert [task.exception() for task in tasks if not task.cancelled() and task.exception()] == []
         assert (turns.running, turns.waiting) == (0, 0)
         async with turns.turn(ANYBODY):
             assert turns.running == 1
 
     asyncio.run(main())
+
+
+def test_a_turn_may_be_given_in_the_moment_in_which_who_waits_leaves() -> None:
+    """It is passed over, and nothing but its own end is raised."""
+
+    async def main() -> None:
+        turns = Turns(1, 5)
+
+        async def one() -> None:
+            async with turns.turn(ANYBODY):
+                pass
+
+        async with turns.turn(ANYBODY):
+            waiting = asyncio.create_task(one())
+            await asyncio.sleep(0)
+            waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        assert (turns.running, turns.waiting, turns.idle.is_set()) == (0, 0, True)
+
+    asyncio.run(main())
+
+
+def test_what_a_search_raises_after_its_client_left_is_written_nowhere() -> None:
+    """It may quote what was said; asyncio would print what nobody looked at."""
+    printed = list[str]()
+
+    async def raising() -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            raise ValueError("what was said") from None
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: printed.append(str(context)))
+        work, left = asyncio.create_task(raising()), asyncio.get_running_loop().create_future()
+        await asyncio.sleep(0)
+        left.set_result(None)
+        assert not await until_left(work, left)
+        del work
+        gc.collect()
+
+    asyncio.run(main())
+    assert printed == []
 
 
 def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:
