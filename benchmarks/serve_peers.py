@@ -3,9 +3,9 @@
     python benchmarks/serve_peers.py [--json] [--optillm DIR] [--its-hub DIR] [--requests 128] [--rounds 3]
 
 DIR: a virtual environment with optillm 0.4.0, or with its_hub[iaas] 1.2.0. Each proxy is started by its own command,
-with its defaults and what says where the model is, and asked by 32 clients. Pairs that do the same: optillm's best of n,
-where the model grades each sample, beside best of 8 with a `Judge`; its_hub's self-consistency, the only algorithm of
-its proxy, beside a vote of 8. Requests a second, CPU of the proxy, and what each request costs upstream; the proxies
+with its defaults and what says where the model is, and asked by 32 clients. Pairs that do the same: optillm's best of
+n, where the model grades each sample, beside best of 8 with a `Judge`; its_hub's self-consistency, the only algorithm
+of its proxy, beside a vote of 8. Requests a second, CPU of the proxy, and what each request costs upstream; the proxies
 alternate. Linux: CPU is read from /proc.
 """
 
@@ -171,7 +171,7 @@ def measured(options: argparse.Namespace) -> list[dict[str, Any]]:
                 rows.setdefault(proxy.name, []).append(row)
     columns = ("requests_a_second", "cpu_ms_a_request", "upstream_requests")
     return [
-        {"proxy": name, **{of: round(statistics.median(x), 2) for of, x in zip(columns, zip(*found), strict=True)}}
+        {"proxy": name, **{of: round(statistics.median(x), 2) for of, x in zip(columns, zip(*found, strict=True), strict=True)}}
         for name, found in rows.items()
     ]
 
