@@ -170,9 +170,10 @@ def measured(options: argparse.Namespace) -> list[dict[str, Any]]:
                        (len(upstream.requests) - calls) / options.requests)  # fmt: skip
                 rows.setdefault(proxy.name, []).append(row)
     columns = ("requests_a_second", "cpu_ms_a_request", "upstream_requests")
+    medians = {name: [statistics.median(column) for column in zip(*found, strict=True)] for name, found in rows.items()}
     return [
-        {"proxy": name, **{of: round(statistics.median(x), 2) for of, x in zip(columns, zip(*found, strict=True), strict=True)}}
-        for name, found in rows.items()
+        {"proxy": name, **{of: round(x, 2) for of, x in zip(columns, found, strict=True)}}
+        for name, found in medians.items()
     ]
 
 
