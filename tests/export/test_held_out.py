@@ -49,7 +49,8 @@ ALIKE = [
     *(ACCENTS.replace(r"\quad2", said) for said in (
         r"\qquad2", r"\thickspace2", r"\negthinspace 2", r"\enskip2", r"\hskip 1em 2", r"\mskip3mu 2",
         r"\kern-.5pt 2",
-        r"\hspace*{\baselineskip}2", r"\mathstrut2", r"\Bigl(2\Bigr)", "&nbsp;2", "&#160;2", "~2", r"\allowbreak2", "&amp;2")),
+        r"\hspace*{\baselineskip}2", r"\mathstrut2", r"\Bigl(2\Bigr)", "&nbsp;2", "&#160;2", "~2", r"\allowbreak2",
+        "&amp;2")),
     ACCENTS.replace(r"\frac", r"\cfrac"),
 ]  # fmt: skip
 
@@ -182,7 +183,8 @@ def test_an_expression_in_an_example_is_no_task(say):
 
 @pytest.mark.parametrize("text", ["1 " * 100_000, "9>" * 30_000, ">" * 200_000, "(" * 200_000,
                                   "\\hspace{" * 20_000, "1+" * 50_000,
-                                  "&" * 200_000, "\u0301" * 200_000, "current state: " * 10_000, "3 4>5\n" * 6_000])  # fmt: skip
+                                  "&" * 200_000, "\u0301" * 200_000, "current state: " * 10_000,
+                                  "3 4>5\n" * 6_000])  # fmt: skip
 def test_hostile_prompts_are_read_in_linear_time(text):
     """Two hundred thousand characters count."""
     assert isinstance(shipped().why("mine", Prompt.of(text)), str)
