@@ -36,7 +36,7 @@ def recorded(name):
 def test_gsm8k():
     """1,319 problems with their numbers; the preset judges recorded solutions as they were judged."""
     data = gsm8k(recorded("gsm8k/test.jsonl"))
-    assert (len(data.problems), data.problems[0].id, data.problems[0].reference) == (1319, "gsm8k/0", "18")
+    assert (len(data.problems), data.problems[0].id, data.problems[0].reference) == (1319, "gsm8k/test/0", "18")
     assert data.problems[0].prompt.text.startswith("Janet")
     assert data.problems[0].prompt.text.endswith(r"within \boxed{}.")
     lines = gzip.decompress(recorded("gsm8k/example_model_solutions.jsonl.gz").read_bytes()).decode().splitlines()
@@ -46,6 +46,19 @@ def test_gsm8k():
         [verdict] = verify(data.verifier.bind(problem), solution["solution"])
         assert verdict.passed is solution["is_correct"]
     assert data.key("so it is 0.5, #### 1/2") == data.key(r"\boxed{\frac12}")
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("train.jsonl", "train"), ("train-00000-of-00001.jsonl", "train"), ("test.jsonl.gz", "test"),
+     ("Train.JSONL", "train"),
+     ("testament.jsonl", "testament"), ("mine.jsonl", "mine")],
+)  # fmt: skip
+def test_ids_of_gsm8k_say_the_split(tmp_path, name, split):
+    """So that nothing of the training split is called what a test problem is."""
+    row = b'{"question": "How many?", "answer": "#### 2"}\n'
+    (tmp_path / name).write_bytes(gzip.compress(row) if name.endswith(".gz") else row)
+    assert gsm8k(tmp_path / name, checksum=None).problems[0].id == f"gsm8k/{split}/0"
 
 
 def test_math500():

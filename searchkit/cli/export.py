@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add(commands: Any) -> None:
     """The command's options."""
     command = commands.add_parser("export", help="training data out of a journal, a sweep or a pool")
-    command.add_argument("source", metavar="SOURCE", help="a journal, a sweep's folder, or a pool's file")
+    command.add_argument("source", metavar="SOURCE", nargs="+", help="journals, sweeps' folders, or pools' files")
     command.add_argument("--as", dest="format", default="trl-sft", metavar="FORMAT",
                          help="what reads it, such as trl-dpo; 'list' prints all (default: %(default)s)")  # fmt: skip
     command.add_argument("--out", metavar="FILE", help="a .jsonl or .parquet file (default: FORMAT.jsonl)")
@@ -82,7 +82,7 @@ def _problems(name: str | None) -> Iterator[Problem]:
     if name is None:
         return
     try:
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
+        lines = Path(name).read_text(encoding="utf-8").split("\n")  # other breaks may stand in a prompt
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--problems {name} cannot be read: {error}") from error
     for number, line in enumerate(filter(str.strip, lines), 1):

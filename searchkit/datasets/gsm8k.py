@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from searchkit.answers import keys
 from searchkit.datasets import mirrors
 from searchkit.datasets.dataset import Dataset
@@ -21,12 +24,21 @@ def gsm8k(source: Source, *, checksum: str | None = SHA256, template: str = TEMP
     """The problems of ``grade_school_math/data/test.jsonl``, or of another file with `question` and `answer`.
 
     The reference is the number after "####", or the answer itself where that is a number and nothing else. checksum:
-    None for other files, such as ``train.jsonl``. Raises `ConfigError` as `searchkit.datasets.files.rows` does, and for
+    None for other files, such as ``train.jsonl``. Ids say the split, as the file's name does: ``gsm8k/test/0``,
+    ``gsm8k/train/0``; a file that is named after none gives its own name. Raises `ConfigError` as `searchkit.datasets.files.rows` does, and for
     an answer without such a number.
     """
     records = enumerate(rows(source, checksum))
-    items = ((f"gsm8k/{i}", mirrors.question(row, "question"), _answer(row)) for i, row in records)
+    split = "test" if checksum == SHA256 else _split(source)
+    items = ((f"gsm8k/{split}/{i}", mirrors.question(row, "question"), _answer(row)) for i, row in records)
     return Dataset("gsm8k", problems(template, items), MathEqual(NUMBER), NUMBER)
+
+
+def _split(source: Source) -> str:
+    """The part of the set that a name says: ``train-00000-of-00001.parquet`` and ``train.jsonl.gz`` are "train"."""
+    name = Path(source).name.partition(".")[0]
+    found = re.match(r"(?i)(train|test|validation|dev)(?![a-z])", name)
+    return found[1].lower() if found else name
 
 
 def _answer(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,16 @@ def of_dump(
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}") from error
     with file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(file, source), 1):
             if line.strip():
                 yield _material(line, f"{source.stem}/{number}", f"{source}, line {number}", names, separator, licence)
+
+
+def _lines(file: Iterable[str], source: Path) -> Iterator[str]:
+    try:
+        yield from file
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source} is not UTF-8 text ({error}): convert it") from error
 
 
 def _material(line: str, problem: str, where: str, names: Names, separator: str, licence: str) -> Material:

@@ -13,7 +13,7 @@ from searchkit.experiments.pool import Pool
 from searchkit.experiments.pool.pool_file import HEADER as POOL
 from searchkit.experiments.sweep import SweepResults
 from searchkit.experiments.sweep.manifest import MANIFEST
-from searchkit.export.files import sink
+from searchkit.export.files import sink, together
 from searchkit.export.formats import FORMATS, Format, Shape, Unfit
 from searchkit.export.held_out import HeldOut
 from searchkit.export.held_out import held_out as named
@@ -26,7 +26,8 @@ from searchkit.export.trajectory import Material
 from searchkit.kinds import is_number
 from searchkit.types import Problem
 
-Source = str | os.PathLike[str] | Pool | Material | Iterable[Material]
+One = str | os.PathLike[str] | Pool | Material
+Source = One | Iterable[One]
 ALL = Keep()
 SQLITE = b"SQLite format 3"
 
@@ -81,7 +82,8 @@ def export(
 ) -> Exported:
     """Write training data to a ``.jsonl`` or ``.parquet`` file.
 
-    - source: a journal's file, a sweep's folder, a pool or its file, or `Material` (`of_result`, `of_tree`, ...).
+    - source: a journal's file, a sweep's folder, a pool or its file, or `Material` (`of_result`, `of_tree`, ...); or
+      several of them, one after the other: a problem of two sources is two problems.
     - format: what reads it, one of `FORMATS`.
     - problems: for prompts and references that the source does not hold.
     - recipe: which records are made; the format's own by default.
@@ -93,8 +95,9 @@ def export(
     - licence: of the texts, for each row's origin.
 
     Raises `ConfigError` for a problem that is held out, naming it, for unknown formats and sources, and for what the
-    source's reader refuses; `JournalError` for what is no journal. A file appears whole or not at all, and not without
-    rows. Memory: what one problem left, and a block of rows.
+    source's reader refuses; `JournalError` for what is no journal. No file appears before all are whole; without rows
+    there is none, and one that an earlier export left there is taken away. Memory: what one problem left, and a block
+    of rows.
 
     >>> import tempfile, os
     >>> from searchkit import Problem, Prompt
@@ -111,7 +114,9 @@ def export(
     target, dropped, refused, kept = Path(out), Counter[str](), dict[str, str](), 0
     second = target.with_name(f"{target.stem}-validation{target.suffix}")
     columns = how.columns(taken)
-    with sink(target, columns) as train, sink(second, columns) as rest:
+    _check_apart(source, target)
+    train, rest = sink(target, columns), sink(second, columns)
+    with together(train, *((rest,) if part else ())):
         for material in materials(source, by_id(problems), licence):
             if why := refusing.why(material.problem, material.prompt):
                 _refuse(material.problem, why, refused, drop_held_out)
@@ -131,6 +136,11 @@ def export(
             kept += written > 0
     rows = {str(file.path): file.rows for file in (train, rest) if file.rows}
     return Exported(rows, kept, {why: n for why, n in dropped.items() if n}, refused, how.flags)
+
+
+def _check_apart(source: Source, target: Path) -> None:
+    if isinstance(source, (str, os.PathLike)) and target.exists() and target.samefile(source):
+        raise ConfigError(f"{target} is the source itself: name another file to write")
 
 
 def _format(name: str, shape: Shape) -> Format:
@@ -171,9 +181,9 @@ def materials(source: Source, problems: Mapping[str, Problem], licence: str = ""
         )
     else:
         for one in source:
-            if not isinstance(one, Material):
-                raise ConfigError(f"a list of sources holds Material, got {type(one).__name__}")
-            yield one
+            if not isinstance(one, (str, os.PathLike, Pool, Material)):
+                raise ConfigError(f"a list of sources holds files, pools and Material, got {type(one).__name__}")
+            yield from materials(one, problems, licence)
 
 
 def _of_path(path: Path, problems: Mapping[str, Problem], licence: str) -> Iterator[Material]:

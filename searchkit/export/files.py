@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 from searchkit.errors import ConfigError
-from searchkit.export.formats.shape import Row, Spec
+from searchkit.export.formats.shape import Row, Spec, Unfit
 
 BLOCK = 2000  # rows
+
+
+def check_text(said: str) -> None:
+    """`Unfit` for lone surrogates: no file of UTF-8 holds them, and no tokenizer reads them."""
+    if not said.isascii() and any("\ud800" <= c <= "\udfff" for c in said):
+        raise Unfit("a text with lone surrogates")
 
 
 class Sink(Protocol):
@@ -22,15 +29,14 @@ class Sink(Protocol):
 
 
 class Lines:
-    """JSON lines, UTF-8; lone surrogates, which no UTF-8 file holds, as escapes."""
+    """JSON lines, UTF-8."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
 
     def write(self, row: Row) -> None:
         said = json.dumps(row, ensure_ascii=False, allow_nan=False)
-        if not said.isascii() and any("\ud800" <= c <= "\udfff" for c in said):
-            said = json.dumps(row, allow_nan=False)
+        check_text(said)
         self._file.write(said + "\n")
 
     def close(self) -> None:
@@ -63,15 +69,13 @@ class Columns:
                 "int64": self._arrow.int64}[spec]()  # fmt: skip
 
     def write(self, row: Row) -> None:
+        check_text(json.dumps(row, ensure_ascii=False))
         self._rows.append(row)
         if len(self._rows) >= BLOCK:
             self._flush()
 
     def _flush(self) -> None:
-        try:
-            self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
-        except UnicodeEncodeError as error:
-            raise ConfigError("a text has lone surrogates, which Parquet cannot hold: name a .jsonl file") from error
+        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
         self._rows.clear()
 
     def close(self) -> None:
@@ -81,7 +85,7 @@ class Columns:
 
 
 class Whole:
-    """A file that is written beside its place and moved there at the end, if nothing went wrong and it has rows."""
+    """A file that is written beside its place, and moved there by `together`."""
 
     def __init__(self, path: Path, opened: Callable[[Path], Sink]) -> None:
         self.path, self.rows = path, 0
@@ -95,17 +99,39 @@ class Whole:
         self._sink.write(row)
         self.rows += 1
 
-    def __enter__(self) -> Whole:
-        return self
+    def close(self) -> None:
+        if self._sink is not None:
+            self._sink.close()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            if self._sink is not None:
-                self._sink.close()
-                if error is None:
-                    os.replace(self._partial, self.path)
-        finally:
+    def place(self) -> None:
+        """To its place; without rows none stays there: what an earlier export wrote is not what this one says."""
+        if self.rows:
+            os.replace(self._partial, self.path)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """What is not in its place, and the file that is open."""
+        with contextlib.suppress(Exception):  # a full disk, most likely, which was told
+            self.close()
+        with contextlib.suppress(OSError):
             self._partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def together(*files: Whole) -> Iterator[None]:
+    """Writes files, none of which appears before all are whole. `ConfigError` where one cannot be written."""
+    try:
+        yield
+        for file in files:
+            file.close()
+        for file in files:
+            file.place()
+    except OSError as error:
+        raise ConfigError(f"{error.filename or files[0].path} cannot be written: {error.strerror or error}") from error
+    finally:
+        for file in files:
+            file.drop()
 
 
 def sink(path: Path, columns: Mapping[str, Spec]) -> Whole:

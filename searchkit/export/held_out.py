@@ -6,28 +6,20 @@ The package ships digests of the prompts of GSM8K's test split, MATH-500 and Hum
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from searchkit.errors import ConfigError
+from searchkit.export.lab_tasks import is_held_out
 from searchkit.export.normalised import digest, normalised, runs
-from searchkit.lab.arithmetic import Expression
-from searchkit.lab.countdown import Puzzle
 from searchkit.types import Prompt
 
 ANCHOR = 24  # a held-out prompt of at least so many normalised characters is found anywhere in a longer one
 SHIPPED = "held_out.txt"
-LOOKED_AT = 2000  # characters in which a task of the lab is looked for
-_TRACE = re.compile(r"Current State: (\d{1,9}):\[(\d{1,9}(?:, ?\d{1,9})*)\]")  # of the lab's models that search
-_STATED = re.compile(r"(\d{1,9}(?:[\s,]+\d{1,9})+)\s*>\s*(\d{1,9})")
-_BARE = re.compile(r"[\d\s,;:|=>.\[\]]*")  # numbers and what stands between them, no operation
-_NUMBERS = re.compile(r"\d{1,9}")
 
 
 @dataclass(frozen=True)
@@ -77,10 +69,13 @@ class HeldOut:
         """What holds the problem out, for people; "" if nothing does. Cost: linear in the length of the prompt."""
         if name := self.ids.get(problem):
             return f"its id is one of {name}"
-        for message in prompt.messages:
-            if name := self._prompt(message.text):
+        whole = (prompt.text,) if len(prompt.messages) > 1 else ()  # a question may go over two turns
+        for text in (*whole, *(message.text for message in prompt.messages)):
+            if name := self._prompt(text):
                 return f"its prompt is one of {name}"
-        return "the lab holds it out for tests" if self.lab and (_lab(problem) or _lab(prompt.text)) else ""
+        return (
+            "the lab holds it out for tests" if self.lab and (is_held_out(problem) or is_held_out(prompt.text)) else ""
+        )
 
     def _prompt(self, text: str) -> str:
         for found in runs(text) if self.whole else ():
@@ -127,7 +122,7 @@ def held_out(told: HeldOut | str | Path | Iterable[str] | None) -> HeldOut:
 def _file(path: Path) -> HeldOut:
     ids, prompts = list[str](), list[str]()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # other breaks may stand in a prompt
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"held_out={str(path)!r} cannot be read ({error}): name a file with an id a line") from error
     for number, text in enumerate(filter(str.strip, lines), 1):
@@ -149,33 +144,3 @@ def _told(text: str, path: Path, number: int) -> tuple[str, str]:
     if not any(found):
         raise ConfigError(f'{path}, line {number}: an object has an "id" or a "prompt"')
     return found
-
-
-def _lab(text: str) -> bool:
-    """Whether `text` states a task of the lab's test splits, however it is spaced and punctuated."""
-    return any(task.split == "test" for task in _tasks(text[:LOOKED_AT]))
-
-
-def _tasks(text: str) -> Iterator[Puzzle | Expression]:
-    for target, numbers in _TRACE.findall(text):
-        yield from _puzzle(_NUMBERS.findall(numbers), target)
-    for numbers, target in _STATED.findall(text):
-        yield from _puzzle(_NUMBERS.findall(numbers), target)
-    if _BARE.fullmatch(text):
-        *rest, last = _NUMBERS.findall(text) or [""]
-        yield from _puzzle(rest, last)
-    for line in text.splitlines():
-        for said in (line, line.rpartition(":")[2]):
-            yield from _expression("".join(said.split()).rstrip("=?."))
-
-
-def _puzzle(numbers: list[str], target: str) -> Iterator[Puzzle]:
-    if len(numbers) >= 2:
-        yield Puzzle(tuple(map(int, numbers)), int(target))
-
-
-def _expression(text: str) -> Iterator[Expression]:
-    """An expression with two operations at least: fewer are no task of the lab, and "3-4" may be anything."""
-    if sum(map(text.count, "+-*")) >= 2:
-        with contextlib.suppress(ValueError):
-            yield Expression.parse(text)

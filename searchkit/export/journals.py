@@ -28,12 +28,13 @@ def of_journal(
 ) -> Iterator[Material]:
     """What a journal holds, a problem after the other, in the order of their ids.
 
-    A text and a verdict belong together where they are the only ones under one item of a search, as a draw of
-    `BestOfN`, or a rollout of `MCTS`, and its verdict are: of others, which a search judged together or not at all,
-    the verdict is unknown. Texts that were to be continued, steps of a search, count only where something judged them.
-    Damaged rows are left out (`searchkit journal check` names them). problems: for their references and prompts;
-    without them the prompt is that of the verdict, else of the text, that stands highest. The seed of a search stands
-    in no journal.
+    A text and a verdict belong together where they are the only ones of one item of a search, as a draw of `BestOfN`,
+    or a rollout of `MCTS`, and its verdict are: of others, which a search judged together or not at all, the verdict is
+    unknown, and so it is of items of an item, one of which may be lost, and where two judgings differ. What models said
+    as judges stands in a journal as they wrote it, and is no verdict: the result of the search has that. Texts that
+    were to be continued, steps of a search, count only where something judged them. Damaged rows are left out
+    (`searchkit journal check` names them). problems: for their references and prompts; without them the prompt is that
+    of the verdict, else of the text, that stands highest. The seed of a search stands in no journal.
 
     Raises `JournalError` for what is no journal. Memory: the calls of one problem, and 100 bytes a request.
     """
@@ -95,9 +96,8 @@ def prompts(path: str | Path) -> dict[str, Prompt]:
     found = dict[str, Prompt]()
     with _opened(Path(path)) as db:
         requests = Requests(db)
-        judged = "SELECT {}, min(id) FROM call WHERE path LIKE '%Judgement/score[%' GROUP BY problem"
-        for *row, _ in db.execute(judged.format(COLUMNS)):
-            if not damage(tuple(row)) and (prompt := requests.prompt(row[5])) is not None:
+        for row in db.execute(f"SELECT {COLUMNS} FROM call WHERE path LIKE '%Judgement/score[%' ORDER BY id"):
+            if text(row[2]) not in found and not damage(row) and (prompt := requests.prompt(row[5])) is not None:
                 found[text(row[2])] = prompt
     return found
 
@@ -156,8 +156,14 @@ class _Calls:
             for end, character in enumerate(path):
                 if character == "/" and path[:end] in self.verdicts:
                     below.setdefault(path[:end], []).append(i)
-        pairs = ((self.verdicts[place], numbers) for place, numbers in below.items())
-        return {numbers[0]: verdicts[0] for verdicts, numbers in pairs if len(verdicts) == len(numbers) == 1}
+        found = dict[int, tuple[Prompt, Verdict]]()
+        for place, numbers in below.items():
+            between = self.written[numbers[0]][0][len(place) + 1 :]
+            verdicts = self.verdicts[place]
+            agreed = len({(verdict.passed, verdict.unread) for _, verdict in verdicts}) == 1  # judged again, perhaps
+            if len(numbers) == 1 and agreed and "]/" not in between:
+                found[numbers[0]] = verdicts[-1]
+        return found
 
     def _trajectory(self, path: str, prefix: str, sample: Sample[Any], verdict: Verdict) -> Trajectory:
         spans = [StepSpan(s.start + len(prefix), s.end + len(prefix)) for s in sample.step_spans]

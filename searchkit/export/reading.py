@@ -114,6 +114,9 @@ def of_pool(
 
 
 def by_id(problems: Iterable[Problem] | Mapping[str, Problem]) -> dict[str, Problem]:
-    """Problems by their ids."""
-    values = problems.values() if isinstance(problems, Mapping) else problems
-    return {problem.id: problem for problem in values}
+    """Problems by their ids; `ConfigError` for two with one id and different prompts or references."""
+    found = dict[str, Problem]()
+    for problem in problems.values() if isinstance(problems, Mapping) else problems:
+        if found.setdefault(problem.id, problem) != problem:
+            raise ConfigError(f"two problems are called {problem.id!r}: give them different ids")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -63,6 +64,7 @@ class Pairs:
 
     def records(self, material: Material, dropped: Counter[str]) -> Iterator[Preference]:
         known = valued(distinct(whole(material.trajectories, dropped), dropped), dropped)
+        dropped["problem with less than two answers to pair"] += len(known) < 2 and bool(material.trajectories)
         for (high, chosen), (low, rejected) in self._couples(sorted(known, key=lambda pair: -pair[0])):
             if is_apart(high, low, self.margin, dropped):
                 yield Preference(
@@ -105,7 +107,7 @@ class Siblings:
     def _of_node(self, material: Material, grown: Grown, node: int, dropped: Counter[str]) -> Iterator[Preference]:
         rated = sorted(rated_children(grown, node, self.visits, dropped), reverse=True)
         for (high, best), (low, worst) in self._couples(rated):
-            if grown.texts[best] == grown.texts[worst] or not is_apart(high, low, self.margin, dropped):
+            if grown.texts[best].strip() == grown.texts[worst].strip() or not is_apart(high, low, self.margin, dropped):
                 continue
             yield Preference(
                 material.prompt, grown.prefix(node), grown.texts[best], grown.texts[worst], high - low,
@@ -169,17 +171,21 @@ class Groups:
     A reward is 1 for right and 0 for wrong, else the score. The advantage of a sample is (r - mean) / (std + 1e-4), the
     deviation of the sample (n - 1), as in TRL; scaled=False leaves the division out (Dr. GRPO), and for siblings it is
     Q(s, a) - mean Q. Equal texts stay, since they are samples. Groups whose rewards are all equal teach nothing and are
-    left out and counted; so are groups of one.
+    left out and counted; so are groups of one. Of a sweep, each strategy under a budget is a policy with groups of its
+    own, over seeds: its answers are chosen, and several strategies may choose one and the same sample.
     """
 
     scaled: bool = True
     trees: bool = True
 
     def records(self, material: Material, dropped: Counter[str]) -> Iterator[Group]:
-        known = valued(whole(material.trajectories, dropped), dropped)
-        if known:
+        policies = dict[str, list[tuple[float, Trajectory]]]()
+        for value, one in valued(whole(material.trajectories, dropped), dropped):
+            searched = one.origin.source == "sweep"
+            policies.setdefault(one.origin.path if searched else "group", []).append((value, one))
+        for path, known in policies.items():
             texts, rewards = tuple(one.text for _, one in known), [value for value, _ in known]
-            yield from self._group(material, "", texts, rewards, dropped, replace(known[0][1].origin, path="group"))
+            yield from self._group(material, "", texts, rewards, dropped, replace(known[0][1].origin, path=path))
         for grown in material.trees if self.trees else ():
             for node in grown.tree.walk():
                 if rated := list(rated_children(grown, node, 1, dropped)):
@@ -238,12 +244,13 @@ def distinct(trajectories: Sequence[Trajectory], dropped: Counter[str]) -> list[
 def valued(trajectories: Sequence[Trajectory], dropped: Counter[str]) -> list[tuple[float, Trajectory]]:
     """With 1 for right and 0 for wrong; with the score where nothing says of any of them what is right.
 
-    Never both: a score of 3 and a verdict are no two points of one scale. Those without are left out and counted.
+    Never both: a score of 3 and a verdict are no two points of one scale. Those without, and those whose score is no
+    finite number, are left out and counted.
     """
     judged = any(one.right is not None for one in trajectories)
     found = [(float(one.right) if one.right is not None else one.score, one)
              for one in trajectories if one.right is not None or not judged]  # fmt: skip
-    kept = [(value, one) for value, one in found if value is not None]
+    kept = [(value, one) for value, one in found if value is not None and math.isfinite(value)]
     dropped["unknown"] += len(trajectories) - len(kept)
     return kept
 
@@ -261,7 +268,11 @@ def rated_children(grown: Grown, node: int, visits: int, dropped: Counter[str]) 
     """The children of a node that have a value, with it."""
     for child in grown.tree.children(node):
         value = grown.values[child]
-        if value is None or (grown.tree.visits[child] < visits and grown.tree.visits[child]):
+        if (
+            value is None
+            or not math.isfinite(value)
+            or (grown.tree.visits[child] < visits and grown.tree.visits[child])
+        ):
             dropped["node without a value"] += 1
         elif grown.texts[child].strip():
             yield value, child

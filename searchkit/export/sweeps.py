@@ -6,6 +6,7 @@ import json
 from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, BinaryIO
 
 from searchkit.errors import ConfigError
@@ -16,6 +17,12 @@ from searchkit.export.journals import prompts
 from searchkit.export.reading import by_id
 from searchkit.export.trajectory import Material, Origin, Trajectory, model_of
 from searchkit.types import Problem, Prompt
+
+AGAIN = "delete it and run the sweep again"
+_KINDS: Mapping[str, type | UnionType] = {
+    "strategy": str, "budget": str, "seed": int, "problem": str, "unknown": bool, "right": bool, "finish": str,
+    "score": int | float | None, "generated_tokens": int, "answer": object,
+}  # fmt: skip
 
 
 def of_sweep(
@@ -31,17 +38,20 @@ def of_sweep(
     source, known = Path(folder), by_id(problems or {})
     configuration = manifest.load(source)["configuration"]
     model = model_of(_backend(configuration.get("model")))
-    asked = {**_prompts(source), **{name: problem.prompt for name, problem in known.items()}}
+    asked = _prompts(source)
+    for name, problem in known.items():
+        if asked.setdefault(name, problem.prompt).messages != problem.prompt.messages:
+            raise ConfigError(f"{source} asked another prompt of {name!r} than problems= has: pass those of the sweep")
     if not (source / RESULTS).exists():
         raise ConfigError(f"{source} holds no finished sweep: run the sweep to its end")
     with (source / RESULTS).open("rb") as file:
-        for problem, places in _places(file, source).items():
-            if problem not in asked:
-                raise ConfigError(f"{source} holds no prompt of {problem!r}: pass problems=[...], those of the sweep")
-            rows = (_row(file, place, source) for place in places)
+        for name, places in _places(file, source).items():
+            if name not in asked:
+                raise ConfigError(f"{source} holds no prompt of {name!r}: pass problems=[...], those of the sweep")
+            rows = (_checked(_row(file, place, source), source) for place in places)
             found = [one for row in rows if (one := _trajectory(row, model, source.name, licence)) is not None]
-            reference = known[problem].reference if problem in known else None
-            yield Material(problem, asked[problem], found, (), reference)
+            reference = known[name].reference if name in known else None
+            yield Material(name, asked[name], found, (), reference)
 
 
 def _backend(model: Any) -> str:
@@ -63,16 +73,16 @@ def _places(file: BinaryIO, source: Path) -> dict[str, array[int]]:
     found: dict[str, array[int]] = {}
     header = _row(file, 0, source)
     if header.get(HEADER) != VERSION:
-        raise ConfigError(f"{source / RESULTS} is of another version: delete it and run the sweep again")
+        raise ConfigError(f"{source / RESULTS} is of another version: {AGAIN}")
     at = file.tell()
     for line in file:
         problem = _loaded(line, source).get("problem")
         if not isinstance(problem, str):
-            raise ConfigError(
-                f"{source / RESULTS} is damaged (a row without a problem): delete it and run the sweep again"
-            )
+            raise ConfigError(f"{source / RESULTS} is damaged (a row without a problem): {AGAIN}")
         found.setdefault(problem, array("Q")).append(at)
         at += len(line)
+    if sum(map(len, found.values())) != header.get("rows"):
+        raise ConfigError(f"{source / RESULTS} is incomplete: {AGAIN}")
     return found
 
 
@@ -87,11 +97,18 @@ def _loaded(line: bytes, source: Path) -> dict[str, Any]:
     except ValueError:
         row = None
     if not isinstance(row, dict):
-        raise ConfigError(f"{source / RESULTS} is damaged: delete it and run the sweep again")
+        raise ConfigError(f"{source / RESULTS} is damaged: {AGAIN}")
     return row
 
 
-def _trajectory(row: Mapping[str, Any], model: tuple[str, str], name: str, licence: str) -> Trajectory | None:
+def _checked(row: dict[str, Any], source: Path) -> dict[str, Any]:
+    """A row whose fields are of the kinds that a sweep writes."""
+    if not all(name in row and isinstance(row[name], kind) for name, kind in _KINDS.items()):
+        raise ConfigError(f"{source / RESULTS} is damaged (a row is not as it was written): {AGAIN}")
+    return row
+
+
+def _trajectory(row: dict[str, Any], model: tuple[str, str], name: str, licence: str) -> Trajectory | None:
     if not isinstance(row["answer"], str) or row["finish"] == "error":
         return None
     path = f"{row['strategy']} {row['budget']}"

@@ -186,13 +186,14 @@ def test_a_prompt_of_several_messages_has_no_text(tmp_path):
     assert done.dropped == {"prompt of several messages, which has no text: use messages": 1}
 
 
-def test_odd_texts_survive_json_lines(tmp_path):
-    """A lone surrogate, a line separator: one row a line, the same text again; Parquet refuses the surrogate."""
-    [_, _, row] = one("trl-kto", None, tmp_path, "text", GIVEN)
-    assert row["completion"] == "\ud800 ½ \u2028"
-    with pytest.raises(ConfigError, match="surrogates"):
-        export(GIVEN, tmp_path / "x.parquet", "trl-kto", shape="text")
-    assert not (tmp_path / "x.parquet").exists()
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_odd_texts_survive_and_those_that_nobody_reads_are_left_out(tmp_path, kind):
+    """One row a line, the same text again. One lone surrogate makes a file that `datasets` does not load at all."""
+    odd = "½ \u2028 \x85 \x00 \x1b[2J <script> \u202e \U0001f600"
+    given = material(trajectory(odd, True), trajectory("\ud800 ½", True), trajectory("a\udfff", False))
+    done = export(given, tmp_path / f"x.{kind}", "trl-kto", shape="text")
+    assert [row["completion"] for row in rows(tmp_path / f"x.{kind}")] == [odd]
+    assert done.dropped == {"a text with lone surrogates": 2}
 
 
 def test_value_targets_and_groups_have_plain_formats(tmp_path):
@@ -226,7 +227,7 @@ def test_rows_of_a_problem_are_capped_and_problems_split(tmp_path):
         ({"validation": 1.0}, "validation is a share"),
         ({"out": "x.csv"}, r"ends in .jsonl or .parquet"),
         ({"source": 3}, "a source is a journal"),
-        ({"source": [3]}, "a list of sources holds Material"),
+        ({"source": [3]}, "a list of sources holds files, pools and Material"),
         ({"source": "/nowhere"}, "neither a file nor the folder"),
     ],
 )

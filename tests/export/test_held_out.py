@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,43 @@ SPELT = [
 def test_a_prompt_is_known_again_however_it_is_spelt(number):
     """Case, blanks, punctuation, LaTeX spacing, grouping of digits, and templates around it."""
     assert TEST.why("mine", Prompt.of(SPELT[number])) == "its prompt is one of my test"
+
+
+ACCENTS = r"Find the café's value of $\frac{12}{3}\quad2 + x$, for the naïve reader of résumés, please."
+ALIKE = [
+    ACCENTS, unicodedata.normalize("NFD", ACCENTS),
+    unicodedata.normalize("NFKD", ACCENTS).replace("e\u0301", "e\u200d\u0301"),
+    ACCENTS.upper().replace("QUAD", "quad").replace("FRAC", "frac"), "\u200b".join(ACCENTS.replace("\\quad", " ")),
+    ACCENTS.replace("please", "pl\u00ade\u2060ase\ufeff"), ACCENTS.replace("12", "\u0661\u0662"),
+    ACCENTS.replace("12", "\U0001d7cf\U0001d7d0"), ACCENTS.replace(r"\quad2", "2"),
+    *(ACCENTS.replace(r"\quad2", said) for said in (
+        r"\qquad2", r"\thickspace2", r"\negthinspace 2", r"\enskip2", r"\hskip 1em 2", r"\mskip3mu 2",
+        r"\kern-.5pt 2",
+        r"\hspace*{\baselineskip}2", r"\mathstrut2", r"\Bigl(2\Bigr)", "&nbsp;2", "&#160;2", "~2", r"\allowbreak2",
+        "&amp;2")),
+    ACCENTS.replace(r"\frac", r"\cfrac"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(ALIKE)))
+def test_accents_and_what_nobody_sees_tell_nothing_apart(number):
+    """Accents composed, apart or missing; characters without width; digits of other scripts; commands before digits."""
+    known = HeldOut.of([], [ACCENTS], "my test")
+    assert known.why("mine", Prompt.of(ALIKE[number])) == "its prompt is one of my test"
+
+
+def test_a_question_over_two_turns_is_known_again():
+    """As a whole it was asked, whatever the turns."""
+    half = LONG.index("to her")
+    assert TEST.why("mine", Prompt((Message("user", (Text(LONG[:half]),)), Message("user", (Text(LONG[half:]),)))))
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0b", "\x1e"])
+def test_a_prompt_of_a_file_may_hold_any_break(tmp_path, end):
+    """A line ends where JSON lines end, and nowhere else."""
+    listed = tmp_path / "held.jsonl"
+    listed.write_text(json.dumps({"prompt": f"How old is{end}the captain?"}, ensure_ascii=False), encoding="utf-8")
+    assert held_out(listed).why("x", Prompt.of("How old is the captain?"))
 
 
 @pytest.mark.parametrize("text", ["Short one?", "SHORT ONE", "Q: short one", "Read this.\nshort\none\nNow answer."])
@@ -93,6 +131,63 @@ def test_the_labs_test_splits_are_refused_and_the_others_are_not():
         e.prompt for e in Arithmetic().expressions(50, "train")
     ]
     assert [text for text in others if known.why(text.strip(), Prompt.of(text))] == []
+
+
+PUZZLE_FORMS = [
+    "{n}>{t}", "{c} > {t}", "{s} > {t}", "{z}>{t}", "{n} \uff1e {t}", "{n}->{t}", "{n} => {t}", "{n} → {t}",
+    "{n}&gt;{t}", "[{c}] > {t}",
+    "({n}) > {t}", "**{n}** > **{t}**", r"${l} > {t}$", "0{n}>{t}", "{long}{n}>{t}",
+    "1 2 3>6\n{n}>{t}", "Example: 5\n{n}>{t}", "{n} = {t}",
+    "`{n}` > `{t}`", "Current State: {t}:[{c}], Operations", "CURRENT STATE: {t}:[{c}], Operations", "{wide}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(PUZZLE_FORMS)))
+def test_puzzles_of_the_lab_are_known_however_they_are_written(number):
+    """Signs, brackets, markup, widths, what has no width, and whatever stands before."""
+    for puzzle in Countdown().puzzles(5, "test"):
+        numbers, target = [*map(str, puzzle.numbers)], str(puzzle.target)
+        row = " ".join(numbers)
+        said = PUZZLE_FORMS[number].format(
+            n=row, t=target, c=", ".join(numbers), s="; ".join(numbers), z="\u200b ".join(numbers), long="x " * 1500,
+            l=r"\ ".join(numbers), wide=f"{row}>{target}".translate({48 + i: 0xFF10 + i for i in range(10)}),
+        )  # fmt: skip
+        assert shipped().why("mine", Prompt.of(said)), said
+
+
+EXPRESSION_FORMS = [
+    lambda e: e, lambda e: e.replace("*", "×"), lambda e: e.replace("-", "−"), lambda e: e.replace("*", r" \times "),
+    lambda e: e.replace("*", r"\cdot"), lambda e: e.replace("*", "·"), lambda e: f"What is {e}?", lambda e: f"${e}$",
+    lambda e: f"({e})", "\u200b".join, lambda e: "x " * 1500 + "\n" + e, lambda e: f"**{e}**", lambda e: f"Q: {e} A:",
+    lambda e: f"`{e}`", lambda e: f"Problem 7 {e}", lambda e: f"({e} = ?)", lambda e: f"$${e}=$$",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(EXPRESSION_FORMS)))
+def test_expressions_of_the_lab_are_known_however_they_are_written(number):
+    """Those with a product or a sum; differences alone may be dates, and count as whole lines."""
+    for expression in [e for e in Arithmetic().expressions(20, "test") if "*" in e.text or "+" in e.text][:10]:
+        said = EXPRESSION_FORMS[number](expression.text)
+        assert shipped().why("mine", Prompt.of(said)), said
+
+
+@pytest.mark.parametrize("say", [
+    "so {e} = {v}", "Here {e}={v} then",
+    "We note that, as everybody has seen in the third chapter, {e} is what the baker earns.",
+])  # fmt: skip
+def test_an_expression_in_an_example_is_no_task(say):
+    """With its value, or in a sentence: else every prompt with examples would be refused."""
+    for e in Arithmetic().expressions(20, "test"):
+        assert shipped().why("mine", Prompt.of(say.format(e=e.text, v=e.value))) == ""
+
+
+@pytest.mark.parametrize("text", ["1 " * 100_000, "9>" * 30_000, ">" * 200_000, "(" * 200_000,
+                                  "\\hspace{" * 20_000, "1+" * 50_000,
+                                  "&" * 200_000, "\u0301" * 200_000, "current state: " * 10_000,
+                                  "3 4>5\n" * 6_000])  # fmt: skip
+def test_hostile_prompts_are_read_in_linear_time(text):
+    """Two hundred thousand characters count."""
+    assert isinstance(shipped().why("mine", Prompt.of(text)), str)
 
 
 @pytest.mark.parametrize("id_", ["17", "3-4", "2024-11-30", "p1", "p 1>2"])

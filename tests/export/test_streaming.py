@@ -20,7 +20,7 @@ def planted(folder, problems, seeds):
     rows = ({**ROW, "problem": f"p{p}", "seed": s, "answer": f"{p} {s}", "right": s % 2 == 0}
             for s in range(seeds) for p in range(problems))  # fmt: skip
     with (folder / "results.jsonl").open("w") as file:
-        file.write(json.dumps({HEADER: VERSION}) + "\n")
+        file.write(json.dumps({HEADER: VERSION, "rows": problems * seeds}) + "\n")
         file.writelines(json.dumps(row) + "\n" for row in rows)
     return {f"p{p}": Problem(f"p{p}", Prompt.of(f"Say {p}")) for p in range(problems)}
 
