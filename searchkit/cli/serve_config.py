@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +37,9 @@ class Config:
 def load(path: Path) -> Config:
     """The server that the file at `path` describes. Raises `ConfigError`."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-        return read(given)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+        return read(tables.toml(path))
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise tables.within(path, error) from error
 
 
 def read(given: Table) -> Config:
@@ -80,7 +76,7 @@ class Backend:
 
 def _backend(name: str, table: Any) -> Backend:
     where = f"backends.{name}."
-    [found] = models.generators(table, where)
+    found = models.generator(table, where)
     if not isinstance(found, Model):
         raise ConfigError(f"{where}backend is asked as a model is: a URL, an embedded model, or a backend of your own")
     return Backend(found, argparse.Namespace(backend=table.get("backend", "embedded"), model=table.get("model")))
