@@ -22,8 +22,10 @@ from searchkit.cli import compare, export, journal, plot, rejudge, report, schem
 from searchkit.cli.parsing import Parser
 from searchkit.cli.wording import in_toml, worded
 from searchkit.errors import SearchkitError
+from searchkit.kinds import printable
+from searchkit.redact import redact
 
-FROM_FILES = ("sweep", "report")  # commands that are told by a TOML file what to do
+FROM_FILES = ("sweep", "rejudge", "report", "serve")  # commands that are told by a TOML file what to do
 EPILOG = """examples:
   searchkit demo
   searchkit solve '4 13 16 19>51' --strategy best-of-n -p n=64
@@ -84,7 +86,7 @@ def parser() -> Parser:
 
 def _search_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1; URL,URL for several"
+        "--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1; URL,URL for several of one model"
     )
     command.add_argument("--model", help="the server's name of it; embedded: countdown (default), arithmetic")
     command.add_argument("--route", choices=("chat", "completions"), default="chat", help="of a server (default: chat)")
@@ -128,7 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except SearchkitError as error:
-        said = in_toml(str(error)) if options.command in FROM_FILES else worded(str(error))
+        text = printable(redact(str(error)))
+        said = in_toml(text) if options.command in FROM_FILES else worded(text)
         print(f"searchkit: {said}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except BrokenPipeError:  # whoever read it, head say, has read enough

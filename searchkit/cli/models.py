@@ -6,6 +6,7 @@ Its keys are those of what is made: `OpenAI` and its wrappers for a URL, `Embedd
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -24,29 +25,43 @@ _NO_LIMITS = {"requests": None, "tokens": None}
 _ENVIRONMENT = ("api_key", "extra_headers", "extra_query")
 
 
-def generators(table: Table, where: str = "model.") -> list[Any]:
-    """A generator for each endpoint that the table names. Raises `ConfigError`, which names the key."""
+def generator(table: Table, where: str = "model.") -> Any:
+    """What the table names; a list of URLs is one model behind several servers, a `Balanced`.
+
+    Raises `ConfigError`, which names the key.
+    """
     backend = table.get("backend", "embedded") if isinstance(table, Mapping) else "embedded"
-    if isinstance(backend, list) and backend and all(map(_is_url, backend)):
-        return [one for url in backend for one in generators({**table, "backend": url}, where)]
-    if not isinstance(backend, str):
-        raise ConfigError(f"{where}backend is a name, a URL, or a list of URLs of one model, got {backend!r:.80}")
-    own = _own(backend, where) if backend not in NAMED and not _is_url(backend) else None
+    urls = _urls(backend, where)
+    own = _own(backend, where) if backend not in NAMED and not urls else None
     if own is not None and not isinstance(own, type):
-        return [_as_it_is(own, table, where)]
-    make: Callable[..., Any] = own or _maker(backend)
-    allowed, must = keys(make, backend)
+        return _as_it_is(own, table, where)
+    make: Callable[..., Any] = own or _maker(urls[0] if urls else backend)
+    allowed, must = keys(make, bool(urls))
     given = tables.read(table, allowed, where, must, more=tables.takes_any(make))
     given = {name: _looked_up(where + name, value) if name in _ENVIRONMENT else value for name, value in given.items()}
     try:
-        return [_made(make, backend, given)]
+        return _made(make, urls, given)
     except ConfigError as error:
         raise ConfigError(f"{where.rstrip('.')}: {error}") from error
 
 
-def keys(make: Callable[..., Any], backend: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What the table may have for this backend with the types, and what it must have."""
-    served = _is_url(backend)
+def _urls(backend: Any, where: str) -> list[str]:
+    """The servers that are named; none where it is a name."""
+    if isinstance(backend, str) and not is_url(backend):
+        return []
+    urls = backend if isinstance(backend, list) else [backend]
+    if not urls or not all(map(is_url, urls)):
+        raise ConfigError(f"{where}backend is a name, a URL, or a list of URLs of one model, got {backend!r:.80}")
+    if several := next((url for url in urls if re.search(r"[\s,;]+https?://", url)), None):
+        parts = json.dumps([part.strip() for part in re.split(r"[\s,;]+(?=https?://)", several)])
+        raise ConfigError(f"{where}backend: several servers of one model are a list: backend = {parts:.300}")
+    if len(set(urls)) < len(urls):
+        raise ConfigError(f"{where}backend has one URL twice, got {urls!r:.200}")
+    return urls
+
+
+def keys(make: Callable[..., Any], served: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the table may have for this backend with the types, and what it must have. served: whether at a URL."""
     allowed = {"backend": str | list[str], **_wrapping(served), **params(), **tables.hints(make, ["base_url"])}
     return allowed, tuple(name for name in tables.needed(make) if name != "base_url")
 
@@ -75,13 +90,13 @@ def _wrapping(served: bool) -> dict[str, Any]:
     return {"coalesce": bool, **minute, **tables.hints(Retrying, ["backend"]), **tables.hints(Limited, ["backend"])}
 
 
-def _made(make: Callable[..., Any], backend: str, given: dict[str, Any]) -> Any:
+def _made(make: Callable[..., Any], urls: Sequence[str], given: dict[str, Any]) -> Any:
     own = tables.hints(make)
     sampling = {name: given.pop(name) for name in params() if name in given and name not in own}
-    around = {name: given.pop(name) for name in _wrapping(_is_url(backend)) if name in given}
+    around = {name: given.pop(name) for name in _wrapping(bool(urls)) if name in given}
     given.pop("backend", None)
-    if _is_url(backend):
-        return Model(_wrapped([make(url.strip(), **given) for url in backend.split(",")], around), Params(**sampling))
+    if urls:
+        return Model(_wrapped([make(url, **given) for url in urls], around), Params(**sampling))
     made = names.build(make, (), given)
     if hasattr(made, "generate") and sampling:
         raise ConfigError(f"{', '.join(sampling)}: {make.__name__} is a generator, which has parameters of its own")
@@ -161,7 +176,8 @@ def _as_it_is(own: Any, table: Table, where: str) -> Any:
     return own
 
 
-def _is_url(backend: Any) -> bool:
+def is_url(backend: Any) -> bool:
+    """Whether it is a server's URL, and no name."""
     return isinstance(backend, str) and backend.startswith(("http://", "https://"))
 
 

@@ -10,23 +10,25 @@ evaluated: nothing but these names can be called.
 from __future__ import annotations
 
 import ast
-import contextlib
 import difflib
 import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import re
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
+from dataclasses import is_dataclass
 from typing import Any
 
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, SearchkitError
+from searchkit.kinds import described
 from searchkit.strategy import Strategy
 
+MOST = 50  # names that an error lists
 GROUP = "searchkit"  # of the entry points by which packages name what they add
 _OWN = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
 
@@ -52,16 +54,20 @@ def known() -> dict[str, Any]:
 
 def plugged() -> dict[str, Any]:
     """What installed packages add: entry points of the group ``searchkit``, but those that cannot be imported."""
-    return _plugged(tuple(sys.path))
+    return _plugged(tuple(sys.path))[0]
 
 
 @functools.lru_cache(maxsize=4)
-def _plugged(_: tuple[str, ...]) -> dict[str, Any]:
+def _plugged(_: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What they stand for, and why others cannot be imported, which matters only to who asks for them."""
     found: dict[str, Any] = {}
+    broken: dict[str, str] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
-        with contextlib.suppress(Exception):  # of a package that is not asked for
+        try:
             found[point.name] = point.load()
-    return found
+        except (Exception, SystemExit) as error:
+            broken[point.name] = described(error)
+    return found, broken
 
 
 def strategy_names() -> list[str]:
@@ -84,7 +90,7 @@ def strategy(
             raise ConfigError(f"{name!r} is no strategy: name a class that is derived from searchkit.Strategy")
     if wanted is None:
         raise ConfigError(f"unknown strategy {name!r}{meant(name, strategy_names())}")
-    allowed = [f.name for f in fields(wanted) if f.init]
+    allowed = _parameters(wanted)
     values = {k: v for k, v in preset.items() if k in allowed}
     for one in given:
         field, found, text = one.partition("=")
@@ -93,12 +99,23 @@ def strategy(
         if field not in allowed:
             raise ConfigError(f"{wanted.__name__} has no parameter {field!r}{meant(field, allowed)}")
         values[field] = text if text in _words(wanted, field) or _is_text(wanted, field, text) else value(text)
-    for f in fields(wanted):
-        if f.init and f.default is MISSING and f.default_factory is MISSING and f.name not in values:
-            article = "an" if f.name[0] in "aeiou" else "a"
-            raise ConfigError(f"{wanted.__name__} needs {article} {f.name}: {fix.format(f.name)}")
+    for needed in (name for name, has_default in allowed.items() if not has_default and name not in values):
+        article = "an" if needed[0] in "aeiou" else "a"
+        raise ConfigError(f"{wanted.__name__} needs {article} {needed}: {fix.format(needed)}")
     made: Strategy = build(wanted, (), values)
     return made
+
+
+def _parameters(owner: Any) -> dict[str, bool]:
+    """What a class can be given by name, a dataclass or not -> whether it has a default."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    found = inspect.signature(owner).parameters.values()
+    return {p.name: p.default is not p.empty for p in found if p.kind in kinds}
+
+
+def _hint(owner: Any, field: str) -> Any:
+    """The type of one of them."""
+    return typing.get_type_hints(owner if is_dataclass(owner) else owner.__init__).get(field, Any)
 
 
 def value(text: str) -> Any:
@@ -127,14 +144,14 @@ def _called(make: Any, arguments: str) -> Any:
 def _is_text(owner: Any, field: str, text: str) -> bool:
     """Whether a text with a colon is meant as it stands: where a text may stand, and its module is none."""
     own = _OWN.fullmatch(text.strip())
-    if own is None or typing.get_type_hints(owner)[field] is not str:
+    if own is None or _hint(owner, field) is not str:
         return False
     return importlib.util.find_spec(own[1].partition(".")[0]) is None
 
 
 def _words(owner: Any, field: str) -> set[Any]:
     """The words that the field may be, as it is declared: those of its `Literal`, or of one in a union."""
-    hints = [typing.get_type_hints(owner)[field]]
+    hints = [_hint(owner, field)]
     for hint in hints:
         if typing.get_origin(hint) in (typing.Union, types.UnionType):
             hints.extend(typing.get_args(hint))
@@ -142,12 +159,16 @@ def _words(owner: Any, field: str) -> set[Any]:
 
 
 def build(make: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
-    """`make(*args, **kwargs)`; wrong arguments become one clear sentence."""
+    """`make(*args, **kwargs)`; wrong arguments, and whatever else its code raises, become one clear sentence."""
     try:
         return make(*args, **kwargs)
     except TypeError as error:
         said = re.sub(r"^[\w.]+\(\) ", "", str(error))
         raise ConfigError(f"{getattr(make, '__name__', make)}: {said}") from error
+    except SearchkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{getattr(make, '__name__', make)} cannot be made: {described(error)}") from error
 
 
 def imported(path: str, known: Iterable[str]) -> Any:
@@ -157,12 +178,12 @@ def imported(path: str, known: Iterable[str]) -> Any:
         raise ConfigError(f"{path!r} is not known here{meant(path, known)} (your own is named as module:function)")
     try:
         there = importlib.import_module(module)
-    except Exception as error:  # whatever its first lines do
-        raise ConfigError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
-    if not hasattr(there, attribute):
-        ours = [name for name in vars(there) if not name.startswith("_")]
-        raise ConfigError(f"{path!r} cannot be imported: {module} has no {attribute!r}{meant(attribute, ours)}")
-    return getattr(there, attribute)
+        if hasattr(there, attribute):
+            return getattr(there, attribute)
+    except (Exception, SystemExit) as error:  # whatever its first lines do
+        raise ConfigError(f"{path!r} cannot be imported: {described(error)}") from error
+    ours = [name for name in vars(there) if not name.startswith("_")]
+    raise ConfigError(f"{path!r} cannot be imported: {module} has no {attribute!r}{meant(attribute, ours)}")
 
 
 def _read(node: ast.expr) -> Any:
@@ -191,10 +212,13 @@ def plain(name: str) -> str:
 
 
 def meant(name: str, among: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the known one that is closest, else all of them."""
-    among = list(among)
+    """The end of an error about an unknown name: why it is none, or the known one that is closest, else all of them."""
+    if broken := _plugged(tuple(sys.path))[1].get(name):
+        return f": an installed package has it, which cannot be imported: {broken:.300}"
+    among = sorted(among)
     hint = close(name, among)
-    return f": did you mean {hint!r}?" if hint else f"; known are {', '.join(sorted(among))}"
+    more = f" and {len(among) - MOST} more" if len(among) > MOST else ""
+    return f": did you mean {hint!r}?" if hint else f"; known are {', '.join(among[:MOST])}{more}"
 
 
 def close(name: str, among: Iterable[str], least: float = 0.6) -> str | None:

@@ -7,25 +7,43 @@ import sys
 import warnings
 from typing import Any
 
+from searchkit.calls import CallError
 from searchkit.cli.sweep_config import Config
 from searchkit.errors import SearchWarning
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.openai.preflight import Ready, preflight
+from searchkit.generators.wrappers.balanced import Balanced
 from searchkit.kinds import innermost
 
 
 def check(config: Config, wait: float) -> None:
-    """Ask each server of a sweep once, unless its results are all there. Raises `CallError`. One line for each."""
+    """Ask each server of a sweep once, unless its results are all there. One line for each.
+
+    Raises `CallError`. Of several servers of one model some may be down, as they may while the sweep runs.
+    """
     from searchkit.experiments.sweep.rows import RESULTS
 
     if (config.out / RESULTS).exists():
         return
+    prompt, down = config.sweep.problems[0].prompt, list[CallError]()
     for endpoint in config.sweep.generators:
-        backend = innermost(endpoint)
-        if isinstance(backend, OpenAI):
-            prompt = config.sweep.problems[0].prompt
-            ready = asyncio.run(_one(backend, endpoint, prompt, wait))
-            print(told(backend, ready), file=sys.stderr)
+        servers = _servers(innermost(endpoint))
+        for backend in servers:
+            try:
+                ready = asyncio.run(_one(backend, endpoint, prompt, wait))
+            except CallError as error:
+                down.append(error)
+                if error.kind != "connection" or len(down) == len(servers):
+                    raise
+                print(f"{error}: the others are asked for now", file=sys.stderr)
+            else:
+                print(told(backend, ready), file=sys.stderr)
+
+
+def _servers(backend: Any) -> list[OpenAI]:
+    """Those that calls of a backend may go to."""
+    each = map(innermost, backend.endpoints) if isinstance(backend, Balanced) else [backend]
+    return [one for one in each if isinstance(one, OpenAI)]
 
 
 async def _one(backend: OpenAI, endpoint: Any, prompt: Any, wait: float) -> Ready:
@@ -61,7 +79,7 @@ class _Waiting:
 
         if self._bar is None:
             print(f"waiting for a server: {why}", file=sys.stderr)
-            self._bar = bar(round(self._wait), "s")
+            self._bar = bar(round(self._wait), "s", form="{l_bar}{bar}| {n}/{total} s")
         self._bar.update(min(round(seconds), self._bar.total) - self._bar.n)
 
     def __exit__(self, *_: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,12 +38,9 @@ class Config:
 def load(path: Path) -> Config:
     """The server that the file at `path` describes. Raises `ConfigError`."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-        return read(given)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+        return read(tables.toml(path))
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise tables.within(path, error) from error
 
 
 def read(given: Table) -> Config:
@@ -101,10 +97,7 @@ class Backend:
 
 def _backend(name: str, table: Any) -> Backend:
     where = f"backends.{name}."
-    urls = table.get("backend") if isinstance(table, Mapping) else None
-    if isinstance(urls, list) and urls and all(isinstance(url, str) for url in urls):
-        table = {**table, "backend": ",".join(urls)}  # one model behind several endpoints
-    [found] = models.generators(table, where)
+    found = models.generator(table, where)
     if not isinstance(found, Model):
         raise ConfigError(f"{where}backend is asked as a model is: a URL, an embedded model, or a backend of your own")
     return Backend(found, argparse.Namespace(backend=table.get("backend", "embedded"), model=table.get("model")))

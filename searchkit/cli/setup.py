@@ -31,18 +31,21 @@ def generator(options: argparse.Namespace) -> Any:
             raise ConfigError(f"{', '.join(unused)}: that is for a server; leave it out for an embedded model")
         if _task(options) not in TASKS:
             raise ConfigError(f"the embedded models are {' and '.join(TASKS)}, got --model {options.model}")
-    elif not options.model and options.backend.startswith(("http://", "https://")):
+    elif not options.model and models.is_url(options.backend):
         raise ConfigError("a server serves models by name: add --model NAME")
     elif not options.model and options.backend in ("vllm", "transformers"):
         raise ConfigError(f"{options.backend} loads a model by its name on the hub, or a folder: add --model NAME")
-    return models.generators(table(options), "")[0]
+    return models.generator(table(options), "")
 
 
 def table(options: argparse.Namespace) -> dict[str, Any]:
     """The table ``[model]`` that says what the options say."""
-    found = {"backend": options.backend, "model": options.model, "temperature": options.temperature}
+    backend = options.backend
+    if models.is_url(backend) and "," in backend:
+        backend = [url.strip() for url in backend.split(",")]
+    found = {"backend": backend, "model": options.model, "temperature": options.temperature}
     found |= {"top_p": options.top_p, "max_tokens": options.max_tokens}
-    if options.backend.startswith(("http://", "https://")):
+    if models.is_url(options.backend):
         found |= {"route": options.route, "coalesce": options.coalesce, **server.given(options)}
     return {name: value for name, value in found.items() if value is not None} | models.options(options.set)
 

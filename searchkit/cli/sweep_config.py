@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +30,7 @@ _EXAMPLES = ', such as n = 8 or verifier = "module:function"'
 
 @dataclass(frozen=True)
 class Config:
-    """A sweep, where its results go, and how many searches run at once at each endpoint."""
+    """A sweep, where its results go, and how many searches run at once."""
 
     sweep: Sweep
     out: Path
@@ -41,15 +40,9 @@ class Config:
 def load(path: Path) -> Config:
     """The sweep that the file at `path` describes. Paths in it are relative to its folder. Raises `ConfigError`."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
-    try:
-        return _read(given, path.parent)
+        return _read(tables.toml(path), path.parent)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise tables.within(path, error) from error
 
 
 def _read(given: Table, folder: Path) -> Config:
@@ -57,7 +50,7 @@ def _read(given: Table, folder: Path) -> Config:
 
     tables.read(given, TOP, "", NEEDED)
     table = given.get("model", {})
-    endpoints, asked = models.generators(table), problems(given["problems"], folder)
+    endpoint, asked = models.generator(table), problems(given["problems"], folder)
     options = argparse.Namespace(backend=table.get("backend", "embedded"), model=table.get("model"))
     found = list(asked.problems)
     if options.backend == "embedded":  # its prompts end with a line
@@ -68,7 +61,7 @@ def _read(given: Table, folder: Path) -> Config:
         [budget(table, f"budgets[{i}].") for i, table in enumerate(given.get("budgets", [{}]))],
         given.get("seeds", [0]),
         truth=_truth(given.get("truth"), asked.truth),
-        endpoints=endpoints,
+        endpoints=[endpoint],
         common=given.get("common", False),
         totals=[budget(table, f"totals[{i}].") for i, table in enumerate(given.get("totals", []))],
         allocation=_allocation(given["allocation"], folder) if "allocation" in given else None,

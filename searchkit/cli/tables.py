@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from typing import Any
 
 from searchkit.cli import names
 from searchkit.errors import ConfigError
+from searchkit.kinds import printable
 
 Table = Mapping[str, Any]
 Hints = Mapping[str, Any]
@@ -52,6 +54,26 @@ _WANTED = {
     "a whole number", "float_type": "a number", "list_type": "a list", "tuple_type": "a list", "dict_type": "a table",
     "mapping_type": "a table", "dataclass_type": "a table", "path_type": "a text",
 }  # fmt: skip
+
+
+class NoToml(ConfigError):
+    """A file that is none of TOML; what it says names the file."""
+
+
+def toml(path: Path) -> dict[str, Any]:
+    """What the file says; one that begins with a byte order mark, as some editors write, too. Raises `NoToml`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise NoToml(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else printable(str(error))
+        raise NoToml(f"{path} cannot be read as TOML: {why}") from error
+
+
+def within(path: Path, error: ConfigError) -> ConfigError:
+    """What is wrong in a file, which is named once."""
+    return error if isinstance(error, NoToml) else ConfigError(f"{path}: {error}")
 
 
 def hints(make: Callable[..., Any], without: Iterable[str] = ()) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_every_option_of_openai_params_and_the_wrappers(mine: str, monkeypatch: 
         "min_p": 0.1, "max_tokens": 99, "stop": ["a", "b"], "logprobs": 5, "floor": {"window": 4, "bar": 0.5},
         "form": '{"response_format": {"type": "json_object"}}',
     }  # fmt: skip
-    [made] = models.generators(given)
+    made = models.generator(given)
     assert made.params == Params(
         1.0, 0.9, 20, 0.1, 99, ("a", "b"), 5, ConfidenceFloor(4, 0.5), '{"response_format": {"type": "json_object"}}'
     )
@@ -81,31 +81,31 @@ def test_every_option_of_openai_params_and_the_wrappers(mine: str, monkeypatch: 
     )  # fmt: skip
     assert openai.api_key == "sk-0123456789"
     assert openai.extra_headers == {"X-Tenant": "sk-0123456789"}
-    left = set(models.keys(OpenAI, URL)[0]) - set(given) - {"requests_a_minute", "tokens_a_minute"}  # in test_server.py
+    left = set(models.keys(OpenAI, True)[0]) - set(given) - {"requests_a_minute", "tokens_a_minute"}  # in test_server.py
     assert not left, f"keys that this test does not know: {left}"
 
 
 def test_a_single_stop_string_and_defaults() -> None:
     """As in Python: one may be given as it is, and what is not given is the class's own."""
-    [made] = models.generators({**SERVED, "stop": "END"})
+    made = models.generator({**SERVED, "stop": "END"})
     assert made.params == Params(stop=("END",))
     assert made.backend == Retrying(Limited(OpenAI(URL, "m")))
 
 
 def test_backends_without_a_server(mine: str) -> None:
     """Embedded, simulated, a class with its arguments, an object, a generator and a function of one's own."""
-    [embedded] = models.generators({"model": "arithmetic", "batch": 8, "cache": 0, "top_k": 3})
+    embedded = models.generator({"model": "arithmetic", "batch": 8, "cache": 0, "top_k": 3})
     assert embedded.backend == Embedded(embedded.backend.folder, batch=8, cache=0)
     assert embedded.params.top_k == 3
-    [simulated] = models.generators({"backend": "simulated", "answers": {"4": 1.0}, "tokens": 2})
+    simulated = models.generator({"backend": "simulated", "answers": {"4": 1.0}, "tokens": 2})
     assert simulated.backend == Simulated({"4": 1.0}, tokens=2)
-    [own] = models.generators({"backend": f"{mine}:Backend", "texts": ["a"], "retries": 5, "max_tokens": 3})
+    own = models.generator({"backend": f"{mine}:Backend", "texts": ["a"], "retries": 5, "max_tokens": 3})
     assert (own.backend.texts, own.backend.retries, own.params.max_tokens) == (["a"], 5, 3)
-    [ready] = models.generators({"backend": f"{mine}:ready", "temperature": 0.5})
+    ready = models.generator({"backend": f"{mine}:ready", "temperature": 0.5})
     assert (ready.backend.name, ready.params.temperature) == ("simulated", 0.5)
-    [model] = models.generators({"backend": f"{mine}:model"})
+    model = models.generator({"backend": f"{mine}:model"})
     assert isinstance(model, Model)
-    [agent] = models.generators({"backend": f"{mine}:agent"})
+    agent = models.generator({"backend": f"{mine}:agent"})
     assert agent("2+2?") == "4"
 
 
@@ -120,10 +120,82 @@ def test_what_a_package_adds_is_known_by_its_name(tmp_path: Path, mine: str, mon
     assert set(names.plugged()) >= {"our-backend", "our_agent"}
     assert "broken" not in names.plugged()
     assert names.value("our_agent") is sys.modules[mine].agent
-    [own] = models.generators({"backend": "our-backend", "texts": []})
+    own = models.generator({"backend": "our-backend", "texts": []})
     assert own.backend.name == "mine"
     with pytest.raises(ConfigError, match="did you mean 'our-backend'"):
-        models.generators({"backend": "our-backed"})
+        models.generator({"backend": "our-backed"})
+    with pytest.raises(ConfigError, match="cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"):
+        models.generator({"backend": "broken"})
+
+
+@pytest.mark.parametrize("name", ["gone:x", "leaves:x", "odd:x", "leaves2:x", "wrong:x"])
+@pytest.mark.parametrize("key", ["truth", "strategy", "verifier", "backend"])
+def test_code_of_others_that_fails_is_a_sentence(
+    name: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever its import raises, or its attributes: exit code 2 and one line, which no terminal obeys."""
+    codes = {
+        "leaves": "import sys\nsys.exit(3)", "leaves2": "def __getattr__(name):\n    raise SystemExit(0)",
+        "odd": "def __getattr__(name):\n    raise ValueError(chr(27) + '[31m')",
+        "wrong": "class x:\n    def __init__(self, *a, **k):\n        raise OSError('no disk')\n"
+                 "    name = 'x'\n    complete = verify = None",
+    }  # fmt: skip
+    module = f"{name.partition(':')[0]}_{key}"
+    if code := codes.get(name.partition(":")[0]):
+        (tmp_path / f"{module}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "p.jsonl").write_text('{"prompt": "1?", "reference": "4"}\n')
+    said = {"truth": '"Exact"', "strategy": '"best-of-n"', "verifier": '"MathEqual"', "backend": '"embedded"'}
+    said[key] = f'"{module}:x"'
+    (tmp_path / "s.toml").write_text(
+        f'out = "out"\ntruth = {said["truth"]}\n[problems]\nfile = "p.jsonl"\n[model]\nbackend = {said["backend"]}\n'
+        f'[strategies.a]\nstrategy = {said["strategy"]}\nverifier = {said["verifier"]}\n'
+    )
+    assert main(["sweep", str(tmp_path / "s.toml")]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n"), "\x1b" in told.err) == ("", 1, False)
+
+
+def test_a_strategy_need_be_no_dataclass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parameters are those of its constructor, checked as those of any other."""
+    (tmp_path / "plain_one.py").write_text(
+        "from searchkit import Strategy\nclass Once(Strategy):\n"
+        "    def __init__(self, most, unit: str = 'a:b'):\n        self.most, self.unit = most, unit\n"
+        "    async def search(self, problem, run):\n        return await run.sample(problem.prompt)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    made = names.strategy("plain_one:Once", ["most=3", "unit=x:y"], {"n": 8})
+    assert (made.most, made.unit) == (3, "x:y")
+    for given, said in ((["mots=3"], "did you mean 'most'"), ([], "needs a most")):
+        with pytest.raises(ConfigError, match=said):
+            names.strategy("plain_one:Once", given, {})
+
+
+@pytest.mark.parametrize("out", ["p.jsonl", "p.jsonl/x", "/proc/x", "x" * 300])
+def test_a_folder_that_cannot_be_one_is_a_sentence(
+    out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p.jsonl").write_text('{"prompt": "1?", "reference": "4"}\n')
+    (tmp_path / "s.toml").write_text(
+        f'out = "{out}"\n[problems]\nfile = "p.jsonl"\n[model]\nbackend = "simulated"\nanswers = {{4 = 1.0}}\n'
+        '[strategies.a]\nstrategy = "self-consistency"\n'
+    )
+    assert main(["sweep", str(tmp_path / "s.toml"), "--json"]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be a sweep's folder" in said
+    assert said.count("\n") == 1
+
+
+def test_no_error_shows_a_password(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Not even where it quotes the file."""
+    (tmp_path / "p.jsonl").write_text('{"prompt": "1?", "reference": "4"}\n')
+    for backend in ('["http://me:hunter2@h/v1", 3]', '["http://me:hunter2@h/v1", "http://me:hunter2@h/v1"]'):
+        (tmp_path / "s.toml").write_text(
+            f'out = "o"\n[problems]\nfile = "p.jsonl"\n[model]\nbackend = {backend}\nmodel = "m"\n'
+            '[strategies.a]\nstrategy = "self-consistency"\n'
+        )
+        assert main(["sweep", str(tmp_path / "s.toml")]) == 2
+        assert "hunter2" not in capsys.readouterr().err
 
 
 def test_a_strict_server_is_reached_from_the_command_line(
@@ -177,7 +249,7 @@ def test_a_strict_server_is_reached_from_the_command_line(
 )  # fmt: skip
 def test_each_mistake_names_its_key(table: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        models.generators(table)
+        models.generator(table)
     assert says in str(refused.value)
 
 
@@ -185,7 +257,7 @@ def test_each_mistake_names_its_key(table: dict[str, Any], says: str) -> None:
 def test_no_secret_is_quoted(key: str) -> None:
     """Also where it stands in the wrong place."""
     with pytest.raises(ConfigError) as refused:
-        models.generators({**SERVED, key: ["sk-0123456789"]})
+        models.generator({**SERVED, key: ["sk-0123456789"]})
     assert "sk-" not in str(refused.value)
 
 

@@ -90,6 +90,34 @@ def test_what_a_strict_server_wants_is_said_in_toml(config: Any, capsys: pytest.
         assert "is not supported" not in capsys.readouterr().err
 
 
+def test_each_of_several_servers_is_asked(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is down is told, and the sweep goes on with the others; one that lacks the model ends it."""
+    with Server() as one, Server() as two, Hostile(http({"error": {"message": "The model `test-model` does not exist"}}, "404 Not Found")) as other:
+        path = Path(config("URL", more="temperature = 0"))
+        written, down = path.read_text(), dead()
+
+        def asked(*urls: str) -> int:
+            path.write_text(written.replace('"URL"', json.dumps(urls)))
+            return main(["sweep", str(path), "--wait", "0.2"])
+
+        assert asked(one.url, other.url) == 1
+        assert "does not exist" in capsys.readouterr().err
+        assert asked(down, dead()) == 1
+        assert asked(down, one.url, two.url) == 0
+        said = capsys.readouterr().err
+    assert f"nothing answers at {down}" in said
+    assert ": the others are asked for now" in said
+    assert [f"{server.url} answers after" in said for server in (one, two)] == [True, True]
+
+
+def test_seconds_have_no_rate(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bar of seconds says how many of how many."""
+    assert main(["sweep", config(dead()), "--wait", "1.2"]) == 1
+    said = capsys.readouterr().err
+    assert "/1 s" in said
+    assert "s/s" not in said
+
+
 def test_searches_that_all_failed_are_no_accuracy(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A server that dies behind the preflight: three failures are too few for the breaker, and no table is made."""
     count: list[int] = []

@@ -39,6 +39,9 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+URLS = ["http://localhost:1/v1", "http://localhost:2/v1"]
+
+
 def solved(*options: str) -> Asked:
     """The one request of a solve with these options."""
     with Hostile(http(completion())) as server:
@@ -52,7 +55,8 @@ def read(lines: str, tmp_path: Path) -> list[OpenAI]:
     """The backends that a sweep with these lines below [model] asks."""
     path = tmp_path / "sweep.toml"
     path.write_text(SWEEP.format(lines=lines))
-    return [endpoint.backend.backend.backend for endpoint in load(path).sweep.endpoints]
+    [endpoint] = load(path).sweep.endpoints
+    return [each.backend for each in endpoint.backend.backend.endpoints]
 
 
 def test_every_option_is_an_argument() -> None:
@@ -113,13 +117,14 @@ def test_several_urls_are_one_backend(tmp_path: Path) -> None:
         assert len(server.asked) == 2
     path = tmp_path / "sweep.toml"
     lines = "requests_a_minute = 60\ntokens_a_minute = 9000\ncoalesce = true"
-    urls = '"http://localhost:1/v1,http://localhost:2/v1", "http://localhost:3/v1"'
-    path.write_text(re.sub("backend = .*", f"backend = [{urls}]", SWEEP.format(lines=lines)))
-    two, one = (endpoint.backend.backend for endpoint in load(path).sweep.endpoints)
-    assert [e.backend.backend.base_url for e in two.endpoints] == ["http://localhost:1/v1", "http://localhost:2/v1"]
-    assert [e.backend.backend.base_url for e in one.endpoints] == ["http://localhost:3/v1"]
-    assert {(b.requests, b.tokens) for b in (one, two)} == {(60, 9000)}
-    table = {"backend": "http://localhost:1/v1, http://localhost:2/v1", "model": "m", "requests_a_minute": 60}
+    path.write_text(SWEEP.format(lines=lines))
+    [two] = load(path).sweep.endpoints
+    assert [e.backend.backend.base_url for e in two.backend.backend.endpoints] == URLS
+    assert (two.backend.backend.requests, two.backend.backend.tokens) == (60, 9000)
+    path.write_text(re.sub("backend = .*", f"backend = [{URLS[0]!r}]", SWEEP.format(lines=lines)))
+    [one] = load(path).sweep.endpoints
+    assert [e.backend.backend.base_url for e in one.backend.backend.endpoints] == URLS[:1]
+    table = {"backend": URLS, "model": "m", "requests_a_minute": 60}
     served = serve_config.read({"backends": {"q": table}, "models": {"q": {"backend": "q"}}}).models["q"].model
     assert len(served.backend.backend.endpoints) == 2
     assert served.backend.backend.requests == 60

@@ -127,6 +127,39 @@ def test_a_file_of_puzzles_is_what_the_lab_draws(config, capsys, tmp_path):
     assert (tmp_path / "lab/results.jsonl").read_bytes() == (tmp_path / "file/results.jsonl").read_bytes()
 
 
+def test_more_at_once_than_there_is_costs_nothing(config, capsys):
+    """A concurrency that stands for "all" makes no more workers than there are searches."""
+    text = BEGIN.replace("[0, 1]", "[0]") + VOTES
+    code, said, _ = run(capsys, "sweep", config(text), "--json")
+    assert code == 0
+    huge = f"concurrency = {10**30}\n" + text.replace('"results"', '"other"')
+    code, again, _ = run(capsys, "sweep", config(huge), "--json")
+    assert code == 0
+    each = [[(cell["accuracy"], cell["tokens"]) for cell in json.loads(text)["cells"]] for text in (said, again)]
+    assert each[0] == each[1]
+
+
+@pytest.mark.parametrize(
+    ("mark", "text", "says"),
+    [
+        ("\ufeff", "", ""),
+        ("", "x = " + "[" * 5000, "nested too deep"),
+        ("", "x = " + "{y = " * 5000, "nested too deep"),
+        ("", 'x = "\x1b[31m"', "cannot be read as TOML"),
+    ],
+    ids=["mark", "lists", "tables", "escape"],
+)
+def test_files_of_editors_and_of_nobody(config, capsys, mark, text, says):
+    """A byte order mark is read over; what is no TOML is told in one line that no terminal obeys."""
+    path = config("")
+    path.write_text(mark + text + BEGIN.replace("[0, 1]", "[0]") + VOTES, encoding="utf-8")
+    assert main(["sweep", str(path), "--json"]) == (2 if says else 0)
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") <= 1
+    assert "\x1b" not in said
+
+
 def test_failures_are_told(config, capsys):
     """Some calls fail: those rows count as wrong, and the first error is shown with the way on."""
     path = config(BEGIN + "failures = 0.5\n" + VOTES.replace("n = 8", "n = 1"))

@@ -118,7 +118,12 @@ def begin(
     naming what differs.
     """
     configuration, here, each = json.loads(json.dumps(configuration)), environment(), dict(problems or {})
-    if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        has_begun = any(not path.name.startswith(".") for path in folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be a sweep's folder: {error.strerror}") from error
+    if has_begun:
         manifest = load(folder)
         there = manifest["configuration"]
         if found := [*changed(manifest["problems"], each), *differences(_part(there, configuration), configuration)]:
@@ -131,7 +136,6 @@ def begin(
             return manifest
         known = manifest["environments"] if here in manifest["environments"] else [*manifest["environments"], here]
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         manifest, known = {HEADER: VERSION, "shards": shards}, [here]
     manifest |= {"configuration": configuration, "problems": each, "environments": known}
     whole(folder / MANIFEST, [json.dumps(manifest, indent=1)])

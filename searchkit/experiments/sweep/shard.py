@@ -68,7 +68,8 @@ class Opened:
         workers = []
         for endpoint, problems in zip(endpoints, routed, strict=True):
             queue = self._jobs(problems)
-            workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(self._shard.concurrency)]
+            busy = min(self._shard.concurrency, len(problems) * len(self._shard.cells))  # more would find nothing to do
+            workers += [asyncio.create_task(self._worker(queue, endpoint)) for _ in range(busy)]
         await together(workers)
         await self._spend(endpoints[0])
 
