@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from operator import index
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from searchkit.conduct import opened, together
+from searchkit.conduct import opened, together, warn_of_budget
 from searchkit.engine.journal import Journal
 from searchkit.engine.progress import bar
 from searchkit.engine.sync import told_to_stop
@@ -30,6 +31,7 @@ from searchkit.tally import Tally
 from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Sample, Usage
 
 MOST_AT_ONCE, PARTS = 16, 8  # a wave is an eighth of the problems, at most 16: `allocate` plays pools in the same
+EACH = ("generations", "verifications", "model_calls")  # of each a sample takes one at least
 MEASURES: dict[str, Callable[[Usage], float]] = {
     "generations": lambda usage: usage.generations, "verifications": lambda usage: usage.verifications,
     "model_calls": lambda usage: usage.model_calls, "generated_tokens": lambda usage: usage.generated_tokens,
@@ -55,16 +57,26 @@ def wave_of(problems: int) -> int:
 
 @dataclass(frozen=True)
 class Gate:
-    """`generator`, for samples of one problem: each waits for its turn; what verifiers ask does not."""
+    """`generator`, for samples of one problem: each waits for its turn; what verifiers ask does not.
+
+    unused: called where the problem's own budget refused the sample, before anything was asked.
+    """
 
     generator: Generator
     turn: Callable[[], Any] = field(repr=False, compare=False)
+    unused: Callable[[], None] = field(repr=False, compare=False)
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         if getattr(run, "role", "generate") != "generate":
             return await self.generator.generate(prompt, run, params=params)
         async with await self.turn():
-            return await self.generator.generate(prompt, run, params=params)
+            try:
+                return await self.generator.generate(prompt, run, params=params)
+            except BudgetExhausted:
+                here: Any = run
+                if all(span.usage == Usage() for span in here.span.walk()):
+                    self.unused()
+                raise
 
 
 class Turns:
@@ -73,6 +85,7 @@ class Turns:
     def __init__(self, problems: int, concurrency: int) -> None:
         self.histories: list[list[float | None]] = [[] for _ in range(problems)]
         self.waiting: dict[int, asyncio.Future[None]] = {}
+        self.granted: int = 0
         self._over: set[int] = set()
         self._score: dict[int, float | None] = {}
         self._room = asyncio.Semaphore(concurrency)
@@ -118,7 +131,12 @@ class Turns:
             await self._moved.wait()
         return sorted(self.waiting)
 
+    def unused(self) -> None:
+        """A turn was not taken."""
+        self.granted -= 1
+
     def grant(self, problems: Sequence[int]) -> None:
+        self.granted += len(problems)
         for problem in problems:
             self.waiting.pop(problem).set_result(None)
 
@@ -162,7 +180,7 @@ async def spend(
         shown = stack.enter_context(bar(total.generations or len(problems), "sample")) if progress else None
 
         async def search(i: int, problem: Problem) -> None:
-            gated = replace(strategy, generator=Gate(source, turns.at(i)), window=1)
+            gated = replace(strategy, generator=Gate(source, turns.at(i), turns.unused), window=1)
             searches[i] = start(
                 problem, gated, generator=given, params=params, budget=budget, seed=seed, journal=kept,
                 listen=turns.hears(i, listen), place=(i,),
@@ -179,25 +197,25 @@ async def spend(
                 finished(problem, outcomes[i])
 
         async def allocate() -> None:
-            granted = 0
             while able := await turns.settled():
-                spent = _spent(searches.values())
+                spent, granted = _spent(searches.values()), turns.granted
                 if told_to_stop() or (ceiling := _reached(total, spent, granted, 0)):
                     turns.close(ceiling if not told_to_stop() else "generations")
                     return
-                chosen = able if granted == 0 else _chosen(allocation, turns.histories, able)
+                chosen = able if not any(turns.histories) else _chosen(allocation, turns.histories, able)
                 while chosen and (ceiling := _reached(total, spent, granted, len(chosen))):
                     chosen = chosen[:-1]
                 if not chosen:
                     turns.close(ceiling)
                     return
-                granted += len(chosen)
                 turns.grant(chosen)
                 if shown is not None:
                     shown.update(len(chosen))
 
         tasks = [asyncio.create_task(search(i, problem)) for i, problem in enumerate(problems)]
         await together([*tasks, asyncio.create_task(allocate())], partial)
+        for one in [outcome.value for outcome in outcomes.values() if outcome.value is not None][:1]:
+            warn_of_budget(strategy, given, total, one)
     return [outcomes[i] for i in sorted(outcomes)]
 
 
@@ -217,17 +235,25 @@ def check(problems: Sequence[Problem], strategy: Generator, total: Budget, alloc
         )
     if total.seconds is not None:
         raise ConfigError("a total of seconds would depend on latencies: give each problem its own with budget=")
-    if total.generations is not None and total.generations < len(problems):
-        raise ConfigError(
-            f"total generations={total.generations} is less than one sample for each of {len(problems)} problems"
-        )
+    for name, ceiling in total.ceilings():
+        if name in EACH and ceiling < len(problems):
+            raise ConfigError(f"total {name}={ceiling} is less than one sample for each of {len(problems)} problems")
 
 
 def _chosen(allocation: Allocator, histories: Sequence[Sequence[float | None]], able: Sequence[int]) -> list[int]:
     """The problems of the next wave, among those that may have a sample more."""
     free = set(able)
-    ranked = [i for i in allocation.next_problems(histories, len(histories)) if i in free]
-    return ranked[: wave_of(len(histories))]
+    named = allocation.next_problems(histories, len(histories))
+    try:
+        ranked = [index(i) for i in named]
+    except TypeError:
+        ranked = []
+    if sorted(ranked) != list(range(len(histories))):
+        raise ConfigError(
+            f"{type(allocation).__name__}.next_problems(histories, {len(histories)}) names the number of each of the "
+            f"{len(histories)} problems once, the one that a sample helps most first, got {told(named)}"
+        )
+    return [i for i in ranked if i in free][: wave_of(len(histories))]
 
 
 def _reached(total: Budget, spent: Usage, granted: int, more: int) -> str:

@@ -16,7 +16,7 @@ from searchkit import Budget, Model, Problem, Prompt, solve_many
 from searchkit.allocating import wave_of
 from searchkit.calls import CallError
 from searchkit.engine.sync import STOP
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, SearchWarning
 from searchkit.experiments import Allocation, Entry, Pool, ScoreModel, allocate
 from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting, Shuffled
@@ -222,6 +222,8 @@ def test_what_judges_ask_does_not_wait():
         ({"total": Budget(generations=50), "allocation": Allocation}, "says which problem gets the next sample"),
         ({"total": Budget(seconds=5), "allocation": POLICY}, "depend on latencies"),
         ({"total": Budget(generations=7), "allocation": POLICY}, "less than one sample for each of 8"),
+        ({"total": Budget(model_calls=7), "allocation": POLICY}, "model_calls=7 is less than one sample for each"),
+        ({"total": Budget(usd=1, verifications=7), "allocation": POLICY}, "verifications=7 is less than one sample"),
         ({"total": Budget(generations=50), "allocation": POLICY, "strategy": SelfConsistency(4)}, "BestOfN"),
         ({"total": Budget(generations=50), "allocation": POLICY, "generator": None}, "no generator"),
     ],
@@ -232,6 +234,66 @@ def test_mistakes_end_before_any_call(options, says):
     with pytest.raises(ConfigError, match=says):
         asyncio.run(solve_many(problems(8), **settings))
     assert backend.calls == 0
+
+
+@dataclass(frozen=True)
+class Says:
+    """An allocator of somebody else's, who says `what` of any histories."""
+
+    what: object
+
+    def next_problems(self, histories, k):
+        return self.what
+
+
+NAMED = {
+    "none": None, "nobody": [], "too few": [0, 1, 2], "twice": [0, 0, 1, 2, 3], "another": [0, 1, 2, 4], "text": "0123",
+    "fractions": [0.0, 1.0, 2.0, 3.0], "before": [-1, 0, 1, 2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_an_allocation_that_does_not_name_each_problem_once(what):
+    """It is said: nobody waits for a turn that never comes, and no problem gets two at once."""
+
+    async def spent():
+        asked = solve_many(
+            problems(4), BestOfN(8, SEEN), generator=Model(World()), total=Budget(generations=20),
+            allocation=Says(NAMED[what]),
+        )  # fmt: skip
+        await asyncio.wait_for(asked, 10)
+
+    with pytest.raises(ConfigError, match=r"Says.next_problems\(histories, 4\) names the number of each"):
+        asyncio.run(spent())
+
+
+@pytest.mark.parametrize("own", [Budget(generations=3), Budget(model_calls=3), Budget(generations=1)])
+def test_what_a_problems_own_budget_refuses_goes_to_another(own):
+    """A turn that a search cannot take costs nothing: the total is spent to its end, or all have what they may have."""
+    for total in (8, 13, 17, 40):
+        backend = Counting(World())
+        told = solved(problems(6), Budget(generations=total), backend=backend, budget=own)
+        most = own.generations or own.model_calls
+        assert [drawn(one) <= most for one in told] == [True] * 6
+        assert sum(one.value.usage.generations for one in told) == backend.calls == min(total, 6 * most)
+
+
+def test_numbers_of_numpy_are_numbers():
+    [first, *rest] = solved(problems(4), Budget(generations=8), backend=World())
+    told = asyncio.run(
+        solve_many(
+            problems(4), BestOfN(12, SEEN), generator=Model(World()), seed=3, total=Budget(generations=8),
+            allocation=Says(np.array([3, 2, 1, 0])),
+        )
+    )  # fmt: skip
+    assert [drawn(one) for one in told] == [1, 1, 1, 5]
+    assert sum(map(drawn, [first, *rest])) == 8
+
+
+def test_money_that_nothing_costs_is_told():
+    """A total in dollars cannot bind where nothing has a price, as a budget of one search does not."""
+    with pytest.warns(SearchWarning, match=r"usd=...\) could not bind"):
+        solved(problems(4), Budget(usd=0.01), n=2)
 
 
 SCRIPT = """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from searchkit.experiments.sweep.results import SweepResults
+    from searchkit.experiments.sweep.rows import Row
     from searchkit.experiments.sweep.summary import Summary
 
 
@@ -38,7 +39,6 @@ def sweep(options: argparse.Namespace, command: str) -> int:
     from searchkit.cli.preflight import check
     from searchkit.cli.solve import _printable
     from searchkit.cli.sweep_config import load
-    from searchkit.experiments.sweep.breaker import SweepFailed
 
     sys.path.insert(0, os.getcwd())  # where a user's own module:function is looked for, as with python -m
     config = load(Path(options.config))
@@ -47,10 +47,7 @@ def sweep(options: argparse.Namespace, command: str) -> int:
         config.out, executor=options.executor, jobs=options.jobs, concurrency=config.concurrency,
         progress=not options.json, retry_failed=options.retry_failed,
     )  # fmt: skip
-    failed = [row for row in results.rows if row.error]
-    if failed and len(failed) == len(results.rows) and results.complete:
-        raise SweepFailed(f"all {len(failed):,} searches failed, so there is no accuracy: {failed[0].error}; "
-                          "--retry-failed searches them anew")  # fmt: skip
+    failed = failures(results)
     print(as_json(results, config.out) if options.json else results.table(columns()))
     if failed:
         print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0].error)}\n"
@@ -60,6 +57,17 @@ def sweep(options: argparse.Namespace, command: str) -> int:
               f"  {command}", file=sys.stderr)  # fmt: skip
         return 130
     return 1 if all(row.error or row.unknown for row in results.rows) else 0
+
+
+def failures(results: SweepResults) -> list[Row]:
+    """The searches that failed. Raises `SweepFailed` if all did: they have no accuracy."""
+    from searchkit.experiments.sweep.breaker import SweepFailed
+
+    failed = [row for row in results.rows if row.error]
+    if failed and len(failed) == len(results.rows) and results.complete:
+        raise SweepFailed(f"all {len(failed):,} searches failed, so there is no accuracy: {failed[0].error}; "
+                          "--retry-failed searches them anew")  # fmt: skip
+    return failed
 
 
 def as_json(results: SweepResults, out: Path) -> str:

@@ -89,18 +89,27 @@ def _write(db: sqlite3.Connection, target: Path) -> None:
     try:
         with closing(file.connected(target)) as new:
             new.execute("BEGIN IMMEDIATE")
+            there = {key for (key,) in new.execute("SELECT key FROM call")}
+            asked = {digest for (digest,) in new.execute("SELECT digest FROM request")}
             for row in _salvaged(db, "call", COLUMNS):
-                if isinstance(row, tuple) and not _why(row):
+                if isinstance(row, tuple) and not _why(row) and row[1] not in there:
                     values = [str(value, "utf-8") if isinstance(value, bytearray) else value for value in row]
+                    values[0] = None if there else row[0]
                     new.execute(f"INSERT OR IGNORE INTO call ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             for one in _salvaged(db, "request", _ASKED):
-                if isinstance(one, tuple) and not request_damage(one):
-                    new.execute(
-                        f"INSERT OR IGNORE INTO request ({_ASKED}) VALUES (?, ?, ?)", (*one[:2], str(one[2], "utf-8"))
-                    )
+                if isinstance(one, tuple) and not request_damage(one) and one[1] not in asked:
+                    told = [None if asked else one[0], one[1], str(one[2], "utf-8")]
+                    new.execute(f"INSERT OR IGNORE INTO request ({_ASKED}) VALUES (?, ?, ?)", told)
             new.execute("COMMIT")
     finally:
         lock.release()
+
+
+def add(path: str | Path, copy: str | Path) -> None:
+    """Add to the journal at `copy` the healthy rows of the one at `path` that it lacks, behind its own."""
+    target = file.name_of(copy)
+    with _opened(path) as (db, _), file.named(target, "written"):
+        _write(db, target.resolve())
 
 
 def calls(path: str | Path) -> Iterator[Call | Damage]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from searchkit.errors import SearchkitError
 from searchkit.experiments.sweep.rows import Finished, Key, Log
+from searchkit.experiments.sweep.silent import ABSENT
 
 ALIKE = 20  # searches in a row
 _VARIES = re.compile(r"0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?|'[^']{0,80}'")  # numbers, addresses and names in an error
@@ -35,12 +37,22 @@ class Breaker:
 
     def append(self, number: int, finished: Finished) -> None:
         """Add the row of that search to the log. Raises `SweepFailed`."""
-        error = finished.row.error
-        kind = _VARIES.sub("", error)
+        kind = _VARIES.sub("", finished.row.error)
         if self._ended is not None and kind == self._ended[0]:  # it was in flight when the sweep ended
             raise SweepFailed(self._ended[1])
         self._log.append(finished)
-        if not kind:
+        self._count(number, finished)
+
+    def extend(self, found: Sequence[Finished]) -> None:
+        """Add rows that are of one piece: killed, all of them are there, or none. Raises `SweepFailed`."""
+        self._log.append(*found)
+        for finished in found:
+            self._count(self.begin(), finished)
+
+    def _count(self, number: int, finished: Finished) -> None:
+        error = finished.row.error
+        kind = _VARIES.sub("", error)
+        if not kind or ABSENT in error:  # what a journal lacks says nothing of a server
             return
         self._failed[number] = kind, finished.row.key
         first, last = number, number

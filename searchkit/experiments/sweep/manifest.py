@@ -103,6 +103,11 @@ def load(folder: Path) -> dict[str, Any]:
     return stored
 
 
+def holds(folder: Path, configuration: dict[str, Any]) -> bool:
+    """Whether `folder` holds the sweep of this configuration: another process may have made it grow meanwhile."""
+    return bool(load(folder)["configuration"] == json.loads(json.dumps(configuration)))
+
+
 def shards_of(folder: Path) -> int:
     """How many shards a sweep that has begun has; 1 of none."""
     found: int = load(folder)["shards"] if (folder / MANIFEST).exists() else 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from searchkit.engine.journal.checked import Call, calls, drop
+from searchkit.engine.journal.checked import Call, add, calls, drop
 from searchkit.errors import ConfigError
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.results import SweepResults
@@ -44,19 +44,22 @@ def rejudge(
     *,
     concurrency: int = 32,
     progress: bool = False,
+    retry_failed: bool = False,
 ) -> Rejudged:
     """The sweep in the folder `source` as `sweep` would have judged it, in the folder `out`.
 
     sweep: the one that ran there, or a part of its problems, strategies, budgets and seeds, with another truth, and
     with other verifiers, keys and selection rules in the strategies of the same names. The journals are copied, and
     every search is replayed from its copy: what was sampled is there, so no generation is paid, and what judges were
-    asked before is not asked again. New judge calls are paid, and counted. Killed and run again it goes on.
+    asked before is not asked again. New judge calls are paid, and counted. Killed and run again it goes on; so it does
+    where the sweep in `source` has grown, and `sweep` with it. retry_failed: judge anew what ended in an error, as
+    where a judge's server was down.
 
     A strategy whose verifier decides what is sampled next (a tree, a beam) may come to samples that were never drawn:
-    they fail, see `Rejudged.missing`. Cost: the new judge calls, and a copy of the
-    journals.
+    they fail, see `Rejudged.missing`. Cost: the new judge calls, and a copy of the journals.
 
-    Raises `ConfigError` where `source` holds no such sweep, and where `out` is that folder or another sweep's.
+    Raises `ConfigError`, before anything is copied, where `source` holds no such sweep, or has not finished it; where
+    `out` is that folder or another sweep's; and where a verifier or the truth does not fit a problem.
 
     Example:
         >>> import tempfile
@@ -77,6 +80,7 @@ def rejudge(
     """
     old, new = Path(source), Path(out)
     stored = manifest.load(old)
+    sweep.check_bound()
     _check(old, new, stored, sweep)
     shards: int = stored["shards"]
     manifest.begin(new, sweep.configuration(), shards, manifest.digests(sweep.problems))
@@ -91,7 +95,9 @@ def rejudge(
         strategies=silent(sweep.strategies, asked, judges=False),
         endpoints=[JudgesOnly(one, silent(one, asked, judges=False)) for one in sweep.generators],
     )
-    results = sweep.work(new, rows, quiet, concurrency=concurrency, progress=progress)
+    results = sweep.work(
+        new, rows, quiet, concurrency=concurrency, progress=progress, retry_failed=retry_failed
+    )  # fmt: skip
     return Rejudged(results, _paid(new, rows), missing[0])
 
 
@@ -104,35 +110,51 @@ def _check(old: Path, new: Path, stored: dict[str, Any], sweep: Sweep) -> None:
         found = "; ".join(manifest.differences(there["model"], here["model"], "model"))
         raise ConfigError(f"the samples in {old} are another model's: {found}")
     names = {"problem": list(manifest.digests(sweep.problems)), "strategy": list(here["strategies"]),
-             "budget": here["budgets"], "seed": here["seeds"]}  # fmt: skip
+             "budget": here["budgets"], "seed": here["seeds"], "total": here["totals"]}  # fmt: skip
     known = {"problem": stored["problems"], "strategy": there["strategies"],
-             "budget": there["budgets"], "seed": there["seeds"]}  # fmt: skip
+             "budget": there["budgets"], "seed": there["seeds"], "total": there["totals"]}  # fmt: skip
     for what, wanted in names.items():
         if lacking := [one for one in wanted if one not in known[what]]:
             raise ConfigError(
                 f"the sweep in {old} has no {what} {lacking[0]!r:.80}: it has samples of what ran there only"
             )
+    done, wanted = sweep.done(old, stored["shards"]), sweep.searches
+    if done < wanted:
+        raise ConfigError(
+            f"{done:,} of these {wanted:,} searches are done in {old}: run that sweep to its end, then judge it again"
+        )
 
 
 def _copied(old: Path, new: Path, shards: int) -> list[int]:
-    """Copy the journals, unless they are there; the number of the last row of each."""
-    if not (new / SOURCE).exists():
-        rows = [_copy(old / f"shard-{i}" / JOURNAL, new / f"shard-{i}" / JOURNAL) for i in range(shards)]
+    """Copy what the journals have that is not there yet; the number of the last copied row of each."""
+    known = json.loads((new / SOURCE).read_bytes())["rows"] if (new / SOURCE).exists() else [0] * shards
+    names = [f"shard-{i}/{JOURNAL}" for i in range(shards)]
+    rows = [_copy(old / name, new / name, last) for name, last in zip(names, known, strict=True)]
+    if rows != known:
         whole(new / SOURCE, [json.dumps({"folder": str(old), "rows": rows})])
-    found: list[int] = json.loads((new / SOURCE).read_bytes())["rows"]
+    return rows
+
+
+def _copy(source: Path, target: Path, last: int) -> int:
+    """A journal without what is damaged, and behind it what `target` has of its own; it appears whole.
+
+    last: the number of the last row that was copied before. 0 where no problem fell to the shard.
+    """
+    if not source.exists() or (found := _last(source)) == last:
+        return last
+    target.parent.mkdir(exist_ok=True)
+    begun = target.with_name(f"begun-{target.name}")
+    begun.unlink(missing_ok=True)
+    drop(source, begun)
+    if target.exists():
+        add(target, begun)
+    os.replace(begun, target)
     return found
 
 
-def _copy(source: Path, target: Path) -> int:
-    """A journal without what is damaged; whole, or not there. 0 where no problem fell to the shard."""
-    if not source.exists():
-        return 0
-    target.parent.mkdir(exist_ok=True)
-    for left in (target, begun := target.with_name(f"begun-{target.name}")):
-        left.unlink(missing_ok=True)
-    drop(source, begun)
-    os.replace(begun, target)
-    return max((one.row for one in calls(target) if isinstance(one, Call)), default=0)
+def _last(path: Path) -> int:
+    """The number of the last row that is not damaged."""
+    return max((one.row for one in calls(path) if isinstance(one, Call)), default=0)
 
 
 def _paid(folder: Path, rows: list[int]) -> Usage:

@@ -111,9 +111,11 @@ class SweepResults:
     @property
     def pairing(self) -> str:
         """Which strategies had their samples in common; "" if each had its own."""
-        if len(self.paired) < 2:
+        timed = [budget for budget in self.budgets if " seconds=" in f" {budget}"]  # there nothing is shared
+        if len(self.paired) < 2 or len(timed) == len(self.budgets):
             return ""
-        return f"paired arms: sample j of a problem is the same in {', '.join(self.paired)}"
+        but = f", but under {', '.join(timed)}" if timed else ""
+        return f"paired arms: sample j of a problem is the same in {', '.join(self.paired)}{but}"
 
     @property
     def diagnosis(self) -> str:

@@ -74,7 +74,10 @@ class Opened:
         await self._spend(endpoints[0])
 
     async def _spend(self, endpoint: Generator | None) -> None:
-        """The totals, behind all else: what equal budgets have sampled is not sampled again."""
+        """The totals, behind all else: what equal budgets have sampled is not sampled again.
+
+        One for whose problems a row is missing is spent anew, over all of them: what each gets depends on the others.
+        """
         shard = self._shard
         for cell in totals(shard.cells):
             missing = {(cell.strategy, cell.budget, cell.seed, p.id) for p in shard.problems} - self._done
@@ -83,9 +86,8 @@ class Opened:
             found = await spend(
                 shard.problems, cell, endpoint, shard.truth, self._journal, shard.concurrency, shard.copied
             )  # fmt: skip
-            for finished in found or ():
-                if finished.row.key in missing:
-                    self._log.append(self._log.begin(), finished)
+            if found is not None:
+                self._log.extend(found)
 
     def _jobs(self, problems: Iterable[Problem]) -> Iterator[tuple[Problem, list[tuple[Cell, Place]]]]:
         """Searches that are made one after the other, because they share calls: none is in flight twice."""

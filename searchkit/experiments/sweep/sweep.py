@@ -23,7 +23,7 @@ from searchkit.experiments.sweep.routing import place
 from searchkit.experiments.sweep.rows import RESULTS, Finished, Key, logged, write
 from searchkit.experiments.sweep.search import Cell, blind
 from searchkit.experiments.sweep.shard import LOG, Shard
-from searchkit.function import as_generator
+from searchkit.function import Function, as_generator
 from searchkit.mistakes import (
     check_callback,
     check_ids,
@@ -111,6 +111,9 @@ class Sweep:
             "seeds must differ": _differ(self.seeds),
             "all endpoints must serve one model with the same parameters": all(m == models[0] for m in models),
             "truth must judge each answer by itself, such as Exact()": not getattr(self.truth, "joint", False),
+            "common=True shares single calls of models, and an agent is asked anew each time: leave common out": not (
+                self.common and any(isinstance(one, Function) for one in self.generators)
+            ),
         }
         for rule, holds in checks.items():
             if not holds:
@@ -217,7 +220,7 @@ class Sweep:
         check_callback("listen", listen)
         if listen is not None and executor != "asyncio":
             raise ConfigError(f'listen= hears what happens in this process: executor="asyncio", not {executor!r}')
-        self._check_references()
+        self.check_bound()
         folder, workers = Path(out), jobs or os.cpu_count() or 1
         heard = None if listen is None else Shared(listen)
         each = manifest.digests(self.problems)
@@ -249,19 +252,20 @@ class Sweep:
         searches are made in its stead.
         """
         shards = len(copied)
-        logs = [folder / f"shard-{i}" / LOG for i in range(shards)]
-        if len(self._found(logs, retry_failed)) < self._total:
+        logs = _logs(folder, shards)
+        missing = len(self._found(logs, retry_failed)) < self.searches
+        if missing:
             (folder / RESULTS).unlink(missing_ok=True)
-            with Progress(logs, self._total) if progress else contextlib.nullcontext():
+            with Progress(logs, self.searches) if progress else contextlib.nullcontext():
                 at_once = max(1, concurrency // shards)
                 executors.execute(by._shards(folder, copied, at_once, retry_failed, listen), executor, jobs)
-        found = list(self._found(logs).values())
-        results = SweepResults.of(found, self.configuration())
-        if results.complete and not (folder / RESULTS).exists():
+        found, own = list(self._found(logs).values()), self.configuration()
+        results = SweepResults.of(found, own)
+        if results.complete and (missing or not (folder / RESULTS).exists()) and manifest.holds(folder, own):
             write(folder, found)
         return results
 
-    def _check_references(self) -> None:
+    def check_bound(self) -> None:
         """Raises `ConfigError` where the truth, or a verifier of a strategy, cannot be bound to a problem."""
         for problem in self.problems:
             check_references([self.truth], problem)
@@ -273,8 +277,13 @@ class Sweep:
                     raise ConfigError(f"strategy {name!r}, {error}{hidden}") from error
 
     @property
-    def _total(self) -> int:
+    def searches(self) -> int:
+        """How many there are in all."""
         return len(self.problems) * sum(1 for _ in self.cells())
+
+    def done(self, folder: Path, shards: int) -> int:
+        """How many of its searches have a row in a folder with so many shards."""
+        return len(self._found(_logs(folder, shards)))
 
     def _shards(
         self,
@@ -299,9 +308,19 @@ class Sweep:
         ]  # fmt: skip
 
     def _found(self, logs: Sequence[Path], without_failed: bool = False) -> dict[Key, Finished]:
-        """The last row of each search."""
+        """The last row of each search of this sweep. Another process may have made it grow, and added others."""
+        cells = {(cell.strategy, cell.budget, cell.seed) for cell in self.cells()}
+        problems = {problem.id for problem in self.problems}
         found = {finished.row.key: finished for log in logs for finished in logged(log)}
-        return {key: one for key, one in found.items() if not (without_failed and one.row.error)}
+        return {
+            key: one
+            for key, one in found.items()
+            if key[:3] in cells and key[3] in problems and not (without_failed and one.row.error)
+        }
+
+
+def _logs(folder: Path, shards: int) -> list[Path]:
+    return [folder / f"shard-{i}" / LOG for i in range(shards)]
 
 
 def label(budget: Budget) -> str:

@@ -11,6 +11,7 @@ from searchkit.errors import ConfigError
 from searchkit.experiments import SweepResults, rejudge
 from searchkit.experiments.report.page import report
 from searchkit.experiments.sweep.sweep import Sweep
+from searchkit.function import Function
 from searchkit.generators import OpenAI
 from searchkit.model import Model
 from searchkit.strategies import BestOfN, SelfConsistency
@@ -127,3 +128,27 @@ def test_judges_keep_their_own_seeds(tmp_path):
         assert len(one.requests) == before
         assert again.missing == 0
         assert again.results.pairing
+
+
+def test_the_table_says_where_nothing_is_shared(tmp_path):
+    """Under a ceiling on seconds each arm draws its own: no table says that those are paired."""
+    two = {"two": Two(), "other": SelfConsistency(2)}
+    with Server() as server:
+        mixed = [Budget(generations=2), Budget(seconds=60), Budget(generations=2, seconds=9.5)]
+        results = common(server.url, two, budgets=mixed).run(tmp_path / "mixed")
+        says = "the same in two, other, but under seconds=60, generations=2 seconds=9.5"
+        assert says in results.table()
+        assert says in SweepResults.load(tmp_path / "mixed").diagnosis
+        timed = common(server.url, two, budgets=mixed[1:]).run(tmp_path / "timed")
+        assert (timed.pairing, timed.diagnosis) == ("", "")
+
+
+def test_agents_have_no_samples_in_common():
+    """What one returns is asked for anew in each search, so that no arm would be paired."""
+
+    async def agent(prompt):
+        return "4"
+
+    for endpoint in (agent, Function(agent, name="mine")):
+        with pytest.raises(ConfigError, match="an agent is asked anew each time"):
+            common("http://127.0.0.1:9/v1", endpoints=[endpoint])

@@ -7,13 +7,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 import pytest
 
 from searchkit.errors import ConfigError
+from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.results import SweepResults
 from searchkit.experiments.sweep.search import longest, saved
 from searchkit.experiments.sweep.sweep import Sweep
@@ -241,3 +244,57 @@ def test_killed_while_it_grows(tmp_path):
         resumed = [one for one in results.finished if one.resumed]
         assert 0 < len(resumed) <= 2  # those in flight at the kill
         assert results.rows == grown.run(tmp_path / "whole").rows
+
+
+# ---------------------------------------------------------------- two at once
+
+
+@dataclass
+class Gated:
+    """Answers when it is allowed to; says when it is asked."""
+
+    open: threading.Event
+    asked: threading.Event
+    name: str = "gated"
+
+    async def complete(self, requests):
+        self.asked.set()
+        while not self.open.is_set():  # noqa: ASYNC110 (set by another thread)
+            await asyncio.sleep(0.005)
+        return [Sample("4", usage=Usage(model_calls=1, generated_tokens=1)) for _ in requests]
+
+
+@pytest.mark.parametrize("grown_ends_first", [False, True])
+def test_one_that_grows_beside_one_that_runs(tmp_path, monkeypatch, grown_ends_first):
+    """Whoever of the two ends last, each returns its own rows, and the folder holds those of the grown one."""
+    backend = Gated(threading.Event(), threading.Event())
+    small = Sweep(problems(3), {"vote": SelfConsistency(2)}, truth=EVEN, endpoints=[Model(backend)])
+    grown = replace(small, problems=problems(5))
+    if grown_ends_first:  # the small one has said what it is, and comes to the lock when the other is done
+        begin = manifest.begin
+        small_first = threading.Event()
+
+        def late(*told):
+            found = begin(*told)
+            if len(told[3]) == 3:
+                small_first.set()
+                backend.asked.wait()
+                backend.open.set()
+                while not (tmp_path / "out/results.jsonl").exists():
+                    time.sleep(0.005)
+            return found
+
+        monkeypatch.setattr(manifest, "begin", late)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(small.run, tmp_path / "out")
+        (small_first if grown_ends_first else backend.asked).wait()
+        second = pool.submit(grown.run, tmp_path / "out")
+        if not grown_ends_first:
+            while manifest.load(tmp_path / "out")["configuration"]["problems"]["count"] < 5:
+                time.sleep(0.005)
+            backend.open.set()
+        few, many = first.result(), second.result()
+    assert (few.complete, len(few.rows)) == (True, 3)
+    assert (many.complete, len(many.rows)) == (True, 5)
+    loaded = SweepResults.load(tmp_path / "out")
+    assert (loaded.complete, loaded.rows) == (True, many.rows)

@@ -15,13 +15,15 @@ from searchkit.calls import CallError
 from searchkit.errors import ConfigError
 from searchkit.experiments import SweepResults, rejudge
 from searchkit.experiments.report.page import report
+from searchkit.experiments.sweep.breaker import ALIKE
+from searchkit.experiments.sweep.rows import logged
 from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.function import Function
 from searchkit.generators import OpenAI
 from searchkit.model import Model
 from searchkit.strategies import BeamSearch, BestOfN, SelfConsistency
 from searchkit.testing import Counting, Scripted
-from searchkit.testing.server import Server
+from searchkit.testing.server import Server, profile_of
 from searchkit.types import Budget, Params, Problem, Prompt
 from searchkit.verifiers import Exact, Judge, Predicate
 from searchkit.verifiers.base import Independent
@@ -180,6 +182,100 @@ def test_a_part_of_a_sweep(tmp_path):
         assert not (tmp_path / "new").exists()
 
 
+def test_what_has_grown_is_judged_again_in_the_same_folder(tmp_path):
+    """The new searches are judged beside the old ones: each judge call is paid once, and none is missing."""
+    with Server() as server, Server(reply=verdict) as judges:
+        first = base(server.url)
+        first.run(tmp_path / "out")
+        judged = replace(first, strategies={"best": BestOfN(6, judge(judges.url))})
+        assert rejudge(tmp_path / "out", judged, tmp_path / "judged").paid.model_calls == len(judges.requests) == 10
+        for n, more in (
+            (7 * 4, {"problems": problems(7), "budgets": [Budget(generations=2), Budget(generations=4)]}),
+            (7 * 6 * 2, {"problems": problems(7), "seeds": [0, 1],
+                         "budgets": [Budget(generations=2), Budget(), Budget(generations=4)]}),
+        ):  # fmt: skip
+            replace(first, **more).run(tmp_path / "out")
+            asked = len(server.requests)
+            again = rejudge(tmp_path / "out", replace(judged, **more), tmp_path / "judged")
+            assert (len(server.requests), again.missing) == (asked, 0)
+            assert again.paid.model_calls == len(judges.requests) == n
+            assert not any(one.resumed or one.row.error for one in again.results.finished)
+            assert (
+                again.results.rows
+                == rejudge(tmp_path / "judged", replace(judged, **more), tmp_path / f"{n}").results.rows
+            )
+            assert len(judges.requests) == n
+
+
+def test_a_kill_between_the_journal_and_what_is_said_of_it(tmp_path):
+    """Judge calls are told from copied rows by what the source has, whatever was written last."""
+    with Server() as server, Server(reply=verdict) as judges:
+        first = base(server.url)
+        first.run(tmp_path / "out")
+        judged = replace(first, strategies={"best": BestOfN(6, judge(judges.url))})
+        rejudge(tmp_path / "out", judged, tmp_path / "judged")
+        said = (tmp_path / "judged/source.json").read_bytes()
+        replace(first, seeds=[0, 1]).run(tmp_path / "out")
+        grown = replace(judged, seeds=[0, 1])
+        assert rejudge(tmp_path / "out", grown, tmp_path / "judged").paid.model_calls == 20
+        (tmp_path / "judged/source.json").write_bytes(said)
+        assert rejudge(tmp_path / "out", grown, tmp_path / "judged").paid.model_calls == len(judges.requests) == 20
+
+
+def test_what_is_not_finished_is_not_judged(tmp_path):
+    """It would count samples that are still to come as failed."""
+    first = Sweep(problems(4), {"vote": SelfConsistency(1)}, truth=EVEN, endpoints=[Model(Scripted(lambda _: "4"))])
+    first.run(tmp_path / "out")
+    log = tmp_path / "out/shard-0/rows.jsonl"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:3]))
+    with pytest.raises(ConfigError, match="3 of these 4 searches are done"):
+        rejudge(tmp_path / "out", replace(first, truth=ODD), tmp_path / "odd")
+    done = [row.problem for row in SweepResults.of(list(logged(log)), first.configuration()).rows]
+    part = replace(first, problems=[one for one in problems(4) if one.id in done], truth=ODD)
+    assert rejudge(tmp_path / "out", part, tmp_path / "odd").results.complete
+
+
+def test_a_truth_that_does_not_fit_leaves_nothing(tmp_path):
+    """It is said before a folder is made, which would keep the mistake."""
+    first = Sweep(problems(4), {"vote": SelfConsistency(1)}, truth=EVEN, endpoints=[Model(Scripted(lambda _: "4"))])
+    first.run(tmp_path / "out")
+    with pytest.raises(ConfigError, match="Exact needs a reference"):
+        rejudge(tmp_path / "out", replace(first, truth=Exact()), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_many_that_are_missing_are_rows(tmp_path):
+    """What the journal lacks is no server that is down: more such searches than end a sweep are rows that failed."""
+    model = Model(Scripted(lambda _: "4"))
+    first = Sweep(problems(ALIKE + 5), {"vote": SelfConsistency(1)}, truth=EVEN, endpoints=[model])
+    first.run(tmp_path / "out")
+    other = SelfConsistency(1, generator=replace(model, params=Params(temperature=0.5)))
+    again = rejudge(tmp_path / "out", replace(first, strategies={"vote": other}), tmp_path / "new", concurrency=1)
+    assert again.results.complete
+    assert again.missing == sum("not in the journal" in row.error for row in again.results.rows) == ALIKE + 5
+
+
+def test_judges_that_failed_are_asked_anew(tmp_path):
+    """On demand, and only those: a truth that was down for some answers."""
+    down, asked = True, []
+
+    def truth(text):
+        asked.append(text)
+        if down and len(asked) > 2:
+            raise OSError("down")
+        return True
+
+    first = Sweep(problems(5), {"vote": SelfConsistency(1)}, truth=EVEN, endpoints=[Model(Scripted(lambda _: "4"))])
+    first.run(tmp_path / "out")
+    graded = replace(first, truth=Predicate(truth, name="grader"))
+    assert sum(bool(row.error) for row in rejudge(tmp_path / "out", graded, tmp_path / "new").results.rows) == 3
+    down = False
+    assert sum(bool(row.error) for row in rejudge(tmp_path / "out", graded, tmp_path / "new").results.rows) == 3
+    again = rejudge(tmp_path / "out", graded, tmp_path / "new", retry_failed=True)
+    assert all(row.right for row in again.results.rows)
+    assert len(asked) == 5 + 3
+
+
 CALLED = []
 
 
@@ -215,11 +311,12 @@ def judged(url, judges, source, out):
 @pytest.mark.slow
 def test_killed_while_it_judges(tmp_path):
     """SIGKILL: judge calls that were stored are not paid again, all are counted, and no sample is asked for."""
-    with Server() as server, Server(reply=verdict, latency=0.02) as judges:
+    one_by_one = replace(profile_of("vllm"), parallel=1)  # so that a search is in the middle at any moment
+    with Server() as server, Server(one_by_one, reply=verdict, latency=0.02) as judges:
         replace(base(server.url), budgets=[Budget()]).run(tmp_path / "out")
         where = server.url, judges.url, str(tmp_path / "out"), str(tmp_path / "new")
         process = subprocess.Popen([sys.executable, "-c", SCRIPT, *where])
-        while len(judges.requests) < 20:
+        while sum(one.status == 200 for one in judges.requests) < 20:
             assert process.poll() is None
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)

@@ -155,3 +155,35 @@ def test_a_total_is_spent_in_one_place(tmp_path):
     with pytest.raises(ConfigError, match='executor="asyncio"'):
         sweep().run(tmp_path / "out", executor="processes")
     assert not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------- grown
+
+
+@pytest.mark.parametrize("more", [{"problems": problems(24)}, {"problems": problems(24)[::-1]}], ids=["more", "turned"])
+def test_a_total_over_more_problems_is_spent_anew(tmp_path, more):
+    """What each problem gets depends on the others: no row of before stays, and what was sampled is not paid again."""
+    backend = Counting(World())
+    first = sweep(backend, strategies={"best": BestOfN(8, SEEN)}, budgets=EQUAL[:1], totals=TOTALS[1:])
+    first.run(tmp_path / "out")
+    before = backend.calls
+    grown = replace(first, **more)
+    results = grown.run(tmp_path / "out")
+    paid = backend.calls - before
+    assert sum(row.model_calls for row in results.rows if row.budget.startswith("total")) == 64
+    whole = replace(grown, endpoints=[Model(World())]).run(tmp_path / "whole")
+    assert results.rows == whole.rows == SweepResults.load(tmp_path / "out").rows
+    assert 8 <= paid < 64
+    assert grown.run(tmp_path / "out").rows == results.rows
+    assert backend.calls == before + paid
+
+
+@pytest.mark.parametrize("torn", [1, 300, 900])
+def test_the_rows_of_a_total_are_of_one_piece(tmp_path, torn):
+    """A log whose last bytes were lost with a machine: the total is spent anew, not mended row by row."""
+    first = sweep(strategies={"best": BestOfN(8, SEEN)}, budgets=EQUAL[:1], totals=TOTALS[1:])
+    first.run(tmp_path / "out")
+    log, grown = tmp_path / "out/shard-0/rows.jsonl", replace(first, problems=problems(20))
+    whole = grown.run(tmp_path / "out")
+    log.write_bytes(log.read_bytes()[:-torn])
+    assert grown.run(tmp_path / "out").rows == whole.rows
