@@ -89,11 +89,12 @@ class TreeSearch(Strategy):
     Under a budget a finished answer comes before a better one. Where the environment can complete a path in one sample
     (`Completing`), what that may cost is held back, and spent on the best unfinished path when the rest is. Elsewhere,
     and where seconds or money are limited, of which a tenth is held back as an estimate, the first draws follow one
-    path to its first answer, at most 256 steps, and without a budget at most half of the expansions. Not with
-    `iterations`: then only what one sample completes is completed.
+    path to its first answer, at most 256 steps. Not with `iterations`: then only what one sample completes is
+    completed.
 
     Resumed from a journal under another budget, a search pays for what it does otherwise: nothing under published
-    rules; adaptive ones weigh a draw by how many there will be, and go other ways as soon as that matters.
+    rules with `iterations`; adaptive ones weigh a draw by how many there will be, and go other ways as soon as that
+    matters; and without a budget there may be no first path.
 
     Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
     finished episode, and for each child if it is evaluated or judged for its prior.
@@ -210,11 +211,16 @@ class TreeSearch(Strategy):
 
     async def _first_path(self, prompt: Prompt, growth: Growth, limits: Limits, run: Run) -> Exception | None:
         """Draw one path to its end; not where one sample completes it and what that costs is known, nor where the user
-        said how many expansions there are. Without a budget it takes half of them at most: it may have no end. Returns
-        the first failure."""
-        if self.iterations is not None or (isinstance(self.environment, Completing) and not limits.timed):
+        said how many expansions there are. Returns the first failure.
+
+        Without a budget only where answers can be gone on from: that takes a draw or two, and the search then does what
+        it does under a budget.
+        """
+        bounded, environment = limits.left != Budget(), self.environment
+        timed = limits.timed or not isinstance(environment, Completing)
+        if self.iterations is not None or not timed or not (bounded or isinstance(environment, Anytime)):
             return None
-        steps = replace(limits, most=HORIZON if limits.left != Budget() else limits.most // 2)
+        steps = replace(limits, most=HORIZON if bounded else limits.most // 2)
         with run.child("first", self._kept(growth, run)) as inner:
             inner.params = run.params
             return await self._grow(prompt, growth, steps, inner, straight=True)
