@@ -25,8 +25,8 @@ def gsm8k(source: Source, *, checksum: str | None = SHA256, template: str = TEMP
 
     The reference is the number after "####", or the answer itself where that is a number and nothing else. checksum:
     None for other files, such as ``train.jsonl``. Ids say the split, as the file's name does: ``gsm8k/test/0``,
-    ``gsm8k/train/0``; a file that is named after none gives its own name. Raises `ConfigError` as `searchkit.datasets.files.rows` does, and for
-    an answer without such a number.
+    ``gsm8k/train/0``; a file that is named after none gives its own name. Raises `ConfigError` as
+    `searchkit.datasets.files.rows` does, and for an answer without such a number.
     """
     records = enumerate(rows(source, checksum))
     split = "test" if checksum == SHA256 else _split(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from searchkit.errors import ConfigError
 from searchkit.tree import ROOT, Tree
@@ -79,14 +79,19 @@ class OmegaPRM:
     length: int = 500
     explore: float = 0.125
 
-    async def grow(self, rollouts: Rollouts) -> Tree:
+    async def grow(
+        self, rollouts: Rollouts, tree: Tree | None = None, state: Callable[[Steps], Any] | None = None
+    ) -> Tree:
         """The tree of one problem; a node's text is what it adds, its value the share of right rollouts from there.
 
         rollouts: draws continuations of a beginning, always as many, and judges them; the model calls are its own. A
         problem whose first rollouts are all right or all wrong has no errors to find: its tree is the root alone.
+        tree: an empty one to grow, for those who look at it meanwhile. state: what stands at a node, of the steps up to
+        it.
         Cost: at most `most` rollouts, about k * ceil(log2 steps) for each search.
         """
-        growth = _Growth(self, rollouts)
+        growth = _Growth(self, rollouts, Tree() if tree is None else tree, state or (lambda steps: None))
+        growth.tree.state[ROOT] = growth.state(())
         await growth.estimate(ROOT, ())
         for _ in range(self.searches):
             chosen = growth.chosen()
@@ -99,9 +104,9 @@ class OmegaPRM:
 class _Growth:
     """The tree of one problem while it grows."""
 
-    def __init__(self, settings: OmegaPRM, rollouts: Rollouts) -> None:
+    def __init__(self, settings: OmegaPRM, rollouts: Rollouts, tree: Tree, state: Callable[[Steps], Any]) -> None:
         self.settings, self._rollouts = settings, rollouts
-        self.tree, self.drawn, self.each = Tree(), 0, 0
+        self.tree, self.state, self.drawn, self.each = tree, state, 0, 0
         self._steps: dict[int, Steps] = {ROOT: ()}
         self._known: dict[Steps, int] = {(): ROOT}
         self._visits: dict[int, int] = {}
@@ -147,7 +152,7 @@ class _Growth:
             if found is None:
                 if self.drawn + self.each > self.settings.most:
                     raise _Spent
-                found = self.tree.add(place, "".join(rollout[at:count]))
+                found = self.tree.add(place, "".join(rollout[at:count]), state=self.state(steps))
                 self._known[steps], self._steps[found] = found, steps
                 await self.estimate(found, steps)
             share = self.tree.mean(found)

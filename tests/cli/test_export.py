@@ -67,3 +67,26 @@ def test_the_formats_are_listed_and_mistakes_told(journal, capsys):
     assert main(["export", "run.db", "--margin", "1"]) == 2
     assert main(["export", "run.db", "--as", "dpo"]) == 2
     assert main(["export", "nothing"]) == 2
+
+
+def test_several_journals_make_one_file(journal, capsys):
+    """As those of a sweep's shards."""
+    solve_sync(Problem("other", Prompt.of("What is 4?"), reference="4"), BestOfN(6, Exact()),
+               generator=Model(Simulated({"4": 0.5, "5": 0.5})), journal="other.db")  # fmt: skip
+    assert main(["export", "run.db", "other.db", "--as", "trl-kto", "--out", "x.jsonl"]) == 0
+    found = {json.loads(line)["origin"]["problem"] for line in (journal / "x.jsonl").read_text().splitlines()}
+    assert found == {"p0", "p1", "p2", "other"}
+
+
+def test_a_prompt_of_a_problems_file_may_hold_any_break(journal):
+    """A line of JSON ends at a line feed, and nowhere else."""
+    line = json.dumps({"id": "p0", "prompt": "What is 0 - 0 + 4?", "reference": "4\u2028"}, ensure_ascii=False)
+    (journal / "problems.jsonl").write_text(line + "\n", encoding="utf-8")
+    assert main(["export", "run.db", "--as", "trl-grpo", "--problems", "problems.jsonl", "--out", "x.jsonl"]) == 0
+    assert "4\u2028" in {json.loads(line)["reference"] for line in (journal / "x.jsonl").read_text().split("\n")[:-1]}
+
+
+def test_a_folder_that_is_not_there_is_told(journal, capsys):
+    """In a sentence."""
+    assert main(["export", "run.db", "--out", "nowhere/x.jsonl"]) == 2
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
