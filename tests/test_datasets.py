@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -357,7 +358,7 @@ def test_the_tables_of_verl_are_read(load, answer, tmp_path):
     assert [(m.role, m.text) for m in first.prompt.messages] == [("system", "s"), ("user", "q")]
     assert second.prompt.text.startswith("Q?")
     assert first.reference == second.reference == answer
-    assert problems(tmp_path / "v.jsonl", reference="none")[0].prompt == first.prompt
+    assert problems(tmp_path / "v.jsonl")[0].prompt == first.prompt
 
 
 # ---------------------------------------------------------------- the hub
@@ -421,3 +422,28 @@ def test_a_file_of_the_hub_is_fetched_by_the_real_client(tmp_path):
         env={"PATH": "", "HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "given", "says"),
+    [
+        ("a.jsonl", '{"prompt": "1?", "answer": "2"}\n', {"reference": "solution"}, "no line has a field 'solution'"),
+        ("b.jsonl", '{"prompt": "1?"}\n{"prompt": "2?"}\n', {"id": "name"}, "no line has a field 'name'"),
+        ("c.csv", "prompt, reference\n1?,4\n", {"reference": "answer"}, "' reference'"),
+        ("d.csv", "prompt,prompt,reference\n1?,2?,4\n", {}, "line 1: two columns are called 'prompt'"),
+        ("e.csv", "prompt,a,a\n", {}, "line 1: two columns are called 'a'"),
+        ("f.csv", "prompt,reference\n" + "x" * 200_000 + ",4\n", {}, "write a line of JSON each"),
+    ],
+)
+def test_columns_that_can_be_read_in_two_ways_or_in_none(
+    name: str, text: str, given: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    """A field that was named and that nobody has, and a name that two columns have."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        problems(tmp_path / name, **given)
+
+
+def test_a_named_field_that_some_lines_have_is_one(tmp_path: Path) -> None:
+    (tmp_path / "some.jsonl").write_text('{"prompt": "1?"}\n{"prompt": "2?", "solution": "3"}\n')
+    assert [p.reference for p in problems(tmp_path / "some.jsonl", reference="solution")] == [None, "3"]

@@ -86,7 +86,9 @@ def parser() -> Parser:
 
 def _search_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--backend", default="embedded", help="'embedded' (default) or a server's URL, up to /v1; URL,URL for several of one model"
+        "--backend",
+        default="embedded",
+        help="'embedded' (default) or a server's URL, up to /v1; URL,URL for several of one model",
     )
     command.add_argument("--model", help="the server's name of it; embedded: countdown (default), arithmetic")
     command.add_argument("--route", choices=("chat", "completions"), default="chat", help="of a server (default: chat)")

@@ -69,6 +69,9 @@ def _named(text: str) -> list[Summary]:
     from searchkit.experiments.sweep.results import SweepResults
 
     folder, colon, strategy = (text, "", "") if Path(text).is_dir() else text.rpartition(":")
+    while colon and not Path(folder).is_dir() and ":" in folder:  # a strategy's name may have colons, too
+        folder, _, first = folder.rpartition(":")
+        strategy = f"{first}:{strategy}"
     results = SweepResults.load(folder or text)
     if colon and strategy not in results.strategies:
         raise ConfigError(f"{folder} has no strategy {strategy!r}{names.meant(strategy, results.strategies)}")

@@ -66,7 +66,20 @@ def _read(given: Table, folder: Path) -> Config:
         totals=[budget(table, f"totals[{i}].") for i, table in enumerate(given.get("totals", []))],
         allocation=_allocation(given["allocation"], folder) if "allocation" in given else None,
     )
-    return Config(sweep, folder / given["out"], given.get("concurrency", 32))
+    return Config(sweep, _out(folder / given["out"]), given.get("concurrency", 32))
+
+
+def _out(path: Path) -> Path:
+    """Where results go: a folder that may not be there yet. Raises `ConfigError` for what no folder can be called."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"out: {path!s:.80} cannot be a sweep's folder: {getattr(error, 'strerror', error)}"
+        ) from error
+    return path
 
 
 def schema() -> dict[str, Any]:

@@ -68,6 +68,8 @@ def _of_the_lab(given: dict[str, Any]) -> Asked:
 
 
 def _of_a_file(given: dict[str, Any], folder: Path) -> Asked:
+    if given["file"].startswith(("http://", "https://")):
+        raise ConfigError(f"problems.file: {given['file']!r:.200} is a URL: download it, and name the file")
     source = given["file"] if given["file"].startswith("hf:") else folder / given["file"]
     split, options = given.get("split"), {name: given[name] for name in (*COLUMNS, "checksum") if name in given}
     if options.get("checksum") == "any":

@@ -41,11 +41,15 @@ class Row:
         """The same as a text, numbers as their digits; `ConfigError` if there is none."""
         value = self.get(*names)
         if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-            has = ", ".join(map(repr, list(self.values)[:20]))
             raise ConfigError(
-                f"{self.where}: it needs a text in the field {' or '.join(map(repr, names))}; it has {has or 'none'}"
+                f"{self.where}: it needs a text in the field {' or '.join(map(repr, names))}; it has {self.fields}"
             )
         return str(value)
+
+    @property
+    def fields(self) -> str:
+        """The names of its fields, for messages; of very many the first."""
+        return ", ".join(map(repr, list(self.values)[:20])) or "none"
 
 
 def rows(source: Source, checksum: str | None = None, split: str | None = None) -> list[Row]:
@@ -55,7 +59,7 @@ def rows(source: Source, checksum: str | None = None, split: str | None = None) 
     which part of a folder that has several. Raises `ConfigError`, naming the line, for what is no JSON object, and for
     a file without records.
     """
-    name = Path(source).name
+    name = Path(source).name or str(source)
     kind = Path(name.removesuffix(".gz")).suffix.lower()
     folder = not str(source).startswith("hf:") and Path(source).is_dir()
     if split is not None and not folder:
@@ -98,7 +102,7 @@ def read(source: Source, checksum: str | None = None) -> bytes:
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ConfigError(f"{path} cannot be read: {reason}") from error
     found = hashlib.sha256(content).hexdigest()
@@ -146,9 +150,14 @@ def _json_lines(name: str, text: str) -> Iterator[Row]:
 def _csv_lines(name: str, text: str) -> Iterator[Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        header = reader.fieldnames or ()
+        if twice := next((field for field in header if list(header).count(field) > 1), None):
+            raise ConfigError(f"{name}, line 1: two columns are called {twice!r}: give each a name of its own")
         for values in reader:
             if None in values or None in values.values():
                 raise ConfigError(f"{name}, line {reader.line_num}: it has not as many fields as the header")
             yield Row(f"{name}, line {reader.line_num}", values)
     except csv.Error as error:
-        raise ConfigError(f"{name}, line {reader.line_num + 1}: {error}") from None  # lines before it are counted
+        advice = ": write a line of JSON each, in a .jsonl file" if "field limit" in str(error) else ""
+        where = f"{name}, line {reader.line_num + 1}"  # lines before it are counted
+        raise ConfigError(f"{where}: {error}{advice}") from None

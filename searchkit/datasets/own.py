@@ -34,10 +34,15 @@ def problems(
     - split: which part of a folder that has several.
 
     The field `prompt` may also be a list of messages, as OpenAI's API takes them; then there is no template. Raises
-    `ConfigError`, naming the line, for a prompt that is missing or empty and for an id that was used before.
+    `ConfigError`, naming the line, for a prompt that is missing or empty, for an id that was used before, and where an
+    id or a reference has a name of its own that no line has.
     """
     found: dict[str, Problem] = {}
-    for number, row in enumerate(rows(source, checksum, split), start=1):
+    records = rows(source, checksum, split)
+    for field in {id, reference} - {"id", "reference"}:
+        if not any(field in row.values for row in records):
+            raise ConfigError(f"{records[0].where}: no line has a field {field!r}; it has {records[0].fields}")
+    for number, row in enumerate(records, start=1):
         key = str(number) if row.get(id) is None else row.text(id)
         if key in found:
             raise ConfigError(f"{row.where}: the id {key!r} was used before, and every problem needs its own")

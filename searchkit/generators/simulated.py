@@ -71,5 +71,7 @@ def _sample(answer: str, tokens: int, params: Params, used: Usage) -> Sample[str
 
 
 def _check(answers: Answers) -> None:
-    if not answers or min(answers.values()) < 0 or abs(sum(answers.values()) - 1) > 1e-9:
+    if (
+        not all(value >= 0 for value in answers.values()) or not abs(sum(answers.values()) - 1) <= 1e-9
+    ):  # NaN is neither
         raise ConfigError(f"the probabilities of simulated answers must be >= 0 and sum to 1, got {dict(answers)}")

@@ -81,7 +81,9 @@ def test_every_option_of_openai_params_and_the_wrappers(mine: str, monkeypatch: 
     )  # fmt: skip
     assert openai.api_key == "sk-0123456789"
     assert openai.extra_headers == {"X-Tenant": "sk-0123456789"}
-    left = set(models.keys(OpenAI, True)[0]) - set(given) - {"requests_a_minute", "tokens_a_minute"}  # in test_server.py
+    left = (
+        set(models.keys(OpenAI, True)[0]) - set(given) - {"requests_a_minute", "tokens_a_minute"}
+    )  # in test_server.py
     assert not left, f"keys that this test does not know: {left}"
 
 
@@ -149,7 +151,7 @@ def test_code_of_others_that_fails_is_a_sentence(
     said[key] = f'"{module}:x"'
     (tmp_path / "s.toml").write_text(
         f'out = "out"\ntruth = {said["truth"]}\n[problems]\nfile = "p.jsonl"\n[model]\nbackend = {said["backend"]}\n'
-        f'[strategies.a]\nstrategy = {said["strategy"]}\nverifier = {said["verifier"]}\n'
+        f"[strategies.a]\nstrategy = {said['strategy']}\nverifier = {said['verifier']}\n"
     )
     assert main(["sweep", str(tmp_path / "s.toml")]) == 2
     told = capsys.readouterr()
@@ -171,7 +173,7 @@ def test_a_strategy_need_be_no_dataclass(tmp_path: Path, monkeypatch: pytest.Mon
             names.strategy("plain_one:Once", given, {})
 
 
-@pytest.mark.parametrize("out", ["p.jsonl", "p.jsonl/x", "/proc/x", "x" * 300])
+@pytest.mark.parametrize("out", ["p.jsonl", "p.jsonl/x", "/proc/x", "x" * 300, "a\\u0000b"], ids=range(5))
 def test_a_folder_that_cannot_be_one_is_a_sentence(
     out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,7 +92,11 @@ def test_what_a_strict_server_wants_is_said_in_toml(config: Any, capsys: pytest.
 
 def test_each_of_several_servers_is_asked(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """One that is down is told, and the sweep goes on with the others; one that lacks the model ends it."""
-    with Server() as one, Server() as two, Hostile(http({"error": {"message": "The model `test-model` does not exist"}}, "404 Not Found")) as other:
+    with (
+        Server() as one,
+        Server() as two,
+        Hostile(http({"error": {"message": "The model `test-model` does not exist"}}, "404 Not Found")) as other,
+    ):
         path = Path(config("URL", more="temperature = 0"))
         written, down = path.read_text(), dead()
 

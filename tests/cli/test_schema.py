@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,16 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+GUIDE = Path(__file__).parents[2] / "docs/guide"
+WRITTEN = re.compile(r"```toml\n(.*?)```|write_text\(f?(?:\'\'\'|\"\"\")(.*?)(?:\'\'\'|\"\"\")", re.DOTALL)
+OF_SWEEPS = [
+    (path.name, text)
+    for path in sorted(GUIDE.rglob("*.md"))
+    for text in map("".join, WRITTEN.findall(path.read_text()))
+    if re.search(r"^\[(problems|model|allocation|strategies)", text, re.MULTILINE) and "[backends" not in text
+]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "valid"),
     [
@@ -71,6 +82,20 @@ def test_the_schema_takes_what_the_command_takes(
     jsonschema.Draft202012Validator.check_schema(schema)
     found = list(jsonschema.Draft202012Validator(schema).iter_errors(tomllib.loads(SWEEP.replace(old, new, 1))))
     assert (not found) is valid, found
+
+
+def test_the_schema_takes_every_file_of_the_guide(capsys: pytest.CaptureFixture[str]) -> None:
+    """But for what a part of a file leaves out."""
+    jsonschema = pytest.importorskip("jsonschema", reason="the validator of JSON schemas is not installed")
+    validator = jsonschema.Draft202012Validator(json.loads(printed(capsys, "schema")))
+    wrong = [
+        (name, error.message)
+        for name, text in OF_SWEEPS
+        for error in validator.iter_errors(tomllib.loads(text))
+        if error.validator != "required"
+    ]
+    assert not wrong
+    assert len(OF_SWEEPS) >= 6
 
 
 def test_the_schema_has_every_key(capsys: pytest.CaptureFixture[str]) -> None:

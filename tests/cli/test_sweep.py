@@ -139,6 +139,23 @@ def test_more_at_once_than_there_is_costs_nothing(config, capsys):
     assert each[0] == each[1]
 
 
+def test_names_of_strategies_with_colons_are_compared(config, capsys, tmp_path):
+    """The folder ends at the first colon behind which a folder stands."""
+    text = BEGIN.replace("[0, 1]", "[0]") + VOTES.replace("strategies.vote", 'strategies."a:b:c"')
+    assert run(capsys, "sweep", config(text), "--json")[0] == 0
+    folder = tmp_path / "results"
+    code, out, _ = run(capsys, "compare", f"{folder}:a:b:c", f"{folder}:stopping")
+    assert (code, "a:b:c minus stopping" in out) == (0, True)
+    assert "has no strategy 'a:b'" in run(capsys, "compare", f"{folder}:a:b", folder)[2]
+
+
+@pytest.mark.parametrize("name", ["a\\nb", "a\\u001b[31mb", " ", "", "a\\u202eb"])
+def test_names_that_no_table_can_print_are_refused(config, capsys, name):
+    code, _, err = run(capsys, "sweep", config(BEGIN + VOTES.replace("strategies.vote", f'strategies."{name}"')))
+    assert code == 2
+    assert "must be texts that can be printed in a line" in err
+
+
 @pytest.mark.parametrize(
     ("mark", "text", "says"),
     [

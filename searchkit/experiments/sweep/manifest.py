@@ -126,8 +126,9 @@ def begin(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         has_begun = any(not path.name.startswith(".") for path in folder.iterdir())
-    except OSError as error:
-        raise ConfigError(f"{folder} cannot be a sweep's folder: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        why = "it is a file" if isinstance(error, FileExistsError) else getattr(error, "strerror", error)
+        raise ConfigError(f"{folder} cannot be a sweep's folder: {why}") from error
     if has_begun:
         manifest = load(folder)
         there = manifest["configuration"]

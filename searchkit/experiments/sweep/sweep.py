@@ -104,7 +104,8 @@ class Sweep:
             "problems must be Problem(id, Prompt.of(text), reference) objects": _are(Problem, self.problems),
             "strategies must be strategies, such as SelfConsistency(8)": _are(Generator, self.strategies.values())
             and not any(isinstance(strategy, type) for strategy in self.strategies.values()),
-            "the names of strategies must be texts": _are(str, self.strategies),
+            "the names of strategies must be texts that can be printed in a line": _are(str, self.strategies)
+            and all(name.strip() and name.isprintable() for name in self.strategies),
             "budgets must be Budget objects": _are(Budget, self.budgets),
             "budgets must differ": _differ(self.budgets),
             "seeds must be whole numbers": _are(int, self.seeds),
