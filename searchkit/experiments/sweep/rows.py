@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -85,16 +85,19 @@ class Finished:
 
     wall_s: seconds that the search took, with those that calls had taken which were not made again. resumed: whether it
     was interrupted, and an earlier process had made a part of its calls. lost: what was spent beside what the row says.
+    served: what came of the calls that this process made: "" if one was answered, None if there were none, else how
+    the last of them failed; it is not kept.
     """
 
     row: Row
     wall_s: float
     resumed: bool
     lost: Lost = Lost()
+    served: str | None = field(default="", compare=False)
 
 
 _KEY = ("strategy", "budget", "seed", "problem")
-_ROW, _LOST = (tuple(field.name for field in fields(kind)) for kind in (Row, Lost))
+_ROW, _LOST = (tuple(one.name for one in fields(kind)) for kind in (Row, Lost))
 
 
 def _dumped(row: Row) -> dict[str, Any]:

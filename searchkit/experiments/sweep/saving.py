@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,10 +23,10 @@ class Saving:
     - strategy, total: their names in the sweep.
     - accuracy: what the total comes to.
     - share: what it costs, as a share of what equal budgets need for that accuracy, between two of them in proportion.
-    - low, high: its 95 % interval, a bootstrap over problems.
+    - low, high: its 95 % interval, a bootstrap over problems (NaN for a single problem).
     - reached: whether equal budgets reach that accuracy at all; else the greatest one stands in, and the share is what
       it is at most. So it does in those resampled sets of problems where they do not.
-    - measure: what cost is counted in.
+    - measure: what cost is counted in: tokens, or calls where one of the budgets generated none.
     """
 
     strategy: str
@@ -41,7 +42,7 @@ class Saving:
         """``best with total generations=800 takes 0.71 [0.62, 0.83] of the tokens of equal budgets as accurate``."""
         most = "" if self.reached else "at most "
         end = "equal budgets as accurate" if self.reached else "the greatest equal budget, which is less accurate"
-        spread = f"[{self.low:.2f}, {self.high:.2f}]"
+        spread = f"[{self.low:.2f}, {self.high:.2f}]" if self.low == self.low else "[no interval]"
         return f"{self.strategy} with {self.total} takes {most}{self.share:.2f} {spread} of the {self.measure} of {end}"
 
 
@@ -66,14 +67,15 @@ def _saving(
     strategy: str, total: str, own: Mapping[str, list[Finished]], equal: Sequence[Mapping[str, list[Finished]]]
 ) -> Saving:
     names = sorted(own)
-    calls = not any(one.row.generated_tokens for rows in own.values() for one in rows)
+    calls = not all(any(map(_tokens, itertools.chain(*group.values()))) for group in (own, *equal))
     columns = [_columns(group, names, calls) for group in (own, *equal)]
     right, cost = (np.array([column[i] for column in columns]) for i in range(2))  # [1 + budgets, problems]
     even = np.full(len(names), 1 / len(names))
     drawn = np.random.default_rng(0).multinomial(len(names), even, RESAMPLED) / len(names)
     shares = [_share(*means)[0] for means in zip(drawn @ right.T, drawn @ cost.T, strict=True)]
     share, reached = _share(right @ even, cost @ even)
-    low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    known = [one for one in shares if np.isfinite(one)] if len(names) > 1 else []
+    low, high = np.quantile(known or [np.nan], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     measure = "model calls" if calls else "generated tokens"
     return Saving(strategy, total, float(right[0].mean()), share, float(low), float(high), reached, measure)
 
@@ -86,8 +88,10 @@ def _columns(group: Mapping[str, list[Finished]], names: Sequence[str], calls: b
 
 
 def _cost(one: Finished, calls: bool) -> int:
-    if calls:
-        return one.row.model_calls + one.lost.model_calls
+    return one.row.model_calls + one.lost.model_calls if calls else _tokens(one)
+
+
+def _tokens(one: Finished) -> int:
     return one.row.generated_tokens + one.lost.generated_tokens
 
 
@@ -97,9 +101,8 @@ def _share(accuracies: Array, costs: Array) -> tuple[float, bool]:
     order = np.argsort(costs[1:], kind="stable")
     reached, paid = np.maximum.accumulate(accuracies[1:][order]), costs[1:][order]
     first = int(np.searchsorted(reached, wanted, side="left"))
-    if first == len(reached):
-        return float(spent / paid[-1]), False
-    if first == 0:
-        return float(spent / paid[0]), True
+    if first in (0, len(reached)):
+        end = paid[min(first, len(reached) - 1)]
+        return float(spent / end) if end else float("nan"), first == 0
     part = (wanted - reached[first - 1]) / (reached[first] - reached[first - 1])
     return float(spent / (paid[first - 1] + part * (paid[first] - paid[first - 1]))), True

@@ -215,7 +215,15 @@ def succeeded(problem: Problem, cell: Cell, result: Result[Any], known: Truth, w
     made, sequential = taken(result.trace)
     unjudged = known.feedback if known.feedback.startswith(NOT_JUDGED) else ""
     row = _row(problem, cell, result, made, sequential, known, unjudged)
-    return Finished(row, wall, resumed, _lost(result.usage, made))
+    return Finished(row, wall, resumed, _lost(result.usage, made), served(result))
+
+
+def served(result: Result[Any]) -> str | None:
+    """As of `Finished`, of a search that has an answer: it may be one that was sampled long ago."""
+    ends = {span.status for span in result.trace.walk() if span.kind == "call" and not span.replayed}
+    if "ok" in ends or not result.errors:
+        return "" if "ok" in ends else None
+    return said(result.errors[-1]) if "error" in ends else None
 
 
 def taken(trace: Span) -> tuple[Usage, int]:

@@ -33,20 +33,27 @@ class Silent:
         return [CallError(ABSENT) for _ in requests]
 
 
-async def absent(*_: Any, **__: Any) -> None:
+def _absent(asked: Callable[[], None] | None) -> Callable[..., Any]:
     """An agent that does nothing."""
-    raise CallError(ABSENT)
+
+    async def absent(*_: Any, **__: Any) -> None:
+        if asked is not None:
+            asked()
+        raise CallError(ABSENT)
+
+    return absent
 
 
 def silent(value: Any, asked: Callable[[], None] | None = None, *, judges: bool = True) -> Any:
     """`value` with every backend and agent in it silenced, wherever a field, a sequence or a mapping holds one.
 
-    asked: called for each request to such a backend. judges: those of verifiers and of selection rules too.
+    asked: called for each request to such a backend, and each call of such an agent.
+    judges: those of verifiers and of selection rules too.
     """
     if hasattr(value, "complete") and isinstance(getattr(value, "name", None), str):
         return Silent(value, asked)
     if isinstance(value, Function):
-        return replace(value, fn=absent, factory=False, name=value.name or label(value.fn))
+        return replace(value, fn=_absent(asked), factory=False, name=value.name or label(value.fn))
     if not judges and not isinstance(value, Strategy) and (hasattr(value, "verify") or hasattr(value, "select")):
         return value
     if is_dataclass(value) and not isinstance(value, type):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 
 from searchkit import Model, Problem, Prompt
 from searchkit.calls import CallError, Request
+from searchkit.errors import SearchWarning
 from searchkit.experiments.sweep import Sweep, SweepFailed
 from searchkit.experiments.sweep.breaker import ALIKE
 from searchkit.experiments.sweep.progress import Progress
 from searchkit.strategies import SelfConsistency
-from searchkit.types import Sample, Usage
+from searchkit.types import Budget, Sample, Usage
 from searchkit.verifiers import Exact
 
 N = 3 * ALIKE
@@ -107,3 +109,42 @@ def test_the_bar_says_how_many_failed_and_how(tmp_path: Path) -> None:
     assert ", 5 failed: CallError: down" in said
     assert "\n" not in said
     assert len(said) < 120
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_a_server_that_is_down_while_a_sweep_grows(tmp_path: Path, at_once: int) -> None:
+    """Every search has an answer, among the samples of before: rows of a greater budget without one sample more would
+    say that it does not help. They are not kept; searches that need nothing new are, and break no row."""
+    down = False
+    calls: list[str] = []
+
+    class Dying:
+        name = "dying"
+
+        async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
+            calls.extend(request.prompt.text for request in requests)
+            if down:
+                return [CallError(f"refused at {len(calls)}", kind="bad_request", request=r) for r in requests]
+            return [Sample("4", usage=Usage(model_calls=1, generated_tokens=1)) for _ in requests]
+
+    asked = [Problem(str(i), Prompt.of(str(i)), "4") for i in range(N)]
+    small = Sweep(
+        asked, {"vote": SelfConsistency(3)}, [Budget(generations=1)], truth=Exact(), endpoints=[Model(Dying())]
+    )
+    small.run(tmp_path / "out")
+    down = True
+    grown = replace(
+        small, budgets=[Budget(generations=1), Budget(generations=1, verifications=9), Budget(generations=3)]
+    )
+    with pytest.warns(SearchWarning), pytest.raises(SweepFailed, match="refused at"):
+        grown.run(tmp_path / "out", concurrency=at_once)
+    down = False
+    before = len(calls)
+    results = grown.run(tmp_path / "out")
+    assert results.complete
+    assert {(row.budget, row.model_calls) for row in results.rows} == {
+        ("generations=1", 1),
+        ("generations=1 verifications=9", 1),
+        ("generations=3", 3),
+    }
+    assert len(calls) - before == 2 * N

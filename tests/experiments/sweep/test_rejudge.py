@@ -294,6 +294,15 @@ def test_agents_are_not_called(tmp_path):
     assert len(CALLED) == called == 6
 
 
+def test_agents_whose_answers_are_missing_are_counted(tmp_path):
+    """As samples of models are: a row of failures has a number beside it."""
+    first = Sweep(problems(3), {"vote": SelfConsistency(2)}, truth=EVEN, endpoints=[Function(agent, name="agent")])
+    first.run(tmp_path / "out")
+    called = len(CALLED)
+    again = rejudge(tmp_path / "out", replace(first, strategies={"vote": SelfConsistency(5)}), tmp_path / "more")
+    assert (len(CALLED), again.missing) == (called, 3 * 3)
+
+
 # ---------------------------------------------------------------- killed
 
 SCRIPT = """

@@ -187,3 +187,13 @@ def test_the_rows_of_a_total_are_of_one_piece(tmp_path, torn):
     whole = grown.run(tmp_path / "out")
     log.write_bytes(log.read_bytes()[:-torn])
     assert grown.run(tmp_path / "out").rows == whole.rows
+
+
+def test_no_saving_is_infinite():
+    """A budget that generated nothing is compared by calls; a single problem has no interval."""
+    free = [replace(one, row=replace(one.row, generated_tokens=0)) for one in rows("1", [1, 0], [1, 1])]
+    spent = [replace(one, row=replace(one.row, generated_tokens=5)) for one in rows("total", [1, 1], [2, 2])]
+    [found] = savings([*free, *spent], ["best"], ["1"], ["total"])
+    assert (found.share, found.measure, found.reached) == (2.0, "model calls", False)
+    [single] = savings([free[0], spent[0]], ["best"], ["1"], ["total"])
+    assert "takes 2.00 [no interval] of the model calls" in str(single)
