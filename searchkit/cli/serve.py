@@ -100,7 +100,8 @@ def _work(
 
 def _log(said: Mapping[str, Any]) -> None:
     """A line of JSON for each request: ASCII alone, so that no terminal obeys it."""
-    print(json.dumps(said), file=sys.stderr, flush=True)
+    sys.stderr.write(f"{json.dumps(said)}\n")  # at once, or the lines of several workers run into each other
+    sys.stderr.flush()
 
 
 def make_key(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
-from searchkit.cli import main
+from searchkit.cli import main, serve
 from searchkit.cli.serve_config import load, read
 from searchkit.errors import ConfigError
 from searchkit.kinds import innermost
@@ -224,6 +225,20 @@ def test_a_port_that_is_taken_or_a_host_without_keys_is_one_sentence(capsys: pyt
     """And code 2."""
     assert main(["serve", "--host", "0.0.0.0"]) == 2
     assert "serve-key" in capsys.readouterr().err
+
+
+def test_a_line_of_the_log_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several workers write to one pipe: a line and its end apart would be two lines in one."""
+
+    class Pipe(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    written = list[str]()
+    monkeypatch.setattr(sys, "stderr", Pipe())
+    serve._log({"status": 200, "model": "q\u202e"})
+    assert written == ['{"status": 200, "model": "q\\u202e"}\n']
 
 
 @contextmanager
