@@ -209,7 +209,8 @@ def built(folder: Path) -> tuple[Path, dict[str, str]]:
     """
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     path = f"{folder / 'venv' / 'bin'}:{os.environ['PATH']}"
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {"PATH": path}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    env |= {"PATH": path, "PIP_NO_COMPILE": "1"}
     here = folder
     for word, rest in instructions():
         if word == "WORKDIR":

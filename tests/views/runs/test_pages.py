@@ -167,6 +167,25 @@ def test_runs_that_have_ended_are_kept_for_a_while(monkeypatch):
     assert asyncio.run(main()) == ["going", "3", "4", "5"]
 
 
+def test_a_run_costs_the_same_however_many_there_were():
+    """Of 2,000 that have ended some 64 are kept, and each is looked at a few times."""
+    looked = 0
+
+    class Ended:
+        @property
+        def done(self) -> bool:
+            nonlocal looked
+            looked += 1
+            return True
+
+    shown = RunPages()
+    for number in range(2000):
+        shown.show(str(number), Ended())  # type: ignore[arg-type]
+    assert pages.KEPT <= len(shown._runs) <= 1.25 * pages.KEPT
+    assert list(shown._runs)[-1] == "1999"
+    assert looked <= 10 * 2000
+
+
 class _Never:
     name = "never"
 
