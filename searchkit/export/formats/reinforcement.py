@@ -86,7 +86,7 @@ def values(record: Target, shape: Shape) -> Row:
 
 def _columns(*names: str, **more: Any):  # type: ignore[no-untyped-def]
     """Columns that are texts or messages, and others."""
-    return lambda shape: columns({**{name: "string" if shape == "text" else MESSAGES for name in names}, **more})
+    return lambda shape: columns({**dict.fromkeys(names, "string" if shape == "text" else MESSAGES), **more})
 
 
 _TASK = {
