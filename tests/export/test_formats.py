@@ -250,3 +250,12 @@ def test_recipes_can_be_joined(tmp_path):
     assert one("trl-sft", Traces(), tmp_path, "text")[0]["completion"] == "2+3=5\n5+4=9\n"
     assert len(one("verl", Tasks(), tmp_path)) == 1
     assert StepLabels(0.7).bar == 0.7
+
+
+@pytest.mark.parametrize("name", ["openrlhf-sft", "openrlhf-kto"])
+def test_openrlhf_is_given_an_answer_as_its_prompt_is(name, tmp_path):
+    """With a chat template it adds `input` and `output` and renders both: two lists of messages, or it fails."""
+    for row in one(name, None, tmp_path):
+        turns = row["input"] + row["output"]
+        assert [turn["role"] for turn in turns] == ["user", "assistant"]
+    assert all(isinstance(row["input"] + row["output"], str) for row in one(name, None, tmp_path, "text"))

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from searchkit.export.formats.shape import MESSAGES, Format, Row, Shape, Unfit, columns, plain, string, turns
+from searchkit.export.formats.shape import (
+    MESSAGES,
+    Format,
+    Row,
+    Shape,
+    Unfit,
+    columns,
+    plain,
+    said,
+    string,
+    turns,
+)
 from searchkit.export.formats.trl import PAIRED, TRL, dpo, given
 from searchkit.export.labelling import StepLabels
 from searchkit.export.recipes import Groups, Tasks, Traces, Verdicts
@@ -30,17 +41,22 @@ def _asked(prompt: Any, shape: Shape) -> Any:
     return plain(prompt) if shape == "text" else turns(prompt)
 
 
+def _told(text: str, shape: Shape) -> Any:
+    """An answer as its prompt is: OpenRLHF adds the two lists of messages."""
+    return text if shape == "text" else [said(text)]
+
+
 def orlhf_sft(record: Demonstration, shape: Shape) -> Row:
     prefix, text = given(record)
     if prefix and shape == "messages":
         raise Unfit("a text with a part that is not learnt, as messages: use axolotl")
     asked = plain(record.prompt) + prefix if shape == "text" else turns(record.prompt)
-    return {"input": asked, "output": text}
+    return {"input": asked, "output": _told(text, shape)}
 
 
 def orlhf_kto(record: Labelled, shape: Shape) -> Row:
     """`label` is 1 or 0."""
-    return {"input": _asked(record.prompt, shape), "output": record.text, "label": int(record.label)}
+    return {"input": _asked(record.prompt, shape), "output": _told(record.text, shape), "label": int(record.label)}
 
 
 def orlhf_ppo(record: Task, shape: Shape) -> Row:
@@ -68,8 +84,9 @@ def values(record: Target, shape: Shape) -> Row:
     return {"prompt": _asked(record.prompt, shape), "text": record.text, "value": record.value}
 
 
-def _columns(name: str, **more: Any):  # type: ignore[no-untyped-def]
-    return lambda shape: columns({name: "string" if shape == "text" else MESSAGES, **more})
+def _columns(*names: str, **more: Any):  # type: ignore[no-untyped-def]
+    """Columns that are texts or messages, and others."""
+    return lambda shape: columns({**dict.fromkeys(names, "string" if shape == "text" else MESSAGES), **more})
 
 
 _TASK = {
@@ -80,13 +97,13 @@ _TASK = {
 _CHAT = "--apply_chat_template (of messages)"
 REINFORCEMENT = {
     "verl": Format("problems with references, for Parquet", Tasks(), verl, lambda shape: columns(_TASK), ("messages",)),
-    "openrlhf-sft": Format("texts to imitate", Traces(), orlhf_sft, _columns("input", output="string"),
+    "openrlhf-sft": Format("texts to imitate", Traces(), orlhf_sft, _columns("input", "output"),
                            flags=f"--input_key input --output_key output {_CHAT}"),
     "openrlhf-dpo": Format("preference pairs", PAIRED, dpo,
                            TRL["trl-dpo"].columns,
                            flags=f"--prompt_key prompt --chosen_key chosen --rejected_key rejected {_CHAT}"),
     "openrlhf-kto": Format("texts that are good or bad", Verdicts(), orlhf_kto,
-                           _columns("input", output="string", label="int64"),
+                           _columns("input", "output", label="int64"),
                            flags=f"--input_key input --output_key output --label_key label {_CHAT}"),
     "openrlhf-ppo": Format("problems with references", Tasks(), orlhf_ppo, _columns("input", label="string"),
                            flags=f"--input_key input --label_key label {_CHAT}"),
