@@ -196,11 +196,13 @@ def innermost_balanced(path: Path) -> Sequence[Any]:
 
 
 def test_several_endpoints_of_one_model_are_a_list(tmp_path: Path) -> None:
-    """Or one text with commas: both are balanced."""
+    """They are balanced; a text with commas is refused with the list to write."""
     path, url = tmp_path / "serve.toml", "http://127.0.0.1:9/v1"
-    for written in (f'["{url}", "{url}2"]', f'"{url},{url}2"'):
-        path.write_text(FILE.replace(f'"{url}"', written), encoding="utf-8")
-        assert len(innermost_balanced(path)) == 2
+    path.write_text(FILE.replace(f'"{url}"', f'["{url}", "{url}2"]'), encoding="utf-8")
+    assert len(innermost_balanced(path)) == 2
+    path.write_text(FILE.replace(f'"{url}"', f'"{url},{url}2"'), encoding="utf-8")
+    with pytest.raises(ConfigError, match="are a list"):
+        load(path)
 
 
 def test_a_new_key_comes_with_the_lines_for_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

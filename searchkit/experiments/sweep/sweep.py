@@ -54,11 +54,26 @@ OF_RUN = ("out", "executor", "jobs", "concurrency", "progress", "retry_failed")
 class Sweep:
     """Every strategy under every budget with every seed, for every problem: one search and one row each.
 
-    strategies: by the names that rows and tables show. budgets: for one search each. endpoints: generators that serve
-    one and the same model; each problem is always asked of one of them, chosen by its id. None is needed where the
-    strategies have their own. truth: says what is right (`Verdict.passed`), after the search has ended: a search sees
-    no reference and is not charged for it. With equal seeds, `solve(blind(problem), strategy, budget=..., seed=...)`
-    repeats one search of a sweep (`sweep.search.blind`).
+    - problems: with ids that differ.
+    - strategies: by the names that rows and tables show.
+    - budgets: for one search each.
+    - seeds: whole numbers; each search is made with each.
+    - truth: says what is right (`Verdict.passed`), after the search has ended: a search sees no reference and is not
+      charged for it.
+    - endpoints: generators that serve one and the same model; each problem is always asked of one of them, chosen by
+      its id. None is needed where the strategies have their own.
+    - common: whether strategies that declare independent draws (`Strategy.INDEPENDENT`: `BestOfN`, `SelfConsistency`,
+      `FieldVote`) and have no generator of their own share one pool of samples, by problem, prompt, parameters, seed and
+      number: sample j is the same in all of them, and paid once. Their arms are then paired, and tables say so. The
+      samples are others than in `solve`, whose seeds come from the strategy.
+    - totals: budgets, each for all problems together, with each seed. Strategies that are `BestOfN` spend them where
+      `allocation` says, as in `solve_many(total=...)`, behind all other searches, whose samples are not paid again.
+      Their rows stand under "total generations=800"; `SweepResults.savings` says what they save against `budgets`. They
+      need one endpoint and the executor "asyncio"; `listen` hears nothing of them.
+    - allocation: which problems get the next samples of a total, such as `Allocation(ScoreModel.fit(pool))`.
+
+    With equal seeds, `solve(blind(problem), strategy, budget=..., seed=...)` repeats one search of a sweep
+    (`sweep.search.blind`).
 
     It may grow: with more problems, strategies, budgets or seeds, in the folder where it ran before, what is new is
     searched and what is there is kept.
@@ -68,16 +83,6 @@ class Sweep:
     budgets x seeds searches. Under its budgets (those without a ceiling on seconds) a strategy asks a model with equal
     seeds for the same things first: these calls are paid once, and rows tell of each search what it would have cost
     alone. Strategies share nothing, unless `common` (to estimate many methods from one set of samples use `draw`).
-
-    common: strategies that declare independent draws (`Strategy.INDEPENDENT`: `BestOfN`, `SelfConsistency`,
-    `FieldVote`) and have no generator of their own share one pool of samples, by problem, prompt, parameters, seed and
-    number: sample j is the same in all of them, and paid once. Their arms are then paired, and tables say so. The
-    samples are others than in `solve`, whose seeds come from the strategy.
-
-    totals: budgets, each for all problems together, with each seed. Strategies that are `BestOfN` spend them where
-    `allocation` says, as in `solve_many(total=...)`, behind all other searches, whose samples are not paid again. Their
-    rows stand under "total generations=800"; `SweepResults.savings` says what they save against `budgets`. They need
-    one endpoint and the executor "asyncio"; `listen` hears nothing of them.
     """
 
     problems: Sequence[Problem]

@@ -57,9 +57,11 @@ def sweep(endpoint=None, **changed):
 def hostile(tmp_path, texts):
     """A sweep whose names, prompts, references and answers are `texts`, and its page."""
     problems = [Problem(f"{i} {text[:60]}", Prompt.of(f"? {text}"), text) for i, text in enumerate(texts)]
-    named = {f"{i} {text[:60]}": Grow() if i == 0 else SelfConsistency(2, key=str) for i, text in enumerate(texts)}
+    names = [f"{i} {text[:60]}" for i, text in enumerate(texts)]  # those that no terminal could print are refused
+    printed = [name if name.isprintable() else f"{i} <b onclick=x>" for i, name in enumerate(names)]
+    named = {name: Grow() if i == 0 else SelfConsistency(2, key=str) for i, name in enumerate(printed)}
     backend = Scripted(lambda request: texts[request.seed % len(texts)])
-    truth = Predicate(len, name="any")
+    truth = Predicate(lambda text: None if "red" in text else len(text) > 40, name="any")
     mine = sweep(backend, problems=problems, strategies=named, budgets=(Budget(),), seeds=(0,), truth=truth)
     results = mine.run(tmp_path)
     return results, Page.of(report(tmp_path, sweep=mine, traces=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +98,8 @@ def test_without_a_budget_hardly_any_likely_action_is_given_up(make: Any) -> Non
         )
         assert result.tree.closed[ROOT]
         missed += len(result.tree.children(ROOT)) < 3
-    assert missed <= 0.05 * 200
+    # 60 draws miss it with chance 0.95**60 = 0.046, so 9.2 of 200 are expected: at most 0.05 by two standard errors
+    assert missed <= 0.05 * 200 + 2 * math.sqrt(200 * 0.05 * 0.95)
 
 
 @pytest.mark.parametrize("make", SEARCHES)
