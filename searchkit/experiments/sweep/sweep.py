@@ -63,8 +63,8 @@ class Sweep:
     - endpoints: generators that serve one and the same model; each problem is always asked of one of them, chosen by
       its id. None is needed where the strategies have their own.
     - common: whether strategies that declare independent draws (`Strategy.INDEPENDENT`: `BestOfN`, `SelfConsistency`,
-      `FieldVote`) and have no generator of their own share one pool of samples, by problem, prompt, parameters, seed and
-      number: sample j is the same in all of them, and paid once. Their arms are then paired, and tables say so. The
+      `FieldVote`) and have no generator of their own share one pool of samples, by problem, prompt, parameters, seed
+      and number: sample j is the same in all of them, and paid once. Their arms are then paired, and tables say so. The
       samples are others than in `solve`, whose seeds come from the strategy.
     - totals: budgets, each for all problems together, with each seed. Strategies that are `BestOfN` spend them where
       `allocation` says, as in `solve_many(total=...)`, behind all other searches, whose samples are not paid again.
