@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from searchkit.views.runs import RunPages
-
 from searchkit import Budget, Model, Params, Problem, Prompt, start
 from searchkit.calls import CallError, Request
 from searchkit.environments import TextSteps
@@ -21,6 +19,7 @@ from searchkit.strategies import MCTS, BestOfN
 from searchkit.testing import Scripted, Shuffled
 from searchkit.testing.strategies import LengthScore
 from searchkit.types import Sample
+from searchkit.views.runs import RunPages
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202e</script><script>document.title='owned'</script>"
 PROBLEM = Problem(f"{HOSTILE} 7", Prompt.of(f"What is 19 + 23? {HOSTILE}"))
