@@ -87,10 +87,11 @@ def test_a_test_of_something_else_fails_for_all():
 
 
 def test_what_is_written_twice_counts_twice():
-    """Over several replies."""
+    """Over several replies; a model call each and a verification a program are all that is charged."""
     replies = ["assert middle([]) == None", "assert middle([]) == None\nassert middle([1, 2]) == 1"]
-    verdicts, _ = judged(of(lambda request: replies[request.index], samples=2), EMPTY, LEFT)
+    verdicts, search = judged(of(lambda request: replies[request.index], samples=2), EMPTY, LEFT)
     assert [v.score for v in verdicts] == [pytest.approx(2 / 3), pytest.approx(1 / 3)]
+    assert (search.usage.model_calls, search.usage.verifications, search.usage.generations) == (2, 2, 0)
 
 
 def test_what_is_no_program_and_what_is_truncated():
