@@ -200,6 +200,7 @@ async def solve_many(
             f"lag={lag!r} says how far problems read a memory behind: give memory=Memory(verifier), or leave lag out "
             "(concurrency= says how many problems are searched at once)"
         )
+    passing = None if memory is None else Passing(memory, strategy, problems, 1 if lag is None else lag)
     for problem in problems:
         check_references([*verifiers_of(strategy), *([] if memory is None else [memory.verifier])], problem)
     heard = None if listen is None else Shared(listen)
@@ -211,7 +212,6 @@ async def solve_many(
             journal=journal, concurrency=concurrency, progress=progress, finished=finished, listen=heard,
             partial=partial,
         )  # fmt: skip
-    passing = None if memory is None else Passing(memory, strategy, problems, 1 if lag is None else lag)
     outcomes: list[Outcome[Result[Any]] | None] = [None] * len(problems)
     queue = iter(enumerate(problems))
     with ExitStack() as stack:

@@ -210,20 +210,14 @@ class TreeSearch(Strategy):
         return less(to_finish(self.environment, growth.tree.state[ROOT], known, run), run)
 
     async def _first_path(self, prompt: Prompt, growth: Growth, limits: Limits, run: Run) -> Exception | None:
-        """Draw one path to its end; not where one sample completes it and what that costs is known, nor where the user
-        said how many expansions there are. Returns the first failure.
-
-        Without a budget only where answers can be gone on from: that takes a draw or two, and the search then does what
-        it does under a budget.
-        """
-        bounded, environment = limits.left != Budget(), self.environment
-        timed = limits.timed or not isinstance(environment, Completing)
-        if self.iterations is not None or not timed or not (bounded or isinstance(environment, Anytime)):
+        """Draw one path to its end; not without a budget, nor where one sample completes it and what that costs is
+        known, nor where the user said how many expansions there are. Returns the first failure."""
+        timed = limits.timed or not isinstance(self.environment, Completing)
+        if self.iterations is not None or not timed or limits.left == Budget():
             return None
-        steps = replace(limits, most=HORIZON if bounded else limits.most // 2)
         with run.child("first", self._kept(growth, run)) as inner:
             inner.params = run.params
-            return await self._grow(prompt, growth, steps, inner, straight=True)
+            return await self._grow(prompt, growth, replace(limits, most=HORIZON), inner, straight=True)
 
     def _growth(self, tree: Tree, limits: Limits) -> Growth:
         tree.draws, tree.range = limits.draws(self._drawn_at_once), self.verifier.range

@@ -28,6 +28,7 @@ from searchkit.trace import Span
 from searchkit.types import Budget, Finish, Params, Problem, Prompt, Sample, Stopped, Usage, Verdict
 
 LONGEST_ERROR = 400
+UNSERVED = ("connection", "timeout", "auth", "quota", "rate_limit")  # kinds of `CallError`
 
 
 @dataclass(frozen=True)
@@ -219,11 +220,16 @@ def succeeded(problem: Problem, cell: Cell, result: Result[Any], known: Truth, w
 
 
 def served(result: Result[Any]) -> str | None:
-    """As of `Finished`, of a search that has an answer: it may be one that was sampled long ago."""
+    """As of `Finished`, of a search that has an answer: it may be one that was sampled long ago.
+
+    A search that is resumed asks again what failed before, and that may fail for its own sake: only what says that
+    nobody serves us counts.
+    """
     ends = {span.status for span in result.trace.walk() if span.kind == "call" and not span.replayed}
     if "ok" in ends or not result.errors:
         return "" if "ok" in ends else None
-    return said(result.errors[-1]) if "error" in ends else None
+    last = result.errors[-1]
+    return said(last) if "error" in ends and getattr(last, "kind", "") in UNSERVED else None
 
 
 def taken(trace: Span) -> tuple[Usage, int]:

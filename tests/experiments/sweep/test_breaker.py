@@ -124,7 +124,7 @@ def test_a_server_that_is_down_while_a_sweep_grows(tmp_path: Path, at_once: int)
         async def complete(self, requests: Sequence[Request]) -> list[Sample[str] | CallError]:
             calls.extend(request.prompt.text for request in requests)
             if down:
-                return [CallError(f"refused at {len(calls)}", kind="bad_request", request=r) for r in requests]
+                return [CallError(f"refused at {len(calls)}", kind="connection", request=r) for r in requests]
             return [Sample("4", usage=Usage(model_calls=1, generated_tokens=1)) for _ in requests]
 
     asked = [Problem(str(i), Prompt.of(str(i)), "4") for i in range(N)]

@@ -242,7 +242,7 @@ def test_killed_while_it_grows(tmp_path):
         results = grown.run(tmp_path / "out")
         assert len(server.requests) - before == 10 + missing - kept
         resumed = [one for one in results.finished if one.resumed]
-        assert 0 < len(resumed) <= 2  # those in flight at the kill
+        assert len(resumed) <= 2  # those in flight at the kill; none, if nothing of them was stored
         assert results.rows == grown.run(tmp_path / "whole").rows
 
 

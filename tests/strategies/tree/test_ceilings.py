@@ -173,13 +173,3 @@ def test_the_first_path_ends_with_the_first_answer(search: type[TreeSearch], par
     assert max(result.tree.drawn) > 1, "it is one chain"
     assert sum(score == score for score in result.tree.score) > 9
     assert near(result.answer) == max(scored.score for scored in result.candidates if scored.score is not None)
-
-
-@pytest.mark.parametrize("search", [MCTS, BestFirst])
-def test_drafts_need_no_ceiling_to_begin_alike(search: type[TreeSearch], tmp_path: Path) -> None:
-    """64 draws are made without a budget, and the same ones under a budget of 64, in either order."""
-    strategy, whole = search(NEAR, environment=Drafting()), Budget(generations=64)
-    for journal, (before, after) in {"a.db": (whole, ANY), "b.db": (ANY, whole)}.items():
-        asked, first = drawn(strategy, before, tmp_path / journal)
-        again, second = drawn(strategy, after, tmp_path / journal)
-        assert (asked, again, first.answer) == (64, 0, second.answer)

@@ -603,7 +603,7 @@ def test_log_probabilities_that_come_with_some_replies_only(refuses, raises):
         [verdict], usage, search = judged(judge, "42")
         sampled = 8 if 0 in refuses else 2 * len(refuses)
         assert f"{sampled} of 8 scores are sampled, not expected: {NO_LOGPROBS}" in verdict.feedback
-        assert verdict.feedback.count("0.55: ") == 8 - sampled
+        assert verdict.feedback.count("5.5: ") == 8 - sampled
         said.add((verdict, replace(usage, cpu_seconds=0.0), len(search.errors)))
     assert len(said) == 1
 
