@@ -94,7 +94,7 @@ class TreeSearch(Strategy):
 
     Resumed from a journal under another budget, a search pays for what it does otherwise: nothing under published
     rules with `iterations`; adaptive ones weigh a draw by how many there will be, and go other ways as soon as that
-    matters; and without a budget there may be no first path.
+    matters; and without a budget there is no first path.
 
     Cost: at most `iterations` * `width` steps, and as many evaluations, each at its own cost; a verification for each
     finished episode, and for each child if it is evaluated or judged for its prior.
