@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from searchkit.experiments.sweep.results import SweepResults
-    from searchkit.experiments.sweep.rows import Row
     from searchkit.experiments.sweep.summary import Summary
 
 
@@ -50,7 +49,7 @@ def sweep(options: argparse.Namespace, command: str) -> int:
     failed = failures(results)
     print(as_json(results, config.out) if options.json else results.table(columns()))
     if failed:
-        print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0].error)}\n"
+        print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0])}\n"
               "--retry-failed searches them anew", file=sys.stderr)  # fmt: skip
     if not results.complete:
         print(f"interrupted after {len(results.rows):,} of {results.expected:,} searches; the same command goes on:\n"
@@ -59,13 +58,13 @@ def sweep(options: argparse.Namespace, command: str) -> int:
     return 1 if all(row.error or row.unknown for row in results.rows) else 0
 
 
-def failures(results: SweepResults) -> list[Row]:
-    """The searches that failed. Raises `SweepFailed` if all did: they have no accuracy."""
+def failures(results: SweepResults) -> list[str]:
+    """The errors of the searches that failed. Raises `SweepFailed` if all did: they have no accuracy."""
     from searchkit.experiments.sweep.breaker import SweepFailed
 
-    failed = [row for row in results.rows if row.error]
+    failed = [row.error for row in results.rows if row.error]
     if failed and len(failed) == len(results.rows) and results.complete:
-        raise SweepFailed(f"all {len(failed):,} searches failed, so there is no accuracy: {failed[0].error}; "
+        raise SweepFailed(f"all {len(failed):,} searches failed, so there is no accuracy: {failed[0]}; "
                           "--retry-failed searches them anew")  # fmt: skip
     return failed
 
