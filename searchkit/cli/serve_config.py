@@ -15,6 +15,7 @@ from searchkit.cli.tables import Table
 from searchkit.errors import ConfigError
 from searchkit.model import Model
 from searchkit.serving.server import Key, Served
+from searchkit.serving.server.choosing import within
 from searchkit.types import Budget, Problem, Prompt, Text
 
 TABLES = dict[str, dict[str, Any]]
@@ -116,12 +117,10 @@ def _served(name: str, table: Any, backends: Mapping[str, Backend], given: Table
         one: _verifier(f"verifiers.{one}", _listed(checks, one, f"{where}.verifiers", "verifiers"), backend.options)
         for one in table.get("verifiers", checks)
     }
-    merged: dict[str, Any] = dict(ceilings.ceilings())
-    least = _budget(table.get("ceilings", {}), f"{where}.ceilings.")
-    merged |= {key: min(most, merged.get(key, most)) for key, most in least.ceilings()}
+    least = within(Budget(), ceilings, _budget(table.get("ceilings", {}), f"{where}.ceilings."))
     shaped = _line if backend.options.backend == "embedded" else None
     try:
-        return Served(backend.model, strategies, verifiers, table.get("strategy", "plain"), Budget(**merged), shaped)
+        return Served(backend.model, strategies, verifiers, table.get("strategy", "plain"), least, shaped)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -136,15 +135,14 @@ def _line(prompt: Prompt) -> Prompt:
     """What embedded models have learnt to read ends with a line. Raises `ConfigError` for what they cannot be told."""
     if prompt.tools or not all(isinstance(part, Text) for message in prompt.messages for part in message.parts):
         raise ConfigError("an embedded model reads text alone: leave out tools and images, or ask another model")
-    return Prompt.of(prompt.text.rstrip("\n") + "\n").continued(prompt.prefix)
+    return setup.lined(prompt).continued(prompt.prefix)
 
 
 def _strategy(name: str, table: Any, options: argparse.Namespace, given: Table) -> Any:
     """A strategy as `searchkit solve --strategy S --verifier V -p FIELD=VALUE` makes it."""
     where = f"strategies.{name}"
-    if not isinstance(table, Mapping) or not isinstance(table.get("strategy"), str):
-        raise ConfigError(f'{where} must be a table with a key strategy, such as strategy = "best-of-n"')
-    verifier = table.get("verifier")
+    fields = setup.strategy_table(where, table)
+    verifier = fields.pop("verifier", None)
     if verifier is not None and not isinstance(verifier, str):
         raise ConfigError(f"{where}.verifier is a name of [verifiers], or a verifier as there, got {verifier!r:.80}")
     checks = given.get("verifiers", {})
@@ -152,15 +150,7 @@ def _strategy(name: str, table: Any, options: argparse.Namespace, given: Table) 
         at = f"verifiers.{verifier}" if verifier in checks else f"{where}.verifier"
         verifier = checks.get(verifier, verifier)
         _verifier(at, verifier, options)
-    fields = {key: value for key, value in table.items() if key not in ("strategy", "verifier")}
-    asked = argparse.Namespace(
-        **vars(options), strategy=table["strategy"], verifier=verifier, reference=None,
-        parameter=[f"{key}={value if isinstance(value, str) else repr(value)}" for key, value in fields.items()],
-    )  # fmt: skip
-    try:
-        return setup.strategy(asked, fix=f"add a key {{0}} to the table [{where}]")
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+    return setup.strategy_of(where, fields, options, verifier)
 
 
 def _verifier(where: str, text: str, options: argparse.Namespace) -> Any:

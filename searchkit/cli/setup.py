@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from searchkit.cli import models, names, server
 from searchkit.errors import ConfigError
 from searchkit.strategy import Strategy
-from searchkit.types import Budget, Params
+from searchkit.types import Budget, Params, Prompt
 
 TASKS = ("countdown", "arithmetic")  # that embedded models have learnt
 REWARDS = ("process_reward", "outcome_reward")  # verifiers that ship for each
@@ -50,6 +51,11 @@ def table(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None} | models.options(options.set)
 
 
+def lined(prompt: Prompt) -> Prompt:
+    """What embedded models have learnt to read ends with a line."""
+    return Prompt.of(prompt.text.rstrip("\n") + "\n")
+
+
 def _task(options: argparse.Namespace) -> str:
     """What the embedded model has learnt."""
     return options.model or "countdown"
@@ -69,6 +75,35 @@ def strategy(options: argparse.Namespace, key: Any = None, **wording: str) -> St
     if names.plain(options.strategy) == names.plain("SelfConsistency") and not options.verifier:
         preset.pop("verifier", None)  # a plain vote unless a weighted one is asked for
     return names.strategy(options.strategy, options.parameter, preset, **wording)
+
+
+def strategy_table(where: str, table: Any) -> dict[str, Any]:
+    """The keys of a table ``[strategies.NAME]``. where: that name. Raises `ConfigError` if it names no strategy."""
+    if not isinstance(table, Mapping) or not isinstance(table.get("strategy"), str):
+        raise ConfigError(f'{where} must be a table with a key strategy, such as strategy = "best-of-n"')
+    return dict(table)
+
+
+def strategy_of(
+    where: str, fields: Mapping[str, Any], options: argparse.Namespace, verifier: str | None, key: Any = None,
+    examples: str = "",
+) -> Strategy:  # fmt: skip
+    """The strategy of such a table, as ``--strategy S --verifier V -p FIELD=VALUE`` would make it.
+
+    fields: its keys, without those that `verifier` stands for. options: of the model. examples: of a key that lacks.
+    """
+    given = [
+        f"{name}={value if isinstance(value, str) else repr(value)}"
+        for name, value in fields.items()
+        if name != "strategy"
+    ]
+    asked = argparse.Namespace(
+        **vars(options), strategy=fields["strategy"], verifier=verifier, reference=None, parameter=given
+    )
+    try:
+        return strategy(asked, key, fix=f"add a key {{0}} to the table [{where}]{examples}")
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def verifier(options: argparse.Namespace) -> Any:

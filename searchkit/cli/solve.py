@@ -23,7 +23,8 @@ from searchkit.views.screens import is_terminal
 def solve(options: argparse.Namespace, command: str) -> int:
     """Search, print the answer; interrupted, print the best so far and the command that resumes."""
     model, strategy, budget = setup.generator(options), setup.strategy(options), setup.budget(options.budget)
-    prompt = Prompt.of(options.prompt if options.backend != "embedded" else options.prompt.rstrip("\n") + "\n")
+    prompt = Prompt.of(options.prompt)
+    prompt = setup.lined(prompt) if options.backend == "embedded" else prompt
     journal = Path(options.journal) if options.journal else setup.cached_journal(command)
     shown = options.watch or (is_terminal(sys.stderr) and not options.json)
     with Live(sys.stderr) if shown else nullcontext() as live:

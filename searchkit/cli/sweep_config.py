@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from searchkit.cli import models, names, setup, tables
 from searchkit.cli.sweep_problems import PROBLEMS, Asked, problems
 from searchkit.cli.tables import Table
 from searchkit.errors import ConfigError
-from searchkit.types import Budget, Prompt
+from searchkit.types import Budget
 
 if TYPE_CHECKING:
     from searchkit.experiments.sweep.sweep import Sweep
@@ -53,8 +52,8 @@ def _read(given: Table, folder: Path) -> Config:
     endpoint, asked = models.generator(table), problems(given["problems"], folder)
     options = argparse.Namespace(backend=table.get("backend", "embedded"), model=table.get("model"))
     found = list(asked.problems)
-    if options.backend == "embedded":  # its prompts end with a line
-        found = [replace(p, prompt=Prompt.of(p.prompt.text.rstrip("\n") + "\n")) for p in found]
+    if options.backend == "embedded":
+        found = [replace(p, prompt=setup.lined(p.prompt)) for p in found]
     sweep = Sweep(
         found,
         {name: _strategy(name, table, options, asked) for name, table in given["strategies"].items()},
@@ -100,23 +99,12 @@ def schema() -> dict[str, Any]:
 def _strategy(name: str, table: Any, model: argparse.Namespace, asked: Asked) -> Any:
     """A strategy as `searchkit solve --strategy S --verifier V -p FIELD=VALUE` makes it."""
     where = f"strategies.{name}"
-    if not isinstance(table, Mapping) or not isinstance(table.get("strategy"), str):
-        raise ConfigError(f'{where} must be a table with a key strategy, such as strategy = "best-of-n"')
-    given = {key: value for key, value in table.items() if key != "strategy"}
-    verifier = given.get("verifier")
+    fields = setup.strategy_table(where, table)
+    verifier = fields.get("verifier")
     if isinstance(verifier, str) and verifier.lower().startswith("exact"):
         raise ConfigError(f"{where}.verifier: a search of a sweep does not see the references; {verifier} is for truth")
-    named = isinstance(verifier, str) and "(" not in verifier
-    if named:
-        del given["verifier"]
-    options = argparse.Namespace(
-        **vars(model), strategy=table["strategy"], verifier=verifier if named else None, reference=None,
-        parameter=[f"{key}={value if isinstance(value, str) else repr(value)}" for key, value in given.items()],
-    )  # fmt: skip
-    try:
-        return setup.strategy(options, asked.key, fix=f"add a key {{0}} to the table [{where}]{_EXAMPLES}")
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+    named = fields.pop("verifier") if isinstance(verifier, str) and "(" not in verifier else None
+    return setup.strategy_of(where, fields, model, named, asked.key, _EXAMPLES)
 
 
 def budget(table: Any, where: str) -> Budget:
