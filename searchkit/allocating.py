@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from searchkit.conduct import opened, together, warn_of_budget
 from searchkit.engine.journal import Journal
+from searchkit.engine.ledger import CEILINGS, cost_of
 from searchkit.engine.progress import bar
 from searchkit.engine.sync import told_to_stop
 from searchkit.errors import BudgetExhausted, ConfigError
@@ -32,11 +33,6 @@ from searchkit.types import Budget, Outcome, Params, Problem, Prompt, Sample, Us
 
 MOST_AT_ONCE, PARTS = 16, 8  # a wave is an eighth of the problems, at most 16: `allocate` plays pools in the same
 EACH = ("generations", "verifications", "model_calls")  # of each a sample takes one at least
-MEASURES: dict[str, Callable[[Usage], float]] = {
-    "generations": lambda usage: usage.generations, "verifications": lambda usage: usage.verifications,
-    "model_calls": lambda usage: usage.model_calls, "generated_tokens": lambda usage: usage.generated_tokens,
-    "total_tokens": lambda usage: usage.generated_tokens + usage.prompt_tokens, "usd": lambda usage: usage.usd,
-}  # fmt: skip
 
 
 @runtime_checkable
@@ -259,8 +255,9 @@ def _chosen(allocation: Allocator, histories: Sequence[Sequence[float | None]], 
 def _reached(total: Budget, spent: Usage, granted: int, more: int) -> str:
     """The ceiling that `more` samples would break, each as dear as the mean so far; "" for none. Generations are those
     that were granted."""
+    costs = dict(zip(CEILINGS, cost_of(spent), strict=True))
     for name, ceiling in total.ceilings():
-        used = granted if name == "generations" else MEASURES[name](spent)
+        used = granted if name == "generations" else costs[name]
         each = 1.0 if name == "generations" else used / granted if granted else 0.0
         if used + more * each > ceiling or (not more and used >= ceiling):
             return name
