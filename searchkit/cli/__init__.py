@@ -16,7 +16,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from searchkit.cli import compare, export, journal, plot, rejudge, report, schema, serve, server, sweep
 from searchkit.cli.parsing import Parser
@@ -153,31 +153,20 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         from searchkit.cli.solve import solve
 
         return solve(options, _again(arguments))
+    if options.command == "estimate":
+        from searchkit.cli.estimate import estimate
+
+        return estimate(options)
     if options.command == "sweep":
         return sweep.sweep(options, _again(arguments))
-    if options.command == "rejudge":
-        return rejudge.rejudge(options)
-    if options.command == "compare":
-        return compare.compare(options)
-    if options.command == "plot":
-        return plot.plot(options)
-    if options.command == "report":
-        return report.report(options)
-    if options.command == "serve":
-        return serve.serve(options)
-    if options.command == "serve-key":
-        return serve.make_key(options)
-    if options.command == "export":
-        return export.export(options)
-    if options.command == "journal":
-        return journal.journal(options)
-    if options.command == "schema":
-        return schema.schema()
     if options.command == "completion":
         return schema.completion(parser(), options.shell)
-    from searchkit.cli.estimate import estimate
-
-    return estimate(options)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "rejudge": rejudge.rejudge, "compare": compare.compare, "plot": plot.plot, "report": report.report,
+        "serve": serve.serve, "serve-key": serve.make_key, "export": export.export, "journal": journal.journal,
+        "schema": lambda _: schema.schema(),
+    }  # fmt: skip
+    return commands[options.command](options)
 
 
 def _again(arguments: Sequence[str]) -> str:
