@@ -6,6 +6,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 from searchkit.errors import ConfigError
 from searchkit.serving.server.app import SearchServer
@@ -55,12 +56,8 @@ def listen(
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             """Of uvicorn, without raising them again at the end: whoever called us has things to close, too."""
-            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
-            try:
+            with stopped_by(self.handle_exit):
                 yield
-            finally:
-                for one, handler in before.items():
-                    signal.signal(one, handler)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -74,6 +71,17 @@ def listen(
             await super().shutdown(sockets)
 
     Graceful(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def stopped_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `handler` meanwhile, and afterwards what they called before."""
+    before = {one: signal.signal(one, handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, called in before.items():
+            signal.signal(one, called)
 
 
 def url_of(listening: socket.socket) -> str:

@@ -6,12 +6,11 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from searchkit.serving.server.running import LEAVING
+from searchkit.serving.server.running import LEAVING, stopped_by
 
 _LOOK = 0.2
 _AGAIN = 1.0
@@ -30,7 +29,8 @@ def run(work: Callable[..., object], arguments: tuple[Any, ...], count: int, gra
         process.start()
         return process
 
-    with _told_to_stop() as stopping:
+    stopping = threading.Event()
+    with stopped_by(lambda *_: stopping.set()):
         processes = [begun(number) for number in range(count)]
         while not stopping.wait(_LOOK):
             for number, process in enumerate(processes):
@@ -59,14 +59,3 @@ def _end(processes: list[BaseProcess], grace: float) -> None:
         if process.is_alive():
             process.kill()
             process.join()
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    stopping = threading.Event()
-    before = {one: signal.signal(one, lambda *_: stopping.set()) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
