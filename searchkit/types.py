@@ -18,6 +18,7 @@ S = TypeVar("S")
 NUMBERS, COUNTS = frozenset({int, float}), frozenset({int, type(None)})
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+TRUNCATED = ("length", "content_filter")  # ends of a text that is not whole
 Role = Literal["generate", "verify", "plan"]
 Stopped = Literal["done", "threshold", "budget", "deadline", "cancelled", "error"]
 
@@ -379,7 +380,7 @@ class Sample(Generic[T_co]):
     @property
     def truncated(self) -> bool:
         """Whether the text is not whole: it was cut, or a filter left something out."""
-        return self.finish in ("length", "content_filter")
+        return self.finish in TRUNCATED
 
 
 @quick

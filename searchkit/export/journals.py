@@ -17,8 +17,8 @@ from searchkit.engine.journal.rows import COLUMNS, Row, damage, request_damage, 
 from searchkit.engine.journal.salvage import salvaging
 from searchkit.errors import JournalError
 from searchkit.export.reading import by_id
-from searchkit.export.trajectory import Material, Origin, Trajectory, cut, is_text, model_of
-from searchkit.types import Problem, Prompt, Sample, StepSpan, Verdict
+from searchkit.export.trajectory import Material, Origin, Trajectory, is_text, model_of
+from searchkit.types import Problem, Prompt, Sample, Verdict
 
 REMEMBERED = 256  # prompts: texts and verdicts of a problem take turns in a journal
 
@@ -166,13 +166,10 @@ class _Calls:
         return found
 
     def _trajectory(self, path: str, prefix: str, sample: Sample[Any], verdict: Verdict) -> Trajectory:
-        spans = [StepSpan(s.start + len(prefix), s.end + len(prefix)) for s in sample.step_spans]
-        written = prefix + sample.text
-        right = None if verdict.unread else verdict.passed
         origin = Origin(
             self.problem, "journal", self.name, None, path, *_model(path), sample.usage.generated_tokens, self.licence
         )
-        return Trajectory(written, cut(written, spans), right, verdict.value, not sample.truncated, origin)
+        return Trajectory.of(sample, verdict, origin, prefix)
 
 
 def _model(path: str) -> tuple[str, str]:

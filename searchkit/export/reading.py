@@ -13,7 +13,7 @@ from searchkit.export.trajectory import Grown, Material, Origin, Trajectory, is_
 from searchkit.result import Result
 from searchkit.trace import Span
 from searchkit.tree import ROOT, Tree
-from searchkit.types import Problem, Scored
+from searchkit.types import TRUNCATED, Problem, Scored
 
 
 def of_result(
@@ -108,7 +108,7 @@ def of_pool(
                     problem, "pool", name, None, f"sample {i}", *model_of(model), entry.generated_tokens, licence
                 )
                 right = None if entry.unknown else entry.correct
-                whole = entry.finish not in ("length", "content_filter")
+                whole = entry.finish not in TRUNCATED
                 found.append(Trajectory(entry.value, (), right, entry.score, whole, origin))
         yield Material(problem, known[problem].prompt, found, (), known[problem].reference)
 

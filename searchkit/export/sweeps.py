@@ -16,7 +16,7 @@ from searchkit.experiments.sweep.shard import JOURNAL
 from searchkit.export.journals import prompts
 from searchkit.export.reading import by_id
 from searchkit.export.trajectory import Material, Origin, Trajectory, model_of
-from searchkit.types import Problem, Prompt
+from searchkit.types import TRUNCATED, Problem, Prompt
 
 AGAIN = "delete it and run the sweep again"
 _KINDS: Mapping[str, type | UnionType] = {
@@ -114,5 +114,5 @@ def _trajectory(row: dict[str, Any], model: tuple[str, str], name: str, licence:
     path = f"{row['strategy']} {row['budget']}"
     origin = Origin(row["problem"], "sweep", name, row["seed"], path, *model, row["generated_tokens"], licence)
     right = None if row["unknown"] else bool(row["right"])
-    whole = row["finish"] not in ("length", "content_filter")
+    whole = row["finish"] not in TRUNCATED
     return Trajectory(row["answer"], (), right, row["score"], whole, origin)

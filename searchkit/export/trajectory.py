@@ -78,11 +78,15 @@ class Trajectory:
             )
 
     @classmethod
-    def of(cls, sample: Sample[Any], verdict: Verdict, origin: Origin) -> Trajectory:
-        """A sample with its verdict. One that found no answer (`Verdict.unread`) is unknown, not wrong."""
-        text = sample.text
+    def of(cls, sample: Sample[Any], verdict: Verdict, origin: Origin, prefix: str = "") -> Trajectory:
+        """A sample, behind the beginning that it continues, with its verdict.
+
+        One that found no answer (`Verdict.unread`) is unknown, not wrong.
+        """
+        text = prefix + sample.text
+        spans = [StepSpan(s.start + len(prefix), s.end + len(prefix)) for s in sample.step_spans]
         right = None if verdict.unread else verdict.passed
-        return cls(text, cut(text, sample.step_spans), right, verdict.value, not sample.truncated, origin)
+        return cls(text, cut(text, spans), right, verdict.value, not sample.truncated, origin)
 
 
 @dataclass(frozen=True, slots=True)

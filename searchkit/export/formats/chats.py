@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from searchkit.export.formats.shape import MESSAGE, MESSAGES, Format, Row, Shape, Unfit, columns, plain, said, turns
-from searchkit.export.formats.trl import PAIRED, prm
+from searchkit.export.formats.shape import MESSAGE, MESSAGES, Format, Row, Shape, Unfit, columns, said, turns
+from searchkit.export.formats.trl import PAIRED, TRL, kto, prm
 from searchkit.export.labelling import StepLabels
 from searchkit.export.recipes import Both, Traces, Verdicts
-from searchkit.export.records import Demonstration, Labelled, Preference
+from searchkit.export.records import Demonstration, Preference
 from searchkit.export.revisions import Revisions
 
 _FROM = {"system": "system", "user": "human", "assistant": "gpt"}
@@ -45,10 +45,6 @@ def axolotl_dpo(record: Preference, shape: Shape) -> Row:
     return {"messages": turns(record.prompt), "chosen": chosen, "rejected": rejected}
 
 
-def axolotl_kto(record: Labelled, shape: Shape) -> Row:
-    return {"prompt": plain(record.prompt), "completion": record.text, "label": record.label}
-
-
 _DETAIL = {"begin_offset": "int64", "end_offset": "int64", "train": "bool"}
 _TRAINED = {**MESSAGE, "train": "bool", "train_detail": [_DETAIL]}
 _PAIR = {"messages": MESSAGES, "chosen": MESSAGE, "rejected": MESSAGE}
@@ -63,9 +59,7 @@ CHATS = {
     "axolotl-dpo": Format("preference pairs", PAIRED, axolotl_dpo,
                           lambda shape: columns(_PAIR, other=True),
                           _ONLY, "rl: dpo, type: chat_template.default"),
-    "axolotl-kto": Format("texts that are good or bad", Verdicts(), axolotl_kto, lambda shape: columns(
-        {"prompt": "string", "completion": "string", "label": "bool"}), ("text",), "rl: kto"),
-    "axolotl-prm": Format("steps with labels", StepLabels(), prm, lambda shape: columns(
-        {"prompt": "string", "completions": ["string"], "labels": ["bool"], "values": ["double"]}), ("text",),
-        "type: stepwise_supervised"),
+    "axolotl-kto": Format("texts that are good or bad", Verdicts(), kto, TRL["trl-kto"].columns, ("text",), "rl: kto"),
+    "axolotl-prm": Format("steps with labels", StepLabels(), prm, TRL["trl-prm"].columns, ("text",),
+                          "type: stepwise_supervised"),
 }  # fmt: skip

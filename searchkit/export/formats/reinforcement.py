@@ -5,21 +5,20 @@ The names of OpenRLHF's columns are arguments of its commands: they are told wit
 
 from __future__ import annotations
 
-from typing import Any
-
 from searchkit.export.formats.shape import (
     MESSAGES,
     Format,
     Row,
     Shape,
     Unfit,
+    asked,
     columns,
     plain,
-    said,
+    prompted,
     string,
     turns,
 )
-from searchkit.export.formats.trl import PAIRED, TRL, dpo, given
+from searchkit.export.formats.trl import PAIRED, TRL, dpo, kto, sft
 from searchkit.export.labelling import StepLabels
 from searchkit.export.recipes import Groups, Tasks, Traces, Verdicts
 from searchkit.export.records import Demonstration, Group, Labelled, Stepwise, Target, Task
@@ -37,30 +36,19 @@ def verl(record: Task, shape: Shape) -> Row:
     }  # fmt: skip
 
 
-def _asked(prompt: Any, shape: Shape) -> Any:
-    return plain(prompt) if shape == "text" else turns(prompt)
-
-
-def _told(text: str, shape: Shape) -> Any:
-    """An answer as its prompt is: OpenRLHF adds the two lists of messages."""
-    return text if shape == "text" else [said(text)]
-
-
 def orlhf_sft(record: Demonstration, shape: Shape) -> Row:
-    prefix, text = given(record)
-    if prefix and shape == "messages":
-        raise Unfit("a text with a part that is not learnt, as messages: use axolotl")
-    asked = plain(record.prompt) + prefix if shape == "text" else turns(record.prompt)
-    return {"input": asked, "output": _told(text, shape)}
+    row = sft(record, shape)
+    return {"input": row["prompt"], "output": row["completion"]}
 
 
 def orlhf_kto(record: Labelled, shape: Shape) -> Row:
     """`label` is 1 or 0."""
-    return {"input": _asked(record.prompt, shape), "output": _told(record.text, shape), "label": int(record.label)}
+    row = kto(record, shape)
+    return {"input": row["prompt"], "output": row["completion"], "label": int(record.label)}
 
 
 def orlhf_ppo(record: Task, shape: Shape) -> Row:
-    return {"input": _asked(record.prompt, shape), "label": string(record.reference)}
+    return {"input": asked(record.prompt, shape), "label": string(record.reference)}
 
 
 def orlhf_prm(record: Stepwise, shape: Shape) -> Row:
@@ -74,19 +62,14 @@ def orlhf_prm(record: Stepwise, shape: Shape) -> Row:
 def groups(record: Group, shape: Shape) -> Row:
     """A group as it was sampled, for trainers that learn offline. `prefix` is given, `advantages` one a text."""
     return {
-        "prompt": _asked(record.prompt, shape), "prefix": record.prefix, "texts": list(record.texts),
+        "prompt": asked(record.prompt, shape), "prefix": record.prefix, "texts": list(record.texts),
         "rewards": list(record.rewards), "advantages": list(record.advantages), "reference": string(record.reference),
     }  # fmt: skip
 
 
 def values(record: Target, shape: Shape) -> Row:
     """A text so far and what its value is."""
-    return {"prompt": _asked(record.prompt, shape), "text": record.text, "value": record.value}
-
-
-def _columns(*names: str, **more: Any):  # type: ignore[no-untyped-def]
-    """Columns that are texts or messages, and others."""
-    return lambda shape: columns({**dict.fromkeys(names, "string" if shape == "text" else MESSAGES), **more})
+    return {"prompt": asked(record.prompt, shape), "text": record.text, "value": record.value}
 
 
 _TASK = {
@@ -97,23 +80,23 @@ _TASK = {
 _CHAT = "--apply_chat_template (of messages)"
 REINFORCEMENT = {
     "verl": Format("problems with references, for Parquet", Tasks(), verl, lambda shape: columns(_TASK), ("messages",)),
-    "openrlhf-sft": Format("texts to imitate", Traces(), orlhf_sft, _columns("input", "output"),
+    "openrlhf-sft": Format("texts to imitate", Traces(), orlhf_sft, prompted("input", "output"),
                            flags=f"--input_key input --output_key output {_CHAT}"),
     "openrlhf-dpo": Format("preference pairs", PAIRED, dpo,
                            TRL["trl-dpo"].columns,
                            flags=f"--prompt_key prompt --chosen_key chosen --rejected_key rejected {_CHAT}"),
     "openrlhf-kto": Format("texts that are good or bad", Verdicts(), orlhf_kto,
-                           _columns("input", "output", label="int64"),
+                           prompted("input", "output", label="int64"),
                            flags=f"--input_key input --output_key output --label_key label {_CHAT}"),
-    "openrlhf-ppo": Format("problems with references", Tasks(), orlhf_ppo, _columns("input", label="string"),
+    "openrlhf-ppo": Format("problems with references", Tasks(), orlhf_ppo, prompted("input", label="string"),
                            flags=f"--input_key input --label_key label {_CHAT}"),
     "openrlhf-prm": Format("steps with labels", StepLabels(), orlhf_prm,
                            lambda shape: columns({"input": "string", "value": ["string"]}), ("text",),
                            "--input_key input --label_key value --reward_tokens + - "
                            f"--placeholder_token '{PLACEHOLDER}'"),
     "groups": Format("samples of a prompt with rewards and advantages", Groups(), groups,
-                     _columns("prompt", prefix="string", texts=["string"], rewards=["double"], advantages=["double"],
+                     prompted("prompt", prefix="string", texts=["string"], rewards=["double"], advantages=["double"],
                               reference="string")),
     "values": Format("texts so far with their values", Values(), values,
-                     _columns("prompt", text="string", value="double")),
+                     prompted("prompt", text="string", value="double")),
 }  # fmt: skip

@@ -64,6 +64,15 @@ def columns(own: Mapping[str, Spec], *, other: bool = False) -> dict[str, Spec]:
     return {**own, "origin": ORIGIN, **({"other": ORIGIN} if other else {})}
 
 
+def prompted(*names: str, other: bool = False, **more: Spec) -> Callable[[Shape], Mapping[str, Spec]]:
+    """Columns that are texts or messages, by the shape, and others."""
+
+    def of(shape: Shape) -> Mapping[str, Spec]:
+        return columns({**dict.fromkeys(names, "string" if shape == "text" else MESSAGES), **more}, other=other)
+
+    return of
+
+
 def turns(prompt: Prompt) -> list[Row]:
     """A prompt as messages; `Unfit` for images and tools, which no format here holds."""
     return [{"role": message.role, "content": _text(prompt, i)} for i, message in enumerate(prompt.messages)]
@@ -90,6 +99,16 @@ def plain(prompt: Prompt) -> str:
 def said(text: str) -> Row:
     """The assistant's turn."""
     return {"role": "assistant", "content": text}
+
+
+def asked(prompt: Prompt, shape: Shape) -> Any:
+    """A prompt in one of the shapes."""
+    return plain(prompt) if shape == "text" else turns(prompt)
+
+
+def answered(text: str, shape: Shape) -> Any:
+    """An answer as its prompt is: trainers add the two."""
+    return text if shape == "text" else [said(text)]
 
 
 def string(reference: Any) -> str:

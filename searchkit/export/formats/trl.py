@@ -8,19 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from searchkit.export.formats.shape import (
-    MESSAGES,
-    Format,
-    Row,
-    Shape,
-    Spec,
-    Unfit,
-    columns,
-    plain,
-    said,
-    string,
-    turns,
-)
+from searchkit.export.formats.shape import Format, Row, Shape, Unfit, answered, asked, columns, plain, prompted, string
 from searchkit.export.labelling import StepLabels
 from searchkit.export.recipes import Both, Pairs, Siblings, Tasks, Traces, Verdicts
 from searchkit.export.records import Demonstration, Labelled, Preference, Stepwise, Task
@@ -33,7 +21,7 @@ def sft(record: Demonstration, shape: Shape) -> Row:
         return {"prompt": plain(record.prompt) + prefix, "completion": text}
     if prefix:
         raise Unfit("a text with a part that is not learnt, as messages: use axolotl")
-    return {"prompt": turns(record.prompt), "completion": [said(text)]}
+    return {"prompt": asked(record.prompt, shape), "completion": answered(text, shape)}
 
 
 def given(record: Demonstration) -> tuple[str, str]:
@@ -54,8 +42,8 @@ def dpo(record: Preference, shape: Shape) -> Row:
 def sides(record: Preference, shape: Shape) -> tuple[Any, Any, Any]:
     if shape == "text":
         return plain(record.prompt) + record.prefix, record.chosen, record.rejected
-    chosen, rejected = ([said(record.prefix + text)] for text in (record.chosen, record.rejected))
-    return turns(record.prompt), chosen, rejected
+    chosen, rejected = (answered(record.prefix + text, shape) for text in (record.chosen, record.rejected))
+    return asked(record.prompt, shape), chosen, rejected
 
 
 def reward(record: Preference, shape: Shape) -> Row:
@@ -66,9 +54,7 @@ def reward(record: Preference, shape: Shape) -> Row:
 
 def kto(record: Labelled, shape: Shape) -> Row:
     """`prompt`, `completion`, `label`, a boolean."""
-    if shape == "text":
-        return {"prompt": plain(record.prompt), "completion": record.text, "label": record.label}
-    return {"prompt": turns(record.prompt), "completion": [said(record.text)], "label": record.label}
+    return {"prompt": asked(record.prompt, shape), "completion": answered(record.text, shape), "label": record.label}
 
 
 def prm(record: Stepwise, shape: Shape) -> Row:
@@ -84,29 +70,19 @@ def prm(record: Stepwise, shape: Shape) -> Row:
 
 def grpo(record: Task, shape: Shape) -> Row:
     """`prompt` and `reference`, which reward functions are passed by name, a text; `solved`: how often it was."""
-    prompt = plain(record.prompt) if shape == "text" else turns(record.prompt)
-    return {"prompt": prompt, "reference": string(record.reference), "solved": record.solved}
-
-
-def _prompted(shape: Shape) -> Spec:
-    return "string" if shape == "text" else MESSAGES
-
-
-def _columns(*names: str, other: bool = False, **more: Spec):  # type: ignore[no-untyped-def]
-    """Columns that are texts or messages, and others."""
-    return lambda shape: columns({**{name: _prompted(shape) for name in names}, **more}, other=other)
+    return {"prompt": asked(record.prompt, shape), "reference": string(record.reference), "solved": record.solved}
 
 
 PAIRED = Both((Siblings(), Pairs()))
 TRL = {
-    "trl-sft": Format("texts to imitate", Traces(), sft, _columns("prompt", "completion")),
+    "trl-sft": Format("texts to imitate", Traces(), sft, prompted("prompt", "completion")),
     "trl-dpo": Format("preference pairs: siblings of trees, right against wrong answers", PAIRED, dpo,
-                      _columns("prompt", "chosen", "rejected", margin="double", other=True)),
+                      prompted("prompt", "chosen", "rejected", margin="double", other=True)),
     "trl-reward": Format("pairs for a reward model, the prompt in both", PAIRED, reward,
-                         _columns("chosen", "rejected", margin="double", other=True)),
-    "trl-kto": Format("texts that are good or bad", Verdicts(), kto, _columns("prompt", "completion", label="bool")),
+                         prompted("chosen", "rejected", margin="double", other=True)),
+    "trl-kto": Format("texts that are good or bad", Verdicts(), kto, prompted("prompt", "completion", label="bool")),
     "trl-prm": Format("steps with labels", StepLabels(), prm, lambda shape: columns(
         {"prompt": "string", "completions": ["string"], "labels": ["bool"], "values": ["double"]}), ("text",)),
     "trl-grpo": Format("prompts with references; the trainer samples", Tasks(), grpo,
-                       _columns("prompt", reference="string", solved="double")),
+                       prompted("prompt", reference="string", solved="double")),
 }  # fmt: skip
