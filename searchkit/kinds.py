@@ -22,6 +22,13 @@ def innermost(source: Any) -> Any:
     return source
 
 
+def backends_in(source: Any) -> list[Any]:
+    """The innermost backends of a model: of one with several endpoints, those of each."""
+    inner = innermost(source)
+    endpoints = getattr(inner, "endpoints", None)
+    return [inner] if endpoints is None else [one for endpoint in endpoints for one in backends_in(endpoint)]
+
+
 def is_number(value: Any) -> bool:
     """Whether `value` is a number, NumPy's too. True and False are none, though Python counts them as 1 and 0."""
     return isinstance(value, (int, float, Real)) and not isinstance(value, bool)

@@ -12,8 +12,7 @@ from searchkit.cli.sweep_config import Config
 from searchkit.errors import SearchWarning
 from searchkit.generators.openai.backend import OpenAI
 from searchkit.generators.openai.preflight import Ready, preflight
-from searchkit.generators.wrappers.balanced import Balanced
-from searchkit.kinds import innermost
+from searchkit.kinds import backends_in
 
 
 def check(config: Config, wait: float) -> None:
@@ -27,7 +26,7 @@ def check(config: Config, wait: float) -> None:
         return
     prompt, down = config.sweep.problems[0].prompt, list[CallError]()
     for endpoint in config.sweep.generators:
-        servers = _servers(innermost(endpoint))
+        servers = [backend for backend in backends_in(endpoint) if isinstance(backend, OpenAI)]
         for backend in servers:
             try:
                 ready = asyncio.run(_one(backend, endpoint, prompt, wait))
@@ -38,12 +37,6 @@ def check(config: Config, wait: float) -> None:
                 print(f"{error}: the others are asked for now", file=sys.stderr)
             else:
                 print(told(backend, ready), file=sys.stderr)
-
-
-def _servers(backend: Any) -> list[OpenAI]:
-    """Those that calls of a backend may go to."""
-    each = map(innermost, backend.endpoints) if isinstance(backend, Balanced) else [backend]
-    return [one for one in each if isinstance(one, OpenAI)]
 
 
 async def _one(backend: OpenAI, endpoint: Any, prompt: Any, wait: float) -> Ready:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from searchkit.events import Asked, Began, Ended, Opened, Over
-from searchkit.kinds import described, innermost
+from searchkit.kinds import backends_in, described, innermost
 from searchkit.redact import redact
 from searchkit.types import Params, Sample, Usage
 
@@ -31,12 +31,10 @@ class Secrets:
         self._keys: dict[str, None] = {}
 
     def learn(self, backend: Any) -> None:
-        inner = innermost(backend)
-        for endpoint in getattr(inner, "endpoints", ()):
-            self.learn(endpoint)
-        key = getattr(inner, "api_key", None)
-        if isinstance(key, str) and key:
-            self._keys[key] = None
+        for inner in backends_in(backend):
+            key = getattr(inner, "api_key", None)
+            if isinstance(key, str) and key:
+                self._keys[key] = None
 
     def out_of(self, text: str, longest: int) -> str:
         """`text` without secrets, at most so many characters, and nothing in it that UTF-8 cannot say."""
