@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -205,7 +204,7 @@ def instructions() -> list[tuple[str, str]]:
 def built(folder: Path) -> tuple[Path, dict[str, str]]:
     """Runs the file's COPY and RUN lines in an environment of its own: the last WORKDIR, and the variables there.
 
-    Its folders are below `folder`, and the user's cache of packages serves as that of the build.
+    Its folders are below `folder`.
     """
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     path = f"{folder / 'venv' / 'bin'}:{os.environ['PATH']}"
@@ -221,9 +220,8 @@ def built(folder: Path) -> tuple[Path, dict[str, str]]:
             for source in sources:
                 copied(ROOT / source, here / target if target != "./" else here / source)
         elif word == "RUN":
-            command = re.sub(r"--mount=\S+ ", "", rest)
-            run = subprocess.run(["sh", "-ec", command], cwd=here, env=env, capture_output=True, text=True)
-            assert run.returncode == 0, f"{command}: {run.stderr[-2000:]}"
+            run = subprocess.run(["sh", "-ec", rest], cwd=here, env=env, capture_output=True, text=True)
+            assert run.returncode == 0, f"{rest}: {run.stderr[-2000:]}"
     return here, env
 
 
