@@ -22,6 +22,7 @@ from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.testing import Counting, Shuffled
 from searchkit.types import Sample, Usage
 from searchkit.verifiers import Predicate
+from tests.helpers.flying import Flying
 from tests.helpers.killed_scripts import Killed, stored_samples
 
 MODEL = ScoreModel((0.2, 0.4, 0.6, 0.8), (0.05, 0.1, 0.2, 0.3, 0.35), (0.35, 0.3, 0.2, 0.1, 0.05))
@@ -114,25 +115,9 @@ def test_latency_and_concurrency_change_nothing():
     assert len(found) == 1
 
 
-@dataclass
-class Flying:
-    """Counts how many samples are in flight."""
-
-    name: str = "world"
-    now: int = 0
-    most: int = 0
-
-    async def complete(self, requests):
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0.001)
-        self.now -= 1
-        return await World().complete(requests)
-
-
 def test_concurrency_bounds_the_samples_in_flight():
     for concurrency in (1, 5):
-        backend = Flying()
+        backend = Flying(World())
         solved(problems(20), Budget(generations=30), backend=backend, concurrency=concurrency)
         assert backend.most == concurrency
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from searchkit.strategies import BestOfN
 from searchkit.testing import Scripted, Shuffled
 from searchkit.types import Sample, Usage
 from searchkit.verifiers import Predicate
+from tests.helpers.killing import PROCESSES
 
 QUESTION = " ".join("abcdefghijklmnopqrstuvwxyz")  # 26 tokens, and a ledger guesses 13
 ANSWER = "three words long"
@@ -116,6 +118,15 @@ def hanging(path: str, begin: Callable[[Shared], Awaitable[object]], begun: str)
             time.sleep(600)  # noqa: ASYNC251
 
     asyncio.run(main())
+
+
+def hung(path: Path, begin: Callable[[Shared], Awaitable[object]], begun: Path) -> BaseProcess:
+    """Such a process, once it has done it; `begun` is the file that then is there."""
+    process = PROCESSES.Process(target=hanging, args=(str(path), begin, str(begun)))
+    process.start()
+    while process.is_alive() and not begun.exists():
+        time.sleep(0.001)
+    return process
 
 
 async def holding(shared: Shared) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,6 @@ from searchkit import Budget, Model, Params, Problem, Prompt, start
 from searchkit.calls import CallError, Request
 from searchkit.environments import TextSteps
 from searchkit.searching import Searching
-from searchkit.serving.listening import Listener
 from searchkit.strategies import MCTS, BestOfN
 from searchkit.testing import Scripted, Shuffled
 from searchkit.testing.strategies import LengthScore
@@ -97,21 +96,6 @@ class Shown:
 async def _empty(send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
-
-
-@contextlib.contextmanager
-def listening(app: Any) -> Iterator[str]:
-    """The URL of a server that listens."""
-    listener = Listener(app)
-    try:
-        asyncio.run(_started(listener))
-        yield listener.url
-    finally:
-        asyncio.run(listener.close())
-
-
-async def _started(listener: Listener) -> None:
-    await listener.started()
 
 
 def asked(url: str, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:

@@ -73,9 +73,9 @@ def served(backend: Any, **options: Any) -> Served:
 
 
 @contextlib.contextmanager
-def listening(server: SearchServer) -> Iterator[str]:
-    """The URL of a server that listens."""
-    listener = Listener(server)
+def listening(app: Any) -> Iterator[str]:
+    """The URL of a server that listens. app: an ASGI application, such as a `SearchServer`."""
+    listener = Listener(app)
     try:
         asyncio.run(_started(listener))
         yield listener.url

@@ -14,7 +14,7 @@ import pytest
 
 from searchkit import Budget, ConfigError, Usage
 from searchkit.serving import Accounts, Hold, Refused, Shared
-from tests.helpers.account_workers import USD, Case, hanging, holding, opening, work, work_forever
+from tests.helpers.account_workers import USD, Case, holding, hung, opening, work, work_forever
 from tests.helpers.killing import PROCESSES
 
 KEY = "digest"
@@ -104,11 +104,8 @@ def test_a_worker_that_is_killed_loses_no_charge(tmp_path):
 @pytest.mark.slow
 def test_what_a_dead_worker_held_is_charged_as_held(tmp_path):
     """As long as it lives, what it holds may come back; once it is dead, it is spent: its last calls were paid."""
-    path, held = tmp_path / "accounts.db", tmp_path / "held"
-    process = PROCESSES.Process(target=hanging, args=(str(path), holding, str(held)))
-    process.start()
-    while process.is_alive() and not held.exists():
-        time.sleep(0.001)
+    path = tmp_path / "accounts.db"
+    process = hung(path, holding, tmp_path / "held")
     most, wanted = Budget(generations=30), Budget(generations=10)
 
     async def ask(accounts: Accounts) -> Hold:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from searchkit.serving import Answers, Claim, Refused, Shared, answers
-from tests.helpers.account_workers import claiming, hanging
-from tests.helpers.killing import PROCESSES
+from tests.helpers.account_workers import claiming, hung
 
 
 def with_answers(path: Path, work: Any) -> Any:
@@ -126,11 +125,8 @@ def test_a_name_is_forgotten_after_a_day(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_what_a_dead_worker_claimed_is_anybodys(tmp_path):
     """As long as it lives, it is refused."""
-    path, claimed = tmp_path / "a.db", tmp_path / "claimed"
-    process = PROCESSES.Process(target=hanging, args=(str(path), claiming, str(claimed)))
-    process.start()
-    while process.is_alive() and not claimed.exists():
-        time.sleep(0.001)
+    path = tmp_path / "a.db"
+    process = hung(path, claiming, tmp_path / "claimed")
 
     async def ask(answers: Answers) -> Claim | bytes:
         return await answers.claim("key", "name", b"body")

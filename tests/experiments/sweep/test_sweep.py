@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 import os
@@ -29,6 +28,7 @@ from searchkit.strategies.sampling.stopping import BetaStopping
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.types import Budget, Params, Problem, Prompt, Usage
 from searchkit.verifiers import Exact, Predicate
+from tests.helpers.flying import Flying
 
 PROBLEMS = [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(12)]
 ANSWERS = {"4": 0.5, "5": 0.3, "no idea": 0.2}
@@ -190,26 +190,10 @@ def test_failures_can_be_searched_anew(tmp_path):
     assert SweepResults.load(tmp_path / "out").rows == again.rows
 
 
-@dataclass
-class Busy:
-    """Counts how many calls are in flight, and which prompts came."""
-
-    name: str = "busy"
-    now: int = 0
-    most: int = 0
-
-    async def complete(self, requests):
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0.001)
-        self.now -= 1
-        return await Simulated(ANSWERS).complete(requests)
-
-
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_concurrency_is_bounded_and_used(tmp_path, concurrency):
     """Searches of 4 samples at once: 4 calls in flight for each, no more and at some time no fewer."""
-    backend = Busy()
+    backend = Flying(Simulated(ANSWERS))
     sweep(backend, budgets=(Budget(),)).run(tmp_path / "out", concurrency=concurrency)
     assert backend.most == 4 * concurrency
 

@@ -16,7 +16,8 @@ import pytest
 
 from searchkit.views.runs import RunPages, new_id, pages
 from tests.helpers.pages import Page
-from tests.helpers.run_pages import Shown, asked, drawn, events, listening
+from tests.helpers.run_pages import Shown, asked, drawn, events
+from tests.helpers.serving import listening
 from tests.views.test_views import browse
 
 KEYS = {"Bearer of-ann": "ann", "Bearer of-bob": "bob"}
