@@ -12,7 +12,9 @@ from searchkit.http.room import Held, Room
 from searchkit.http.unpacking import unpacked
 from searchkit.http.values import ERROR_LIMIT, Enough, HTTPReply, Unreadable
 
-KEEP_ALIVE = 4.0  # seconds; uvicorn, which vLLM and SGLang run on, closes idle connections after 5
+# Seconds. uvicorn, which vLLM and SGLang run on, closes idle connections after 5; a server whose loop was held up closes
+# them before it reads a request that came in time: at 4 that was met on a busy machine.
+KEEP_ALIVE = 2.0
 
 
 class Pool:

@@ -29,10 +29,14 @@ class Agreement:
 
 
 async def greedy(backend: Backend, prompts: Sequence[str], at_once: int = 32) -> list[Sample[str]]:
-    """Greedy samples with the two best tokens at each position; raises the first error."""
+    """Greedy samples with the two best tokens at each position; what failed is asked once more. Raises the first error
+    of that: a backend alone repeats nothing, and a server on a busy machine may drop a connection."""
     requests, found = [Request(Prompt.of(text), GREEDY, i) for i, text in enumerate(prompts)], list[Sample[str]]()
     for i in range(0, len(requests), at_once):
-        for entry in await backend.complete(requests[i : i + at_once]):
+        asked = requests[i : i + at_once]
+        for request, entry in zip(asked, await backend.complete(asked), strict=True):
+            if not isinstance(entry, Sample):
+                [entry] = await backend.complete([request])
             if not isinstance(entry, Sample):
                 raise entry
             found.append(entry)
