@@ -12,8 +12,8 @@ from searchkit.http.room import Held, Room
 from searchkit.http.unpacking import unpacked
 from searchkit.http.values import ERROR_LIMIT, Enough, HTTPReply, Unreadable
 
-# Seconds. uvicorn, which vLLM and SGLang run on, closes idle connections after 5; a server whose loop was held up closes
-# them before it reads a request that came in time: at 4 that was met on a busy machine.
+# Seconds. uvicorn, which vLLM and SGLang run on, closes idle connections after 5; where its loop was held up, before it
+# reads a request that came in time. With 4 that was met on a busy machine.
 KEEP_ALIVE = 2.0
 
 

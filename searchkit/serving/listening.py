@@ -38,6 +38,7 @@ class Listener:
         self.url: str = "http://{}:{}".format(*self._socket.getsockname())
         self._config = uvicorn.Config(
             app,
+            http="h11",  # bounds the head of a request: httptools, preferred where it is installed, does not
             log_config=None,
             access_log=False,
             lifespan="off",

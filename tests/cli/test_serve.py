@@ -35,6 +35,7 @@ from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.types import Budget
 from searchkit.verifiers import Judge
 from tests.helpers.servers import until
+from tests.helpers.serving import endless_head_is_refused
 
 FILE = """
 [server]
@@ -278,6 +279,7 @@ def test_the_program_serves_offline_and_curl_asks_it() -> None:
             streamed = [*command[:-1], json.dumps({**body, "stream": True}), "-N"]
             events = subprocess.run(streamed, capture_output=True, check=True, timeout=60, text=True).stdout
             assert events.endswith("data: [DONE]\n\n")
+        assert endless_head_is_refused(url, b"a: " + b"x" * 100_000)
         told: Any = said.model_extra
         assert told["search"]["generations"] == 8
         root = url.removesuffix("/v1")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 
@@ -70,6 +72,17 @@ def served(backend: Any, **options: Any) -> Served:
     """A model with two strategies and two verifiers."""
     strategies = {"best-of-4": BestOfN(4, JUDGE), "vote": SelfConsistency(3, key=str.strip)}
     return Served(Model(backend), strategies, {"judge": JUDGE, "exact": EXACT}, **options)
+
+
+def endless_head_is_refused(url: str, lines: bytes) -> bool:
+    """Whether a server answers a request whose head is only begun, by `lines`. TimeoutError if it waits for more."""
+    where = urlsplit(url)
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as connection:
+        try:
+            connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lines)
+            return connection.recv(100).startswith(b"HTTP/1.1 400")
+        except ConnectionError:
+            return True  # refused before all of it was sent
 
 
 @contextlib.contextmanager

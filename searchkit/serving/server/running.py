@@ -47,8 +47,8 @@ def listen(
         import uvicorn
     except ImportError:
         raise ConfigError("a server needs uvicorn: pip install 'searchkit[serve]'") from None
-    config = uvicorn.Config(
-        server, log_config=None, access_log=False, lifespan="off", interface="asgi3", proxy_headers=False,
+    config = uvicorn.Config(  # h11 bounds the head of a request: httptools, preferred where installed, does not
+        server, http="h11", log_config=None, access_log=False, lifespan="off", interface="asgi3", proxy_headers=False,
         server_header=False, ws="none", timeout_graceful_shutdown=int(LEAVING),
     )  # fmt: skip
 

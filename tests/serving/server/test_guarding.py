@@ -14,7 +14,7 @@ from searchkit.serving.server import Key, SearchServer, digest_of, guarding, new
 from searchkit.serving.server.guarding import check_bind, foreign, is_local
 from searchkit.serving.server.keys import Keyring
 from searchkit.types import Budget
-from tests.helpers.serving import SUM, Slow, listening, served
+from tests.helpers.serving import SUM, Slow, endless_head_is_refused, listening, served
 
 ASK = {"model": "qwen", "messages": SUM}
 
@@ -31,6 +31,13 @@ def asked(
         return answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()}
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("lines", [b"a: " + b"x" * 100_000, b"a: b\r\n" * 20_000], ids=["one-long", "many"])
+def test_a_head_without_an_end_is_refused_early(lines: bytes) -> None:
+    """Whatever else is installed from which uvicorn might choose. The program's own is in tests/cli/test_serve.py."""
+    with listening(SearchServer({"qwen": served(Slow())})) as url:
+        assert endless_head_is_refused(url, lines)
 
 
 # ---------------------------------------------------------------- where a request comes from
