@@ -15,7 +15,7 @@ from searchkit.serving.accounts import Accounts
 from searchkit.serving.answers import Answers
 from searchkit.serving.server.catalogue import Catalogue, Served
 from searchkit.serving.server.exchange import Doors, Exchange, respond
-from searchkit.serving.server.guarding import headers_of
+from searchkit.serving.server.guarding import Bodies, headers_of
 from searchkit.serving.server.keys import ANYBODY, Key, Keyring
 from searchkit.serving.server.metrics import CONTENT_TYPE, Metrics
 from searchkit.serving.server.noting import line, model_of
@@ -75,7 +75,8 @@ class SearchServer:
         ring, accounts = Keyring(keys), None if shared is None else Accounts(shared)
         if ring.bounded and accounts is None:
             raise ConfigError("a key has a budget, and there is no file that keeps what it has spent: add accounts")
-        self._doors = Doors(Catalogue(models), ring, hosts, largest, None if shared is None else Answers(shared))
+        answers = None if shared is None else Answers(shared)
+        self._doors = Doors(Catalogue(models), ring, hosts, Bodies(largest), answers)
         self._metrics, self._log = Metrics(), log
         self.turns: Turns = Turns(concurrency, queue)
         self._pages = RunPages(self._who)

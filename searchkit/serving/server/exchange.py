@@ -16,7 +16,7 @@ from searchkit.serving.answers import Answers
 from searchkit.serving.server.answering import FIELD, answer
 from searchkit.serving.server.asking import Asked, asked_of, kept
 from searchkit.serving.server.catalogue import Catalogue
-from searchkit.serving.server.guarding import Left, Receive, body_of, foreign
+from searchkit.serving.server.guarding import Bodies, Left, Receive, body_of, foreign
 from searchkit.serving.server.keys import Key, Keyring
 from searchkit.serving.server.once import IDEMPOTENCY, Claimed, once
 from searchkit.serving.server.refusing import Refusal, later, refusal_of
@@ -24,7 +24,6 @@ from searchkit.serving.server.searches import STOPPING, Searches, until_left
 from searchkit.serving.server.telling import EVENTS, Send, Telling
 from searchkit.types import NO_USAGE, Usage
 from searchkit.wire import Route, WireRequest, refusals
-from searchkit.wire.fields import LARGEST
 
 RUN = "x-search-run"
 Noted = Callable[["Exchange", int], None]
@@ -34,14 +33,14 @@ Noted = Callable[["Exchange", int], None]
 class Doors:
     """Who may ask, and what.
 
-    hosts: names by which the server is known; None: local ones. largest: bytes of a body. answers: those that were
-    given under idempotency keys; None: they are not kept.
+    hosts: names by which the server is known; None: local ones. bodies: what those of all requests take. answers: those
+    that were given under idempotency keys; None: they are not kept.
     """
 
     catalogue: Catalogue
     keyring: Keyring
     hosts: Collection[str] | None = None
-    largest: int = LARGEST
+    bodies: Bodies = field(default_factory=Bodies)
     answers: Answers | None = None
 
     def enter(self, headers: Mapping[str, str]) -> Key:
@@ -85,8 +84,13 @@ class Exchange:
 
     async def _answered(self, doors: Doors, searches: Searches, receive: Receive, send: Send) -> int:
         self.key = doors.enter(self.headers)
-        body = await body_of(self.headers, receive, doors.largest)
-        request = wire.parse(self.route, body, doors.largest)
+        with doors.bodies.one() as take:
+            body = await body_of(self.headers, receive, doors.bodies, take)
+            return await self._read(doors, searches, receive, send, body)
+
+    async def _read(self, doors: Doors, searches: Searches, receive: Receive, send: Send, body: bytes) -> int:
+        assert self.key is not None
+        request = wire.parse(self.route, body, doors.bodies.largest)
         self.asked = asked_of(request, doors.catalogue, self.key, self.headers)
         if (name := self.headers.get(IDEMPOTENCY)) is not None:
             self.asked = kept(self.asked, self.key, name)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from searchkit.errors import ConfigError
-from searchkit.serving.server.refusing import Refusal
+from searchkit.serving.server.refusing import Refusal, later
 from searchkit.wire.fields import LARGEST
 
 SLOWEST = 60.0
 """Seconds in which the body of a request must have come."""
+ROOM = 256 * 2**20
+"""Bytes of the bodies of all requests that are read, wait or are answered."""
 Receive = Callable[[], Awaitable[Any]]
 
 
@@ -88,13 +91,47 @@ def _known(url: str, hosts: Collection[str] | None) -> bool:
     return is_local(name) if hosts is None else name in hosts
 
 
-async def body_of(headers: Mapping[str, str], receive: Receive, largest: int = LARGEST) -> bytes:
-    """The body of a request. Raises `Refusal` if it is too long, packed or too slow, and `Left`."""
+class Bodies:
+    """What the bodies of requests take: each is bounded, by `largest`, and so are all together. held: bytes now."""
+
+    def __init__(self, largest: int = LARGEST) -> None:
+        self.largest, self.held = largest, 0
+        self._most = max(ROOM, largest)
+
+    @contextmanager
+    def one(self) -> Iterator[Callable[[int], None]]:
+        """Around a request: what is called with the size of each piece that came. That raises `Refusal`."""
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            mine += size
+            self.held += size
+            if mine > self.largest:
+                raise self.too_large()
+            if self.held > self._most:
+                raise Refusal(503, "other requests fill the room for requests: come back later", headers=later(1))
+
+        try:
+            yield take
+        finally:
+            self.held -= mine
+
+    def too_large(self) -> Refusal:
+        """What a request that is longer gets."""
+        return Refusal(413, f"the request has more than {self.largest} bytes")
+
+
+async def body_of(headers: Mapping[str, str], receive: Receive, bodies: Bodies, take: Callable[[int], None]) -> bytes:
+    """The body of a request. Raises `Refusal` if it is too long, packed or too slow, and `Left`.
+
+    take: told of each piece.
+    """
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(415, "the body of a request is not unpacked here: send it as it is")
     announced = headers.get("content-length", "")
-    if announced.isdigit() and (len(announced) > 15 or int(announced) > largest):
-        raise _too_large(largest)
+    if announced.isdigit() and (len(announced) > 15 or int(announced) > bodies.largest):
+        raise bodies.too_large()
     body = bytearray()
     try:
         async with asyncio.timeout(SLOWEST):
@@ -102,14 +139,9 @@ async def body_of(headers: Mapping[str, str], receive: Receive, largest: int = L
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Left
-                body += message.get("body", b"")
-                if len(body) > largest:
-                    raise _too_large(largest)
+                take(len(piece := message.get("body", b"")))
+                body += piece
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
         raise Refusal(408, f"the body did not come within {SLOWEST:g} seconds") from None
-
-
-def _too_large(largest: int) -> Refusal:
-    return Refusal(413, f"the request has more than {largest} bytes")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -219,6 +221,23 @@ def test_a_body_without_a_length_is_bounded_too() -> None:
             assert connection.getresponse().status == 413
         finally:
             connection.close()
+
+
+def test_bodies_are_bounded_together_until_they_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes when the room is full is told to come back, and may when there is room again."""
+    monkeypatch.setattr(guarding, "ROOM", 60_000)
+    long = {**ASK, "messages": [{"role": "user", "content": "x" * 40_000}]}
+    slow = Slow(seconds=1.0)
+    with listening(SearchServer({"qwen": served(slow)}, largest=50_000)) as url, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(asked, url, {}, long)
+        while not slow.asked:
+            time.sleep(0.01)
+        status, said, headers = asked(url, {}, long)
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert "come back later" in said
+        assert asked(url)[0] == 200  # there is room for this one
+        assert first.result()[0] == 200
+        assert asked(url, {}, long)[0] == 200
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
