@@ -13,6 +13,7 @@ from typing import Any
 from searchkit.cli import setup
 from searchkit.cli.wording import worded
 from searchkit.errors import ConfigError
+from searchkit.kinds import printable
 from searchkit.result import Result
 from searchkit.solve import solve_sync
 from searchkit.types import Prompt
@@ -89,9 +90,4 @@ def as_text(result: Result[Any], *, trace: bool) -> str:
     if result.oracle:
         failures.append(f"! a verifier saw the reference: {', '.join(result.oracle)}")
     shown = [result.trace.render(), ""] if trace else []
-    return "\n".join([*shown, _printable(result.sample.text.rstrip()), *failures, summary])
-
-
-def _printable(text: str) -> str:
-    """`text` without what could steer a terminal: a model wrote it."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "\n".join([*shown, printable(result.sample.text.rstrip()), *failures, summary])
