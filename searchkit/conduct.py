@@ -112,6 +112,7 @@ async def conduct(search: Search, strategy: Generator, run: Run, params: Params 
         sample.value, sample, candidates, tuple(errors.values()), search.usage, search.paid,
         run.span.sequential_tokens(), run.span, frame.tree, wall, overshoot, stopped or frame.stopped,
         len(search.diverged), tuple(sorted(search.left_out)), tuple(sorted(search.oracles)),
+        search.abandoned,
     )  # fmt: skip
 
 

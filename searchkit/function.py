@@ -25,7 +25,7 @@ from searchkit.confidence import check_floor
 from searchkit.errors import ConfigError, SearchkitError, SearchWarning
 from searchkit.kinds import described, told, yields
 from searchkit.mistakes import check_generator
-from searchkit.protocols import Generator, Run
+from searchkit.protocols import Generator, Run, Slots
 from searchkit.types import Budget, Params, Prompt, Sample
 
 OPENED: Any = object()  # stands for an endpoint, which is opened only for a function whose caller gave none
@@ -244,18 +244,28 @@ def is_async(agent: Callable[..., Any]) -> bool:
 async def in_thread(call: Callable[[], Any], run: Run, name: str, threads: int, seconds: float | None = None) -> Any:
     """`call()` in a daemon thread of its own, so that neither an abandoned call nor exit ever waits for it.
 
-    seconds: how long it may take once it has begun; then `TimeoutError` is raised, and its slot is free for others,
-    since a call that hangs may never return.
+    seconds: how long it may take once it has begun; then `TimeoutError` is raised. A call that is given up, late or
+    cancelled, keeps its slot until it returns. Where such calls hold all slots, others wait for one no longer than
+    `seconds`, since they may never return.
     """
     slots = run.slots(name, threads)
-    await slots.acquire()
+    await _slot(slots, seconds)
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
-    late = False
+    lost = returned = False
+
+    def give_up() -> None:
+        nonlocal lost
+        if not returned:
+            lost = True
+            slots.lost += 1
+            run.abandon()
 
     def finish(value: Any, error: BaseException | None) -> None:
-        if not late:
-            slots.release()
+        nonlocal returned
+        returned = True
+        slots.lost -= lost
+        slots.release()
         if not done.done():
             done.set_exception(error) if error is not None else done.set_result(value)
 
@@ -276,11 +286,21 @@ async def in_thread(call: Callable[[], Any], run: Run, name: str, threads: int, 
         async with asyncio.timeout(seconds) as clock:
             return await done
     except asyncio.CancelledError:
-        run.abandon()
+        give_up()
         raise
     except TimeoutError:
         if clock.expired() and done.cancelled():  # it has not returned just now
-            late = True
-            slots.release()
-            run.abandon()
+            give_up()
         raise
+
+
+async def _slot(slots: Slots, seconds: float | None) -> None:
+    """Wait for a slot. Raises `TimeoutError` where after `seconds` all are lost."""
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                await slots.acquire()
+            return
+        except TimeoutError:
+            if slots.lost >= slots.size:
+                raise

@@ -371,12 +371,21 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def slots(self, name: str, n: int) -> asyncio.Semaphore:
+    def slots(self, name: str, n: int) -> Slots:
         """The semaphore `name` of this search, with `n` slots: for callables that must not all run at once."""
 
     @abstractmethod
     def abandon(self) -> None:
-        """Count a thread that could not be stopped and still runs."""
+        """Count a thread that could not be stopped and still runs, in `Result.abandoned`."""
+
+
+class Slots(asyncio.Semaphore):
+    """A semaphore that knows its size, and how many of its slots are lost: held by calls that were given up."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size: int = size
+        self.lost: int = 0
 
 
 @runtime_checkable

@@ -35,6 +35,8 @@ class Result(Generic[T_co]):
       answers).
     - oracle: the verifiers that saw what is right while the search ran: a reference, or its tests (`Verifier.oracle`).
       With one the answer is no measure of a method: nobody has the reference where an answer is needed.
+    - abandoned: calls in threads that were given up (cancelled, or too late) and went on all the same: Python cannot
+      end a thread. Each keeps its slot until it returns.
     """
 
     answer: T_co
@@ -52,6 +54,7 @@ class Result(Generic[T_co]):
     diverged: int = 0
     left_out: tuple[str, ...] = ()
     oracle: tuple[str, ...] = ()
+    abandoned: int = 0
 
     def _repr_html_(self) -> str:
         """Answer, cost, candidates and trace, for notebooks; `tree` shows itself."""

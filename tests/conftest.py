@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 
 import pytest
@@ -16,6 +17,36 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 LEFT_OUT = pytest.StashKey[int]()
+
+
+class Unseen(logging.Handler):
+    """Errors of tasks and futures that nobody looked at: asyncio says so in its log once they are collected."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.found = []
+
+    def emit(self, record):
+        if "never retrieved" in record.getMessage():
+            self.found.append(self.format(record))
+
+    def check(self):
+        found, self.found = self.found, []
+        if found:
+            pytest.fail("asyncio met an error that nobody looked at:\n" + "\n".join(found), pytrace=False)
+
+
+UNSEEN = Unseen()
+logging.getLogger("asyncio").addHandler(UNSEEN)
+
+
+@pytest.hookimpl(hookwrapper=True, trylast=True)
+def pytest_runtest_teardown(nextitem):
+    """An error that nobody looked at is an error of the test in which it comes to light, which may be a later one."""
+    yield
+    if nextitem is None:
+        gc.collect()
+    UNSEEN.check()
 
 
 def marked(item, *names):

@@ -72,6 +72,7 @@ def as_json(result: Result[Any]) -> dict[str, Any]:
         "overshoot": dict(result.overshoot),
         "left_out": list(result.left_out),
         "oracle": list(result.oracle),
+        "abandoned": result.abandoned,
     }
 
 

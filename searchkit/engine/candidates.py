@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import math
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from searchkit.engine.aside import chosen
 from searchkit.engine.feed import Feed
 from searchkit.engine.journal import Journal
 from searchkit.errors import VerifierError
-from searchkit.protocols import Generator, Rule, Verifier
+from searchkit.protocols import Generator, Rule, Slots, Verifier
 from searchkit.tally import Tally
 from searchkit.trace import Span
 from searchkit.tree import Tree
@@ -37,7 +36,7 @@ class Search:
     whose attempts ended by itself and made calls that were counted. stopping: it was asked to end. closing: what was
     opened for it is being closed; all else is done. silent: agents and the spans of their attempts that failed or were
     cancelled before any. left_out: fields that requests were answered without, because the server refused them.
-    oracles: verifiers that saw what is right.
+    oracles: verifiers that saw what is right. abandoned: calls that were given up and went on in their threads.
     """
 
     problem: Problem
@@ -59,7 +58,7 @@ class Search:
     silent: list[tuple[str, Span]] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
     oracles: set[str] = field(default_factory=set)
-    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    slots: dict[str, Slots] = field(default_factory=dict)
     bound: dict[int, tuple[Verifier, Verifier]] = field(default_factory=dict)
     resources: dict[int, tuple[object, Any]] = field(default_factory=dict)
     requests: dict[str, tuple[Prompt, Params, bytes, str]] = field(default_factory=dict)
@@ -76,6 +75,12 @@ class Search:
             self.consumed.add(actual)
         if self.outer is not None:
             self.outer.charge(actual, paid=paid)
+
+    def abandon(self) -> None:
+        """Count a thread that goes on, here and in the searches around this one."""
+        self.abandoned += 1
+        if self.outer is not None:
+            self.outer.abandon()
 
     def count_silent(self) -> None:
         """Once nothing runs any more: attempts that ended before their first call made none, if such calls are seen.

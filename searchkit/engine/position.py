@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -15,7 +14,7 @@ from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.held import Held
 from searchkit.engine.ledger import Ledger
 from searchkit.errors import BudgetExhausted, ConfigError, JournalError
-from searchkit.protocols import Generator, Run, Verifier
+from searchkit.protocols import Generator, Run, Slots, Verifier
 from searchkit.trace import Span
 from searchkit.types import Outcome, Params, Role, Scored, Stopped, Usage
 
@@ -217,8 +216,8 @@ class Position(Run):
         made: O = known[1]
         return made
 
-    def slots(self, name: str, n: int) -> asyncio.Semaphore:
-        return self._search.slots.setdefault(name, asyncio.Semaphore(n))
+    def slots(self, name: str, n: int) -> Slots:
+        return self._search.slots.setdefault(name, Slots(n))
 
     def abandon(self) -> None:
-        self._search.abandoned += 1
+        self._search.abandon()

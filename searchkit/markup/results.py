@@ -34,6 +34,7 @@ def _cost(result: Any) -> str:
         f"{result.wall_s:.2f} s",
         f"{counted(result.diverged, 'resumed attempt')} asked otherwise than before" if result.diverged else "",
         f"{', '.join(result.oracle)} saw the reference" if result.oracle else "",
+        f"{counted(result.abandoned, 'call')} went on in threads after being given up" if result.abandoned else "",
     ]
     return ", ".join(filter(None, parts))
 

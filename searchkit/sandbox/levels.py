@@ -9,9 +9,9 @@ import sys
 from typing import Literal
 
 from searchkit.errors import ConfigError
-from searchkit.sandbox import landlock, seccomp
+from searchkit.sandbox import crowd, landlock, seccomp
 from searchkit.sandbox.limits import Limits
-from searchkit.sandbox.pair import Pair
+from searchkit.sandbox.pool import Pool
 from searchkit.sandbox.process import Broken
 from searchkit.sandbox.report import Case
 
@@ -35,6 +35,7 @@ def escapes():
         lambda: open("/etc/passwd"),
         lambda: open("/tmp/searchkit-probe", "w"),
         lambda: os.chmod("/usr", 0o755),
+        lambda: os.open("as-its-owner", os.O_CREAT | os.O_WRONLY, 0o4755),
     )):
         try:
             attempt()
@@ -99,11 +100,13 @@ def trouble(level: str) -> str:
         return "it needs Linux on a 64-bit x86 or ARM processor, whose system calls it can filter"
     if level == "landlock" and landlock.version() < landlock.LEAST:
         return f"the kernel has version {landlock.version()} of Landlock, and {landlock.LEAST} is needed"
-    pair = Pair(level)
+    if not crowd.supported():
+        return "there is no /proc, which shows how many threads a program has"
+    pool = Pool(1)
     try:
-        report = pair.run(Case(_PROBE, ("assert escapes() == []",)), _LONG)
+        report = pool.wait(level, Case(_PROBE, ("assert escapes() == []",)), _LONG)
     except Broken as error:
         return str(error)
     finally:
-        pair.close()
+        pool.end()
     return "" if report.passed == (True,) else f"a program could get out of it, or not run in it ({report.reason})"

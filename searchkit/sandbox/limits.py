@@ -9,6 +9,10 @@ FILES = 64
 """Open files at a time."""
 SCRATCH = 2**26
 """Bytes of all files in the scratch folder together."""
+MOST_FILES = 1000
+"""Files and folders in the scratch folder."""
+MOST_THREADS = 128
+"""Threads at a time."""
 ANSWER = 2**24
 """Bytes of a program's answer to one call, as JSON."""
 

@@ -41,6 +41,7 @@ class Pair:
         self.player: Interpreter | None = None
         self.judge: Interpreter | None = None
         self._lock: threading.Lock = threading.Lock()
+        self._stopped: bool = False
 
     def run(self, case: Case, limits: Limits) -> Report:
         """Blocks, for at most `limits.wall` seconds a test and some more. Raises `Broken`; then the pair is closed."""
@@ -51,6 +52,15 @@ class Pair:
         except BaseException:
             self.close()
             raise
+
+    def stop(self) -> None:
+        """End what runs, without waiting for that, and let nothing start any more: `run` raises. From any thread."""
+        with self._lock:
+            self._stopped = True
+            both = self.player, self.judge
+        for one in both:
+            if one is not None:
+                one.signal()
 
     def close(self) -> None:
         """Kill both; safe from another thread, where it ends the `run` that waits for them."""
@@ -67,11 +77,19 @@ class Pair:
                 one.forget()
 
     def _ready(self) -> tuple[Interpreter, Interpreter]:
-        player = self.player or Interpreter(self.level, self.libraries)
-        self.player = player
-        judge = self.judge or Interpreter(self.level, self.libraries)
-        self.judge = judge
+        player = self.player = self.player or self._begun()
+        judge = self.judge = self.judge or self._begun()
+        if self._stopped:  # whoever stopped it meanwhile may not have seen them
+            raise Broken("it was stopped")
+        player.ready()
+        judge.ready()
         return player, judge
+
+    def _begun(self) -> Interpreter:
+        """A new interpreter that starts."""
+        if self._stopped:
+            raise Broken("it was stopped")
+        return Interpreter(self.level, self.libraries)
 
     # ---------------------------------------------------------------- tests in Python
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -10,11 +11,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from searchkit.sandbox import bubblewrap
+from searchkit.sandbox.crowd import WATCH
 from searchkit.sandbox.limits import Limits
+from searchkit.sandbox.scratch import Scratch
 from searchkit.sandbox.wire import send
 
 START = 60.0
@@ -44,44 +49,65 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended. status: as of `os.wait`. cpu: seconds. full: it was killed for filling its scratch folder.
+    """How a child ended. status: as of `os.wait`. cpu: seconds. full: what it had too much of, if it was killed for it.
 
     clean: the scratch folder is empty.
     """
 
     status: int
     cpu: float
-    full: bool
+    full: str
     clean: bool
 
 
 class Interpreter:
-    """One warm interpreter at a sandbox level, with at most one child at a time."""
+    """One warm interpreter at a sandbox level, with at most one child at a time.
+
+    group: of all its processes. Starting one takes two steps, so that another thread can end it at any moment.
+    """
 
     def __init__(self, level: str, libraries: tuple[str, ...] = ()) -> None:
-        """Start it, with these packages imported. Raises `Broken`, with what it said."""
+        """Begin to start it, with these packages imported; `ready` waits for it. Raises `Broken`."""
         if level == "bubblewrap" and bubblewrap.available() is None:
             raise Broken("it is not installed")
-        self.folder: str | None = None if level == "bubblewrap" else tempfile.mkdtemp(prefix="searchkit-code-")
+        self.grows: bool = level == "none"
+        self._crowded: str = ""
+        self._over: bool = False
+        self._lock: threading.Lock = threading.Lock()
+        self._said: IO[bytes] = io.BytesIO()
+        self._heard: bytes = b""
+        self._scratch: Scratch | None = None
         self.control, inner = socket.socketpair()
-        with tempfile.TemporaryFile() as said:
-            try:
-                self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                    _command(level), stdin=inner.fileno(), stdout=subprocess.DEVNULL,
-                    stderr=said, env=_environment(self.folder or bubblewrap.HOME), cwd="/", start_new_session=True,
-                )  # fmt: skip
-            except OSError as error:
-                self._forget()
-                raise Broken(str(error)) from error
-            finally:
-                inner.close()
-            self.control.settimeout(START)
-            self._configure(level, libraries)
-            if self._said() != b"!":
-                self.kill()
-                said.seek(0)
-                lines = said.read(10_000).decode(errors="replace").strip().splitlines()
-                raise Broken(lines[-1] if lines else "it does not start")
+        try:
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `ready` or `kill`)
+            self._scratch = None if level == "bubblewrap" else Scratch()
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+                _command(level), stdin=inner.fileno(), stdout=subprocess.DEVNULL,
+                stderr=self._said, env=_environment(self.folder or bubblewrap.HOME), cwd="/", start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            self._forget()
+            raise Broken(str(error)) from error
+        finally:
+            inner.close()
+        self.group: int = self.process.pid
+        self._configure(level, libraries)
+
+    @property
+    def folder(self) -> str | None:
+        """Its scratch folder, if that is one of this system."""
+        return None if self._scratch is None else self._scratch.path
+
+    def ready(self) -> None:
+        """Wait until it has started. Raises `Broken`, with what it said; then it is no more."""
+        if self._said.closed:
+            return
+        self.control.settimeout(START)
+        if self._first() != b"!":
+            self.kill()
+            lines = self._heard.decode(errors="replace").strip().splitlines()
+            raise Broken(lines[-1] if lines else "it does not start")
+        self._said.close()
 
     def _configure(self, level: str, libraries: tuple[str, ...]) -> None:
         """Over the socket: what stands on a command line, a program could read."""
@@ -92,37 +118,61 @@ class Interpreter:
 
     def begin(self, kind: str, limits: Limits, handles: list[int]) -> None:
         """Fork a child of that kind with these descriptors. Raises `Broken`."""
+        self._crowded = ""
         try:
             socket.send_fds(self.control, [json.dumps({"kind": kind, "limits": vars(limits)}).encode()], handles)
         except OSError as error:
             raise Broken("the interpreter is gone") from error
+        WATCH.add(self)
 
     def end(self, seconds: float = PATIENCE) -> Ended | None:
         """How the child ended; None if it goes on after `seconds`. Raises `Broken` if the interpreter is gone."""
-        self.control.settimeout(seconds)
         try:
+            self.control.settimeout(seconds)
             said = self.control.recv(4096)
         except TimeoutError:
             return None
         except OSError:
             said = b""
+        WATCH.remove(self)
         if not said:
             raise Broken("the interpreter is gone")
-        return Ended(**json.loads(said))
+        ended = Ended(**json.loads(said))
+        return replace(ended, full=self._crowded) if self._crowded else ended
+
+    def crowded(self, reason: str) -> None:
+        """Its child was ended, for having too many threads."""
+        self._crowded = reason
+
+    def signal(self) -> None:
+        """End it and its child, whatever they do, without waiting for that. From any thread, at any moment."""
+        with self._lock:
+            self._signal()
 
     def kill(self) -> None:
-        """End it and its child, whatever they do, and remove what they left. May be called from another thread."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        """The same, and wait until they have ended; remove what they left. From any thread, at any moment."""
+        with self._lock:
+            if self._over:
+                return
+            self._signal()
+            self.process.wait()
+            self._over = True
+        WATCH.remove(self)
         self._forget()
 
     def forget(self) -> None:
         """In a forked child: the processes are the parent's."""
         self.control.close()
         self.process.returncode = 0
+        if self._scratch is not None:
+            self._scratch.let_go()
 
-    def _said(self) -> bytes:
+    def _signal(self) -> None:
+        if not self._over:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.group, signal.SIGKILL)
+
+    def _first(self) -> bytes:
         try:
             return self.control.recv(1)
         except OSError:
@@ -132,8 +182,12 @@ class Interpreter:
         with contextlib.suppress(OSError):
             self.control.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
         self.control.close()
-        if self.folder is not None:  # `rm` can remove deeper trees than shutil
-            subprocess.run(["rm", "-rf", "--", self.folder], stderr=subprocess.DEVNULL, check=False)
+        if not self._said.closed:
+            self._said.seek(0)
+            self._heard = self._said.read(10_000)
+            self._said.close()
+        if self._scratch is not None:
+            self._scratch.remove()
 
 
 def _command(level: str) -> list[str]:

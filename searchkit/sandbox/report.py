@@ -71,7 +71,7 @@ def death(ended: Ended | None, printed: int, limits: Limits) -> str:
     if ended is None:
         return "it did not answer"
     if ended.full:
-        return "its scratch folder was full"
+        return ended.full
     if printed >= limits.output:
         return f"output limit: {limits.output:,} bytes"
     if not os.WIFSIGNALED(ended.status):

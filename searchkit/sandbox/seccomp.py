@@ -3,7 +3,7 @@
 It lists what is allowed, so that what is not known here, or comes with a later kernel, is refused. What it keeps out:
 new processes and other programs (fork, execve: so a program is one process, and its limits are limits on all of it),
 sockets of any family, io_uring, signals to other processes in all their forms, reading other processes' memory, and
-changing modes, owners and times of files, which Landlock does not govern.
+changing modes, owners and times of files, which Landlock does not govern; files that are made run as nobody else.
 
 Runs inside the sandbox: imports nothing but the standard library.
 """
@@ -23,11 +23,11 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "read": (0, 63), "write": (1, 64), "futex": (202, 98), "mmap": (9, 222), "munmap": (11, 215), "brk": (12, 214),
     "mremap": (25, 216), "mprotect": (10, 226), "madvise": (28, 233), "close": (3, 57), "fstat": (5, 80),
     "newfstatat": (262, 79), "stat": (4, None), "lstat": (6, None), "statx": (332, 291), "lseek": (8, 62),
-    "openat": (257, 56), "open": (2, None), "getdents64": (217, 61), "poll": (7, None), "ppoll": (271, 73),
+    "getdents64": (217, 61), "poll": (7, None), "ppoll": (271, 73),
     "pread64": (17, 67), "pwrite64": (18, 68), "readv": (19, 65), "writev": (20, 66), "access": (21, None),
     "faccessat": (269, 48), "faccessat2": (439, 439), "readlink": (89, None), "readlinkat": (267, 78),
     "getcwd": (79, 17), "chdir": (80, 49), "fchdir": (81, 50), "rename": (82, None), "renameat": (264, 38),
-    "renameat2": (316, 276), "mkdir": (83, None), "mkdirat": (258, 34), "rmdir": (84, None), "unlink": (87, None),
+    "renameat2": (316, 276), "rmdir": (84, None), "unlink": (87, None),
     "unlinkat": (263, 35), "ftruncate": (77, 46), "fsync": (74, 82), "fdatasync": (75, 83), "umask": (95, 166),
     "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24), "pipe": (22, None), "pipe2": (293, 59),
     "close_range": (436, 436), "select": (23, None), "pselect6": (270, 72), "epoll_create": (213, None),
@@ -47,6 +47,7 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
 CLONE, KILL, TGKILL, PRLIMIT, FCNTL, IOCTL, PRCTL, SOCKETPAIR, SENDTO = (
     (56, 220), (62, 129), (234, 131), (302, 261), (72, 25), (16, 29), (157, 167), (53, 199), (44, 206),
 )  # fmt: skip
+OPEN, OPENAT, MKDIR, MKDIRAT = (2, None), (257, 56), (83, None), (258, 34)
 SOCKET, FORK, VFORK, EXECVE = (41, 198), (57, None), (58, None), (59, 221)
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, the kernel's name of the machine
 
@@ -62,6 +63,7 @@ IOCTLS = (
     0x5450,
     0x5451,
 )  # is it a terminal, its size, bytes waiting, blocking, cloexec
+MAKES, AS_ANOTHER = 0o100 | 0o20000000, 0o6000  # a file is made, also one without a name; it runs as its owner, group
 STREAMS = tuple(1 | flags for flags in (0, 0x800, 0x80000, 0x80800))  # a datagram socket can send to any address
 
 SET_SECCOMP, BY_FILTER = 22, 2
@@ -90,6 +92,8 @@ def template(pid: int = SOMEONE) -> bytes:
         code += _rule(numbers[column], [_one(RETURN, ALLOW)])
     for numbers, conditions in _conditional(pid):
         code += _rule(numbers[column], [*(one for test in conditions for one in _test(test)), _one(RETURN, ALLOW)])
+    for numbers, flags, mode in ((OPEN, 1, 2), (OPENAT, 2, 3), (MKDIR, None, 1), (MKDIRAT, None, 2)):
+        code += _rule(numbers[column], _plain_mode(flags, mode))
     for numbers in (SOCKET, FORK, VFORK, EXECVE):
         code += _rule(numbers[column], [_one(RETURN, ERRNO | REFUSED)])
     return b"".join([*code, _one(RETURN, ERRNO | ABSENT)])
@@ -129,6 +133,14 @@ def _conditional(pid: int) -> list[tuple[tuple[int | None, int | None], list[Con
         (SOCKETPAIR, [(_word(0), EQUAL, (1,)), (_word(1), EQUAL, STREAMS)]),  # asyncio wakes itself up by one
         (SENDTO, [(_word(4), EQUAL, (0,)), (_word(4) + 4, EQUAL, (0,))]),  # to nobody but the other end
     ]
+
+
+def _plain_mode(flags: int | None, mode: int) -> list[bytes]:
+    """Refuse what is made to run as its owner or group. flags: which argument says whether anything is made."""
+    tell = [_one(LOAD, _word(mode)), _one(ANY_BIT, AS_ANOTHER, 0, 1), _one(RETURN, ERRNO | REFUSED)]
+    if flags is not None:  # else nobody sets a mode, and anything may stand there
+        tell = [_one(LOAD, _word(flags)), _one(ANY_BIT, MAKES, 0, len(tell)), *tell]
+    return [*tell, _one(RETURN, ALLOW)]
 
 
 def _word(argument: int) -> int:

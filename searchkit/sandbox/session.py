@@ -33,23 +33,42 @@ class Session:
         self._interpreter: Interpreter | None = None
         self._channel: socket.socket | None = None
         self._printed: IO[bytes] | None = None
+        self._kills, self._closed = 0, False
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """A new program, in which nothing was run. Raises `Broken`."""
+        """A new program, in which nothing was run. Raises `Broken`, also where it is killed meanwhile."""
+        kills = self._kills
         self._end()
+        interpreter = self._warm(kills)
+        interpreter.ready()
+        self._printed = printed = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_forget`)
+        desk, inner = socket.socketpair()
+        self._channel, theirs = socket.socketpair()
+        with desk, inner, theirs:
+            try:
+                interpreter.begin("cells", self._limits, [inner.fileno(), printed.fileno(), theirs.fileno()])
+            except Broken:
+                self._forget()
+                raise
+            with contextlib.suppress(OSError):  # it died: the first cell says so
+                send(desk, {"prelude": "", "most": self._limits.output})
+
+    def _warm(self, kills: int) -> Interpreter:
+        """The interpreter, which may still start, once whoever kills this session can see it.
+
+        kills: how often that was done before; since nobody waits here, it may be done again at any moment.
+        """
+        known = self._interpreter
+        made = known if known is not None else Interpreter(self._level, self._libraries)
         with self._lock:
-            if self._interpreter is None:
-                self._interpreter = Interpreter(self._level, self._libraries)
-            self._printed = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_end`)
-            desk, inner = socket.socketpair()
-            self._channel, theirs = socket.socketpair()
-            with desk, inner, theirs:
-                self._interpreter.begin(
-                    "cells", self._limits, [inner.fileno(), self._printed.fileno(), theirs.fileno()]
-                )
-                with contextlib.suppress(OSError):  # it died: the first cell says so
-                    send(desk, {"prelude": "", "most": self._limits.output})
+            killed = self._closed or self._kills != kills
+            if not killed:
+                self._interpreter = made
+        if killed:
+            made.kill()
+            raise Broken("it was killed")
+        return made
 
     def run(self, text: str, seconds: float) -> str:
         """What a cell prints. Raises `TimeoutError`, and `Ended`; then nothing more can be run before `begin`.
@@ -89,26 +108,36 @@ class Session:
     def kill(self) -> None:
         """End the program and its interpreter, whatever they do."""
         with self._lock:
+            self._kills += 1
             interpreter, self._interpreter = self._interpreter, None
         if interpreter is not None:
             interpreter.kill()
 
     def close(self) -> None:
-        """`kill`, and nothing is left."""
+        """`kill`, for good: nothing is left, and nothing is begun any more."""
+        self._closed = True
         self.kill()
         self._forget()
 
     def _end(self) -> None:
         """End the program, and keep the warm interpreter where the program has left nothing behind."""
         self._forget()
-        interpreter = self._interpreter
+        with self._lock:
+            interpreter = self._interpreter
         if interpreter is not None:
             try:
                 ended = interpreter.end()
             except Broken:
                 ended = None
             if ended is None or not ended.clean:
-                self.kill()
+                self._let_go(interpreter)
+
+    def _let_go(self, interpreter: Interpreter) -> None:
+        """It is of no more use."""
+        with self._lock:
+            if self._interpreter is interpreter:
+                self._interpreter = None
+        interpreter.kill()
 
     def _forget(self) -> None:
         channel, self._channel = self._channel, None

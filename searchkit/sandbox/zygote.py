@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from searchkit.sandbox import cells, judge, landlock, libraries, limits, player, rehearsal, script, seccomp
+from searchkit.sandbox import cells, judge, landlock, libraries, limits, measured, player, rehearsal, script, seccomp
 from searchkit.sandbox.wire import receive
 
 COMMON = (
@@ -32,8 +32,7 @@ COMMON = (
 DESK, CHANNEL, FIRST_FREE = 3, 4, 5  # the child's descriptors: its job comes through one, calls through the other
 LONGEST_JOB = 2**26  # bytes
 TICK = 0.02  # seconds between two looks at the scratch folder
-MOST_FILES = 1000  # files and folders in it
-SET_PDEATHSIG, SET_NO_NEW_PRIVS = 1, 38
+SET_PDEATHSIG, SET_DUMPABLE, SET_NO_NEW_PRIVS = 1, 4, 38
 
 
 def main() -> None:
@@ -77,38 +76,30 @@ def main() -> None:
 
 
 def _wait(pid: int, control: socket.socket, woken: int, config: dict[str, Any]) -> dict[str, Any]:
-    """How the child ended: its status, its CPU seconds, whether the scratch folder was overfull, and is empty now."""
-    watched, full = config["level"] == "landlock", False
+    """How the child ended: its status, its CPU seconds, what its scratch folder had too much of, if it is empty now."""
+    full = ""
     while True:
         waited: list[Any] = [woken, control]
-        ready, _, _ = select.select(waited, [], [], TICK if watched else None)
+        ready, _, _ = select.select(waited, [], [], TICK)
         if woken in ready:
             os.read(woken, 4096)
         elif control in ready:  # the parent is gone, or gives up: both mean the end
             os.kill(pid, signal.SIGKILL)
             os._exit(1)
-        elif _too_full(config["scratch"]):
-            full = True
+        elif full := full or measured.too_much(config["scratch"]):
             os.kill(pid, signal.SIGKILL)
         ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            clean = not os.listdir(config["scratch"])
+            clean = _is_empty(config["scratch"])
             return {"status": status, "cpu": used.ru_utime + used.ru_stime, "full": full, "clean": clean}
 
 
-def _too_full(folder: str) -> bool:
-    """Whether there is too much in it. Looks at no more than `MOST_FILES`; what vanishes meanwhile does not count."""
-    size, seen, folders = 0, 0, [folder]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                seen += 1
-                size += entry.stat(follow_symlinks=False).st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                if seen > MOST_FILES or size > limits.SCRATCH:
-                    return True
-    return False
+def _is_empty(folder: str) -> bool:
+    """Whether a program has left nothing; not where that cannot be seen."""
+    try:
+        return not os.listdir(folder)
+    except OSError:
+        return False
 
 
 def _child(job: dict[str, Any], handles: list[int], confined: seccomp.Filter | None) -> NoReturn:
@@ -157,8 +148,11 @@ def _generators() -> Iterator[Callable[[int], None]]:
 
 
 def _give_up_privileges() -> None:
-    """Root's too: without capabilities root is a user who owns files, and is bound to its limits."""
+    """Root's too: without capabilities root is a user who owns files, and is bound to its limits.
+
+    Nor is this process one whose links in /proc other processes of its user may follow, as its programs are.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-    if libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.capset(header, nothing):
+    if libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(SET_DUMPABLE, 0, 0, 0, 0) or libc.capset(header, nothing):
         raise OSError(ctypes.get_errno(), "cannot give up privileges")

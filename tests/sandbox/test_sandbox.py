@@ -323,8 +323,8 @@ def test_inside_runs_nothing_but_the_standard_library():
     """Fast to start, and nothing to attack: modules that run in the sandbox import only one another."""
     inside = (
         "arrays", "cases", "cells", "channel", "compiled", "endings", "errors", "executed", "failures", "flags",
-        "found", "given", "judge", "landlock", "libraries", "limits", "moments", "named", "operations", "plain",
-        "player", "program", "rehearsal", "remote", "script", "seccomp", "shared", "wire", "zygote",
+        "found", "given", "judge", "landlock", "libraries", "limits", "measured", "moments", "named", "operations",
+        "plain", "player", "program", "rehearsal", "remote", "script", "seccomp", "shared", "wire", "zygote",
     )  # fmt: skip
     for name in inside:
         tree = ast.parse((process.HERE / f"{name}.py").read_text())
