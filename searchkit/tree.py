@@ -10,7 +10,7 @@ import json
 import math
 import random
 from array import array
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -47,13 +47,17 @@ class Tree:
     (nothing below it is left to explore); tokens (generated for this action), drawn (samples of actions drawn here) and
     once (actions that were drawn here exactly once).
 
+    joined: of a node that was made from several, the others beside its parent. A node has one parent, below which it
+    stands; what is backed up goes to that one alone.
+
     frontier is a heap for the selection rule's own use, `rated` how many nodes it has looked at, `draws` how many
     samples the whole search may draw, as far as that is known, and `range` the least and the greatest score there may
     be; none of the four is saved.
     """
 
     __slots__ = (
-        "_children", "calls", "draws", "frontier", "range", "rated", "state", "text", *_INTEGERS, *_FLOATS, *_FLAGS,
+        "_children", "calls", "draws", "frontier", "joined", "range", "rated", "state", "text",
+        *_INTEGERS, *_FLOATS, *_FLAGS,
     )  # fmt: skip
     parent: array[int]
     depth: array[int]
@@ -83,6 +87,7 @@ class Tree:
         self.state: list[Any] = []
         self.calls: list[Hashable] = []
         self._children: list[list[int] | None] = []
+        self.joined: dict[int, tuple[int, ...]] = {}
         self.frontier: list[tuple[Any, ...]] = []
         self.rated: int = 0
         self.draws: Draws = UNLIMITED
@@ -128,8 +133,12 @@ class Tree:
         tokens: int = 0,
         score: float | None = None,
         calls: Hashable = (),
+        joined: Iterable[int] = (),
     ) -> int:
-        """A new last child of `parent`; returns its number. score: its own verdict, not yet backed up (None: none)."""
+        """A new last child of `parent`; returns its number. score: its own verdict, not yet backed up (None: none).
+
+        joined: what else it was made from.
+        """
         node = self._row(parent, self.depth[parent] + 1, text, state, calls, prior, terminal, tokens)
         siblings = self._children[parent]
         if siblings is None:
@@ -139,6 +148,8 @@ class Tree:
         self.expanded[parent] = True
         if score is not None:
             self.score[node] = score
+        if joined:
+            self.joined[node] = tuple(joined)
         return node
 
     def children(self, node: int) -> Sequence[int]:
@@ -245,6 +256,8 @@ class Tree:
             for name in ("full", "closed"):
                 column = getattr(self, name)
                 column[place] = getattr(part, name)[node] and (fresh or column[place])
+        for node, others in part.joined.items():
+            self.joined.setdefault(places[node], tuple(places[other] for other in others))
         return places
 
     def walk(self, node: int = ROOT) -> Iterator[int]:
@@ -268,7 +281,8 @@ class Tree:
         """
         columns: dict[str, Any] = {name: list(getattr(self, name)) for name in (*_INTEGERS, *_FLAGS)}
         columns |= {name: [v if math.isfinite(v) else str(v) for v in getattr(self, name)] for name in _FLOATS}
-        return json.dumps({**columns, "text": self.text})
+        joined = {"joined": {str(node): others for node, others in self.joined.items()}} if self.joined else {}
+        return json.dumps({**columns, "text": self.text, **joined})
 
     @classmethod
     def from_json(cls, text: str) -> Tree:
@@ -283,6 +297,7 @@ class Tree:
         tree.state = [None] * len(tree.text)
         tree.calls = [()] * len(tree.text)
         tree._children = [None] * len(tree.text)
+        tree.joined = {int(node): tuple(others) for node, others in stored.get("joined", {}).items()}
         for node, parent in enumerate(tree.parent):
             if parent != NO_PARENT:
                 siblings = tree._children[parent]
@@ -293,7 +308,10 @@ class Tree:
         return tree
 
     def to_networkx(self) -> networkx.DiGraph[int]:
-        """A directed graph from parents to children; the columns but `state` and `calls` are node attributes."""
+        """A directed graph from parents to children; the columns but `state` and `calls` are node attributes.
+
+        A node that was made from several has an edge from each.
+        """
         import networkx
 
         graph: networkx.DiGraph[int] = networkx.DiGraph()
@@ -301,6 +319,7 @@ class Tree:
             graph.add_node(node, text=self.text[node], mean=self.mean(node), **self._attributes(node))
             if self.parent[node] != NO_PARENT:
                 graph.add_edge(self.parent[node], node)
+        graph.add_edges_from((other, node) for node, others in self.joined.items() for other in others)
         return graph
 
     def _attributes(self, node: int) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Strategies: where the next unit of compute is spent. One folder a family, one idea a file.
 
 `sampling/` and `selection/` choose among whole answers; `stepwise/`, `tree/`, `a_star/` and `particles/` grow answers
-by steps; `refinement/` rewrites drafts; `spawn_join/` runs parallel threads of one answer; `routing/` lets other
-strategies search. Each folder's ``__init__.py`` says in which order to read its files; `common/` is what several
-families share. Not all names are strategies: there are also rules of selection, stopping and tree search, evaluations,
-priors, costs and protocols, which strategies take as arguments.
+by steps; `refinement/` rewrites drafts; `ensembles/` lets several agents read one another; `spawn_join/` runs parallel
+threads of one answer; `routing/` lets other strategies search. Each folder's ``__init__.py`` says in which order to
+read its files; `common/` is what several families share. Not all names are strategies: there are also rules of
+selection, stopping and tree search, evaluations, priors, costs and protocols, which strategies take as arguments.
 """
 
 if __name__ != "searchkit.strategies":
@@ -12,6 +12,7 @@ if __name__ != "searchkit.strategies":
 
 from searchkit.strategies.a_star import AStar, Imagined, Judged
 from searchkit.strategies.common.thompson import Beta, Gaussian
+from searchkit.strategies.ensembles import Fuse, Rounds, importance
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
 from searchkit.strategies.refinement import DISTIL, Aggregate, Refine
 from searchkit.strategies.routing import Budgeted, Fallback, Race, Then
@@ -40,7 +41,7 @@ from searchkit.strategies.selection import (
     Tournament,
     Vote,
 )
-from searchkit.strategies.spawn_join import APRProtocol, SpawnJoin, TagProtocol, ToolCallProtocol
+from searchkit.strategies.spawn_join import APRProtocol, GraphOfThoughts, SpawnJoin, TagProtocol, ToolCallProtocol
 from searchkit.strategies.stepwise import (
     DVTS,
     AlphaMathBeam,
@@ -109,7 +110,9 @@ __all__ = [
     "FieldVote",
     "FilteredBestOfN",
     "FirstMistake",
+    "Fuse",
     "Gaussian",
+    "GraphOfThoughts",
     "Hierarchical",
     "Imagined",
     "Judged",
@@ -124,6 +127,7 @@ __all__ = [
     "Rerank",
     "Reservation",
     "Rollout",
+    "Rounds",
     "SWESearch",
     "SelfConsistency",
     "Soft",
@@ -140,4 +144,5 @@ __all__ = [
     "Value",
     "Vote",
     "Widening",
+    "importance",
 ]

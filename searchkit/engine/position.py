@@ -162,12 +162,16 @@ class Position(Run):
             if self._search.feed.on:
                 self._search.feed.stopping(self.span, reason)
 
-    def found(self, scored: Scored, judge: Verifier | None = None) -> None:
-        """A candidate for the answer, or what is said of one. judge: the verifier that says it, if one does."""
+    def found(self, scored: Scored, judge: Verifier | None = None, span: Span | None = None) -> None:
+        """A candidate for the answer, or what is said of one.
+
+        judge: the verifier that says it, if one does. span: where listeners are told that it was found, if this run's
+        has ended.
+        """
         frame, feed = self.frame, self._search.feed
         frame.offer(self.order, scored, judge)
         if feed.on and not self.partial:
-            feed.found(self.span, scored, frame.depth > 1)
+            feed.found(span or self.span, scored, frame.depth > 1)
 
     def survivors(self, outcomes: Iterable[Outcome[O]]) -> list[O]:
         outcomes = list(outcomes)

@@ -334,7 +334,7 @@ class Run(Relaying):
             [verdict] = await child._judge(judge, prompt, [sample])
             scored = Scored(sample, verdict)
             if offered:  # at once: the search may be stopped before the others have theirs
-                child.found(scored, judge)
+                child.found(scored, judge, self.span)
             return scored
 
         outcomes = await self.map(judged, samples, name="score")

@@ -21,6 +21,7 @@ def mermaid(tree: Tree, most: int = 60) -> str:
         label = "<br/>".join(_entities(part) for part in _label(tree, node))
         lines.append(f'    n{node}(["{label}"])' if tree.terminal[node] else f'    n{node}["{label}"]')
     lines += [f"    n{parent} --> n{node}" for parent, node in _edges(tree, shown.nodes)]
+    lines += [f"    n{other} --> n{node}" for other, node in _joined(tree, shown.nodes)]
     for node, more in shown.cut.items():
         lines += [f'    m{node}["... {more} more"]', f"    n{node} -.-> m{node}"]
     return "\n".join(lines) + "\n"
@@ -34,6 +35,7 @@ def dot(tree: Tree, most: int = 200) -> str:
         label = "\\n".join(_quoted(part) for part in _label(tree, node))
         lines.append(f'    n{node} [label="{label}"{", peripheries=2" if tree.terminal[node] else ""}];')
     lines += [f"    n{parent} -> n{node};" for parent, node in _edges(tree, shown.nodes)]
+    lines += [f"    n{other} -> n{node} [constraint=false];" for other, node in _joined(tree, shown.nodes)]
     for node, more in shown.cut.items():
         lines.append(f'    m{node} [label="... {more} more", shape="plaintext"];')
         lines.append(f'    n{node} -> m{node} [style="dashed"];')
@@ -42,6 +44,12 @@ def dot(tree: Tree, most: int = 200) -> str:
 
 def _edges(tree: Tree, nodes: list[int]) -> Iterator[tuple[int, int]]:
     return ((tree.parent[node], node) for node in nodes if tree.parent[node] != NO_PARENT)
+
+
+def _joined(tree: Tree, nodes: list[int]) -> Iterator[tuple[int, int]]:
+    """What else nodes were made from, where both are shown."""
+    there = set(nodes)
+    return ((other, node) for node in nodes for other in tree.joined.get(node, ()) if other in there)
 
 
 def _label(tree: Tree, node: int) -> list[str]:

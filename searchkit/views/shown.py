@@ -18,4 +18,6 @@ def flags(tree: Tree, node: int) -> list[str]:
     if tree.terminal[node]:
         found = ["end"]  # an end is closed anyway
     amounts = ((tree.in_flight[node], "in flight"), (tree.failures[node], "failed"))
-    return found + [f"{amount} {word}" for amount, word in amounts if amount]
+    found += [f"{amount} {word}" for amount, word in amounts if amount]
+    joined = len(tree.joined.get(node, ()))
+    return [*found, f"made from {joined + 1}"] if joined else found

@@ -16,10 +16,11 @@ from searchkit.mistakes import check_counts, check_generator
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.checks import check_method, check_verifier
 from searchkit.strategies.common.choosing import choose
+from searchkit.strategies.common.quoting import cut, quoted
 from searchkit.strategies.sampling.best_of_n import drawn
 from searchkit.strategies.selection.rules import Vote
 from searchkit.strategy import AnswerRule, Strategy, worst_case
-from searchkit.templates import check, fenced, worded
+from searchkit.templates import check, worded
 from searchkit.types import Outcome, Prompt, Sample, Scored, Usage
 
 TEMPLATE = """{task}
@@ -170,10 +171,4 @@ def _score(scored: Scored) -> float:
 
 def _shown(drafts: Sequence[Scored], most: int) -> str:
     """The drafts, each of at most `most` characters."""
-    return "\n\n".join(f"Attempt {n}:\n{fenced(cut(one.sample.text, most))}" for n, one in enumerate(drafts, 1))
-
-
-def cut(text: str, most: int) -> str:
-    """`text` without its middle if it is longer: the answer stands at the end, and what it answers before it."""
-    head = (most - 1) // 2
-    return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+    return quoted([(f"Attempt {n}", one.sample.text) for n, one in enumerate(drafts, 1)], most)

@@ -192,14 +192,14 @@ class SpawnJoin(Strategy):
 
     def _result(self, outcome: Outcome[Sample[Any]]) -> Returned:
         if outcome.value is None:
-            return Returned(None, _why(outcome.error))
+            return Returned(None, why(outcome.error))
         text = self.protocol.returned(outcome.value)
         if text is None:
             return Returned(None, "cut off before the end" if outcome.value.truncated else "nothing was returned")
         return Returned(text if len(text) <= LONGEST else text[:LONGEST] + "...")
 
 
-def _why(error: Exception | None) -> str:
+def why(error: Exception | None) -> str:
     """A failure in a few words that say nothing of what the child wrote, and do not change from try to try."""
     if isinstance(error, BudgetExhausted):
         return f"out of budget ({error.ceiling})"

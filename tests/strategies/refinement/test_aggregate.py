@@ -19,7 +19,8 @@ from searchkit.environments import Rewrite
 from searchkit.generators import Simulated
 from searchkit.protocols import Verifier
 from searchkit.strategies import DISTIL, Aggregate, Argmax, Refine, SelfConsistency, Vote
-from searchkit.strategies.refinement.aggregate import TEMPLATE, cut
+from searchkit.strategies.common.quoting import cut
+from searchkit.strategies.refinement.aggregate import TEMPLATE
 from searchkit.strategy import Strategy
 from searchkit.testing import Counting, Scripted, StrategyTests
 from searchkit.testing.strategies import LengthScore
