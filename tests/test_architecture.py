@@ -18,8 +18,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"searchkit": "searchkit", "strategies": "searchkit.strategies", "verifiers": "searchkit.verifiers"}
 PUBLIC = [
-    "searchkit", "searchkit.environments", "searchkit.experiments", "searchkit.export", "searchkit.strategies",
-    "searchkit.verifiers", "searchkit.views",
+    "searchkit", "searchkit.environments", "searchkit.experiments", "searchkit.export", "searchkit.logs",
+    "searchkit.strategies", "searchkit.verifiers", "searchkit.views",
 ]  # fmt: skip
 HEAVY = [
     "joblib", "matplotlib", "networkx", "numpy", "onnxruntime", "openai", "pydantic", "sympy", "torch", "transformers",

@@ -47,6 +47,7 @@ MODULES = """
 .. automodule:: searchkit.cli.compare
 .. automodule:: searchkit.cli.plot
 .. automodule:: searchkit.cli.report
+.. automodule:: searchkit.cli.pool
 .. automodule:: searchkit.cli.journal
 .. automodule:: searchkit.cli.schema
 .. automodule:: searchkit.cli.parsing

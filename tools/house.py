@@ -53,7 +53,7 @@ LAYERS = {
     "doors": ("solve", "allocating", "conduct", "searching", "wrap", "views", "telemetry", "serving.server", ""),
     "experiments": ("datasets", "experiments"),
     "lab": ("lab",),
-    "export": ("export",),
+    "export": ("export", "logs"),
     "testing": ("testing",),
     "cli": ("cli", "__main__"),
 }

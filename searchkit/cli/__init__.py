@@ -1,13 +1,13 @@
 """The command line: `searchkit demo`, `solve`, `estimate`, `sweep`, `rejudge`, `compare`, `plot`, `report`, `serve`,
-`export`, `journal`, `schema` and `completion`.
+`export`, `pool`, `journal`, `schema` and `completion`.
 
 One command a file: `demo.py`, `solve.py`, `estimate.py`, `sweep.py`, `rejudge.py`, `compare.py`, `plot.py`,
-`report.py`, `serve.py`, `export.py`, `journal.py`, and `schema.py`, which tells editors and shells what to complete;
-`parsing.py` is the parser that suggests what was meant. A sweep's file is read by `sweep_config.py`, its problems by
-`sweep_problems.py`, models by `models.py`, a server's file by `serve_config.py`; `tables.py` derives what a table may
-hold from what is made of it; `preflight.py` asks the servers before a sweep starts. `setup.py` is what commands share,
-`server.py` what is sent to a server besides, `names.py` reads values of parameters without evaluating them,
-`wording.py` words errors.
+`report.py`, `serve.py`, `export.py`, `pool.py`, `journal.py`, and `schema.py`, which tells editors and shells what to
+complete; `parsing.py` is the parser that suggests what was meant. A sweep's file is read by `sweep_config.py`, its
+problems by `sweep_problems.py`, models by `models.py`, a server's file by `serve_config.py`; `tables.py` derives what a
+table may hold from what is made of it; `preflight.py` asks the servers before a sweep starts. `setup.py` is what
+commands share, `server.py` what is sent to a server besides, `names.py` reads values of parameters without evaluating
+them, `wording.py` words errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 
-from searchkit.cli import compare, export, journal, plot, rejudge, report, schema, serve, server, sweep
+from searchkit.cli import compare, export, journal, plot, pool, rejudge, report, schema, serve, server, sweep
 from searchkit.cli.parsing import Parser
 from searchkit.cli.wording import in_toml, worded
 from searchkit.errors import SearchkitError
@@ -39,6 +39,7 @@ EPILOG = """examples:
   searchkit report config.toml
   searchkit serve
   searchkit export results/ --as trl-dpo --out pairs.jsonl
+  searchkit pool import logs/run.eval
   searchkit journal show run.db
 
 exit codes: 0 done; 1 failed, or a damaged journal; 2 a mistake in the
@@ -79,7 +80,7 @@ def parser() -> Parser:
     estimate.add_argument("--problems", type=int, default=1, help="how many such problems (default: 1)")
     estimate.add_argument("--usd-per-million", type=float, nargs=2, metavar=("PROMPT", "GENERATED"), help="prices")
     estimate.add_argument("--json", action="store_true", help="print the estimate as JSON")
-    for command in (sweep, rejudge, compare, plot, report, serve, export, journal, schema):
+    for command in (sweep, rejudge, compare, plot, report, serve, export, pool, journal, schema):
         command.add(commands)
     return main
 
@@ -163,8 +164,8 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         return schema.completion(parser(), options.shell)
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "rejudge": rejudge.rejudge, "compare": compare.compare, "plot": plot.plot, "report": report.report,
-        "serve": serve.serve, "serve-key": serve.make_key, "export": export.export, "journal": journal.journal,
-        "schema": lambda _: schema.schema(),
+        "serve": serve.serve, "serve-key": serve.make_key, "export": export.export, "pool": pool.pool,
+        "journal": journal.journal, "schema": lambda _: schema.schema(),
     }  # fmt: skip
     return commands[options.command](options)
 

@@ -50,7 +50,7 @@ def export(options: argparse.Namespace) -> int:
         return 0
     done = write(
         options.source, options.out or f"{options.format}.jsonl", options.format,
-        problems=list(_problems(options.problems)), recipe=_recipe(options), held_out=_path(options.held_out),
+        problems=list(problems(options.problems)), recipe=_recipe(options), held_out=_path(options.held_out),
         keep=Keep(easiest=options.easiest, hardest=options.hardest, most=options.most),
         drop_held_out=options.drop_held_out, validation=options.validation,
         shape="text" if options.text else "messages", licence=options.licence,
@@ -76,7 +76,8 @@ def _recipe(options: argparse.Namespace) -> Any:
     return Both((Siblings(margin), Pairs(margin, options.every)))
 
 
-def _problems(name: str | None) -> Iterator[Problem]:
+def problems(name: str | None) -> Iterator[Problem]:
+    """The problems of a file of JSON lines; none of none."""
     from searchkit.types import Problem, Prompt
 
     if name is None:

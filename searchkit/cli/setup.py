@@ -120,10 +120,10 @@ def verifier(options: argparse.Namespace) -> Any:
         if options.backend != "embedded":
             raise ConfigError(f"the verifier {name} reads what the embedded models write: name one of your own")
         return names.known()[reward](_task(options))
-    return _named(name)
+    return named(name)
 
 
-def _named(name: str) -> Any:
+def named(name: str) -> Any:
     """A verifier by its name, as a call such as ``Judge(scores=Expected())``, or as the user's own module:function."""
     from searchkit.verifiers import Predicate
 

@@ -35,7 +35,7 @@ from searchkit.experiments.estimators import (
     weighted_at_k,
 )
 from searchkit.experiments.plots import plot
-from searchkit.experiments.pool import Entry, Pool, draw, from_parquet, score, to_parquet
+from searchkit.experiments.pool import Entry, Pool, draw, from_parquet, judge_again, score, to_parquet
 from searchkit.experiments.statistics import (
     Allocated,
     Allocation,
@@ -132,6 +132,7 @@ __all__ = [
     "from_parquet",
     "greedy_first_best_at_k",
     "hle_compat",
+    "judge_again",
     "labelled",
     "maj_at_k",
     "mcnemar",

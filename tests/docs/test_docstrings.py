@@ -11,7 +11,8 @@ import pytest
 
 FACES = [
     "searchkit", "searchkit.datasets", "searchkit.environments", "searchkit.experiments", "searchkit.export",
-    "searchkit.generators", "searchkit.strategies", "searchkit.testing", "searchkit.verifiers", "searchkit.views",
+    "searchkit.generators", "searchkit.logs", "searchkit.strategies", "searchkit.testing", "searchkit.verifiers",
+    "searchkit.views",
 ]  # fmt: skip
 WIDE = 6  # so many fields may be explained in prose
 LISTED = re.compile(r"^- ([\w, ]+):", re.MULTILINE)

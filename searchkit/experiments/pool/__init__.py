@@ -1,11 +1,12 @@
 """A pool: samples drawn once, with their scores, from which every method is estimated at every budget.
 
 Read `entry.py` and `pool.py` first, then how one is made and kept: `drawing.py`, `judging.py`, `scoring.py`,
-`pool_file.py`, `parquet.py`, `by_prompt.py`.
+`judging_again.py`, `pool_file.py`, `parquet.py`, `by_prompt.py`.
 """
 
 from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool.drawing import draw
+from searchkit.experiments.pool.judging_again import judge_again
 from searchkit.experiments.pool.parquet import from_parquet, to_parquet
 from searchkit.experiments.pool.pool import Pool
 from searchkit.experiments.pool.scoring import score
@@ -15,6 +16,7 @@ __all__ = [
     "Pool",
     "draw",
     "from_parquet",
+    "judge_again",
     "score",
     "to_parquet",
 ]

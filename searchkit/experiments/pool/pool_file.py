@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ HEADER = "searchkit_pool"
 VERSION = 2
 END = b'{"saved": '
 
+_FIELDS = tuple(field.name for field in fields(Entry))
 Columns = Mapping[str, tuple[Entry, ...]]  # the samples of every problem, by its id
 Stored = dict[str, list[Entry]]
 Line = tuple[int, bytes]  # its number in the file, and its text
@@ -52,6 +53,32 @@ def save(entries: Columns, path: str | os.PathLike[str]) -> None:
         if not begun:
             target.unlink(missing_ok=True)
         raise ConfigError(f"the pool {target} cannot be written: {error.strerror}") from error
+
+
+def write(samples: Iterable[tuple[str, Entry]], path: str | os.PathLike[str]) -> None:
+    """Write a new file of (problem id, entry) pairs as they come, one in memory at a time.
+
+    It appears whole or not at all. Raises `ConfigError` if there is a file already, or it cannot be written, and
+    whatever `samples` raises.
+    """
+    target = Path(path)
+    if target.exists():
+        raise ConfigError(f"{target} is there already: choose another path, or delete it")
+    partial, sizes = target.with_name(f".{target.name}.{os.getpid()}"), dict[str, int]()
+    try:
+        with partial.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+            file.write(json.dumps({HEADER: VERSION}) + "\n")
+            for problem, entry in samples:
+                sizes[problem] = sizes.get(problem, 0) + 1
+                file.write(_dump(problem, sizes[problem] - 1, entry) + "\n")
+            file.write(f'{{"saved": {sum(sizes.values())}}}\n')
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except OSError as error:
+        raise ConfigError(f"the pool {target} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str]) -> Columns:
@@ -152,9 +179,9 @@ def _scores(problem: str, index: int, old: Entry, new: Entry) -> dict[str, Any]:
 
 
 def _dump(problem: str, index: int, entry: Entry) -> str:
-    stored = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    stored = {name: getattr(entry, name) for name in _FIELDS}
     for name in ("value", "key"):
-        if not is_json(stored[name]):
+        if stored[name] is not None and type(stored[name]) is not str and not is_json(stored[name]):
             kind = type(stored[name]).__name__
             raise ConfigError(
                 f"problem {problem!r}, sample {index}: a {name} of type {kind} does not survive JSON; store its text"
