@@ -104,6 +104,8 @@ async def conduct(search: Search, strategy: Generator, run: Run, params: Params 
     if isinstance(failure, Exception):
         errors[id(failure)] = failure
     frame = run.frame.outermost
+    if frame.tree is not None:
+        frame.tree.choose(sample)
     wall = time.perf_counter() - began
     overshoot = run.ledger.overshoot()
     if budget.seconds is not None and wall > budget.seconds:

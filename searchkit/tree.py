@@ -14,6 +14,8 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from searchkit.types import Sample, Scored
+
 if TYPE_CHECKING:
     import networkx
 
@@ -50,13 +52,17 @@ class Tree:
     joined: of a node that was made from several, the others beside its parent. A node has one parent, below which it
     stands; what is backed up goes to that one alone.
 
+    answer is the node of the answer that was chosen (NO_PARENT: of none), answers the samples that are complete ones,
+    each behind its node, and feedback what a verdict said of a node, in words. The root's text is the prompt.
+
     frontier is a heap for the selection rule's own use, `rated` how many nodes it has looked at, `draws` how many
     samples the whole search may draw, as far as that is known, and `range` the least and the greatest score there may
-    be; none of the four is saved.
+    be; none of the four is saved, and neither are the answers.
     """
 
     __slots__ = (
-        "_children", "calls", "draws", "frontier", "joined", "range", "rated", "state", "text",
+        "_children", "answer", "answers", "calls", "draws", "feedback", "frontier", "joined", "range", "rated", "state",
+        "text",
         *_INTEGERS, *_FLOATS, *_FLAGS,
     )  # fmt: skip
     parent: array[int]
@@ -92,6 +98,9 @@ class Tree:
         self.rated: int = 0
         self.draws: Draws = UNLIMITED
         self.range: tuple[float, float] = -math.inf, math.inf
+        self.answer: int = NO_PARENT
+        self.answers: list[tuple[int, Sample[Any]]] = []
+        self.feedback: dict[int, str] = {}
         self._row(NO_PARENT, 0, text, state, (), 1.0, False, 0)
 
     def _row(
@@ -151,6 +160,18 @@ class Tree:
         if joined:
             self.joined[node] = tuple(joined)
         return node
+
+    def keep(self, node: int, scored: Scored, *, answer: bool) -> None:
+        """Keep what the verdict on `node` says in words; answer: it is a complete one."""
+        if scored.verdict.feedback:
+            self.feedback[node] = scored.verdict.feedback
+        if answer:
+            self.answers.append((node, scored.sample))
+
+    def choose(self, sample: Sample[Any]) -> None:
+        """`sample` is the answer: mark its node, the first that has it."""
+        same = (n for n, one in self.answers if one.value is sample.value and one.message is sample.message)
+        self.answer = next(same, NO_PARENT)
 
     def children(self, node: int) -> Sequence[int]:
         """The children of `node`, first added first."""
@@ -258,6 +279,10 @@ class Tree:
                 column[place] = getattr(part, name)[node] and (fresh or column[place])
         for node, others in part.joined.items():
             self.joined.setdefault(places[node], tuple(places[other] for other in others))
+        self.answers += [(places[node], sample) for node, sample in part.answers]
+        self.feedback |= {
+            places[node]: said for node, said in part.feedback.items() if places[node] not in self.feedback
+        }
         return places
 
     def walk(self, node: int = ROOT) -> Iterator[int]:
@@ -281,8 +306,9 @@ class Tree:
         """
         columns: dict[str, Any] = {name: list(getattr(self, name)) for name in (*_INTEGERS, *_FLAGS)}
         columns |= {name: [v if math.isfinite(v) else str(v) for v in getattr(self, name)] for name in _FLOATS}
+        said = {str(node): words for node, words in self.feedback.items()}
         joined = {"joined": {str(node): others for node, others in self.joined.items()}} if self.joined else {}
-        return json.dumps({**columns, "text": self.text, **joined})
+        return json.dumps({**columns, "text": self.text, "answer": self.answer, "feedback": said, **joined})
 
     @classmethod
     def from_json(cls, text: str) -> Tree:
@@ -294,6 +320,7 @@ class Tree:
         for name in _FLAGS:
             setattr(tree, name, bytearray(stored[name]))
         tree.text = stored["text"]
+        tree.answer, tree.feedback = stored["answer"], {int(node): words for node, words in stored["feedback"].items()}
         tree.state = [None] * len(tree.text)
         tree.calls = [()] * len(tree.text)
         tree._children = [None] * len(tree.text)

@@ -26,13 +26,12 @@ passed, best, vote = (pool.curve(name) for name in ("pass@k", "best@k", "maj@k")
 best
 
 # %% [markdown]
-# `plot` returns matplotlib's `Axes`, so that titles, limits and more curves are yours to add.
+# `plot` returns matplotlib's `Axes`, so that titles, limits and more curves are yours to add; the last line shows them.
 
 # %%
-# %matplotlib inline
 axes = plot([passed, best, vote])
 axes.set_title("Countdown, 20 puzzles")
-axes.figure
+axes
 
 # %% [markdown]
 # Curves that overlap may still differ: they were measured on the same problems. Their paired difference has an interval

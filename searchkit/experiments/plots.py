@@ -32,8 +32,8 @@ def plot(curves: Curve | Iterable[Curve], x: Name | Axis = "samples", ax: Any = 
     "seconds", "usd"; `flops(parameters)`, `cost(prices)`. `ConfigError` where a curve did not record it.
 
     The x axis is logarithmic to base 2, each curve is named at its right end. A curve of which something is unknown has
-    a dotted line above it, its `at_most`, and its note stands over the figure. In a notebook, show ``axes.figure``
-    after ``%matplotlib inline``.
+    a dotted line above it, its `at_most`, and its note stands over the figure. As the last line of a notebook's cell,
+    what is returned shows the figure.
     """
     shown, along = _as_list(curves), axis(x)
     for curve in shown:
@@ -79,9 +79,11 @@ def _figure(panels: int) -> list[Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from searchkit.experiments.shown_axes import ShownAxes
+
     figure = Figure(figsize=(6.4 * panels, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    return list(figure.subplots(1, panels, squeeze=False, sharey=True)[0])
+    return list(figure.subplots(1, panels, squeeze=False, sharey=True, subplot_kw={"axes_class": ShownAxes})[0])
 
 
 def _percent(*columns: Sequence[float]) -> list[list[float]]:

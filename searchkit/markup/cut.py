@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,10 @@ class Columns(Protocol):
     def score(self) -> Sequence[float]: ...
     @property
     def text(self) -> Sequence[str]: ...
+    @property
+    def answer(self) -> int: ...
+    @property
+    def feedback(self) -> Mapping[int, str]: ...
     def children(self, node: int) -> Sequence[int]: ...
     def mean(self, node: int) -> float: ...
     def __len__(self) -> int: ...
@@ -37,7 +41,8 @@ class Shown:
 
 
 def most_visited(tree: Columns, most: int) -> Shown:
-    """The `most` most visited nodes, of equals the higher scored, then the first added; with all their ancestors.
+    """The path to the answer, and the most visited nodes, of equals the higher scored, then the first added: `most` in
+    all, with all their ancestors.
 
     No node is visited more often than its parent, so growing a part from the root finds them. Cost: linear in the tree.
     Raises `ConfigError` for what is no tree.
@@ -49,19 +54,23 @@ def most_visited(tree: Columns, most: int) -> Shown:
         )
     if most < 1:
         raise ConfigError(f"a view must show at least one node: most must be >= 1, got {most}")
+    first, node = set[int](), tree.answer
+    while node >= 0:
+        first.add(node)
+        node = tree.parent[node]
     kept: list[int] = []
-    open_ = [_rank(tree, 0)]
+    open_ = [_rank(tree, 0, first)]
     while open_ and len(kept) < most:
         node = heapq.heappop(open_)[-1]
         kept.append(node)
         for child in tree.children(node):
-            heapq.heappush(open_, _rank(tree, child))
+            heapq.heappush(open_, _rank(tree, child, first))
     return Shown(sorted(kept), _cut(tree, kept))
 
 
-def _rank(tree: Columns, node: int) -> tuple[int, float, int]:
+def _rank(tree: Columns, node: int, first: Container[int]) -> tuple[bool, int, float, int]:
     score = tree.score[node]
-    return -tree.visits[node], math.inf if math.isnan(score) else -score, node
+    return node not in first, -tree.visits[node], math.inf if math.isnan(score) else -score, node
 
 
 def _cut(tree: Columns, kept: list[int]) -> dict[int, int]:

@@ -24,6 +24,7 @@ def result_html(result: Any) -> str:
 def _cost(result: Any) -> str:
     used = result.usage
     parts = [
+        *_score(result),
         f"stopped: {result.stopped}",
         counted(used.generations, "sample"),
         counted(used.verifications, "verification") if used.verifications else "",
@@ -37,6 +38,14 @@ def _cost(result: Any) -> str:
         f"{counted(result.abandoned, 'call')} went on in threads after being given up" if result.abandoned else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _score(result: Any) -> list[str]:
+    """What the answer was judged to be worth; of equal candidates the best."""
+    value, message = result.sample.value, result.sample.message
+    same = (one for one in result.candidates if one.sample.value is value and one.sample.message is message)
+    scores = [one.score for one in same if one.score is not None]
+    return [f"score {number(max(scores))}"] if scores else []
 
 
 def _failures(result: Any) -> list[str]:

@@ -35,6 +35,8 @@ const unfolded = new Int32Array(count);  // how many children each node shows; 0
 let selected = -1, matches = [], matched = new Set(), at = -1;
 let spot = new Map(), scale = 1, left = 0, top = 0;
 
+const onPath = new Set(data.answer >= 0 ? pathTo(data.answer) : []);
+
 function showsOf(node, pinned) {
   const all = children[node];
   if (unfolded[node] >= all.length) return all;
@@ -112,7 +114,7 @@ const short = x => x === null ? "–" : String(Number(x.toPrecision(3)));
 const grouped = n => n.toLocaleString("en");
 
 function facts(n) {
-  const words = [`${short(data.mean[n])} (${grouped(data.visits[n])})`];
+  const words = [`${n ? "" : "prompt · "}${short(data.mean[n])} (${grouped(data.visits[n])})`];
   if (data.score[n] !== null && data.score[n] !== data.mean[n]) words.push(`score ${short(data.score[n])}`);
   if (data.terminal[n]) words.push("end"); else if (data.closed[n]) words.push("closed");
   if (data.in_flight[n]) words.push(`${data.in_flight[n]} in flight`);
@@ -133,7 +135,7 @@ function box(n) {
   element.id = `node-${n}`;
   element.dataset.node = n;
   const flags = {end: data.terminal[n], waiting: data.in_flight[n], failed: data.failures[n],
-                 match: matched.has(n), selected: n === selected};
+                 match: matched.has(n), selected: n === selected, answer: onPath.has(n)};
   for (const [name, on] of Object.entries(flags)) element.classList.toggle(name, Boolean(on));
   element.setAttribute("role", "treeitem");
   element.setAttribute("aria-level", data.depth[n] + 1);
@@ -141,8 +143,9 @@ function box(n) {
   if (children[n].length) element.setAttribute("aria-expanded", unfolded[n] > 0);
   const stripe = make("span", "stripe", "");
   stripe.style.background = colour(n);
-  element.append(stripe, make("div", data.text[n].trim() ? "words" : "words empty", words(n, 120).replace(/\s+/g, " ")),
-                 make("div", "facts", facts(n)));
+  const below = make("div", "facts", facts(n));
+  if (n === data.answer) below.prepend(make("span", "star", "★ answer "));
+  element.append(stripe, make("div", data.text[n].trim() ? "words" : "words empty", words(n, 120).replace(/\s+/g, " ")), below);
   return element;
 }
 
@@ -159,11 +162,11 @@ function knob(node, label, hint, x, y, act) {
 
 function draw() {
   const {order, drawn, rests, refused} = layout();
-  const parts = [], lines = [];
+  const parts = [], lines = [], marked = [];
   for (const n of order) {
     const {x, y} = spot.get(n);
     parts.push(box(n));
-    const from = {x: x + BOX.width, y: y + BOX.height / 2}, ends = drawn.get(n).map(child => spot.get(child));
+    const from = {x: x + BOX.width, y: y + BOX.height / 2}, ends = drawn.get(n).map(child => ({...spot.get(child), marked: onPath.has(child)}));
     if (children[n].length) {
       const label = unfolded[n] ? "▾" : `▸ ${grouped(below[n])}`;
       parts.push(knob(n, label, unfolded[n] ? "Fold" : `Unfold: ${grouped(below[n])} nodes below`,
@@ -176,14 +179,17 @@ function draw() {
     }
     for (const end of ends) {
       const y2 = end.y + BOX.height / 2, middle = (from.x + end.x) / 2 + 12;
-      lines.push(`M${from.x} ${from.y}C${middle} ${from.y} ${middle} ${y2} ${end.x} ${y2}`);
+      (end.marked ? marked : lines).push(`M${from.x} ${from.y}C${middle} ${from.y} ${middle} ${y2} ${end.x} ${y2}`);
     }
   }
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   path.setAttribute("d", lines.join(""));
+  const answers = path.cloneNode();
+  answers.setAttribute("d", marked.join(""));
+  answers.setAttribute("class", "answer");
   svg.setAttribute("aria-hidden", "true");
-  svg.append(path);
+  svg.append(path, answers);
   world.replaceChildren(svg, ...parts);
   if (selected >= 0) view.setAttribute("aria-activedescendant", `node-${selected}`);
   else view.removeAttribute("aria-activedescendant");
@@ -221,6 +227,26 @@ function legend() {
   const words = by === "visits" ? grouped : short;
   byId("low").textContent = low <= high ? words(low) : "";
   byId("high").textContent = low <= high ? words(high) : "";
+  const signs = [["scale " + by, by === "visits" ? "few to many visits" : "low to high value: mean (visits)"]];
+  if (data.answer >= 0) signs.push(["answer", "on the way to the answer"]);
+  const any = column => column.some(Boolean);
+  if (any(data.terminal)) signs.push(["end", "an episode ends here"]);
+  if (any(data.in_flight)) signs.push(["waiting", "in flight"]);
+  if (any(data.failures)) signs.push(["failed", "an expansion failed"]);
+  byId("legend").replaceChildren(...signs.map(([kind, words]) => {
+    const item = document.createElement("li");
+    item.append(make("span", `sign ${kind}`, kind === "failed" ? "1 f." : ""), make("span", "", words));
+    return item;
+  }));
+}
+
+function judged(n) {
+  const parts = [];
+  if (data.score[n] !== null) parts.push(`score ${short(data.score[n])}`);
+  if (data.visits[n]) parts.push(`mean ${short(data.mean[n])} of ${grouped(data.visits[n])} ${data.visits[n] === 1 ? "visit" : "visits"}`);
+  if (n === data.answer) parts.push("the answer that was chosen"); else if (onPath.has(n)) parts.push("on the way to the answer");
+  if (data.terminal[n]) parts.push("an end");
+  return parts.join(", ") || "none";
 }
 
 // ------------------------------------------------------------------ pan and zoom
@@ -308,7 +334,12 @@ function toggle(node) {
 
 function describe(n, path) {
   byId("name").textContent = `Node ${data.id[n]}`;
+  byId("prompt").textContent = data.text[0].trim() ? visible(data.text[0]) : "(not known)";
+  byId("own").hidden = !n;
   byId("text").textContent = visible(data.text[n]);
+  byId("verdict").textContent = judged(n);
+  byId("said").hidden = !data.feedback[n];
+  byId("said").textContent = visible(data.feedback[n] ?? "");
   const rows = {
     mean: short(data.mean[n]), visits: grouped(data.visits[n]), best: short(data.best[n]), score: short(data.score[n]),
     prior: short(data.prior[n]), tokens: grouped(data.tokens[n]), depth: data.depth[n],

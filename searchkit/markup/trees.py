@@ -12,12 +12,14 @@ from searchkit.markup.page import asset, finite, page
 from searchkit.markup.words import one_line
 
 MOST_IN_FILE, MOST_IN_NOTEBOOK = 50_000, 5_000
+MOST_SAID = 2_000  # characters of a verdict's words
 HERE = Path(__file__).parent
 SCRIPT, STYLE, BODY = HERE / "tree.js", HERE / "tree.css", HERE / "tree.html"
 
 
 def html(tree: Columns, title: str = "", *, most: int = MOST_IN_FILE) -> str:
-    """A page to pan, zoom, fold, search and colour; a click on a node shows its text, its numbers and its path.
+    """A page to pan, zoom, fold, search and colour, with the prompt at the root and the answer's path marked; a click
+    on a node shows the prompt, its text, its verdict, its numbers and its path.
 
     title: by default the root's text. most: nodes in the file, the most visited ones; the page says how many were left
     out. Texts are data, never markup: the page is safe to open whatever a model wrote. States are not in it. Cost:
@@ -56,6 +58,8 @@ def data(tree: Columns, shown: Shown) -> dict[str, Any]:
     }
     columns: dict[str, Any] = {
         "total": len(tree),
+        "answer": place.get(tree.answer, -1),
+        "feedback": {str(place[n]): said[:MOST_SAID] for n, said in tree.feedback.items() if n in place},
         "id": shown.nodes,
         "parent": [place[tree.parent[n]] for n in shown.nodes],
         "text": [tree.text[n] for n in shown.nodes],

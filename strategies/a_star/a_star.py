@@ -18,7 +18,7 @@ from searchkit.strategies.a_star.successors import Expansion, Successors
 from searchkit.strategies.a_star.toolchain import IMAGINED, Imagination, Plan, ToolChainG, ToolChainH
 from searchkit.strategy import AnswerRule, Strategy
 from searchkit.tree import Tree
-from searchkit.types import Prompt, Sample
+from searchkit.types import Prompt, Sample, Scored
 
 
 def itself(action: Any) -> Any:
@@ -108,7 +108,7 @@ class AStar(Strategy):
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
         state = await self.environment.start(prompt, run)
-        tree = Tree(state)
+        tree = Tree(state, prompt.text)
         run.show_tree(tree)
         frontier = Frontier(tree, Path(prompt, (state,), self.environment.candidate(state)), self.retries, self.key)
         successors = Successors(
@@ -162,6 +162,8 @@ class AStar(Strategy):
             frontier.tree.fill(end)
         path = frontier.paths[frontier.nearest() if end is None else end]
         assert path is not None
+        if end is not None:
+            frontier.tree.keep(end, Scored(path.sample), answer=True)
         if end is not None or is_complete(self.environment, path.state):
             return path.sample
         return replace(path.sample, finish="length")

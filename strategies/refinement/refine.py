@@ -108,7 +108,12 @@ class Refine(Strategy):
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         state, node = await self.environment.start(prompt, run), ROOT
-        tree, outcomes, answers, accepted = Tree(state), list[Outcome[Reached]](), list[Hashable | None](), False
+        tree, outcomes, answers, accepted = (
+            Tree(state, prompt.text),
+            list[Outcome[Reached]](),
+            list[Hashable | None](),
+            False,
+        )
         run.show_tree(tree)
         for number in range(self.rounds + 1):
             [outcome] = await run.map(partial(self._draft, prompt, number), [state], name="draft")
@@ -177,6 +182,7 @@ def _add(tree: Tree, parent: int, found: Reached) -> int:
     else:
         tokens, said = found.action.usage.generated_tokens, label(found.action)
         node = tree.add(parent, said, found.state, terminal=found.terminal, tokens=tokens, score=found.score)
+    tree.keep(node, found.scored, answer=found.answer)
     if found.score is not None:
         tree.backup(node, found.score)
     return node

@@ -65,7 +65,7 @@ class Steps:
     async def start(self, prompt: Prompt, run: Run) -> Tree:
         """A tree with the first state as its root, shown while it grows."""
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
-        tree = Tree(await self.environment.start(prompt, run))
+        tree = Tree(await self.environment.start(prompt, run), prompt.text)
         run.show_tree(tree)
         return tree
 
@@ -125,6 +125,7 @@ def _add(tree: Tree, parent: int, found: Reached) -> Grown:
     assert found.action is not None
     tokens, text = found.action.usage.generated_tokens, label(found.action)
     node = tree.add(parent, text, found.state, terminal=found.terminal, tokens=tokens, score=found.score)
+    tree.keep(node, found.scored, answer=found.answer)
     if found.score is not None:
         tree.backup(node, found.score)
     if found.terminal:

@@ -101,7 +101,7 @@ class ABMCTS(Strategy):
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         sources = self.sources()
-        tree = Tree(await self.environment.start(prompt, run))
+        tree = Tree(await self.environment.start(prompt, run), prompt.text)
         run.show_tree(tree)
         arms = Arms(tree, prior_of(self.prior, self.draw), self.draw, len(sources), self.backup == "max")
         drawn, under_way = Counter[tuple[int, int]](), deque[Trial]()
@@ -157,6 +157,7 @@ class ABMCTS(Strategy):
         tree.state[ROOT] = found.state
         if found.score is not None:
             tree.score[ROOT] = found.score
+        tree.keep(ROOT, found.scored, answer=True)
         return [found.scored]
 
     async def _draw(self, prompt: Prompt, state: Any, source: Generator | None, index: int, run: Run) -> Reached:
@@ -174,6 +175,7 @@ class ABMCTS(Strategy):
         action, score = found.action, found.score
         tokens = action.usage.generated_tokens
         node = tree.add(trial.node, label(action), found.state, terminal=found.terminal, tokens=tokens, score=score)
+        tree.keep(node, found.scored, answer=found.answer)
         if found.terminal:
             tree.close(node)
         arms.grow()

@@ -82,7 +82,10 @@ class Growth:
         self.judged_by_models += expansion.judging
         if expansion.evaluated.itself is not None:
             self.ends.append(End(node, expansion.evaluated.itself))
-        self.ends += [End(node, answer, "rollout") for answer in expansion.evaluated.rollouts]
+            tree.keep(node, expansion.evaluated.itself, answer=True)
+        for answer in expansion.evaluated.rollouts:
+            self.ends.append(End(node, answer, "rollout"))
+            tree.keep(node, answer, answer=True)
         if expansion.evaluated.value is not None:
             tree.score[node] = value = bounded(expansion.evaluated.value)
             self.policy.backup(tree, node, value)
@@ -97,6 +100,8 @@ class Growth:
             known[child.identity] = place
             if score is not None:
                 self.policy.backup(tree, place, score)
+            if child.scored is not None:
+                tree.keep(place, child.scored, answer=child.answer)
             if child.scored is not None and child.answer:
                 self.ends.append(End(place, child.scored, "dead" if child.dead else "state"))
             if child.terminal:

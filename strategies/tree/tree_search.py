@@ -184,7 +184,7 @@ class TreeSearch(Strategy):
     async def explore(self, prompt: Prompt, run: Run, state: Any = None) -> Found:
         """The search from `state` on (None: from the start), with its tree."""
         run.params = run.base_params(self.generator)  # the environment adds stop strings to them
-        tree = Tree(await self.environment.start(prompt, run) if state is None else state)
+        tree = Tree(await self.environment.start(prompt, run) if state is None else state, prompt.text)
         run.show_tree(tree)
         limits = Limits.of(run, self.environment, tree.state[ROOT], self.iterations)
         growth = self._growth(tree, limits)
@@ -335,7 +335,10 @@ class TreeSearch(Strategy):
             run.note_failure(error)
             run.fail(error)
             return []
-        return [End(node, found.scored, "rollout")] if found.answer else []
+        if not found.answer:
+            return []
+        tree.keep(node, found.scored, answer=True)
+        return [End(node, found.scored, "rollout")]
 
     def _reached(self, ends: Sequence[End]) -> End | None:
         """The first answer that reaches the threshold."""

@@ -15,15 +15,16 @@ pytestmark = pytest.mark.slow  # all of them wait for the notebooks to be run
 ROOT = Path(__file__).parents[2]
 RICH = {
     "first_search": ["result", "trace", "tree", "pool"],
-    "scaling_curve": ["pool", "table", "figure"],
+    "importing_logs": ["pool", "curve", "curve"],
+    "scaling_curve": ["pool", "curve", "figure"],
     "wrap_an_agent": ["tree"],
 }
 """What each notebook shows as more than text, in order."""
 MARKS = {
     "tree": ("text/html", "<iframe"),
     "pool": ("text/html", "<p>Pool("),
-    "table": ("text/html", "<table><tr><th"),
-    "result": ("text/html", "<p>stopped: done, 16 samples"),
+    "curve": ("text/html", "</svg><table><tr><th"),
+    "result": ("text/html", ", stopped: done, 16 samples"),
     "trace": ("text/html", "└─ BestOfN"),
 }
 

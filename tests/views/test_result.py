@@ -30,7 +30,7 @@ def test_a_result_shows_answer_cost_candidates_and_trace():
     """Longest answer first; what four samples and verdicts took; the trace as `render` has it."""
     result = found({"four": 0.5, "seventeen": 0.5})
     html = result._repr_html_()
-    assert re.match("<pre[^>]*>seventeen</pre><p>stopped: done, 4 samples, 4 verifications, ", html)
+    assert re.match("<pre[^>]*>seventeen</pre><p>score 0.9, stopped: done, 4 samples, 4 verifications, ", html)
     assert f"{result.usage.generated_tokens} tokens generated ({result.sequential_tokens} in sequence)" in html
     rows = [f"<td>{c.score:.3g}</td>" for c in sorted(result.candidates, key=lambda c: -c.score)]
     assert [html.count(row) for row in rows] == [rows.count(row) for row in rows]

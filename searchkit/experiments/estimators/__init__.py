@@ -8,8 +8,15 @@ Read `estimators.py` first (pass@k, best@k, maj@k), then `curves.py` (one method
 from searchkit.experiments.estimators.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
 from searchkit.experiments.estimators.axes import Axis, cost, flops
 from searchkit.experiments.estimators.compute import Compute, compute
-from searchkit.experiments.estimators.curves import Curve, estimate, table
-from searchkit.experiments.estimators.estimators import best_at_k, budgets, maj_at_k, pass_at_k, weighted_at_k
+from searchkit.experiments.estimators.curves import Curve, Curves, estimate, table
+from searchkit.experiments.estimators.estimators import (
+    best_at_k,
+    budgets,
+    chosen_at_k,
+    maj_at_k,
+    pass_at_k,
+    weighted_at_k,
+)
 from searchkit.experiments.estimators.greedy_first import greedy_first_best_at_k
 from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.estimators.replaying import Adaptive, Confident, Method, Replayed, SoftBest, replay
@@ -21,6 +28,7 @@ __all__ = [
     "Compute",
     "Confident",
     "Curve",
+    "Curves",
     "Interval",
     "Method",
     "Replayed",
@@ -31,6 +39,7 @@ __all__ = [
     "best_at_k",
     "bootstrap",
     "budgets",
+    "chosen_at_k",
     "compute",
     "cost",
     "estimate",

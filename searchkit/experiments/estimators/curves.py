@@ -19,6 +19,8 @@ from searchkit.experiments.estimators.compute import Compute, compute
 from searchkit.experiments.estimators.intervals import Interval, bootstrap, paired_bootstrap
 from searchkit.experiments.estimators.optimistic import optimistic
 from searchkit.experiments.unknown import of_pool
+from searchkit.markup.charts import Line, chart
+from searchkit.markup.tables import html_table, html_text
 from searchkit.mistakes import listed
 
 Name = Literal["pass@k", "best@k", "maj@k", "weighted@k"]
@@ -80,11 +82,15 @@ class Curve:
         return json.dumps({**points, **bounds, "compute": known, "per_problem": rows}, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        from searchkit.markup.tables import html_table, html_text
+        """A picture and the table, for notebooks."""
+        return _html([self])
 
-        columns = _columns([self])
-        table = html_table([title for title, _ in columns], ([cells[k] for _, cells in columns] for k in self.ks))
-        return table + (f"<p>{html_text(self.note)}</p>" if self.note else "")
+
+class Curves(tuple[Curve, ...]):
+    """Several curves, which a notebook shows as one picture and one table."""
+
+    def _repr_html_(self) -> str:
+        return _html(self) if self else ""
 
 
 def estimate(
@@ -130,10 +136,10 @@ def points_of(pool: Sampled, ks: Sequence[int] | None) -> tuple[int, ...]:
     return points
 
 
-def curves(pool: Sampled) -> tuple[Curve, ...]:
+def curves(pool: Sampled) -> Curves:
     """All exact curves that the pool's columns allow, in the order pass@k, best@k, maj@k."""
     names: tuple[Name, ...] = ("pass@k", "best@k", "maj@k")
-    return tuple(estimate(pool, name) for name in names if _supports(pool, name))
+    return Curves(estimate(pool, name) for name in names if _supports(pool, name))
 
 
 def table(curves: Iterable[Curve]) -> str:
@@ -144,10 +150,8 @@ def table(curves: Iterable[Curve]) -> str:
     shown = list(curves)
     if not shown:
         raise ConfigError("a table needs at least one curve")
-    columns = _columns(shown)
-    rows = [[cells.get(k, "") for _, cells in columns] for k in sorted({k for curve in shown for k in curve.ks})]
-    grid = [[title for title, _ in columns], *rows]
-    widths = [max(len(row[i]) for row in grid) for i in range(len(columns))]
+    grid = _grid(shown)
+    widths = [max(len(row[i]) for row in grid) for i in range(len(grid[0]))]
     lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in grid]
     return "\n".join([*lines, *notes_of(shown)])
 
@@ -189,6 +193,30 @@ def _values(name: Name, problem: str, entries: Sequence[Entry], ks: Sequence[int
             # A stream of its own for every problem: a shared one would correlate their sampling errors.
             own = seeds.seed_of(seeds.root(seed, problem))
             return [estimators.weighted_at_k(keys, scores, correct, k, seed=own) for k in ks]
+
+
+def picture(curves: Sequence[Curve]) -> str:
+    """The curves as an SVG element: against generated tokens where all of them know those, else against samples."""
+    spent = all(curve.tokens and all(tokens > 0 for tokens in curve.tokens) for curve in curves)
+    lines = [
+        Line(one.name, one.tokens if spent else one.ks, one.mean, one.low, one.high, one.at_most) for one in curves
+    ]
+    across = "generated tokens per problem" if spent else "samples per problem"
+    return chart(lines, across, f"solved (%), {100 * curves[0].level:g} % intervals")
+
+
+def _html(curves: Sequence[Curve]) -> str:
+    """A picture, the table and the notes, for notebooks."""
+    head, *rows = _grid(curves)
+    notes = "".join(f"<p>{html_text(note)}</p>" for note in notes_of(curves))
+    return picture(curves) + html_table(head, rows) + notes
+
+
+def _grid(curves: Sequence[Curve]) -> list[list[str]]:
+    """The head of a table and a line for every k that any of the curves has."""
+    columns = _columns(curves)
+    rows = [[cells.get(k, "") for _, cells in columns] for k in sorted({k for curve in curves for k in curve.ks})]
+    return [[title for title, _ in columns], *rows]
 
 
 def _columns(curves: Sequence[Curve]) -> list[Column]:

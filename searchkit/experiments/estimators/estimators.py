@@ -45,24 +45,29 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def best_at_k(scores: Sequence[float | None], correct: Sequence[bool], k: int) -> float:
-    """Accuracy of choosing the sample of the highest score among k. O(n log n).
+    """Accuracy of choosing the sample of the highest score among k (`chosen_at_k`). O(n log n)."""
+    _check(len(correct), k, scores)
+    return float(chosen_at_k(scores, k) @ np.asarray(correct, dtype=float))
+
+
+def chosen_at_k(scores: Sequence[float | None], k: int) -> Array:
+    """[n], for each sample the chance that it is chosen: drawn among k, with the highest score. O(n log n).
 
     Samples are ranked by ascending score and grouped by ties; the group at ranks [i, j) provides the winner with
-    probability (C(j, k) - C(i, k)) / C(n, k), and each of its members is then equally likely.
+    probability (C(j, k) - C(i, k)) / C(n, k), and each of its members is then equally likely. They sum to 1 less the
+    chance that none of the k has a score.
     """
-    n = _check(len(correct), k, scores)
+    n = _check(len(scores), k)
+    known = np.array([i for i, score in enumerate(scores) if score is not None], dtype=int)
+    found = np.zeros(n)
+    if not len(known):
+        return found
+    values = np.array([_finite(score) for score in scores if score is not None])
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    ends = n - len(known) + np.cumsum(sizes)
     below = _tails(n, k)
-    rank = sum(score is None for score in scores)
-    groups: dict[float, list[bool]] = {}
-    for score, right in zip(scores, correct, strict=True):
-        if score is not None:
-            groups.setdefault(_finite(score), []).append(right)
-    total = 0.0
-    for score in sorted(groups):
-        members = groups[score]
-        total += (below[rank + len(members)] - below[rank]) * sum(members) / len(members)
-        rank += len(members)
-    return float(total)
+    found[known] = ((below[ends] - below[ends - sizes]) / sizes)[group]
+    return found
 
 
 def maj_at_k(keys: Sequence[Hashable | None], correct: Sequence[bool], k: int) -> float:

@@ -1,7 +1,7 @@
 """A pool: samples drawn once, with their scores, from which every method is estimated at every budget.
 
 Read `entry.py` and `pool.py` first, then how one is made and kept: `drawing.py`, `judging.py`, `scoring.py`,
-`judging_again.py`, `pool_file.py`, `parquet.py`, `by_prompt.py`.
+`judging_again.py`, `pool_file.py`, `parquet.py`, `by_prompt.py`; `shown.py` is how a notebook shows one.
 """
 
 from searchkit.experiments.entry import Entry

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool import pool_file
+from searchkit.experiments.pool.shown import pool_html
 from searchkit.experiments.unknown import among_known, of_pool
 
 if TYPE_CHECKING:
-    from searchkit.experiments.estimators.curves import Curve, Name
-
-ROWS_SHOWN = 10
+    from searchkit.experiments.estimators.curves import Curve, Curves, Name
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +52,7 @@ class Pool:
 
         return estimate(self, name, ks, seed=seed, level=level)
 
-    def curves(self) -> tuple[Curve, ...]:
+    def curves(self) -> Curves:
         """All exact curves that the pool's columns allow: pass@k, best@k (needs scores), maj@k (needs keys)."""
         from searchkit.experiments.estimators.curves import curves
 
@@ -118,22 +116,5 @@ class Pool:
         return f"Pool({said}; {unknown} unknown: {at_most}{others})\n{self.diagnosis}"
 
     def _repr_html_(self) -> str:
-        from searchkit.markup.tables import html_table
-
-        head = ("problem", "samples", "correct", "unknown", "answers", "failed", "generated tokens")
-        rows = [_summary(problem, entries) for problem, entries in list(self.entries.items())[:ROWS_SHOWN]]
-        more = f"<p>... and {len(self) - ROWS_SHOWN} more problems</p>" if len(self) > ROWS_SHOWN else ""
-        said = "".join(f"<p>{escape(line)}</p>" for line in repr(self).split("\n"))
-        return f"{said}{html_table(head, rows, words=(0,))}{more}"
-
-
-def _summary(problem: str, entries: Sequence[Entry]) -> tuple[str, ...]:
-    counts = (
-        len(entries),
-        sum(entry.correct for entry in entries),
-        sum(entry.unknown for entry in entries),
-        len({entry.key for entry in entries if entry.key is not None}),
-        sum(entry.finish == "error" for entry in entries),
-        sum(entry.generated_tokens for entry in entries),
-    )
-    return (problem, *map(str, counts))
+        """The problems, and the best samples of each with their scores, for notebooks."""
+        return pool_html(self.entries, repr(self))

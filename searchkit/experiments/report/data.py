@@ -10,6 +10,7 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import is_json
+from searchkit.experiments.report.falls import falls
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.results import SweepResults, difference, difference_bounds
 from searchkit.experiments.sweep.rows import RESULTS, Finished, logged
@@ -55,15 +56,16 @@ def data(
     asked = {problem.id: problem for problem in problems}
     place = {name: i for i, name in enumerate(names)}
     prompts = [asked[name].prompt.text for name in names] if asked else []
-    references = [_text(asked[name].reference) for name in names] if asked else []
-    answers, errors = [_text(one.row.answer) for one in finished], [one.row.error for one in finished]
+    references = [text_of(asked[name].reference) for name in names] if asked else []
+    answers, errors = [text_of(one.row.answer) for one in finished], [one.row.error for one in finished]
     feedback = [one.row.feedback for one in finished]
-    longest = _longest([*prompts, *references, *answers, *errors, *feedback])
+    longest = fitting([*prompts, *references, *answers, *errors, *feedback])
     summaries = results.summaries()
     return {
         "configuration": stored["configuration"], "environments": stored["environments"], "complete": results.complete,
         "searches": len(results.finished), "expected": results.expected,
         "diagnosis": ". ".join(filter(None, (results.unknown, results.oracle, results.pairing, results.allocated))),
+        "falls": list(falls(summaries, results.strategies, results.totals)),
         "level": LEVEL, "longest": longest, "cut": len({one.row.problem for one in results.finished}) - len(names),
         "cells": list(_cells(results, summaries)), "differences": list(_differences(results, summaries)),
         "problems": {
@@ -88,13 +90,14 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _longest(texts: Iterable[str | None]) -> int:
+def fitting(texts: Iterable[str | None]) -> int:
+    """To how many characters each of the texts is cut, for all of them to fit."""
     lengths = [len(text) for text in texts if text is not None]
-    fitting = (most for most in LONGEST if sum(min(n, most) for n in lengths) <= MOST_TEXT)
-    return next(fitting, LONGEST[-1])
+    enough = (most for most in LONGEST if sum(min(n, most) for n in lengths) <= MOST_TEXT)
+    return next(enough, LONGEST[-1])
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """What a person reads of an answer or a reference, which may be any value."""
     if value is None or isinstance(value, str):
         return value

@@ -1,63 +1,11 @@
 "use strict";
 (() => {
 const PAGE = 100;      // problems that the list shows at first, and adds
-const FIRST = 400;     // characters of a text shown before "show all"
 const FOUND = 600;     // characters of an answer that the search looks at
-const SVG = "http://www.w3.org/2000/svg";
 const SERIES = 7;      // colours; then they come again with other markers and dashes
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const {cells, rows, problems, traces = {}} = data;
-const byId = id => document.getElementById(id);
-
-// ------------------------------------------------------------------ texts and elements
-
-// Control characters, overrides and lone surrogates become visible: a model wrote the texts.
-const visible = text => text
-  .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-           c => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
-  .replace(/\p{Surrogate}/gu, "\ufffd");
-const whole = text => Array.isArray(text) ? text[0] : text ?? "";
-const grouped = (n, digits = 0) => n.toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});
-const short = x => String(Number(x.toPrecision(3)));
-const counted = (n, word) => `${grouped(n)} ${word}${n === 1 ? "" : word.endsWith("ch") ? "es" : "s"}`;
-
-function make(kind, name, text, ...inside) {
-  const element = document.createElement(kind);
-  if (name) element.className = name;
-  if (text) element.textContent = visible(text);
-  element.append(...inside);
-  return element;
-}
-
-function draw(kind, attributes, ...inside) {
-  const element = document.createElementNS(SVG, kind);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...inside);
-  return element;
-}
-
-function button(label, act) {
-  const element = make("button", "", label);
-  element.type = "button";
-  element.addEventListener("click", () => act(element));
-  return element;
-}
-
-// A text of any length: its beginning, and the rest (as far as it is in the file) at a click.
-function shown(text, first = FIRST) {
-  const all = whole(text), box = make("div", "text"), pre = make("pre", "", all.slice(0, first));
-  box.append(pre);
-  const missing = Array.isArray(text) ? `… ${grouped(text[1] - all.length)} more characters are not in this file` : "";
-  if (!all.trim()) pre.append(make("span", "soft", all ? "(blank)" : "(empty)"));
-  if (all.length <= first) { if (missing) box.append(make("div", "note", missing)); return box; }
-  pre.append("…");
-  box.append(button(`Show all ${grouped(all.length)} characters`, element => {
-    pre.textContent = visible(all);
-    element.replaceWith(make("div", "note", missing));
-  }));
-  return box;
-}
 
 // ------------------------------------------------------------------ what was run
 
@@ -408,6 +356,89 @@ function tree(columns) {
   return frame;
 }
 
+// ------------------------------------------------------------------ every sample, and verdicts that were given again
+
+const kindOf = row => rows.right[row] ? "right" : rows.unknown[row] ? "unknown" : whole(rows.error[row]) ? "failed" : "wrong";
+const idOf = row => whole(problems.id[rows.problem[row]]);
+
+// rowOf: the search that line i is about. more: columns behind the verdict.
+function sampleTable(box, count, rowOf, more, filters, open) {
+  const cell = i => cells[rows.cell[rowOf(i)]], distinct = field => [...new Set(cells.map(c => c[field]))];
+  const choose = field => ({label: `Which ${field} to show`, options: Object.fromEntries([[field === "strategy" ? "all strategies" : "all budgets", () => true],
+    ...distinct(field).map(name => [visible(name), i => cell(i)[field] === name])])});
+  samples(box, {
+    count,
+    columns: [
+      {title: "problem", of: i => rows.problem[rowOf(i)], words: i => idOf(rowOf(i)), left: true},
+      {title: "strategy", of: i => cell(i).strategy, words: i => cell(i).strategy, left: true},
+      {title: "budget", of: i => cell(i).number, words: i => cell(i).budget, left: true},
+      ...(data.configuration.seeds.length > 1 ? [{title: "seed", of: i => Number(rows.seed[rowOf(i)]), words: i => rows.seed[rowOf(i)]}] : []),
+      {title: "verdict", of: i => kindOf(rowOf(i)), words: i => verdict(kindOf(rowOf(i))), left: true},
+      ...more,
+    ],
+    filters: [...["strategy", "budget"].filter(field => distinct(field).length > 1).map(choose), ...filters],
+    says: i => `${idOf(rowOf(i))}\n${whole(rows.answer[rowOf(i)])}\n${whole(rows.error[rowOf(i)])}`,
+    open,
+  });
+}
+
+const KINDS = ["right", "wrong", "unknown", "failed"];
+const score = value => value === null ? "–" : short(value);
+const text = (title, of) => ({title, of, words: i => of(i).slice(0, 120).replace(/\s+/g, " "), left: true});
+
+function every() {
+  const scored = rows.score.some(value => value !== null);
+  sampleTable(byId("samples"), rows.right.length, i => i, [
+    ...(scored ? [{title: "score", of: i => rows.score[i], words: i => score(rows.score[i])}] : []),
+    {title: "tokens", of: i => rows.generated_tokens[i], words: i => grouped(rows.generated_tokens[i])},
+    {title: "stopped", of: i => rows.stopped[i], words: i => rows.stopped[i], left: true},
+    text("answer", i => whole(rows.answer[i]) || whole(rows.error[i])),
+  ], [{label: "Which verdicts to show", options: Object.fromEntries([["all verdicts", () => true], ...KINDS.map(kind => [kind, i => kindOf(i) === kind])])}], answer);
+}
+
+function again() {
+  const told = data.again;
+  byId("judged").hidden = !told;
+  if (!told) return;
+  byId("again-note").textContent = visible(`${told.said} The truth is now ${described(told.truth)}. `
+    + `Changes are paired, in points, with ${100 * data.level} % intervals.`);
+  const head = ["strategy", "budget", "before (%)", "now (%)", "change (points)"];
+  byId("again-table").replaceChildren(
+    make("thead", "", "", make("tr", "", "", ...head.map((title, i) => make("th", i < 2 ? "left" : "", title)))),
+    make("tbody", "", "", ...told.cells.map(c => make("tr", "", "", make("td", "left", c.strategy), make("td", "left", c.budget),
+      make("td", "", c.before), make("td", "", c.now), make("td", "", c.change)))));
+  if (!told.row.length) return;
+  const rowOf = i => told.row[i], moved = i => kindOf(rowOf(i)) !== told.verdict[i];
+  sampleTable(byId("again-samples"), told.row.length, rowOf, [
+    {title: "now", of: i => told.verdict[i], words: i => verdict(told.verdict[i]), left: true},
+    text("answer", i => whole(rows.answer[rowOf(i)])),
+    text("why now", i => whole(told.feedback[i])),
+  ], [{label: "Which differences to show", options: Object.fromEntries([["all differences", () => true], ["the verdict", moved],
+    ...KINDS.map(kind => [`now ${kind}`, i => moved(i) && told.verdict[i] === kind]),
+    ["the answer", i => whole(told.answer[i]) !== whole(rows.answer[rowOf(i)])]])}],
+  i => {
+    const box = answer(rowOf(i)), line = make("div", "line", "", make("b", "", "now"), verdict(told.verdict[i]));
+    if (told.score[i] !== null) line.append(make("span", "soft", `score ${short(told.score[i])}`));
+    box.append(line);
+    if (whole(told.answer[i]) !== whole(rows.answer[rowOf(i)])) box.append(shown(told.answer[i]));
+    if (whole(told.feedback[i])) box.append(make("div", "note", told.feedback[i]));
+    return box;
+  });
+}
+
+// While the sweep runs the page is written anew: load it, unless something is open, typed or chosen.
+function follow() {
+  if (!data.following) return;
+  const busy = () => document.querySelector(".open, .below") || [...document.querySelectorAll("input")].some(input => input.value)
+    || [...document.querySelectorAll("select")].some(select => select.selectedIndex > 0);
+  const said = make("span", "note", "");
+  byId("state").append(" ", said);
+  setInterval(() => {
+    if (!busy()) return location.reload();
+    said.textContent = "New results wait until what is open is closed, and filters are taken back.";
+  }, 1000 * data.following);
+}
+
 // ------------------------------------------------------------------ start
 
 function fromAddress() {
@@ -455,8 +486,12 @@ if (!Object.keys(traces).length) byId("filter").querySelector("[value=traced]").
 head();
 table();
 plot();
+byId("falls").replaceChildren(...data.falls.map(said => make("p", "note warn", said)));
 differences();
 notes();
 match();
+every();
+again();
+follow();
 fromAddress();
 })();

@@ -1,14 +1,20 @@
 """Statistics about methods, verifiers and problems: tests, rankings, calibration, laws, allocation.
 
-One question a file: `mcnemar.py` (do two methods differ?), `ranking.py` and `reward_bench.py` (does a verifier rank?),
-`calibration_error.py`, `coverage_law.py`, `score_model.py`, `self_correction.py`, `regret.py`, `difficulty.py` (which
-method for which problems?) and `allocation.py` (how many samples for which problem?).
+What selection loses is `gap_report.py`, made of `chosen.py` (the samples that a score chooses) and `falling.py` (where
+more samples make it worse). One question a file: `mcnemar.py` (do two methods differ?), `ranking.py` and
+`reward_bench.py` (does a verifier rank?), `calibration_error.py`, `coverage_law.py`, `score_model.py`,
+`self_correction.py`, `horizon.py` (how long may a task be?), `regret.py`, `difficulty.py` (which method for which
+problems?) and `allocation.py` (how many samples for which problem?).
 """
 
 from searchkit.experiments.statistics.allocation import Allocated, Allocation, allocate
 from searchkit.experiments.statistics.calibration_error import calibration_error, hle_compat
+from searchkit.experiments.statistics.chosen import Chosen
 from searchkit.experiments.statistics.coverage_law import CoverageLaw, coverage_law
 from searchkit.experiments.statistics.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
+from searchkit.experiments.statistics.falling import Fall, fall
+from searchkit.experiments.statistics.gap_report import GapReport, gap_report
+from searchkit.experiments.statistics.horizon import Horizon, horizon
 from searchkit.experiments.statistics.mcnemar import McNemar, mcnemar
 from searchkit.experiments.statistics.ranking import auroc, auroc_pooled, auroc_within, labelled
 from searchkit.experiments.statistics.regret import regret
@@ -19,8 +25,12 @@ from searchkit.experiments.statistics.self_correction import SelfCorrection, sel
 __all__ = [
     "Allocated",
     "Allocation",
+    "Chosen",
     "ComputeOptimal",
     "CoverageLaw",
+    "Fall",
+    "GapReport",
+    "Horizon",
     "McNemar",
     "ScoreModel",
     "SelfCorrection",
@@ -32,8 +42,11 @@ __all__ = [
     "compute_optimal",
     "coverage_law",
     "difficulty",
+    "fall",
     "found_among",
+    "gap_report",
     "hle_compat",
+    "horizon",
     "labelled",
     "mcnemar",
     "quantile_bins",

@@ -64,27 +64,41 @@ def auroc_within(
 
 
 def auroc_pooled(
-    scores: Sequence[ArrayLike], right: Sequence[ArrayLike], *, draws: int = 2000, seed: int = 0, level: float = 0.95
+    scores: Sequence[ArrayLike],
+    right: Sequence[ArrayLike],
+    *,
+    weights: Sequence[ArrayLike] | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> Interval:
     """AUROC over the samples of all problems together: what a threshold for all problems lives on.
 
-    A verifier that only knows how hard a problem is does well here, and within problems it is worth nothing. The
-    interval resamples whole problems; draws without right or without wrong samples are left out. O(draws * samples).
+    A verifier that only knows how hard a problem is does well here, and within problems it is worth nothing. weights:
+    one array a problem, how often each sample counts (>= 0); once by default. The interval resamples whole problems;
+    draws without right or without wrong samples are left out. O(draws * samples).
     """
     values = np.concatenate([np.asarray(s, dtype=float) for s in scores])
     labels = np.concatenate([np.asarray(r, dtype=bool) for r in right])
-    mean, n = auroc(values, labels), len(scores)
+    counts = np.ones(len(values)) if weights is None else np.concatenate([np.asarray(w, dtype=float) for w in weights])
+    problem, n = np.repeat(np.arange(len(scores)), [np.size(s) for s in scores]), len(scores)
+    if values.shape != labels.shape or values.shape != counts.shape or not (counts >= 0).all():
+        raise ConfigError("every score needs a label, and a weight >= 0 if there are any")
+    kept = counts > 0
+    values, labels, counts, problem = values[kept], labels[kept], counts[kept], problem[kept]
+    if not labels.any() or labels.all():
+        raise ConfigError("AUROC compares right samples with wrong ones: there must be both")
+    _, place = np.unique(values, return_inverse=True)
+    mean = _weighted(place, labels, counts)
     if n == 1:
         return Interval(np.array(mean), np.array(np.nan), np.array(np.nan))
-    problem = np.repeat(np.arange(n), [np.size(s) for s in scores])
-    _, place = np.unique(values, return_inverse=True)
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
-    found = [_weighted(place, labels, times[problem]) for times in drawn]
+    found = [_weighted(place, labels, times[problem] * counts) for times in drawn]
     low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Interval(np.array(mean), low, high)
 
 
-def _weighted(place: NDArray[np.intp], labels: NDArray[np.bool_], times: NDArray[np.int64]) -> float:
+def _weighted(place: NDArray[np.intp], labels: NDArray[np.bool_], times: Array) -> float:
     """AUROC where each sample counts `times`; `place` is the rank of its score, equal for equal ones."""
     positive, negative = (np.bincount(place, times * side) for side in (labels, ~labels))
     pairs = positive.sum() * negative.sum()

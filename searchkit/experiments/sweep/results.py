@@ -12,7 +12,7 @@ import numpy as np
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.estimators.compute import Compute
-from searchkit.experiments.estimators.curves import Curve
+from searchkit.experiments.estimators.curves import Curve, Curves
 from searchkit.experiments.estimators.intervals import Interval, paired_bootstrap, snapped
 from searchkit.experiments.sweep import manifest, voting
 from searchkit.experiments.sweep import rows as sweep_rows
@@ -131,20 +131,20 @@ class SweepResults:
         order = [(s, b) for s in self.strategies for b in self.budgets if (s, b) in groups]
         return Summaries(summarize(groups[cell], seed) for cell in order)
 
-    def curves(self) -> list[Curve]:
+    def curves(self) -> Curves:
         """Accuracy against compute: a curve for each strategy, a point for each budget, in the order of their tokens.
 
         Its totals are a curve of their own.
 
         `Curve.ks` only numbers the points: ``plot(results.curves(), "tokens")`` draws them.
         """
-        points, found = self.summaries(), []
+        points, found = self.summaries(), list[Curve]()
         for name in self.strategies:
             own = [p for p in points if p.strategy == name]
             found.append(self._curve(name, name, [p for p in own if p.budget not in self.totals]))
             if shared := [p for p in own if p.budget in self.totals]:
                 found.append(self._curve(f"{name}, totals", name, shared))
-        return found
+        return Curves(found)
 
     def savings(self) -> list[Saving]:
         """What each total saves against equal budgets of the same strategy, where there are such rows."""
