@@ -87,7 +87,8 @@ def test_what_is_wrong_is_shrunk(attack: ModuleType) -> None:
     race = ["bandit", 3, ["vote", 2], ["beam over", 1, ["vote", 1]]]
     plan = attack.random_plan(1) | {
         "kind": "agent", "strategy": ["best of", 5, race], "budget": {"generations": 4}, "fails": 0.4,
-        "wrapped": ["limited"], "events": [{"what": "clock", "at": 5}, {"what": "stop", "at": 60}, {"what": "cancel", "at": 9}],
+        "wrapped": ["limited"],
+        "events": [{"what": "clock", "at": 5}, {"what": "stop", "at": 60}, {"what": "cancel", "at": 9}],
     }  # fmt: skip
     smallest, wrong = attack.shrunk(plan, Looks())
     assert wrong == "late"
