@@ -127,6 +127,8 @@ class Searching(Generic[T_co]):
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         result = None if error is not None else task.result()
         stopped = None if result is None else result.stopped
+        if error is not None and self._run.span.status == "open":  # it never got as far as its strategy
+            self._run.span.fail(error)
         self._search.feed.close(Over(self._search.feed.place, perf_counter(), stopped, result, error))
 
     @property

@@ -15,9 +15,11 @@ import pytest
 
 from searchkit import (
     Budget,
+    BudgetExhausted,
     CallError,
     ConfigError,
     Journal,
+    JournalError,
     Model,
     Problem,
     Result,
@@ -721,3 +723,21 @@ def test_a_list_that_is_told_to_stop_begins_nothing_more(concurrency: int) -> No
     for at in range(1, 13):
         begun = -(-at // (2 * concurrency)) * concurrency  # those in flight end first
         assert asyncio.run(stopped(at)) == (begun, 2 * begun)
+
+
+def test_no_span_of_a_search_that_has_ended_is_open(tmp_path: Path) -> None:
+    """Stopped before its first step, with a journal that cannot be opened, or with a part that its budget lacks."""
+    (tmp_path / "none.db").write_text("this is no journal")
+    model, best_of = Model(Scripted(lambda request: "4")), BestOfN(2, LengthScore())
+
+    async def main() -> None:
+        stopped = start("q", best_of, generator=model)
+        stopped.stop()
+        unopened = start("q", best_of, generator=model, journal=tmp_path / "none.db")
+        poor = start("q", BestOfN(1, LengthScore(), generator=best_of), generator=model, budget=Budget(model_calls=0))
+        for search in (stopped, unopened, poor):
+            with pytest.raises((asyncio.CancelledError, JournalError, BudgetExhausted)):
+                await search
+            assert "open" not in {span.status for span in search.trace.walk()}
+
+    asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import replace
@@ -55,6 +56,7 @@ class Metered(Position):
                 began = time.perf_counter()
                 sample = await (perform() if self.deadline is None else self._timely(perform()))
                 took = time.perf_counter() - began
+                check(sample.usage, span.name)
                 actual = self._actual(sample.usage, held.generations)
                 if journal is not None and entry is not None and held.storable:
                     row = codec.dump_row(sample, span.retried, value_codec, held.stored(), took)
@@ -64,7 +66,7 @@ class Metered(Position):
         except BaseException as raised:
             error = accident(raised) or raised
             if isinstance(error, CallError):
-                actual = self._actual((error.usage or ONE_CALL) if held.alone else NO_USAGE, held.generations)
+                actual = self._actual(cost_of_failed(error) if held.alone else NO_USAGE, held.generations)
             elif span.waiting or (actual is None and isinstance(error, JournalError)):
                 actual = NO_USAGE  # cancelled before anything was sent, or not to be replayed
             elif actual is None:  # nobody knows
@@ -171,6 +173,25 @@ class Metered(Position):
             self.ledger.settle(cost if held else cost_of(NO_USAGE), cost)
         span.retried += attempt
         self._search.charge(attempt, paid=paid)
+
+
+def check(usage: Usage, who: str) -> None:
+    """Raises `CallError` for amounts below 0, or without end: with those no books are right, and no row can be read."""
+    if not _sound(usage):
+        raise CallError(f"{who} says that a call used {usage}: amounts are numbers >= 0")
+
+
+def cost_of_failed(error: CallError) -> Usage:
+    """What a failed call says that it cost; one call where it says nothing, or nothing that can be."""
+    return error.usage if error.usage is not None and _sound(error.usage) else ONE_CALL
+
+
+def _sound(u: Usage) -> bool:
+    parts = (
+        u.generations, u.verifications, u.model_calls, u.prompt_tokens, u.cached_tokens, u.generated_tokens,
+        u.estimated_tokens, u.usd, u.cpu_seconds, u.longest_context,
+    )  # fmt: skip
+    return min(parts) >= 0 and sum(parts) < math.inf
 
 
 def _loaded(

@@ -16,8 +16,8 @@ from searchkit.engine.candidates import Frame, Search
 from searchkit.engine.held import Held, worst_case
 from searchkit.engine.journal import Entry, Journal
 from searchkit.engine.keys import key_of, shown
-from searchkit.engine.ledger import ONE_CALL, Ledger, children_budget, cost_of, rest
-from searchkit.engine.metering import Timed
+from searchkit.engine.ledger import Ledger, children_budget, cost_of, rest
+from searchkit.engine.metering import Timed, cost_of_failed
 from searchkit.engine.relaying import Relaying
 from searchkit.engine.spawning import Family, Handle
 from searchkit.engine.stream import Stream
@@ -191,7 +191,7 @@ class Run(Relaying):
 
         def retry(error: CallError) -> bool:
             """Charge the failed attempt, if another one is affordable; else the call fails and is charged then."""
-            attempt = replace(error.usage or ONE_CALL, generations=0)
+            attempt = replace(cost_of_failed(error), generations=0)
             if self.ledger.bounded and not self.ledger.try_hold(cost_of(attempt)):
                 self.stop("budget")
                 return False
@@ -425,6 +425,7 @@ class Run(Relaying):
         except BudgetExhausted as error:
             best = run.frame.best()
             if best is None:
+                run.span.fail(error)
                 raise
             run.stop("deadline" if error.ceiling == "seconds" else "budget")
             chosen = best.sample

@@ -24,6 +24,7 @@ from searchkit import (
     UncertainEffect,
     Verdict,
     solve,
+    start,
 )
 from searchkit.calls import Request
 from searchkit.generators import Recorded, Simulated
@@ -500,3 +501,27 @@ def test_what_cannot_be_undone_is_done_once(tmp_path):
     assert len(done) == 3
     asyncio.run(solve("q", Acts()))
     assert len(done) == 5
+
+
+@pytest.mark.parametrize("amount", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["generated_tokens", "prompt_tokens", "model_calls", "usd"])
+@pytest.mark.parametrize("how", ["answer", "failure"])
+def test_amounts_that_cannot_be_are_charged_as_one_call(amount, name, how, tmp_path):
+    """Who says it used less than nothing has failed: that frees no budget, and leaves no row that cannot be read."""
+
+    class Lies:
+        name = "lies"
+
+        async def complete(self, requests):
+            used = Usage(**{"model_calls": 1, name_of: amount})
+            return [Sample("4", usage=used) if how == "answer" else CallError("no", usage=used) for _ in requests]
+
+    async def main(journal):
+        search = start("q", BestOfN(2, Predicate(bool, name="b")), generator=Model(Lies()), journal=journal)
+        with pytest.raises(CallError, match="amounts are numbers" if how == "answer" else "no"):
+            await search
+        assert search.usage == Usage(generations=2, model_calls=2)
+
+    name_of = name
+    for journal in (None, tmp_path / "run.db", tmp_path / "run.db"):
+        asyncio.run(main(journal))

@@ -276,7 +276,7 @@ async def judged(problem: Problem, sample: Sample[Any], cell: Cell, truth: Verif
     """What the truth says of the answer; unknown where it fails."""
     try:
         found = await solve(problem, Judgement(truth, sample), seed=cell.seed, journal=journal)
-    except ConfigError:
+    except (ConfigError, JournalError):  # the latter says nothing of the answer, and nothing that follows could be kept
         raise
     except Exception as error:
         return Truth(False, True, f"{NOT_JUDGED}{said(error)}")

@@ -11,8 +11,9 @@ import pytest
 
 from searchkit.answers import keys
 from searchkit.datasets.game24 import Game24
+from searchkit.engine.journal import Journal
 from searchkit.engine.sync import run_sync
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, JournalError
 from searchkit.experiments import draw, plot, table
 from searchkit.experiments.sweep.results import SweepResults, difference, difference_bounds
 from searchkit.experiments.sweep.sweep import Sweep
@@ -135,6 +136,23 @@ def test_a_truth_that_fails_is_unknown_and_can_be_asked_anew(tmp_path):
     again = mine.run(tmp_path / "out", retry_failed=True)
     assert {(row.unknown, row.error) for row in again.rows} == {(False, "")}
     assert again.diagnosis == ""
+
+
+def test_a_disk_that_is_full_is_no_verdict(tmp_path, monkeypatch):
+    """What the truth says cannot be kept: that ends the sweep, which goes on with the same once there is room."""
+    put = Journal.put
+
+    async def full(self, key, outcome, origin):
+        if outcome.startswith("["):  # a verdict
+            raise JournalError("database or disk is full")
+        await put(self, key, outcome, origin)
+
+    mine = Sweep(PROBLEMS, {"one": ONE}, truth=MathEqual(), endpoints=[Model(Simulated(ANSWERS))])
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "put", full)
+        with pytest.raises(JournalError, match="disk is full"):
+            mine.run(tmp_path / "out")
+    assert mine.run(tmp_path / "out").rows == mine.run(tmp_path / "whole").rows
 
 
 def test_a_search_that_failed_is_wrong_and_known(tmp_path):
