@@ -7,9 +7,11 @@ which it gets there, and `secrets.py` keeps its keys out of what comes back. The
 frameworks that take an HTTP client, `litellm.py` for litellm, and `endpoint.py`, a URL for everything else, behind
 which the gateway of `searchkit.serving` listens; `withheld.py` says what a child process is not told. `once.py` records
 what tools did, and `children.py` ends processes that agents left. `workspace.py` is a copy of some files for each
-attempt, and what an attempt did to it; `committed.py` brings the best one's back.
+attempt, and what an attempt did to it; `committed.py` brings the best one's back. `command.py` makes an agent of a
+program in any language, which `running.py` runs to its end.
 """
 
+from searchkit.agents.command import CommandAgent
 from searchkit.agents.committed import Committed
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.litellm import litellm_calls
@@ -20,6 +22,7 @@ from searchkit.agents.workspace import AttemptWorld, Workspace
 
 __all__ = [
     "AttemptWorld",
+    "CommandAgent",
     "Committed",
     "Endpoint",
     "Upstream",
