@@ -14,6 +14,7 @@ from searchkit.mistakes import check_selector
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.quoting import quoted
+from searchkit.strategies.common.reserving import shared
 from searchkit.strategies.ensembles.fuse import LEAST, Fuse
 from searchkit.strategies.ensembles.seats import check_rounds, needs_scores, places, sight
 from searchkit.strategies.ensembles.table import Reply, Table, agreement
@@ -235,14 +236,10 @@ class Rounds(Strategy):
             return outcomes
 
     def _share(self, prompt: Prompt, n: int, run: Run) -> Budget | None:
-        """What the agents of a round may spend, if `Fuse` keeps what it may cost; None: all."""
+        """What the agents of a round may spend; None: all. `Fuse` keeps what it may cost."""
         if not isinstance(self.combine, Fuse):
             return None
-        once = run.worst_case(prompt, run.base_params(self.combine.aggregator or self.generator))
-        kept = self.combine.worst_case(self._combined, self.generator, once) or once
-        share = run.children_budget(n, kept)
-        enough = share is None or all(getattr(once, name) <= most for name, most in share.ceilings())
-        return share if enough else None  # one answer that nobody has fused is more than nothing to fuse
+        return shared(run, n, self.combine.aggregator or self.generator, self.combine.calls(self._combined), prompt)
 
     def _over(self, turns: Sequence[Turn], replies: Sequence[Reply]) -> bool:
         """Whether a round with these replies ends the search."""
