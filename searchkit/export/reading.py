@@ -19,7 +19,7 @@ from searchkit.types import TRUNCATED, Problem, Scored
 def of_result(
     problem: Problem, result: Result[Any], *, seed: int | None = None, licence: str = "", name: str = ""
 ) -> Material:
-    """A result's candidates that are texts, and its tree if it has one.
+    """A result's candidates that are texts, and its tree if it has one whose nodes are steps.
 
     problem: the one that was searched; a result does not hold it. seed: the root seed, for provenance, which a result
     does not hold either. name: of the tree and the result, in each row. Cost: linear in candidates and nodes.
@@ -32,7 +32,7 @@ def of_result(
         if is_text(one.sample)
     ]  # fmt: skip
     trees: Sequence[Grown] = ()
-    if result.tree is not None:
+    if result.tree is not None and not _is_record(result.tree):
         trees = (grown(result.tree, Origin(problem.id, "tree", name, seed, "", model, revision, 0, licence)),)
     return Material(problem.id, problem.prompt, trajectories, trees, problem.reference)
 
@@ -69,7 +69,14 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _is_record(tree: Tree) -> bool:
+    """Whether its nodes are no steps from a first state: what agents said in rounds, thoughts made from several."""
+    return bool(tree.joined) or (tree.state[ROOT] is None and any(state is not None for state in tree.state))
+
+
 def _added(tree: Tree, separator: str) -> list[str]:
+    if _is_record(tree):
+        raise ConfigError("nodes of this tree are whole texts, some made of several: it is no tree of texts that grow")
     if isinstance(tree.state[ROOT], Written):
         return [_after(tree, node) for node in range(len(tree))]
     if any(tree.calls):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from searchkit import mistakes
@@ -82,10 +82,15 @@ def _check_sight(owner: Any) -> None:
     for number in range(len(places(owner))):
         seen = [sight(owner, agent, number) for agent in every]
         for shown in seen:
-            if shown is not None and (isinstance(shown, str) or any(other not in every for other in shown)):
+            if shown is not None and not _are_agents(shown, every):
                 raise ConfigError(f"sees returns agents, numbers below {len(every)}, or None, got {told(shown)}")
         if all(shown is None for shown in seen):
             raise ConfigError(f"by sees it is nobody's turn in round {number}")
+
+
+def _are_agents(shown: Any, every: Sequence[int]) -> bool:
+    listed = isinstance(shown, (Sequence, Set)) and not isinstance(shown, str)
+    return listed and all(is_whole(other) and other in every for other in shown)
 
 
 def _check_end(owner: Any) -> None:

@@ -67,7 +67,7 @@ class GraphOfThoughts(Strategy):
     each below the first that it was made from, `Tree.joined` the others.
 
     Cost: a generation for each thought that is written, a verification for each that is scored; in sequence one for
-    each operation. Under a budget each part has an equal share, and the merge keeps one.
+    each operation. Under a budget parts have equal shares of what the merge does not keep for itself.
 
     Source: Besta et al. 2024, Graph of Thoughts. Skeleton-of-thought and plans before samples are settings, see the
     guide.
@@ -152,14 +152,15 @@ class GraphOfThoughts(Strategy):
             raise
         except Exception as error:
             show(tree, group.made, there)
-            if not group.made:
+            if not any(thought.how != "part" for thought in group.made):
                 raise
             run.note_failure(error)
             run.fail(error)
         if at > answers:
             scored = [thought.scored for thought in group.thoughts]
             return scored[await choose(self.select, prompt, scored, run)].sample
-        unfinished = replace((group.thoughts or group.made)[0].sample, finish="length")
+        written = [thought for thought in group.made if thought.how != "part"]
+        unfinished = replace(written[-1].sample, finish="length")
         run.offer(unfinished)
         return unfinished
 

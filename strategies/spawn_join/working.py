@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError, SearchkitError
+from searchkit.kinds import told
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.quoting import cut, quoted
+from searchkit.strategies.common.reserving import shared
 from searchkit.strategies.spawn_join.operations import Group, Operation, Thought, end_of
 from searchkit.strategies.spawn_join.spawn_join import why
 from searchkit.templates import worded
@@ -41,7 +43,7 @@ class Work:
         one, partial = operations[at], at < answers
         if one.kind == "split":
             end = end_of(operations, at)
-            parts = await self._split(group, one, operations[at + 1 : end], run)
+            parts = await self._split(group, one, operations[at + 1 : end + 1], run)
             await self._merge(group, operations[end], parts, run, partial=end < answers)
             return end + 1
         if one.kind in ("write", "refine"):
@@ -95,23 +97,27 @@ class Work:
             thought.verdict = judged.verdict
 
     async def _split(self, group: Group, one: Operation, operations: Sequence[Operation], run: Run) -> list[Part]:
-        """What is left of each part once all that is to be done on parts is done."""
-        assert callable(one.ask)
+        """What is left of each part once all that is to be done on parts is done. operations: these, and the merge."""
+        *operations, merge = operations
         above = tuple(sorted(group.thoughts, key=_rank)[:1])
         whole = above[0].text if above else asked_in(group.prompt)
-        texts = [str(part)[:LONGEST] for part in one.ask(whole)] or [whole]
+        texts = parts_of(one, whole) or [whole]
         if len(texts) > one.n:
             run.fail(PartsRefused(f"{len(texts) - one.n} more parts: a split may have at most {one.n}"))
         parts = [self._part(text, whole, above) for text in texts[: one.n]]
 
-        async def work(part: Group, child: Run) -> None:
+        async def work(part: Group, child: Run) -> Group:
             at = 0
             while at < len(operations):
                 at = await self.step(part, operations, at, child, math.inf)
+            return part
 
-        outcomes: list[Outcome[None]] = await run.join(*[await run.spawn(work, part, name="part") for part in parts])
+        kept = shared(run, len(parts), merge.by or self.generator, merge.calls, group.prompt)
+        with run.child("parts", kept) as together:
+            outcomes: list[Outcome[Group]] = await together.map(work, parts, name="part")
         for part in parts:
             group.made += part.made
+        run.survivors(outcomes)  # raises the first failure if nothing is left
         return [
             (part.thoughts, "") if outcome.ok else ([], why(outcome.error))
             for part, outcome in zip(parts, outcomes, strict=True)
@@ -142,7 +148,9 @@ class Work:
         assert callable(one.ask)
         if any(failed for _, failed in parts):
             raise CallError("a part has failed, so that there is nothing to put together")
-        said = str(one.ask([thought.text for thought in parents]))
+        said = one.ask([thought.text for thought in parents])
+        if not isinstance(said, str):
+            raise ConfigError(f"what merges returns a text, got {told(said)}")
         return Sample(said, Message("assistant", (Text(said),)))
 
     def _merging(self, group: Group, one: Operation, parts: Sequence[Part]) -> Prompt:
@@ -154,6 +162,15 @@ class Work:
         ]
         shown = quoted(found, max(LEAST, self.workspace // len(found)))
         return worded(self.task, one.ask, thoughts=shown, whole=cut(group.whole, self.workspace))
+
+
+def parts_of(one: Operation, whole: str) -> list[str]:
+    """The parts that a split makes of `whole`, but for empty ones."""
+    assert callable(one.ask)
+    parts = one.ask(whole)
+    if isinstance(parts, (str, bytes)) or not isinstance(parts, Iterable):
+        raise ConfigError(f"what splits returns the parts, such as a list of texts, got {told(parts)}")
+    return [text[:LONGEST] for text in map(str, parts) if text.strip()]
 
 
 def asked_in(prompt: Prompt) -> str:

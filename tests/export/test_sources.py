@@ -16,7 +16,7 @@ from searchkit.generators import Embedded, Simulated, shipped
 from searchkit.lab.arithmetic import Arithmetic
 from searchkit.lab.checker import ARITHMETIC, problem
 from searchkit.lab.environment import ArithmeticSteps
-from searchkit.strategies import MCTS, BestOfN, Rollout, SelfConsistency
+from searchkit.strategies import MCTS, BestOfN, GraphOfThoughts, Rollout, Rounds, SelfConsistency
 from searchkit.tree import Tree
 from searchkit.types import Message, Sample, StepSpan, Text, ToolCall
 from searchkit.verifiers import Exact
@@ -146,6 +146,20 @@ def test_a_pool_needs_its_prompts(tmp_path):
     assert list(done.rows.values()) == [2]
     with pytest.raises(ConfigError, match="'p0' among them"):
         export(pool, tmp_path / "o.jsonl")
+
+
+@pytest.mark.parametrize(
+    "strategy", [Rounds((None,) * 3, 1), Rounds((None,) * 2, 2), GraphOfThoughts().write(2).refine()]
+)
+def test_what_was_said_in_rounds_is_no_tree_of_steps(strategy):
+    """Its samples are answers; a node says who spoke, and stands below what it has read."""
+    asked = Problem("p", Prompt.of("q"), "5")
+    result = solve_sync(asked, strategy, generator=Model(Simulated({"5": 0.5, "6": 0.5})))
+    material = of_result(asked, result)
+    assert len(material.trajectories) == len(result.candidates)
+    assert not material.trees
+    with pytest.raises(ConfigError, match="grow"):
+        of_tree(asked, result.tree)
 
 
 def test_what_is_no_text_is_no_training_data():

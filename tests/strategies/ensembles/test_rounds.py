@@ -334,6 +334,19 @@ def far(agent: int, number: int) -> list[int]:
     return [9]
 
 
+@pytest.mark.parametrize("shown", [{0, 1}, [0, 0, 1], (), range(2)])
+def test_agents_that_are_seen_may_be_listed_in_any_way(shown: Any) -> None:
+    agents, models = team("abc")
+    run(Rounds(models, sees=lambda agent, number: shown))
+    assert sorted(seen(agents[2].asked[1])) == [f"<{name}.0>" for name in "ab" if shown]
+
+
+@pytest.mark.parametrize("shown", [0, "", [True], [1.0], [3], iter([0])])
+def test_agents_that_there_are_not_are_not_seen(shown: Any) -> None:
+    with pytest.raises(ConfigError, match="sees"):
+        Rounds((None,) * 3, sees=lambda agent, number: shown)
+
+
 def test_mistakes_are_named() -> None:
     good = LengthScore()
     for wrong in (

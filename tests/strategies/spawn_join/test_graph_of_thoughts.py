@@ -12,6 +12,7 @@ import pytest
 
 from searchkit import Budget, ConfigError, Message, Model, Prompt, Result, Strategy, solve
 from searchkit.calls import CallError, Request
+from searchkit.errors import BudgetExhausted
 from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN, GraphOfThoughts, SelfConsistency, Vote
 from searchkit.strategies.spawn_join.operations import Thought
@@ -256,11 +257,39 @@ def test_a_part_that_fails_is_named() -> None:
 
 @pytest.mark.parametrize("most", range(1, 12))
 def test_under_a_budget_there_is_an_answer(most: int) -> None:
+    """What the merge may cost is kept for it, where anything is left then; what is written last is no answer yet."""
     result, calls = run(SORTER, budget=Budget(generations=most))
-    assert calls <= most
+    assert calls == min(most, 10)
     assert result.stopped == ("done" if most >= 10 else "budget")
-    whole = any(thought.how == "merge" for thought in thoughts(result))
+    found = [thought for thought in thoughts(result) if thought.how != "part"]
+    whole = any(thought.how == "merge" for thought in found)
+    assert whole == (most >= 1 + 4)  # four for the merge, one at least for the parts, who are named where they failed
     assert any(c.sample.text == result.answer and c.sample.truncated != whole for c in result.candidates)
+    assert whole or result.answer == found[-1].text
+
+
+def test_where_nothing_is_written_there_is_no_answer() -> None:
+    """A part of the task is none."""
+    for budget in (Budget(generations=0), Budget(seconds=0.0)):
+        with pytest.raises(BudgetExhausted):
+            run(SORTER, budget=budget)
+
+
+def test_what_a_function_returns_is_looked_at() -> None:
+    """One that splits returns parts, of which empty ones are left out, and one that merges a text."""
+    parts: Any
+    for parts in ("abc", None, 5):
+        with pytest.raises(ConfigError, match="parts"):
+            run(GraphOfThoughts().split(lambda text, parts=parts: parts).write().merge(1, "\n".join))
+    merged: Any
+    for merged in (None, ["a"], 5):
+        with pytest.raises(ConfigError, match="text"):
+            run(GraphOfThoughts().split(halves).write().merge(1, lambda texts, merged=merged: merged))
+    assert run(GraphOfThoughts().split(lambda text: ["a", " ", ""]).write().merge(1, "\n".join))[1] == 1
+    late = GraphOfThoughts().write().split(lambda text: [str(1 // 0)]).write().merge(1, "\n".join)
+    result, _ = run(late)
+    assert result.candidates[-1].sample.truncated
+    assert "ZeroDivisionError" in repr(result.errors)
 
 
 def test_what_is_nested_costs_what_it_says() -> None:
