@@ -244,7 +244,7 @@ function judged(n) {
   const parts = [];
   if (data.score[n] !== null) parts.push(`score ${short(data.score[n])}`);
   if (data.visits[n]) parts.push(`mean ${short(data.mean[n])} of ${grouped(data.visits[n])} ${data.visits[n] === 1 ? "visit" : "visits"}`);
-  if (n === data.answer) parts.push("the answer that was chosen"); else if (onPath.has(n)) parts.push("on the way to the answer");
+  if (n === data.answer) parts.push(data.terminal[n] ? "the answer that was chosen" : "the answer that was chosen, or where its rollout began"); else if (onPath.has(n)) parts.push("on the way to the answer");
   if (data.terminal[n]) parts.push("an end");
   return parts.join(", ") || "none";
 }

@@ -85,7 +85,7 @@ class Growth:
             tree.keep(node, expansion.evaluated.itself, answer=True)
         for answer in expansion.evaluated.rollouts:
             self.ends.append(End(node, answer, "rollout"))
-            tree.keep(node, answer, answer=True)
+            tree.answers.append((node, answer.sample))  # its verdict is not the node's
         if expansion.evaluated.value is not None:
             tree.score[node] = value = bounded(expansion.evaluated.value)
             self.policy.backup(tree, node, value)

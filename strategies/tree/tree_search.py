@@ -337,7 +337,7 @@ class TreeSearch(Strategy):
             return []
         if not found.answer:
             return []
-        tree.keep(node, found.scored, answer=True)
+        tree.answers.append((node, found.scored.sample))
         return [End(node, found.scored, "rollout")]
 
     def _reached(self, ends: Sequence[End]) -> End | None:

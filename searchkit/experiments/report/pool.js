@@ -22,7 +22,7 @@ samples(byId("samples"), {
     ...(scored ? [{title: "score", of: i => rows.score[i], words: i => rows.score[i] === null ? "–" : short(rows.score[i])},
                   {title: "rank", of: i => rows.rank[i], words: i => rows.rank[i] === null ? "–" : grouped(rows.rank[i])}] : []),
     {title: "answer", of: i => whole(rows.key[i]), words: i => rows.key[i] === null ? "–" : whole(rows.key[i]).slice(0, 200), left: true},
-    {title: "tokens", of: i => rows.tokens[i], words: i => grouped(rows.tokens[i])},
+    ...(rows.tokens.some(Boolean) ? [{title: "tokens", of: i => rows.tokens[i], words: i => grouped(rows.tokens[i])}] : []),
     {title: "finish", of: i => rows.finish[i], words: i => rows.finish[i], left: true},
     {title: "text", of: i => whole(rows.text[i]), words: i => whole(rows.text[i]).slice(0, 120).replace(/\s+/g, " "), left: true},
   ],

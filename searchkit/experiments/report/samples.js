@@ -1,12 +1,12 @@
 "use strict";
-// A table with a line a sample: filters, a search, sorting by any column, a hundred lines at a time.
+// A table with a line a sample: filters, a search, sorting by any column, some lines at a time.
 
-const LINES = 100;     // lines that the table shows at first, and adds
+const LINES = 25, ADDED = 100;  // lines that the table shows at first, and adds
 
 // columns: {title, of: i => what to sort by, words: i => text or element, left}. filters: {label, options: {name: i =>
 // whether it fits}}. count: samples. says: i => the text to search in. open: i => what a click on a line shows below it.
 function samples(box, {columns, filters, count, says, open}) {
-  const bar = make("div", "bar"), found = make("span", "", ""), table = make("table"), more = button("", () => add());
+  const bar = make("div", "bar"), found = make("span", "", ""), table = make("table"), more = button("", () => add(ADDED));
   const search = make("input"), chosen = filters.map(filter => {
     const select = make("select", "", "", ...Object.keys(filter.options).map(name => make("option", "", name)));
     select.setAttribute("aria-label", filter.label);
@@ -52,15 +52,15 @@ function samples(box, {columns, filters, count, says, open}) {
     listed = 0;
     body.replaceChildren();
     heads();
-    add();
+    add(LINES);
     found.textContent = order.length === count ? counted(count, "sample") : `${grouped(order.length)} of ${counted(count, "sample")}`;
   }
 
-  function add() {
-    body.append(...order.slice(listed, listed + LINES).map(line));
-    listed = Math.min(order.length, listed + LINES);
+  function add(lines) {
+    body.append(...order.slice(listed, listed + lines).map(line));
+    listed = Math.min(order.length, listed + lines);
     more.hidden = listed === order.length;
-    more.textContent = `Show ${grouped(Math.min(LINES, order.length - listed))} more of ${grouped(order.length - listed)}`;
+    more.textContent = `Show ${grouped(Math.min(ADDED, order.length - listed))} more of ${grouped(order.length - listed)}`;
   }
 
   function line(i) {
