@@ -14,7 +14,7 @@ from searchkit.strategies.a_star import AStar, Imagined, Judged
 from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
 from searchkit.strategies.refinement import DISTIL, Aggregate, Refine
-from searchkit.strategies.routing import Budgeted, Fallback, Race, Then
+from searchkit.strategies.routing import Budgeted, Escalate, Fallback, Race, Router, Then, asking
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
@@ -105,6 +105,7 @@ __all__ = [
     "DeepConfOnline",
     "Dirichlet",
     "EarlyStopping",
+    "Escalate",
     "Fallback",
     "FieldVote",
     "FilteredBestOfN",
@@ -124,6 +125,7 @@ __all__ = [
     "Rerank",
     "Reservation",
     "Rollout",
+    "Router",
     "SWESearch",
     "SelfConsistency",
     "Soft",
@@ -140,4 +142,5 @@ __all__ = [
     "Value",
     "Vote",
     "Widening",
+    "asking",
 ]

@@ -1,9 +1,11 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals.
 
 `entry.py` is one sample and its scores, `pool/` holds them, `estimators/` make curves of them, `statistics/` compare,
-`sweep/` runs searches, `report/` and `plots.py` show what came of it. `unknown.py` says which verdicts are unknown.
+`sweep/` runs searches, `report/`, `plots.py` and `choice_plot.py` show what came of it. `unknown.py` says which
+verdicts are unknown.
 """
 
+from searchkit.experiments.choice_plot import plot_choices
 from searchkit.experiments.estimators import (
     Adaptive,
     Attempt,
@@ -39,6 +41,7 @@ from searchkit.experiments.pool import Entry, Pool, draw, from_parquet, score, t
 from searchkit.experiments.statistics import (
     Allocated,
     Allocation,
+    ChoiceCurve,
     ComputeOptimal,
     CoverageLaw,
     McNemar,
@@ -49,6 +52,8 @@ from searchkit.experiments.statistics import (
     auroc_pooled,
     auroc_within,
     calibration_error,
+    choice_curve,
+    choices,
     compute_optimal,
     coverage_law,
     difficulty,
@@ -83,6 +88,7 @@ __all__ = [
     "Allocation",
     "Attempt",
     "Axis",
+    "ChoiceCurve",
     "Compute",
     "ComputeOptimal",
     "Confident",
@@ -118,6 +124,8 @@ __all__ = [
     "bootstrap",
     "budgets",
     "calibration_error",
+    "choice_curve",
+    "choices",
     "compute",
     "compute_optimal",
     "cost",
@@ -138,6 +146,7 @@ __all__ = [
     "paired_bootstrap",
     "pass_at_k",
     "plot",
+    "plot_choices",
     "quantile_bins",
     "regret",
     "rejudge",
