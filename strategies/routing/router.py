@@ -48,12 +48,12 @@ class Router(Strategy):
     >>> from searchkit.strategies import Router
     >>> from searchkit.testing import Scripted
     >>> small, large = Model(Scripted(lambda request: "41")), Model(Scripted(lambda request: "42"))
-    >>> rows = [("2 + 3?", "small", True, 1), ("2 + 3?", "large", True, 9),
-    ...         ("19 * 23?", "small", False, 1), ("19 * 23?", "large", True, 9)]
-    >>> router = Router.fit({"small": small, "large": large}, rows, k=1, price=0.01)
-    >>> router.pick("4 + 5?"), router.pick("18 * 27?")
+    >>> rows = [("add 2 and 3", "small", True, 1), ("add 2 and 3", "large", True, 9),
+    ...         ("multiply 19 by 23", "small", False, 1), ("multiply 19 by 23", "large", True, 9)]
+    >>> router = Router.fit({"small": small, "large": large}, rows, k=1, price=0.05)
+    >>> router.pick("add 4 and 5"), router.pick("multiply 18 by 27")
     ('small', 'large')
-    >>> solve_sync("18 * 27?", router).answer
+    >>> solve_sync("multiply 18 by 27", router).answer
     '42'
     """
 
