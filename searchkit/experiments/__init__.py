@@ -2,7 +2,7 @@
 
 `entry.py` is one sample and its scores, `pool/` holds them, `estimators/` make curves of them, `statistics/` compare,
 `sweep/` runs searches, `report/`, `plots.py` and `choice_plot.py` show what came of it. `unknown.py` says which
-verdicts are unknown.
+verdicts are unknown, `chosen.py` which arm a chooser asked.
 """
 
 from searchkit.experiments.choice_plot import plot_choices

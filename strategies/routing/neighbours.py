@@ -25,12 +25,12 @@ class _Index(Protocol):
 class Neighbours:
     """shares: of each arm, [prompts], how often it was right there; None where it was not tried."""
 
-    texts: tuple[str, ...]
-    shares: dict[str, tuple[float | None, ...]]
+    texts: tuple[str, ...] = field(repr=False)
+    shares: dict[str, tuple[float | None, ...]] = field(repr=False)
     overall: dict[str, float]
     k: int
     similar: Callable[[str, str], float] | None
-    postings: dict[int, list[tuple[int, float]]] = field(repr=False, default_factory=dict)
+    postings: dict[int, list[tuple[int, float]]] = field(repr=False, compare=False)
 
     def __call__(self, text: str) -> dict[str, float]:
         """Of each arm the chance that it is right."""

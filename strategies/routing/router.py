@@ -74,6 +74,8 @@ class Router(Strategy):
                 check_generator(f"arm {name!r} of Router", arm)
         if isinstance(self.choose, type) or not callable(self.choose):
             raise ConfigError(f"choose of Router is a callable of the prompt's text, got {told(self.choose)}")
+        if len(needed := signature_of(_called(self.choose)).required) > 1:
+            raise ConfigError(f"choose of Router is given the prompt alone, and needs {', '.join(needed)}")
         if self.otherwise is not None and self.otherwise not in self.arms:
             raise ConfigError(f"otherwise of Router is one of its arms, {', '.join(self.arms)}: {told(self.otherwise)}")
         if not is_number(self.price) or not 0 <= self.price < math.inf:
@@ -112,7 +114,8 @@ class Router(Strategy):
         a thousand rows, "words" a second to fit and microseconds to choose. Raises `ConfigError` where an arm has no
         row.
         """
-        rows, names = list(rows), list(arms)
+        names = list(arms) if isinstance(arms, Mapping) else []
+        rows = list(rows) if isinstance(rows, Iterable) else rows  # what is none is told below
         if by not in ("neighbours", "words"):
             raise ConfigError(f'by is "neighbours" or "words", got {by!r}')
         choose = neighbours(rows, names, k, similar) if by == "neighbours" else words_model(rows, names, ridge)
@@ -126,8 +129,13 @@ class Router(Strategy):
         return {name: float(said[name]) for name in self.arms}
 
     def pick(self, text: str) -> str:
-        """The arm for a prompt's text, where `choose` is a plain callable of it."""
-        return self._named(self.choose(text))
+        """The arm for a prompt's text. Raises `ConfigError` where `choose` needs a search to choose in."""
+        args, kwargs = self._arguments(Prompt.of(text), {})
+        said = self.choose(*args, **kwargs)
+        if inspect.isawaitable(said):
+            getattr(said, "close", lambda: None)()
+            raise ConfigError("choose of Router is async: it can choose in a search, and not outside of one")
+        return self._named(said)
 
     def sources(self) -> Sequence[Generator | None]:
         return [self.generator if arm is None else arm for arm in self.arms.values()]
@@ -154,12 +162,8 @@ class Router(Strategy):
         return sample
 
     async def _chosen(self, prompt: Prompt, run: Run) -> str:
-        declared = signature_of(_called(self.choose))
         offered = {"run": run, "seed": run.seed, "index": run.index, "params": run.params}
-        try:
-            args, kwargs = declared.bind((prompt if declared.whole else prompt.text,), {}, offered)
-        except KeyError as error:
-            raise ConfigError(f"choose of Router is offered its run, and no {error.args[0]}") from error
+        args, kwargs = self._arguments(prompt, offered)
         try:
             said = self.choose(*args, **kwargs)
             said = await said if inspect.isawaitable(said) else said
@@ -170,13 +174,22 @@ class Router(Strategy):
             said = None
         return self._named(said)
 
+    def _arguments(self, prompt: Prompt, offered: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """What `choose` is called with."""
+        declared = signature_of(_called(self.choose))
+        try:
+            return declared.bind((prompt if declared.whole else prompt.text,), {}, offered)
+        except KeyError as error:
+            [missing] = error.args
+            raise ConfigError(f"choose of Router asks for {missing}, and there is none here") from error
+
     def _named(self, said: Any) -> str:
         """The arm that was chosen, by what was said."""
         if said is None:
             return self.otherwise or list(self.arms)[-1]
         if isinstance(said, str) and said in self.arms:
             return said
-        if not isinstance(said, Mapping) or any(not is_number(said.get(name)) for name in self.arms):
+        if not isinstance(said, Mapping) or not all(_is_chance(said.get(name)) for name in self.arms):
             raise ConfigError(
                 f"choose of Router returns one of {', '.join(self.arms)}, a chance for each of them, or None: "
                 f"got {told(said)}"
@@ -188,6 +201,10 @@ class Router(Strategy):
 def _called(choose: Callable[..., Any]) -> Callable[..., Any]:
     """What is called: of an object its `__call__`, whose annotations can be resolved where its class stands."""
     return choose if inspect.isroutine(choose) else getattr(choose, "__call__", choose)  # noqa: B004
+
+
+def _is_chance(value: object) -> bool:
+    return is_number(value) and value == value
 
 
 def _is_name(name: object) -> bool:

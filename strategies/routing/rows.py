@@ -20,6 +20,8 @@ def by_prompt(rows: Iterable[Tried], arms: Sequence[str]) -> dict[str, dict[str,
 
     Raises `ConfigError` for rows that are none, and where there are none.
     """
+    if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
+        raise ConfigError(f"rows are (prompt, arm, right, cost) one by one, got {told(rows)}")
     if len(set(arms)) != len(arms) or not all(isinstance(arm, str) and arm for arm in arms):
         raise ConfigError(f"arms are told apart by their names, got {told(list(arms))}")
     found: dict[str, dict[str, list[Try]]] = {}
@@ -39,13 +41,18 @@ def checked(row: Tried) -> tuple[str, str, float, float, float | None]:
     prompt, arm, right, cost, score = (*row, None)[:5]
     if not isinstance(prompt, str) or not isinstance(arm, str):
         raise ConfigError(f"a row begins with the text of a prompt and the name of an arm, got {told(row)}")
-    if not (isinstance(right, bool) or is_number(right)) or not 0 <= right <= 1:
+    if not (is_number(right) or _is_truth(right)) or not 0 <= right <= 1:
         raise ConfigError(f"right is True, False, or a share in [0, 1], got {told(right)}")
     if not is_number(cost) or not 0 <= cost < math.inf:
         raise ConfigError(f"a cost is a finite number >= 0, got {told(cost)}")
     if score is not None and (not is_number(score) or math.isnan(score)):
         raise ConfigError(f"a score is a number, or None where the verifier abstained, got {told(score)}")
     return prompt, arm, float(right), float(cost), None if score is None else float(score)
+
+
+def _is_truth(value: object) -> bool:
+    """True and False, and NumPy's, which is no kind of them."""
+    return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
 
 
 def complete(found: Mapping[str, Mapping[str, Sequence[Try]]], arms: Sequence[str]) -> list[list[Try]]:

@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from searchkit.errors import ConfigError
+from searchkit.experiments.chosen import choice_in
 from searchkit.experiments.estimators.intervals import Interval, snapped
 from searchkit.kinds import is_number, told
 from searchkit.result import Result
-from searchkit.trace import Span
 from searchkit.types import NO_USAGE, Usage
 
 Array = NDArray[np.float64]
 Point = tuple[float, float]  # mean cost, accuracy
-CHOOSERS = ("Escalate", "Router")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +114,15 @@ class ChoiceCurve:
 
     def part(self, problems: Sequence[int] | NDArray[np.intp]) -> ChoiceCurve:
         """The same chooser on some of the problems, by their places."""
-        at = np.asarray(problems, dtype=int)
-        if not len(at):
-            raise ConfigError("a part of a curve has problems: give their places, 0 for the first")
+        at = np.asarray(problems)
+        if (
+            at.ndim != 1
+            or at.dtype.kind not in "iu"
+            or not len(at)
+            or not (at >= 0).all()
+            or at.max() >= len(self.right)
+        ):
+            raise ConfigError(f"a part has one place or more, from 0 to {len(self.right) - 1}, got {told(problems)}")
         return ChoiceCurve(self.right[at], self.cost[at], self.paid[at], self.margin[at])
 
     def threshold(self, *, accuracy: float | None = None, budget: float | None = None) -> float:
@@ -185,6 +190,8 @@ class ChoiceCurve:
         self, threshold: float, value: Callable[[Array], Array], draws: int, seed: int, level: float
     ) -> Interval:
         """`value` of [sets, 6] means: cost and accuracy at the threshold, costs of the ends, accuracies of the ends."""
+        if not is_number(threshold) or math.isnan(threshold):
+            raise ConfigError(f"a threshold is a number, such as one of `thresholds`, got {told(threshold)}")
         sent, n = self.margin >= threshold, len(self.margin)
         columns = np.column_stack(
             [*(np.where(sent, c[:, 1], c[:, 0]) for c in (self.paid, self.right)), self.cost, self.right]
@@ -249,29 +256,10 @@ def choices(results: Iterable[Result[object]]) -> tuple[dict[str, int], Usage]:
     searches without any are left out. Read from the traces; no model calls.
     """
     arms, spent = dict[str, int](), NO_USAGE
-    for result in results:
-        chooser = next((s for s in result.trace.walk() if s.kind == "search" and s.name in CHOOSERS), None)
-        if chooser is None:
-            continue
-        arm, deciding = _choice(chooser)
+    for arm, deciding in filter(None, (choice_in(result.trace) for result in results)):
         arms[arm] = arms.get(arm, 0) + 1
         spent += deciding
     return dict(sorted(arms.items())), spent
-
-
-def _choice(chooser: Span) -> tuple[str, Usage]:
-    """The arm that was asked last, and what deciding cost."""
-    if chooser.name == "Router":
-        asked = [child.name.removeprefix("arm ") for child in chooser.children if child.name.startswith("arm ")]
-        parts = [child for child in chooser.children if child.name == "choose"]
-        return (asked or ["none"])[-1], _sum(parts)
-    steps = [item for group in chooser.children for item in group.children if item.name == "step"]
-    verdicts = [child for step in steps for child in step.children if child.name == "score"]
-    return str(steps[-1].index) if steps else "none", _sum(verdicts)
-
-
-def _sum(spans: Iterable[Span]) -> Usage:
-    return sum((span.total() for span in spans), NO_USAGE)
 
 
 def _turns_up(first: Point, middle: Point, last: Point) -> bool:

@@ -97,6 +97,11 @@ def test_thresholds_are_picked_for_an_accuracy_or_a_budget() -> None:
     for wish in ({"accuracy": 0.9}, {"budget": 0.5}, {}, {"accuracy": 0.5, "budget": 1}):
         with pytest.raises(ConfigError):
             curve.threshold(**wish)
+    for places in ([], [4], [-1], [True, False, True, True], [0.5]):
+        with pytest.raises(ConfigError, match="a part has"):
+            curve.part(places)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="a threshold is a number"):
+        curve.at(math.nan)
     part = curve.part([0, 2])
     assert (part.ends, len(part.margin)) == (((1, 0.5), (9, 0.5)), 2)
 

@@ -109,7 +109,9 @@ def test_one_that_fails_is_told_and_the_dearest_is_asked() -> None:
     assert (result.answer, [str(e) for e in result.errors]) == ("42", ["choose of Router raised ValueError: no idea"])
 
 
-@pytest.mark.parametrize("said", ["medium", 1, {"small": 0.5}, {"small": 0.5, "large": None}, ["small"]])
+@pytest.mark.parametrize(
+    "said", ["medium", 1, {"small": 0.5}, {"small": 0.5, "large": None}, ["small"], {"small": math.nan, "large": 1}]
+)
 def test_what_is_no_choice_is_a_mistake(said: Any) -> None:
     router, _ = two(lambda text: said)
     with pytest.raises(ConfigError, match="one of small, large"):
@@ -169,6 +171,14 @@ def test_words_are_weighed_where_the_penalised_likelihood_is_greatest(ridge: flo
     start[-1] = math.log((shares.sum() + 0.5) / (31 - shares.sum() - 0.5))
     assert np.allclose(1 / (1 + np.exp(-matrix @ weights)), chances)
     assert np.abs(matrix.T @ (chances - shares) + penalty * (weights - start)).max() < 1e-4
+
+
+def test_rows_may_hold_the_numbers_of_numpy_and_come_from_a_generator() -> None:
+    plain = [("q", "small", True, 1), ("q", "large", 0.25, 2.5)]
+    odd = [("q", "small", np.bool_(True), np.int64(1)), ["q", "large", np.float32(0.25), np.float64(2.5), None]]
+    one, other = (Router.fit(dict.fromkeys(ARMS), (row for row in rows)) for rows in (plain, odd))
+    assert (one, repr(one)) == (other, repr(other))
+    assert len(repr(Router.fit(dict.fromkeys(ARMS), [("q" * 9_000, arm, True, 1) for arm in ARMS]))) < 600
 
 
 def test_where_nothing_is_alike_the_overall_share_counts() -> None:
@@ -321,6 +331,9 @@ def test_a_budget_of_nothing_is_said() -> None:
         (lambda: Router({"a": None, 1: None}, named), "two arms"),  # type: ignore[dict-item]
         (lambda: Router({"a": None, "b": "model"}, named), "arm 'b'"),  # type: ignore[dict-item]
         (lambda: Router({"a": None, "b": None}, "a"), "callable"),  # type: ignore[arg-type]
+        (lambda: Router({"a": None, "b": None}, lambda text, other: "a"), "needs text, other"),
+        (lambda: Router({"a": None, "b": None}, asking({"a": "x", "b": "y"})).pick("q"), "asks for run"),
+        (lambda: Router.fit({"a": None, "b": None}, None), "one by one"),  # type: ignore[arg-type]
         (lambda: Router({"a": None, "b": None}, named, otherwise="c"), "one of its arms"),
         (lambda: Router({"a": None, "b": None}, named, price=1.0), "costs of all arms"),
         (lambda: Router({"a": None, "b": None}, named, {"a": 1, "b": 2}, price=-1), "price"),
@@ -340,7 +353,7 @@ def test_a_budget_of_nothing_is_said() -> None:
         (lambda: Pilots(Predicate(much), 1, (0.5,), ("a",)), "2 bins"),
         (lambda: Pilots(Agreement(), 1, (), ("a",)), "two pilots"),
     ],
-    ids=range(26),
+    ids=range(29),
 )  # fmt: skip
 def test_mistakes_are_said_where_they_are_made(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
