@@ -15,7 +15,7 @@ from searchkit.strategies.common.thompson import Beta, Gaussian
 from searchkit.strategies.ensembles import Fuse, Rounds, importance
 from searchkit.strategies.particles import ParticleFilter, ParticleGibbs
 from searchkit.strategies.refinement import DISTIL, Aggregate, Refine
-from searchkit.strategies.routing import Budgeted, Fallback, Race, Then
+from searchkit.strategies.routing import Budgeted, Escalate, Fallback, Race, Router, Then, asking
 from searchkit.strategies.sampling import (
     Bandit,
     BestOfN,
@@ -106,6 +106,7 @@ __all__ = [
     "DeepConfOnline",
     "Dirichlet",
     "EarlyStopping",
+    "Escalate",
     "Fallback",
     "FieldVote",
     "FilteredBestOfN",
@@ -128,6 +129,7 @@ __all__ = [
     "Reservation",
     "Rollout",
     "Rounds",
+    "Router",
     "SWESearch",
     "SelfConsistency",
     "Soft",
@@ -144,5 +146,6 @@ __all__ = [
     "Value",
     "Vote",
     "Widening",
+    "asking",
     "importance",
 ]

@@ -1,10 +1,11 @@
 """Experiments: draw a pool of samples once, then estimate every method at every budget, with intervals.
 
 `entry.py` is one sample and its scores, `pool/` holds them, `estimators/` make curves of them, `statistics/` compare,
-`sweep/` runs searches, `report/`, `plots.py` and `shown_axes.py` show what came of it. `unknown.py` says which verdicts
-are unknown.
+`sweep/` runs searches, `report/`, `plots.py`, `choice_plot.py` and `shown_axes.py` show what came of it. `unknown.py`
+says which verdicts are unknown, `chosen.py` which arm a chooser asked.
 """
 
+from searchkit.experiments.choice_plot import plot_choices
 from searchkit.experiments.estimators import (
     Adaptive,
     Attempt,
@@ -42,6 +43,7 @@ from searchkit.experiments.pool import Entry, Pool, draw, from_parquet, judge_ag
 from searchkit.experiments.statistics import (
     Allocated,
     Allocation,
+    ChoiceCurve,
     Chosen,
     ComputeOptimal,
     CoverageLaw,
@@ -56,6 +58,8 @@ from searchkit.experiments.statistics import (
     auroc_pooled,
     auroc_within,
     calibration_error,
+    choice_curve,
+    choices,
     compute_optimal,
     coverage_law,
     difficulty,
@@ -93,6 +97,7 @@ __all__ = [
     "Allocation",
     "Attempt",
     "Axis",
+    "ChoiceCurve",
     "Chosen",
     "Compute",
     "ComputeOptimal",
@@ -133,6 +138,8 @@ __all__ = [
     "bootstrap",
     "budgets",
     "calibration_error",
+    "choice_curve",
+    "choices",
     "chosen_at_k",
     "compute",
     "compute_optimal",
@@ -158,6 +165,7 @@ __all__ = [
     "paired_bootstrap",
     "pass_at_k",
     "plot",
+    "plot_choices",
     "quantile_bins",
     "regret",
     "rejudge",

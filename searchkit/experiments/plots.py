@@ -39,7 +39,7 @@ def plot(curves: Curve | Iterable[Curve], x: Name | Axis = "samples", ax: Any = 
     for curve in shown:
         if not knows(curve, along):
             raise ConfigError(f"{curve.name!r} has no {along.label}: nothing recorded them; use x='samples'")
-    axes = _figure(1)[0] if ax is None else ax
+    axes = blank() if ax is None else ax
     for i, curve in enumerate(shown):
         colour, marker, dash = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]
         at = along.places(curve)
@@ -73,6 +73,11 @@ def _as_list(curves: Curve | Iterable[Curve]) -> list[Curve]:
     if not shown:
         raise ConfigError("there is nothing to plot: pass at least one curve")
     return shown
+
+
+def blank() -> Any:
+    """The `Axes` of a new figure, without pyplot."""
+    return _figure(1)[0]
 
 
 def _figure(panels: int) -> list[Any]:

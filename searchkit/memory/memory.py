@@ -45,12 +45,19 @@ TASK, NOTE = 1_000, 4_000  # characters of a task and of a note that are shown
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What was learnt from a problem. id, task: the problem's; passed: whether it was solved, as the verifier said."""
+    """What was learnt from a problem.
+
+    - id, task: the problem's.
+    - text: "" if there is nothing to show.
+    - passed: whether it was solved, as the verifier said.
+    - arms: what each arm of a `Bandit` brought there: rewards, their sum, the sum of their squares.
+    """
 
     id: str
     task: str
     text: str
     passed: bool
+    arms: tuple[tuple[int, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class Memory:
 
     def recalled(self, id: str, task: str, notes: Sequence[Note]) -> list[Note]:
         """Which of `notes` the problem `id` is shown, oldest first."""
-        others = [note for note in notes if note.id != id]
+        others = [note for note in notes if note.id != id and note.text]
         if self.similar is None:
             return others[-self.recall :]
         close = [(self._closeness(task, note.task), place) for place, note in enumerate(others)]

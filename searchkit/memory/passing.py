@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from searchkit.errors import ConfigError
@@ -13,6 +13,8 @@ from searchkit.memory.memory import Memory, Note
 from searchkit.protocols import Generator, Run, Verifier
 from searchkit.strategy import Strategy
 from searchkit.types import Params, Problem, Prompt, Sample
+
+Arms = tuple[tuple[int, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Remembering(Strategy):
     memory: Memory
     id: str
     notes: tuple[Note, ...]
+    arms: tuple[Arms, ...] = ()  # of all problems that it may learn from
     written: list[Note] = field(default_factory=list, compare=False)
 
     def sources(self) -> Sequence[Generator | None]:
@@ -36,10 +39,22 @@ class Remembering(Strategy):
         return await self.generate(prompt, run)
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
-        sample = await self.strategy.generate(self.memory.shown(prompt, self.notes), run, params=params)
-        if isinstance(sample, Sample):  # what is none is a mistake, and told as one by who called
-            await self._write(prompt, sample, run)
+        strategy, brought = self.strategy, list[Any]()
+        if (taught := getattr(strategy, "taught", None)) is not None:
+            strategy, brought = taught(self.arms)
+        try:
+            sample = await strategy.generate(self.memory.shown(prompt, self.notes), run, params=params)
+            if isinstance(sample, Sample):  # what is none is a mistake, and told as one by who called
+                await self._write(prompt, sample, run)
+        finally:
+            self._carry(prompt, brought)
         return sample
+
+    def _carry(self, prompt: Prompt, brought: Sequence[tuple[int, float, float]]) -> None:
+        """Put down what arms have brought, on a note of its own where there is none; whether it was solved or not."""
+        if brought:
+            [note] = self.written or [Note(self.id, prompt.text, "", False)]
+            self.written[:] = [replace(note, arms=tuple(brought))]
 
     async def _write(self, prompt: Prompt, sample: Sample[Any], run: Run) -> None:
         """Whatever goes wrong here: the answer is there, and stays it."""
@@ -77,7 +92,8 @@ class Passing:
         memory, problem = self._memory, self._problems[i]
         notes = memory.notes[: self._read[max(0, i - self._lag + 1)]]
         shown = tuple(memory.recalled(problem.id, problem.prompt.text, notes))
-        made = Remembering(self._strategy, memory.verifier, memory, problem.id, shown)
+        arms = tuple(note.arms for note in notes if note.arms and note.id != problem.id)
+        made = Remembering(self._strategy, memory.verifier, memory, problem.id, shown, arms)
         self._written[i] = made.written
         return made
 

@@ -23,7 +23,7 @@ def ngrams(first: str, second: str) -> float:
     """
     if len(first) > len(second):  # the same number, not the same but for rounding, in either order
         first, second = second, first
-    one, other = _counts(first[:LONGEST]), _counts(second[:LONGEST])
+    one, other = counts(first), counts(second)
     if one == other:
         return float(bool(one))
     common = sum(count * other.get(bucket, 0) for bucket, count in one.items())
@@ -31,9 +31,13 @@ def ngrams(first: str, second: str) -> float:
     return min(1.0, common / math.sqrt(lengths)) if common else 0.0
 
 
+def counts(text: str) -> Mapping[int, int]:
+    """How often each bucket is hit by the trigrams of a text; a word's beginning and end count, too."""
+    return _counts(text[:LONGEST])
+
+
 @lru_cache(maxsize=1024)
 def _counts(text: str) -> Mapping[int, int]:
-    """How often each bucket is hit; a word's beginning and end count, too."""
     words = " ".join(text.casefold().split())
     spaced = f" {words} " if words else ""
     grams = (spaced[i : i + 3] for i in range(len(spaced) - 2))

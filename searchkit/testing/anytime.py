@@ -196,10 +196,11 @@ def candidates(told: Sequence[Event]) -> list[Scored]:
     first, last = dict[int, Place](), dict[int, tuple[Place, Scored]]()
     for event in told:
         if isinstance(event, Found) and not event.inner:
-            key = id(event.scored.sample)
-            first[key] = min(first.get(key, event.at), event.at)
-            if key not in last or event.at >= last[key][0]:
-                last[key] = event.at, event.scored
+            key, at = id(event.scored.sample), event.at
+            if key not in last or at < first[key][: len(at)]:  # not only above it
+                first[key] = at
+            if key not in last or at >= last[key][0][: len(at)]:
+                last[key] = at, event.scored
     return [last[key][1] for key in sorted(last, key=lambda key: first[key])]  # stable: of one place as they came
 
 

@@ -6,10 +6,11 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from searchkit.errors import BudgetExhausted, ConfigError
+from searchkit.kinds import is_number, is_whole
 from searchkit.mistakes import check_counts
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.choosing import choose
@@ -21,6 +22,7 @@ from searchkit.strategy import Strategy
 from searchkit.types import Outcome, Prompt, Sample, Scored
 
 Rule = Literal["thompson", "ucb1", "epsilon"]
+Brought = tuple[int, float, float]  # rewards, their sum, the sum of their squares
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Bandit(Strategy):
     - threshold: stop as soon as a score is that high.
     - select: chooses among the samples.
     - generator: what None among `generators` stands for; None is the one given to `solve`.
+    - before: what each arm has brought already, as (rewards, their sum, the sum of their squares): a posterior to begin
+      with. `solve_many(memory=...)` fills it in where its strategy is a Bandit (not a part of one): the rewards of each
+      problem go into the notes (`Note.arms`), also where no text is written, and posteriors carry over.
 
     N and n count pulls in flight too; an arm from which nothing has come back yet counts as 1/2. Ties go to the first.
     In the trace what generator i did lies under spans named "generator i".
@@ -60,9 +65,14 @@ class Bandit(Strategy):
     threshold: float | None = None
     select: Selector = Argmax()
     generator: Generator | None = None
+    before: Sequence[Brought] = ()
+    told: list[Brought] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )  # where the rewards go in the end
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "generators", tuple(self.generators))
+        object.__setattr__(self, "before", tuple(map(tuple, self.before)))
         if not self.generators:
             raise ConfigError("Bandit needs generators to choose from: a list of models or strategies")
         check_counts(self, pulls=1, in_flight=1)
@@ -73,6 +83,25 @@ class Bandit(Strategy):
         prior_of(self.prior, "mean")
         check_rewards("Bandit", self.verifier, self.threshold)
         sources_of(self.generators, self.generator)
+        if self.before and (len(self.before) != len(self.generators) or not all(map(_is_brought, self.before))):
+            raise ConfigError(
+                f"before has (rewards, their sum, the sum of their squares) of each of {len(self.generators)} arms, "
+                f"with rewards in [0, 1], got {self.before!r:.80}"
+            )
+
+    def taught(self, brought: Sequence[Sequence[Brought]]) -> tuple[Bandit, list[Brought]]:
+        """The same strategy after what its arms brought on other problems, and where it will write what they bring.
+
+        What was brought by another number of arms is not ours, and does not count.
+        """
+        known = [one for one in brought if len(one) == len(self.generators)]
+        sums = [
+            tuple(map(sum, zip(*arm, strict=True)))
+            for arm in zip(*(known + [self.before] * bool(self.before)), strict=True)
+        ]
+        taught = replace(self, before=sums)  # type: ignore[arg-type]  # whole, and two numbers
+        object.__setattr__(taught, "told", written := list[Brought]())
+        return taught, written
 
     def counts(self) -> tuple[int, int] | None:
         return self.pulls, self.pulls
@@ -82,7 +111,8 @@ class Bandit(Strategy):
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
         sources = self.sources()
-        arms, started = [Arm() for _ in sources], [0] * len(sources)
+        arms = [Arm(*one) for one in self.before] or [Arm() for _ in sources]
+        before, started = [(arm.n, arm.total, arm.squares) for arm in arms], [arm.n for arm in arms]
         outcomes, under_way, spent = list[Outcome[Scored]](), deque[int](), False
 
         def pulls() -> Iterator[tuple[int, int]]:
@@ -91,7 +121,7 @@ class Bandit(Strategy):
                 arm = self.choose(arms, started, run.rng)
                 under_way.append(arm)
                 started[arm] += 1
-                yield arm, started[arm] - 1
+                yield arm, started[arm] - 1 - before[arm][0]
 
         async def pull(item: tuple[int, int], child: Run) -> Scored:
             arm, index = item
@@ -109,6 +139,11 @@ class Bandit(Strategy):
                 if self.threshold is not None and score is not None and score >= self.threshold:
                     run.stop("threshold")
                     break
+        if self.told is not None:
+            self.told[:] = [
+                (arm.n - n, arm.total - total, arm.squares - squares)
+                for arm, (n, total, squares) in zip(arms, before, strict=True)
+            ]
         found = run.survivors(outcomes)
         return found[await choose(self.select, prompt, found, run)].sample
 
@@ -125,3 +160,10 @@ class Bandit(Strategy):
             log = math.log(sum(started))
             ratings = [r + math.sqrt(2 * log / n) for r, n in zip(ratings, started, strict=True)]
         return ratings.index(max(ratings))
+
+
+def _is_brought(one: tuple[object, ...]) -> bool:
+    if len(one) != 3 or not all(map(is_number, one)):
+        return False
+    n, total, squares = one
+    return is_whole(n) and 0 <= squares <= total <= n  # type: ignore[operator]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool import pool_file
 from searchkit.experiments.pool.shown import pool_html
 from searchkit.experiments.unknown import among_known, of_pool
+from searchkit.types import Problem
 
 if TYPE_CHECKING:
     from searchkit.experiments.estimators.curves import Curve, Curves, Name
+
+Cost = Literal["generated_tokens", "total_tokens", "usd"]
+COSTS: dict[str, Callable[[Entry], float]] = {
+    "generated_tokens": lambda entry: entry.generated_tokens,
+    "total_tokens": lambda entry: entry.prompt_tokens + entry.generated_tokens,
+    "usd": lambda entry: entry.usd,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,6 +77,29 @@ class Pool:
     def samples(self) -> Iterator[tuple[str, Entry]]:
         """All samples as (problem id, entry), a problem after the other."""
         return ((problem, entry) for problem, column in self.entries.items() for entry in column)
+
+    def rows(
+        self, problems: Iterable[Problem], arm: str, cost: Cost | Callable[[Entry], float] = "generated_tokens"
+    ) -> list[tuple[str, str, bool, float, float | None]]:
+        """(prompt, arm, right, cost, score) of every sample: what `Router.fit` and `Escalate.fit` learn from.
+
+        - problems: those of the pool, whose prompts the entries do not have; others are not looked at.
+        - arm: what drew the samples of this pool; the rows of several pools are put one after the other.
+        - cost: "generated_tokens", "total_tokens" (with those read), "usd", or a function of the entry; of this sample
+          alone, without its verification.
+
+        Samples of which nobody knows whether they are right are left out. Raises `ConfigError` for a problem that is
+        missing.
+        """
+        spent = COSTS.get(cost, cost) if isinstance(cost, str) else cost
+        if not callable(spent):
+            raise ConfigError(f"cost is one of {', '.join(COSTS)}, or a function of an entry, got {cost!r:.80}")
+        texts = {problem.id: problem.prompt.text for problem in problems}
+        missing = [name for name in self.entries if name not in texts]
+        if missing:
+            raise ConfigError(f"{len(missing)} problems of the pool are not among those given, such as {missing[0]!r}")
+        known = ((texts[name], entry) for name, entry in self.samples() if not entry.unknown)
+        return [(text, arm, entry.correct, float(spent(entry)), entry.score) for text, entry in known]
 
     def extend(self, more: Pool) -> Pool:
         """This pool and then `more`: problems that are new, and further samples of those that are not.

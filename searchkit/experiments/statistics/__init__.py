@@ -4,11 +4,13 @@ What selection loses is `gap_report.py`, made of `chosen.py` (the samples that a
 more samples make it worse). One question a file: `mcnemar.py` (do two methods differ?), `ranking.py` and
 `reward_bench.py` (does a verifier rank?), `calibration_error.py`, `coverage_law.py`, `score_model.py`,
 `self_correction.py`, `horizon.py` (how long may a task be?), `regret.py`, `difficulty.py` (which method for which
-problems?) and `allocation.py` (how many samples for which problem?).
+problems?), `allocation.py` (how many samples for which problem?) and `choosing.py` (is it worth to choose between a
+cheap generator and a dear one?).
 """
 
 from searchkit.experiments.statistics.allocation import Allocated, Allocation, allocate
 from searchkit.experiments.statistics.calibration_error import calibration_error, hle_compat
+from searchkit.experiments.statistics.choosing import ChoiceCurve, choice_curve, choices
 from searchkit.experiments.statistics.chosen import Chosen
 from searchkit.experiments.statistics.coverage_law import CoverageLaw, coverage_law
 from searchkit.experiments.statistics.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
@@ -25,6 +27,7 @@ from searchkit.experiments.statistics.self_correction import SelfCorrection, sel
 __all__ = [
     "Allocated",
     "Allocation",
+    "ChoiceCurve",
     "Chosen",
     "ComputeOptimal",
     "CoverageLaw",
@@ -39,6 +42,8 @@ __all__ = [
     "auroc_pooled",
     "auroc_within",
     "calibration_error",
+    "choice_curve",
+    "choices",
     "compute_optimal",
     "coverage_law",
     "difficulty",

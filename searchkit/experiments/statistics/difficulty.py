@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from searchkit.errors import ConfigError
 from searchkit.experiments.estimators.intervals import Interval, bootstrap
 from searchkit.experiments.pool.pool import Pool
+from searchkit.kinds import is_whole, told
+from searchkit.protocols import Generator, Verifier
+from searchkit.strategies.routing.pilots import Pilots
 
 Array = NDArray[np.float64]
 
@@ -49,11 +52,29 @@ class ComputeOptimal:
 
     accuracy: mean and interval over problems, each of shape [budgets]. per_problem: [problems, budgets]. chosen:
     ``chosen[budget][bin][fold]`` names the strategy that fold's problems were measured with, hardest bin first.
+    edges: [bins - 1], the easiness half-way between neighbouring bins. best: ``best[budget][bin]`` names the strategy
+    that is best on all problems of the bin: the one for problems to come, whose accuracy `accuracy` tells of.
     """
 
     accuracy: Interval
     per_problem: Array
     chosen: tuple[tuple[tuple[str, ...], ...], ...]
+    edges: tuple[float, ...] = ()
+    best: tuple[tuple[str, ...], ...] = ()
+
+    def chooser(
+        self, verifier: Verifier, pilots: int, *, budget: int = 0, generator: Generator | None = None
+    ) -> Pilots:
+        """The choice at run time, for ``Router(arms, chooser)``, whose arms are named as the strategies here.
+
+        A problem is as easy as the mean score that `verifier` gives `pilots` samples of it: the choice must have been
+        made by ``difficulty(pool, "score")`` of the same verifier and generator. budget: which column of `accuracy`.
+        The pilots are charged, and are candidates for the answer. generator: what they are drawn from; None is the one
+        given to `solve`. Cost: `pilots` generations and verifications a problem.
+        """
+        if not is_whole(budget) or not 0 <= budget < len(self.best):
+            raise ConfigError(f"budget is the place of one of {len(self.best)} budgets, from 0, got {told(budget)}")
+        return Pilots(verifier, pilots, self.edges, self.best[budget], generator)
 
 
 def compute_optimal(
@@ -91,6 +112,9 @@ def compute_optimal(
     for b in range(bins):
         inside = np.flatnonzero(place == b)
         fold[inside[np.argsort(ease[inside], kind="stable")]] = np.arange(len(inside)) % folds
+    whole = np.stack(
+        [values[:, place == b].mean(axis=1).argmax(axis=0) for b in range(bins)], axis=1
+    )  # [budgets, bins]
     held_out, chosen = np.empty(values.shape[1:]), np.empty((values.shape[2], bins, folds), dtype=int)
     for b, f in np.ndindex(bins, folds):
         learn, test = (place == b) & (fold != f), (place == b) & (fold == f)
@@ -101,4 +125,6 @@ def compute_optimal(
         bootstrap(held_out, draws, seed, level),
         held_out,
         tuple(tuple(tuple(names[i] for i in row) for row in table) for table in chosen.tolist()),
+        tuple(float(ease[place == b].max() + ease[place == b + 1].min()) / 2 for b in range(bins - 1)),
+        tuple(tuple(names[i] for i in row) for row in whole.tolist()),
     )

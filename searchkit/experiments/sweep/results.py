@@ -118,10 +118,16 @@ class SweepResults:
         return f"paired arms: sample j of a problem is the same in {', '.join(self.paired)}{but}"
 
     @property
+    def chosen(self) -> str:
+        """How often `Router` and `Escalate` asked each arm, and what it took to decide; "" if none chose."""
+        return "; ".join(told for summary in self.summaries() if (told := summary.chosen))
+
+    @property
     def diagnosis(self) -> str:
-        """Whether the sweep is `unfinished`, what is `unknown`, who saw an `oracle`, whose arms are paired, and what
-        totals save; "" if there is none of it."""
-        return ". ".join(filter(None, (self.unfinished, self.unknown, self.oracle, self.pairing, self.allocated)))
+        """Whether the sweep is `unfinished`, what is `unknown`, who saw an `oracle`, whose arms are paired, which arms
+        were `chosen`, and what totals save; "" if there is none of it."""
+        found = (self.unfinished, self.unknown, self.oracle, self.pairing, self.chosen, self.allocated)
+        return ". ".join(filter(None, found))
 
     def summaries(self, *, seed: int = 0) -> Summaries:
         """One for each strategy and budget of which there are rows. seed: for the bootstrap."""
@@ -190,7 +196,8 @@ class SweepResults:
     def _notes(self) -> list[str]:
         unknown = self.unknown
         explained = [EXPLAINED, unknown] if unknown else []
-        return [note for note in (self.unfinished, *explained, self.oracle, self.pairing, self.allocated) if note]
+        found = (self.unfinished, *explained, self.oracle, self.pairing, self.chosen, self.allocated)
+        return [note for note in found if note]
 
     def _unknown(self, rows: Sequence[Row]) -> str:
         unknown = [row for row in rows if row.unknown]

@@ -43,6 +43,8 @@ class Row:
     - feedback: why the truth said what it did.
     - finish: how the answer ended; "length" is cut off.
     - oracle: the verifiers that saw what is right while the search ran (`Result.oracle`), with commas; "" if none did.
+    - arm: what `Router` asked, or how far `Escalate` went (see `choices`); "" of other strategies.
+    - deciding_tokens: those of `generated_tokens` that it took to choose.
     """
 
     strategy: str
@@ -63,6 +65,8 @@ class Row:
     feedback: str
     finish: Finish | Literal["error"]
     oracle: str = ""
+    arm: str = ""
+    deciding_tokens: int = 0
 
     @property
     def key(self) -> Key:

@@ -15,6 +15,7 @@ from searchkit.engine.journal.rows import NOWHERE
 from searchkit.engine.keys import KEY_BYTES, shown
 from searchkit.errors import ConfigError, JournalError
 from searchkit.events import Ended, Event, Place
+from searchkit.experiments.chosen import choice_in
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep.rows import Finished, Lost, Row
 from searchkit.experiments.unknown import NOT_JUDGED, Truth
@@ -25,7 +26,7 @@ from searchkit.searching import start
 from searchkit.solve import solve
 from searchkit.strategy import Strategy
 from searchkit.trace import Span
-from searchkit.types import Budget, Finish, Params, Problem, Prompt, Sample, Stopped, Usage, Verdict
+from searchkit.types import NO_USAGE, Budget, Finish, Params, Problem, Prompt, Sample, Stopped, Usage, Verdict
 
 LONGEST_ERROR = 400
 UNSERVED = ("connection", "timeout", "auth", "quota", "rate_limit")  # kinds of `CallError`
@@ -287,6 +288,7 @@ def _row(
     problem: Problem, cell: Cell, result: Result[Any] | None, usage: Usage, sequential: int, known: Truth, error: str
 ) -> Row:
     answer, score = None, None
+    arm, deciding = (None if result is None else choice_in(result.trace)) or ("", NO_USAGE)
     stopped: Stopped = "error"
     finish: Finish | Literal["error"] = "error"
     if result is not None:
@@ -297,7 +299,7 @@ def _row(
     return Row(
         cell.strategy, cell.budget, cell.seed, problem.id, answer, known.correct, score, usage.generated_tokens,
         usage.prompt_tokens, sequential, usage.model_calls, round(usage.usd, 9), stopped, error, known.unknown,
-        known.feedback, finish, "" if result is None else ", ".join(result.oracle),
+        known.feedback, finish, "" if result is None else ", ".join(result.oracle), arm, deciding.generated_tokens,
     )  # fmt: skip
 
 

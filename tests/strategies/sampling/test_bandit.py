@@ -13,9 +13,25 @@ from typing import Any
 
 import pytest
 
-from searchkit import Budget, CallError, ConfigError, Model, Params, Prompt, Result, Sample, Verdict, solve
+from searchkit import (
+    Budget,
+    CallError,
+    ConfigError,
+    Memory,
+    Model,
+    Params,
+    Problem,
+    Prompt,
+    Result,
+    Sample,
+    Verdict,
+    solve,
+    solve_many,
+    solve_sync,
+)
 from searchkit.calls import Request
 from searchkit.generators import Simulated
+from searchkit.memory import Note
 from searchkit.protocols import Run, Verifier
 from searchkit.strategies.common.thompson import Arm
 from searchkit.strategies.sampling.bandit import Bandit
@@ -349,3 +365,103 @@ def test_mistakes_are_named() -> None:
     ):
         with pytest.raises(ConfigError, match=said):
             make()
+
+
+# ---------------------------------------------------------------- over problems
+
+
+def graded(text: str) -> float:
+    return float(text)
+
+
+GRADED = Predicate(graded)
+
+
+def carried(lag: int, rule: Any = "thompson", problems: int = 40, concurrency: int = 8) -> tuple[list[int], list[Note]]:
+    """Which arm each problem pulled; the second is right four times out of five, the first one time out of five."""
+    arms = [Model(Simulated({"1": p, "0": 1 - p}, name=str(p))) for p in (0.2, 0.8)]
+    memory = Memory(GRADED, success=None, failure=None)
+    asked = [Problem(str(i), Prompt.of(f"problem {i}")) for i in range(problems)]
+    outcomes = asyncio.run(
+        solve_many(asked, Bandit(arms, GRADED, 1, rule=rule), memory=memory, lag=lag, concurrency=concurrency)
+    )
+    pulled = []
+    for outcome in outcomes:
+        assert outcome.value is not None
+        pulled.append(int(next(s.name for s in outcome.value.trace.walk() if s.name.startswith("generator "))[-1]))
+    return pulled, memory.notes
+
+
+def test_posteriors_carry_over_problems() -> None:
+    """With one pull a problem nothing can be learnt inside of one: the better arm is found over them, and the notes
+    hold what each problem brought, also where no text is written."""
+    pulled, notes = carried(lag=1)
+    assert sum(pulled[20:]) >= 16
+    assert [note.id for note in notes] == [str(i) for i in range(40)]
+    assert all(note.text == "" for note in notes)
+    assert [sum(n for n, _, _ in note.arms) for note in notes] == [1] * 40
+    assert [[n for n, _, _ in note.arms].index(1) for note in notes] == pulled
+    alone = [Bandit([None, None], GRADED, 1).choose([Arm(), Arm()], [0, 0], random.Random(i)) for i in range(40)]
+    assert 8 <= sum(alone) <= 32
+
+
+@pytest.mark.parametrize("rule", ["thompson", "ucb1", "epsilon"])
+def test_the_number_in_flight_changes_nothing(rule: Any) -> None:
+    """What a problem knows follows from the lag alone."""
+    assert carried(5, rule, 20, 1) == carried(5, rule, 20, 5)
+
+
+def test_what_a_problem_begins_with_is_the_sum_of_the_notes() -> None:
+    """By hand; what another number of arms brought does not count, nor what the problem itself did."""
+    bandit = Bandit([None, None], GRADED, 1, before=[(1, 1.0, 1.0), (0, 0, 0)])
+    taught, told = bandit.taught([((2, 1.0, 0.5), (1, 0.0, 0.0)), ((1, 1.0, 1.0),), ((0, 0, 0), (1, 1.0, 1.0))])
+    assert taught.before == ((3, 2.0, 1.5), (2, 1.0, 1.0))
+    result = solve_sync("q", taught, generator=Model(Scripted(lambda request: "1")))
+    assert (result.answer, sorted(told)) == ("1", [(0, 0.0, 0.0), (1, 1.0, 1.0)])
+    fresh, _ = Bandit([None, None], GRADED, 1).taught([])
+    assert fresh.before == ()
+    memory = Memory(GRADED, success=None, notes=[Note("q", "", "", False, ((9, 9.0, 9.0), (9, 0.0, 0.0)))])
+    asyncio.run(
+        solve_many([Problem("q", Prompt.of("q"))], bandit, generator=Model(Scripted(lambda r: "1")), memory=memory)
+    )
+    assert sum(n for n, _, _ in memory.notes[-1].arms) == 1
+
+
+def test_a_note_in_words_has_the_rewards_too_and_an_empty_one_is_not_shown() -> None:
+    seen = list[str]()
+
+    def reply(request: Request) -> str:
+        seen.append(request.prompt.text)
+        return "1" if "good" in request.prompt.text else "0"
+
+    memory = Memory(GRADED, similar=None)
+    asked = [Problem(name, Prompt.of(name)) for name in ("bad", "good", "last")]
+    asyncio.run(solve_many(asked, Bandit([None, None], GRADED, 2), generator=Model(Scripted(reply)), memory=memory))
+    assert [(note.id, note.text, sum(n for n, _, _ in note.arms)) for note in memory.notes] == [
+        ("bad", "", 2), ("good", "1", 2), ("last", "1", 2),
+    ]  # fmt: skip
+    assert seen[2:4] == ["good", "good"]  # nothing to show yet
+    assert "Note 1" in seen[4]
+    assert "Note 2" not in seen[4]
+
+
+def test_a_problem_without_an_answer_has_taught_that_much() -> None:
+    """Every pull failed: rewards of 0."""
+
+    def breaks(request: Request) -> str:
+        raise CallError("no server")
+
+    memory = Memory(GRADED, success=None)
+    bandit = Bandit([Model(Scripted(breaks))], GRADED, 3)
+    [outcome] = asyncio.run(solve_many([Problem("q", Prompt.of("q"))], bandit, memory=memory))
+    assert isinstance(outcome.error, CallError)
+    assert memory.notes == [Note("q", "q", "", False, ((3, 0.0, 0.0),))]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[(1, 1.0, 1.0)], [(1, 2.0, 1.0), (0, 0, 0)], [(1, 0.5), (0, 0, 0)], [(1.5, 1, 1), (0, 0, 0)], [(0, 0, "0")] * 2],
+)
+def test_what_no_arm_can_have_brought_is_refused(before: Any) -> None:
+    with pytest.raises(ConfigError, match="before has"):
+        Bandit([None, None], GRADED, 1, before=before)
