@@ -12,8 +12,7 @@ from searchkit.errors import ConfigError
 from searchkit.experiments.entry import is_json
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.results import SweepResults, difference, difference_bounds
-from searchkit.experiments.sweep.rows import RESULTS, Finished, logged
-from searchkit.experiments.sweep.shard import LOG
+from searchkit.experiments.sweep.rows import LOG, RESULTS, Finished, logged
 from searchkit.experiments.sweep.summary import LEVEL, Summary, interval
 from searchkit.types import Problem
 
