@@ -10,6 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from searchkit.kinds import printable
+
 if TYPE_CHECKING:
     from searchkit.experiments.sweep.results import SweepResults
     from searchkit.experiments.sweep.summary import Summary
@@ -36,7 +38,6 @@ def sweep(options: argparse.Namespace, command: str) -> int:
     """Run what is not finished, print the table; interrupted, print what there is and how to go on."""
     from searchkit.cli.parsing import columns
     from searchkit.cli.preflight import check
-    from searchkit.cli.solve import _printable
     from searchkit.cli.sweep_config import load
 
     sys.path.insert(0, os.getcwd())  # where a user's own module:function is looked for, as with python -m
@@ -49,7 +50,7 @@ def sweep(options: argparse.Namespace, command: str) -> int:
     failed = failures(results)
     print(as_json(results, config.out) if options.json else results.table(columns()))
     if failed:
-        print(f"{len(failed)} searches failed and are not right, the first: {_printable(failed[0])}\n"
+        print(f"{len(failed)} searches failed and are not right, the first: {printable(failed[0])}\n"
               "--retry-failed searches them anew", file=sys.stderr)  # fmt: skip
     if not results.complete:
         print(f"interrupted after {len(results.rows):,} of {results.expected:,} searches; the same command goes on:\n"

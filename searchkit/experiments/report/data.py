@@ -13,8 +13,7 @@ from searchkit.experiments.entry import is_json
 from searchkit.experiments.report.falls import falls
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.results import SweepResults, difference, difference_bounds
-from searchkit.experiments.sweep.rows import RESULTS, Finished, logged
-from searchkit.experiments.sweep.shard import LOG
+from searchkit.experiments.sweep.rows import LOG, RESULTS, Finished, logged
 from searchkit.experiments.sweep.summary import LEVEL, Summary, interval
 from searchkit.types import Problem
 

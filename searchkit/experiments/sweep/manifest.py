@@ -21,7 +21,7 @@ from typing import Any
 
 from searchkit import codec
 from searchkit.errors import ConfigError
-from searchkit.experiments.sweep.rows import HEADER, VERSION, whole
+from searchkit.experiments.sweep.rows import HEADER, VERSION, untouched, whole
 from searchkit.function import label
 from searchkit.redact import redact
 from searchkit.types import Params, Problem
@@ -115,12 +115,19 @@ def shards_of(folder: Path) -> int:
 
 
 def begin(
-    folder: Path, configuration: dict[str, Any], shards: int, problems: Mapping[str, str] | None = None
+    folder: Path,
+    configuration: dict[str, Any],
+    shards: int,
+    problems: Mapping[str, str] | None = None,
+    *,
+    anew: bool = True,
 ) -> dict[str, Any]:
     """Write the manifest of a new sweep, or check that `folder` holds this very one, or a part of it, begun before.
 
-    problems: their `digests`. The number of shards of a sweep that has begun stays as it is. Raises `ConfigError`,
-    naming what differs.
+    problems: their `digests`. The number of shards of a sweep that has begun stays as it is. anew: whether one of which
+    no search has ended may become another: a mistake that its first search found is mended in the same folder.
+
+    Raises `ConfigError`, naming what differs.
     """
     configuration, here, each = json.loads(json.dumps(configuration)), environment(), dict(problems or {})
     try:
@@ -132,7 +139,8 @@ def begin(
     if has_begun:
         manifest = load(folder)
         there = manifest["configuration"]
-        if found := [*changed(manifest["problems"], each), *differences(_part(there, configuration), configuration)]:
+        found = [*changed(manifest["problems"], each), *differences(_part(there, configuration), configuration)]
+        if found and not (anew and untouched(folder)):
             shown = "; ".join(found[:MOST_DIFFERENCES])
             raise ConfigError(
                 f"{folder} holds another sweep: {shown}. Choose another folder, or the same settings; a sweep may grow "

@@ -83,7 +83,7 @@ def rejudge(
     sweep.check_bound()
     _check(old, new, stored, sweep)
     shards: int = stored["shards"]
-    manifest.begin(new, sweep.configuration(), shards, manifest.digests(sweep.problems))
+    manifest.begin(new, sweep.configuration(), shards, manifest.digests(sweep.problems), anew=_is_of(new, old))
     rows = _copied(old, new, shards)
     missing = [0]
 
@@ -123,6 +123,12 @@ def _check(old: Path, new: Path, stored: dict[str, Any], sweep: Sweep) -> None:
         raise ConfigError(
             f"{done:,} of these {wanted:,} searches are done in {old}: run that sweep to its end, then judge it again"
         )
+
+
+def _is_of(new: Path, old: Path) -> bool:
+    """Whether the journals in `new` are copies of those in `old`."""
+    told = new / SOURCE
+    return told.exists() and Path(json.loads(told.read_bytes())["folder"]).resolve() == old.resolve()
 
 
 def _copied(old: Path, new: Path, shards: int) -> list[int]:

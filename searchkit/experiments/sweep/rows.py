@@ -7,8 +7,10 @@ was spent on cancelled calls, go into ``times.jsonl``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,6 +22,7 @@ from searchkit.types import Finish, Stopped
 
 HEADER, VERSION = "searchkit_sweep", 3
 RESULTS, TIMES = "results.jsonl", "times.jsonl"
+LOG, LOCK = "rows.jsonl", "lock.db"  # of a shard
 Key = tuple[str, str, int, str]
 
 
@@ -187,6 +190,22 @@ def read(folder: Path) -> list[Finished]:
     if not intact:
         raise ConfigError(f"{folder / RESULTS} is incomplete or of another version: delete it and run the sweep again")
     return found
+
+
+def untouched(folder: Path) -> bool:
+    """Whether no search of a sweep that has begun in `folder` has a row yet, and no process is at work on one."""
+    if (folder / RESULTS).exists() or any(path.stat().st_size for path in folder.glob(f"shard-*/{LOG}")):
+        return False
+    return not any(map(_is_locked, folder.glob(f"shard-*/{LOCK}")))
+
+
+def _is_locked(path: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
+        try:
+            db.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return True
+        return False
 
 
 def whole(path: Path, lines: Iterable[str]) -> None:

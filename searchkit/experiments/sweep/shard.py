@@ -19,13 +19,13 @@ from searchkit.errors import ConfigError
 from searchkit.events import Event, Place
 from searchkit.experiments.sweep.breaker import Breaker
 from searchkit.experiments.sweep.routing import place
-from searchkit.experiments.sweep.rows import Key, Log, logged
+from searchkit.experiments.sweep.rows import LOCK, LOG, Key, Log, logged
 from searchkit.experiments.sweep.search import Cell, search
 from searchkit.experiments.sweep.spending import spend, totals
 from searchkit.protocols import Generator, Verifier
 from searchkit.types import Problem
 
-LOG, JOURNAL, LOCK = "rows.jsonl", "journal.db", "lock.db"
+JOURNAL = "journal.db"
 
 
 @dataclass(frozen=True)

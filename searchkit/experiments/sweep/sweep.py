@@ -20,9 +20,9 @@ from searchkit.experiments.sweep.executors import Executor
 from searchkit.experiments.sweep.progress import Progress
 from searchkit.experiments.sweep.results import SweepResults
 from searchkit.experiments.sweep.routing import place
-from searchkit.experiments.sweep.rows import RESULTS, Finished, Key, logged, write
+from searchkit.experiments.sweep.rows import LOG, RESULTS, Finished, Key, logged, write
 from searchkit.experiments.sweep.search import Cell, blind
-from searchkit.experiments.sweep.shard import LOG, Shard
+from searchkit.experiments.sweep.shard import Shard
 from searchkit.function import Function, as_generator
 from searchkit.mistakes import (
     check_callback,
@@ -76,7 +76,8 @@ class Sweep:
     (`sweep.search.blind`).
 
     It may grow: with more problems, strategies, budgets or seeds, in the folder where it ran before, what is new is
-    searched and what is there is kept.
+    searched and what is there is kept. Where no search has ended yet, as when a mistake in the settings ended the sweep
+    at its first search, the settings may be any others: what was sampled is there, and is not paid again.
 
     Raises `ConfigError` before any call where the truth, or a verifier of a strategy, does not fit a problem, and for a
     joint truth; and as soon as the truth gives a score without saying what passed. Cost: problems x strategies x

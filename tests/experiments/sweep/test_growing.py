@@ -18,7 +18,9 @@ import pytest
 from searchkit.errors import ConfigError
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.results import SweepResults
+from searchkit.experiments.sweep.rows import LOCK
 from searchkit.experiments.sweep.search import longest, saved
+from searchkit.experiments.sweep.shard import _locked
 from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.function import Function
 from searchkit.generators import OpenAI
@@ -298,3 +300,47 @@ def test_one_that_grows_beside_one_that_runs(tmp_path, monkeypatch, grown_ends_f
     assert (many.complete, len(many.rows)) == (True, 5)
     loaded = SweepResults.load(tmp_path / "out")
     assert (loaded.complete, loaded.rows) == (True, many.rows)
+
+
+SCORED = Predicate(lambda text: 0.5, name="scored")  # no truth: it does not say what is right
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"truth": EVEN},
+        {"truth": EVEN, "strategies": {"other": BestOfN(6, LONG)}},
+        {"truth": EVEN, "seeds": [3], "budgets": [Budget(generations=2)]},
+        {"truth": EVEN, "problems": problems(2)},
+    ],
+    ids=["truth", "strategies", "seeds", "problems"],
+)
+def test_a_mistake_that_the_first_search_found_is_mended_in_the_same_folder(tmp_path, changed):
+    """No search has ended, so nothing is held to what was a mistake; the samples of the first try are not paid again."""
+    with Server() as server:
+        wrong = replace(base(server.url), truth=SCORED)
+        with pytest.raises(ConfigError, match="gives a score but does not say what is right"):
+            wrong.run(tmp_path / "out")
+        tried = len(server.requests)
+        mended = replace(wrong, **changed)
+        assert mended.run(tmp_path / "out").rows == mended.run(tmp_path / "fresh").rows
+        asked = {(one.body["seed"], one.body["messages"][0]["content"]) for one in server.requests}
+        again = len(server.requests) - tried
+        assert tried >= 1
+        assert SweepResults.load(tmp_path / "out").complete
+        if changed.keys() == {"truth"}:
+            assert again == 10 - tried + 10  # what the second try lacked, and all of the fresh one
+            assert len(asked) == 10
+        with pytest.raises(ConfigError, match="holds another sweep"):
+            wrong.run(tmp_path / "out")
+
+
+def test_a_sweep_that_is_at_work_is_not_taken_for_one_that_failed(tmp_path):
+    """Its rows are still to come: another sweep in its folder would be mixed with them."""
+    with Server() as server:
+        wrong = replace(base(server.url), truth=SCORED)
+        with pytest.raises(ConfigError):
+            wrong.run(tmp_path / "out")
+        with _locked(tmp_path / "out/shard-0" / LOCK), pytest.raises(ConfigError, match="holds another sweep"):
+            base(server.url).run(tmp_path / "out")
+        assert base(server.url).run(tmp_path / "out").complete

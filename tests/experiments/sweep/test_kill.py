@@ -15,7 +15,8 @@ from collections import Counter
 import pytest
 
 from searchkit.experiments.sweep.results import SweepResults
-from searchkit.experiments.sweep.shard import LOCK, _locked
+from searchkit.experiments.sweep.rows import LOCK
+from searchkit.experiments.sweep.shard import _locked
 
 SCRIPT = '''
 import asyncio, os, sys

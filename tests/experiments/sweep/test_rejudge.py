@@ -337,3 +337,21 @@ def test_killed_while_it_judges(tmp_path):
         assert any(one.resumed for one in again.results.finished)
         assert len(server.requests) == 30
         assert again.results.rows == judged(*where[:3], str(tmp_path / "whole")).results.rows
+
+
+def test_a_truth_that_was_a_mistake_is_mended_in_the_same_folder(tmp_path):
+    """As in a sweep; but not by the samples of another folder, of which there are copies already."""
+    scored = Predicate(lambda text: 0.5, name="scored")
+    with Server() as server:
+        first = base(server.url)
+        first.run(tmp_path / "out")
+        replace(first, seeds=[7]).run(tmp_path / "other")
+        before = len(server.requests)
+        with pytest.raises(ConfigError, match="does not say what is right"):
+            rejudge(tmp_path / "out", replace(first, truth=scored), tmp_path / "odd")
+        with pytest.raises(ConfigError, match="holds another sweep"):
+            rejudge(tmp_path / "other", replace(first, seeds=[7], truth=ODD), tmp_path / "odd")
+        again = rejudge(tmp_path / "out", replace(first, truth=ODD), tmp_path / "odd")
+        assert len(server.requests) == before
+    assert again.paid.model_calls == again.missing == 0
+    assert again.results.complete
