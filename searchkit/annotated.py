@@ -14,12 +14,14 @@ from collections import abc
 from collections.abc import Callable
 from typing import Any
 
+from searchkit import parts
 from searchkit.arguments import function_of, namespace, resolved
 from searchkit.codec import Codec
 from searchkit.errors import ConfigError
 from searchkit.types import Sample
 
 FIX = 'pass codec=Codec(dump, load), or codec="pickle", or run without a journal'
+PARTS = "searchkit parts"  # the key of what is stored so
 JSON = (str, int, float, bool, type(None), list, dict, Any, object)  # what needs no codec, or what says nothing
 UNIONS = (typing.Union, types.UnionType)
 SPENT = (abc.Iterator, abc.Generator, abc.AsyncIterator, abc.AsyncGenerator)  # they can be read only once
@@ -75,34 +77,50 @@ def _plain(annotation: Any) -> bool:
 
 @functools.lru_cache(maxsize=64)  # a fact about a type, which takes a millisecond to find out
 def _adapted(annotation: Any) -> Codec | None:
+    """As pydantic stores the type; where it cannot, or a value would come back changed, by the value's parts."""
+    by_parts = Codec(
+        lambda value: {PARTS: parts.dumped(value, annotation)}, lambda s: parts.loaded(s[PARTS], annotation)
+    )
     try:
-        from pydantic import TypeAdapter
+        whole = _by_pydantic(annotation)
     except ImportError:  # then what is not JSON is refused once it is there
         return None
-    try:
-        if typing.get_origin(annotation) in SPENT or annotation in SPENT:
-            raise ValueError("it can be read only once")
-        adapter: TypeAdapter[Any] = TypeAdapter(_portable(annotation))
-        adapter.json_schema(mode="serialization")  # refuses what has no JSON, such as a callable in a field
     except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"what is annotated as {_name(annotation)} cannot be stored ({reason}): {FIX}") from error
+        if not parts.storable(annotation):
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"what is annotated as {_name(annotation)} cannot be stored ({reason}): {FIX}") from error
+        whole = by_parts
 
     def load(stored: Any) -> Any:
-        return adapter.validate_json(json.dumps(stored))
+        return (by_parts if type(stored) is dict and stored.keys() == {PARTS} else whole).load(stored)
 
     def dump(value: Any) -> Any:
-        try:
-            stored = adapter.dump_python(value, mode="json", warnings="none")
-            again = load(stored)
-            kept = _same(again, value)
-        except Exception as error:
-            raise ConfigError(f"{_what(value, annotation)} cannot be stored ({error}): {FIX}") from error
-        if not kept:
-            raise ConfigError(f"{_what(value, annotation)} would come back as {again!r:.100}: {FIX}")
-        return stored
+        first = ""
+        for way in (whole, by_parts):
+            try:
+                stored = way.dump(value)
+                again = load(stored)
+                if _same(again, value):
+                    return stored
+                first = first or f"would come back as {again!r:.100}"
+            except Exception as error:
+                first = first or f"cannot be stored ({error})"
+        raise ConfigError(f"{_what(value, annotation)} {first}: {FIX}")
 
     return Codec(dump, load)
+
+
+def _by_pydantic(annotation: Any) -> Codec:
+    from pydantic import TypeAdapter
+
+    if typing.get_origin(annotation) in SPENT or annotation in SPENT:
+        raise ValueError("it can be read only once")
+    adapter: TypeAdapter[Any] = TypeAdapter(_portable(annotation))
+    adapter.json_schema(mode="serialization")  # refuses what has no JSON, such as a callable in a field
+    return Codec(
+        lambda value: adapter.dump_python(value, mode="json", warnings="none"),
+        lambda stored: adapter.validate_json(json.dumps(stored)),
+    )
 
 
 def _pickle(value: Any) -> str:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 import pydantic
 import pytest
 
-from searchkit import Codec, ConfigError, Function, Sample, search, solve_sync
+from searchkit import Codec, ConfigError, Function, Sample, parts, search, solve_sync
 from searchkit.annotated import codec_for
 from searchkit.strategies import SelfConsistency
 
@@ -59,6 +59,97 @@ class Model(pydantic.BaseModel):
     tags: frozenset[str] = frozenset()
 
 
+class Base(pydantic.BaseModel):
+    kind: str
+
+
+@dataclass(frozen=True)
+class Node:
+    pass
+
+
+@dataclass(frozen=True)
+class Leaf(Node):
+    number: int
+
+
+@dataclass(frozen=True)
+class Branch(Node):
+    name: str
+    below: list[Node]
+    at: datetime
+
+
+class Other(Base):
+    more: Node
+    extra: dict[str, Any]
+
+
+@dataclass
+class Conversation:
+    messages: list[Base]
+    by_name: dict[str, Base]
+    pair: tuple[Node, str]
+
+
+@dataclass
+class Counted:
+    """It reckons a field, and takes other arguments than it has fields."""
+
+    a: int
+    total: int = field(init=False)
+
+    def __init__(self, a: int, b: int) -> None:
+        self.a, self.total = a, a + b
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Boxed(Generic[T]):
+    value: T
+
+
+class Stored:
+    """It says how it is stored."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.content = content
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.content
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Stored:
+        return cls(content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stored) and self.content == other.content
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Keyed:
+    """As DSPy's predictions: a dictionary by one name, and made of keywords."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+
+    def toDict(self) -> dict[str, Any]:
+        return self.fields
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Keyed) and self.fields == other.fields
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class State(TypedDict):
+    messages: list[Base]
+    turn: int
+
+
 class Opaque:
     pass
 
@@ -95,6 +186,18 @@ STORABLE: list[tuple[Any, Any]] = [
     (Sample[Flight], FLIGHT),
     (Awaitable[Flight], FLIGHT),
     (Path, Path("a/b")),
+    (datetime | str, "2026-05-01T12:00:00"),
+    (Base, Other(kind="other", more=Leaf(2), extra={"a": [1, None]})),
+    (list[Base], [Base(kind="base"), Other(kind="other", more=Leaf(2), extra={})]),
+    (Conversation, Conversation([Other(kind="o", more=Leaf(1), extra={})], {"by": Base(kind="b")}, (Leaf(1), "x"))),
+    (Sequence[Node], [Branch("root", [Leaf(1), Branch("inner", [], NOW)], NOW)]),
+    (Node | None, Leaf(3)),
+    (Counted, Counted(2, 3)),
+    (Boxed[Base], Boxed(Other(kind="o", more=Leaf(1), extra={}))),
+    (Stored, Stored({"a": 1})),
+    (list[Stored], [Stored({"a": [1, "b"]})]),
+    (Keyed, Keyed(a=1, b="c")),
+    (State, {"messages": [Other(kind="o", more=Leaf(1), extra={})], "turn": 2}),
 ]
 
 
@@ -143,7 +246,6 @@ def test_what_cannot_be_stored_is_refused_before_the_first_call(annotation: Any,
         (Flight, {"price": 3}),  # not what was promised
         (Sequence[str], ("a",)),  # would be a list
         (Flight, Flight(1, "2026-05-01")),  # type: ignore[arg-type]
-        (datetime | str, "2026-05-01T12:00:00"),  # would be a date
         (pydantic.SecretStr, pydantic.SecretStr("key")),  # would be asterisks
         (set[float], {float("nan")}),
     ],
@@ -163,6 +265,35 @@ def test_json_needs_no_codec(annotation: Any) -> None:
     assert codec_for(annotated(annotation)) is None
     assert codec_for(lambda text: text) is None
     assert codec_for(str) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "annotation"),
+    [
+        ({"tests.test_stored_values:Opaque": {}}, Base),
+        ({"subprocess:Popen": {"args": ["true"]}}, Base),
+        ({"tests.test_stored_values:Base": {"kind": "b"}}, Node),
+        ({"tests.test_stored_values:Leaf": {"number": "2"}}, Node),
+        ({"tests.test_stored_values:Leaf": {"number": 2, "more": 1}}, Node),
+        ({"tests.test_stored_values:Leaf": {}}, Node),
+        ([{"tests.test_stored_values:Leaf": {"number": 2}}], Node),
+        ({"tuple": [1, 2, 3]}, tuple[int, int]),
+        ({"dict": [["a", "b"]]}, dict[str, int]),
+        ({"": "no date"}, datetime),
+        ({}, Node), ({"a": 1, "b": 2}, Node), (7, Node), ("x", Node), (None, Node), (True, int), ([1], str),
+    ],
+    ids=map(str, range(17)),
+)  # fmt: skip
+def test_a_journal_names_no_class_that_its_place_does_not_admit(stored: Any, annotation: Any) -> None:
+    """What another person wrote into it is an error, and no code of other classes runs."""
+    with pytest.raises((ValueError, TypeError)):
+        parts.loaded(stored, annotation)
+
+
+@pytest.mark.parametrize("annotation", [list[Opaque | Leaf], Holding, Boxed[Holding], Sequence[Opaque]], ids=str)
+def test_a_type_one_of_whose_alternatives_cannot_be_stored_is_refused_before(annotation: Any) -> None:
+    with pytest.raises(ConfigError, match="cannot be stored"):
+        codec_for(annotated(annotation))
 
 
 def test_an_unannotated_value_is_refused_when_it_is_there(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.metadata
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -163,13 +165,19 @@ def _raw(ask: Ask) -> list[tuple[bytes, bytes]]:
 
 
 def http_module() -> ModuleType:
-    """httpx, under whichever name the installed client of OpenAI brought it."""
-    for name in ("httpx2", "httpx"):
+    """httpx, under whichever name the installed client of OpenAI takes clients of it: since its version 3, httpx2."""
+    names = ("httpx2", "httpx") if _version_of_client() >= 3 else ("httpx", "httpx2")
+    for name in names:
         try:
             return importlib.import_module(name)
         except ImportError:
             continue
     raise ConfigError("an agent's calls need an HTTP client: pip install httpx")
+
+
+@functools.cache
+def _version_of_client() -> int:
+    return int(importlib.metadata.version("openai").partition(".")[0])
 
 
 BY_ENVIRONMENT = Upstream()

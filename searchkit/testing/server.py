@@ -19,6 +19,7 @@ import ssl
 import struct
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +61,8 @@ class Server:
     """Use as a context manager. `requests` are the completion requests in order of arrival, faulty ones included.
 
     reply: called with the text the model would see, the seed and the body (defaults filled in); returns the answer.
-    latency: seconds from arrival to answer, or to the first event of a stream. pace: seconds between its events.
+    latency: seconds from arrival to answer, or to the first event of a stream; a function tells it of a request's body.
+    pace: seconds between its events.
     api_key: required of clients if given. tls: for https. `peak` is the greatest number of requests that were in flight
     at once, `aborted` how many the client left before the answer, `connections` how many were opened; `prompt_tokens`
     and `generated_tokens` are sums over all answers, those that no client read included, and of a stream over what was
@@ -72,7 +74,7 @@ class Server:
         profile: str | Profile = "vllm",
         *,
         reply: ReplyFunction = words,
-        latency: float = 0.0,
+        latency: float | Callable[[dict[str, Any]], float] = 0.0,
         pace: float = 0.0,
         faults: Faults | None = None,
         api_key: str | None = None,
@@ -82,7 +84,7 @@ class Server:
     ) -> None:
         self.profile: Profile = profile_of(profile)
         self.reply: ReplyFunction = reply
-        self.latency: float = latency
+        self.latency: float | Callable[[dict[str, Any]], float] = latency
         self.pace: float = pace
         self.faults: Faults | None = faults
         self.api_key: str | None = api_key
@@ -163,7 +165,8 @@ class Server:
         connection.served = True
         finish = self._outcome(connection, request)
         if finish is not None:
-            connection.timer = self._loop.call_later(self.latency, *finish)
+            latency = self.latency(request.body) if callable(self.latency) else self.latency
+            connection.timer = self._loop.call_later(latency, *finish)
 
     def _outcome(self, connection: _Connection, request: Received) -> tuple[Any, ...] | None:
         """What to call after the latency, with its arguments; None for a request that is never answered."""

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import types
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.guide_pages import ROOT, blocks, run
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").rglob("*.md"))]
-FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page):
-    """(first line number, source) of each block."""
-    text = page.read_text()
-    return [(text.count("\n", 0, match.start(1)) + 1, match[1]) for match in FENCE.finditer(text)]
-
-
 SLOW = {"code", "sweeps", "tools"}
 WITH_CODE = [
-    pytest.param(page, marks=pytest.mark.slow) if page.stem in SLOW else page for page in PAGES if blocks(page)
+    pytest.param(page, marks=[pytest.mark.slow] if page.stem in SLOW else [], id=page.stem)
+    for page in PAGES
+    if blocks(page) and page.parent.name != "frameworks"  # these run in tests/agents/frameworks
 ]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", WITH_CODE)
 def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     """One namespace a page, as a reader would type it in, in an empty folder."""
-    module = types.ModuleType(f"page_{page.stem}")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)
-    for line, source in blocks(page):
-        code = compile("\n" * (line - 1) + source, str(page.relative_to(ROOT)), "exec")
-        exec(code, vars(module))
+    monkeypatch.setitem(sys.modules, f"page_{page.stem}", None)  # put back what was there
+    run(page)
 
 
 def test_every_guide_page_has_code_and_opens_with_what_it_does_costs_and_is_for():
