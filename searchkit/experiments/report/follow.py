@@ -12,7 +12,7 @@ from searchkit.experiments.report.data import load
 from searchkit.experiments.report.page import report
 from searchkit.experiments.sweep import manifest
 from searchkit.experiments.sweep.rows import RESULTS
-from searchkit.experiments.sweep.shard import LOG
+from searchkit.experiments.sweep.rows import LOG
 
 EVERY = 2.0  # seconds between two looks
 
