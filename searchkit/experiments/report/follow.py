@@ -11,8 +11,7 @@ from typing import Any
 from searchkit.experiments.report.data import load
 from searchkit.experiments.report.page import report
 from searchkit.experiments.sweep import manifest
-from searchkit.experiments.sweep.rows import RESULTS
-from searchkit.experiments.sweep.rows import LOG
+from searchkit.experiments.sweep.rows import LOG, RESULTS
 
 EVERY = 2.0  # seconds between two looks
 
