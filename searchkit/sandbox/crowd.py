@@ -11,11 +11,12 @@ import os
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 from searchkit.sandbox.limits import MOST_THREADS
 
-TICK = 0.1
+TICK = 0.08
 """Seconds between two looks."""
 PROC = "/proc"
 
@@ -26,8 +27,22 @@ class Counted(Protocol):
     group: int
     grows: bool
 
+    def program(self) -> int:
+        """The process of its program; 0 while it is not known, which is before anything of it runs."""
+
     def crowded(self, reason: str) -> None:
-        """Told once its program was ended."""
+        """Told before its program is ended."""
+
+    def signal(self) -> None:
+        """End all its processes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """One program of an interpreter, and when it began."""
+
+    of: Counted
+    began: float
 
 
 def supported() -> bool:
@@ -36,9 +51,9 @@ def supported() -> bool:
 
 
 class Watch:
-    """The interpreters that are at work, and the thread that looks at them."""
+    """The programs that run, and the thread that looks at them."""
 
-    _at_work: dict[Counted, tuple[float, list[int]]]
+    _running: dict[Counted, Program]
     _lock: threading.Lock
     _some: threading.Event
     _thread: threading.Thread | None
@@ -48,59 +63,62 @@ class Watch:
 
     def forget(self) -> None:
         """In a forked child, which has no thread of its own to look, and none of the interpreters."""
-        self._at_work, self._lock, self._some, self._thread = {}, threading.Lock(), threading.Event(), None
+        self._running, self._lock, self._some, self._thread = {}, threading.Lock(), threading.Event(), None
 
     def add(self, one: Counted) -> None:
+        """An interpreter has begun a program."""
         with self._lock:
-            self._at_work[one] = time.monotonic(), []
+            self._running[one] = Program(one, time.monotonic())
             if self._thread is None and supported():
                 self._thread = threading.Thread(target=self._look, name="searchkit-crowd", daemon=True)
                 self._thread.start()
         self._some.set()
 
     def remove(self, one: Counted) -> None:
+        """Its program has ended."""
         with self._lock:
-            self._at_work.pop(one, None)
+            self._running.pop(one, None)
 
     def _look(self) -> None:
         while True:
             self._some.wait()
             time.sleep(TICK)
             with self._lock:
-                due = {one: pids for one, (began, pids) in self._at_work.items() if time.monotonic() - began >= TICK}
-                if not self._at_work:
+                due = [one for one in self._running.values() if time.monotonic() - one.began >= TICK]
+                if not self._running:
                     self._some.clear()
-            if unknown := {one.group for one, pids in due.items() if not pids or one.grows}:
-                found = members(unknown)
-                due = {one: found.get(one.group, pids) for one, pids in due.items()}
-            for one, pids in due.items():
-                self._check(one, pids)
+            growing = {one.of.group for one in due if one.of.grows}
+            found = members(growing) if growing else {}
+            for one in due:
+                if one.of.grows:
+                    self._check(one, found.get(one.of.group, []))
+                elif program := one.of.program():
+                    self._check(one, [program])
 
-    def _check(self, one: Counted, pids: list[int]) -> None:
-        """End the program of an interpreter if it has too many threads, or if they cannot be counted."""
+    def _check(self, one: Program, pids: list[int]) -> None:
+        """End a program that has too many threads, or whose threads cannot be counted."""
         counts = {pid: threads(pid) for pid in pids}
-        if sum(counts.values()) <= MOST_THREADS + len(pids):
-            with self._lock:
-                if one in self._at_work:
-                    self._at_work[one] = self._at_work[one][0], pids
+        if pids and sum(counts.values()) <= MOST_THREADS + len(counts):
             return
         with self._lock:
-            if one not in self._at_work:  # it has ended by itself
+            if self._running.get(one.of) is not one:  # it has ended by itself
                 return
-            one.crowded(f"more than {MOST_THREADS} threads")
-            others = sorted((pid for pid in counts if pid != one.group), key=counts.__getitem__)
-            for pid in others if one.grows else others[-1:]:
+            one.of.crowded(f"more than {MOST_THREADS} threads" if pids else "its threads cannot be counted")
+            others = sorted((pid for pid in counts if pid != one.of.group), key=counts.__getitem__)
+            for pid in others if one.of.grows else others[-1:]:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
+        if not pids:  # the program is among those that cannot be seen
+            one.of.signal()
 
 
 def members(groups: set[int]) -> dict[int, list[int]]:
-    """The processes of these process groups."""
+    """The processes of these process groups, as far as they can be seen; nothing of a group that has none."""
     found = dict[int, list[int]]()
-    for name in os.listdir(PROC):
-        if name.isdigit():
-            group = int((_stat(name) or ["", "", "0"])[2])
-            if group in groups:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for name in filter(str.isdigit, os.listdir(PROC)):
+            fields = _stat(name)
+            if fields is not None and (group := int(fields[2])) in groups:
                 found.setdefault(group, []).append(int(name))
     return found
 

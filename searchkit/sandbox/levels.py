@@ -9,7 +9,7 @@ import sys
 from typing import Literal
 
 from searchkit.errors import ConfigError
-from searchkit.sandbox import crowd, landlock, seccomp
+from searchkit.sandbox import landlock, seccomp
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.pool import Pool
 from searchkit.sandbox.process import Broken
@@ -44,6 +44,7 @@ def escapes():
         found.append(number)
     with open("scratch", "w") as file:
         file.write("this is allowed")
+    os.remove("scratch")
     return found
 """
 
@@ -100,11 +101,11 @@ def trouble(level: str) -> str:
         return "it needs Linux on a 64-bit x86 or ARM processor, whose system calls it can filter"
     if level == "landlock" and landlock.version() < landlock.LEAST:
         return f"the kernel has version {landlock.version()} of Landlock, and {landlock.LEAST} is needed"
-    if not crowd.supported():
-        return "there is no /proc, which shows how many threads a program has"
     pool = Pool(1)
     try:
         report = pool.wait(level, Case(_PROBE, ("assert escapes() == []",)), _LONG)
+        if report.passed == (True,) and not pool.seen():
+            return "its processes cannot be seen in /proc, so that the threads of a program cannot be counted"
     except Broken as error:
         return str(error)
     finally:

@@ -16,6 +16,7 @@ import queue
 import threading
 from concurrent.futures import Future, wait
 
+from searchkit.sandbox.crowd import members
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.pair import Pair
 from searchkit.sandbox.process import Broken
@@ -74,6 +75,13 @@ class Pool:
             pairs, self._idle = [pair for pairs in self._idle.values() for pair in pairs], {}
         for pair in pairs:
             pair.close()
+
+    def seen(self) -> bool:
+        """Whether the processes of its idle interpreters can be seen, and so the threads of programs be counted."""
+        with self._lock:
+            pairs = [pair for pairs in self._idle.values() for pair in pairs]
+        groups = {one.group for pair in pairs for one in (pair.player, pair.judge) if one is not None}
+        return bool(groups) and members(groups).keys() == groups
 
     def end(self) -> None:
         """End all programs, and the threads; nothing is left."""

@@ -8,10 +8,12 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -20,10 +22,12 @@ from searchkit.sandbox import bubblewrap
 from searchkit.sandbox.crowd import WATCH
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.scratch import Scratch
-from searchkit.sandbox.wire import send
+from searchkit.sandbox.wire import BORN, send
 
 START = 60.0
 """Seconds for an interpreter to start; ordinarily a tenth of one."""
+CREDENTIALS: int = getattr(socket, "SO_PASSCRED", 0)  # of Linux: messages say who wrote them
+CREDENTIAL = struct.Struct("3i")  # process, user, group
 PATIENCE = 10.0
 """Seconds for a child to end that has nothing more to do."""
 
@@ -74,10 +78,13 @@ class Interpreter:
         self._crowded: str = ""
         self._over: bool = False
         self._lock: threading.Lock = threading.Lock()
+        self._child: int = 0
         self._said: IO[bytes] = io.BytesIO()
         self._heard: bytes = b""
         self._scratch: Scratch | None = None
         self.control, inner = socket.socketpair()
+        self._looks: socket.socket = self.control.dup()
+        self._looks.settimeout(0)
         try:
             self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `ready` or `kill`)
             self._scratch = None if level == "bubblewrap" else Scratch()
@@ -91,6 +98,8 @@ class Interpreter:
         finally:
             inner.close()
         self.group: int = self.process.pid
+        if CREDENTIALS:
+            self.control.setsockopt(socket.SOL_SOCKET, CREDENTIALS, 1)
         self._configure(level, libraries)
 
     @property
@@ -118,7 +127,7 @@ class Interpreter:
 
     def begin(self, kind: str, limits: Limits, handles: list[int]) -> None:
         """Fork a child of that kind with these descriptors. Raises `Broken`."""
-        self._crowded = ""
+        self._crowded, self._child = "", 0
         try:
             socket.send_fds(self.control, [json.dumps({"kind": kind, "limits": vars(limits)}).encode()], handles)
         except OSError as error:
@@ -127,18 +136,30 @@ class Interpreter:
 
     def end(self, seconds: float = PATIENCE) -> Ended | None:
         """How the child ended; None if it goes on after `seconds`. Raises `Broken` if the interpreter is gone."""
+        until, said = time.monotonic() + seconds, BORN
         try:
-            self.control.settimeout(seconds)
-            said = self.control.recv(4096)
+            while said == BORN:
+                self.control.settimeout(max(0.001, until - time.monotonic()))
+                said, writer = _received(self.control)
+                if said[:1] == BORN:
+                    self._child, said = writer, said[1:] or BORN
         except TimeoutError:
             return None
         except OSError:
             said = b""
         WATCH.remove(self)
         if not said:
-            raise Broken("the interpreter is gone")
+            raise Broken(self._crowded or "the interpreter is gone")
         ended = Ended(**json.loads(said))
         return replace(ended, full=self._crowded) if self._crowded else ended
+
+    def program(self) -> int:
+        """The process of its child; 0 while nobody knows. From any thread: looks, and takes nothing away."""
+        if not self._child:
+            with contextlib.suppress(OSError):
+                said, writer = _received(self._looks, socket.MSG_PEEK)
+                return writer if said[:1] == BORN else 0
+        return self._child
 
     def crowded(self, reason: str) -> None:
         """Its child was ended, for having too many threads."""
@@ -163,6 +184,7 @@ class Interpreter:
     def forget(self) -> None:
         """In a forked child: the processes are the parent's."""
         self.control.close()
+        self._looks.close()
         self.process.returncode = 0
         if self._scratch is not None:
             self._scratch.let_go()
@@ -182,12 +204,20 @@ class Interpreter:
         with contextlib.suppress(OSError):
             self.control.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
         self.control.close()
+        self._looks.close()
         if not self._said.closed:
             self._said.seek(0)
             self._heard = self._said.read(10_000)
             self._said.close()
         if self._scratch is not None:
             self._scratch.remove()
+
+
+def _received(control: socket.socket, flags: int = 0) -> tuple[bytes, int]:
+    """The next message, and the number of the process that wrote it, as it is called here."""
+    said, more, *_ = control.recvmsg(4096, socket.CMSG_SPACE(CREDENTIAL.size), flags)
+    writers = [CREDENTIAL.unpack(data)[0] for _, kind, data in more if kind == getattr(socket, "SCM_CREDENTIALS", None)]
+    return said, writers[0] if writers and said else 0
 
 
 def _command(level: str) -> list[str]:

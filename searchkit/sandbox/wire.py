@@ -33,6 +33,7 @@ ALONE, LINKED, FIRST = range(3)
 LIST, REFERENCE = "list", "reference"
 UNKNOWN = "unknown"  # what the program's process says of an answer that cannot cross
 LONG = f"an answer of more than {ANSWER:,} bytes cannot be handed to the tests"
+BORN = b"."  # what a program's process says first, on the way by which its interpreter says how it ended
 STARTED = "started"  # what the tests' process says before the tests
 _set_limit = sys.setrecursionlimit  # a test's process puts one in its place that the program hears of
 _ENCODER, _DECODER = json.JSONEncoder(check_circular=False), json.JSONDecoder()

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from searchkit.sandbox import cells, judge, landlock, libraries, limits, measured, player, rehearsal, script, seccomp
-from searchkit.sandbox.wire import receive
+from searchkit.sandbox.wire import BORN, receive
 
 COMMON = (
     "abc", "array", "bisect", "calendar", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",
@@ -68,6 +68,7 @@ def main() -> None:
         job = json.loads(request)
         pid = os.fork()
         if pid == 0:
+            control.sendall(BORN)  # so that the parent learns its number
             signal.set_wakeup_fd(-1)
             _child(job, handles, confined)
         for handle in handles:

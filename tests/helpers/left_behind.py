@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -36,21 +37,27 @@ def adopt_orphans(yes: bool) -> None:
 
 
 def folders() -> set[str]:
-    """Scratch folders of programs, here."""
+    """Scratch folders of programs, where temporary files go."""
     return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith(PREFIX)}
 
 
 @contextmanager
 def nothing_left(seconds: float = 10.0) -> Iterator[None]:
-    """Afterwards there are no processes below this one, and no scratch folders, that were not there before."""
+    """Afterwards there are no processes below this one that were not there before, and no scratch folders.
+
+    Meanwhile temporary files go to a folder of their own: others may make some in the one for everybody.
+    """
     adopt_orphans(True)
-    before, there = descendants(), folders()
+    before, usual = descendants(), tempfile.tempdir
+    tempfile.tempdir = own = tempfile.mkdtemp(prefix="left-behind-")
     try:
         yield
         end = time.monotonic() + seconds
-        while (descendants() - before or folders() - there) and time.monotonic() < end:
+        while (descendants() - before or folders()) and time.monotonic() < end:
             time.sleep(0.01)
         assert not descendants() - before, "processes are left"
-        assert not folders() - there, "scratch folders are left"
+        assert not folders(), "scratch folders are left"
     finally:
         adopt_orphans(False)
+        tempfile.tempdir = usual
+        subprocess.run(["rm", "-rf", own], check=False)

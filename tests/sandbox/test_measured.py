@@ -102,6 +102,43 @@ def test_threads_that_cannot_be_counted_are_too_many(monkeypatch: pytest.MonkeyP
     assert crowd.threads(1) > MOST_THREADS
 
 
+class Fake:
+    """An interpreter without a sandbox; what is done to it."""
+
+    grows = True
+
+    def __init__(self, group: int) -> None:
+        self.group, self.said, self.ended = group, list[str](), threading.Event()
+
+    def crowded(self, reason: str) -> None:
+        self.said.append(reason)
+
+    def program(self) -> int:
+        raise AssertionError("its programs may be several processes")
+
+    def signal(self) -> None:
+        self.ended.set()
+
+
+def test_a_program_that_cannot_be_seen_is_ended() -> None:
+    """As where /proc hides it, or where too many files are open to look; the thread that looks goes on looking."""
+    watch = crowd.Watch()
+    for _ in range(2):
+        hidden = Fake(2**22 + 7)
+        watch.add(hidden)
+        assert hidden.ended.wait(60)
+        assert hidden.said[0] == "its threads cannot be counted"
+        watch.remove(hidden)
+
+
+def test_a_level_whose_programs_cannot_be_seen_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = next((one for one in levels.LEVELS if not levels.trouble(one)), None)
+    if level is None:
+        pytest.skip("there is no level")
+    monkeypatch.setattr("searchkit.sandbox.pool.members", lambda groups: {})
+    assert "cannot be seen in /proc" in levels.trouble.__wrapped__(level)
+
+
 # ---------------------------------------------------------------- in the sandbox
 
 
