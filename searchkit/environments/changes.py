@@ -9,11 +9,11 @@ import base64
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from searchkit.environments.listing import LONGEST, check_links, content, ignored, walk
+from searchkit.environments.listing import LONGEST, check_links, contained, content, ignored, walk
 from searchkit.environments.patch import File, print_of, prints, read
 
 MOST_CHANGED = 2**26
@@ -29,6 +29,7 @@ def copied(root: Path, new: Path, ignore: tuple[str, ...] = ()) -> Path:
 
     Times and the right to execute are kept; bits that change who runs a file are not, and all folders can be opened.
     """
+    contained(root, ignore)
     new.mkdir(parents=True)
     listed = list[Any]()
     for one, folder in walk(root, ignore):
@@ -52,12 +53,18 @@ def copied(root: Path, new: Path, ignore: tuple[str, ...] = ()) -> Path:
 
 def between(first: Path, here: Path, ignore: tuple[str, ...] = ()) -> tuple[dict[str, File], dict[str, File]]:
     """What differs: the files in `first`, and those in `here`. Raises `ValueError`, for too much of it too."""
+    known = {one.name: one.size for one in contained(first, ignore)}
+    sizes = {one.name: one.size for one in contained(here, ignore)}
+    _check_size(size for name, size in sizes.items() if known.get(name) != size)  # before they are read
     before, after = prints(first, ignore), prints(here, ignore)
     names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    size = sum(one.size for one, _ in walk(here, ignore) if one.name in names)
-    if size > MOST_CHANGED:
-        raise ValueError(f"{size:,} bytes of it were changed, and at most {MOST_CHANGED:,} are kept")
+    _check_size(sizes.get(name, 0) for name in names)
     return read(first, names, ignore), read(here, names, ignore)
+
+
+def _check_size(sizes: Iterable[int]) -> None:
+    if (size := sum(sizes)) > MOST_CHANGED:
+        raise ValueError(f"{size:,} bytes of it were changed, and at most {MOST_CHANGED:,} are kept")
 
 
 def of(before: Mapping[str, File], after: Mapping[str, File]) -> dict[str, tuple[str, File | None]]:
@@ -161,4 +168,6 @@ def loaded(stored: Mapping[str, Any]) -> dict[str, tuple[str, File | None]]:
 
 
 def _loaded(before: str, mode: str = "", content: str = "") -> tuple[str, File | None]:
+    if not isinstance(before, str) or (mode and mode not in MODES):
+        raise ValueError(f"{mode!r:.80} is no mode of a file")
     return before, File(mode, base64.b64decode(content, validate=True)) if mode else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from searchkit.environments.listing import Listed, check_links, content, walk
+from searchkit.environments.listing import Listed, check_links, contained, content, walk
 
 LARGE = 1_000_000  # bytes: larger files are named in a patch, not shown
 
@@ -33,6 +33,7 @@ def files(root: Path, ignore: tuple[str, ...] = ()) -> dict[str, File]:
 
 def read(root: Path, names: Collection[str] | None, ignore: tuple[str, ...] = ()) -> dict[str, File]:
     """The same of these alone, as far as they are there; None: of all."""
+    contained(root, ignore)  # before anything is read
     listed, found = list[Listed](), dict[str, File]()
     for one, folder in walk(root, ignore):
         if one.is_folder:
@@ -50,6 +51,7 @@ def prints(root: Path, ignore: tuple[str, ...] = ()) -> dict[str, str]:
 
     Files are read piece by piece and not kept. Raises as `files`.
     """
+    contained(root, ignore)  # before anything is read
     listed, found = list[Listed](), dict[str, str]()
     for one, folder in walk(root, ignore):
         if not one.is_folder:
