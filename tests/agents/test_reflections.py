@@ -22,7 +22,7 @@ from searchkit.types import Verdict
 from searchkit.verifiers import Predicate
 
 ALONE, TOLD, LESSON = 0.2, 0.5, "carry the one"
-PROBLEMS, N = 300, 4
+PROBLEMS, N = 200, 4
 
 
 async def agent(task: Prompt, run: Run) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from searchkit.errors import ConfigError, StaleBranch
 from searchkit.function import Function
 from searchkit.memory import Memory
 from searchkit.solve import solve_many
-from searchkit.strategies import BestOfN, Budgeted, SelfConsistency
+from searchkit.strategies import BestOfN, Budgeted, SelfConsistency, Then
+from searchkit.strategy import Strategy
 from searchkit.testing.strategies import _truncate
-from searchkit.types import Verdict
+from searchkit.types import Prompt, Sample, Usage, Verdict
 from searchkit.verifiers import Predicate
 
 
@@ -76,7 +78,7 @@ def writes(task: str, workspace: Workspace, index: int) -> str:
     """An attempt: one more line than its number, a binary file, and one that is removed."""
     (workspace.path / "notes.txt").write_text("one\n" + "more\n" * index)
     (workspace.path / "sub" / "data.bin").write_bytes(bytes([index, 255, 0]))
-    (workspace.path / "made").mkdir()
+    (workspace.path / "made").mkdir(exist_ok=True)
     (workspace.path / "made" / "new.txt").write_text(task)
     return f"wrote {index}"
 
@@ -337,6 +339,9 @@ def test_mistakes_are_told() -> None:
     def may(task: str, workspace: Workspace | None = None) -> str:
         return str(workspace)
 
+    def knows_nothing(task: str) -> str:
+        return task
+
     judge = Predicate(lambda _: True)
     with pytest.raises(ConfigError, match="say of which files"):
         search(BestOfN(1, judge))(wants)("go")  # type: ignore[call-arg]
@@ -345,6 +350,8 @@ def test_mistakes_are_told() -> None:
         search(BestOfN(1, judge), world="project")  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match=r"world= is a FolderEnvironment\(...\)"):
         Function(wants, world=FolderEnvironment)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="would not know of it"):
+        search(BestOfN(1, judge), world=FolderEnvironment("x"))(knows_nothing)
     with pytest.raises(ConfigError, match="is no Workspace"):
         solve_sync("go", Committed(BestOfN(1, judge), FolderEnvironment("x")), generator=Function(may))
     with pytest.raises(ConfigError, match="is not a folder"):
@@ -356,6 +363,78 @@ def test_mistakes_are_told() -> None:
 async def _enter(workspace: Workspace) -> None:
     async with workspace.opened(None):  # type: ignore[arg-type]
         pass
+
+
+def test_it_is_brought_back_around_a_whole_search_only(project: Path) -> None:
+    """As a part of a strategy each of its answers would be, and all but one thrown away."""
+    before, world = shown(project), world_of(project)
+    part = Committed(BestOfN(1, JUDGE, generator=Function(writes, world=world)), world)
+    for strategy in (BestOfN(2, JUDGE, generator=part), Budgeted(part, Budget(generations=2)), Then(part, part)):
+        with pytest.raises(ConfigError, match="goes around a whole search"):
+            solve_sync("go", strategy)
+    assert shown(project) == before
+
+
+def test_more_ways_of_agents(project: Path) -> None:
+    """Methods, factories, samples with a usage, and a folder that is emptied."""
+
+    class Desk:
+        @search(BestOfN(2, JUDGE), world=world_of(project))
+        def work(self, task: str, workspace: Workspace, run: Run) -> str:
+            return writes(task, workspace, run.index)
+
+    class Fresh:
+        def __call__(self, task: str, workspace: Workspace, index: int) -> Sample[str]:
+            return Sample(writes(task, workspace, index), usage=Usage(model_calls=7))
+
+    assert Desk().work.detailed("go").answer.said == "wrote 1"  # type: ignore[call-arg]
+    made: Any = search(BestOfN(2, JUDGE), world=world_of(project), factory=True)(Fresh)
+    result = made.detailed("go")
+    assert (result.answer.said, result.usage.model_calls) == ("wrote 1", 14)
+
+    def empties(task: str, workspace: Workspace) -> None:
+        for path in workspace.path.rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+    always = Predicate(lambda _: True)
+    answer = solve_sync("go", BestOfN(1, always), generator=Function(empties, world=world_of(project))).answer
+    assert answer.diff.count("deleted file") == len(shown(project)) >= 2
+    if not (project / ".git").exists():
+        search(BestOfN(1, always), world=world_of(project))(empties)("go")  # type: ignore[call-arg]
+        assert shown(project) == {}
+
+
+def test_chains_over_workspaces(tmp_path: Path) -> None:
+    """What a refiner is shown is what was said and done; each attempt begins with the original."""
+    (tmp_path / "n").write_text("0")
+
+    def agent(task: Prompt, workspace: Workspace) -> str:
+        assert (workspace.path / "n").read_text() == "0"
+        (workspace.path / "n").write_text(str(1 + task.text.count("diff --git")))
+        return "counted"
+
+    def second(workspace: Workspace) -> bool:
+        return (workspace.path / "n").read_text() == "2"
+
+    first_two = Sequential(Predicate(second))
+    world = FolderEnvironment(tmp_path)
+    solve_sync("go", Committed(first_two, world), generator=Function(agent, world=world))
+    assert (tmp_path / "n").read_text() == "2"
+
+
+@dataclass(frozen=True)
+class Sequential(Strategy):
+    """Two attempts, the second shown the first."""
+
+    verifier: Any
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        [first] = await run.sample(None, prompt)
+        [second] = await run.sample(None, Prompt.of(f"{prompt.text}\n{first.text}"))
+        scored = await run.score(self.verifier, prompt, [first, second])
+        assert [one.verdict.passed for one in scored] == [False, True]
+        return second
 
 
 def test_inside_of_another_search_it_is_refused(project: Path) -> None:

@@ -244,7 +244,7 @@ DEEP = {
     "twice": together(lambda folder: deep(90)(folder / "sub"), deep(90)),
     "behind a link": together(linked("x", "d/d/d"), deep(80)),
 }
-DEEPER = {"too deep to be recursive": deep(1_100), "the same, of mode 0": deep(1_050, mode=0)}
+DEEPER = {"too deep to be recursive, and not to be read": deep(1_050, mode=0)}
 """A file system may take milliseconds to remove a folder."""
 
 
@@ -395,6 +395,17 @@ def moved(folder: Path) -> None:
     folder.rename(folder.parent / "elsewhere")
 
 
+def beside(kind: str) -> Action:
+    """In the place of what stands beside the folder."""
+
+    def action(folder: Path) -> None:
+        index = folder.parent / "index"
+        index.unlink(missing_ok=True)
+        made(kind)(index)
+
+    return action
+
+
 def within(kind: str, place: str = "x") -> Action:
     def action(folder: Path) -> None:
         path = folder / place
@@ -429,6 +440,12 @@ GONE = {
 @pytest.mark.parametrize("name", GONE)
 def test_roots_that_are_gone_and_what_is_no_file(name: str, world: str, project: Path, outside: Path) -> None:
     assert tried(over(project, GONE[name], world), project, outside) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "file"])
+def test_an_index_that_was_replaced(kind: str, project: Path, outside: Path) -> None:
+    """Git would wait for a pipe for ever."""
+    assert tried(over(project, beside(kind), "git"), project, outside) is None
 
 
 MODES = [0o000, 0o100, 0o200, 0o300, 0o400, 0o500, 0o600, 0o111, 0o222, 0o333]
