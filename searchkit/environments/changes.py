@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,31 @@ def copied(root: Path, new: Path, ignore: tuple[str, ...] = ()) -> Path:
     return new
 
 
-def between(first: Path, here: Path, ignore: tuple[str, ...] = ()) -> tuple[dict[str, File], dict[str, File]]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A folder that nobody changes, and what is known of its files by their paths: their sizes and their prints."""
+
+    folder: Path
+    sizes: Mapping[str, int]
+    prints: Mapping[str, str]
+
+
+def known(folder: Path, ignore: tuple[str, ...] = ()) -> Known:
+    """Raises `ValueError` as `files` does."""
+    sizes = {one.name: one.size for one in contained(folder, ignore)}
+    return Known(folder, sizes, prints(folder, ignore, looked=True))
+
+
+def between(first: Known, here: Path, ignore: tuple[str, ...] = ()) -> tuple[dict[str, File], dict[str, File]]:
     """What differs: the files in `first`, and those in `here`. Raises `ValueError`, for too much of it too."""
-    known = {one.name: one.size for one in contained(first, ignore)}
     sizes = {one.name: one.size for one in contained(here, ignore)}
-    _check_size(size for name, size in sizes.items() if known.get(name) != size)  # before they are read
-    before, after = prints(first, ignore), prints(here, ignore)
+    _check_size(size for name, size in sizes.items() if first.sizes.get(name) != size)  # before they are read
+    before, after = first.prints, prints(here, ignore, looked=True)
     names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     _check_size(sizes.get(name, 0) for name in names)
-    return read(first, names, ignore), read(here, names, ignore)
+    if not names:
+        return {}, {}
+    return read(first.folder, names, ignore, looked=True), read(here, names, ignore, looked=True)
 
 
 def _check_size(sizes: Iterable[int]) -> None:

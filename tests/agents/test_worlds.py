@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import tempfile
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,15 +25,7 @@ from searchkit.strategy import Strategy
 from searchkit.testing.strategies import _truncate
 from searchkit.types import Prompt, Sample, Usage, Verdict
 from searchkit.verifiers import Predicate
-
-
-@pytest.fixture(autouse=True)
-def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for temporary files; after each test it has to be as empty as before."""
-    folder = tmp_path_factory.mktemp("scratch")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
+from tests.helpers.scratch import scratch  # noqa: F401 (a fixture)
 
 
 @pytest.fixture(params=["folder", "git"])
