@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
+import random
 import subprocess
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from searchkit import Budget, Run, SearchkitError, SearchWarning, search, solve,
 from searchkit.agents import Committed, Workspace
 from searchkit.engine.journal import Journal
 from searchkit.environments import FolderEnvironment, GitEnvironment
+from searchkit.environments.patch import files
 from searchkit.errors import ConfigError, StaleBranch
 from searchkit.function import Function
 from searchkit.memory import Memory
@@ -25,6 +28,7 @@ from searchkit.strategy import Strategy
 from searchkit.testing.strategies import _truncate
 from searchkit.types import Prompt, Sample, Usage, Verdict
 from searchkit.verifiers import Predicate
+from tests.environments.test_folder import varied
 from tests.helpers.scratch import scratch  # noqa: F401 (a fixture)
 
 
@@ -436,3 +440,39 @@ def test_inside_of_another_search_it_is_refused(project: Path) -> None:
 
     with pytest.raises(ConfigError, match="changes its world for good"):
         search(BestOfN(1, Predicate(lambda _: True)))(outer)("go")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_an_attempt_left_is_there_again_in_another_process(project: Path, seed: int) -> None:
+    """Oracle: the files that it left. Odd names, links, modes, binary files, lines of all kinds; from JSON alone."""
+    left = list[dict[str, tuple[str, bytes]]]()
+    if (project / ".git").exists():
+        (project / ".gitattributes").write_text("*.crlf text eol=crlf\n* filter=none\n")
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message=attributes")
+
+    def content(folder: Path) -> dict[str, tuple[str, bytes]]:
+        return {name: (file.mode, file.content) for name, file in files(folder, (".git",)).items()}
+
+    def agent(task: str, workspace: Workspace) -> None:
+        rng, folder = random.Random(seed), workspace.path
+        varied(folder, rng)
+        (folder / "binary").write_bytes(rng.randbytes(3_000))
+        (folder / "latin").write_bytes(b"caf\xe9\r\nx\n")
+        (folder / "lines.crlf").write_bytes(b"a\r\nb\r\n")
+        (folder / "notes.txt").chmod(0o755)
+        if rng.random() < 0.5:
+            (folder / "sub" / "data.bin").unlink()
+        left.append(content(folder))
+
+    always = Predicate(lambda _: True)
+    value = solve_sync("go", BestOfN(1, always), generator=Function(agent, world=world_of(project))).answer
+    again = pickle.loads(pickle.dumps(replace(value, world=None)))
+
+    def look(workspace: Workspace) -> bool:
+        left.append(content(workspace.path))
+        return True
+
+    stored = replace(again, world=world_of(project))
+    solve_sync("look", BestOfN(1, Predicate(look)), generator=lambda text: stored)
+    assert left[1] == left[0]
