@@ -89,6 +89,11 @@ class Function:
             raise ConfigError(f"upstream= is an Upstream, such as Upstream(openai_url=...), got {told(self.upstream)}")
         if self.world is not None:
             check_world(self.world)
+            if self.called is not None and not self.signature.asks("workspace"):
+                raise ConfigError(
+                    f"{label(self.fn)} has a world and would not know of it: declare a parameter "
+                    "`workspace: Workspace`, and work in its path"
+                )
         if self.codec is not None and self.codec != "pickle" and not isinstance(self.codec, Codec):
             raise ConfigError(f'codec must be Codec(dump, load), "pickle" or None, got {self.codec!r}')
 
@@ -149,6 +154,8 @@ class Function:
         try:
             agent = self.fn() if self.factory else self.fn
             declared = signature_of(agent) if self.factory else self.signature
+            if self.world is not None and "workspace" not in offered:
+                raise ConfigError(f"{name} has world=, which is for whole attempts: give AgentSteps a world of its own")
             if declared.needs("workspace") and "workspace" not in offered:
                 raise ConfigError(
                     f"{name} works in a Workspace: say of which files, with @search(..., "

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from searchkit import Function, Run, Sample, search
+from searchkit.agents import Workspace
 from searchkit.calls import CallError, Request
+from searchkit.environments import FolderEnvironment
 from searchkit.errors import BudgetExhausted
 from searchkit.protocols import Backend, Verifier
 from searchkit.strategies import BestOfN, SelfConsistency
@@ -128,6 +136,23 @@ def mixing(backend: Backend) -> Function:
     return Function(agent, name="mixing")
 
 
+WORLD = Path(tempfile.mkdtemp())
+atexit.register(shutil.rmtree, WORLD, ignore_errors=True)
+(WORLD / "notes.txt").write_text("none yet\n")
+
+
+def editing(backend: Backend) -> Function:
+    """Two calls, and what they said in a file of a world of its own."""
+
+    async def agent(text: str, run: Run, workspace: Workspace) -> str:
+        said = await asked(run, backend, text)
+        (workspace.path / "notes.txt").write_text(said)
+        (workspace.path / "more.txt").write_text(await asked(run, backend, f"{text} {said}"))
+        return said
+
+    return Function(agent, name="editing", world=FolderEnvironment(WORLD))
+
+
 class OverAgents(StrategyTests):
     agent: Any
 
@@ -177,3 +202,8 @@ class TestOverSearching(OverAgents):
 
 class TestOverMixing(OverAgents):
     agent = mixing
+
+
+@pytest.mark.slow
+class TestOverEditing(OverAgents):
+    agent = editing

@@ -10,7 +10,7 @@ if __name__ != "searchkit.verifiers":
 
 from searchkit.answers import keys
 from searchkit.answers.structured import json_key, tool_key
-from searchkit.verifiers.code import Distinguish, DualAgreement, Reproduces, UnitTests
+from searchkit.verifiers.code import CommandPasses, Distinguish, DualAgreement, InFile, Reproduces, UnitTests
 from searchkit.verifiers.combining import (
     AllOf,
     Calibrated,
@@ -63,6 +63,7 @@ __all__ = [
     "AllOf",
     "Calibrated",
     "Cascade",
+    "CommandPasses",
     "Critic",
     "Debate",
     "Deduplicated",
@@ -72,6 +73,7 @@ __all__ = [
     "Exact",
     "Expected",
     "FactCheck",
+    "InFile",
     "Isotonic",
     "Judge",
     "Jury",

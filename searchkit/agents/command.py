@@ -56,9 +56,9 @@ class CommandAgent:
     >>> from searchkit import solve_sync
     >>> from searchkit.agents import CommandAgent
     >>> from searchkit.strategies import BestOfN
-    >>> from searchkit.verifiers import Exact
+    >>> from searchkit.verifiers import Predicate
     >>> shouts = CommandAgent(["sh", "-c", "tr a-z A-Z"])
-    >>> solve_sync("hello", BestOfN(2, Exact("HELLO")), generator=shouts).answer
+    >>> solve_sync("hello", BestOfN(2, Predicate(str.isupper)), generator=shouts).answer
     'HELLO'
     """
 

@@ -19,6 +19,8 @@ from searchkit.types import Params, Prompt, Sample, Usage, Verdict
 class Committed(Strategy):
     """Answers what `strategy` does, whose samples are of agents in `world`, and brings that back to the original.
 
+    It goes around a whole search, and is refused as a part of one (`ConfigError`).
+
     - strategy: searches over agents with the same ``world=``.
     - world: a `FolderEnvironment` or a `GitEnvironment`.
 
@@ -65,6 +67,11 @@ class Committed(Strategy):
         return await self.generate(prompt, run)
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
+        if getattr(run, "order", ()):  # below the root: what is answered here may be thrown away
+            raise ConfigError(
+                "Committed goes around a whole search: what it is a part of may choose another answer, and what it had "
+                "brought back would stay"
+            )
         sample = await self.strategy.generate(prompt, run, params=params)
         if not isinstance(sample, Sample):
             return sample  # a mistake, and told as one by who called

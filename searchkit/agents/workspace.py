@@ -66,8 +66,8 @@ class Workspace:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     agent = Function(greet, world=FolderEnvironment(folder))
     ...     answer = solve_sync("hello", BestOfN(2, Predicate(lambda one: "hello" in one.diff)), generator=agent).answer
-    >>> print(answer.said, answer.diff.splitlines()[-2:])
-    done ['+hello', '\\ No newline at end of file']
+    >>> print(answer.said, answer.diff.splitlines()[-2])
+    done +hello
     """
 
     diff: str = field(default="", repr=False)

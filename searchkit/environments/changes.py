@@ -9,11 +9,12 @@ import base64
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from searchkit.environments.listing import LONGEST, check_links, content, ignored, walk
+from searchkit.environments.listing import LONGEST, check_links, contained, content, ignored, walk
 from searchkit.environments.patch import File, print_of, prints, read
 
 MOST_CHANGED = 2**26
@@ -29,6 +30,7 @@ def copied(root: Path, new: Path, ignore: tuple[str, ...] = ()) -> Path:
 
     Times and the right to execute are kept; bits that change who runs a file are not, and all folders can be opened.
     """
+    contained(root, ignore)
     new.mkdir(parents=True)
     listed = list[Any]()
     for one, folder in walk(root, ignore):
@@ -50,14 +52,36 @@ def copied(root: Path, new: Path, ignore: tuple[str, ...] = ()) -> Path:
     return new
 
 
-def between(first: Path, here: Path, ignore: tuple[str, ...] = ()) -> tuple[dict[str, File], dict[str, File]]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A folder that nobody changes, and what is known of its files by their paths: their sizes and their prints."""
+
+    folder: Path
+    sizes: Mapping[str, int]
+    prints: Mapping[str, str]
+
+
+def known(folder: Path, ignore: tuple[str, ...] = ()) -> Known:
+    """Raises `ValueError` as `files` does."""
+    sizes = {one.name: one.size for one in contained(folder, ignore)}
+    return Known(folder, sizes, prints(folder, ignore, looked=True))
+
+
+def between(first: Known, here: Path, ignore: tuple[str, ...] = ()) -> tuple[dict[str, File], dict[str, File]]:
     """What differs: the files in `first`, and those in `here`. Raises `ValueError`, for too much of it too."""
-    before, after = prints(first, ignore), prints(here, ignore)
+    sizes = {one.name: one.size for one in contained(here, ignore)}
+    _check_size(size for name, size in sizes.items() if first.sizes.get(name) != size)  # before they are read
+    before, after = first.prints, prints(here, ignore, looked=True)
     names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    size = sum(one.size for one, _ in walk(here, ignore) if one.name in names)
-    if size > MOST_CHANGED:
+    _check_size(sizes.get(name, 0) for name in names)
+    if not names:
+        return {}, {}
+    return read(first.folder, names, ignore, looked=True), read(here, names, ignore, looked=True)
+
+
+def _check_size(sizes: Iterable[int]) -> None:
+    if (size := sum(sizes)) > MOST_CHANGED:
         raise ValueError(f"{size:,} bytes of it were changed, and at most {MOST_CHANGED:,} are kept")
-    return read(first, names, ignore), read(here, names, ignore)
 
 
 def of(before: Mapping[str, File], after: Mapping[str, File]) -> dict[str, tuple[str, File | None]]:
@@ -161,4 +185,6 @@ def loaded(stored: Mapping[str, Any]) -> dict[str, tuple[str, File | None]]:
 
 
 def _loaded(before: str, mode: str = "", content: str = "") -> tuple[str, File | None]:
+    if not isinstance(before, str) or (mode and mode not in MODES):
+        raise ValueError(f"{mode!r:.80} is no mode of a file")
     return before, File(mode, base64.b64decode(content, validate=True)) if mode else None

@@ -26,7 +26,7 @@ from searchkit.types import Prompt, Transition
 class Folders:
     """Where the files of a state are, and those of the first state. Neither is ever changed."""
 
-    first: Path
+    first: changing.Known
     here: Path
 
 
@@ -63,10 +63,10 @@ class FolderEnvironment(Sandbox):
         if not source.is_dir():
             raise ConfigError(f"{source} is not a folder")
         try:
-            first = changing.copied(source, scratch.new() / source.name, self.ignore)
+            folder = changing.copied(source, scratch.new() / source.name, self.ignore)
+            world = Folders(changing.known(folder, self.ignore), folder)
         except (ValueError, OSError) as error:
             raise ConfigError(f"{source}: {error}") from error
-        world = Folders(first, first)
         return world, self._answer(world)
 
     def _checkout(self, world: Folders, scratch: Scratch) -> Path:
@@ -91,11 +91,11 @@ class FolderEnvironment(Sandbox):
     # ---------------------------------------------------------------- whole attempts, see `Workspace`
 
     def _base(self, first: Folders) -> str:
-        return self._digest(first.here)
+        return self._digest(first)
 
     def _taken(self, folder: Path, first: Folders, said: str, scratch: Scratch) -> tuple[str, Any]:
         with _kept():
-            before, after = changing.between(first.here, folder, self.ignore)
+            before, after = changing.between(first.first, folder, self.ignore)
         return patch(before, after), changing.dumped(changing.of(before, after))
 
     def _made(self, stored: Any, first: Folders, scratch: Scratch) -> Path:
@@ -119,7 +119,7 @@ class FolderEnvironment(Sandbox):
 
     async def _check_source(self, state: Episode, run: Run) -> None:
         scratch = run.resource(self, Scratch)
-        found = await self._thread(lambda: self._digest(state.world.here), scratch, run)
+        found = await self._thread(lambda: self._digest(state.world), scratch, run)
 
         async def noted() -> str:
             return found
@@ -130,8 +130,8 @@ class FolderEnvironment(Sandbox):
                 "restore it to resume, or use a new journal to go on from how it is now"
             )
 
-    def _digest(self, folder: Path) -> str:
-        known = [[os.fsencode(name).hex(), found] for name, found in self._prints(folder).items()]
+    def _digest(self, world: Folders) -> str:
+        known = [[os.fsencode(name).hex(), found] for name, found in world.first.prints.items()]
         return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     async def commit(self, state: Episode, run: Run) -> Transition[Episode]:
@@ -150,7 +150,7 @@ class FolderEnvironment(Sandbox):
         """Blocking; returns the paths that are other than before this, or than what was brought back before."""
         before, after = scratch.landed, self._prints(world.here)
         if before is None:
-            before = self._prints(world.first)
+            before = dict(world.first.prints)
         names = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
         with _kept():
             new = read(world.here, names, self.ignore)

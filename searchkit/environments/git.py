@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,8 @@ class GitEnvironment(Sandbox):
         for path in _repositories(folder):
             removed(path)
         sizes = _check(folder)
+        if not stat.S_ISREG(os.lstat(folder.parent / "index").st_mode):
+            raise ValueError("the index beside it was replaced")  # by a pipe, say, which git would wait for
         listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z")
         changed = printed(*listing, folder=folder, store=world.store).split(b"\0")
         size = sum(sizes.get(os.fsdecode(name), 0) for name in set(changed))

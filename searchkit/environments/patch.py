@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from searchkit.environments.listing import Listed, check_links, content, walk
+from searchkit.environments.listing import Listed, check_links, contained, content, walk
 
 LARGE = 1_000_000  # bytes: larger files are named in a patch, not shown
 
@@ -31,8 +31,15 @@ def files(root: Path, ignore: tuple[str, ...] = ()) -> dict[str, File]:
     return read(root, None, ignore)
 
 
-def read(root: Path, names: Collection[str] | None, ignore: tuple[str, ...] = ()) -> dict[str, File]:
-    """The same of these alone, as far as they are there; None: of all."""
+def read(
+    root: Path, names: Collection[str] | None, ignore: tuple[str, ...] = (), *, looked: bool = False
+) -> dict[str, File]:
+    """The same of these alone, as far as they are there; None: of all.
+
+    looked: it was looked at just now, by `contained`, so that nothing has to be refused before anything is read.
+    """
+    if not looked:
+        contained(root, ignore)
     listed, found = list[Listed](), dict[str, File]()
     for one, folder in walk(root, ignore):
         if one.is_folder:
@@ -45,11 +52,13 @@ def read(root: Path, names: Collection[str] | None, ignore: tuple[str, ...] = ()
     return dict(sorted(found.items()))
 
 
-def prints(root: Path, ignore: tuple[str, ...] = ()) -> dict[str, str]:
+def prints(root: Path, ignore: tuple[str, ...] = (), *, looked: bool = False) -> dict[str, str]:
     """What tells the files and links below `root` from others: a digest of mode and content each, sorted by paths.
 
-    Files are read piece by piece and not kept. Raises as `files`.
+    Files are read piece by piece and not kept. looked: as for `read`. Raises as `files`.
     """
+    if not looked:
+        contained(root, ignore)
     listed, found = list[Listed](), dict[str, str]()
     for one, folder in walk(root, ignore):
         if not one.is_folder:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,20 +25,12 @@ from searchkit.trace import Span
 from searchkit.verifiers import Predicate
 from tests.helpers.commands import COMMANDS, EACH
 from tests.helpers.model_server import ModelServer
+from tests.helpers.scratch import scratch  # noqa: F401 (a fixture)
 from tests.helpers.servers import until
 
 KEY = "sk-real-0123456789"
 CALLS = 3
 each = pytest.mark.parametrize("name", EACH)
-
-
-@pytest.fixture(autouse=True)
-def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for temporary files; after each test it has to be as empty as before."""
-    folder = tmp_path_factory.mktemp("scratch")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
+import random
 import subprocess
-import tempfile
 import threading
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,18 @@ from searchkit import Budget, Run, SearchkitError, SearchWarning, search, solve,
 from searchkit.agents import Committed, Workspace
 from searchkit.engine.journal import Journal
 from searchkit.environments import FolderEnvironment, GitEnvironment
+from searchkit.environments.patch import files
 from searchkit.errors import ConfigError, StaleBranch
 from searchkit.function import Function
 from searchkit.memory import Memory
 from searchkit.solve import solve_many
-from searchkit.strategies import BestOfN, Budgeted, SelfConsistency
+from searchkit.strategies import BestOfN, Budgeted, SelfConsistency, Then
+from searchkit.strategy import Strategy
 from searchkit.testing.strategies import _truncate
-from searchkit.types import Verdict
+from searchkit.types import Prompt, Sample, Usage, Verdict
 from searchkit.verifiers import Predicate
-
-
-@pytest.fixture(autouse=True)
-def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for temporary files; after each test it has to be as empty as before."""
-    folder = tmp_path_factory.mktemp("scratch")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
+from tests.environments.test_folder import varied
+from tests.helpers.scratch import scratch  # noqa: F401 (a fixture)
 
 
 @pytest.fixture(params=["folder", "git"])
@@ -76,7 +72,7 @@ def writes(task: str, workspace: Workspace, index: int) -> str:
     """An attempt: one more line than its number, a binary file, and one that is removed."""
     (workspace.path / "notes.txt").write_text("one\n" + "more\n" * index)
     (workspace.path / "sub" / "data.bin").write_bytes(bytes([index, 255, 0]))
-    (workspace.path / "made").mkdir()
+    (workspace.path / "made").mkdir(exist_ok=True)
     (workspace.path / "made" / "new.txt").write_text(task)
     return f"wrote {index}"
 
@@ -337,6 +333,9 @@ def test_mistakes_are_told() -> None:
     def may(task: str, workspace: Workspace | None = None) -> str:
         return str(workspace)
 
+    def knows_nothing(task: str) -> str:
+        return task
+
     judge = Predicate(lambda _: True)
     with pytest.raises(ConfigError, match="say of which files"):
         search(BestOfN(1, judge))(wants)("go")  # type: ignore[call-arg]
@@ -345,6 +344,8 @@ def test_mistakes_are_told() -> None:
         search(BestOfN(1, judge), world="project")  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match=r"world= is a FolderEnvironment\(...\)"):
         Function(wants, world=FolderEnvironment)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="would not know of it"):
+        search(BestOfN(1, judge), world=FolderEnvironment("x"))(knows_nothing)
     with pytest.raises(ConfigError, match="is no Workspace"):
         solve_sync("go", Committed(BestOfN(1, judge), FolderEnvironment("x")), generator=Function(may))
     with pytest.raises(ConfigError, match="is not a folder"):
@@ -358,6 +359,78 @@ async def _enter(workspace: Workspace) -> None:
         pass
 
 
+def test_it_is_brought_back_around_a_whole_search_only(project: Path) -> None:
+    """As a part of a strategy each of its answers would be, and all but one thrown away."""
+    before, world = shown(project), world_of(project)
+    part = Committed(BestOfN(1, JUDGE, generator=Function(writes, world=world)), world)
+    for strategy in (BestOfN(2, JUDGE, generator=part), Budgeted(part, Budget(generations=2)), Then(part, part)):
+        with pytest.raises(ConfigError, match="goes around a whole search"):
+            solve_sync("go", strategy)
+    assert shown(project) == before
+
+
+def test_more_ways_of_agents(project: Path) -> None:
+    """Methods, factories, samples with a usage, and a folder that is emptied."""
+
+    class Desk:
+        @search(BestOfN(2, JUDGE), world=world_of(project))
+        def work(self, task: str, workspace: Workspace, run: Run) -> str:
+            return writes(task, workspace, run.index)
+
+    class Fresh:
+        def __call__(self, task: str, workspace: Workspace, index: int) -> Sample[str]:
+            return Sample(writes(task, workspace, index), usage=Usage(model_calls=7))
+
+    assert Desk().work.detailed("go").answer.said == "wrote 1"  # type: ignore[call-arg]
+    made: Any = search(BestOfN(2, JUDGE), world=world_of(project), factory=True)(Fresh)
+    result = made.detailed("go")
+    assert (result.answer.said, result.usage.model_calls) == ("wrote 1", 14)
+
+    def empties(task: str, workspace: Workspace) -> None:
+        for path in workspace.path.rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+    always = Predicate(lambda _: True)
+    answer = solve_sync("go", BestOfN(1, always), generator=Function(empties, world=world_of(project))).answer
+    assert answer.diff.count("deleted file") == len(shown(project)) >= 2
+    if not (project / ".git").exists():
+        search(BestOfN(1, always), world=world_of(project))(empties)("go")  # type: ignore[call-arg]
+        assert shown(project) == {}
+
+
+def test_chains_over_workspaces(tmp_path: Path) -> None:
+    """What a refiner is shown is what was said and done; each attempt begins with the original."""
+    (tmp_path / "n").write_text("0")
+
+    def agent(task: Prompt, workspace: Workspace) -> str:
+        assert (workspace.path / "n").read_text() == "0"
+        (workspace.path / "n").write_text(str(1 + task.text.count("diff --git")))
+        return "counted"
+
+    def second(workspace: Workspace) -> bool:
+        return (workspace.path / "n").read_text() == "2"
+
+    first_two = Sequential(Predicate(second))
+    world = FolderEnvironment(tmp_path)
+    solve_sync("go", Committed(first_two, world), generator=Function(agent, world=world))
+    assert (tmp_path / "n").read_text() == "2"
+
+
+@dataclass(frozen=True)
+class Sequential(Strategy):
+    """Two attempts, the second shown the first."""
+
+    verifier: Any
+
+    async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
+        [first] = await run.sample(None, prompt)
+        [second] = await run.sample(None, Prompt.of(f"{prompt.text}\n{first.text}"))
+        scored = await run.score(self.verifier, prompt, [first, second])
+        assert [one.verdict.passed for one in scored] == [False, True]
+        return second
+
+
 def test_inside_of_another_search_it_is_refused(project: Path) -> None:
     """An attempt may be thrown away; what it brought back would stay."""
     inner: Any = search(BestOfN(1, JUDGE), world=world_of(project))(writes_one)
@@ -367,3 +440,39 @@ def test_inside_of_another_search_it_is_refused(project: Path) -> None:
 
     with pytest.raises(ConfigError, match="changes its world for good"):
         search(BestOfN(1, Predicate(lambda _: True)))(outer)("go")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_an_attempt_left_is_there_again_in_another_process(project: Path, seed: int) -> None:
+    """Oracle: the files that it left. Odd names, links, modes, binary files, lines of all kinds; from JSON alone."""
+    left = list[dict[str, tuple[str, bytes]]]()
+    if (project / ".git").exists():
+        (project / ".gitattributes").write_text("*.crlf text eol=crlf\n* filter=none\n")
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message=attributes")
+
+    def content(folder: Path) -> dict[str, tuple[str, bytes]]:
+        return {name: (file.mode, file.content) for name, file in files(folder, (".git",)).items()}
+
+    def agent(task: str, workspace: Workspace) -> None:
+        rng, folder = random.Random(seed), workspace.path
+        varied(folder, rng)
+        (folder / "binary").write_bytes(rng.randbytes(3_000))
+        (folder / "latin").write_bytes(b"caf\xe9\r\nx\n")
+        (folder / "lines.crlf").write_bytes(b"a\r\nb\r\n")
+        (folder / "notes.txt").chmod(0o755)
+        if rng.random() < 0.5:
+            (folder / "sub" / "data.bin").unlink()
+        left.append(content(folder))
+
+    always = Predicate(lambda _: True)
+    value = solve_sync("go", BestOfN(1, always), generator=Function(agent, world=world_of(project))).answer
+    again = pickle.loads(pickle.dumps(replace(value, world=None)))
+
+    def look(workspace: Workspace) -> bool:
+        left.append(content(workspace.path))
+        return True
+
+    stored = replace(again, world=world_of(project))
+    solve_sync("look", BestOfN(1, Predicate(look)), generator=lambda text: stored)
+    assert left[1] == left[0]
