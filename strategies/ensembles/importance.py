@@ -7,7 +7,7 @@ from typing import Any
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
-from searchkit.strategies.ensembles.table import Reply
+from searchkit.strategies.ensembles.table import Spoken
 from searchkit.tree import Tree
 from searchkit.types import Sample
 
@@ -32,7 +32,7 @@ def importance(
     Source: DyLAN, Liu et al. 2024. Its released code divides by zero where nobody agrees with the result, and counts
     two unreadable answers as agreeing.
     """
-    replies = [] if tree is None else [(node, state) for node, state in enumerate(tree.state) if type(state) is Reply]
+    replies = [] if tree is None else [(node, state) for node, state in enumerate(tree.state) if type(state) is Spoken]
     if tree is None or not replies:
         raise ConfigError("importance reads the tree of a search by Rounds: pass result.tree")
     given, last = key(answer), max(reply.round for _, reply in replies)

@@ -16,7 +16,7 @@ from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.reserving import shared
 from searchkit.strategies.ensembles.fuse import Fuse
 from searchkit.strategies.ensembles.seats import check_rounds, needs_scores, places, sight
-from searchkit.strategies.ensembles.table import Reply, Table, agreement
+from searchkit.strategies.ensembles.table import Spoken, Table, agreement
 from searchkit.strategies.ensembles.turns import TEMPLATE, Turn, turns_of
 from searchkit.strategies.selection.rules import Key, Vote, ballot
 from searchkit.strategy import AnswerRule, Strategy, worst_case
@@ -54,7 +54,7 @@ class Rounds(Strategy):
     What an agent is shown is frozen when the round before has ended, stands in an order drawn by chance, and is fenced.
     An answer that is cut off or cannot be read (`key`) counts for nobody, neither in a vote nor in a stop; agents are
     shown it all the same. Where an agent fails its last answer stands. Where all of a round fail, what was said before
-    is combined. `Result.tree` has what was said, a `Reply` in the state of each node, for `importance`.
+    is combined. `Result.tree` has what was said, a `Spoken` in the state of each node, for `importance`.
 
     Cost: a generation for each agent in each round, and what `Fuse` costs; in sequence one for each round. Prompts of
     later rounds hold the task and at most `workspace` characters. Compare with a vote over as many samples, and with
@@ -146,7 +146,7 @@ class Rounds(Strategy):
     # ---------------------------------------------------------------- search
 
     async def search(self, prompt: Prompt, run: Run) -> Sample[Any]:
-        table, every, seats = Table(), list[Outcome[Reply]](), list(range(len(self.agents)))
+        table, every, seats = Table(), list[Outcome[Spoken]](), list(range(len(self.agents)))
         run.show_tree(table.tree)
         for number, most in enumerate(self._places):
             seats = await self._seated(prompt, table, seats, most, run)
@@ -174,19 +174,19 @@ class Rounds(Strategy):
         ranked = sorted(zip(there, scored, strict=True), key=lambda one: _rank(one[1]))
         return sorted([agent for agent, _ in ranked][:most])
 
-    async def _round(self, prompt: Prompt, turns: Sequence[Turn], number: int, run: Run) -> list[Outcome[Reply]]:
+    async def _round(self, prompt: Prompt, turns: Sequence[Turn], number: int, run: Run) -> list[Outcome[Spoken]]:
         """The replies of a round; with a window up to the one that ends the search."""
 
-        async def speak(turn: Turn, child: Run) -> Reply:
+        async def speak(turn: Turn, child: Run) -> Spoken:
             start = (run.index * len(self._places) + number) * len(self.agents) + turn.agent
             [sample] = await child.sample(self._agent(turn.agent), turn.asked, start=start)
             answer = ballot(self.key, sample, child) if isinstance(self.stop, (int, float)) else None
-            return Reply(turn.agent, number, sample, turn.saw, answer)
+            return Spoken(turn.agent, number, sample, turn.saw, answer)
 
         with run.child("round", self._share(prompt, len(turns), run)) as group:
             if self.window is None:
                 return await group.map(speak, turns, name="agent")
-            outcomes = list[Outcome[Reply]]()
+            outcomes = list[Outcome[Spoken]]()
             async with group.stream(speak, turns, window=self.window, name="agent") as stream:
                 async for outcome in stream:
                     outcomes.append(outcome)
@@ -201,13 +201,13 @@ class Rounds(Strategy):
             return None
         return shared(run, n, self.combine.aggregator or self.generator, self.combine.calls(self._combined), prompt)
 
-    def _over(self, turns: Sequence[Turn], replies: Sequence[Reply]) -> bool:
+    def _over(self, turns: Sequence[Turn], replies: Sequence[Spoken]) -> bool:
         """Whether a round with these replies ends the search."""
         if callable(self.stop) and replies:
             return bool(self.stop([reply.sample for reply in replies]))
         return self._agree(turns, replies)
 
-    def _agree(self, turns: Sequence[Turn], replies: Sequence[Reply]) -> bool:
+    def _agree(self, turns: Sequence[Turn], replies: Sequence[Spoken]) -> bool:
         """Whether as large a share of a round's voters as is needed has given the same answer."""
         voting = sum(self._votes(turn.agent) for turn in turns)
         if not isinstance(self.stop, (int, float)) or not voting:

@@ -13,7 +13,7 @@ from searchkit.types import Sample
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Spoken:
     """What an agent answered in a round: a state of `Result.tree`.
 
     agent, round: from 0. saw: the nodes of the answers that it was shown, its own last one perhaps among them. answer:
@@ -37,7 +37,7 @@ class Table:
     tree: Tree = field(default_factory=Tree)
     last: dict[int, int] = field(default_factory=dict)
 
-    def add(self, reply: Reply) -> None:
+    def add(self, reply: Spoken) -> None:
         """Take in an answer. Where an agent speaks for the first time, it stands below the first that it was shown."""
         parent = self.last.get(reply.agent, reply.saw[0] if reply.saw else ROOT)
         said = f"agent {reply.agent + 1}, round {reply.round + 1}: {label(reply.sample)}"
@@ -46,7 +46,7 @@ class Table:
 
     def sample(self, agent: int) -> Sample[Any]:
         """The last answer of `agent`, who has one."""
-        reply: Reply = self.tree.state[self.last[agent]]
+        reply: Spoken = self.tree.state[self.last[agent]]
         return reply.sample
 
     def score(self, agent: int, score: float | None) -> None:

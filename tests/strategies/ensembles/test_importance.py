@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from searchkit import ConfigError
 from searchkit.strategies import BestOfN, Rounds, importance
-from searchkit.strategies.ensembles.table import Reply, Table
+from searchkit.strategies.ensembles.table import Spoken, Table
 from searchkit.testing.strategies import LengthScore
 from searchkit.tree import Tree
 from searchkit.types import Sample
@@ -26,7 +26,7 @@ def told(rounds: Sequence[Sequence[tuple[str, Mapping[int, float]]]]) -> Tree:
         saw = tuple(table.last[agent] for agent in sorted(table.last))
         for agent, (answer, rated) in enumerate(said):
             text = f"{answer} " + " ".join(f"[{other}:{rating}]" for other, rating in rated.items())
-            table.add(Reply(agent, number, Sample(text), saw))
+            table.add(Spoken(agent, number, Sample(text), saw))
     return table.tree
 
 

@@ -17,7 +17,7 @@ from searchkit.calls import CallError, Request
 from searchkit.errors import SearchWarning
 from searchkit.protocols import Verifier
 from searchkit.strategies import Argmax, BestOfN, Fuse, Rounds, Vote
-from searchkit.strategies.ensembles.table import Reply
+from searchkit.strategies.ensembles.table import Spoken
 from searchkit.strategy import Strategy
 from searchkit.testing import Scripted, StrategyTests
 from searchkit.testing.strategies import LengthScore
@@ -45,7 +45,7 @@ def test_each_round_reads_the_round_before_whichever_call_ends_first(order: int)
             assert sorted(seen(asked)) == [f"<{name}.{level}>" for name in "abc"]
     assert result.usage.generations == 9 == (Rounds(models, rounds=3).counts() or (0, 0))[0]
     assert result.tree is not None
-    states: list[Reply] = result.tree.state[1:]
+    states: list[Spoken] = result.tree.state[1:]
     assert [(reply.round, reply.agent) for reply in states] == [(r, a) for r in range(3) for a in range(3)]
     assert all(result.tree.state[node].round == reply.round - 1 for reply in states for node in reply.saw)
 

@@ -14,7 +14,7 @@ from searchkit import Budget, ConfigError, Message, Model, Prompt, Result, Strat
 from searchkit.calls import CallError, Request
 from searchkit.errors import BudgetExhausted
 from searchkit.generators import Simulated
-from searchkit.strategies import BestOfN, GraphOfThoughts, SelfConsistency, Vote
+from searchkit.strategies import BestOfN, Fuse, GraphOfThoughts, Rounds, SelfConsistency, Vote
 from searchkit.strategies.spawn_join.operations import Thought
 from searchkit.testing import Counting, Scripted, StrategyTests
 from searchkit.testing.strategies import LengthScore
@@ -336,3 +336,17 @@ class TestSplits(StrategyTests):
 class TestPlans(StrategyTests):
     def strategy(self) -> Strategy:
         return GraphOfThoughts(select=Vote()).write(2, "{task}\nPlan.").write(2, "{task}\n{thought}")
+
+
+class TestPartsThatAreDebated(StrategyTests):
+    """Each thought about a part is what a debate comes to; the parts are merged by a mixture."""
+
+    def strategy(self) -> Strategy:
+        debate, mixture = Rounds((None,) * 2), Rounds((None,) * 2, 1, combine=Fuse())
+        return GraphOfThoughts().split(words, 2).write(1, by=debate).merge(1, by=mixture)
+
+
+class TestDebateOfGraphs(StrategyTests):
+    def strategy(self) -> Strategy:
+        graph = GraphOfThoughts().write(2).score(LengthScore()).keep(1)
+        return Rounds((graph, None), stop=1.0, combine=Fuse(aggregator=graph))
