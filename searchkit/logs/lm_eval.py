@@ -21,6 +21,7 @@ from searchkit.logs.logged import Graded, How, Logged, Notes, entry
 
 NAME = "lm-eval"
 ABOUT = "lm-evaluation-harness' samples_*.jsonl: texts, filtered answers, metrics, targets; it notes no tokens"
+USES = ("correct", "score", "threshold", "key", "prices", "filter")
 INVALID = "[invalid]"  # what its filters say where they find nothing
 TOGETHER = "the harness judged all repeats together: give a truth, which judges each"
 UNJUDGED = "have no verdict of their own: the harness judges all repeats together, a truth would judge each"

@@ -86,10 +86,12 @@ class Notes:
 
 
 class LogForm(Protocol):
-    """A module that reads one form of logs. NAME: what it is called. ABOUT: a line on what it carries over."""
+    """A module that reads one form of logs. NAME: what it is called. ABOUT: a line on what it carries over. USES: which
+    settings of `How` mean something there."""
 
     NAME: str
     ABOUT: str
+    USES: tuple[str, ...]
 
     def fits(self, path: Path, head: bytes) -> bool:
         """Whether the file, or the folder (then `head` is empty), is of this form, by how it begins."""

@@ -240,6 +240,16 @@ def test_settings_that_cannot_be(make, said):
         make()
 
 
+def test_settings_that_say_nothing_of_a_log_are_refused(tmp_path):
+    """Or somebody would believe that they did something."""
+    path = lines(tmp_path / "x.jsonl", {"problem": 1, "value": "x"})
+    for how in (How(correct="a"), How(score="a"), How(filter="a"), How(problem="(a)")):
+        with pytest.raises(ConfigError, match=r"says nothing of a log of jsonl, leave it out; .* \(--field\)"):
+            read_log(path, how=how)
+    with pytest.raises(ConfigError, match="fields says nothing of a log of inspect"):
+        read_log(eval_log(tmp_path / "x.eval", inspect_sample()), how=How(fields=FieldNames(value="x")))
+
+
 @pytest.mark.parametrize(
     ("pattern", "said"), [("(", "no regular expression"), (".*", "needs one group"), ("(x)", "does not match")]
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import math
+from pathlib import Path
 
 import pytest
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
-from searchkit.experiments import Pool
+from searchkit.experiments import Pool, judge_again
+from searchkit.lab.arithmetic import answer
 from searchkit.logs import FieldNames, How, import_log, read_log
+from searchkit.verifiers import Exact
 from tests.logs.made import HEADER, batch_row, eval_log, harness_row, inspect_sample, lines
 
 
@@ -18,7 +22,21 @@ def entries(found):
     return [entry for _, entry in found.pool.samples()]
 
 
+SAMPLES = Path(__file__).parent / "samples"  # written by the tools themselves, on the lab's arithmetic
+
 # ------------------------------------------------------------------------------------------------ Inspect
+
+
+def test_a_log_that_inspect_wrote():
+    """inspect_ai 0.3.285, two problems of two epochs, packed by Zstandard; its own accuracy comes out again."""
+    pytest.importorskip("pyarrow")
+    found = read_log(SAMPLES / "arithmetic.eval")
+    assert found.model == "openai-api/local/arithmetic"
+    assert (len(found.pool), found.pool.size) == (2, 2)
+    assert found.figures["pattern accuracy"] == found.pool.curve("pass@k").mean[0]
+    assert all(e.generated_tokens > 0 and e.prompt_tokens > 0 for e in entries(found))
+    assert [e.key for e in entries(found)] == [answer(e.value) for e in entries(found)]
+    assert [p.reference for p in found.problems] == ["62", "27"]
 
 
 def test_inspect_samples_with_answers_scores_tokens_and_targets(tmp_path):
@@ -112,6 +130,18 @@ def test_a_sample_that_was_logged_again_counts_once(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ lm-evaluation-harness
+
+
+def test_samples_that_the_harness_wrote():
+    """lm_eval 0.4.13, two documents with eight repeats; a truth judges each as the harness judged the first."""
+    path = SAMPLES / "samples_arithmetic_lab_2026-12-01T00-09-26.097226.jsonl"
+    found = read_log(path)
+    assert (found.form, len(found.pool), found.pool.size) == ("lm-eval", 2, 8)
+    judged, _ = asyncio.run(judge_again(found.pool, found.problems, Exact(answer)))
+    columns = list(judged.entries.values())
+    assert found.figures["exact_match,score-first"] == sum(column[0].correct for column in columns) / 2
+    assert sum(e.correct for column in columns for e in column) > 2
+    assert found.left_out == {"rows of the filter 'maj@8'": 2}
 
 
 def test_harness_rows_of_one_repeat_have_their_metrics(tmp_path):
