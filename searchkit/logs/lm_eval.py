@@ -28,10 +28,8 @@ UNJUDGED = "have no verdict of their own: the harness judges all repeats togethe
 
 
 def fits(path: Path, head: bytes) -> bool:
-    """By the fields of its first line."""
-    return all(name in head for name in (b'"doc_id"', b'"resps"', b'"filtered_resps"')) or path.name.startswith(
-        "samples_"
-    )
+    """By the first fields of its first line, which may be long, or by the name that the harness gives."""
+    return all(name in head for name in (b'"doc_id"', b'"arguments"', b'"resps"')) or path.name.startswith("samples_")
 
 
 def read(path: Path, how: How, told: Notes) -> Iterator[Logged]:

@@ -144,15 +144,23 @@ def failed(why: Any, tokens: tuple[int, int] = (0, 0), usd: float = 0.0) -> Entr
 
 def _key(value: Any, answer: Any, how: How) -> Hashable | None:
     if how.key is not None:
-        return _plain(how.key(value))
+        return _found(how.key, value)
     if isinstance(answer, str):
         return canonical(clean(answer)) if answer.strip() else None
     return answer if isinstance(answer, (bool, int)) or (isinstance(answer, float) and math.isfinite(answer)) else None
 
 
-def _plain(key: Hashable | None) -> Hashable | None:
-    """A key that a file of JSON can hold."""
-    return key if key is None or isinstance(key, (str, bool, int, float)) else repr(key)
+def _found(key: Key, value: Any) -> Hashable | None:
+    """What the key finds, as a file of JSON can hold it; one that raises abstains, as in a vote."""
+    try:
+        found = key(value)
+    except Exception:  # it is code of others
+        return None
+    if found is None or isinstance(found, (str, bool, int)):
+        return found
+    if isinstance(found, float):
+        return found if math.isfinite(found) else None
+    return repr(found)
 
 
 def count(value: Any, where: str) -> int:

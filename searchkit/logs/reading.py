@@ -19,6 +19,7 @@ from searchkit.kinds import printable
 from searchkit.logs import inspect_log, json_lines, lm_eval, monkeys, openai_batch
 from searchkit.logs.bounded import head
 from searchkit.logs.logged import How, LogForm, Logged, Notes
+from searchkit.mistakes import listed
 from searchkit.types import Problem, Prompt
 
 READERS: Mapping[str, LogForm] = {one.NAME: one for one in (inspect_log, lm_eval, openai_batch, monkeys, json_lines)}
@@ -130,7 +131,11 @@ def _opened(source: Any, form: str | None, how: How) -> tuple[list[Path], LogFor
     """The files, and what reads them; `how` is checked to mean something there."""
     if form is not None and form not in READERS:
         raise ConfigError(f"there is no form {form!r}: choose from {', '.join(READERS)}")
-    given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    if not isinstance(how, How):
+        raise ConfigError(f"how is a How(...), got {how!r:.80}")
+    given = [source] if isinstance(source, (str, os.PathLike)) else listed("source", source, '"logs/x.eval"')
+    if odd := [one for one in given if not isinstance(one, (str, os.PathLike))]:
+        raise ConfigError(f"source is a file, a folder, or a list of them, got {odd[0]!r:.80}")
     paths = [path for one in given for path in _files(Path(one))]
     if not paths:
         raise ConfigError(
@@ -155,7 +160,7 @@ def _opened(source: Any, form: str | None, how: How) -> tuple[list[Path], LogFor
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
-        if not path.exists():
+        if not path.is_file():
             raise ConfigError(f"{path}: there is no such file, name a log or a folder of logs")
         return [path]
     found = sorted(one for one in path.rglob("*") if one.name.endswith(ENDINGS) and one.is_file())
@@ -165,6 +170,8 @@ def _files(path: Path) -> list[Path]:
 
 def _reader(path: Path) -> LogForm:
     begins = head(path)
+    if pool_file.HEADER.encode() in begins[:100]:
+        raise ConfigError(f"{path} is a pool already: Pool.load reads it")
     for reader in READERS.values():
         if reader.fits(path, begins):
             return reader

@@ -170,6 +170,15 @@ def test_harness_repeats_have_no_verdict_of_their_own(tmp_path):
     assert [e.key for e in entries(found)] == ["4", "5", None, None, None, None]
 
 
+def test_a_form_is_found_by_a_long_first_line(tmp_path):
+    """A thousand repeats stand before the fields at its end."""
+    rows = harness_row(0, ["so 4".ljust(5000)] * 1000)
+    found = read_log(lines(tmp_path / "x.jsonl", rows))
+    assert (found.form, found.pool.size) == ("lm-eval", 1000)
+    many = {"id": 1, "question": "6*7?", "samples": ["42".ljust(2000)] * 1000, "is_corrects": [True] * 1000}
+    assert read_log(lines(tmp_path / "y.jsonl", many)).form == "monkeys"
+
+
 def test_harness_choices_are_the_likeliest(tmp_path):
     """A request a choice."""
     row = harness_row(resps=(), metrics=["acc"], acc=1.0)
