@@ -153,7 +153,7 @@ def _opened(source: Any, form: str | None, how: How) -> tuple[list[Path], LogFor
     reader = found[paths[0]]
     for one in fields(how):
         if getattr(how, one.name) != getattr(HOW, one.name) and one.name not in reader.USES:
-            other = "; in JSON lines it is a field, FieldNames(...) (--field)" if reader is json_lines else ""
+            other = "; in JSON lines it is a field, FieldNames(...) (--field)" if reader.NAME == json_lines.NAME else ""
             raise ConfigError(f"{one.name} says nothing of a log of {reader.NAME}, leave it out{other}")
     return paths, reader
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from searchkit import Budget, Problem, Prompt
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, SearchWarning
 from searchkit.experiments import Entry, Pool, judge_again
 from searchkit.verifiers import Exact, Predicate
 
@@ -24,7 +24,7 @@ def test_verdicts_are_replaced_and_nothing_else():
     judged, usage = asyncio.run(judge_again(POOL, PROBLEMS, Exact()))
     assert [[(e.correct, e.unknown) for e in column] for column in judged.entries.values()] == [
         [(True, False), (False, False), (False, False)],
-        [(True, False), (False, True), (False, True)],
+        [(True, False), (False, False), (False, True)],
     ]
     assert judged.entries["a"][0].generated_tokens == 7
     assert judged.entries["a"][0].score == 0.5
@@ -41,7 +41,8 @@ def test_a_pool_of_failed_samples_is_not_judged():
 
 def test_a_truth_that_fails_leaves_the_sample_unknown():
     """And says why."""
-    judged, _ = asyncio.run(judge_again(POOL, PROBLEMS, Predicate(lambda value: value.nothing)))
+    with pytest.warns(SearchWarning, match="all verdicts failed"):
+        judged, _ = asyncio.run(judge_again(POOL, PROBLEMS, Predicate(lambda value: value.nothing)))
     assert all(e.unknown and "not judged" in e.feedback for _, e in judged.samples() if e.finish != "error")
 
 
