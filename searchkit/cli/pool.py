@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from searchkit.experiments.estimators.curves import Curve
+    from searchkit.experiments.estimators.curves import Curve, Name
     from searchkit.logs import How, Imported
+
+PASS: Name = "pass@k"
+BEST: Name = "best@k"
+MOST_VOTES = 20_000_000
+LEFT_OUT = "maj@k is left out, which takes long for so many samples: Pool.load(FILE).curve('maj@k', [1, 2, 4, 8])"
 
 
 def add(commands: Any) -> None:
@@ -78,8 +83,10 @@ def _export(options: argparse.Namespace) -> int:
     given = list(problems(options.problems))
     name = Path(options.source).resolve().name.removesuffix(".jsonl")
     folder = Path(options.source).is_dir()
-    endings = {"inspect": "-logs" if folder else ".eval", "csv": ".csv", "parquet": ".parquet", "mlflow": "-mlruns"}
-    out = options.out or f"{name}{endings.get(options.form, '-wandb')}"
+    endings = {"inspect": "-logs" if folder else ".eval", "csv": ".csv", "parquet": ".parquet", "wandb": "-wandb"}
+    out = options.out or (
+        "sqlite:///mlflow.db" if options.form == "mlflow" else f"{name}{endings.get(options.form, '')}"
+    )
     written = write_log(options.source, out, options.form, problems=given, model=options.model)
     print(json.dumps([str(path) for path in written]) if options.json else "\n".join(map(str, written)))
     return 0
@@ -154,10 +161,19 @@ def _save(done: Imported, name: str) -> None:
 
 
 def _curves(done: Imported) -> tuple[Curve, ...]:
-    """Those that the log allows; none where nothing is known to be right or wrong."""
+    """Those that the log allows, and that do not take long; none where nothing is known to be right or wrong."""
     if all(entry.unknown for _, entry in done.pool.samples()):
         return ()
-    return done.pool.curves()
+    if not _many(done):
+        return done.pool.curves()
+    scored = any(entry.score is not None for _, entry in done.pool.samples())
+    return tuple(done.pool.curve(name) for name in (PASS, BEST) if name == PASS or scored)
+
+
+def _many(done: Imported) -> bool:
+    """Whether exact votes of all samples would take minutes: their cost grows by the square of a problem's samples."""
+    voting = any(entry.key is not None for _, entry in done.pool.samples())
+    return voting and sum(len(column) ** 2 for column in done.pool.entries.values()) > MOST_VOTES
 
 
 def _text(options: argparse.Namespace, done: Imported, curves: tuple[Curve, ...]) -> str:
@@ -165,7 +181,7 @@ def _text(options: argparse.Namespace, done: Imported, curves: tuple[Curve, ...]
 
     lines = [f"{options.out}: {done}"]
     if curves:
-        lines += ["", table(curves)]
+        lines += ["", table(curves), *([LEFT_OUT] if _many(done) else [])]
     else:
         lines.append("nothing is known to be right or wrong: judge the samples, --truth MathEqual")
     if options.plot and curves:

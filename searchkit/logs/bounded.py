@@ -21,8 +21,8 @@ from searchkit.errors import ConfigError
 from searchkit.kinds import printable
 from searchkit.wire.fields import check_depth, read_answer
 
-LONGEST = 64 * 2**20  # bytes of a line, and of a member of a zip
-LARGEST = 512 * 2**20  # bytes of a document that is read in one piece
+LONGEST = 64 * 2**20  # bytes of a line
+LARGEST = 512 * 2**20  # bytes of a document that is read in one piece, and of a member of a zip
 MOST_PARTS = 2**23  # lists and objects in one of them: an empty list of two bytes takes seventy in memory
 RATIO = 1000  # how often larger than the file what is in it may be; deflate reaches 1,032, and a bomb aims higher
 SMALL = 256 * 2**20  # bytes that any file may unpack to
@@ -32,7 +32,7 @@ BLOCK = 2**20
 Advance = Callable[[int], object]  # told how many more bytes of the file on the disk have been read
 
 
-def head(path: Path, size: int = 2**16) -> bytes:
+def head(path: Path, size: int = 4 * 2**20) -> bytes:
     """How the file begins, unpacked if it is packed by gzip."""
     with _reading(path), path.open("rb") as file:
         packed = file.read(2) == GZIP
@@ -126,8 +126,8 @@ class Archive:
     def read(self, name: str) -> bytes:
         """The content of a member."""
         info, where = self.members[name], f"{self.path}, member {printable(name)!r:.200}"
-        if info.file_size > LONGEST:
-            raise ConfigError(f"{where}: larger than {LONGEST // 2**20} MiB: leave the sample out of the log")
+        if info.file_size > LARGEST:
+            raise ConfigError(f"{where}: larger than {LARGEST // 2**20} MiB: leave the sample out of the log")
         if info.flag_bits & 1:
             raise ConfigError(f"{where}: it is encrypted: write the log without a password")
         with _reading(Path(where)):

@@ -20,6 +20,7 @@ from searchkit.logs.logged import Graded, How, Logged, Notes, count, ended, entr
 
 NAME = "inspect"
 ABOUT = "Inspect's .eval and .json logs: answers, all scores, tokens, costs, targets"
+USES = ("correct", "score", "threshold", "key", "prices")
 CONVERT = "convert it: inspect log convert --to eval --output-dir FOLDER FILE"
 JUDGES = ("grader", "judge", "scorer", "monitor")  # roles of models that verify: no part of what a sample took
 _EPOCH = re.compile(r"samples/.*_epoch_([0-9]{1,9})\.json", re.DOTALL)

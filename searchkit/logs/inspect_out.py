@@ -17,6 +17,7 @@ from searchkit.logs.parts import Part
 from searchkit.types import Problem
 
 TRUTH = "correct"  # the score that says what is right
+SCORE = "score"  # what methods go by
 STOPS = {"stop": "stop", "length": "max_tokens", "tool_calls": "tool_calls", "content_filter": "content_filter"}
 UNNAMED = "unknown"  # a model that nobody named
 _WHEN = (1980, 1, 1, 0, 0, 0)  # of every member, so that equal runs give equal files
@@ -67,7 +68,7 @@ def _header(part: Part, created: str) -> dict[str, Any]:
 def _scores(part: Part) -> Iterator[dict[str, Any]]:
     """The figures, by Inspect's rules: the mean over epochs, then over problems; without samples that failed, and
     without those that are unknown."""
-    names = sorted({name for _, entry in part.pool.samples() for name in entry.scores})
+    names = sorted({name for _, entry in part.pool.samples() for name in entry.scores} - {TRUTH})
     for name in (TRUTH, *names):
         metric = "accuracy" if name == TRUTH else "mean"
         columns = [[v for e in column if (v := _value(e, name)) is not None] for column in part.pool.entries.values()]
@@ -124,9 +125,8 @@ def _judged(entry: Entry) -> Iterator[tuple[str, dict[str, Any]]]:
         told["explanation"] = entry.feedback
     # What is unknown is not a number, which is what Inspect calls unscored.
     yield TRUTH, {"value": math.nan if entry.unknown else "C" if entry.correct else "I", **told}
-    if entry.score is not None:
-        yield "score", {"value": entry.score}
-    yield from ((name, {"value": score}) for name, score in entry.scores.items() if name not in (TRUTH, "score"))
+    scores = {**entry.scores, **({} if entry.score is None else {SCORE: entry.score})}
+    yield from ((name, {"value": score}) for name, score in scores.items() if name != TRUTH)
 
 
 def _usage(entries: list[Entry]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from searchkit.logs.logged import Graded, How, Logged, Notes, count, ended, entr
 
 NAME = "jsonl"
 ABOUT = "plain JSON lines, a sample or a problem each, with --field for what they call things"
+USES = ("threshold", "key", "prices", "fields")
 OF_SAMPLES = ("value", "correct", "score", "key", "generated_tokens", "prompt_tokens", "usd", "finish")
 
 

@@ -21,16 +21,15 @@ from searchkit.logs.logged import Graded, How, Logged, Notes, entry
 
 NAME = "lm-eval"
 ABOUT = "lm-evaluation-harness' samples_*.jsonl: texts, filtered answers, metrics, targets; it notes no tokens"
+USES = ("correct", "score", "threshold", "key", "prices", "filter")
 INVALID = "[invalid]"  # what its filters say where they find nothing
 TOGETHER = "the harness judged all repeats together: give a truth, which judges each"
 UNJUDGED = "have no verdict of their own: the harness judges all repeats together, a truth would judge each"
 
 
 def fits(path: Path, head: bytes) -> bool:
-    """By the fields of its first line."""
-    return all(name in head for name in (b'"doc_id"', b'"resps"', b'"filtered_resps"')) or path.name.startswith(
-        "samples_"
-    )
+    """By the first fields of its first line, which may be long, or by the name that the harness gives."""
+    return all(name in head for name in (b'"doc_id"', b'"arguments"', b'"resps"')) or path.name.startswith("samples_")
 
 
 def read(path: Path, how: How, told: Notes) -> Iterator[Logged]:

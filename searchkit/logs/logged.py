@@ -86,10 +86,12 @@ class Notes:
 
 
 class LogForm(Protocol):
-    """A module that reads one form of logs. NAME: what it is called. ABOUT: a line on what it carries over."""
+    """A module that reads one form of logs. NAME: what it is called. ABOUT: a line on what it carries over. USES: which
+    settings of `How` mean something there."""
 
     NAME: str
     ABOUT: str
+    USES: tuple[str, ...]
 
     def fits(self, path: Path, head: bytes) -> bool:
         """Whether the file, or the folder (then `head` is empty), is of this form, by how it begins."""
@@ -142,15 +144,23 @@ def failed(why: Any, tokens: tuple[int, int] = (0, 0), usd: float = 0.0) -> Entr
 
 def _key(value: Any, answer: Any, how: How) -> Hashable | None:
     if how.key is not None:
-        return _plain(how.key(value))
+        return _found(how.key, value)
     if isinstance(answer, str):
         return canonical(clean(answer)) if answer.strip() else None
     return answer if isinstance(answer, (bool, int)) or (isinstance(answer, float) and math.isfinite(answer)) else None
 
 
-def _plain(key: Hashable | None) -> Hashable | None:
-    """A key that a file of JSON can hold."""
-    return key if key is None or isinstance(key, (str, bool, int, float)) else repr(key)
+def _found(key: Key, value: Any) -> Hashable | None:
+    """What the key finds, as a file of JSON can hold it; one that raises abstains, as in a vote."""
+    try:
+        found = key(value)
+    except Exception:  # it is code of others
+        return None
+    if found is None or isinstance(found, (str, bool, int)):
+        return found
+    if isinstance(found, float):
+        return found if math.isfinite(found) else None
+    return repr(found)
 
 
 def count(value: Any, where: str) -> int:

@@ -21,6 +21,7 @@ from searchkit.logs.logged import How, Logged, Notes
 
 NAME = "monkeys"
 ABOUT = "large-language-monkeys: a folder of YAML files, or JSON lines, with samples and is_corrects"
+USES = ("threshold", "key", "prices")
 IDS = ("orig_dset_idx", "id", "name", "theorem_name", "problem")
 _BARE = dict.fromkeys(("score", "key", "generated_tokens", "prompt_tokens", "usd", "finish"), "")
 

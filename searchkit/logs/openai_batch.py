@@ -22,6 +22,7 @@ from searchkit.wire.values import Route
 
 NAME = "openai-batch"
 ABOUT = "output of OpenAI's batch API (chat, completions, responses): answers and tokens; no verdicts, no prompts"
+USES = ("key", "prices", "problem")
 ROUTES: Mapping[str, Route] = {"chat.completion": "chat", "text_completion": "completions", "response": "responses"}
 UNJUDGED = "a batch says nothing of what is right: give a truth"
 LONGEST_PATTERN = 200

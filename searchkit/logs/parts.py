@@ -9,11 +9,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from searchkit.errors import ConfigError
 from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool.pool import Pool
 from searchkit.experiments.sweep import SweepResults
 from searchkit.experiments.sweep import manifest as manifests
 from searchkit.experiments.sweep.rows import Finished
+from searchkit.mistakes import listed
 from searchkit.types import Problem
 
 VERSION = 1
@@ -55,6 +57,8 @@ def parts(source: str | os.PathLike[str] | Pool, *, name: str = "pool", model: s
     if isinstance(source, Pool):
         yield Part(name, source, _manifest({"pool": name}, source), model=model)
         return
+    if not isinstance(source, (str, os.PathLike)):
+        raise ConfigError(f"a source is a pool, its file, or a sweep's folder, got {source!r:.80}")
     path = Path(source)
     if path.is_dir():
         yield from _sweep(path)
@@ -122,4 +126,7 @@ def _digest(path: Path) -> str:
 
 def by_id(problems: Iterable[Problem]) -> dict[str, Problem]:
     """Problems by their ids."""
-    return {problem.id: problem for problem in problems}
+    given = listed("problems", problems, "[Problem(...), ...]")
+    if odd := [one for one in given if not isinstance(one, Problem)]:
+        raise ConfigError(f"problems are Problem objects, got {odd[0]!r:.80}")
+    return {problem.id: problem for problem in given}

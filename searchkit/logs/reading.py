@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from searchkit.kinds import printable
 from searchkit.logs import inspect_log, json_lines, lm_eval, monkeys, openai_batch
 from searchkit.logs.bounded import head
 from searchkit.logs.logged import How, LogForm, Logged, Notes
+from searchkit.mistakes import listed
 from searchkit.types import Problem, Prompt
 
 READERS: Mapping[str, LogForm] = {one.NAME: one for one in (inspect_log, lm_eval, openai_batch, monkeys, json_lines)}
@@ -80,7 +81,7 @@ def read_log(
     Pool(1 problems, 1 samples, 100.0 % correct)
     """
     told, problems = Notes(), dict[str, Problem]()
-    sources, reader = _opened(source, form)
+    sources, reader = _opened(source, form, how)
     with _shown(sources, progress, told):
         pool = Pool.of((one.problem, one.entry) for one in _known(_all(sources, reader, how, told), problems))
     return _imported(pool, problems, reader, told)
@@ -100,7 +101,7 @@ def import_log(
     The file appears whole or not at all. Raises what `read_log` does, and `ConfigError` if the file is there already.
     """
     target, told = Path(out), Notes()
-    sources, reader = _opened(source, form)
+    sources, reader = _opened(source, form, how)
     columns: dict[str, list[Entry]] = {}
 
     def kept() -> Iterator[tuple[str, Entry]]:
@@ -126,11 +127,15 @@ def _bare(entry: Entry) -> Entry:
     return replace(entry, value=tail, feedback=entry.feedback if entry.unknown else "")
 
 
-def _opened(source: Any, form: str | None) -> tuple[list[Path], LogForm]:
-    """The files, and what reads them."""
+def _opened(source: Any, form: str | None, how: How) -> tuple[list[Path], LogForm]:
+    """The files, and what reads them; `how` is checked to mean something there."""
     if form is not None and form not in READERS:
         raise ConfigError(f"there is no form {form!r}: choose from {', '.join(READERS)}")
-    given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    if not isinstance(how, How):
+        raise ConfigError(f"how is a How(...), got {how!r:.80}")
+    given = [source] if isinstance(source, (str, os.PathLike)) else listed("source", source, '"logs/x.eval"')
+    if odd := [one for one in given if not isinstance(one, (str, os.PathLike))]:
+        raise ConfigError(f"source is a file, a folder, or a list of them, got {odd[0]!r:.80}")
     paths = [path for one in given for path in _files(Path(one))]
     if not paths:
         raise ConfigError(
@@ -145,12 +150,17 @@ def _opened(source: Any, form: str | None) -> tuple[list[Path], LogForm]:
     kinds = {one.NAME for one in found.values()}
     if len(kinds) > 1:
         raise ConfigError(f"these are logs of {' and '.join(sorted(kinds))}: import each by itself, then Pool.extend")
-    return paths, found[paths[0]]
+    reader = found[paths[0]]
+    for one in fields(how):
+        if getattr(how, one.name) != getattr(HOW, one.name) and one.name not in reader.USES:
+            other = "; in JSON lines it is a field, FieldNames(...) (--field)" if reader.NAME == json_lines.NAME else ""
+            raise ConfigError(f"{one.name} says nothing of a log of {reader.NAME}, leave it out{other}")
+    return paths, reader
 
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
-        if not path.exists():
+        if not path.is_file():
             raise ConfigError(f"{path}: there is no such file, name a log or a folder of logs")
         return [path]
     found = sorted(one for one in path.rglob("*") if one.name.endswith(ENDINGS) and one.is_file())
@@ -160,6 +170,8 @@ def _files(path: Path) -> list[Path]:
 
 def _reader(path: Path) -> LogForm:
     begins = head(path)
+    if pool_file.HEADER.encode() in begins[:100]:
+        raise ConfigError(f"{path} is a pool already: Pool.load reads it")
     for reader in READERS.values():
         if reader.fits(path, begins):
             return reader

@@ -13,6 +13,7 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.estimators.estimators import budgets
+from searchkit.kinds import printable
 from searchkit.logs import tables
 from searchkit.logs.parts import Part
 
@@ -60,9 +61,19 @@ def _metrics(part: Part) -> Iterator[Step]:
 def to_mlflow(parts: list[Part], target: str, experiment: str) -> None:
     """A run a part, in the experiment; with the manifest and the samples, as CSV, as its artifacts.
 
-    target: a folder (MLflow's file store), or a tracking URI such as ``sqlite:///mlflow.db``. Needs mlflow, or
-    mlflow-skinny.
+    target: a tracking URI such as ``sqlite:///mlflow.db``, or a folder, MLflow's file store, which it takes only where
+    the variable MLFLOW_ALLOW_FILE_STORE is true. Needs mlflow; of a folder mlflow-skinny will do. Raises `ConfigError`
+    for what MLflow refuses.
     """
+    try:
+        _to_mlflow(parts, target, experiment)
+    except ConfigError:
+        raise
+    except Exception as error:  # theirs are of several packages
+        raise ConfigError(f"MLflow refuses {target}: {printable(str(error))[:600]}") from error
+
+
+def _to_mlflow(parts: list[Part], target: str, experiment: str) -> None:
     client_of: Any = _package("mlflow", "mlflow-skinny").MlflowClient
     client = client_of(tracking_uri=target if "://" in target else Path(target).absolute().as_uri())
     known = client.get_experiment_by_name(experiment)

@@ -19,7 +19,7 @@ WRITERS: Mapping[str, str] = {
     "inspect": "Inspect's .eval: a file of a pool, a folder of a sweep's strategies and budgets",
     "csv": "a row a sample, with its manifest beside it",
     "parquet": "the same, with the manifest in the file's metadata; needs pyarrow",
-    "mlflow": "runs in a folder, MLflow's file store, or at a tracking URI; needs mlflow-skinny",
+    "mlflow": "runs at a tracking URI such as sqlite:///mlflow.db, or in a folder; needs mlflow",
     "wandb": "runs in a folder, wandb's offline form; needs wandb",
 }
 _ODD = re.compile(r"[^A-Za-z0-9.=_-]+")

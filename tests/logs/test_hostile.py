@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import struct
 import zipfile
 
 import pytest
 
 from searchkit.errors import ConfigError
-from searchkit.logs import FieldNames, How, bounded, import_log, monkeys, read_log
+from searchkit.experiments import Pool
+from searchkit.logs import FieldNames, How, bounded, import_log, monkeys, read_log, write_log
 from tests.logs.made import HEADER, batch_row, eval_log, harness_row, inspect_sample, lines
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -164,9 +166,9 @@ def test_lines_and_members_have_a_longest(tmp_path, monkeypatch):
     path = lines(tmp_path / "x.jsonl", {"problem": 1, "value": "x" * 2000})
     with pytest.raises(ConfigError, match=r"x.jsonl, line 1: longer than"):
         read_log(path)
+    monkeypatch.setattr(bounded, "LARGEST", 1000)
     with pytest.raises(ConfigError, match=r"member 'samples/1_epoch_1.json': larger than"):
         read_log(eval_log(tmp_path / "x.eval", inspect_sample(said="x" * 2000)))
-    monkeypatch.setattr(bounded, "LARGEST", 1000)
     with pytest.raises(ConfigError, match="at most 1,000 are read in one piece: convert it"):
         read_log(lines(tmp_path / "x.json", {**HEADER, "samples": [inspect_sample(said="x" * 2000)]}))
 
@@ -240,6 +242,16 @@ def test_settings_that_cannot_be(make, said):
         make()
 
 
+def test_settings_that_say_nothing_of_a_log_are_refused(tmp_path):
+    """Or somebody would believe that they did something."""
+    path = lines(tmp_path / "x.jsonl", {"problem": 1, "value": "x"})
+    for how in (How(correct="a"), How(score="a"), How(filter="a"), How(problem="(a)")):
+        with pytest.raises(ConfigError, match=r"says nothing of a log of jsonl, leave it out; .* \(--field\)"):
+            read_log(path, how=how)
+    with pytest.raises(ConfigError, match="fields says nothing of a log of inspect"):
+        read_log(eval_log(tmp_path / "x.eval", inspect_sample()), how=How(fields=FieldNames(value="x")))
+
+
 @pytest.mark.parametrize(
     ("pattern", "said"), [("(", "no regular expression"), (".*", "needs one group"), ("(x)", "does not match")]
 )
@@ -247,6 +259,39 @@ def test_expressions_that_find_no_problem(tmp_path, pattern, said):
     """Told with the id."""
     with pytest.raises(ConfigError, match=said):
         read_log(lines(tmp_path / "x.jsonl", batch_row("p-1", "4")), how=How(problem=pattern))
+
+
+def test_arguments_of_another_kind_are_told(tmp_path):
+    """Before anything is read or written; a pipe, which would never end, too."""
+    path = lines(tmp_path / "x.jsonl", {"problem": 1, "value": "x"})
+    pool = read_log(path).pool
+    pool.save(tmp_path / "pool.jsonl")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for call, said in [
+        (lambda: read_log(None), "source"),
+        (lambda: read_log(pool), "source"),
+        (lambda: read_log([3]), "source is a file, a folder"),
+        (lambda: read_log(path, how={"key": None}), "how is a How"),
+        (lambda: read_log(tmp_path / "pool.jsonl"), "is a pool already"),
+        (lambda: read_log(tmp_path / "pipe.jsonl"), "there is no such file"),
+        (lambda: write_log(None, tmp_path / "y.csv", "csv"), "a source is a pool"),
+        (lambda: write_log([pool], tmp_path / "y.csv", "csv"), "a source is a pool"),
+        (lambda: write_log(pool, tmp_path / "y.csv", "csv", problems=["p"]), "problems are Problem objects"),
+    ]:
+        with pytest.raises(ConfigError, match=said):
+            call()
+    assert not (tmp_path / "y.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [(lambda v: 1 / 0, None), (lambda v: float("nan"), None), (lambda v: [v], "['x']"), (lambda v: 2, 2), (len, 1)],
+)
+def test_keys_of_your_own_are_code_of_others(tmp_path, key, found):
+    """One that raises abstains; what it finds can be saved."""
+    path = lines(tmp_path / "x.jsonl", {"problem": 1, "value": "x"})
+    import_log(path, tmp_path / "pool.jsonl", how=How(key=key))
+    assert [e.key for _, e in Pool.load(tmp_path / "pool.jsonl").samples()] == [found]
 
 
 def test_what_is_no_log(tmp_path):

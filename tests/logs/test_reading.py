@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import math
+from pathlib import Path
 
 import pytest
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
-from searchkit.experiments import Pool
+from searchkit.experiments import Pool, judge_again
+from searchkit.lab.arithmetic import answer
 from searchkit.logs import FieldNames, How, import_log, read_log
+from searchkit.verifiers import Exact
 from tests.logs.made import HEADER, batch_row, eval_log, harness_row, inspect_sample, lines
 
 
@@ -18,7 +22,21 @@ def entries(found):
     return [entry for _, entry in found.pool.samples()]
 
 
+SAMPLES = Path(__file__).parent / "samples"  # written by the tools themselves, on the lab's arithmetic
+
 # ------------------------------------------------------------------------------------------------ Inspect
+
+
+def test_a_log_that_inspect_wrote():
+    """inspect_ai 0.3.285, two problems of two epochs, packed by Zstandard; its own accuracy comes out again."""
+    pytest.importorskip("pyarrow")
+    found = read_log(SAMPLES / "arithmetic.eval")
+    assert found.model == "openai-api/local/arithmetic"
+    assert (len(found.pool), found.pool.size) == (2, 2)
+    assert found.figures["pattern accuracy"] == found.pool.curve("pass@k").mean[0]
+    assert all(e.generated_tokens > 0 and e.prompt_tokens > 0 for e in entries(found))
+    assert [e.key for e in entries(found)] == [answer(e.value) for e in entries(found)]
+    assert [p.reference for p in found.problems] == ["62", "27"]
 
 
 def test_inspect_samples_with_answers_scores_tokens_and_targets(tmp_path):
@@ -114,6 +132,18 @@ def test_a_sample_that_was_logged_again_counts_once(tmp_path):
 # ------------------------------------------------------------------------------------------------ lm-evaluation-harness
 
 
+def test_samples_that_the_harness_wrote():
+    """lm_eval 0.4.13, two documents with eight repeats; a truth judges each as the harness judged the first."""
+    path = SAMPLES / "samples_arithmetic_lab_2026-12-01T00-09-26.097226.jsonl"
+    found = read_log(path)
+    assert (found.form, len(found.pool), found.pool.size) == ("lm-eval", 2, 8)
+    judged, _ = asyncio.run(judge_again(found.pool, found.problems, Exact(answer)))
+    columns = list(judged.entries.values())
+    assert found.figures["exact_match,score-first"] == sum(column[0].correct for column in columns) / 2
+    assert sum(e.correct for column in columns for e in column) > 2
+    assert found.left_out == {"rows of the filter 'maj@8'": 2}
+
+
 def test_harness_rows_of_one_repeat_have_their_metrics(tmp_path):
     """Of one filter; the means of all are figures."""
     rows = [harness_row(0), harness_row(1, filtered=("[invalid]",), exact_match=0.0)]
@@ -138,6 +168,15 @@ def test_harness_repeats_have_no_verdict_of_their_own(tmp_path):
     found = read_log(lines(tmp_path / "s.jsonl", row, harness_row(1, ("4", "5", "6"), ("4",))))
     assert [e.unknown for e in entries(found)] == [True] * 6
     assert [e.key for e in entries(found)] == ["4", "5", None, None, None, None]
+
+
+def test_a_form_is_found_by_a_long_first_line(tmp_path):
+    """A thousand repeats stand before the fields at its end."""
+    rows = harness_row(0, ["so 4".ljust(5000)] * 1000)
+    found = read_log(lines(tmp_path / "x.jsonl", rows))
+    assert (found.form, found.pool.size) == ("lm-eval", 1000)
+    many = {"id": 1, "question": "6*7?", "samples": ["42".ljust(2000)] * 1000, "is_corrects": [True] * 1000}
+    assert read_log(lines(tmp_path / "y.jsonl", many)).form == "monkeys"
 
 
 def test_harness_choices_are_the_likeliest(tmp_path):

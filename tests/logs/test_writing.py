@@ -75,6 +75,16 @@ def test_every_member_is_json_and_the_manifest_is_in_the_header(tmp_path):
     assert len(members["summaries.json"]) == 4
 
 
+def test_a_log_that_came_back_can_be_written_again(tmp_path):
+    """Its score called correct is the truth, and stands there once."""
+    [first] = write_log(POOL, tmp_path / "a.eval")
+    [second] = write_log(read_log(first).pool, tmp_path / "b.eval")
+    assert read_log(second).pool == read_log(first).pool
+    with zipfile.ZipFile(second) as file:
+        names = [score["name"] for score in json.loads(file.read("header.json"))["results"]["scores"]]
+    assert names == ["correct", "reward", "score"]
+
+
 def test_equal_runs_give_equal_files(tmp_path):
     """No clock is in them."""
     POOL.save(tmp_path / "pool.jsonl")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from searchkit.errors import ConfigError
 
 Array = NDArray[np.float64]
+BLOCK = 2**23  # entries of the matrix of resampled problems that is in memory
 ROUNDING = 1e-12  # of the greatest value, at least of 1: a difference below is what floating-point numbers leave of 0
 
 
@@ -66,8 +67,10 @@ def bootstrap(
     if problems == 1:
         return Interval(mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan))
     # How often each problem is drawn says all that a resampled mean needs: one matrix product for all points.
-    times = np.random.default_rng(seed).multinomial(problems, np.full(problems, 1 / problems), size=draws)
-    low, high = np.quantile(times @ values / problems, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    rng, even, step = np.random.default_rng(seed), np.full(problems, 1 / problems), max(1, BLOCK // problems)
+    sizes = [min(step, draws - done) for done in range(0, draws, step)]  # all at once, but for a great many problems
+    means = np.concatenate([rng.multinomial(problems, even, size=size) @ values for size in sizes]) / problems
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     scale = float(np.abs(values).max())
     return Interval(*(snapped(bound, scale) for bound in (mean, low, high)))
 

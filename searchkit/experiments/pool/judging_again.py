@@ -59,7 +59,10 @@ async def judge_again(
     Raises `ConfigError` before any call if a problem is missing, has no reference that the truth can use, or if the
     truth does not say what is right.
     """
-    known = {one.id: one for one in listed("problems", problems, "[Problem(...), ...]")}
+    given = listed("problems", problems, "[Problem(...), ...]")
+    if odd := [one for one in given if not isinstance(one, Problem)]:
+        raise ConfigError(f"problems are Problem objects, got {odd[0]!r:.80}")
+    known = {one.id: one for one in given}
     if missing := pool.entries.keys() - known.keys():
         raise ConfigError(f"problem {min(missing)!r:.80} of the pool is not among problems: pass all of them")
     check_alone(truth)
