@@ -96,7 +96,7 @@ class GapReport:
 
     def _repr_html_(self) -> str:
         """A picture, the table and the sentences, for notebooks."""
-        head, *rows = self.grid()
+        head, *rows = ([cell.replace(" ", "\u00a0") for cell in row] for row in self.grid())  # each on one line
         said = "".join(f"<p>{html_text(sentence)}</p>" for sentence in self.sentences())
         return picture(self.curves) + html_table(head, rows) + said
 
