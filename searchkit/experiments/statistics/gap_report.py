@@ -13,8 +13,8 @@ import numpy as np
 from searchkit.experiments.estimators.curves import Curve, estimate, picture, points_of
 from searchkit.experiments.estimators.intervals import Interval
 from searchkit.experiments.pool.pool import Pool
-from searchkit.experiments.statistics.chosen import Chosen, Confidence, chosen, confidence_of
-from searchkit.experiments.statistics.falling import Fall, fall
+from searchkit.experiments.statistics.chosen import Chosen, ReadAs, chosen, confidence_of
+from searchkit.experiments.statistics.falling import FallingCurve, fall
 from searchkit.experiments.statistics.ranking import auroc_within, labelled
 from searchkit.experiments.unknown import of_pool
 from searchkit.markup.tables import html_table, html_text
@@ -46,7 +46,7 @@ class GapReport:
     lost: Interval | None
     within: Interval | None
     chosen: tuple[Chosen, ...] = field(repr=False)
-    fall: Fall | None
+    fall: FallingCurve | None
     unknown: float
     note: str = ""
 
@@ -136,7 +136,7 @@ def gap_report(
     pool: Pool,
     ks: Sequence[int] | None = None,
     *,
-    confidence: Confidence | None = None,
+    confidence: ReadAs | None = None,
     seed: int = 0,
     level: float = 0.95,
 ) -> GapReport:
