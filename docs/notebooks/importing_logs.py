@@ -12,8 +12,8 @@ from pathlib import Path
 
 rng, log = random.Random(3), Path("samples.jsonl")
 with log.open("w") as file:
-    for number in range(80):
-        ease, fooled = rng.random(), rng.random() < 0.4
+    for number in range(200):
+        ease, fooled = rng.random(), rng.random() < 0.6
         for _ in range(32):
             right = rng.random() < ease
             trick = fooled and not right and rng.random() < 0.15  # wrong, and liked by the reward model

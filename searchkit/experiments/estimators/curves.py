@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal, SupportsIndex, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +130,8 @@ def estimate(
 
 def points_of(pool: Sampled, ks: Sequence[int] | None) -> tuple[int, ...]:
     """`ks`, checked; by default 1, 2, 4, ... up to the smallest number of samples a problem has."""
-    points = estimators.budgets(pool.size) if ks is None else listed("ks", ks, "[1, 2, 4]")
+    given = estimators.budgets(pool.size) if ks is None else listed("ks", ks, "[1, 2, 4]")
+    points = tuple(int(k) if isinstance(k, SupportsIndex) else k for k in given)  # those of numpy, too
     if not points or points[0] < 1 or points[-1] > pool.size or any(a >= b for a, b in pairwise(points)):
         raise ConfigError(f"ks must ascend within [1, {pool.size}], the samples that every problem has, got {points}")
     return points

@@ -14,7 +14,7 @@ from searchkit.experiments.statistics.choosing import ChoiceCurve, choice_curve,
 from searchkit.experiments.statistics.chosen import Chosen
 from searchkit.experiments.statistics.coverage_law import CoverageLaw, coverage_law
 from searchkit.experiments.statistics.difficulty import ComputeOptimal, compute_optimal, difficulty, quantile_bins
-from searchkit.experiments.statistics.falling import Fall, fall
+from searchkit.experiments.statistics.falling import FallingCurve, fall
 from searchkit.experiments.statistics.gap_report import GapReport, gap_report
 from searchkit.experiments.statistics.horizon import Horizon, horizon
 from searchkit.experiments.statistics.mcnemar import McNemar, mcnemar
@@ -31,7 +31,7 @@ __all__ = [
     "Chosen",
     "ComputeOptimal",
     "CoverageLaw",
-    "Fall",
+    "FallingCurve",
     "GapReport",
     "Horizon",
     "McNemar",

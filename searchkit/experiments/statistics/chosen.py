@@ -18,7 +18,7 @@ from searchkit.experiments.statistics.ranking import auroc_pooled
 
 NEGLIGIBLE = 1e-12  # a chance of being chosen that is left out
 Array = NDArray[np.float64]
-Confidence = Callable[[float], float]
+ReadAs = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Chosen:
     unknown: float
 
 
-def chosen(pool: Pool, k: int, confidence: Confidence | None, drawing: Mapping[str, Any]) -> Chosen:
+def chosen(pool: Pool, k: int, confidence: ReadAs | None, drawing: Mapping[str, Any]) -> Chosen:
     """Of a pool with scores. confidence: what a score means (`confidence_of`), None: nothing. drawing: seed, level."""
     columns = list(pool.entries.values())
     weights = [chosen_at_k([entry.score for entry in column], k) for column in columns]
@@ -62,7 +62,7 @@ def chosen(pool: Pool, k: int, confidence: Confidence | None, drawing: Mapping[s
     )
 
 
-def confidence_of(pool: Pool, confidence: Confidence | None) -> Confidence | None:
+def confidence_of(pool: Pool, confidence: ReadAs | None) -> ReadAs | None:
     """`confidence`, checked; without one the score itself where all scores of the pool are in [0, 1], else None.
 
     Raises `ConfigError` where it makes something else than a chance of a score.
@@ -76,7 +76,7 @@ def confidence_of(pool: Pool, confidence: Confidence | None) -> Confidence | Non
     return confidence
 
 
-def _read(pool: Pool, confidence: Confidence) -> list[Array]:
+def _read(pool: Pool, confidence: ReadAs) -> list[Array]:
     """What is read of each score; 0 where there is none, which has no weight."""
     return [
         np.array([0.0 if entry.score is None else confidence(entry.score) for entry in column])

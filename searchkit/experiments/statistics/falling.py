@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Fall:
+class FallingCurve:
     """A curve that surely falls: at `last` it is lower than at a smaller number of samples.
 
     - peak: from how many samples on it falls: of those that `last` is surely below, the one that it is farthest below.
@@ -46,7 +46,7 @@ class Fall:
 
 def fall(
     ks: Sequence[int], per_problem: ArrayLike, *, draws: int = 2000, seed: int = 0, level: float = 0.95
-) -> Fall | None:
+) -> FallingCurve | None:
     """Where a curve falls: ``fall(curve.ks, curve.per_problem)``; None where no point is surely below an earlier one.
 
     ks: ascending numbers of samples. per_problem: [problems, points], the expected accuracy of each problem. Surely:
@@ -54,8 +54,8 @@ def fall(
     single problem is never sure of anything.
 
     Many pairs are looked at, 55 for eleven points, and points far apart vary together: a flat curve shows a fall in far
-    more than 5 % of studies. `Fall.of_all` allows for that: its bounds are as many standard errors away as the greatest
-    deviation of any pair is in `level` of the resamples (max-t). Cost: draws x problems x points, milliseconds.
+    more than 5 % of studies. `FallingCurve.of_all` allows for that: its bounds are as many standard errors away as the
+    greatest deviation of any pair is in `level` of the resamples (max-t). Cost: draws x problems x points, milliseconds.
 
     Source: over-optimisation of a proxy by best-of-N, Gao et al. 2022, Scaling Laws for Reward Model Overoptimization.
 
@@ -80,7 +80,7 @@ def fall(
     last = max(greater[i] for i in below)
     deepest = min((i for i in below if greater[i] == last), key=lambda i: (found.mean[i], smaller[i]))
     low, high = _at_once(values[:, greater] - values[:, smaller], draws, seed, level)
-    return Fall(
+    return FallingCurve(
         ks[smaller[deepest]],
         ks[min(greater[i] for i in below)],
         ks[last],

@@ -13,8 +13,8 @@ import numpy as np
 from searchkit.experiments.estimators.curves import Curve, estimate, picture, points_of
 from searchkit.experiments.estimators.intervals import Interval
 from searchkit.experiments.pool.pool import Pool
-from searchkit.experiments.statistics.chosen import Chosen, Confidence, chosen, confidence_of
-from searchkit.experiments.statistics.falling import Fall, fall
+from searchkit.experiments.statistics.chosen import Chosen, ReadAs, chosen, confidence_of
+from searchkit.experiments.statistics.falling import FallingCurve, fall
 from searchkit.experiments.statistics.ranking import auroc_within, labelled
 from searchkit.experiments.unknown import of_pool
 from searchkit.markup.tables import html_table, html_text
@@ -46,7 +46,7 @@ class GapReport:
     lost: Interval | None
     within: Interval | None
     chosen: tuple[Chosen, ...] = field(repr=False)
-    fall: Fall | None
+    fall: FallingCurve | None
     unknown: float
     note: str = ""
 
@@ -96,7 +96,7 @@ class GapReport:
 
     def _repr_html_(self) -> str:
         """A picture, the table and the sentences, for notebooks."""
-        head, *rows = self.grid()
+        head, *rows = ([cell.replace(" ", "\u00a0") for cell in row] for row in self.grid())  # each on one line
         said = "".join(f"<p>{html_text(sentence)}</p>" for sentence in self.sentences())
         return picture(self.curves) + html_table(head, rows) + said
 
@@ -136,7 +136,7 @@ def gap_report(
     pool: Pool,
     ks: Sequence[int] | None = None,
     *,
-    confidence: Confidence | None = None,
+    confidence: ReadAs | None = None,
     seed: int = 0,
     level: float = 0.95,
 ) -> GapReport:

@@ -98,7 +98,7 @@ def horizon(
     nor as successes of long ones. With a constant accuracy p a step the horizon is ln(share) / ln(p), rounded down:
     at 50 % about 69 steps for 99 %, 692 for 99.9 %.
 
-    Raises `ConfigError` where no step is known. Cost: draws x problems x steps.
+    Raises `ConfigError` where no step is known, and for what is none of the three. Cost: draws x problems x steps.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -108,7 +108,7 @@ def horizon(
     """
     if not 0 < share < 1:
         raise ConfigError(f"share is the chance that a horizon is about, in (0, 1), got {share}")
-    sets = [[[step if step is None else bool(step) for step in one] for one in each] for each in trajectories]
+    sets = [[[_known(step) for step in one] for one in each] for each in trajectories]
     most = max((len(one) for each in sets for one in each), default=0)
     counts = np.array([_counts(each, most) for each in sets]).reshape(len(sets), 4, most)  # [problems, 4, steps]
     if not counts[:, 1].any():
@@ -126,6 +126,14 @@ def horizon(
     )
     at_risk = tuple(counts.sum(axis=0)[3].astype(int).tolist())
     return Horizon(accuracy, after, surviving, at_risk, length, share, level)
+
+
+def _known(step: object) -> bool | None:
+    if step is None:
+        return None
+    if not isinstance(step, (bool, int, np.bool_, np.integer)) or step not in (0, 1):
+        raise ConfigError(f"a step is right (True), wrong (False) or unknown (None), got {step!r:.80}")
+    return bool(step)
 
 
 def _counts(trajectories: Sequence[Sequence[bool | None]], most: int) -> Array:

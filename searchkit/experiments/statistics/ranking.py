@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from searchkit.experiments.estimators.intervals import Interval, bootstrap
 from searchkit.experiments.pool.pool import Pool
 
 Array = NDArray[np.float64]
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 Columns = tuple[list[list[float]], list[list[bool]]]
 
 
@@ -88,18 +90,28 @@ def auroc_pooled(
     values, labels, counts, problem = values[kept], labels[kept], counts[kept], problem[kept]
     if not labels.any() or labels.all():
         raise ConfigError("AUROC compares right samples with wrong ones: there must be both")
-    _, place = np.unique(values, return_inverse=True)
-    mean = _weighted(place, labels, counts)
+    resampled = _of_pairs(values, labels, counts, problem)
+    mean = resampled(np.ones(n))
     if n == 1:
         return Interval(np.array(mean), np.array(np.nan), np.array(np.nan))
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
-    found = [_weighted(place, labels, times[problem] * counts) for times in drawn]
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.nanquantile([resampled(times) for times in drawn], [(1 - level) / 2, (1 + level) / 2])
     return Interval(np.array(mean), low, high)
 
 
-def _weighted(place: NDArray[np.intp], labels: NDArray[np.bool_], times: Array) -> float:
-    """AUROC where each sample counts `times`; `place` is the rank of its score, equal for equal ones."""
-    positive, negative = (np.bincount(place, times * side) for side in (labels, ~labels))
-    pairs = positive.sum() * negative.sum()
-    return float((positive * (np.cumsum(negative) - negative / 2)).sum() / pairs) if pairs else np.nan
+def _of_pairs(
+    values: Array, labels: NDArray[np.bool_], counts: Array, problem: NDArray[np.intp]
+) -> Callable[[NDArray[Any]], float]:
+    """AUROC as a function of how often each problem was drawn; NaN where that leaves no pair of right and wrong."""
+    wrong = np.flatnonzero(~labels)[np.argsort(values[~labels], kind="stable")]
+    lower, upper = (np.searchsorted(values[wrong], values[labels], side) for side in SIDES)
+    for_right, for_wrong, of_right, of_wrong = counts[labels], counts[wrong], problem[labels], problem[wrong]
+    below = np.zeros(len(wrong) + 1)  # how much the wrong samples weigh that are among the lowest so many
+
+    def auroc_of(times: NDArray[Any]) -> float:
+        np.cumsum(times[of_wrong] * for_wrong, out=below[1:])
+        weights = times[of_right] * for_right
+        pairs = weights.sum() * below[-1]
+        return float(weights @ (below[lower] + below[upper]) / 2 / pairs) if pairs else np.nan
+
+    return auroc_of

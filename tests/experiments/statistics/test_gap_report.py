@@ -229,6 +229,13 @@ def test_one_problem_all_right_nothing_known():
         assert all(one.calibration is None or 0 <= one.calibration.mean <= 1 for one in found.chosen)
 
 
+def test_numbers_of_samples_may_be_numpys():
+    """And are plain ones in JSON; a curve's, too."""
+    pool = study(1, unknown=0.0)
+    assert json.loads(gap_report(pool, np.array([1, 2])).to_json())["ks"] == [1, 2]
+    assert json.loads(pool.curve("pass@k", np.array([1, 2])).to_json())["ks"] == [1, 2]
+
+
 def test_scores_that_are_no_chances_need_a_reading():
     """Logits have no calibration; read as chances they have, and anything outside [0, 1] is refused."""
     pool = Pool({f"p{i}": (Entry("", "a", 3.0, True), Entry("", "b", -2.0 - i)) for i in range(4)})
@@ -265,8 +272,8 @@ def closed(n, right, k, bad):
 
 @pytest.mark.slow
 def test_a_fall_in_a_pool_is_where_the_closed_form_has_it():
-    """256 samples, 24 right ones, in three of four problems one that is wrong and scores best."""
-    n, right, problems, bad = 256, 24, 40, 30
+    """128 samples, 12 right ones, in three of four problems one that is wrong and scores best."""
+    n, right, problems, bad = 128, 12, 20, 15
     found = gap_report(hacked(problems, n, right, bad))
     want = [
         (bad * closed(n, right, k, bad=True) + (problems - bad) * closed(n, right, k, bad=False)) / problems
@@ -274,7 +281,7 @@ def test_a_fall_in_a_pool_is_where_the_closed_form_has_it():
     ]
     assert found.selected.mean == pytest.approx(want)
     assert found.fall.peak == found.ks[int(np.argmax(want))] == 32
-    assert found.fall.last == 256
+    assert found.fall.last == 128
     assert found.fall.difference.mean == pytest.approx(want[-1] - max(want))
     assert found.fall.of_all.high < 0
     assert found.chosen[-1].auroc.mean == 0.0  # the hacks score above the right ones of the other problems
@@ -311,15 +318,15 @@ def test_a_fall_equals_the_definition_pair_by_pair(seed):
 
 @pytest.mark.slow
 def test_bounds_for_all_pairs_hold_for_all_pairs():
-    """Of 100 flat curves of eight points, far more than 5 % show a fall, but hardly one that allows for the looking."""
+    """Of 60 flat curves of eight points, far more than 5 % show a fall, but hardly one that allows for the looking."""
     rng, shown, sure = np.random.default_rng(1), 0, 0
-    for seed in range(100):
+    for seed in range(60):
         values = rng.random((80, 1)) + rng.normal(0, 0.1, (80, 8))
         found = fall(range(1, 9), values, draws=400, seed=seed)
         shown += found is not None
         sure += found is not None and found.of_all.high < 0
-    assert shown > 15
-    assert sure <= 7  # falls alone are one side of 5 %: 2.5 expected, and three standard errors
+    assert shown > 8
+    assert sure <= 5  # falls alone are one side of 5 %: 1.5 expected, and three standard errors
 
 
 def test_what_is_no_curve_is_refused():
@@ -359,9 +366,10 @@ def test_the_reward_models_over_optimisation(task, model, peak, first, points):
     values = np.array([row[model] for row in sorted(drawn, key=lambda row: row["number"])])
     assert values.shape == (200, 11)
     found = fall(budgets(1024), values)
-    brute = brute_fall(budgets(1024), values)
-    assert (found.peak, found.first, found.last, str(found.difference)) == (*brute[:3], str(brute[3]))
     assert (found.peak, found.first, found.last) == (peak, first, 1024)
+    if (task, model) == ("countdown", "process"):  # the steepest
+        brute = brute_fall(budgets(1024), values)
+        assert (found.peak, found.first, found.last, str(found.difference)) == (*brute[:3], str(brute[3]))
     assert round(100 * found.difference.mean, 1) == points
     assert found.of_all.high < -0.04  # sure, though 55 pairs were looked at
 

@@ -116,6 +116,9 @@ def test_what_is_no_set_of_trajectories_is_refused():
     for sets in ([], [[]], [[[]]], [[[None]]]):
         with pytest.raises(ConfigError, match="a horizon needs"):
             horizon(sets)
+    for step in ("wrong", 0.5, 2, [True], math.nan):
+        with pytest.raises(ConfigError, match="a step is right"):
+            horizon([[[True, step]]])
     for share in (0.0, 1.0, 50):
         with pytest.raises(ConfigError, match="in \\(0, 1\\)"):
             horizon([[[True]]], share=share)
