@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def measured(name: str, small: Path, problems: int) -> Iterator[dict[str, Any]]:
             "shipped costs": round(reported.ends[1][0], 1), "escalated": percent((reported.margin >= threshold).mean()),
             "saved": told(reported.saved(threshold), 1), "gained": told(reported.gained(threshold), 100),
         }  # fmt: skip
-    results = asyncio.run(cascade(models, name, -threshold, test))
+    results = asyncio.run(cascade(models, name, math.nextafter(-threshold, math.inf), test))  # of the last price
     right = np.mean([check(e, r.sample.text) == "" for e, r in zip(test, results, strict=True)])
     arms, deciding = choices(results)
     tokens = np.mean([r.usage.generated_tokens for r in results])

@@ -52,7 +52,7 @@ class Remembering(Strategy):
 
     def _carry(self, prompt: Prompt, brought: Sequence[tuple[int, float, float]]) -> None:
         """Put down what arms have brought, on a note of its own where there is none; whether it was solved or not."""
-        if brought:
+        if any(rewards for rewards, _, _ in brought):
             [note] = self.written or [Note(self.id, prompt.text, "", False)]
             self.written[:] = [replace(note, arms=tuple(brought))]
 

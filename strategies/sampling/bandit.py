@@ -133,9 +133,11 @@ class Bandit(Strategy):
                 arm, scored = under_way.popleft(), outcome.value
                 outcomes.append(outcome)
                 run.note_failure(outcome.error)
-                spent = spent or isinstance(outcome.error, BudgetExhausted)
                 score = None if scored is None else scored.score
-                arms[arm].tell(0.0 if score is None else reward_of(score, self.verifier))
+                if isinstance(outcome.error, BudgetExhausted):
+                    spent = True  # which says nothing of the arm
+                else:
+                    arms[arm].tell(0.0 if score is None else reward_of(score, self.verifier))
                 if self.threshold is not None and score is not None and score >= self.threshold:
                     run.stop("threshold")
                     break

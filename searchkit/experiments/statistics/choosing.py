@@ -151,11 +151,13 @@ class ChoiceCurve:
 
     def gained(self, threshold: float, *, draws: int = 2000, seed: int = 0, level: float = 0.95) -> Interval:
         """How much more accurate than choosing by lot at the same mean cost, beyond the ends at theirs: below 0 where
-        it does not pay. The interval resamples problems."""
+        it does not pay. Where the cheap one is not cheaper, and no better, it is compared with the dear one. The
+        interval resamples problems."""
 
         def gain(m: Array) -> Array:
-            share = np.clip((m[:, 0] - m[:, 2]) / (m[:, 3] - m[:, 2]), 0, 1)
-            found: Array = m[:, 1] - m[:, 4] - share * (m[:, 5] - m[:, 4])
+            cost, right, cheap, dear, low, high = m.T
+            share = np.clip((cost - cheap) / (dear - cheap), 0, 1)
+            found: Array = right - low - np.where(_pointless(m), 1.0, share) * (high - low)
             return found
 
         return self._resampled(threshold, gain, draws, seed, level)
@@ -163,12 +165,14 @@ class ChoiceCurve:
     def saved(self, threshold: float, *, draws: int = 2000, seed: int = 0, level: float = 0.95) -> Interval:
         """The share of the cost of choosing by lot that is saved at equal accuracy: below 0 where it does not pay.
 
-        What is more accurate than the dear one is compared with that. The interval resamples problems.
+        What is more accurate than the dear one is compared with that, as is all where the cheap one is not cheaper, and
+        no better. The interval resamples problems.
         """
 
         def saving(m: Array) -> Array:
-            closed = np.clip((m[:, 1] - m[:, 4]) / (m[:, 5] - m[:, 4]), 0, 1)
-            found: Array = 1 - m[:, 0] / (m[:, 2] + closed * (m[:, 3] - m[:, 2]))
+            cost, right, cheap, dear, low, high = m.T
+            closed = np.clip((right - low) / (high - low), 0, 1)
+            found: Array = 1 - cost / (cheap + np.where(_pointless(m), 1.0, closed) * (dear - cheap))
             return found
 
         return self._resampled(threshold, saving, draws, seed, level)
@@ -218,7 +222,8 @@ def choice_curve(
     - margin: [problems], how much the dear one is wanted: the difference of two chances (`Router.chances`), or minus
       the score of the cheap answer. Infinite ones are always, or never, sent on.
     - deciding: [problems] or one number: what it costs to decide, which every problem pays.
-    - cascade: the dear one is asked after the cheap one, which is then paid, too.
+    - cascade: the dear one is asked after the cheap one, which is then paid, too. A margin at the threshold is sent on,
+      so the bar of `Escalate` is the next number: ``math.nextafter(-threshold, math.inf)``.
 
     With the margin ``right[:, 1] - right[:, 0]`` it is the curve of a perfect router, which no chooser lies above.
     Cost: no model calls, O(problems log problems). Raises `ConfigError` for shapes that do not match, and NaN.
@@ -260,6 +265,13 @@ def choices(results: Iterable[Result[object]]) -> tuple[dict[str, int], Usage]:
         arms[arm] = arms.get(arm, 0) + 1
         spent += deciding
     return dict(sorted(arms.items())), spent
+
+
+def _pointless(means: Array) -> NDArray[np.bool_]:
+    """[sets]: whether the dear one is no dearer than the cheap one, and as accurate: nobody would choose by lot."""
+    _, _, cheap, dear, low, high = means.T
+    found: NDArray[np.bool_] = (dear <= cheap) & (high >= low)
+    return found
 
 
 def _turns_up(first: Point, middle: Point, last: Point) -> bool:

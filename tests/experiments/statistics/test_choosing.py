@@ -119,6 +119,28 @@ def test_what_deciding_costs_is_lift_lost() -> None:
     assert blind.saved(1).mean == pytest.approx(-3 / 9)
 
 
+def test_a_cheap_one_that_is_not_cheaper_is_no_end_to_mix_with() -> None:
+    """By hand: four draws of the cheap one cost more than the dear one, which is better, too."""
+    right = [[0, 1], [0, 1], [1, 1], [1, 1]]
+    curve = choice_curve(right, (40, 30), [1, 1, 0, 0], cascade=True)
+    assert curve.at(1)[0].mean == 55
+    assert curve.gained(1).mean == 0
+    assert curve.gained(math.inf).mean == -0.5
+    assert curve.saved(1).mean == 1 - 55 / 30
+    worse = choice_curve(np.array(right)[:, ::-1], (40, 30), [1, 1, 0, 0])  # cheaper, and worse: a lot between the two
+    assert worse.points[1] == (35, 0.5)
+    assert (worse.gained(1).mean, worse.saved(1).mean) == (-0.25, 1 - 35 / 30)
+
+
+def test_the_bar_of_a_cascade_is_the_next_number_after_its_threshold() -> None:
+    """What the curve sends on is what `Escalate` sends on, ties included."""
+    scores = [0.2, 0.5, 0.5, 0.9]
+    curve = choice_curve(RIGHT, (1, 9), [-score for score in scores], cascade=True)
+    for threshold, (cost, _) in zip(curve.thresholds, curve.points, strict=True):
+        bar = math.nextafter(-threshold, math.inf)
+        assert cost == sum(1 + 9 * (not score >= bar) for score in scores) / 4
+
+
 def test_intervals_hold_what_they_should() -> None:
     """Of many sets from one world the 95 % interval of what a chooser gains holds the truth about as often."""
     rng, inside, n = np.random.default_rng(3), 0, 200

@@ -458,6 +458,17 @@ def test_a_problem_without_an_answer_has_taught_that_much() -> None:
     assert memory.notes == [Note("q", "q", "", False, ((3, 0.0, 0.0),))]
 
 
+def test_a_budget_that_ends_says_nothing_of_an_arm() -> None:
+    """The pull that it allowed counts, the one that it did not is no failure of its arm."""
+    for generations, wanted in ((1, [1] * 4), (0, [])):
+        memory = Memory(GRADED, success=None)
+        asked = [Problem(str(i), Prompt.of(f"problem {i}")) for i in range(4)]
+        arms = [Model(Simulated({"1": 1.0}, name=name)) for name in "ab"]
+        asyncio.run(solve_many(asked, Bandit(arms, GRADED, 3), memory=memory, budget=Budget(generations=generations)))
+        assert [sum(n for n, _, _ in note.arms) for note in memory.notes] == wanted
+        assert all(total == n for note in memory.notes for n, total, _ in note.arms)
+
+
 @pytest.mark.parametrize(
     "before",
     [[(1, 1.0, 1.0)], [(1, 2.0, 1.0), (0, 0, 0)], [(1, 0.5), (0, 0, 0)], [(1.5, 1, 1), (0, 0, 0)], [(0, 0, "0")] * 2],
