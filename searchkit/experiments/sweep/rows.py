@@ -46,6 +46,8 @@ class Row:
     - feedback: why the truth said what it did.
     - finish: how the answer ended; "length" is cut off.
     - oracle: the verifiers that saw what is right while the search ran (`Result.oracle`), with commas; "" if none did.
+    - drawn: how many samples it had, of a strategy that declares independent draws (`Strategy.INDEPENDENT`); else 0.
+    - distinct: how many different texts these are.
     """
 
     strategy: str
@@ -66,6 +68,8 @@ class Row:
     feedback: str
     finish: Finish | Literal["error"]
     oracle: str = ""
+    drawn: int = 0
+    distinct: int = 0
 
     @property
     def key(self) -> Key:
