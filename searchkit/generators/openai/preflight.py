@@ -28,7 +28,7 @@ class Ready:
 
     - seconds: until it answered, waiting for it included.
     - seed: whether equal seeds give equal texts and others do not; None where it was not asked or cannot be told.
-    - varies: whether another seed gave another text; None where it was not asked. False is no proof: a model may be sure.
+    - varies: whether another seed gave another text; None where it was not asked. A model that is sure gives the same.
     - logprobs: whether log-probabilities came with the answer; None where they were not asked for.
     - left_out: fields that it refuses and that are sent no more.
     """
