@@ -50,6 +50,8 @@ def told(backend: OpenAI, ready: Ready) -> str:
     parts = [f"{backend.base_url} answers after {ready.seconds:.1f} s with {backend.model}"]
     if ready.seed is not None:
         parts.append("seeds hold" if ready.seed else "seeds do not hold: no sample can be drawn again")
+    elif ready.varies is False:
+        parts.append("3 samples are one text: the model is sure, or it does not sample")
     if ready.logprobs is not None:
         parts.append("log-probabilities come" if ready.logprobs else "no log-probabilities come")
     if ready.left_out:

@@ -219,6 +219,8 @@ def export(model: Llama, tokenizer: Tokenizer | Words, out: Path) -> None:
         "bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD,
     }  # fmt: skip
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    generation = {"do_sample": True, "bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
+    (out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")  # or transformers is greedy
     tokenizer.save(out)
 
 

@@ -64,7 +64,12 @@ class BestOfN(Strategy):
         return scored[await choose(self.select, prompt, scored, run)].sample
 
     async def _together(self, prompt: Prompt, run: Run) -> list[Scored]:
-        samples = await run.sample(self.generator, prompt, self.n)
+        async def draw(index: int, child: Run) -> Sample[Any]:
+            [sample] = await child.sample(self.generator, prompt, start=index)
+            return sample
+
+        # Drawn where `_one_by_one` draws: sample j is the same under every verifier, so a journal serves them all.
+        samples = run.survivors(await run.map(draw, range(self.n), name="draw"))
         return await run.score(self.verifier, prompt, samples)
 
     async def _one_by_one(self, prompt: Prompt, run: Run) -> list[Scored]:

@@ -138,3 +138,12 @@ def test_searches_that_all_failed_are_no_accuracy(config: Any, capsys: pytest.Ca
     assert "all 3 searches failed, so there is no accuracy" in said.err
     assert "out of memory" in said.err
     assert "--retry-failed" in said.err
+
+
+def test_a_server_that_gives_one_text_for_two_seeds(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be greedy: that is said, and no claim is made about seeds."""
+    with Server(reply=lambda prompt, seed, body: "4") as server:
+        assert main(["sweep", config(server.url)]) == 0
+    said = capsys.readouterr().err
+    assert "3 samples are one text: the model is sure, or it does not sample" in said
+    assert "seeds" not in said

@@ -63,7 +63,9 @@ def data(
     return {
         "configuration": stored["configuration"], "environments": stored["environments"], "complete": results.complete,
         "searches": len(results.finished), "expected": results.expected,
-        "diagnosis": ". ".join(filter(None, (results.unknown, results.oracle, results.pairing, results.allocated))),
+        "diagnosis": ". ".join(
+            filter(None, (results.unknown, results.sameness, results.oracle, results.pairing, results.allocated))
+        ),
         "falls": list(falls(summaries, results.strategies, results.totals)),
         "level": LEVEL, "longest": longest, "cut": len({one.row.problem for one in results.finished}) - len(names),
         "cells": list(_cells(results, summaries)), "differences": list(_differences(results, summaries)),

@@ -31,6 +31,7 @@ from searchkit.experiments.sweep.summary import (
 )
 from searchkit.experiments.unknown import Unknown, diagnosis
 
+SAME_PROBLEMS, SAME_SAMPLES = 5, 20  # how many, and how many beyond the first ones, before sameness is told
 EXPLAINED = "unknown verdicts count as wrong in accuracy, as right in 'at most', and are left out of 'of known'"
 
 
@@ -109,6 +110,11 @@ class SweepResults:
         return _oracle(self.rows)
 
     @property
+    def sameness(self) -> str:
+        """Which strategies drew one text again and again, of enough problems to be told; "" if none did."""
+        return _sameness(self.rows, self.strategies)
+
+    @property
     def pairing(self) -> str:
         """Which strategies had their samples in common; "" if each had its own."""
         timed = [budget for budget in self.budgets if " seconds=" in f" {budget}"]  # there nothing is shared
@@ -124,10 +130,12 @@ class SweepResults:
 
     @property
     def diagnosis(self) -> str:
-        """Whether the sweep is `unfinished`, what is `unknown`, who saw an `oracle`, whose arms are paired, which arms
-        were `chosen`, and what totals save; "" if there is none of it."""
-        found = (self.unfinished, self.unknown, self.oracle, self.pairing, self.chosen, self.allocated)
-        return ". ".join(filter(None, found))
+        """Whether the sweep is `unfinished`, what is `unknown`, whose samples show `sameness`, who saw an `oracle`,
+        whose arms are paired, which arms were `chosen`, and what totals save; "" if there is none of it."""
+        said = (
+            self.unfinished, self.unknown, self.sameness, self.oracle, self.pairing, self.chosen, self.allocated,
+        )  # fmt: skip
+        return ". ".join(filter(None, said))
 
     def summaries(self, *, seed: int = 0) -> Summaries:
         """One for each strategy and budget of which there are rows. seed: for the bootstrap."""
@@ -196,8 +204,10 @@ class SweepResults:
     def _notes(self) -> list[str]:
         unknown = self.unknown
         explained = [EXPLAINED, unknown] if unknown else []
-        found = (self.unfinished, *explained, self.oracle, self.pairing, self.chosen, self.allocated)
-        return [note for note in found if note]
+        notes = (
+            self.unfinished, *explained, self.sameness, self.oracle, self.pairing, self.chosen, self.allocated,
+        )  # fmt: skip
+        return [note for note in notes if note]
 
     def _unknown(self, rows: Sequence[Row]) -> str:
         unknown = [row for row in rows if row.unknown]
@@ -245,6 +255,20 @@ def difference_bounds(a: Summary, b: Summary) -> tuple[float, float]:
 def _compute(points: Iterable[Summary]) -> Compute:
     rows = ((p.tokens, p.prompt_tokens, p.sequential_tokens, p.seconds, p.usd) for p in points)
     return Compute(*(column if any(column) else () for column in zip(*rows, strict=True)))
+
+
+def _sameness(rows: Sequence[Row], strategies: Iterable[str]) -> str:
+    drawn = {name: [row for row in rows if row.strategy == name and row.drawn > 1] for name in strategies}
+    same = {name: own for name, own in drawn.items() if own and all(row.distinct == 1 for row in own)}
+    every = [row for own in same.values() for row in own]
+    problems, samples = len({row.problem for row in every}), sum(row.drawn for row in every)
+    if problems < SAME_PROBLEMS or samples - len(every) < SAME_SAMPLES:
+        return ""
+    return (
+        f"no two samples of a search differ in {', '.join(same)} ({samples:,} samples of {problems:,} problems): "
+        "more of them change nothing. If the model is not that sure, it does not sample: temperature is 0, or the "
+        'server ignores it (transformers serve does unless generation_config.json says "do_sample": true)'
+    )
 
 
 def _oracle(rows: Sequence[Row]) -> str:

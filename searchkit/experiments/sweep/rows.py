@@ -48,6 +48,8 @@ class Row:
     - oracle: the verifiers that saw what is right while the search ran (`Result.oracle`), with commas; "" if none did.
     - arm: what `Router` asked, or how far `Escalate` went (see `choices`); "" of other strategies.
     - deciding_tokens: those of `generated_tokens` that it took to choose.
+    - drawn: how many samples it had, of a strategy that declares independent draws (`Strategy.INDEPENDENT`); else 0.
+    - distinct: how many different texts these are.
     """
 
     strategy: str
@@ -70,6 +72,8 @@ class Row:
     oracle: str = ""
     arm: str = ""
     deciding_tokens: int = 0
+    drawn: int = 0
+    distinct: int = 0
 
     @property
     def key(self) -> Key:

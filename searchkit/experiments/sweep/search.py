@@ -287,7 +287,7 @@ async def judged(problem: Problem, sample: Sample[Any], cell: Cell, truth: Verif
 def _row(
     problem: Problem, cell: Cell, result: Result[Any] | None, usage: Usage, sequential: int, known: Truth, error: str
 ) -> Row:
-    answer, score = None, None
+    answer, score, texts = None, None, list[str]()
     arm, deciding = (None if result is None else choice_in(result.trace)) or ("", NO_USAGE)
     stopped: Stopped = "error"
     finish: Finish | Literal["error"] = "error"
@@ -295,12 +295,23 @@ def _row(
         value, stopped, finish = result.sample.value, result.stopped, result.sample.finish
         answer = value if is_json(value) else shown(result.sample)
         score = _score(result)
+        if getattr(cell.search, "INDEPENDENT", False):
+            texts = [_text(candidate.sample) for candidate in result.candidates]
         error = said(result.errors[-1]) if stopped == "error" and result.errors else error
     return Row(
         cell.strategy, cell.budget, cell.seed, problem.id, answer, known.correct, score, usage.generated_tokens,
         usage.prompt_tokens, sequential, usage.model_calls, round(usage.usd, 9), stopped, error, known.unknown,
         known.feedback, finish, "" if result is None else ", ".join(result.oracle), arm, deciding.generated_tokens,
+        len(texts), len(set(texts)),
     )  # fmt: skip
+
+
+def _text(sample: Sample[Any]) -> str:
+    """The whole text; of an agent's value that cannot be printed, its kind."""
+    try:
+        return sample.text
+    except Exception:
+        return shown(sample)
 
 
 def _score(result: Result[Any]) -> float | None:

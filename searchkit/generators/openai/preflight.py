@@ -28,12 +28,14 @@ class Ready:
 
     - seconds: until it answered, waiting for it included.
     - seed: whether equal seeds give equal texts and others do not; None where it was not asked or cannot be told.
+    - varies: whether another seed gave another text; None where it was not asked. A model that is sure gives the same.
     - logprobs: whether log-probabilities came with the answer; None where they were not asked for.
     - left_out: fields that it refuses and that are sent no more.
     """
 
     seconds: float
     seed: bool | None = None
+    varies: bool | None = None
     logprobs: bool | None = None
     left_out: tuple[str, ...] = ()
 
@@ -77,8 +79,8 @@ async def preflight(
         await asyncio.sleep(_EVERY)
     seconds = time.monotonic() - began
     logprobs = None if sent.logprobs is None else bool(found.logprobs)
-    seed = None if sent.temperature == 0 else await _seeds(backend, asked, sent, found)
-    return Ready(seconds, seed, logprobs, found.left_out)
+    seed, varies = (None, None) if sent.temperature == 0 else await _seeds(backend, asked, sent, found)
+    return Ready(seconds, seed, varies, logprobs, found.left_out)
 
 
 async def _draw(backend: OpenAI, prompt: Prompt, params: Params, seed: int) -> Sample[str] | CallError:
@@ -93,10 +95,12 @@ def _patience(error: CallError, wait: float, loading: float) -> float:
     return loading if error.kind == "rate_limit" and "(503)" in str(error) else 0.0
 
 
-async def _seeds(backend: OpenAI, prompt: Prompt, params: Params, first: Sample[str]) -> bool | None:
+async def _seeds(
+    backend: OpenAI, prompt: Prompt, params: Params, first: Sample[str]
+) -> tuple[bool | None, bool | None]:
+    """As `Ready.seed` and `Ready.varies`."""
     again, other = await asyncio.gather(*(_draw(backend, prompt, params, seed) for seed in (1, 2)))
     if isinstance(again, CallError) or isinstance(other, CallError):
-        return None
-    if again.text != first.text:
-        return False
-    return True if other.text != first.text else None
+        return None, None
+    varies = other.text != first.text
+    return (False if again.text != first.text else True if varies else None), varies

@@ -316,7 +316,7 @@ SCORED = Predicate(lambda text: 0.5, name="scored")  # no truth: it does not say
     ids=["truth", "strategies", "seeds", "problems"],
 )
 def test_a_mistake_that_the_first_search_found_is_mended_in_the_same_folder(tmp_path, changed):
-    """No search has ended, so nothing is held to what was a mistake; samples of the first try are not paid again."""
+    """No search has ended, so nothing is held to the mistake; the samples of the first try are not paid again."""
     with Server() as server:
         wrong = replace(base(server.url), truth=SCORED)
         with pytest.raises(ConfigError, match="gives a score but does not say what is right"):

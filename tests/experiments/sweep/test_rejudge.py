@@ -19,13 +19,13 @@ from searchkit.experiments.sweep.breaker import ALIKE
 from searchkit.experiments.sweep.rows import logged
 from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.function import Function
-from searchkit.generators import OpenAI
+from searchkit.generators import OpenAI, Simulated
 from searchkit.model import Model
 from searchkit.strategies import BeamSearch, BestOfN, SelfConsistency
 from searchkit.testing import Counting, Scripted
 from searchkit.testing.server import Server, profile_of
 from searchkit.types import Budget, Params, Problem, Prompt
-from searchkit.verifiers import Exact, Judge, Predicate
+from searchkit.verifiers import Agreement, Exact, Judge, Predicate
 from searchkit.verifiers.base import Independent
 from tests.experiments.sweep.test_growing import EVEN, LONG, base, problems
 from tests.helpers.steps import STEPS, Letters, worth
@@ -301,6 +301,25 @@ def test_agents_whose_answers_are_missing_are_counted(tmp_path):
     called = len(CALLED)
     again = rejudge(tmp_path / "out", replace(first, strategies={"vote": SelfConsistency(5)}), tmp_path / "more")
     assert (len(CALLED), again.missing) == (called, 3 * 3)
+
+
+@pytest.mark.parametrize(
+    "endpoint", [Function(agent, name="agent"), Model(Simulated({"4": 0.6, "5": 0.4}))], ids=["agent", "model"]
+)
+@pytest.mark.parametrize("budget", [Budget(), Budget(generations=3)])
+@pytest.mark.parametrize("way", [(LONG, Agreement()), (Agreement(), LONG)], ids=["to joint", "from joint"])
+def test_a_verifier_that_judges_all_together_reads_the_same_samples(tmp_path, endpoint, budget, way):
+    """Sample j of a problem is the same under every verifier, an agent's too: none is missing, whichever came first."""
+    first, then = (
+        Sweep(problems(3), {"best": BestOfN(4, verifier)}, [budget], truth=EVEN, endpoints=[endpoint])
+        for verifier in way
+    )
+    first.run(tmp_path / "out")
+    called = len(CALLED)
+    again = rejudge(tmp_path / "out", then, tmp_path / "joint")
+    assert (again.missing, again.paid.model_calls, len(CALLED)) == (0, 0, called)
+    assert again.results.rows == then.run(tmp_path / "alone").rows
+    assert not any(row.error for row in again.results.rows)
 
 
 # ---------------------------------------------------------------- killed

@@ -23,7 +23,7 @@ from searchkit.experiments.sweep.sweep import Sweep
 from searchkit.generators import Simulated
 from searchkit.model import Model
 from searchkit.solve import solve_sync
-from searchkit.strategies import BestOfN, SelfConsistency
+from searchkit.strategies import BestOfN, Refine, SelfConsistency
 from searchkit.strategies.sampling.stopping import BetaStopping
 from searchkit.testing import Counting, Scripted, Shuffled
 from searchkit.types import Budget, Params, Problem, Prompt, Usage
@@ -450,3 +450,60 @@ def test_differences_and_summaries_are_shown_in_notebooks(tmp_path):
     assert str(found) in found._repr_html_()
     assert len(problems) == 12
     assert "np." not in repr(found) + repr(summaries)
+
+
+def _asked(n):
+    return [Problem(f"p{i}", Prompt.of(f"question {i}"), "4") for i in range(n)]
+
+
+def _drawn(reply, problems=10, n=4, **changed):
+    settings = {"strategies": {"vote": SelfConsistency(n)}, "truth": Exact(str), "endpoints": [Model(Scripted(reply))]}
+    return Sweep(_asked(problems), **settings | changed)
+
+
+def test_a_server_that_does_not_sample_is_told(tmp_path):
+    """transformers serve is greedy whatever the temperature: a flat curve is no finding. Whole texts are compared."""
+    told = _drawn(lambda request: "4").run(tmp_path / "same")
+    assert [(row.drawn, row.distinct) for row in told.rows] == [(4, 1)] * 10
+    assert "no two samples of a search differ in vote (40 samples of 10 problems)" in told.table()
+    assert told.sameness in told.diagnosis
+    assert '"do_sample": true' in told.sameness
+    assert SweepResults.load(tmp_path / "same").sameness == told.sameness
+    long = "because " * 200
+    assert _drawn(lambda request: f"{long}{request.seed}").run(tmp_path / "long").sameness == ""
+
+
+@pytest.mark.parametrize(
+    ("reply", "changed"),
+    [
+        (lambda request: "4" if request.seed % 7 else "5", {}),  # one that differs is enough
+        (lambda request: "4", {"problems": 4}),  # an easy handful
+        (lambda request: "4", {"problems": 10, "n": 2}),  # few beyond the first
+        (lambda request: "4", {"n": 1}),
+        (
+            lambda request: "4",
+            {"strategies": {"refine": Refine(3, Predicate(lambda text: 0.1, name="low"), answer="last")}},
+        ),
+    ],
+    ids=["one", "problems", "samples", "single", "chain"],
+)
+def test_what_may_well_be_the_same_is_not_told(tmp_path, reply, changed):
+    """Too little to tell, or drafts of a chain, which may well stay as they are."""
+    assert _drawn(reply, **changed).run(tmp_path / "out").sameness == ""
+
+
+def test_only_the_strategies_whose_samples_are_the_same_are_named(tmp_path):
+    """One that has a model of its own samples well."""
+    other = SelfConsistency(4, generator=Model(Simulated({"4": 0.5, "5": 0.5})))
+    told = _drawn(lambda request: "4", strategies={"vote": SelfConsistency(4), "own": other}).run(tmp_path / "out")
+    assert "differ in vote (40" in told.sameness
+
+
+def test_rows_of_before_are_read(tmp_path):
+    """Those that do not say how many samples they had are of no strategy that draws one text again and again."""
+    _drawn(lambda request: "4").run(tmp_path / "out")
+    path = tmp_path / "out/results.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    old = [{key: value for key, value in line.items() if key not in ("drawn", "distinct")} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert SweepResults.load(tmp_path / "out").sameness == ""

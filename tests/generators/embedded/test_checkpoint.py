@@ -82,3 +82,12 @@ def test_what_ships_is_named() -> None:
     assert {shipped(name).name for name in ("arithmetic", "countdown-process")} == {"arithmetic", "countdown-process"}
     with pytest.raises(ConfigError, match="arithmetic, arithmetic-outcome"):
         shipped("chess")
+
+
+@pytest.mark.parametrize("name", ["arithmetic", "countdown", "countdown-parallel", "countdown-serial"])
+def test_other_servers_are_told_to_sample(name: str) -> None:
+    """`transformers serve` decodes greedily, whatever the temperature, unless the folder says that it samples."""
+    folder = shipped(name)
+    config, generation = (json.loads((folder / f"{stem}.json").read_text()) for stem in ("config", "generation_config"))
+    assert generation["do_sample"] is True
+    assert all(generation[key] == config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id"))
