@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from searchkit.agents.endpoint import Endpoint
+from searchkit.agents.workspace import Workspace
 from searchkit.protocols import Run
 from searchkit.types import Params, Prompt
 
 NAMES = ("seed", "index", "run", "params", "endpoint")  # supplied to a parameter of this name without a default
-KINDS: dict[str, type] = {"run": Run, "params": Params, "endpoint": Endpoint}  # what a parameter of this type gets
+KINDS: dict[str, type] = {"run": Run, "params": Params, "endpoint": Endpoint, "workspace": Workspace}
+"""What a parameter of this type gets."""
 PLAIN: dict[str, type] = {"seed": int, "index": int, **KINDS}  # what each name stands for
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -29,6 +31,7 @@ class Asked:
     what: str
     typed: bool
     named: bool  # it may be passed by keyword
+    needed: bool = True  # it has no default
 
     def takes(self, value: Any) -> bool:
         """Whether a caller who passes `value` by position may mean this parameter."""
@@ -50,8 +53,13 @@ class Signature:
     required: tuple[str, ...] = ()
 
     def asks(self, what: str) -> bool:
-        """Whether the search is asked for `what`: "run", "seed", "index", "params" or "endpoint"."""
+        """Whether the search is asked for `what`: "run", "seed", "index", "params", "endpoint" or "workspace"."""
         return any(asked is not None and asked.what == what for _, asked in (*self.places, *self.named))
+
+    def needs(self, what: str) -> bool:
+        """Whether it is asked for `what` by a parameter without a default."""
+        asked = (one for _, one in (*self.places, *self.named))
+        return any(one is not None and one.what == what and one.needed for one in asked)
 
     def bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], offered: Mapping[str, Any]
@@ -101,7 +109,7 @@ def _asked(parameter: inspect.Parameter, annotation: Any) -> Asked | None:
     missing = parameter.default is inspect.Parameter.empty
     for what, kind in KINDS.items():
         if _is(kind, annotation):
-            return Asked(what, True, named) if missing or parameter.default is None else None
+            return Asked(what, True, named, missing) if missing or parameter.default is None else None
     supplied = missing and parameter.name in NAMES and _may_be(PLAIN[parameter.name], annotation)
     return Asked(parameter.name, False, named) if supplied else None
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from searchkit.agents.children import end_those_with
+from searchkit.agents.committed import check_world
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.upstream import BY_ENVIRONMENT, Upstream
+from searchkit.agents.workspace import AttemptWorld, attempted, codec_in, ended
 from searchkit.ambient import CURRENT, Attempt
 from searchkit.annotated import PICKLED, codec_for, reports_usage
 from searchkit.arguments import Signature, signature_of
@@ -51,6 +53,9 @@ class Function:
     - threads: a synchronous `fn` runs in a thread, at most so many at once in a search.
     - args, kwargs: call `fn` with these instead of the prompt.
     - upstream: the servers behind the `Endpoint` that `fn` declares a parameter for.
+    - world: files of which each call has a copy of its own, a `FolderEnvironment` or a `GitEnvironment`: `fn` declares
+      a parameter ``workspace: Workspace``, works in its `path`, and the sample's value is the `Workspace` with what it
+      did, and with what it returned as `said`. The original is not touched, see `searchkit.agents.Committed`.
 
     A callable that raises is a failed call (`CallError`), charged as one; parameters with a floor are refused
     (`CapabilityError`). A thread cannot be stopped: a cancelled synchronous call keeps its thread slot until it
@@ -67,6 +72,7 @@ class Function:
     args: tuple[Any, ...] | None = None
     kwargs: Mapping[str, Any] | None = None
     upstream: Upstream = BY_ENVIRONMENT
+    world: AttemptWorld | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -81,6 +87,8 @@ class Function:
             raise ConfigError(f"threads must be >= 1, got {self.threads}")
         if not isinstance(self.upstream, Upstream):
             raise ConfigError(f"upstream= is an Upstream, such as Upstream(openai_url=...), got {told(self.upstream)}")
+        if self.world is not None:
+            check_world(self.world)
         if self.codec is not None and self.codec != "pickle" and not isinstance(self.codec, Codec):
             raise ConfigError(f'codec must be Codec(dump, load), "pickle" or None, got {self.codec!r}')
 
@@ -100,8 +108,10 @@ class Function:
     def stored(self) -> Codec | None:
         """How values are stored in a journal; raises `ConfigError` if they cannot be."""
         if self.codec is None:
-            return None if self.called is None else codec_for(self.called)
-        return self.codec if isinstance(self.codec, Codec) else PICKLED
+            found = None if self.called is None else codec_for(self.called)
+        else:
+            found = self.codec if isinstance(self.codec, Codec) else PICKLED
+        return found if self.world is None else codec_in(self.world, found)
 
     def __getstate__(self) -> dict[str, Any]:
         """The fields, without what was found out about them."""
@@ -118,9 +128,16 @@ class Function:
             )
         attempt = Attempt(run, asyncio.get_running_loop())
         offered = {"seed": run.seed, "index": run.index, "run": run, "params": params}
-        perform = functools.partial(self.played, attempt, prompt, offered)
+        perform = functools.partial(self.played if self.world is None else self._inside, attempt, prompt, offered)
         value_codec = self.stored if run.journaled else None
         return await run.call(name, prompt, perform, params=params, version=self.version, value_codec=value_codec)
+
+    async def _inside(self, attempt: Attempt, prompt: Prompt, offered: Mapping[str, Any]) -> Sample[Any]:
+        """The same in a copy of the world's files: what was done to them."""
+        assert self.world is not None
+        async with attempted(self.world, attempt.run) as workspace:
+            sample = await self.played(attempt, prompt, {**offered, "workspace": workspace})
+            return await ended(workspace, sample, attempt.run)
 
     async def played(self, attempt: Attempt, prompt: Prompt, offered: Mapping[str, Any]) -> Sample[Any]:
         """What `fn` returns as `attempt`. offered: what it may ask for by parameters, but for its endpoint.
@@ -132,13 +149,19 @@ class Function:
         try:
             agent = self.fn() if self.factory else self.fn
             declared = signature_of(agent) if self.factory else self.signature
-            args, kwargs = self._arguments(agent, declared, prompt, {**offered, "endpoint": OPENED})
+            if declared.needs("workspace") and "workspace" not in offered:
+                raise ConfigError(
+                    f"{name} works in a Workspace: say of which files, with @search(..., "
+                    "world=FolderEnvironment(...)) or Function(agent, world=...)"
+                )
+            offered = {"workspace": None, **offered, "endpoint": OPENED}
+            args, kwargs = self._arguments(agent, declared, prompt, offered)
             if any(value is OPENED for value in (*args, *kwargs.values())):
                 endpoint = await self._endpoint(attempt, doors)
                 args = [endpoint if value is OPENED else value for value in args]
                 kwargs = {name: endpoint if value is OPENED else value for name, value in kwargs.items()}
             call = functools.partial(agent, *args, **kwargs)
-            value = await call() if is_async(agent) else await in_thread(call, run, name, self.threads)
+            value = await call() if is_async(agent) else await in_thread(self._held(call, run), run, name, self.threads)
             if inspect.isawaitable(value):
                 value = await value
             if inspect.isgenerator(value) or inspect.isasyncgen(value):
@@ -157,6 +180,10 @@ class Function:
             CURRENT.reset(before)
             await doors.aclose()
         return value if isinstance(value, Sample) else Sample(value)
+
+    def _held(self, call: Callable[[], Any], run: Run) -> Callable[[], Any]:
+        """The same, so that what a thread leaves is removed that outlives the search."""
+        return call if self.world is None else functools.partial(self.world.holding(run), call)
 
     async def _endpoint(self, attempt: Attempt, doors: AsyncExitStack) -> Endpoint:
         """The URL of this attempt, shut with `doors`."""
@@ -197,6 +224,8 @@ def original(error: Exception) -> Exception:
 
 def label(fn: Callable[..., Any]) -> str:
     """What a callable is called in traces and journals."""
+    if own := _own_name(fn):
+        return own
     fn = fn.func if isinstance(fn, functools.partial) else fn
     module = getattr(fn, "__module__", "") or ""
     return f"{module}.{getattr(fn, '__qualname__', type(fn).__qualname__)}"
@@ -204,7 +233,15 @@ def label(fn: Callable[..., Any]) -> str:
 
 def lasting(fn: Callable[..., Any]) -> bool:
     """Whether a name stands for this callable alone: not for methods, partials, lambdas and inner functions."""
-    return (inspect.isfunction(fn) or inspect.isbuiltin(fn) or inspect.isclass(fn)) and "<" not in fn.__qualname__
+    return bool(_own_name(fn)) or (
+        (inspect.isfunction(fn) or inspect.isbuiltin(fn) or inspect.isclass(fn)) and "<" not in fn.__qualname__
+    )
+
+
+def _own_name(fn: Callable[..., Any]) -> str:
+    """The name of a callable that has a lasting one, such as a `CommandAgent`; "" of others."""
+    name = getattr(fn, "journal_name", "")
+    return name if isinstance(name, str) else ""
 
 
 def _makes_agents(fn: Callable[..., Any]) -> bool:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
+from searchkit.agents.committed import Committed, check_world
 from searchkit.agents.upstream import BY_ENVIRONMENT, Upstream
+from searchkit.agents.workspace import AttemptWorld, Workspace
 from searchkit.ambient import Attempt
 from searchkit.calls import CallError
 from searchkit.codec import Codec
@@ -87,6 +89,16 @@ class Decorator(Protocol):
     def __call__(self, fn: Callable[P, T]) -> Searched[P, T]: ...
 
 
+class WorldDecorator(Protocol):
+    """Puts the search around a function that works in a copy of some files."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Any]]) -> AsyncSearched[P, Workspace]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Any]) -> Searched[P, Workspace]: ...
+
+
+@overload
 def search(
     strategy: Generator,
     *,
@@ -100,7 +112,39 @@ def search(
     upstream: Upstream = BY_ENVIRONMENT,
     listen: Callable[[Event], object] | None = None,
     partial: bool = False,
-) -> Decorator:
+    world: None = None,
+) -> Decorator: ...
+@overload
+def search(
+    strategy: Generator,
+    *,
+    budget: Budget = NO_BUDGET,
+    seed: int = 0,
+    journal: Journal | str | Path | None = None,
+    factory: bool = False,
+    name: str = "",
+    version: str = "",
+    codec: Codec | Literal["pickle"] | None = None,
+    upstream: Upstream = BY_ENVIRONMENT,
+    listen: Callable[[Event], object] | None = None,
+    partial: bool = False,
+    world: AttemptWorld,
+) -> WorldDecorator: ...
+def search(
+    strategy: Generator,
+    *,
+    budget: Budget = NO_BUDGET,
+    seed: int = 0,
+    journal: Journal | str | Path | None = None,
+    factory: bool = False,
+    name: str = "",
+    version: str = "",
+    codec: Codec | Literal["pickle"] | None = None,
+    upstream: Upstream = BY_ENVIRONMENT,
+    listen: Callable[[Event], object] | None = None,
+    partial: bool = False,
+    world: AttemptWorld | None = None,
+) -> Decorator | WorldDecorator:
     """Decorate an agent, a function of any arguments and any return type: each call becomes a search over its calls.
 
     The decorated function takes the same arguments and returns the same type, awaitable if it was; ``.detailed(...)``
@@ -120,6 +164,11 @@ def search(
     partial: a call that is cancelled, as by `asyncio.wait_for` or Ctrl-C, returns the best so
     far, if there is any.
 
+    world: a `FolderEnvironment` or a `GitEnvironment`; `fn` declares a parameter ``workspace: Workspace`` and works in
+    its `path`, a copy of its own. What is returned, and judged, is the `Workspace` with what it did and what it
+    returned (`said`). What the answer did is brought back to the original, unless a verifier failed it; nothing else
+    ever is, see `searchkit.agents.Committed`. Inside of another search such a function is refused.
+
     Without `partial`, Ctrl-C during a synchronous call raises KeyboardInterrupt; ``.detailed(...)`` returns the best so
     far even then, if there is any, with ``stopped == "cancelled"``.
 
@@ -132,11 +181,17 @@ def search(
     """
     check_search(strategy, None, budget, seed)
     check_callback("listen", listen)
-    settings = Settings(strategy, budget, seed, journal, factory, name, version, codec, upstream, listen, partial)
+    if world is not None:
+        check_world(world)
+    settings = Settings(
+        strategy, budget, seed, journal, factory, name, version, codec, upstream, listen, partial, world
+    )
 
     def decorate(fn: Any) -> Any:
         inner = fn.__func__ if isinstance(fn, (classmethod, staticmethod)) else fn
-        Function(inner, factory, upstream=upstream)  # what cannot be searched over is refused where it is decorated
+        Function(
+            inner, factory, upstream=upstream, world=world
+        )  # what cannot be searched over is refused where it is decorated
         return (_Async if is_async(inner) else _Sync)(inner, settings, fn)
 
     return cast(Decorator, decorate)
@@ -157,20 +212,33 @@ class Settings:
     upstream: Upstream
     listen: Callable[[Event], object] | None
     partial: bool
+    world: AttemptWorld | None = None
 
     async def alone(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result[Any]:
         """A search of its own."""
         call, shown = self._function(fn, args, kwargs, self.journal is not None), _shown(fn, args, kwargs)
+        strategy = self.strategy if self.world is None else Committed(self.strategy, self.world)
         search = solve(
-            shown, self.strategy, generator=call, budget=self.budget, seed=self.seed, journal=self.journal,
+            shown, strategy, generator=call, budget=self.budget, seed=self.seed, journal=self.journal,
             listen=self.listen, partial=self.partial,
         )  # fmt: skip
         return await _own_errors(search)
+
+    def answer(self, result: Result[Any]) -> Any:
+        """That of a search. Raises what kept it from being brought back to its world."""
+        if self.world is not None and result.stopped == "error":
+            raise result.errors[-1]
+        return result.answer
 
     async def inside(
         self, attempt: Attempt, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], blocking: bool
     ) -> Result[Any]:
         """A part of the search that `attempt` belongs to."""
+        if self.world is not None:
+            raise ConfigError(
+                f"{label(fn)} changes its world for good, and is called by an attempt that may be thrown away: give "
+                "the search around it the world, or let it search without one"
+            )
         call = self._function(fn, args, kwargs, self.journal is not None or attempt.run.journaled)
         shown = _shown(fn, args, kwargs)
         said = shown if isinstance(shown, str) else shown.text
@@ -189,7 +257,17 @@ class Settings:
             # Methods of different objects are told apart by what their objects look like.
             name = name or (label(fn) if lasting(getattr(fn, "__func__", fn)) else "")
             version = f"{version} {shown}"
-        return Function(fn, self.factory, name, version, self.codec, args=args, kwargs=kwargs, upstream=self.upstream)
+        return Function(
+            fn,
+            self.factory,
+            name,
+            version,
+            self.codec,
+            args=args,
+            kwargs=kwargs,
+            upstream=self.upstream,
+            world=self.world,
+        )
 
 
 class _Wrapper:
@@ -233,7 +311,7 @@ class _Async(_Wrapper):
     """An `async def`."""
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return (await self.detailed(*args, **kwargs)).answer
+        return self._settings.answer(await self.detailed(*args, **kwargs))
 
     # What `inspect.iscoroutinefunction` reads of whatever looks like a function.
     __code__, __defaults__, __kwdefaults__ = __call__.__code__, None, None
@@ -255,7 +333,7 @@ class _Sync(_Wrapper):
         result = self.detailed(*args, **kwargs)
         if result.stopped == "cancelled" and not self._settings.partial:  # an answer alone cannot say so
             raise KeyboardInterrupt
-        return result.answer
+        return self._settings.answer(result)
 
     def detailed(self, /, *args: Any, **kwargs: Any) -> Result[Any]:
         attempt = ongoing()

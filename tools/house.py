@@ -36,6 +36,7 @@ LAYERS = {
         "http",
         "quick",
         "parsing",
+        "removing",
         "templates",
         "confidence",
         "forms",

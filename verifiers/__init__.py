@@ -10,7 +10,7 @@ if __name__ != "searchkit.verifiers":
 
 from searchkit.answers import keys
 from searchkit.answers.structured import json_key, tool_key
-from searchkit.verifiers.code import Distinguish, DualAgreement, Reproduces, UnitTests
+from searchkit.verifiers.code import Distinguish, DualAgreement, InFile, Reproduces, UnitTests
 from searchkit.verifiers.combining import (
     AllOf,
     Calibrated,
@@ -72,6 +72,7 @@ __all__ = [
     "Exact",
     "Expected",
     "FactCheck",
+    "InFile",
     "Isotonic",
     "Judge",
     "Jury",

@@ -10,12 +10,16 @@ from hashlib import blake2b
 from numbers import Real
 from typing import Any
 
+from searchkit.agents.workspace import Workspace
+from searchkit.arguments import namespace, resolved
 from searchkit.errors import ConfigError, SearchkitError, VerifierError
+from searchkit.function import in_thread, is_async
 from searchkit.protocols import Run, Scale, calls_of, scale_of
 from searchkit.types import Problem, Prompt, Sample, Verdict
 from searchkit.verifiers.base import Independent, identity, label
 
 Judgement = bool | float | Verdict
+THREADS = 32  # as many functions at once that look at files
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Predicate(Independent):
       `Verdict()` abstains. Anything else, NaN, and an exception raise `VerifierError`. It is given the sample's value
       (its text, for a model), and where it has an argument called "reference" the right answer by that name. A sync
       `fn` is called directly, on the event loop: give an async one for what takes more than a few milliseconds
-      (``await asyncio.to_thread(...)``).
+      (``await asyncio.to_thread(...)``). Where that argument is annotated `Workspace`, its files are there, in a copy
+      that is then removed (``workspace.path``), and a sync `fn` is called in a thread.
     - name: what a journal knows `fn` by; needed for lambdas and inner functions.
     - range: the least and the greatest score.
     - version: to be changed when `fn` changes.
@@ -47,6 +52,7 @@ class Predicate(Independent):
     calls: int | None = None
     takes_prompt: bool = field(init=False, repr=False, compare=False)
     takes_reference: bool = field(init=False, repr=False, compare=False)
+    takes_files: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -59,6 +65,7 @@ class Predicate(Independent):
         needed, takes_reference = _required(self.fn)
         object.__setattr__(self, "takes_prompt", needed == 2)
         object.__setattr__(self, "takes_reference", takes_reference)
+        object.__setattr__(self, "takes_files", _takes_files(self.fn, needed - 1))
 
     @property
     def oracle(self) -> bool:
@@ -79,12 +86,28 @@ class Predicate(Independent):
         return self
 
     async def verify(self, prompt: Prompt, samples: Sequence[Sample[Any]], run: Run) -> list[Verdict]:
-        return [await self._judge(prompt, sample.value) for sample in samples]
+        return [
+            await (self._in_files(prompt, sample.value, run) if self.takes_files else self._judge(prompt, sample.value))
+            for sample in samples
+        ]
 
-    async def _judge(self, prompt: Prompt, value: Any) -> Verdict:
+    async def _in_files(self, prompt: Prompt, value: Any, run: Run) -> Verdict:
+        """On a workspace with its files."""
+        if not isinstance(value, Workspace):
+            raise VerifierError(f"the predicate {self._label} judges a Workspace: give the search a world=...")
+        async with value.opened(run) as there:
+            return await self._judge(prompt, there, None if is_async(self.fn) else run)
+
+    async def _judge(self, prompt: Prompt, value: Any, apart: Run | None = None) -> Verdict:
+        """apart: `fn` is called in a thread of this run."""
         try:
-            known = {"reference": self.reference} if self.takes_reference else {}
-            judgement = self.fn(prompt, value, **known) if self.takes_prompt else self.fn(value, **known)
+            if apart is None:
+                judgement = self._asked(prompt, value)
+            else:
+                hold = value.world.holding(apart)
+                judgement = await in_thread(
+                    lambda: hold(lambda: self._asked(prompt, value)), apart, "predicate", THREADS
+                )
             if type(judgement) is not float and inspect.isawaitable(judgement):
                 judgement = await judgement
         except SearchkitError:
@@ -92,6 +115,10 @@ class Predicate(Independent):
         except Exception as error:
             raise VerifierError(f"the predicate {self._label} raised {type(error).__name__}: {error}") from error
         return self._verdict(judgement)
+
+    def _asked(self, prompt: Prompt, value: Any) -> Any:
+        known = {"reference": self.reference} if self.takes_reference else {}
+        return self.fn(prompt, value, **known) if self.takes_prompt else self.fn(value, **known)
 
     def _verdict(self, judgement: Any) -> Verdict:
         low, high = self.range
@@ -143,3 +170,14 @@ def _required(fn: Callable[..., Any]) -> tuple[int, bool]:
             f"{label(fn)} takes other arguments: wrap it in a function of one or two"
         )
     return max(1, len(needed)), bool(known)
+
+
+def _takes_files(fn: Callable[..., Any], place: int) -> bool:
+    """Whether its argument at this place is annotated `Workspace`."""
+    try:
+        parameters = [p for p in inspect.signature(fn).parameters.values() if p.name != "reference"]
+    except ValueError:
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    annotation = resolved(positional[place].annotation, namespace(fn)) if place < len(positional) else None
+    return annotation is Workspace or (isinstance(annotation, str) and annotation.rpartition(".")[2] == "Workspace")

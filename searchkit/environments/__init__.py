@@ -3,7 +3,8 @@
 Read `protocols.py` first: what an environment is, and what it may offer besides. `text_steps.py` and `rewrite.py` are
 texts, by lines and by drafts; `world_model.py` has a model predict states. Worlds that are lived in go back by
 `replay.py` or `snapshot.py`, on top of `pool.py`, `live.py` and `episode.py`; `gymnasium.py` is one. `folder.py` and
-`git.py` are files, in copies (`sandbox.py`, `patch.py`). `guarded.py` puts off what cannot be undone, and `function.py`
+`git.py` are files, in copies (`sandbox.py`; `listing.py` is what is in a folder that others wrote to, `changes.py` what
+they did to it, `patch.py` that for readers). `guarded.py` puts off what cannot be undone, and `function.py`
 makes an environment of one function. `agents/` makes one of an agent that calls a model by itself, `tools/` of a model
 that calls tools.
 """

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
-import shutil
-import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from searchkit.calls import CallError
+from searchkit.environments import changes as changing
 from searchkit.environments.episode import Episode
-from searchkit.environments.patch import File, files, ignored, patch
+from searchkit.environments.listing import contained
+from searchkit.environments.patch import patch, prints, read
 from searchkit.environments.sandbox import Sandbox, Scratch
 from searchkit.errors import ConfigError, StaleBranch
 from searchkit.protocols import Run
@@ -31,10 +34,14 @@ class Folders:
 class FolderEnvironment(Sandbox):
     """States are copies of the folder `source`.
 
-    ignore: names, with ``*`` and ``?``, of files and folders that are neither copied nor brought back. Links that lead
-    out of the folder are refused: copied, they would let an action change what is outside. `commit` brings what the
-    search changed back to `source`, unless that was changed meanwhile, and should be the last that a search does.
-    Folders without files are not brought back.
+    ignore: names, with ``*`` and ``?``, of files and folders that are neither copied nor brought back. `commit` brings
+    what the search changed back to `source`, unless that was changed meanwhile, and should be the last that a search
+    does. Folders without files are not brought back.
+
+    No link is followed. Refused, as a mistake of `source` and as a step that fails of an action, are links that lead
+    out of the folder (copied, they would let an action change what is outside), pipes and devices, more than 100,000
+    files or 1 GiB (a file with holes counts with its holes), folders more than 64 deep, and paths of more than 2,000
+    bytes; of an action also more than 64 MiB that it has changed. All this is seen before a file is read.
 
     With a journal, a digest of the files is written down at the start. A search can be resumed from the same files
     only, since it saw no others: where `source` is not as it was, be it by an earlier commit, `start` raises
@@ -56,36 +63,52 @@ class FolderEnvironment(Sandbox):
         if not source.is_dir():
             raise ConfigError(f"{source} is not a folder")
         try:
-            files(source, self.ignore)
-        except ValueError as error:
+            first = changing.copied(source, scratch.new() / source.name, self.ignore)
+        except (ValueError, OSError) as error:
             raise ConfigError(f"{source}: {error}") from error
-        first = self._copied(source, scratch)
         world = Folders(first, first)
         return world, self._answer(world)
 
     def _checkout(self, world: Folders, scratch: Scratch) -> Path:
-        return self._copied(world.here, scratch)
-
-    def _copied(self, folder: Path, scratch: Scratch) -> Path:
-        new = scratch.new() / folder.name  # tools may care about the name of a project's folder
-        shutil.copytree(
-            folder, new, symlinks=True, ignore=lambda _, names: [n for n in names if ignored(n, self.ignore)]
-        )
-        return new
+        with _kept():
+            return changing.copied(world.here, scratch.new() / world.here.name, self.ignore)
 
     def _keep(self, folder: Path, world: Folders, action: str, scratch: Scratch) -> tuple[Any, Any]:
         after = Folders(world.first, folder)
         return after, self._answer(after)
 
     def _answer(self, world: Folders) -> Any:
-        found = self._files(world.here)
-        return patch(self._files(world.first), found) if self.render is None else self.render(world.here)
+        with _kept():
+            if self.render is None:
+                return patch(*changing.between(world.first, world.here, self.ignore))
+            contained(world.here, self.ignore)
+        return self.render(world.here)
 
-    def _files(self, folder: Path) -> dict[str, File]:
-        try:
-            return files(folder, self.ignore)
-        except ValueError as error:
-            raise CallError(f"the action left a folder that cannot be kept: {error}") from error
+    def _prints(self, folder: Path) -> dict[str, str]:
+        with _kept():
+            return prints(folder, self.ignore)
+
+    # ---------------------------------------------------------------- whole attempts, see `Workspace`
+
+    def _base(self, first: Folders) -> str:
+        return self._digest(first.here)
+
+    def _taken(self, folder: Path, first: Folders, said: str, scratch: Scratch) -> tuple[str, Any]:
+        with _kept():
+            before, after = changing.between(first.here, folder, self.ignore)
+        return patch(before, after), changing.dumped(changing.of(before, after))
+
+    def _made(self, stored: Any, first: Folders, scratch: Scratch) -> Path:
+        folder = self._checkout(first, scratch)
+        with _stale(""):
+            changing.made(changing.loaded(stored), folder, self.ignore)
+        return folder
+
+    def _landed(self, stored: Any, scratch: Scratch) -> str:
+        with _stale(": nothing was written"):
+            changed = changing.loaded(stored)
+        self._write(changed, self._prints(Path(self.source).resolve()))
+        return "\n".join(changed)
 
     async def start(self, prompt: Prompt, run: Run) -> Episode:
         """A copy of `source`; raises `StaleBranch` if a resumed search began with other files."""
@@ -108,11 +131,8 @@ class FolderEnvironment(Sandbox):
             )
 
     def _digest(self, folder: Path) -> str:
-        found = hashlib.sha256()
-        for name, file in self._files(folder).items():
-            for part in (os.fsencode(name), file.mode.encode(), file.content):
-                found.update(b"%d:" % len(part) + part)
-        return found.hexdigest()
+        known = [[os.fsencode(name).hex(), found] for name, found in self._prints(folder).items()]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     async def commit(self, state: Episode, run: Run) -> Transition[Episode]:
         """Bring the changes of `state` back to `source`: files written, replaced and removed, nothing else touched.
@@ -128,41 +148,41 @@ class FolderEnvironment(Sandbox):
 
     def _bring_back(self, world: Folders, scratch: Scratch) -> list[str]:
         """Blocking; returns the paths that are other than before this, or than what was brought back before."""
-        target = Path(self.source).resolve()
-        before, after, now = scratch.landed, self._files(world.here), self._files(target)
+        before, after = scratch.landed, self._prints(world.here)
         if before is None:
-            before = self._files(world.first)
-        changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
-        left = [name for name in changed if now.get(name) != after.get(name)]
-        will_be = (now.keys() - changed) | (after.keys() & set(changed))
-        stale = [name for name in left if now.get(name) != before.get(name)]
-        stale += [name for name in will_be if any(str(folder) in will_be for folder in PurePosixPath(name).parents)]
-        if stale:
-            raise StaleBranch(f"{target} has changed since the search began, see {min(stale)}: nothing was written")
-        for name in left:
-            if name not in after:
-                _remove(target, name)
-        for name in left:
-            if name in after:
-                _replace(target / name, world.here / name)
+            before = self._prints(world.first)
+        names = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+        with _kept():
+            new = read(world.here, names, self.ignore)
+        changed = {name: (before.get(name, ""), new.get(name)) for name in names}
+        self._write(changed, self._prints(Path(self.source).resolve()))
         scratch.landed = after
-        return changed
+        return names
+
+    def _write(self, changed: changing.Changes, now: Mapping[str, str]) -> None:
+        """What of it is not there yet, into `source`, where it is as `now` says."""
+        target = Path(self.source).resolve()
+        with _stale(": nothing was written"):
+            left = changing.taken(changed, now, self.ignore, str(target))
+        try:
+            changing.brought_back(changed, left, target)
+        except OSError as error:
+            raise CallError(f"{target} could not be changed: {error}; what was written so far stays") from error
 
 
-def _remove(root: Path, name: str) -> None:
-    """Remove a file, and the folders around it that are empty then."""
-    path = root / name
-    path.unlink()
-    for folder in path.parents:
-        if folder == root or any(folder.iterdir()):
-            return
-        folder.rmdir()
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """Errors of looking at what an action left."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise CallError(f"the action left a folder that cannot be kept: {error}") from error
 
 
-def _replace(path: Path, source: Path) -> None:
-    """Copy a file or link so that at any time the old one is there or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".searchkit-") as beside:
-        new = Path(beside) / "new"
-        shutil.copy2(source, new, follow_symlinks=False)
-        os.replace(new, path)
+@contextlib.contextmanager
+def _stale(then: str) -> Iterator[None]:
+    """Errors of changing what is not as it was."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        raise StaleBranch(f"{error}{then}") from error

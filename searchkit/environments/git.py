@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import os
-import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from searchkit.calls import CallError
+from searchkit.environments.changes import MOST_CHANGED
 from searchkit.environments.episode import Episode
-from searchkit.environments.patch import contained
+from searchkit.environments.listing import check_links, walk
 from searchkit.environments.sandbox import Sandbox, Scratch
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, StaleBranch
 from searchkit.protocols import Run
+from searchkit.removing import removed
 from searchkit.types import Transition
 
-QUIET = ("core.hooksPath=" + os.devnull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false")
+QUIET = (
+    "core.hooksPath=" + os.devnull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
+    "submodule.recurse=false", "apply.whitespace=nowarn", "apply.ignoreWhitespace=no",
+)  # fmt: skip
+PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH")
 IDENTITY = {"NAME": "searchkit", "EMAIL": "searchkit@localhost", "DATE": "2000-01-01T00:00:00Z"}
 
@@ -38,8 +46,11 @@ class GitEnvironment(Sandbox):
     They are made in a private repository that borrows the other's objects: nothing in that one is touched, no branch,
     index, file or object, until `commit` leaves a branch there. An action is applied to a checkout without ``.git``: it
     sees the files, not the repository. What is not committed in `source` is not seen, what git ignores is not kept. No
-    hook is run and no identity needed: commits are by searchkit, at a fixed date, so that equal paths are equal
-    commits. Links that lead out of the repository are refused, as in `FolderEnvironment`.
+    identity is needed: commits are by searchkit, at a fixed date, so that equal paths are equal commits. Links that
+    lead out, and too much, too deep or too long, are refused as in `FolderEnvironment`.
+
+    No hook is run, no filter that attributes name (files are what the repository has of them), no fsmonitor, and
+    nothing of repositories inside: an action's files are kept without any ``.git``, and submodules stay empty.
 
     For all other fields see `Sandbox`. Needs git 2.31 or later. Cost of a step: a checkout, half a dozen short git
     commands, and one call of `act`; only what was changed stays on the disk.
@@ -58,6 +69,8 @@ class GitEnvironment(Sandbox):
             raise ConfigError(f"{source} is no git repository with a revision {self.revision!r}: {error}") from error
         (store / "objects" / "info").mkdir(exist_ok=True)
         (store / "objects" / "info" / "alternates").write_bytes(os.fsencode(objects.resolve()) + b"\n")
+        (store / "info").mkdir(exist_ok=True)
+        (store / "info" / "attributes").write_text("* -filter\n")  # comes before all attributes that files name
         world = Commits(store, commit, commit)
         folder = self._checkout(world, scratch)
         try:
@@ -65,7 +78,7 @@ class GitEnvironment(Sandbox):
         except ValueError as error:
             raise ConfigError(f"{source}: {error}") from error
         finally:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+            removed(folder.parent)
 
     def _checkout(self, world: Commits, scratch: Scratch) -> Path:
         folder = scratch.new() / Path(self.source).resolve().name
@@ -75,47 +88,133 @@ class GitEnvironment(Sandbox):
 
     def _keep(self, folder: Path, world: Commits, action: str, scratch: Scratch) -> tuple[Any, Any]:
         try:
-            contained(folder, (".git",))
-            git("add", "--all", folder=folder, store=world.store)
-            tree = git("write-tree", folder=folder, store=world.store)
-            said = action.replace("\0", "")
-            made = git("commit-tree", tree, "-p", world.here, folder=folder, store=world.store, stdin=said)
-            after = replace(world, here=made)
-            return after, self._answer(folder, after)
-        except ValueError as error:
-            raise CallError(f"the action left a folder that cannot be kept: {error}") from error
+            with _kept():
+                after = self._committed(folder, world, action)
+                return after, self._answer(folder, after)
         finally:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+            removed(folder.parent)
+
+    def _committed(self, folder: Path, world: Commits, said: str) -> Commits:
+        """What is in `folder` as a commit on top of `world`. Raises `ValueError` for what cannot be kept."""
+        for path in _repositories(folder):
+            removed(path)
+        sizes = _check(folder)
+        listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z")
+        changed = printed(*listing, folder=folder, store=world.store).split(b"\0")
+        size = sum(sizes.get(os.fsdecode(name), 0) for name in set(changed))
+        if size > MOST_CHANGED:
+            raise ValueError(f"{size:,} bytes of it were changed, and at most {MOST_CHANGED:,} are kept")
+        git("add", "--all", folder=folder, store=world.store)
+        return self._on_top(folder, world, said)
+
+    def _on_top(self, folder: Path, world: Commits, said: str) -> Commits:
+        """The index of `folder` as a commit on top of `world`."""
+        tree = git("write-tree", folder=folder, store=world.store)
+        said = said.replace("\0", "")
+        made = git("commit-tree", tree, "-p", world.here, folder=folder, store=world.store, stdin=_bytes(said))
+        return replace(world, here=made)
 
     def _answer(self, folder: Path, world: Commits) -> Any:
         """What `render` makes of the folder, else the patch."""
-        contained(folder, (".git",))
-        if self.render is not None:
-            return self.render(folder)
-        plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
-        return git("diff-tree", "-p", "--binary", *plain, world.first, world.here, store=world.store, strip=False)
+        _check(folder)
+        return self._patch(world).decode(errors="replace") if self.render is None else self.render(folder)
+
+    def _patch(self, world: Commits) -> bytes:
+        """From the first commit to this one, whole. Raises `ValueError` for too much of it."""
+        made = printed(
+            "diff-tree", "-p", "--binary", "--full-index", *PLAIN, world.first, world.here, store=world.store
+        )
+        if len(made) > MOST_CHANGED:
+            raise ValueError(f"the patch has {len(made):,} bytes, and at most {MOST_CHANGED:,} are kept")
+        return made
+
+    # ---------------------------------------------------------------- whole attempts, see `Workspace`
+
+    def _base(self, first: Commits) -> str:
+        return first.first
+
+    def _taken(self, folder: Path, first: Commits, said: str, scratch: Scratch) -> tuple[str, Any]:
+        with _kept():
+            after = self._committed(folder, first, said)
+            made = self._patch(after)
+        return made.decode(errors="replace"), [said, base64.b64encode(made).decode()]
+
+    def _made(self, stored: Any, first: Commits, scratch: Scratch) -> Path:
+        after = self._unpacked_commit(stored, first, scratch)
+        folder = self._checkout(after, scratch)
+        with _kept():
+            _check(folder)
+        return folder
+
+    def _unpacked_commit(self, stored: Any, first: Commits, scratch: Scratch) -> Commits:
+        """The commit of these changes, made anew, and equal to the one that was."""
+        folder = scratch.new() / "none"  # its index lies beside it
+        folder.mkdir(parents=True)
+        try:
+            said, made = stored[0], base64.b64decode(stored[1], validate=True)
+            git("read-tree", first.first, folder=folder, store=first.store)
+            if made:
+                git("apply", "--cached", "-", folder=folder, store=first.store, stdin=made)
+            return self._on_top(folder, first, str(said))
+        except (CallError, ValueError, TypeError, LookupError) as error:
+            raise StaleBranch(f"these changes cannot be made to {self.source}: {error}") from error
+        finally:
+            removed(folder.parent)
+
+    def _landed(self, stored: Any, scratch: Scratch) -> str:
+        first, _ = scratch.begun(lambda: self._begin(scratch))
+        return self._left(self._unpacked_commit(stored, first, scratch))
+
+    def _left(self, world: Commits) -> str:
+        """The name of a branch in `source` that leads to this commit, now that there is one."""
+        branch = f"searchkit-{world.here[:12]}"
+        ref = f"refs/heads/{branch}"
+        git("update-ref", ref, world.here, store=world.store)
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+        git("fetch", *options, str(world.store), f"{ref}:{ref}", folder=Path(self.source).resolve())
+        return branch
 
     async def commit(self, state: Episode, run: Run) -> Transition[Episode]:
         """Leave a branch ``searchkit-`` and the beginning of its commit's hash in `source`; the observation names it.
 
         Files, index and other branches stay as they are: merging is up to you. Called again, it changes nothing.
         """
-        scratch, world = run.resource(self, Scratch), state.world
-        branch = f"searchkit-{world.here[:12]}"
-
-        def leave() -> None:
-            ref = f"refs/heads/{branch}"
-            git("update-ref", ref, world.here, store=world.store)
-            options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-            git("fetch", *options, str(world.store), f"{ref}:{ref}", folder=Path(self.source).resolve())
-
+        scratch = run.resource(self, Scratch)
         with run.traced("commit", role="plan") as span:
-            await self._thread(leave, scratch, run)
-            span.text = branch
+            branch = span.text = await self._thread(lambda: self._left(state.world), scratch, run)
         return Transition(state, branch, state.reward, state.ended)
 
 
-def git(*args: str, folder: Path | None = None, store: Path | None = None, stdin: str = "", strip: bool = True) -> str:
+def _check(folder: Path) -> dict[str, int]:
+    """The sizes of all files. Raises `ValueError` for what cannot be kept."""
+    found = check_links([one for one, _ in walk(folder, (".git",)) if not one.is_folder])
+    return {one.name: one.size for one in found}
+
+
+def _repositories(folder: Path) -> list[Path]:
+    """All that is called ``.git`` in a checkout: none of it is ours."""
+    return [folder / one.name for one, _ in walk(folder) if one.name.rpartition("/")[2].lower() == ".git"]
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Errors of looking at what an action left."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise CallError(f"the action left a folder that cannot be kept: {error}") from error
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")
+
+
+def git(*args: str, folder: Path | None = None, store: Path | None = None, stdin: bytes = b"") -> str:
+    """What `printed` gives, as a text without the blanks around it."""
+    return printed(*args, folder=folder, store=store, stdin=stdin).decode(errors="replace").strip()
+
+
+def printed(*args: str, folder: Path | None = None, store: Path | None = None, stdin: bytes = b"") -> bytes:
     """What a git command prints; without hooks, and blind to variables that would lead it to another repository.
 
     store: a private repository, of which `folder` is a checkout with an index of its own. Raises `CallError`.
@@ -129,10 +228,9 @@ def git(*args: str, folder: Path | None = None, store: Path | None = None, stdin
             options += ["-c", "core.bare=false", f"--work-tree={folder}"]
             known["GIT_INDEX_FILE"] = str(folder.parent / "index")
     done = subprocess.run(
-        ["git", *options, *args], cwd=folder or store, input=stdin.encode(errors="replace"), capture_output=True,
+        ["git", *options, *args], cwd=folder or store, input=stdin, capture_output=True,
         env=known | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
     )  # fmt: skip
     if done.returncode:
         raise CallError(f"git {args[0]} failed: {done.stderr.decode(errors='replace').strip()}")
-    said = done.stdout.decode(errors="replace")
-    return said.strip() if strip else said
+    return done.stdout

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from hashlib import blake2b
 from pathlib import Path
+
+from searchkit.environments.listing import Listed, check_links, contained, content, walk
 
 LARGE = 1_000_000  # bytes: larger files are named in a patch, not shown
 
@@ -24,45 +26,56 @@ class File:
 def files(root: Path, ignore: tuple[str, ...] = ()) -> dict[str, File]:
     """All files and links below `root`, by their paths with slashes, sorted; without names that match `ignore`.
 
-    Links are not followed. Raises `ValueError` for a link out of `root`, and for what is no file, folder or link.
+    Links are not followed. Raises `ValueError` for a link out of `root`, and for what `walk` refuses.
     """
-    return {name: _file(path, mode) for name, path, mode in contained(root, ignore)}
+    return read(root, None, ignore)
 
 
-def contained(root: Path, ignore: tuple[str, ...] = ()) -> list[tuple[str, Path, int]]:
-    """What `files` reads, as (name, path, mode); raises as it does."""
-    found = [(path.relative_to(root).as_posix(), path, path.lstat().st_mode) for path in _walk(root, ignore)]
-    for name, path, mode in found:
-        if stat.S_ISLNK(mode):
-            leads = os.readlink(path)
-            if os.path.isabs(leads) or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-                raise ValueError(f"{name} is a link out of the folder, to {leads}: remove it, or leave it out")
-        elif not stat.S_ISREG(mode):
-            raise ValueError(f"{name} is neither a file, a folder nor a link: remove it, or leave it out")
-    return found
+def read(root: Path, names: Collection[str] | None, ignore: tuple[str, ...] = ()) -> dict[str, File]:
+    """The same of these alone, as far as they are there; None: of all."""
+    contained(root, ignore)  # before anything is read
+    listed, found = list[Listed](), dict[str, File]()
+    for one, folder in walk(root, ignore):
+        if one.is_folder:
+            continue
+        listed.append(one)
+        if names is None or one.name in names:
+            text = os.fsencode(one.leads) if one.is_link else b"".join(content(one, folder))
+            found[one.name] = File(_mode(one), text)
+    check_links(listed)
+    return dict(sorted(found.items()))
 
 
-def _file(path: Path, mode: int) -> File:
-    if stat.S_ISLNK(mode):
-        return File("120000", os.fsencode(os.readlink(path)))
-    return File("100755" if mode & stat.S_IXUSR else "100644", path.read_bytes())
+def prints(root: Path, ignore: tuple[str, ...] = ()) -> dict[str, str]:
+    """What tells the files and links below `root` from others: a digest of mode and content each, sorted by paths.
+
+    Files are read piece by piece and not kept. Raises as `files`.
+    """
+    contained(root, ignore)  # before anything is read
+    listed, found = list[Listed](), dict[str, str]()
+    for one, folder in walk(root, ignore):
+        if not one.is_folder:
+            listed.append(one)
+            pieces = [os.fsencode(one.leads)] if one.is_link else content(one, folder)
+            found[one.name] = _print(_mode(one), pieces)
+    check_links(listed)
+    return dict(sorted(found.items()))
 
 
-def _walk(root: Path, ignore: tuple[str, ...]) -> Iterator[Path]:
-    """Everything below `root` but folders; in sorted order."""
-    waiting = [root]
-    while waiting:
-        path = waiting.pop()
-        if path.is_dir() and not (path.is_symlink() and path != root):
-            below = (Path(entry.path) for entry in os.scandir(path) if not ignored(entry.name, ignore))
-            waiting += sorted(below, reverse=True)
-        else:
-            yield path
+def print_of(file: File) -> str:
+    """The same of one file."""
+    return _print(file.mode, [file.content])
 
 
-def ignored(name: str, ignore: tuple[str, ...]) -> bool:
-    """Whether a name matches one of the patterns, upper or lower case: some file systems make no difference."""
-    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in ignore)
+def _print(mode: str, pieces: Iterable[bytes]) -> str:
+    found = blake2b(digest_size=16)
+    for piece in pieces:
+        found.update(piece)
+    return f"{mode} {found.hexdigest()}"
+
+
+def _mode(one: Listed) -> str:
+    return "120000" if one.is_link else "100755" if one.mode & stat.S_IXUSR else "100644"
 
 
 def patch(before: Mapping[str, File], after: Mapping[str, File]) -> str:

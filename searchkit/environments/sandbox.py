@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import itertools
-import os
-import shutil
+import json
 import tempfile
 import threading
 import time
@@ -21,10 +20,11 @@ from typing import Any, TypeVar
 from searchkit.calls import CallError
 from searchkit.environments.episode import Conversation, Episode, conversation, outcome, told
 from searchkit.environments.pool import PATIENCE
-from searchkit.errors import ConfigError, SearchkitError
+from searchkit.errors import ConfigError, SearchkitError, StaleBranch
 from searchkit.function import in_thread, is_async
 from searchkit.kinds import described
 from searchkit.protocols import Run
+from searchkit.removing import removed
 from searchkit.types import Params, Prompt, Sample, Transition
 
 O = TypeVar("O")  # noqa: E741
@@ -37,13 +37,23 @@ class Scratch:
     def __init__(self) -> None:
         self.path: Path = Path(tempfile.mkdtemp(prefix="searchkit-")).resolve()
         self.landed: Any = None  # what was committed last
+        self._begun: Any = None
+        self._beginning = threading.Lock()
         self._numbers: Iterator[int] = itertools.count()
-        self._at_exit = weakref.finalize(self, _remove, self.path)
+        self._at_exit = weakref.finalize(self, removed, self.path)
         self._inside, self._closed, self._lock = 0, False, threading.Lock()
 
     def new(self) -> Path:
         """A path in it that is not there yet."""
         return self.path / str(next(self._numbers))
+
+    def begun(self, make: Callable[[], O]) -> O:
+        """What `make` makes, once a search: where all attempts begin. Blocking."""
+        with self._beginning:
+            if self._begun is None:
+                self._begun = make()
+            found: O = self._begun
+            return found
 
     def inside(self, work: Callable[[], O]) -> O:
         """`work()` on a thread that may outlive the search: what it leaves behind is removed."""
@@ -61,7 +71,7 @@ class Scratch:
 
     def _clear(self) -> None:
         """Remove all; until the last thread has left, once more at exit, since daemon threads are not waited for."""
-        _remove(self.path)
+        removed(self.path)
         if not self._inside:
             self._at_exit.detach()
 
@@ -72,16 +82,6 @@ class Scratch:
         end = time.monotonic() + PATIENCE
         while self._inside and time.monotonic() < end:  # noqa: ASYNC110 (threads cannot wait for this loop)
             await asyncio.sleep(0.01)
-
-
-def _remove(folder: Path) -> None:
-    """Also what an action has made unreadable."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for inner, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                os.chmod(inner, 0o700)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,81 @@ class Sandbox(ABC):
         scratch = run.resource(self, Scratch)
         async with run.until_deadline(), self._copy(state, scratch, run) as folder:
             seen = str(await self._acted(folder, action, scratch, run)).replace(str(folder), ".")
-            await self._thread(lambda: _remove(folder.parent), scratch, run)
+            await self._thread(lambda: removed(folder.parent), scratch, run)
         return seen
+
+    # ---------------------------------------------------------------- whole attempts, see `Workspace`
+
+    @abstractmethod
+    def _base(self, first: Any) -> str:
+        """Blocking: what tells the first state's files from others."""
+
+    @abstractmethod
+    def _taken(self, folder: Path, first: Any, said: str, scratch: Scratch) -> tuple[str, Any]:
+        """Blocking: the patch from the first state to `folder`, and the same as JSON, from which `_made` makes it."""
+
+    @abstractmethod
+    def _made(self, stored: Any, first: Any, scratch: Scratch) -> Path:
+        """Blocking: a new folder in which these changes are made. Raises `StaleBranch` where they do not fit."""
+
+    @abstractmethod
+    def _landed(self, stored: Any, scratch: Scratch) -> str:
+        """Blocking: bring these changes back to `source`; returns what is to be seen. Raises `StaleBranch`."""
+
+    @contextlib.asynccontextmanager
+    async def opened(self, changes: str, run: Run) -> AsyncIterator[Path]:
+        """The files in which an attempt left `source`, "" for those it begins with, in a folder that is then removed.
+
+        Raises `StaleBranch` where `source` is no longer as it was when they were changed.
+        """
+        scratch = run.resource(self, Scratch)
+        folder = await self._thread(lambda: self._unpacked(changes, scratch), scratch, run)
+        try:
+            yield folder
+        except Exception:  # where it was cancelled, a thread may still be at work there: that waits for the end
+            await self._thread(lambda: removed(folder.parent), scratch, run)
+            raise
+        await self._thread(lambda: removed(folder.parent), scratch, run)
+
+    def _unpacked(self, changes: str, scratch: Scratch) -> Path:
+        first, base = scratch.begun(lambda: self._begin(scratch))
+        if not changes:
+            return self._checkout(first, scratch)
+        known, stored = _stored(changes)
+        if known != base:
+            raise StaleBranch(f"{self.source} is not as it was when these changes were made to it: restore it")
+        return self._made(stored, first, scratch)
+
+    def _begin(self, scratch: Scratch) -> tuple[Any, str]:
+        first, _ = self._first(scratch)
+        return first, self._base(first)
+
+    async def taken(self, folder: Path, said: str, run: Run) -> tuple[str, str]:
+        """What an attempt did in a folder of `opened`: the patch, and the same for `opened` and `bring_back`."""
+        scratch = run.resource(self, Scratch)
+
+        def work() -> tuple[str, str]:
+            first, base = scratch.begun(lambda: self._begin(scratch))
+            diff, stored = self._taken(folder, first, said, scratch)
+            return diff, json.dumps([base, stored])
+
+        return await self._thread(work, scratch, run)
+
+    async def bring_back(self, changes: str, run: Run) -> str:
+        """Bring the changes of an attempt to `source`, as `commit` does; says what was changed. A span in the trace.
+
+        Raises `StaleBranch` where `source` has other content than when they were made, and has changed nothing then.
+        """
+        scratch = run.resource(self, Scratch)
+        with run.traced("commit", role="plan") as span:
+            _, stored = _stored(changes)
+            seen = await self._thread(lambda: self._landed(stored, scratch), scratch, run)
+            span.text = seen[:400]
+        return seen
+
+    def holding(self, run: Run) -> Callable[[Callable[[], O]], O]:
+        """What work on a thread is wrapped in that may outlive the search: what it leaves behind is removed."""
+        return run.resource(self, Scratch).inside
 
     # ---------------------------------------------------------------- plumbing
 
@@ -188,7 +261,7 @@ class Sandbox(ABC):
         try:
             yield folder
         except Exception:  # of a cancelled step a thread may still be at work there: that waits for the end
-            await self._thread(lambda: _remove(folder.parent), scratch, run)
+            await self._thread(lambda: removed(folder.parent), scratch, run)
             raise
 
     async def _acted(self, folder: Path, action: str, scratch: Scratch, run: Run) -> Any:
@@ -212,3 +285,12 @@ class Sandbox(ABC):
     async def _thread(self, work: Callable[[], O], scratch: Scratch, run: Run, seconds: float | None = None) -> O:
         done: O = await in_thread(lambda: scratch.inside(work), run, "sandbox", THREADS, seconds)
         return done
+
+
+def _stored(changes: str) -> tuple[str, Any]:
+    """Raises `StaleBranch` for what no attempt left."""
+    try:
+        base, stored = json.loads(changes)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StaleBranch(f"these are no changes of an attempt: {changes[:80]!r}") from error
+    return str(base), stored

@@ -13,6 +13,7 @@ import pytest
 
 from searchkit.testing.server import Server
 from tests.helpers.agents import CALLS
+from tests.helpers.commands import EACH
 from tests.helpers.killing import ALL, Trial, killed_at_random
 
 HALF = 5  # calls after which a fickle agent has said something else
@@ -30,6 +31,13 @@ def test_killed_at_random_moments_and_started_again(agent: str, server: Server, 
     """From nothing to a kill and to the end: the bytes of a search that nobody killed; no call is made twice."""
     kept = killed_at_random(agent, server, tmp_path, 3, 19)
     assert len(set(kept)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", EACH)
+def test_programs_killed_at_a_random_moment_and_started_again(agent: str, server: Server, tmp_path: Path) -> None:
+    """The same of agents in Node and in shell."""
+    killed_at_random(agent, server, tmp_path, 1, 11)
 
 
 @pytest.mark.slow

@@ -11,11 +11,12 @@ from typing import Any
 import openai
 
 from searchkit import Result, solve
-from searchkit.agents import Endpoint, Upstream, async_client
+from searchkit.agents import CommandAgent, Endpoint, Upstream, async_client
 from searchkit.environments import AgentSteps
 from searchkit.function import Function
 from searchkit.strategies import MCTS, BestOfN
 from searchkit.testing.strategies import LengthScore
+from tests.helpers.commands import COMMANDS
 
 MODEL, CALLS, ATTEMPTS = "test-model", 10, 8
 WHERE: dict[str, Any] = {}
@@ -52,6 +53,7 @@ async def fickle(question: str, index: int) -> str:
 
 
 AGENTS: dict[str, Callable[..., Any]] = {one.__name__: one for one in (ambient, by_endpoint, fickle)}
+AGENTS |= {name: CommandAgent([*command, str(CALLS)]) for name, command in COMMANDS.items()}
 
 
 def stepped(journal: str | None) -> Result[Any]:
