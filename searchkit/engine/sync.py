@@ -31,8 +31,8 @@ def told_to_stop() -> bool:
 def _loop(process: int) -> asyncio.AbstractEventLoop:
     """That of a process: a forked one has the threads of its parent no more."""
     loop = asyncio.new_event_loop()
-    # Attempts that wait for one another, under a ceiling on tokens, may all be in `asyncio.to_thread`: with asyncio's own
-    # number of threads, a few more than cores, those that the others wait for would never get one.
+    # Attempts that wait for one another, under a ceiling on tokens, may all be in `asyncio.to_thread`: of asyncio's own
+    # threads, a few more than there are cores, none would be left for those that the others wait for.
     loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(THREADS, "searchkit-executor"))
     threading.Thread(target=_forever, args=(loop,), name="searchkit-loop", daemon=True).start()
     return loop
