@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from searchkit.agents.children import end_those_with
+from searchkit.agents.children import end_beside
 from searchkit.agents.committed import check_world
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.upstream import BY_ENVIRONMENT, Upstream
@@ -177,7 +177,7 @@ class Function:
             raise
         except asyncio.CancelledError:
             if endpoint is not None:
-                await asyncio.to_thread(end_those_with, endpoint.api_key)
+                await end_beside(endpoint.api_key)
             raise
         except (KeyboardInterrupt, GeneratorExit):
             raise

@@ -138,7 +138,7 @@ def _plain(hint: Any) -> Any:
             hint = typing.get_args(hint)[0]
         elif isinstance(hint, typing.TypeVar):
             hint = hint.__bound__ or Any
-        elif isinstance(hint, typing.TypeAliasType) if hasattr(typing, "TypeAliasType") else False:
+        elif type(hint).__name__ == "TypeAliasType":  # before Python 3.12 that of typing_extensions
             hint = hint.__value__
         else:
             return Any if isinstance(hint, str) or hint is object else hint

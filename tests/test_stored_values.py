@@ -16,6 +16,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 import pydantic
 import pytest
+from typing_extensions import TypeAliasType
 
 from searchkit import Codec, ConfigError, Function, Sample, parts, search, solve_sync
 from searchkit.annotated import codec_for
@@ -145,6 +146,16 @@ class Keyed:
     __hash__ = None  # type: ignore[assignment]
 
 
+@dataclass(frozen=True)
+class Priced:
+    """A whole number where the type says a number with a fraction: it stays one."""
+
+    price: float
+
+
+Named = TypeAliasType("Named", Base | str)
+
+
 class State(TypedDict):
     messages: list[Base]
     turn: int
@@ -197,6 +208,9 @@ STORABLE: list[tuple[Any, Any]] = [
     (Stored, Stored({"a": 1})),
     (list[Stored], [Stored({"a": [1, "b"]})]),
     (Keyed, Keyed(a=1, b="c")),
+    (Priced, Priced(0)),  # type: ignore[arg-type]
+    (Named, Other(kind="o", more=Leaf(1), extra={})),
+    (list[Named], [Base(kind="b"), "text"]),
     (State, {"messages": [Other(kind="o", more=Leaf(1), extra={})], "turn": 2}),
 ]
 

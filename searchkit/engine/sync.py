@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from searchkit.errors import ConfigError
 
 T = TypeVar("T")
+THREADS = 512  # they are started when they are needed
 STOP = "the search was asked to stop, and has no candidate to return"  # the message of a cancellation that asks for one
 
 
@@ -30,6 +31,9 @@ def told_to_stop() -> bool:
 def _loop(process: int) -> asyncio.AbstractEventLoop:
     """That of a process: a forked one has the threads of its parent no more."""
     loop = asyncio.new_event_loop()
+    # Attempts that wait for one another, under a ceiling on tokens, may all be in `asyncio.to_thread`: of asyncio's own
+    # threads, a few more than there are cores, none would be left for those that the others wait for.
+    loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(THREADS, "searchkit-executor"))
     threading.Thread(target=_forever, args=(loop,), name="searchkit-loop", daemon=True).start()
     return loop
 

@@ -126,11 +126,11 @@ class SearchedModel(ModelAPI):  # type: ignore[misc, unused-ignore]
         *,
         strategy: Generator,
         budget: Budget = NO_BUDGET,
-        model: Any = None,
+        base: Any = None,
     ) -> None:
-        """model: in the place of the one that `model_name` names, as `get_model` gives it."""
+        """base: in the place of the one that `model_name` names, as `get_model` gives it."""
         super().__init__(model_name, base_url, api_key, [], config)
-        self._strategy, self._budget, self._model = strategy, budget, model or model_name
+        self._strategy, self._budget, self._model = strategy, budget, base or model_name
 
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig

@@ -5,6 +5,7 @@ The packages come from `tools/frameworks.sh`; where one is missing its rows are 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
 import json
@@ -19,8 +20,9 @@ from typing import Any
 
 import pytest
 
-from searchkit import Budget, Result, SearchkitError, solve_sync
-from searchkit.agents import Endpoint, Upstream
+from searchkit import Budget, Result, SearchkitError, search, solve_sync
+from searchkit.agents import Endpoint, Upstream, Workspace
+from searchkit.environments import FolderEnvironment
 from searchkit.function import Function
 from searchkit.strategies import BestOfN
 from searchkit.testing.server import Server
@@ -82,12 +84,14 @@ def test_calls_tokens_and_spans_are_those_that_the_server_counted(names: dict[st
 
 @pytest.mark.parametrize("share", ["model_calls", "generated_tokens", "total_tokens"])
 def test_a_ceiling_binds(names: dict[str, Any], share: str) -> None:
-    """Half of what four attempts need, by the server's own count."""
+    """Half of what all attempts need, by the server's own count; of eight at once, and of sixteen in turn."""
     server = names["server"]
     needed = getattr(searched(names, 4).usage, share)
-    before, most = counts(server), max(1, needed // 2)
+    # A call is held at an estimate of what it reads: an eighth of so few tokens would not be enough for one.
+    attempts, window = (16, 1) if share == "total_tokens" else (8, 8)
+    before, most = counts(server), max(1, needed * attempts // 8)
     with contextlib.suppress(SearchkitError):
-        searched(names, 8, budget=Budget(**{share: most}))
+        of(names["agent"], names, BestOfN(attempts, HALF, window=window), budget=Budget(**{share: most}))
     calls, generated, read = (now - then for now, then in zip(counts(server), before, strict=True))
     used = {"model_calls": calls, "generated_tokens": generated, "total_tokens": generated + read}
     assert used[share] <= most
@@ -98,24 +102,20 @@ def counts(server: Server) -> list[int]:
     return [len(server.requests), server.generated_tokens, server.prompt_tokens]
 
 
-def slowly(agent: Callable[..., Any]) -> Callable[..., Any]:
-    """All attempts of `agent` but the first ask for what the server is slow to say."""
+def asking(agent: Callable[..., Any], ask: Callable[[int], str]) -> Callable[..., Any]:
+    """`agent`, whose attempts are asked what `ask` says of their numbers."""
     asks = "endpoint" in inspect.signature(agent).parameters
 
-    def asked(index: int) -> str:
-        return f"{QUESTION} Slowly." if index else QUESTION
+    def started(index: int, endpoint: Endpoint) -> Any:
+        return agent(ask(index), endpoint=endpoint) if asks else agent(ask(index))
 
     if inspect.iscoroutinefunction(agent):
 
         async def called(question: str, index: int, endpoint: Endpoint) -> Any:
-            return await (agent(asked(index), endpoint=endpoint) if asks else agent(asked(index)))
+            return await started(index, endpoint)
 
         return called
-
-    def blocking(question: str, index: int, endpoint: Endpoint) -> Any:
-        return agent(asked(index), endpoint=endpoint) if asks else agent(asked(index))
-
-    return blocking
+    return lambda question, index, endpoint: started(index, endpoint)
 
 
 def test_the_first_pass_leaves_nothing_in_flight(names: dict[str, Any]) -> None:
@@ -123,7 +123,8 @@ def test_the_first_pass_leaves_nothing_in_flight(names: dict[str, Any]) -> None:
     server: Server = names["server"]
     server.latency = lambda body: 60.0 if "Slowly" in json.dumps(body) else 0.5
     first = BestOfN(ATTEMPTS, Predicate(lambda _: True, name="true"), first_pass=True)
-    result = of(slowly(names["agent"]), names, first)
+    agent = asking(names["agent"], lambda index: f"{QUESTION} Slowly." if index else QUESTION)
+    result = of(agent, names, first)
     assert result.stopped == "threshold"
     until(lambda: server.in_flight == 0)
     assert server.aborted >= 1
@@ -142,6 +143,44 @@ def test_what_it_returns_is_journaled_and_equal(names: dict[str, Any], tmp_path:
     assert len(server.requests) == asked == again.usage.model_calls
     assert type(again.answer) is type(first.answer)
     assert again.answer == first.answer
+
+
+def noting(agent: Callable[..., Any]) -> Callable[..., Any]:
+    """`agent`, which writes down what it found, below what is there."""
+    plain = asking(agent, lambda index: QUESTION)
+
+    def note(workspace: Workspace, found: Any) -> None:
+        with (workspace.path / "notes.txt").open("a") as notes:
+            notes.write(f"{str(found).splitlines()[0]}\n")
+
+    if inspect.iscoroutinefunction(agent):
+
+        async def called(question: str, index: int, endpoint: Endpoint, workspace: Workspace) -> None:
+            note(workspace, await plain(question, index, endpoint))
+
+        return called
+
+    def blocking(question: str, index: int, endpoint: Endpoint, workspace: Workspace) -> None:
+        note(workspace, plain(question, index, endpoint))
+
+    return blocking
+
+
+def one_note(workspace: Workspace) -> bool:
+    return len((workspace.path / "notes.txt").read_text().splitlines()) == 2
+
+
+def test_each_attempt_has_files_of_its_own(names: dict[str, Any], tmp_path: Path) -> None:
+    """Four attempts leave a note each, none sees another's, and one comes back."""
+    project, upstream = tmp_path / "project", Upstream(openai_url=names["URL"], openai_key="none")
+    project.mkdir()
+    (project / "notes.txt").write_text("Notes.\n")
+    judged, world = BestOfN(4, Predicate(one_note, name="one note")), FolderEnvironment(project)
+    found = search(judged, world=world, upstream=upstream)(noting(names["agent"])).detailed(QUESTION)
+    result = asyncio.run(found) if inspect.isawaitable(found) else found
+    assert [candidate.verdict.passed for candidate in result.candidates] == [True] * 4
+    assert result.usage.model_calls == len(names["server"].requests)
+    assert len((project / "notes.txt").read_text().splitlines()) == 2
 
 
 def test_killed_and_resumed_it_pays_nothing_twice(names: dict[str, Any], page: Path, tmp_path: Path) -> None:
