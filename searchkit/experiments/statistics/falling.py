@@ -55,7 +55,7 @@ def fall(
 
     Many pairs are looked at, 55 for eleven points, and points far apart vary together: a flat curve shows a fall in far
     more than 5 % of studies. `FallingCurve.of_all` allows for that: its bounds are as many standard errors away as the
-    greatest deviation of any pair is in `level` of the resamples (max-t). Cost: draws x problems x points, milliseconds.
+    greatest deviation of any pair is in `level` of the resamples (max-t). Cost: draws x problems x points.
 
     Source: over-optimisation of a proxy by best-of-N, Gao et al. 2022, Scaling Laws for Reward Model Overoptimization.
 
