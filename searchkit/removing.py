@@ -34,13 +34,15 @@ def removed(folder: Path) -> None:
 def _emptied(folder: Path) -> None:
     above = os.open(folder.parent, FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
     try:
-        numbers, waiting = itertools.count(), [folder.name]
+        numbers, waiting = itertools.count(), [(folder.name, 1)]
         while waiting:
-            name = waiting.pop()
+            name, tries = waiting.pop()
             _opened_up(name, above)
-            waiting += _moved_up(name, above, numbers, folder.name)
-            with contextlib.suppress(OSError):
+            waiting += [(new, 1) for new in _moved_up(name, above, numbers, folder.name)]
+            try:
                 os.rmdir(name, dir_fd=above)
+            except OSError:
+                waiting += [(name, tries + 1)] if tries < ROUNDS else []
     finally:
         os.close(above)
 

@@ -104,7 +104,7 @@ class FolderEnvironment(Sandbox):
             changing.made(changing.loaded(stored), folder, self.ignore)
         return folder
 
-    def _landed(self, stored: Any, scratch: Scratch) -> str:
+    def _landed(self, base: str, stored: Any, scratch: Scratch) -> str:
         with _stale(": nothing was written"):
             changed = changing.loaded(stored)
         self._write(changed, self._prints(Path(self.source).resolve()))

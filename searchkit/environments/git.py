@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ QUIET = (
 )  # fmt: skip
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 IDENTITY = {"NAME": "searchkit", "EMAIL": "searchkit@localhost", "DATE": "2000-01-01T00:00:00Z"}
 
 
@@ -164,9 +166,12 @@ class GitEnvironment(Sandbox):
         finally:
             removed(folder.parent)
 
-    def _landed(self, stored: Any, scratch: Scratch) -> str:
+    def _landed(self, base: str, stored: Any, scratch: Scratch) -> str:
+        """On top of the commit that they were made to, wherever `revision` leads by now."""
         first, _ = scratch.begun(lambda: self._begin(scratch))
-        return self._left(self._unpacked_commit(stored, first, scratch))
+        if not COMMIT.fullmatch(base):
+            raise StaleBranch(f"{base[:80]!r} is no commit of {self.source}")
+        return self._left(self._unpacked_commit(stored, replace(first, first=base, here=base), scratch))
 
     def _left(self, world: Commits) -> str:
         """The name of a branch in `source` that leads to this commit, now that there is one."""

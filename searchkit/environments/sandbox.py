@@ -194,8 +194,11 @@ class Sandbox(ABC):
         """Blocking: a new folder in which these changes are made. Raises `StaleBranch` where they do not fit."""
 
     @abstractmethod
-    def _landed(self, stored: Any, scratch: Scratch) -> str:
-        """Blocking: bring these changes back to `source`; returns what is to be seen. Raises `StaleBranch`."""
+    def _landed(self, base: str, stored: Any, scratch: Scratch) -> str:
+        """Blocking: bring these changes back to `source`; returns what is to be seen. Raises `StaleBranch`.
+
+        base: what `_base` said of the first state that they were made to.
+        """
 
     @contextlib.asynccontextmanager
     async def opened(self, changes: str, run: Run) -> AsyncIterator[Path]:
@@ -243,8 +246,8 @@ class Sandbox(ABC):
         """
         scratch = run.resource(self, Scratch)
         with run.traced("commit", role="plan") as span:
-            _, stored = _stored(changes)
-            seen = await self._thread(lambda: self._landed(stored, scratch), scratch, run)
+            base, stored = _stored(changes)
+            seen = await self._thread(lambda: self._landed(base, stored, scratch), scratch, run)
             span.text = seen[:400]
         return seen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pickle
 import random
@@ -28,6 +29,7 @@ from searchkit.strategy import Strategy
 from searchkit.testing.strategies import _truncate
 from searchkit.types import Prompt, Sample, Usage, Verdict
 from searchkit.verifiers import Predicate
+from tests.environments.live_worlds import driven
 from tests.environments.test_folder import varied
 from tests.helpers.scratch import scratch  # noqa: F401 (a fixture)
 
@@ -218,6 +220,39 @@ def test_what_is_journaled_is_judged_over_the_same_files_only(tmp_path: Path) ->
         result = run(tmp_path / "cut.db")
     assert result.paid.generations == 0
     assert isinstance(result.errors[0], StaleBranch)
+
+
+def test_a_branch_begins_where_its_attempt_did(tmp_path: Path) -> None:
+    """Whatever was committed to the repository meanwhile."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("one\n")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=first")
+    base, world = git(folder, "rev-parse", "HEAD"), GitEnvironment(folder)
+    function = Function(writes_plainly, world=world, name="agent")
+    run = {"generator": function, "journal": tmp_path / "run.db"}
+    solve_sync("go", BestOfN(1, JUDGED_PLAINLY), **run)
+    (folder / "other.txt").write_text("new")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=second")
+    again = solve_sync("go", Committed(BestOfN(1, JUDGED_PLAINLY), world), **run)
+    assert (again.stopped, again.paid.generations) == ("done", 0)
+    [branch] = git(folder, "branch", "--list", "searchkit-*", "--format=%(refname:short)").split()
+    assert git(folder, "rev-parse", f"{branch}^") == base
+    assert git(folder, "show", f"{branch}:notes.txt") == "two"
+    for odd in ("--help", "HEAD", "", "0" * 40):
+        with pytest.raises(StaleBranch):
+            asyncio.run(_bring(world, json.dumps([odd, ["", ""]])))
+
+
+async def _bring(world: Any, changes: str) -> None:
+    async def body(prompt: Any, run: Any) -> None:
+        await world.bring_back(changes, run)
+
+    result = await driven(body)
+    assert not result.errors
 
 
 def writes_plainly(task: str, workspace: Workspace) -> str:

@@ -45,9 +45,9 @@ class CommandPasses(Independent):
     - seconds: it may take so long, then the attempt has failed.
     - most: bytes that it may print.
 
-    The feedback is how it ended and what it printed last. Its memory is not limited. What an attempt wrote is run in
-    the same process as the tests, and can end that with status 0 before they have begun: where that matters, judge by
-    ``InFile(UnitTests(tests), file)``, which a program can only answer.
+    The feedback is how it ended and what it printed last. Its memory and the number of its processes are not limited.
+    What an attempt wrote is run in the same process as the tests, and can end that with status 0 before they have
+    begun: where that matters, judge by ``InFile(UnitTests(tests), file)``, which a program can only answer.
 
     Cost: one verification and no model call; a copy of the files, two more with `keep`, and the command. Raises
     `ConfigError` where bubblewrap is missing or does not work.
