@@ -11,12 +11,10 @@ from searchkit.errors import ConfigError, SearchWarning
 from searchkit.experiments import Entry, Pool, judge_again
 from searchkit.verifiers import Exact, Predicate
 
-PROBLEMS = [Problem(name, Prompt.of("the same question"), reference) for name, reference in (("a", "4"), ("b", "5"))]
+PROBLEMS = [Problem(name, Prompt.of("the same question"), right) for name, right in (("a", "4"), ("b", "5"))]
 FAILED = Entry(None, finish="error", feedback="no server")
 POOL = Pool({
-    "a": (
-        Entry("4", "4", 0.5, unknown=True, generated_tokens=7), Entry("5", "5", correct=True, feedback="old"), FAILED,
-    ),
+    "a": (Entry("4", "4", 0.5, unknown=True, generated_tokens=7), Entry("5", correct=True, feedback="old"), FAILED),
     "b": (Entry("5", "5"), Entry("nothing", unknown=True), Entry("", correct=True)),
 })  # fmt: skip
 
