@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import networkx
@@ -287,6 +288,39 @@ def test_a_browser_folds_unfolds_searches_and_walks(tmp_path):
         1, True, 1500, True, 1, "Node 1", False, "Node 0", "1 found", "Node 1999", "step 1999",
         tree.depth[1999] + 1, f"1 of {len(ends)}", f"Node {best}",
     ]  # fmt: skip
+
+
+OPENED = """<script>
+const get = id => document.getElementById(id), seen = [];
+seen.push([...document.querySelectorAll(".node.answer")].map(box => Number(box.dataset.node)));
+seen.push([...document.querySelectorAll(".star")].map(star => star.closest(".node").id), get("legend").children.length);
+for (const id of ["node-0", "node-3"]) {
+  get(id).click();
+  seen.push([get("prompt").textContent, get("own").hidden, get("text").textContent, get("verdict").textContent,
+             get("said").hidden, get("said").textContent]);
+}
+document.title = JSON.stringify(seen);
+</script></body>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_browser_marks_the_answer_and_opens_prompt_and_verdict(tmp_path):
+    """The way to the answer, a star at its end, a legend; beside a node the prompt and what the verdict said."""
+    tree = Tree(text="<b>2 + 2?</b>")
+    tree.add(ROOT, "guess")
+    end = tree.add(tree.add(ROOT, "think"), "4", terminal=True, score=0.5)
+    tree.backup(end, 0.5)
+    tree.answer, tree.feedback = end, {end: "<i>right</i>"}
+    path = tmp_path / "tree.html"
+    path.write_text(re.sub(r"<meta http-equiv[^>]*>", "", html(tree)).replace("</body>", OPENED), encoding="utf-8")
+    seen = json.loads(unescape(re.search("<title>(.*?)</title>", browse(path.as_uri(), tmp_path / "user"))[1]))
+    assert seen[:3] == [[0, 2, 3], ["node-3"], 3]
+    assert seen[3] == [
+        "<b>2 + 2?</b>", True, "<b>2 + 2?</b>", "mean 0.5 of 1 visit, on the way to the answer", True, "",
+    ]  # fmt: skip
+    said = "score 0.5, mean 0.5 of 1 visit, the answer that was chosen, an end"
+    assert seen[4] == ["<b>2 + 2?</b>", False, "4", said, False, "<i>right</i>"]
 
 
 LATE = """<div id="output" style="display: none">FRAME</div><iframe id="open"></iframe><script>

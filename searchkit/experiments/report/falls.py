@@ -11,7 +11,8 @@ from searchkit.experiments.sweep.summary import LEVEL, Summary, interval
 
 
 def falls(summaries: Sequence[Summary], strategies: Sequence[str], totals: Collection[str]) -> Iterator[str]:
-    """A sentence for each strategy that surely falls. Budgets are ordered by the tokens that they took, totals apart.
+    """A sentence for each strategy that surely falls, by `FallingCurve.sure`: nobody asked, and there may be many.
+    Budgets are ordered by the tokens that they took, totals apart.
 
     Only where the problems were the same under all budgets: a sweep that is not finished says nothing yet.
     """
@@ -22,7 +23,7 @@ def falls(summaries: Sequence[Summary], strategies: Sequence[str], totals: Colle
         columns = [dict(zip(s.problems, s.per_problem.tolist(), strict=True)) for s in own]
         values = np.array([[column[problem] for column in columns] for problem in own[0].problems])
         found = fall(range(len(own)), values, level=LEVEL)
-        if found is not None:
+        if found is not None and found.sure:
             under, since = own[found.last].budget, own[found.peak].budget
             drop, looked = (interval(-one.mean, -one.high, -one.low) for one in (found.difference, found.of_all))
             yield (

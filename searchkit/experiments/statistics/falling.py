@@ -34,10 +34,15 @@ class FallingCurve:
     difference: Interval
     of_all: Interval
 
+    @property
+    def sure(self) -> bool:
+        """Whether chance is ruled out although all pairs were looked at."""
+        return bool(self.of_all.high < 0)
+
     def __str__(self) -> str:
         """``falls from 64 samples on: at 256 it is -5.0 [-7.7, -2.3] points; ...``, in points."""
         first = f", surely lower from {self.first:,} on" if self.first != self.last else ""
-        looked = "for all pairs at once" + ("" if self.of_all.high < 0 else ", which a chance may explain")
+        looked = "for all pairs at once" + ("" if self.sure else ", so that it may be chance")
         return (
             f"falls from {self.peak:,} samples on{first}: at {self.last:,} it has changed by "
             f"{_points(self.difference)} points, {_points(self.of_all, bounds=True)} {looked}"
@@ -53,9 +58,10 @@ def fall(
     the paired difference of the two points, resampled over problems, has an interval at `level` that lies below 0. A
     single problem is never sure of anything.
 
-    Many pairs are looked at, 55 for eleven points, and points far apart vary together: a flat curve shows a fall in far
-    more than 5 % of studies. `FallingCurve.of_all` allows for that: its bounds are as many standard errors away as the
-    greatest deviation of any pair is in `level` of the resamples (max-t). Cost: draws x problems x points.
+    Many pairs are looked at, 55 for eleven points, and points far apart vary together: a flat curve shows a fall in
+    far more than 5 % of studies. `FallingCurve.of_all` allows for that: its bounds are as many standard errors away as
+    the greatest deviation of any pair is in `level` of the resamples (max-t). Cost: draws x problems x points,
+    milliseconds.
 
     Source: over-optimisation of a proxy by best-of-N, Gao et al. 2022, Scaling Laws for Reward Model Overoptimization.
 

@@ -123,7 +123,8 @@ class GapReport:
 
     def _sentences(self) -> Iterator[str]:
         if self.selected is not None:
-            yield f"selection {self.fall}" if self.fall else "selection nowhere surely falls with more samples"
+            perhaps = "" if self.fall is None or self.fall.sure else "perhaps "
+            yield f"selection {perhaps}{self.fall}" if self.fall else "selection nowhere surely falls with more samples"
         if self.within is not None:
             yield f"a right sample scores above a wrong one of its problem in {_cells(self.within)} % of pairs (AUROC)"
         if self.chosen:

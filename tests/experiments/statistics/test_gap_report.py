@@ -312,6 +312,8 @@ def test_a_fall_equals_the_definition_pair_by_pair(seed):
     assert (found is None) == (want is None)
     if want:
         assert (found.peak, found.first, found.last, str(found.difference)) == (*want[:3], str(want[3]))
+        assert found.sure == (found.of_all.high < 0)
+        assert ("may be chance" in str(found)) != found.sure
         assert found.of_all.low < found.difference.low
         assert found.difference.high < found.of_all.high
 
@@ -344,6 +346,22 @@ def test_what_is_no_curve_is_refused():
     assert fall([1], [[0.9], [0.1]]) is None
     same = fall([1, 2], [[0.9, 0.1]] * 5)
     assert (same.difference.low, same.of_all.low) == (pytest.approx(-0.8), pytest.approx(-0.8))
+
+
+def test_a_fall_that_may_be_chance_is_called_so():
+    """The pair alone excludes 0, all pairs at once do not: the report says perhaps, and the fall is not sure."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        pool = Pool({
+            f"p{i}": tuple(Entry("", score=float(rng.random()), correct=bool(rng.random() < 0.5)) for _ in range(8))
+            for i in range(12)
+        })  # fmt: skip
+        values = pool.curve("best@k").per_problem
+        found = fall((1, 2, 4, 8), values)
+        if found is not None and not found.sure:
+            assert gap_report(pool).sentences()[0].startswith("selection perhaps falls from ")
+            return
+    pytest.fail("no such pool among 200")
 
 
 # ---------------------------------------------------------------- recorded samples
