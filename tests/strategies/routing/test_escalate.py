@@ -23,7 +23,6 @@ from searchkit import (
     solve,
     solve_sync,
 )
-from searchkit.calls import Request
 from searchkit.experiments import choices
 from searchkit.generators import Simulated
 from searchkit.strategies import BestOfN, Budgeted, Escalate, Fallback, SelfConsistency
@@ -34,12 +33,9 @@ from searchkit.testing.strategies import LengthScore
 from searchkit.types import Usage
 from searchkit.verifiers import Agreement, Calibrated, Isotonic, Predicate, PYes
 from tests.helpers.unsure import SURE, Unsure
+from tests.strategies.routing.test_routing import BROKEN, much
 
 INF = math.inf
-
-
-def much(text: str) -> float:
-    return float(text)
 
 
 MUCH = Predicate(much)
@@ -48,10 +44,6 @@ MUCH = Predicate(much)
 def says(*texts: str) -> Counting:
     """A backend that says these, by index, and the last one from then on, and counts its calls."""
     return Counting(Scripted(lambda request: texts[min(request.index, len(texts) - 1)]))
-
-
-def breaks(request: Request) -> str:
-    raise CallError("no server")
 
 
 # ---------------------------------------------------------------- who is asked
@@ -89,13 +81,12 @@ def test_a_truncated_answer_is_never_enough() -> None:
 
 def test_a_step_that_fails_is_passed_over_and_a_last_one_that_fails_leaves_the_best() -> None:
     """Both failures are told."""
-    broken = Model(Scripted(breaks))
-    result = solve_sync("q", Escalate((broken, Model(says("0.6"))), MUCH, 0.5))
+    result = solve_sync("q", Escalate((BROKEN, Model(says("0.6"))), MUCH, 0.5))
     assert (result.answer, [str(e) for e in result.errors]) == ("0.6", ["no server"])
-    result = solve_sync("q", Escalate((Model(says("0.3")), Model(says("0.2")), broken), MUCH, 0.5))
+    result = solve_sync("q", Escalate((Model(says("0.3")), Model(says("0.2")), BROKEN), MUCH, 0.5))
     assert (result.answer, [str(e) for e in result.errors]) == ("0.3", ["no server"])
     with pytest.raises(CallError, match="no server"):
-        solve_sync("q", Escalate((broken, broken), MUCH, 0.5))
+        solve_sync("q", Escalate((BROKEN, BROKEN), MUCH, 0.5))
 
 
 def test_agreement_decides_over_several_draws() -> None:
