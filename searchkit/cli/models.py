@@ -20,6 +20,13 @@ from searchkit.types import Params
 
 NAMED = ("embedded", "simulated", "vllm", "transformers")
 Task = Literal["countdown", "arithmetic"]
+SERVERS = {
+    "ollama": "http://localhost:11434/v1",
+    "sglang": "http://localhost:30000/v1",
+    "llama.cpp": "http://localhost:8080/v1",
+    "llamacpp": "http://localhost:8080/v1",
+    "openai": "https://api.openai.com/v1",
+}  # where those listen that people name
 _HOST = re.compile(r"[\w.-]+(?::\d+(?:/|$)|/)|\d+\.\d+\.\d+\.\d+|localhost$")  # of a URL that lacks its beginning
 _NO_LIMITS = {"requests": None, "tokens": None}
 _ENVIRONMENT = ("api_key", "extra_headers", "extra_query")
@@ -151,6 +158,15 @@ def _embedded(
 
 def _own(backend: str, where: str) -> Any:
     """A class or an object of the user's own, or of an installed package."""
+    if backend.startswith(("/", "./", "../", "~")) or "\\" in backend:
+        raise ConfigError(
+            f'{where}backend names what runs a model: for a folder write backend = "transformers" (or "vllm") '
+            f"and model = {backend!r:.80}"
+        )
+    if address := SERVERS.get(backend.lower()):
+        raise ConfigError(
+            f"{where}backend: a server is given by its URL, {backend} by {address!r} unless told otherwise"
+        )
     if _HOST.match(backend):
         url = backend if backend.rstrip("/").endswith("/v1") else f"{backend.rstrip('/')}/v1"
         raise ConfigError(f"{where}backend: a URL begins with http:// or https://, such as 'http://{url:.200}'")
@@ -187,6 +203,8 @@ def _looked_up(where: str, value: Any) -> Any:
         return {name: _looked_up(f"{where}.{name}", one) for name, one in value.items()}
     if not isinstance(value, str) or not value.startswith("$"):
         return value
+    if value == "$":
+        raise ConfigError(f"{where}: behind $ stands the name of a variable of the environment, as in $OPENAI_API_KEY")
     if value[1:] not in os.environ:
         meant = names.close(value[1:], os.environ, 0.8)
         raise ConfigError(f"{where}: the environment has no {value[1:]!r:.80}" + (f": is it {meant}?" if meant else ""))

@@ -32,10 +32,11 @@ def plot(options: argparse.Namespace) -> int:
     from searchkit.experiments import plots
     from searchkit.experiments.sweep.results import SweepResults
 
+    results = SweepResults.load(options.out)
     target = Path(options.to or Path(options.out) / "accuracy.png")
     if target.suffix.lower() != ".png" or not target.absolute().parent.is_dir():
         raise ConfigError(f"--to must be a .png file in a folder that exists, got {target}")
-    curves, along = SweepResults.load(options.out).curves(), _axis(options)
+    curves, along = results.curves(), _axis(options)
     axes = plots.plot(curves, along)
     for i, curve in enumerate(curves):
         places = along.places(curve)

@@ -22,6 +22,7 @@ TOP = {
     "common": bool, "totals": list[dict[str, Any]], "allocation": dict[str, Any],
 }  # fmt: skip
 ALLOCATION = {"pool": str, "score": str}
+OPTIONS = ("executor", "jobs", "retry_failed", "wait", "json")
 NEEDED = ("out", "problems", "strategies")
 TRUTH = 'it takes a verifier that passes or fails: "Exact", "MathEqual(number)", a task, or your own "module:function"'
 _EXAMPLES = ', such as n = 8 or verifier = "module:function"'
@@ -47,6 +48,8 @@ def load(path: Path) -> Config:
 def _read(given: Table, folder: Path) -> Config:
     from searchkit.experiments.sweep.sweep import Sweep
 
+    if wrong := next((name for name in OPTIONS if name in given), ""):
+        raise ConfigError(f"{wrong!r} is no key of the file but an option of the command: --{wrong.replace('_', '-')}")
     tables.read(given, TOP, "", NEEDED)
     table = given.get("model", {})
     endpoint, asked = models.generator(table), problems(given["problems"], folder)

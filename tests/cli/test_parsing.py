@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from searchkit.cli import main, parser
 from searchkit.cli.parsing import Parser, choices_of
-from searchkit.experiments.sweep.summary import HEAD, fitted
+from searchkit.experiments.sweep.summary import HEAD, SHORTEST, fitted
+from searchkit.experiments.sweep.sweep import Sweep
+from searchkit.generators import Simulated
+from searchkit.markup.words import columns_of
+from searchkit.model import Model
+from searchkit.strategies import SelfConsistency
+from searchkit.types import Problem, Prompt
+from searchkit.verifiers import Exact
 
 
 @pytest.mark.parametrize(
@@ -78,3 +86,30 @@ def test_a_table_fits_the_terminal(columns: int) -> None:
         assert found == rows
     else:
         assert "failed" not in found[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["多数决", "多数决に十六の標本と長い名前がある場合", "ｆｕｌｌｗｉｄｔｈ", "투표 전략", "e\u0301tude"]
+)
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_wide_characters_take_two_columns(name: str, columns: int) -> None:
+    """As on the terminal: no row is wider than it, and the columns stand below one another."""
+    rows = [HEAD, (name, "generations=16", "30", "1", "0", "86.7 [73.3, 96.7]", "361", "24", "16.0"),
+            ("vote", "generations=1", "30", "0", "2", "73.3 [56.7, 86.7]", "22", "22", "1.0")]  # fmt: skip
+    found = fitted(rows, columns)
+    widths = [max(map(columns_of, column)) for column in zip(*found, strict=True)]
+    least = sum(widths) + 2 * (len(widths) - 1)
+    assert least <= columns or max(widths[:2]) <= SHORTEST
+
+
+def test_a_table_with_wide_names_is_aligned(tmp_path: Path) -> None:
+    """Accuracies end in one column of the terminal, and each line fits 80."""
+    names = ("多数决", "多数决に十六の標本と長い名前がある場合の戦略", "vote")
+    sweep = Sweep(
+        [Problem("a", Prompt.of("2+2?"), "4")], {name: SelfConsistency(2) for name in names}, truth=Exact(),
+        endpoints=[Model(Simulated({"4": 1.0}))],
+    )  # fmt: skip
+    lines = sweep.run(tmp_path / "out").table(80).splitlines()[:4]
+    assert all(columns_of(line) <= 80 for line in lines)
+    ends = {columns_of(line[: line.index("]") + 1]) for line in lines[1:]}
+    assert len(ends) == 1

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -160,3 +164,45 @@ def test_names_are_as_people_type_them() -> None:
     assert [dashed(name) for name in ("BestOfN", "MCTS", "DVTS", "SelfConsistency", "AStar", "process_reward")] == [
         "best-of-n", "mcts", "dvts", "self-consistency", "a-star", "process-reward",
     ]  # fmt: skip
+
+
+_SHELL = "import fcntl, os, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp('zsh', ['zsh', '-f', '-i'])"
+
+
+def offered(folder: Path, line: str, last: str) -> str:
+    """What zsh shows for a line, in a terminal, with the script in its path; read up to the word `last`."""
+    terminal, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "dumb", "HOME": str(folder), "ZDOTDIR": str(folder), "COLUMNS": "200", "LINES": "100"}
+    shell = subprocess.Popen(
+        [sys.executable, "-c", _SHELL], stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        os.write(terminal, f"cd {folder}; PS1=''; fpath=({folder} $fpath); autoload -Uz compinit; ".encode())
+        os.write(terminal, b"compinit -u -D; echo RE''ADY\n")
+        _read(terminal, "READY\r\n")
+        os.write(terminal, f"{line}\t\t".encode())
+        return _read(terminal, last)
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
+
+
+def _read(terminal: int, until: str) -> str:
+    found, end = "", time.monotonic() + 60
+    while until not in found and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.5)[0]:
+            found += os.read(terminal, 65_536).decode(errors="replace")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh")
+def test_zsh_offers_commands_strategies_and_verifiers(script: Any, tmp_path: Path) -> None:
+    """In a shell that has the script, as somebody types."""
+    shutil.copy(script("zsh"), tmp_path / "_searchkit")
+    words = set(offered(tmp_path, "searchkit solve x --strategy ", "tree-search").split())
+    assert {"best-of-n", "mcts", "self-consistency"} <= words
+    assert "judge" in offered(tmp_path, "searchkit solve x --verifier jud", "judge ")
+    assert "completion" in offered(tmp_path, "searchkit compl", "completion")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 
@@ -9,8 +10,8 @@ import pytest
 
 from searchkit import Budget, Model, Params, Problem, Prompt, solve_sync
 from searchkit.errors import ConfigError, JournalError
-from searchkit.experiments import Entry, Pool, Sweep
-from searchkit.export import export, of_journal, of_pool, of_result, of_sweep, of_tree
+from searchkit.experiments import Entry, Pool, Sweep, draw
+from searchkit.export import FORMATS, Traces, export, of_journal, of_pool, of_result, of_sweep, of_tree
 from searchkit.export.trajectory import cut, is_text
 from searchkit.generators import Embedded, Simulated, shipped
 from searchkit.lab.arithmetic import Arithmetic
@@ -201,3 +202,32 @@ def test_steps_always_join_to_the_text(spans, steps):
     found = cut("abcd", [StepSpan(*span) for span in spans])
     assert found == steps
     assert "".join(found) in ("", "abcd")
+
+
+def test_a_rationalised_chain_is_learnt_without_its_hint(tmp_path):
+    """STaR: drawn from problems that show the answer, exported under the problems as they are, and tagged."""
+    hinted = [
+        Problem(p.id, Prompt.of(f"{p.prompt.text} (The answer is {p.reference}.)"), p.reference) for p in PROBLEMS
+    ]
+    pool = asyncio.run(draw(hinted, MODEL, 6, verifier=Exact(str), key=str))
+    pool.save(tmp_path / "rationalised.jsonl")
+    export(list(of_pool(pool, PROBLEMS, name="rationalised")), tmp_path / "rows.jsonl", "trl-sft", shape="text")
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert {row["prompt"] for row in rows} <= {p.prompt.text for p in PROBLEMS}
+    assert rows
+    assert {row["completion"] for row in rows} == {"4"}
+    assert {row["origin"]["name"] for row in rows} == {"rationalised"}
+
+
+@pytest.mark.parametrize("right", [0, 1, 5, 9, 10, 11, 100])
+def test_of_few_successes_no_failure_is_learnt(tmp_path, right):
+    """DigiRL's quantile keeps all of 100 where fewer than a tenth succeed; a bar keeps those that did."""
+    asked = [Problem(f"t{i}", Prompt.of(f"Task number {i} of the shop?")) for i in range(100)]
+    pool = Pool({p.id: (Entry(f"did {i}", score=float(i < right)),) for i, p in enumerate(asked)})
+    done = export(list(of_pool(pool, asked)), tmp_path / "rows.jsonl", "trl-sft", recipe=Traces(at_least=1.0))
+    assert sum(done.rows.values()) == right
+
+
+def test_sharegpt_says_what_is_to_be_masked():
+    """LLaMA-Factory learns each turn of the assistant unless it is told not to."""
+    assert "mask_history: true" in FORMATS["sharegpt"].flags

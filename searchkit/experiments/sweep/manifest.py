@@ -94,6 +94,10 @@ def environment() -> dict[str, Any]:
 
 def load(folder: Path) -> dict[str, Any]:
     """The manifest in `folder`; `ConfigError` if there is none, or it is not one of this version."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no sweep's folder: {'it is a file' if folder.exists() else 'it is not there'}")
+    if not (folder / MANIFEST).exists():
+        raise ConfigError(f"{folder} is no sweep's folder, it holds other files: choose another one")
     try:
         stored = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:

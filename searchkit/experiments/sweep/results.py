@@ -30,6 +30,7 @@ from searchkit.experiments.sweep.summary import (
     told_of,
 )
 from searchkit.experiments.unknown import Unknown, diagnosis
+from searchkit.markup.words import columns_of
 
 SAME_PROBLEMS, SAME_SAMPLES = 5, 20  # how many, and how many beyond the first ones, before sameness is told
 EXPLAINED = "unknown verdicts count as wrong in accuracy, as right in 'at most', and are left out of 'of known'"
@@ -189,9 +190,9 @@ class SweepResults:
         columns: of the terminal, to which a wider table is fitted (`summary.fitted`); None is any width.
         """
         rows = fitted(grid(self.summaries(), self.each), columns)
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        aligned = [str.ljust] * 2 + [str.rjust] * (len(widths) - 2)
-        lines = ("  ".join(a(cell, w) for a, cell, w in zip(aligned, row, widths, strict=True)) for row in rows)
+        widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(_padded(cell, w, i >= 2) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+                 for row in rows)  # fmt: skip
         return "\n".join([*(line.rstrip() for line in lines), *self._notes()])
 
     def _repr_html_(self) -> str:
@@ -255,6 +256,12 @@ def difference_bounds(a: Summary, b: Summary) -> tuple[float, float]:
 def _compute(points: Iterable[Summary]) -> Compute:
     rows = ((p.tokens, p.prompt_tokens, p.sequential_tokens, p.seconds, p.usd) for p in points)
     return Compute(*(column if any(column) else () for column in zip(*rows, strict=True)))
+
+
+def _padded(cell: str, columns: int, right: bool) -> str:
+    """A cell of a table, as wide as its column on the terminal: characters of Chinese and the like take two."""
+    blanks = " " * (columns - columns_of(cell))
+    return blanks + cell if right else cell + blanks
 
 
 def _sameness(rows: Sequence[Row], strategies: Iterable[str]) -> str:

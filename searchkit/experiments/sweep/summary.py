@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from searchkit.experiments.estimators.intervals import bootstrap
 from searchkit.experiments.sweep.rows import Finished, Row
 from searchkit.experiments.unknown import among_known
+from searchkit.markup.words import columns_of, one_line
 
 LEVEL = 0.95
 HEAD = ("strategy", "budget", "searches", "failed", "unknown", "accuracy (%)", "tokens", "sequential", "calls")
 LEAST = ("sequential", "of known (%)", "searches", "calls")  # first to go where a terminal is narrow
-SHORTEST = 8  # characters to which names are cut
+SHORTEST = 8  # columns to which names are cut
 BOUNDS = ("at most (%)", "of known (%)")  # shown where something is unknown, behind the accuracy
 
 
@@ -148,7 +149,7 @@ def fitted(rows: list[tuple[str, ...]], columns: int | None) -> list[tuple[str, 
     """
 
     def wide(found: list[tuple[str, ...]]) -> int:
-        return sum(max(map(len, column)) + 2 for column in zip(*found, strict=True)) - 2
+        return sum(max(map(columns_of, column)) + 2 for column in zip(*found, strict=True)) - 2
 
     def without(found: list[tuple[str, ...]], name: str) -> list[tuple[str, ...]]:
         place = found[0].index(name)
@@ -162,17 +163,13 @@ def fitted(rows: list[tuple[str, ...]], columns: int | None) -> list[tuple[str, 
         if wide(rows) > columns and name in rows[0]:
             rows = without(rows, name)
     while (over := wide(rows) - columns) > 0:
-        longest = max(range(2), key=lambda i: max(len(row[i]) for row in rows))
-        most = max(len(row[longest]) for row in rows)
+        longest = max(range(2), key=lambda i: max(columns_of(row[i]) for row in rows))
+        most = max(columns_of(row[longest]) for row in rows)
         if most <= SHORTEST:
             break
         keep = max(SHORTEST, most - over)
-        rows = [tuple(_cut(c, keep) if i == longest else c for i, c in enumerate(row)) for row in rows]
+        rows = [tuple(one_line(c, keep) if i == longest else c for i, c in enumerate(row)) for row in rows]
     return rows
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def html(summaries: Sequence[Summary], each: int | None = None) -> str:

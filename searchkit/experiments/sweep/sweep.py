@@ -122,6 +122,9 @@ class Sweep:
                 self.common and any(isinstance(one, Function) for one in self.generators)
             ),
         }
+        for name in ("problems", "strategies", "budgets", "seeds"):
+            if not getattr(self, name):
+                raise ConfigError(f"a sweep needs at least one of each, and {name} is empty")
         for rule, holds in checks.items():
             if not holds:
                 raise ConfigError(f"a sweep needs at least one of each, and {rule}")

@@ -51,7 +51,8 @@ _PAIR = {"messages": MESSAGES, "chosen": MESSAGE, "rejected": MESSAGE}
 _ONLY: tuple[Shape, ...] = ("messages",)
 CHATS = {
     "sharegpt": Format("conversations to imitate", Traces(), sharegpt,
-                       lambda shape: columns({"conversations": [{"from": "string", "value": "string"}]}), _ONLY),
+                       lambda shape: columns({"conversations": [{"from": "string", "value": "string"}]}), _ONLY,
+                       "mask_history: true (LLaMA-Factory learns all turns of gpt else; only the last one is ours)"),
     "axolotl": Format("conversations to imitate, revisions with a loss mask", Both((Traces(), Revisions())), axolotl,
                       lambda shape: columns({"messages": [_TRAINED]}), _ONLY,
                       "type: chat_template, field_messages: messages, message_field_training: train, "
