@@ -1,6 +1,6 @@
 """A cascade of embedded models: one that was trained for fewer steps, and the shipped one where it is not sure.
 
-    python -m searchkit.lab.train --task arithmetic --steps 300 --batch 128 --out runs/small    # minutes on a CPU
+    python -m searchkit.lab.train --task arithmetic --steps 900 --batch 128 --out runs/small    # minutes on a CPU
     python -m searchkit.lab.export runs/small
     nice python benchmarks/cascade.py runs/small --json
 
