@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from searchkit.agents.children import end_those_with
+from searchkit.agents.children import end_beside
 from searchkit.agents.endpoint import Endpoint
 from searchkit.agents.running import Program, Running, Said
 from searchkit.agents.workspace import Workspace
@@ -136,7 +136,7 @@ class CommandAgent:
             raise CallError(f"{name}: {error}", kind=error.kind) from error
         finally:
             if endpoint is not None:
-                await asyncio.shield(asyncio.to_thread(end_those_with, endpoint.api_key))
+                await asyncio.shield(end_beside(endpoint.api_key))
         if said.status:
             raise CallError(f"{name} {_ended(said, endpoint)}")
         answer = _read(file, self.most) if self._has("answer_file") else said.printed
