@@ -15,6 +15,7 @@ from searchkit.errors import ConfigError
 
 T = TypeVar("T")
 THREADS = 512  # they are started when they are needed
+BEAT = 0.5  # seconds in which Ctrl-C is noticed at the latest
 STOP = "the search was asked to stop, and has no candidate to return"  # the message of a cancellation that asks for one
 
 
@@ -45,6 +46,17 @@ def _forever(loop: asyncio.AbstractEventLoop) -> None:
             loop.run_forever()
 
 
+def awaited(future: concurrent.futures.Future[T]) -> T:
+    """Its result, for who blocks. Raises what it raised, and `KeyboardInterrupt`.
+
+    Looks up from time to time: a signal that comes just before the main thread blocks, or to another thread, does not
+    wake it.
+    """
+    while not concurrent.futures.wait([future], BEAT).done:
+        pass
+    return future.result()
+
+
 def run_sync(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on the background loop and return its result.
 
@@ -69,10 +81,10 @@ def run_sync(main: Coroutine[Any, Any, T]) -> T:
     task = asyncio.run_coroutine_threadsafe(start(), loop).result()
     waiting = asyncio.run_coroutine_threadsafe(finish(task), loop)
     try:
-        return waiting.result()
+        return awaited(waiting)
     except KeyboardInterrupt:
         loop.call_soon_threadsafe(task.cancel, STOP)
         try:
-            return waiting.result()
+            return awaited(waiting)
         except (concurrent.futures.CancelledError, KeyboardInterrupt):
             raise KeyboardInterrupt from None

@@ -16,6 +16,7 @@ import queue
 import threading
 from concurrent.futures import Future, wait
 
+from searchkit.engine.sync import awaited
 from searchkit.sandbox.crowd import members
 from searchkit.sandbox.limits import Limits
 from searchkit.sandbox.pair import Pair
@@ -63,7 +64,7 @@ class Pool:
         """The same, for who has no event loop. Interrupted, it ends the program first."""
         turn = self._begin(level, case, limits)
         try:
-            return turn.done.result()
+            return awaited(turn.done)
         except BaseException:
             turn.stop()
             _wait([turn])

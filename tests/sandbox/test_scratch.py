@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from searchkit.sandbox import scratch
-from searchkit.sandbox.scratch import PREFIX, YOUNG, Scratch, remove, remove_orphans
+from searchkit.sandbox.scratch import PREFIX, YOUNG, remove, remove_orphans
 
 HERE = str(Path(__file__).resolve().parents[2])
 
@@ -86,6 +86,7 @@ def test_a_folder_is_removed_whatever_is_in_it(left: str, where: Path) -> None:
     assert (kept / "secret").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 @pytest.mark.parametrize("left", LEFT)
 def test_a_user_whom_modes_bind_removes_it_as_well(left: str, where: Path) -> None:
@@ -93,18 +94,20 @@ def test_a_user_whom_modes_bind_removes_it_as_well(left: str, where: Path) -> No
     folder.mkdir()
     LEFT[left](folder)
     subprocess.run(["chown", "-RhP", "65534:65534", str(where)], check=True)
-    pid = os.fork()
-    if pid == 0:  # pragma: no cover (another process)
-        code = 1
-        try:
-            os.chdir(where)  # while this user still may
-            os.setgid(65534)
-            os.setuid(65534)
-            remove("scratch")
-            code = int(os.path.lexists("scratch"))
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    environment = {**os.environ, "PYTHONPATH": HERE}
+    ended = subprocess.run([sys.executable, "-c", AS_NOBODY], cwd=where, env=environment, check=False)
+    assert ended.returncode == 0
+    assert not folder.exists()
+
+
+AS_NOBODY = """
+import os, sys
+from searchkit.sandbox.scratch import remove
+os.setgid(65534)
+os.setuid(65534)
+remove("scratch")
+sys.exit(os.path.lexists("scratch"))
+"""
 
 
 def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,15 +189,25 @@ def test_only_what_is_ours_and_old_and_a_folder_is_an_orphan(tmp_path: Path) -> 
     assert others.exists() == (os.geteuid() == 0)
 
 
-def test_a_forked_child_that_goes_on_lets_the_parent_s_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+FORKED = """
+import os, sys, time
+from pathlib import Path
+from searchkit.sandbox.scratch import Scratch, remove_orphans
+one = Scratch()
+pid = os.fork()
+if pid == 0:
+    one.let_go()
+    os._exit(0)
+os.waitpid(pid, 0)
+os.utime(one.path, (time.time() - 1000,) * 2)
+assert remove_orphans.__wrapped__(os.path.dirname(one.path), 0) == 0
+one.remove()
+"""
+
+
+@pytest.mark.slow
+def test_a_forked_child_that_goes_on_lets_the_parent_s_go(tmp_path: Path) -> None:
     """What it inherits is not its own: it holds nothing, and removes nothing."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    one = Scratch()
-    pid = os.fork()
-    if pid == 0:  # pragma: no cover (another process)
-        one.let_go()
-        os._exit(0)
-    os.waitpid(pid, 0)
-    assert remove_orphans.__wrapped__(str(old(Path(one.path)).parent), 0) == 0
-    one.remove()
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": HERE}
+    subprocess.run([sys.executable, "-c", FORKED], env=environment, check=True)
     assert not list(tmp_path.iterdir())

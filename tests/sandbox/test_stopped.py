@@ -208,6 +208,35 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing(how: str, later: float, level: s
     assert not list(tmp_path.iterdir())
 
 
+UNHEARD = """
+import signal, sys, threading, time
+def interrupt():
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+if sys.argv[1] == "program":
+    from searchkit.sandbox.limits import Limits
+    from searchkit.sandbox.pool import POOL
+    from searchkit.sandbox.report import Case
+    POOL.wait("none", Case("import time\\ntime.sleep(1000)", ("assert f()",)), Limits(wall=600.0))
+else:
+    import asyncio
+    from searchkit import run_sync
+    run_sync(asyncio.sleep(600))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["program", "search"])
+def test_an_interrupt_that_wakes_nobody_is_noticed(what: str) -> None:
+    """One that another thread is given, or that comes just before the main one blocks: Python only notes it."""
+    environment = {**os.environ, "PYTHONPATH": HERE}
+    ended = subprocess.run(
+        [sys.executable, "-c", UNHEARD, what], capture_output=True, timeout=120, env=environment, check=False
+    )
+    assert b"KeyboardInterrupt" in ended.stderr
+
+
 @pytest.mark.slow
 def test_the_end_of_python_waits_for_no_program(level: str, tmp_path: Path) -> None:
     """A search that goes on in searchkit's own thread does not hold up the end of the main one."""
