@@ -25,7 +25,8 @@ from searchkit.types import Transition
 
 QUIET = (
     "core.hooksPath=" + os.devnull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
-    "submodule.recurse=false", "apply.whitespace=nowarn", "apply.ignoreWhitespace=no",
+    "submodule.recurse=false", "apply.whitespace=nowarn", "apply.ignoreWhitespace=no", "core.safecrlf=false",
+    "i18n.commitEncoding=UTF-8", "protocol.file.allow=always",
 )  # fmt: skip
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH")
