@@ -296,6 +296,20 @@ def test_asynchronous_agents_and_judges(tmp_path: Path, asynchronous: bool) -> N
     assert (folder / "a").read_text() == "go"
 
 
+def test_an_agent_that_goes_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is one of the folder where the world was made, wherever the process is taken meanwhile."""
+    monkeypatch.chdir(project.parent)
+    world = GitEnvironment("project") if (project / ".git").exists() else FolderEnvironment("project")
+
+    def goes(task: str, workspace: Workspace, index: int) -> str:
+        os.chdir(workspace.path)
+        return writes(task, workspace, index)
+
+    made = search(BestOfN(3, JUDGE), world=world)(goes)("new")
+    assert made.said == "wrote 2"
+    assert landed(project)["notes.txt"] == b"one\nmore\nmore\n"
+
+
 @pytest.mark.slow
 def test_cancelled_nothing_is_brought_back_and_nothing_is_left(project: Path) -> None:
     before, gate, working = shown(project), threading.Event(), threading.Event()
