@@ -268,7 +268,7 @@ def test_a_file_that_it_does_not_find_where_it_works(tmp_path: Path, monkeypatch
         with pytest.raises((CallError, ConfigError), match=r"agent.sh is a file here, .*: give its whole path"):
             said(argv)
     for argv in ([str(tmp_path / "agent.sh")], ["sh", "-c", "exit 3"]):
-        with pytest.raises(CallError, match="ended with status 3: $"):
+        with pytest.raises(CallError, match=r"ended with status 3: $"):
             said(argv)
 
 
