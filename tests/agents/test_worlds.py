@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, Run, SearchkitError, SearchWarning, search, solve, solve_sync
-from searchkit.agents import Committed, Workspace
+from searchkit.agents import CommandAgent, Committed, Workspace
+from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
 from searchkit.environments import FolderEnvironment, GitEnvironment
 from searchkit.environments.patch import files
@@ -358,6 +359,21 @@ def test_an_attempt_that_fails_costs_itself_alone(project: Path) -> None:
         result = search(BestOfN(3, JUDGE), world=world_of(project))(agent).detailed("go")
     assert [str(error).split(":")[0] for error in result.errors][1] == "the action left a folder that cannot be kept"
     assert landed(project)["notes.txt"] == b"one\nmore\nmore\n"
+
+
+def test_errors_say_what_failed(project: Path) -> None:
+    """Where every attempt does: of a world's errors and a command's all of it, of an agent's its own exception."""
+
+    def own(task: str, workspace: Workspace) -> None:
+        raise KeyError("mine")
+
+    for script, why in (("rm -r ../*", "the action left a folder that"), ("yes", r"sh -c .*: it printed more than 9")):
+        with pytest.raises(CallError, match=why):
+            asyncio.run(
+                search(BestOfN(2, JUDGE), world=world_of(project))(CommandAgent(["sh", "-c", script], most=9))("x")
+            )
+    with pytest.raises(KeyError, match="mine"):
+        search(BestOfN(2, JUDGE), world=world_of(project))(own)("x")
 
 
 def test_votes_and_memory_over_workspaces(project: Path) -> None:
