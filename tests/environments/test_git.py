@@ -179,6 +179,24 @@ def test_no_hook_is_run(repository, alone, tmp_path):
     assert ran.exists()  # so the hooks do run where git is asked to
 
 
+@pytest.mark.parametrize("action", ["write lib/new x", "write lib/deep/er x"])
+def test_files_in_a_submodule_are_refused_and_not_lost(action, repository, tmp_path):
+    run_git(
+        repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", f"file://{repository}", "lib"
+    )
+    run_git(repository, "commit", "--quiet", "--message=library")
+    environment = GitEnvironment(repository, edit)
+
+    async def body(prompt, run):
+        state = await environment.start(prompt, run)
+        kept = await follow(environment, state, ["write library x"], run)
+        assert "+x" in kept.answer
+        with pytest.raises(CallError, match="in a submodule"):
+            await follow(environment, kept, [action], run)
+
+    drive(body)
+
+
 @pytest.mark.parametrize(
     "own",
     ["[protocol]\n allow=never", "[core]\n autocrlf=true\n safecrlf=true", "[i18n]\n commitEncoding=latin1"],
