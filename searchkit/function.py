@@ -225,8 +225,10 @@ def _check_supplied(agent: Callable[..., Any], declared: Signature, given: Mappi
 def original(error: Exception) -> Exception:
     """What a callable raised, for the `CallError` that says so; any other error itself."""
     cause = error.__cause__
-    wrapped = isinstance(error, CallError) and error.kind == "failed" and error.request is None
-    return cause if wrapped and isinstance(cause, Exception) else error
+    if not isinstance(error, CallError) or not isinstance(cause, Exception):
+        return error
+    wrapped = error.kind == "failed" and error.request is None and str(error).endswith(f" raised {described(cause)}")
+    return cause if wrapped else error  # an error of ours with a reason of its own says more than that
 
 
 def label(fn: Callable[..., Any]) -> str:

@@ -14,8 +14,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from searchkit.agents.children import end_beside
-from searchkit.agents.endpoint import Endpoint
+from searchkit.agents.endpoint import LEAST_SECRET, Endpoint
 from searchkit.agents.running import Program, Running, Said
+from searchkit.agents.withheld import secrets_of
 from searchkit.agents.workspace import Workspace
 from searchkit.calls import CallError
 from searchkit.errors import ConfigError
@@ -63,7 +64,7 @@ class CommandAgent:
     """
 
     argv: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     seconds: float | None = None
     most: int = 2**24
 
@@ -121,12 +122,20 @@ class CommandAgent:
     def _has(self, place: str) -> bool:
         return any(f"{{{place}}}" in text for text in (*self.argv, *self.env.values()))
 
+    def _elsewhere(self, folder: Path) -> str:
+        """The fix, where it names a file of this process's folder, which is not the one that it works in."""
+        names = [one for number, one in enumerate(self.argv) if (number or "/" in one) and os.path.isfile(one)]
+        missing = [one for one in names if not os.path.isabs(one) and not os.path.lexists(folder / one)]
+        if not missing:
+            return ""
+        return f" ({missing[0]} is a file here, and none in the folder that it works in: give its whole path)"
+
     async def _answer(self, program: Program, endpoint: Endpoint | None, file: Path) -> str:
         name = self.journal_name
         try:
             said = await Running(program).said()
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-            raise ConfigError(f"{name} cannot be started: {error}") from error
+            raise ConfigError(f"{name} cannot be started: {error}{self._elsewhere(program.folder)}") from error
         except (OSError, ValueError) as error:
             fix = "give it the prompt by {prompt_file}, or as its standard input"
             raise CallError(
@@ -138,7 +147,7 @@ class CommandAgent:
             if endpoint is not None:
                 await asyncio.shield(end_beside(endpoint.api_key))
         if said.status:
-            raise CallError(f"{name} {_ended(said, endpoint)}")
+            raise CallError(f"{name} {_ended(said, _keys(program, endpoint))}{self._elsewhere(program.folder)}")
         answer = _read(file, self.most) if self._has("answer_file") else said.printed
         if answer is None:
             raise CallError(f"{name} wrote no answer into its file, or more than {self.most:,} bytes")
@@ -166,9 +175,15 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _ended(said: Said, endpoint: Endpoint | None) -> str:
+def _keys(program: Program, endpoint: Endpoint | None) -> set[str]:
+    """What its complaints may quote of it, and nobody else should read."""
+    _, values = secrets_of(program.environment)
+    keys = {value for value in values if len(value) >= LEAST_SECRET}
+    return keys if endpoint is None else keys | {endpoint.api_key, *endpoint.secrets}
+
+
+def _ended(said: Said, keys: set[str]) -> str:
     how = f"ended with status {said.status}" if said.status > 0 else f"was ended by signal {-said.status}"
-    keys = () if endpoint is None else (endpoint.api_key, *endpoint.secrets)
     complaint = redact((said.complaints.strip() or said.printed[-_QUOTED:]).decode(errors="replace"), *keys)
     return f"{how}: {complaint.strip()[-_QUOTED:]}"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from searchkit.agents.withheld import secrets_of
 
 _ENDPOINT = re.compile(r"http://127\.0\.0\.1:\d+/r/[\w-]{32}(?:/|$)")
-_LEAST_SECRET = 8  # characters of a value that is looked for in others
+LEAST_SECRET = 8  # characters of a value that is looked for in others
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Endpoint:
         given = dict(os.environ if base is None else base)
         named, found = secrets_of(given)
         values = found | {*self.secrets}
-        hidden = tuple(value for value in values if len(value) >= _LEAST_SECRET)
+        hidden = tuple(value for value in values if len(value) >= LEAST_SECRET)
         kept = {
             name: value
             for name, value in given.items()

@@ -7,10 +7,10 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from searchkit.calls import CallError
@@ -25,7 +25,8 @@ from searchkit.types import Transition
 
 QUIET = (
     "core.hooksPath=" + os.devnull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
-    "submodule.recurse=false", "apply.whitespace=nowarn", "apply.ignoreWhitespace=no",
+    "submodule.recurse=false", "apply.whitespace=nowarn", "apply.ignoreWhitespace=no", "core.safecrlf=false",
+    "i18n.commitEncoding=UTF-8", "protocol.file.allow=always",
 )  # fmt: skip
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
 KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH")
@@ -53,7 +54,8 @@ class GitEnvironment(Sandbox):
     lead out, and too much, too deep or too long, are refused as in `FolderEnvironment`.
 
     No hook is run, no filter that attributes name (files are what the repository has of them), no fsmonitor, and
-    nothing of repositories inside: an action's files are kept without any ``.git``, and submodules stay empty.
+    nothing of repositories inside: an action's files are kept without any ``.git``, and submodules are empty; what
+    leaves files in one is refused, since a commit cannot have them.
 
     For all other fields see `Sandbox`. Needs git 2.31 or later. Cost of a step: a checkout, half a dozen short git
     commands, and one call of `act`; only what was changed stays on the disk.
@@ -104,6 +106,8 @@ class GitEnvironment(Sandbox):
         sizes = _check(folder)
         if not stat.S_ISREG(os.lstat(folder.parent / "index").st_mode):
             raise ValueError("the index beside it was replaced")  # by a pipe, say, which git would wait for
+        if lost := _in_submodules(sizes, printed("ls-files", "--stage", "-z", folder=folder, store=world.store)):
+            raise ValueError(f"{lost} is in a submodule, of which nothing is kept: leave that folder empty")
         listing = ("ls-files", "--modified", "--others", "--exclude-standard", "-z")
         changed = printed(*listing, folder=folder, store=world.store).split(b"\0")
         size = sum(sizes.get(os.fsdecode(name), 0) for name in set(changed))
@@ -197,6 +201,14 @@ def _check(folder: Path) -> dict[str, int]:
     """The sizes of all files. Raises `ValueError` for what cannot be kept."""
     found = check_links([one for one, _ in walk(folder, (".git",)) if not one.is_folder])
     return {one.name: one.size for one in found}
+
+
+def _in_submodules(names: Iterable[str], staged: bytes) -> str:
+    """The first of these files that is where the index has a submodule; "" if none is."""
+    entries = (entry.partition(b"\t") for entry in staged.split(b"\0"))
+    found = {os.fsdecode(path) for known, _, path in entries if known.startswith(b"160000 ")}
+    inside = (name for name in names if found and any(str(above) in found for above in PurePosixPath(name).parents))
+    return min(inside, default="")
 
 
 def _repositories(folder: Path) -> list[Path]:

@@ -111,6 +111,7 @@ class Sandbox(ABC):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "source", Path(self.source).absolute())  # agents may change this process's folder
         if self.act is not None and not callable(self.act):
             raise ConfigError(f"act must be a callable, act(folder, action) -> observation, got {self.act!r}")
         if self.seconds is not None and not self.seconds > 0:

@@ -249,6 +249,29 @@ def test_keys_stay_out_of_errors() -> None:
     assert "my key is [api key]" in str(error.value)
 
 
+def test_keys_that_it_was_given_stay_out_of_errors_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    argv, env = ["sh", "-c", "echo $MY_TOKEN $PLAIN >&2; exit 1"], {"MY_TOKEN": "hunter2hunter2", "PLAIN": "p"}
+    with pytest.raises(CallError, match=r"status 1: \[api key\] p$"):
+        said(argv, env=env)
+    assert "hunter2" not in repr(CommandAgent(argv, env))
+    monkeypatch.setenv("ANOTHER_PASSWORD", "hunter3hunter3")
+    with pytest.raises(CallError) as error:
+        asyncio.run(CommandAgent(["sh", "-c", "env >&2; exit 1"])("x"))
+    assert "hunter3" not in str(error.value)
+
+
+def test_a_file_that_it_does_not_find_where_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "agent.sh").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "agent.sh").chmod(0o755)
+    for argv in (["./agent.sh"], ["sh", "agent.sh"]):
+        with pytest.raises((CallError, ConfigError), match=r"agent.sh is a file here, .*: give its whole path"):
+            said(argv)
+    for argv in ([str(tmp_path / "agent.sh")], ["sh", "-c", "exit 3"]):
+        with pytest.raises(CallError, match=r"ended with status 3: $"):
+            said(argv)
+
+
 def test_names_tell_commands_apart_and_hide_keys() -> None:
     names = [
         CommandAgent(["node", "agent.mjs"]).journal_name,
@@ -278,6 +301,14 @@ def test_one_that_holds_its_output_open_outside_of_its_group(tmp_path: Path) -> 
     """It is waited for no longer than a moment."""
     script = shutil.copy(shutil.which("sleep") or "", tmp_path / "lingers")
     assert said(["sh", "-c", f"setsid {script} 63 & echo done"]) == "done"
+    until(lambda: alive(str(script)) == [])
+
+
+def test_what_goes_on_starting_others_ends_with_all_of_them(tmp_path: Path) -> None:
+    """Those that it starts while others are looked for, too, each in a group of its own."""
+    script = shutil.copy(shutil.which("sleep") or "", tmp_path / "lingers")
+    starting = f"i=0; while [ $i -lt 300 ]; do setsid {script} 65 & i=$((i+1)); done"
+    assert said(["sh", "-c", f"setsid sh -c '{starting}' >/dev/null 2>&1 </dev/null & sleep 0.1; echo done"]) == "done"
     until(lambda: alive(str(script)) == [])
 
 

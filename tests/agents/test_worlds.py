@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from searchkit import Budget, Run, SearchkitError, SearchWarning, search, solve, solve_sync
-from searchkit.agents import Committed, Workspace
+from searchkit.agents import CommandAgent, Committed, Workspace
+from searchkit.calls import CallError
 from searchkit.engine.journal import Journal
 from searchkit.environments import FolderEnvironment, GitEnvironment
 from searchkit.environments.patch import files
@@ -296,6 +297,20 @@ def test_asynchronous_agents_and_judges(tmp_path: Path, asynchronous: bool) -> N
     assert (folder / "a").read_text() == "go"
 
 
+def test_an_agent_that_goes_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is one of the folder where the world was made, wherever the process is taken meanwhile."""
+    monkeypatch.chdir(project.parent)
+    world = GitEnvironment("project") if (project / ".git").exists() else FolderEnvironment("project")
+
+    def goes(task: str, workspace: Workspace, index: int) -> str:
+        os.chdir(workspace.path)
+        return writes(task, workspace, index)
+
+    made = search(BestOfN(3, JUDGE), world=world)(goes)("new")
+    assert made.said == "wrote 2"
+    assert landed(project)["notes.txt"] == b"one\nmore\nmore\n"
+
+
 @pytest.mark.slow
 def test_cancelled_nothing_is_brought_back_and_nothing_is_left(project: Path) -> None:
     before, gate, working = shown(project), threading.Event(), threading.Event()
@@ -344,6 +359,21 @@ def test_an_attempt_that_fails_costs_itself_alone(project: Path) -> None:
         result = search(BestOfN(3, JUDGE), world=world_of(project))(agent).detailed("go")
     assert [str(error).split(":")[0] for error in result.errors][1] == "the action left a folder that cannot be kept"
     assert landed(project)["notes.txt"] == b"one\nmore\nmore\n"
+
+
+def test_errors_say_what_failed(project: Path) -> None:
+    """Where every attempt does: of a world's errors and a command's all of it, of an agent's its own exception."""
+
+    def own(task: str, workspace: Workspace) -> None:
+        raise KeyError("mine")
+
+    for script, why in (("rm -r ../*", "the action left a folder that"), ("yes", r"sh -c .*: it printed more than 9")):
+        with pytest.raises(CallError, match=why):
+            asyncio.run(
+                search(BestOfN(2, JUDGE), world=world_of(project))(CommandAgent(["sh", "-c", script], most=9))("x")
+            )
+    with pytest.raises(KeyError, match="mine"):
+        search(BestOfN(2, JUDGE), world=world_of(project))(own)("x")
 
 
 def test_votes_and_memory_over_workspaces(project: Path) -> None:

@@ -179,6 +179,45 @@ def test_no_hook_is_run(repository, alone, tmp_path):
     assert ran.exists()  # so the hooks do run where git is asked to
 
 
+@pytest.mark.parametrize("action", ["write lib/new x", "write lib/deep/er x"])
+def test_files_in_a_submodule_are_refused_and_not_lost(action, repository, tmp_path):
+    run_git(
+        repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", f"file://{repository}", "lib"
+    )
+    run_git(repository, "commit", "--quiet", "--message=library")
+    environment = GitEnvironment(repository, edit)
+
+    async def body(prompt, run):
+        state = await environment.start(prompt, run)
+        kept = await follow(environment, state, ["write library x"], run)
+        assert "+x" in kept.answer
+        with pytest.raises(CallError, match="in a submodule"):
+            await follow(environment, kept, [action], run)
+
+    drive(body)
+
+
+@pytest.mark.parametrize(
+    "own",
+    ["[protocol]\n allow=never", "[core]\n autocrlf=true\n safecrlf=true", "[i18n]\n commitEncoding=latin1"],
+    ids=["protocols", "line ends", "encoding"],
+)
+def test_what_the_user_has_configured_loses_no_work(own, repository, alone):
+    """What is refused, or spelled otherwise, in the user's own work."""
+    environment = GitEnvironment(repository, edit)
+
+    async def body(prompt, run):
+        state = await follow(environment, await environment.start(prompt, run), ["append a.txt three"], run)
+        return (await environment.commit(state, run)).observation
+
+    plain = drive(body)
+    run_git(repository, "branch", "--delete", "--force", plain)
+    (alone / ".gitconfig").write_text(own)
+    branch = drive(body)
+    assert branch == plain or "autocrlf" in own
+    assert "three" in run_git(repository, "show", f"{branch}:a.txt")
+
+
 def test_variables_of_a_hook_that_runs_us_do_not_mislead(repository, tmp_path, monkeypatch):
     """git sets these for its hooks; a search started there must not write into that repository or index."""
     other = tmp_path / "other"
