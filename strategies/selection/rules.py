@@ -9,6 +9,7 @@ from typing import Any
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.kinds import forgotten
 from searchkit.protocols import Run, Selector
 from searchkit.types import Choice, Prompt, Scored
 
@@ -92,8 +93,12 @@ def ballot(key: Key, sample: Any, run: Run) -> Hashable | None:
         return None
     try:
         answer = key(sample.value)
+        if forgotten(answer):
+            raise ConfigError(f"the answer key {key!r} is async: a key is a plain function of a sample's value")
         hash(answer)  # a list that one sample's answer is must not cost the others their votes
         return answer
+    except ConfigError:
+        raise
     except Exception as error:
         run.fail(VerifierError(f"the answer key {key!r} raised {type(error).__name__}: {error}"))
         return None

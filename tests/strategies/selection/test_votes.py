@@ -272,3 +272,23 @@ def test_an_answer_that_cannot_be_hashed_costs_the_others_no_vote(strange):
         result = asyncio.run(solve("which?", strategy, generator=model))
         assert (result.answer, result.stopped) == ("a", "done")
         assert "unhashable" in str(result.errors[0])
+
+
+async def never_awaited(value):
+    return value
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        SelfConsistency(3, key=never_awaited),
+        Rounds((None,) * 3, rounds=1, key=never_awaited),
+        Rounds((None,) * 3, rounds=2, stop=1.0, key=never_awaited),
+        Rounds((None,) * 3, rounds=2, stop=never_awaited),
+    ],
+    ids=["votes", "rounds", "agreement", "stop"],
+)
+def test_an_async_function_where_a_plain_one_belongs_is_told(strategy):
+    """What it returns is true and unlike all else: every vote would be for another answer, every round the last."""
+    with pytest.raises(ConfigError, match="async"):
+        asyncio.run(solve("which?", strategy, generator=Model(Scripted(lambda request: "a"))))
