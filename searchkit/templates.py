@@ -19,19 +19,26 @@ def fenced(text: str) -> str:
 
 
 def check(template: str, needed: set[str], known: set[str]) -> None:
-    """Raises `ConfigError` if `template` lacks a field of `needed`, or has one that is not in `known`."""
+    """Raises `ConfigError` if `template` lacks a field of `needed`, or has one that is not in `known`.
+
+    Likewise for a field with a conversion or a format, which might fail only once others have been paid for.
+    """
     if not isinstance(template, str):
         raise ConfigError(
             f"a template is a text with fields such as {{{min(needed, default='task')}}}, got {told(template)}"
         )
     try:
-        found = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+        fields = [found for found in string.Formatter().parse(template) if found[1] is not None]
     except ValueError as error:
         raise ConfigError(f"not a template: {error}; write {{{{ and }}}} for braces, got {template!r:.80}") from error
+    found = {name for _, name, _, _ in fields if name is not None}
     for name in sorted(needed - found):
         raise ConfigError(f"the template needs a field {{{name}}}, got {template!r:.80}")
     for name in sorted(found - known):
         raise ConfigError(f"the template has an unknown field {{{name}}}: it may have {sorted(known)}")
+    for _, field, form, conversion in fields:
+        if form or conversion:
+            raise ConfigError(f"a field stands for a text as it is: write {{{field}}}, got {template!r:.80}")
 
 
 def worded(prompt: Prompt, template: str, **texts: str) -> Prompt:

@@ -32,6 +32,7 @@ def plot_choices(curves: Mapping[str, ChoiceCurve], ax: Any = None, *, unit: str
         dash = DASHES[i % len(DASHES)]
         colour = COLOURS[i % len(COLOURS)]
         plain = name.replace("$", r"\$")  # no formulas
+        plain = f"\u200b{plain}" if plain.startswith("_") else plain  # else the legend leaves it out
         told_as = plain if math.isnan(curve.apgr) else f"{plain}, APGR {curve.apgr:.2f}"
         axes.plot(costs, [100 * p for p in accuracies], color=colour, linestyle=dash, linewidth=1.6, label=told_as)
     axes.set_xlabel(f"{unit} per problem")

@@ -124,6 +124,7 @@ def _dress(axes: Any, curves: Sequence[Curve], x: Axis) -> None:
         axes.annotate(
             curve.name, (end, 100 * height), xytext=(8, 0), textcoords="offset points", va="center",
             color=COLOURS[i % len(COLOURS)], fontweight="bold", annotation_clip=False,
+            parse_math=False,
         )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from searchkit.answers.thoughts import without_thoughts
+from searchkit.calls import CallError
 from searchkit.errors import ConfigError, UncertainEffect
 from searchkit.kinds import is_whole, told
 from searchkit.mistakes import check_counts, check_generator, check_selector
@@ -39,7 +41,8 @@ class Fuse:
     - window: so many at once; what it wrote is the first of the next window. None: all at once.
     - workspace: characters of answers in one prompt; each is cut to an equal part, in its middle.
     - template: what it is asked, with the fields {task} and {answers} (fenced).
-    - otherwise: chooses among the answers where nothing was written: it failed, was cut off, or the budget is over.
+    - otherwise: chooses among the answers where nothing was written: it failed, was cut off, said nothing but thoughts,
+      or the budget is over.
     - aggregator: None: the generator of the strategy.
 
     Cost: a generation; with `window` one for the first window, and one for each `window` - 1 of the other answers, one
@@ -120,6 +123,8 @@ class Fuse:
             named = [(f"Answer {number}", text) for number, text in enumerate(shown, start=1)]
             asked = worded(prompt, self.template, answers=quoted(named, max(LEAST, self.workspace // len(named))))
             [written] = await run.sample(aggregator, asked, start=run.index, partial=bool(waiting))
+            if isinstance(written.value, str) and not without_thoughts(written.value).strip():
+                raise CallError("the aggregator wrote nothing")
             if not waiting:
                 return written
             shown = [written.text]

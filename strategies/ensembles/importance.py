@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from searchkit.answers import keys
@@ -20,8 +20,9 @@ def importance(
     """The importance of each agent in each round of `Rounds`: ``importance(result.tree, result.answer, rates)``.
 
     - tree, answer: of the result.
-    - rates: reads in an agent's sample what it thinks of the answers that it saw: agent -> weight, cut to [0, 1].
-    - key: finds the answer in a sample's value.
+    - rates: reads in an agent's sample what it thinks of the answers that it saw: agent -> weight, cut to [0, 1]. Where
+      it raises, nothing was rated; where it does so for every sample, the first error is raised.
+    - key: finds the answer in a sample's value; where it raises, or finds what cannot be hashed, there is none.
 
     Those of the last round who gave the answer share 1 equally; from there each passes what it has to the answers that
     it saw, in proportion to its ratings: to all alike where it rated all 0 or none. An answer that cannot be read is
@@ -35,14 +36,15 @@ def importance(
     replies = [] if tree is None else [(node, state) for node, state in enumerate(tree.state) if type(state) is Spoken]
     if tree is None or not replies:
         raise ConfigError("importance reads the tree of a search by Rounds: pass result.tree")
-    given, last = key(answer), max(reply.round for _, reply in replies)
+    given, last = _read(key, answer), max(reply.round for _, reply in replies)
     right = [n for n, one in replies if one.round == last and given is not None and _key(one.sample, key) == given]
     worth = dict.fromkeys(range(len(tree.state)), 0.0) | dict.fromkeys(right, 1 / max(1, len(right)))
+    opinions = _opinions(rates, replies)
     for node, reply in sorted(replies, key=lambda pair: (-pair[1].round, pair[0])):
         if not reply.saw:
             continue
-        rated, agents = rates(reply.sample), [tree.state[seen].agent for seen in reply.saw]
-        weights = [min(1.0, max(0.0, float(rated.get(agent, 0.0)))) for agent in agents]
+        rated, agents = opinions[node], [tree.state[seen].agent for seen in reply.saw]
+        weights = [rated.get(agent, 0.0) for agent in agents]
         total = sum(weights)
         for seen, weight in zip(reply.saw, weights, strict=True):
             worth[seen] += worth[node] * (weight / total if total > 0 else 1 / len(weights))
@@ -53,4 +55,31 @@ def importance(
 
 
 def _key(sample: Sample[Any], key: Callable[[Any], Hashable | None]) -> Hashable | None:
-    return None if sample.truncated else key(sample.value)
+    return None if sample.truncated else _read(key, sample.value)
+
+
+def _read(key: Callable[[Any], Hashable | None], value: Any) -> Hashable | None:
+    """The answer in `value`; None where it cannot be read, as in a vote."""
+    try:
+        answer = key(value)
+        hash(answer)
+    except Exception:
+        return None
+    return answer
+
+
+def _opinions(rates: Rates, replies: Sequence[tuple[int, Spoken]]) -> dict[int, dict[int, float]]:
+    """What each reply that saw others thinks of them, by its node: of each agent a weight in [0, 1]."""
+    found: dict[int, dict[int, float]] = {}
+    errors = list[Exception]()
+    for node, reply in replies:
+        if not reply.saw:
+            continue
+        try:
+            found[node] = {agent: min(1.0, max(0.0, float(weight))) for agent, weight in rates(reply.sample).items()}
+        except Exception as error:  # a model wrote what is read here
+            found[node] = {}
+            errors.append(error)
+    if errors and len(errors) == len(found):
+        raise errors[0]
+    return found

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError
+from searchkit.kinds import forgotten
 from searchkit.mistakes import check_selector
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.choosing import choose
@@ -204,7 +205,9 @@ class Rounds(Strategy):
     def _over(self, turns: Sequence[Turn], replies: Sequence[Spoken]) -> bool:
         """Whether a round with these replies ends the search."""
         if callable(self.stop) and replies:
-            return bool(self.stop([reply.sample for reply in replies]))
+            if forgotten(said := self.stop([reply.sample for reply in replies])):
+                raise ConfigError("stop of Rounds is a plain function of a round's samples, and this one is async")
+            return bool(said)
         return self._agree(turns, replies)
 
     def _agree(self, turns: Sequence[Turn], replies: Sequence[Spoken]) -> bool:

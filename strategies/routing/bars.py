@@ -10,7 +10,7 @@ from searchkit.errors import ConfigError
 from searchkit.kinds import is_number, told
 from searchkit.strategies.routing.rows import Tried, Try, by_prompt, complete
 
-MOST = 4096  # cascades that are tried
+MOST = 4096  # cascades of three steps or more that are tried
 ROUNDING = 1e-9  # of the budget
 Column = Sequence[float]
 
@@ -26,7 +26,8 @@ def best_bars(rows: Iterable[Tried], arms: Sequence[str], budget: float) -> tupl
         raise ConfigError(f"the budget is a mean cost a problem, got {told(budget)}")
     tries = complete(by_prompt(rows, arms), arms)
     steps = [[problem[i] for problem in tries] for i in range(len(arms))]
-    most = max(2, int(MOST ** (1 / (len(arms) - 1)) + 1e-9))
+    # The bars of the first step take one pass, however many: two steps need no grid.
+    most = max(2, int(MOST ** (1 / (len(arms) - 1)) + 1e-9)) if len(arms) > 2 else len(tries) + 2
     candidates = [_candidates(step, most) for step in steps[:-1]]
     best: tuple[float, float, tuple[float, ...]] | None = None
     least, total = math.inf, budget * len(tries)

@@ -13,8 +13,10 @@ from searchkit.errors import BudgetExhausted, ConfigError, UncertainEffect, Veri
 from searchkit.kinds import is_number, told
 from searchkit.mistakes import check_generator
 from searchkit.protocols import Generator, Run
+from searchkit.strategies.routing.asking import Asking
 from searchkit.strategies.routing.fitting import mean_costs, words_model
 from searchkit.strategies.routing.neighbours import neighbours
+from searchkit.strategies.routing.pilots import Pilots
 from searchkit.strategies.routing.rows import Tried
 from searchkit.strategy import AnswerRule, Strategy, worst_case
 from searchkit.types import NO_USAGE, Prompt, Sample, Usage
@@ -76,6 +78,8 @@ class Router(Strategy):
             raise ConfigError(f"choose of Router is a callable of the prompt's text, got {told(self.choose)}")
         if len(needed := signature_of(_called(self.choose)).required) > 1:
             raise ConfigError(f"choose of Router is given the prompt alone, and needs {', '.join(needed)}")
+        if strange := [name for name in _names(self.choose) if name not in self.arms]:
+            raise ConfigError(f"choose of Router may name {', '.join(strange)}: its arms are {', '.join(self.arms)}")
         if self.otherwise is not None and self.otherwise not in self.arms:
             raise ConfigError(f"otherwise of Router is one of its arms, {', '.join(self.arms)}: {told(self.otherwise)}")
         if not is_number(self.price) or not 0 <= self.price < math.inf:
@@ -122,20 +126,27 @@ class Router(Strategy):
         return cls(arms, choose, mean_costs(rows, names), price, generator=generator)
 
     def chances(self, text: str) -> dict[str, float]:
-        """What `choose` says of a prompt: how likely each arm is right. Raises `ConfigError` where it names an arm."""
-        said = self.choose(text)
-        if not isinstance(said, Mapping):
+        """What `choose` says of a prompt: how likely each arm is right.
+
+        Raises `ConfigError` where it says something else, such as an arm, and where it needs a search to choose in.
+        """
+        said = self._said(text)
+        if not self._are_chances(said):
             raise ConfigError(f"{told(self.choose)} gives no chances: it said {told(said)}")
         return {name: float(said[name]) for name in self.arms}
 
     def pick(self, text: str) -> str:
         """The arm for a prompt's text. Raises `ConfigError` where `choose` needs a search to choose in."""
-        args, kwargs = self._arguments(Prompt.of(text), {})
+        return self._named(self._said(text))
+
+    def _said(self, text: str) -> Any:
+        """What `choose` says of a prompt's text, outside of a search."""
+        args, kwargs = self._arguments(text, {})
         said = self.choose(*args, **kwargs)
         if inspect.isawaitable(said):
             getattr(said, "close", lambda: None)()
             raise ConfigError("choose of Router is async: it can choose in a search, and not outside of one")
-        return self._named(said)
+        return said
 
     def sources(self) -> Sequence[Generator | None]:
         return [self.generator if arm is None else arm for arm in self.arms.values()]
@@ -174,11 +185,13 @@ class Router(Strategy):
             said = None
         return self._named(said)
 
-    def _arguments(self, prompt: Prompt, offered: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def _arguments(self, asked: str | Prompt, offered: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """What `choose` is called with."""
         declared = signature_of(_called(self.choose))
         try:
-            return declared.bind((prompt if declared.whole else prompt.text,), {}, offered)
+            if declared.whole:
+                return declared.bind((Prompt.of(asked),), {}, offered)
+            return declared.bind((asked if isinstance(asked, str) else asked.text,), {}, offered)
         except KeyError as error:
             [missing] = error.args
             raise ConfigError(f"choose of Router asks for {missing}, and there is none here") from error
@@ -189,7 +202,7 @@ class Router(Strategy):
             return self.otherwise or list(self.arms)[-1]
         if isinstance(said, str) and said in self.arms:
             return said
-        if not isinstance(said, Mapping) or not all(_is_chance(said.get(name)) for name in self.arms):
+        if not self._are_chances(said):
             raise ConfigError(
                 f"choose of Router returns one of {', '.join(self.arms)}, a chance for each of them, or None: "
                 f"got {told(said)}"
@@ -197,10 +210,20 @@ class Router(Strategy):
         worth = {name: said[name] - self.price * self.costs.get(name, 0.0) for name in self.arms}
         return max(worth, key=lambda name: worth[name])
 
+    def _are_chances(self, said: Any) -> bool:
+        return isinstance(said, Mapping) and all(_is_chance(said.get(name)) for name in self.arms)
+
 
 def _called(choose: Callable[..., Any]) -> Callable[..., Any]:
     """What is called: of an object its `__call__`, whose annotations can be resolved where its class stands."""
     return choose if inspect.isroutine(choose) else getattr(choose, "__call__", choose)  # noqa: B004
+
+
+def _names(choose: Callable[..., Any]) -> Iterable[str]:
+    """The arms that it may name, where that is known before it is asked."""
+    if isinstance(choose, Asking):
+        return choose.described
+    return choose.arms if isinstance(choose, Pilots) else ()
 
 
 def _is_chance(value: object) -> bool:

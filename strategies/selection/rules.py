@@ -9,6 +9,7 @@ from typing import Any
 
 from searchkit.answers import keys
 from searchkit.errors import ConfigError, VerifierError
+from searchkit.kinds import forgotten
 from searchkit.protocols import Run, Selector
 from searchkit.types import Choice, Prompt, Scored
 
@@ -51,10 +52,11 @@ class Soft:
 class Vote:
     """The answer class with the most votes, or with the greatest sum of scores if `weighted`.
 
-    key: value -> canonical answer, None abstains; a key that raises abstains too, and its error is recorded. Truncated
-    samples never vote, nor do unscored ones if weighted. Scores must then be >= 0. A candidate counts as many times as
-    the samples that it stands for (`Scored.weight`). Ties go to the class seen first; the
-    winner is represented by its first sample, if weighted by its best scored one. `Choice.score` is its share.
+    key: value -> canonical answer, None abstains; a key that raises abstains too, as one does that finds what cannot be
+    hashed, and its error is recorded. Truncated samples never vote, nor do unscored ones if weighted. Scores must then
+    be >= 0. A candidate counts as many times as the samples that it stands for (`Scored.weight`). Ties go to the class
+    seen first; the winner is represented by its first sample, if weighted by its best scored one. `Choice.score` is its
+    share.
     """
 
     key: Key = keys.default
@@ -83,11 +85,20 @@ class Vote:
 
 
 def ballot(key: Key, sample: Any, run: Run) -> Hashable | None:
-    """The answer that `sample` votes for; None if it is truncated, has none, or the key raises (which is recorded)."""
+    """The answer that `sample` votes for; None if it is truncated or has none.
+
+    Likewise, and recorded, if the key raises, or what it finds cannot be hashed.
+    """
     if sample.truncated:
         return None
     try:
-        return key(sample.value)
+        answer = key(sample.value)
+        if forgotten(answer):
+            raise ConfigError(f"the answer key {key!r} is async: a key is a plain function of a sample's value")
+        hash(answer)  # a list that one sample's answer is must not cost the others their votes
+        return answer
+    except ConfigError:
+        raise
     except Exception as error:
         run.fail(VerifierError(f"the answer key {key!r} raised {type(error).__name__}: {error}"))
         return None

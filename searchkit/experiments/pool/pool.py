@@ -12,7 +12,7 @@ from searchkit.experiments.entry import Entry
 from searchkit.experiments.pool import pool_file
 from searchkit.experiments.pool.shown import pool_html
 from searchkit.experiments.unknown import among_known, of_pool
-from searchkit.types import Problem
+from searchkit.types import TRUNCATED, Problem
 
 if TYPE_CHECKING:
     from searchkit.experiments.estimators.curves import Curve, Curves, Name
@@ -88,8 +88,8 @@ class Pool:
         - cost: "generated_tokens", "total_tokens" (with those read), "usd", or a function of the entry; of this sample
           alone, without its verification.
 
-        Samples of which nobody knows whether they are right are left out. Raises `ConfigError` for a problem that is
-        missing.
+        Samples of which nobody knows whether they are right are left out. Those that are cut off have no score: none
+        makes them enough for `Escalate`. Raises `ConfigError` for a problem that is missing.
         """
         spent = COSTS.get(cost, cost) if isinstance(cost, str) else cost
         if not callable(spent):
@@ -99,7 +99,10 @@ class Pool:
         if missing:
             raise ConfigError(f"{len(missing)} problems of the pool are not among those given, such as {missing[0]!r}")
         known = ((texts[name], entry) for name, entry in self.samples() if not entry.unknown)
-        return [(text, arm, entry.correct, float(spent(entry)), entry.score) for text, entry in known]
+        return [
+            (text, arm, entry.correct, float(spent(entry)), None if entry.finish in TRUNCATED else entry.score)
+            for text, entry in known
+        ]
 
     def extend(self, more: Pool) -> Pool:
         """This pool and then `more`: problems that are new, and further samples of those that are not.

@@ -158,6 +158,13 @@ def test_names_of_curves_do_not_touch():
         assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box in boxes)
 
 
+@pytest.mark.parametrize("name", ["pay $5$", r"$\frac{$", "_beam"])
+def test_the_name_of_a_curve_is_no_formula(name):
+    axes = plot(points(name))
+    axes.figure.draw_without_rendering()
+    assert [(text.get_text(), text.get_parse_math()) for text in axes.texts] == [(name, False)]
+
+
 def test_plots_show_points_in_percent_on_a_logarithmic_axis():
     """What is drawn is what the curve holds, on either axis, into given axes if there are any."""
     from matplotlib.figure import Figure

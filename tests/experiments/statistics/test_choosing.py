@@ -172,10 +172,11 @@ def test_shapes_and_numbers_are_checked(arguments: tuple[Any, ...]) -> None:
 
 
 def test_a_figure_shows_every_curve_and_the_line_between_the_ends() -> None:
-    axes = plot_choices({"words": random_curve(0), "price $x$": random_curve(1)}, unit="tokens")
+    axes = plot_choices({"words": random_curve(0), "_price $x$": random_curve(1)}, unit="tokens")
     assert next(line.get_label() for line in axes.lines) == "by lot"
     assert len(axes.lines) == 3
     assert axes.get_xlabel() == "tokens per problem"
     axes.figure.canvas.draw()
+    assert len(axes.get_legend().get_texts()) == 3  # a name that begins with "_" stands there, too
     with pytest.raises(ConfigError, match="nothing to plot"):
         plot_choices({})

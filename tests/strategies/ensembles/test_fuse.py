@@ -135,6 +135,14 @@ def test_where_nothing_is_written_a_rule_chooses() -> None:
         assert (result.answer, len(result.errors)) == ("6", errors)
 
 
+@pytest.mark.parametrize("blank", ["", " \n", "<think>hm</think>", "<think>cut off", "<think>a</think>\n\n"])
+@pytest.mark.parametrize("window", [None, 2])
+def test_what_says_nothing_takes_the_place_of_no_answer(blank: str, window: int | None) -> None:
+    """Nor, in a window, of those that were to be written together: a rule chooses among all; the failure is told."""
+    result, calls = run(Rounds(numbered(3), rounds=1, combine=Fuse(window=window)), lambda request: blank)
+    assert (result.answer, len(result.errors), calls) == ("answer 0", 1, 1)
+
+
 def test_its_own_call_is_kept_of_a_budget() -> None:
     """Six agents cannot spend what the aggregator needs."""
     for most in (2, 3, 6, 7):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -89,3 +90,29 @@ def test_other_trees_have_none() -> None:
     result, _ = run(BestOfN(2, LengthScore()))
     with pytest.raises(ConfigError, match=r"result\.tree"):
         importance(result.tree, result.answer, rates)
+
+
+def test_what_nobody_can_read_is_nobodys_and_rates_none() -> None:
+    """Models write what is read here: one reply that a reader chokes on costs the others nothing."""
+
+    def read(sample: Sample[Any]) -> dict[int, float]:
+        return {int(agent): float(rating) for agent, rating in json.loads(sample.text.partition(" ")[2]).items()}
+
+    def key(text: str) -> Any:
+        return json.loads(text.partition(" ")[0])
+
+    table = Table()
+    for agent, text in enumerate(("1 {}", "2 {}")):
+        table.add(Spoken(agent, 0, Sample(text)))
+    for agent, text in enumerate(('1 {"0": 0.5}', "no json", "[1] {}", '1 {"0": null}', "1 [0, 1]")):
+        table.add(Spoken(agent, 1, Sample(text), (1, 2)))
+    found = importance(table.tree, "1 {}", read, key)
+    assert found[1] == pytest.approx([1 / 3, 0, 0, 1 / 3, 1 / 3])
+    assert found[0] == pytest.approx([1 / 3 + 1 / 6 + 1 / 6, 1 / 6 + 1 / 6, 0, 0, 0])
+    assert sum(sum(importance(table.tree, answer, read, key)[1]) for answer in ("[1] {}", "?", None)) == 0
+
+
+def test_a_reader_that_never_reads_is_told() -> None:
+    result, _ = run(Rounds((None,) * 3))
+    with pytest.raises(KeyError):
+        importance(result.tree, result.answer, lambda sample: {}[0])  # type: ignore[var-annotated]

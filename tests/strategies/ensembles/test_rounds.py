@@ -347,6 +347,14 @@ def test_agents_that_there_are_not_are_not_seen(shown: Any) -> None:
         Rounds((None,) * 3, sees=lambda agent, number: shown)
 
 
+@pytest.mark.parametrize("field", ["{answers:d}", "{answers!r}", "{answers:{more}}", "{answers!x}", "{answers:>9}"])
+def test_a_field_with_a_format_is_refused_before_anything_is_paid(field: str) -> None:
+    """Some fail on a text, and would do so in the second round; of the others nobody knows what is fenced."""
+    for made in (lambda: Rounds((None,) * 2, template=field), lambda: Fuse(template=field)):
+        with pytest.raises(ConfigError, match="as it is"):
+            made()
+
+
 def test_mistakes_are_named() -> None:
     good = LengthScore()
     for wrong in (

@@ -241,6 +241,15 @@ def test_many_steps_are_fitted_on_quantiles() -> None:
     assert len(best_bars(rows, arms, 100.0)) == 6
 
 
+def test_of_two_steps_every_score_is_tried() -> None:
+    """However many rows: one bar alone is right for all, and no quantile of a grid need hit it."""
+    n = 5000
+    for best in (1, 2, 1233, 2500, 4998):
+        small = [(str(i), "small", i >= best, 1, i / n) for i in range(n)]
+        large = [(str(i), "large", i < best, 9, None) for i in range(n)]
+        assert best_bars([*small, *large], ("small", "large"), 10.0) == (best / n,)
+
+
 # ---------------------------------------------------------------- costs and mistakes
 
 

@@ -56,7 +56,36 @@ def named(text: str) -> str:
     return "a"
 
 
+def by_prompt(prompt: Prompt) -> dict[str, float]:
+    return {"small": 0.5, "large": len(prompt.text) / 100}
+
+
+async def later(text: str) -> dict[str, float]:
+    return {"small": 0.5, "large": 0.5}
+
+
 # ---------------------------------------------------------------- any callable
+
+
+def test_chances_are_asked_for_as_in_a_search() -> None:
+    """`choose` is given what it declares; what it says is checked, and what needs a search is told apart."""
+    assert two(by_prompt)[0].chances("four") == {"small": 0.5, "large": 0.04}
+    for said in ({"small": 0.5}, {"small": math.nan, "large": 0.5}, {"small": "0.5", "large": 0.5}, "small", None):
+        with pytest.raises(ConfigError, match="gives no chances"):
+            two(lambda text, said=said: said)[0].chances("four")
+    with pytest.raises(ConfigError, match="async"):
+        two(later)[0].chances("four")
+    with pytest.raises(ConfigError, match="asks for run"):
+        two(asking({"small": "easy", "large": "hard"}))[0].chances("four")
+
+
+def test_arms_that_there_are_not_are_told_before_anything_is_asked() -> None:
+    """A model that names one, or a question in its bin, must not end a search that is half paid."""
+    found = compute_optimal({"few": [0, 0, 1, 1], "deep": [1, 1, 0, 0]}, [0.1, 0.2, 0.8, 0.9], bins=2)
+    for choose in (asking({"small": "easy", "huge": "hard"}), found.chooser(LengthScore(), 2)):
+        with pytest.raises(ConfigError, match="its arms are small, large"):
+            two(choose)
+    two(asking({"small": "easy", "large": "hard"}))
 
 
 @pytest.mark.parametrize(
@@ -209,6 +238,14 @@ def test_a_pool_gives_the_rows() -> None:
         pool.rows(problems[:1], "small")
     with pytest.raises(ConfigError, match="cost is one of"):
         pool.rows(problems, "small", "calls")  # type: ignore[arg-type]
+
+
+def test_what_is_cut_off_has_no_score_in_the_rows() -> None:
+    """A cascade never takes it, so that a bar which is fitted on it would promise what no run keeps."""
+    finishes = ("length", "content_filter", "stop")
+    pool = Pool({"a": tuple(Entry("1", score=0.5, correct=True, finish=finish) for finish in finishes)})
+    rows = pool.rows([Problem("a", Prompt.of("add"))], "small")
+    assert [row[4] for row in rows] == [None, None, 0.5]
 
 
 # ---------------------------------------------------------------- the model judges itself

@@ -16,11 +16,13 @@ from searchkit.errors import ConfigError, VerifierError
 from searchkit.generators import Embedded
 from searchkit.lab.checker import operations, problem
 from searchkit.lab.countdown import Countdown
+from searchkit.strategies import Rounds, SelfConsistency
 from searchkit.strategies.sampling.best_of_n import BestOfN
 from searchkit.strategies.selection.borda_vote import BordaVote, borda_weights
 from searchkit.strategies.selection.complexity_vote import ComplexityVote, count_steps
 from searchkit.strategies.selection.confident_vote import ConfidentVote, percentile
 from searchkit.strategies.selection.rules import Argmax, Soft, Vote
+from searchkit.testing import Scripted
 from searchkit.verifiers.consensus.confidence import DeepConf
 from tests.helpers.selecting import candidate, leader, reward_model_rows, select, selecting, shares
 
@@ -256,3 +258,37 @@ def test_mistakes_are_named():
     for rule in (ComplexityVote(3), BordaVote(), ConfidentVote()):
         assert pickle.loads(pickle.dumps(rule)) == rule
         assert select(rule) == select(Argmax())
+
+
+@pytest.mark.parametrize("strange", [[1, 2], {"a": 1}, {1}, ([1],), bytearray(b"1")], ids=type)
+def test_an_answer_that_cannot_be_hashed_costs_the_others_no_vote(strange):
+    """It abstains, as where a key raises, and that is told."""
+    strategies = [
+        SelfConsistency(4, key=lambda text: strange if text == "odd" else text),
+        Rounds((None,) * 4, rounds=1, stop=0.5, key=lambda text: strange if text == "odd" else text),
+    ]
+    for strategy in strategies:
+        model = Model(Scripted(lambda request: ("odd", "b", "a", "a")[request.index]))
+        result = asyncio.run(solve("which?", strategy, generator=model))
+        assert (result.answer, result.stopped) == ("a", "done")
+        assert "unhashable" in str(result.errors[0])
+
+
+async def never_awaited(value):
+    return value
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        SelfConsistency(3, key=never_awaited),
+        Rounds((None,) * 3, rounds=1, key=never_awaited),
+        Rounds((None,) * 3, rounds=2, stop=1.0, key=never_awaited),
+        Rounds((None,) * 3, rounds=2, stop=never_awaited),
+    ],
+    ids=["votes", "rounds", "agreement", "stop"],
+)
+def test_an_async_function_where_a_plain_one_belongs_is_told(strategy):
+    """What it returns is true and unlike all else: every vote would be for another answer, every round the last."""
+    with pytest.raises(ConfigError, match="async"):
+        asyncio.run(solve("which?", strategy, generator=Model(Scripted(lambda request: "a"))))
