@@ -98,5 +98,7 @@ def _number(value: Any, name: str, where: str) -> float | None:
     if value is None or value is True or value is False:
         return None if value is None else float(value)
     if not is_number(value) or abs(value) == math.inf:
-        raise ConfigError(f"{where}: {name} must be true, false, a finite number or null, got {told(value)}: mend the row")
+        raise ConfigError(
+            f"{where}: {name} must be true, false, a finite number or null, got {told(value)}: mend the row"
+        )
     return None if math.isnan(value) else float(value)

@@ -81,8 +81,8 @@ def auroc_pooled(
 
     A verifier that only knows how hard a problem is does well here, and within problems it is worth nothing. weights:
     one array a problem, how often each sample counts (>= 0); once by default. The interval resamples whole problems;
-    draws without right or without wrong samples are left out. Cost: that of comparing the problems in pairs (`_pairs`) and
-    draws * problems^2 multiplications; of a great many problems with few samples O(draws * samples).
+    draws without right or without wrong samples are left out. Cost: O(64 * samples + draws * problems^2); of a great
+    many problems with few samples O(draws * samples).
     """
     values = np.concatenate([np.asarray(s, dtype=float) for s in scores])
     labels = np.concatenate([np.asarray(r, dtype=bool) for r in right])
@@ -94,7 +94,7 @@ def auroc_pooled(
     values, labels, counts, problem = values[kept], labels[kept], counts[kept], problem[kept]
     if not labels.any() or labels.all():
         raise ConfigError("AUROC compares right samples with wrong ones: there must be both")
-    # A matrix of all pairs of problems where that is less work, and no more memory, than a pass over the samples a draw.
+    # A matrix of all pairs of problems where that is less work than a pass over the samples for each draw, and fits.
     few = n * n <= PAIRS_A_SAMPLE * len(values) and n <= MOST
     resampled = (_of_problems if few else _of_samples)(values, labels, counts, problem, n)
     mean = resampled(np.ones((1, n)))[0]
@@ -108,7 +108,7 @@ def auroc_pooled(
 def _of_problems(
     values: Array, labels: Labels, counts: Array, problem: NDArray[np.intp], problems: int
 ) -> Callable[[NDArray[Any]], Array]:
-    """[draws] AUROCs as a function of how often each problem was drawn, [draws, problems]; NaN where no pair is left."""
+    """[draws] AUROCs as a function of how often each problem was drawn, [draws, problems]; NaN where no pair is."""
     above = _pairs(values, labels, counts, problem, problems)
     right, wrong = (np.bincount(problem[side], counts[side], problems) for side in (labels, ~labels))
 
