@@ -169,4 +169,5 @@ def _of_samples(
 
 
 def _share(won: Array, pairs: Array) -> Array:
-    return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+    found: Array = np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+    return found
