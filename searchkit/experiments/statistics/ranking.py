@@ -129,9 +129,10 @@ def _pairs(values: Array, labels: Labels, counts: Array, problem: NDArray[np.int
     order = np.argsort(values, kind="stable")
     values, labels, weight, problem = values[order], labels[order], counts[order], problem[order]
     _, start, sizes = np.unique(values, return_index=True, return_counts=True)
+    length = max(STRETCH, len(values) // MOST)  # so that stretches stay few enough for memory
     level = np.repeat(start, sizes)  # the place of the first of its score: equal scores are of one stretch
-    many = np.append(False, sizes > STRETCH)  # and those of which there are many have one for themselves
-    parts = np.append(True, np.diff(start // STRETCH) > 0) | many[1:] | many[:-1]
+    many = np.append(False, sizes > length)  # and those of which there are many have one for themselves
+    parts = np.append(True, np.diff(start // length) > 0) | many[1:] | many[:-1]
     stretch = np.repeat(np.cumsum(parts) - 1, sizes)
     whole, found = int(stretch[-1]) + 1, np.zeros((problems, problems))
     right, wrong = (
