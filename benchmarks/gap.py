@@ -4,7 +4,7 @@
 
 Draws `--samples` solutions of each test problem, has the outcome model score them, writes the pool, and prints the gap
 report: the same problems and samples as the last table of benchmarks/lab.py. `searchkit report runs/countdown.jsonl`
-makes its page. Without a vote, which takes seconds a problem among so many samples; `--vote` adds it.
+makes its page. `--vote` adds a majority vote.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def of_row(row: Mapping[str, Any], how: How, names: FieldNames, where: str) -> I
 def named(value: Any, where: str, field: str = "id") -> str:
     """A problem's id as a text."""
     if isinstance(value, str) and value:
-        return value.encode("utf-8", "replace").decode()
+        return value.encode("utf-8", "backslashreplace").decode()  # two that no file can hold stay two
     if is_whole(value):
         return str(value)
     raise ConfigError(
@@ -97,6 +97,8 @@ def _number(value: Any, name: str, where: str) -> float | None:
     """True is 1, false 0, null and NaN unknown."""
     if value is None or value is True or value is False:
         return None if value is None else float(value)
-    if not is_number(value):
-        raise ConfigError(f"{where}: {name} must be true, false, a number or null, got {told(value)}: mend the row")
+    if not is_number(value) or abs(value) == math.inf:
+        raise ConfigError(
+            f"{where}: {name} must be true, false, a finite number or null, got {told(value)}: mend the row"
+        )
     return None if math.isnan(value) else float(value)

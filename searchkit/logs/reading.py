@@ -175,7 +175,11 @@ def _reader(path: Path) -> LogForm:
     for reader in READERS.values():
         if reader.fits(path, begins):
             return reader
-    known = ", ".join(READERS)
+    known, starts = ", ".join(READERS), begins.removeprefix(b"\xef\xbb\xbf").strip()
+    if not starts:
+        raise ConfigError(f"{path} is empty, or begins with nothing but blanks: name another file, or copy it again")
+    if starts.startswith(b"["):
+        raise ConfigError(f"{path} is one list of JSON: write its entries a line each, as jq -c '.[]' does")
     raise ConfigError(f"{path} is none of the logs that are known by how they begin: name its form, one of {known}")
 
 

@@ -29,7 +29,9 @@ DEEP = "[" * 100_000 + "]" * 100_000
         ('{"problem": 1.5, "value": "x"}', r"line 2: the field 'problem' must be"),
         ('{"problem": "", "value": "x"}', r"line 2: the field 'problem' must be"),
         ('{"problem": 1, "text": "x"}', r"line 2: no field 'value'; it has 'problem', 'text': .*--field value=NAME"),
-        ('{"problem": 1, "value": "x", "correct": "maybe"}', r"line 2: correct must be true, false, a number or null"),
+        ('{"problem": 1, "value": "x", "correct": "maybe"}', r"line 2: correct must be true, false, a finite"),
+        ('{"problem": 1, "value": "x", "correct": 1e400}', r"line 2: correct must be .* finite number .*got inf"),
+        ('{"problem": 1, "value": "x", "score": -Infinity}', r"line 2: score must be .* finite number .*got -inf"),
         ('{"problem": 1, "value": "x", "score": []}', r"line 2: score must be"),
         ('{"problem": 1, "value": ["x"], "correct": [true, false]}', r"line 2: 1 samples and 2 entries of correct"),
         ('{"problem": 1, "value": "x", "generated_tokens": -1}', r"line 2: tokens are a whole number >= 0, got -1"),
@@ -139,7 +141,7 @@ def test_damaged_and_foreign_archives(tmp_path):
         (whole[:40], "cannot be read"),
         (whole.replace(b"PK\x03\x04", b"PK\x03\x05"), "cannot be read|none of the logs"),
         (b"PK\x03\x04" + bytes(100), "cannot be read"),
-        (b"", "none of the logs"),
+        (b"", "is empty"),
         (bytes(1000), "none of the logs"),
     ]:
         bad.write_bytes(content)
@@ -307,3 +309,20 @@ def test_what_is_no_log(tmp_path):
     (tmp_path / "x.json").write_text("<xml>")
     with pytest.raises(ConfigError, match="none of the logs that are known"):
         read_log(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(b"", "is empty"), (b"\n \r\n", "is empty"), (b"\xef\xbb\xbf\n", "is empty"), (gzip.compress(b""), "is empty"),
+     (b'[{"problem": 1}]', "one list of JSON: write its entries a line each")],
+    ids=["nothing", "blanks", "mark", "packed", "list"],
+)  # fmt: skip
+def test_a_file_without_lines_is_told_for_what_it_is(tmp_path, text, said):
+    (tmp_path / "x.jsonl").write_bytes(text)
+    with pytest.raises(ConfigError, match=said):
+        read_log(tmp_path / "x.jsonl")
+
+
+def test_problems_whose_names_no_file_can_hold_stay_apart(tmp_path):
+    (tmp_path / "x.jsonl").write_text("".join(f'{{"problem": "\\ud80{i}", "value": "x"}}\n' for i in range(3)))
+    assert len(read_log(tmp_path / "x.jsonl").pool) == 3

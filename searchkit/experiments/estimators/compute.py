@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError
-from searchkit.experiments.entry import Entry, Sampled
+from searchkit.experiments.entry import Sampled
+from searchkit.experiments.estimators.estimators import tails
 
 Column = tuple[float, ...]
 
@@ -57,12 +58,12 @@ def compute(pool: Sampled, ks: Sequence[int]) -> Compute:
     columns = list(pool.entries.values())
     prompt = float(np.mean([np.mean([entry.prompt_tokens for entry in column]) for column in columns]))
     generated = float(np.mean([np.mean([entry.generated_tokens for entry in column]) for column in columns]))
-    longest = [float(np.mean([_longest(column, k) for column in columns])) for k in ks] if generated else []
+    ranked = [np.sort([float(entry.generated_tokens) for entry in column]) for column in columns] if generated else []
+    longest = [float(np.mean([_longest(column, k) for column in ranked])) for k in ks] if generated else []
     return Compute(tuple(k * generated for k in ks), tuple(k * prompt for k in ks if prompt), tuple(longest))
 
 
-def _longest(entries: Sequence[Entry], k: int) -> float:
-    """The mean over all k-subsets of the most tokens that one of them has: rank i is it in comb(i, k - 1) of them."""
-    ranked = sorted(entry.generated_tokens for entry in entries)
-    whole = comb(len(ranked), k)
-    return sum(tokens * (comb(i, k - 1) / whole) for i, tokens in enumerate(ranked))
+def _longest(ranked: NDArray[np.float64], k: int) -> float:
+    """The mean over all k-subsets of the most tokens that one has; ascending, rank i is it in C(i, k - 1) of them."""
+    n = len(ranked)
+    return float(ranked @ tails(n - 1, k - 1)[:n]) * k / n

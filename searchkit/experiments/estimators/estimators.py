@@ -1,7 +1,7 @@
 """What a method would have scored with k samples, estimated from one pool of n samples of a problem.
 
 Every estimate is an expectation over the k-subsets of the pool, drawn uniformly without replacement: exact where a
-closed form or a small dynamic programme exists, so that curves have no sampling noise of their own. Resampling *with*
+closed form or a short sum exists, so that curves have no sampling noise of their own. Resampling *with*
 replacement would estimate something else, since it draws duplicates that independent samples would not give.
 
 All values are in [0, 1]. Rules that hold throughout, so that results do not depend on the order of the pool:
@@ -12,13 +12,14 @@ which nothing can be chosen counts as wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError
+from searchkit.experiments.estimators.voting import majority
 
 Array = NDArray[np.float64]
 
@@ -62,28 +63,25 @@ def chosen_at_k(scores: Sequence[float | None], k: int) -> Array:
     found = np.zeros(n)
     if not len(known):
         return found
-    values = np.array([_finite(score) for score in scores if score is not None])
+    values = np.array([score for score in scores if score is not None], dtype=float)
+    for score in values[~np.isfinite(values)]:
+        _finite(float(score))
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     ends = n - len(known) + np.cumsum(sizes)
-    below = _tails(n, k)
+    below = tails(n, k)
     found[known] = ((below[ends] - below[ends - sizes]) / sizes)[group]
     return found
 
 
 def maj_at_k(keys: Sequence[Hashable | None], correct: Sequence[bool], k: int) -> float:
-    """Accuracy of a majority vote among k samples: exact, by a dynamic programme over the answer classes.
+    """Accuracy of a majority vote among k samples: exact (`voting.py`).
 
     keys: the canonical answer of each sample; None abstains. Several classes may be right. Where one key holds right
-    and wrong samples (an imperfect key), the vote returns any member of the winning class with equal chance. Cost: a
-    few milliseconds for n = 100, one or two seconds for n = 1,000.
+    and wrong samples (an imperfect key), the vote returns any member of the winning class with equal chance. Cost:
+    milliseconds for n = 100, some tens for n = 1,000.
     """
     n = _check(len(correct), k, keys)
-    classes = _classes(keys, correct)
-    # Drawing each sample independently with probability p, then conditioning on the total k, is drawing a uniform
-    # k-subset, whatever p is. p near k/n keeps all terms in floating-point range at any n.
-    p = (k + 0.5) / (n + 1)
-    wins = sum(_wins_with(top, classes, n, k, p) for top in range(1, min(k, max(_sizes(classes), default=0)) + 1))
-    return min(1.0, float(wins / _binomial(n, p)[k]))
+    return majority(_classes(keys, correct), n, k)
 
 
 def weighted_at_k(
@@ -134,7 +132,7 @@ def _finite(score: float) -> float:
     return score
 
 
-def _tails(n: int, k: int) -> Array:
+def tails(n: int, k: int) -> Array:
     """C(r, k) / C(n, k) for r = 0 ... n."""
     factors = np.maximum(0.0, 1.0 - k / np.arange(1, n + 1))
     return np.append(np.cumprod(factors[::-1])[::-1], 1.0)
@@ -147,46 +145,6 @@ def _classes(keys: Sequence[Hashable | None], correct: Sequence[bool]) -> list[t
         if key is not None:
             members.setdefault(key, []).append(right)
     return [(len(rights), sum(rights) / len(rights)) for rights in members.values()]
-
-
-def _sizes(classes: Sequence[tuple[int, float]]) -> Iterator[int]:
-    return (size for size, _ in classes)
-
-
-def _binomial(n: int, p: float) -> Array:
-    """The chance of i hits in n independent trials, for i = 0 ... n; 0 < p < 1."""
-    i = np.arange(1, n + 1)
-    log_choose = np.append(0.0, np.cumsum(np.log((n - i + 1) / i)))
-    hits = np.arange(n + 1)
-    values: Array = np.exp(log_choose + hits * math.log(p) + (n - hits) * math.log1p(-p))
-    return values
-
-
-def _wins_with(top: int, classes: Sequence[tuple[int, float]], n: int, k: int, p: float) -> float:
-    """The chance of drawing k samples of which the largest class has `top`, and of the vote being right.
-
-    table[0, t, j]: the chance that, in the classes seen so far, j samples are drawn, t classes have `top` of them and
-    none has more; table[1, t, j]: the same, times the summed shares of right samples in those t classes.
-    """
-    rivals = [c for c in classes if c[0] >= top]
-    if not any(share for _, share in rivals):
-        return 0.0
-    table = np.zeros((2, min(len(rivals), k // top) + 1, k + 1))
-    table[0, 0, 0] = 1.0
-    for size, share in rivals:
-        chance = _binomial(size, p)
-        grown = chance[0] * table
-        for i in range(1, top):
-            grown[:, :, i:] += chance[i] * table[:, :, :-i]
-        hit = chance[top] * table[:, :-1, : k + 1 - top]
-        hit[1] += share * hit[0]
-        grown[:, 1:, top:] += hit
-        table = grown
-    # Abstentions and classes too small to reach `top` are one group that is drawn freely.
-    free = _binomial(n - sum(_sizes(rivals)), p)
-    rest = np.array([free[k - j] if k - j < len(free) else 0.0 for j in range(k + 1)])
-    ties = np.arange(1, table.shape[1])
-    return float((table[1, 1:] @ rest / ties).sum())
 
 
 def _subsets(n: int, k: int, seed: int, draws: int) -> Array:

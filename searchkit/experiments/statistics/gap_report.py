@@ -154,8 +154,8 @@ def gap_report(
     AUROC and calibration error of the chosen ones are exact too. At k = 1 they are those of all samples. With more
     samples the chosen ones are those in whose favour the verifier errs most: what it promises rises above what is kept.
 
-    Raises `ConfigError` where a confidence is outside [0, 1]. Cost: that of the curves, of which a vote among a
-    thousand samples takes a second a problem, and 2,000 passes over the samples for each k; no model call.
+    Raises `ConfigError` where a confidence is outside [0, 1]. Cost: that of the curves, and
+    of `auroc_pooled` for each k: of 200 problems with 1,024 samples seconds, with keys half a minute; no model call.
 
     Example:
         >>> from searchkit.experiments import Entry

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from searchkit.errors import ConfigError
 from searchkit.experiments import Entry, Pool
+from searchkit.experiments.statistics import ranking
 from searchkit.experiments.statistics.calibration_error import calibration_error, hle_compat
 from searchkit.experiments.statistics.ranking import auroc, auroc_pooled, auroc_within, labelled
 from searchkit.experiments.statistics.reward_bench import found_among, reward_bench
@@ -218,3 +219,16 @@ def test_impossible_arguments_are_refused(call, says):
     """Every mistake gets a sentence that names what is allowed."""
     with pytest.raises(ConfigError, match=says):
         call()
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 5, 1000])
+def test_pairs_of_problems_give_what_a_pass_over_the_samples_gives(monkeypatch, distinct):
+    rng = np.random.default_rng(distinct)
+    scores = [rng.integers(0, distinct, n).astype(float) for n in (1, 40, 300, 77, 0, 150)]
+    scores[2][:200] = 0.0  # more equal ones than are compared each with each
+    right = [rng.random(len(s)) < rate for s, rate in zip(scores, (0, 0.2, 0.5, 0.9, 1, 1), strict=True)]
+    weights = [rng.random(len(s)) for s in scores]
+    got = auroc_pooled(scores, right, weights=weights, draws=200)
+    monkeypatch.setattr(ranking, "MOST", 0)
+    want = auroc_pooled(scores, right, weights=weights, draws=200)
+    assert [got.mean, got.low, got.high] == pytest.approx([want.mean, want.low, want.high], abs=1e-12)
