@@ -100,7 +100,7 @@ class Counted:
                 self.counters.add(FAULTS)
                 first = self._attempts.setdefault((request.seed, request.index), 0) == 0
                 self._attempts[request.seed, request.index] = 1
-                error = CallError("busy", kind="overloaded" if luck < self.fails / 2 else "failed")
+                error = CallError("busy", kind="rate_limit" if luck < self.fails / 2 else "failed")  # one is transient
                 return error if first or luck >= self.fails / 4 else self._answer(request)
             if luck < self.fails + self.breaks:
                 self.counters.add(FAULTS)
