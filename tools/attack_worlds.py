@@ -192,7 +192,7 @@ def backend_of(plan: dict[str, Any], counters: Counters, order: int, at: Callabl
     made: Any = Counted(counters, plan["fails"], plan["breaks"], order, at=at)
     if "retrying" in plan["wrapped"]:
         made = Retrying(made, attempts=3, base=0.001, cap=0.002)
-    return Limited(made, 3) if "limited" in plan["wrapped"] else made
+    return Limited(made, 1 + plan["seed"] % 3) if "limited" in plan["wrapped"] else made
 
 
 def thinking(model: Model) -> Function:
