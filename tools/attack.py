@@ -13,9 +13,9 @@ that are done to it. Each happens to a session of its own, a process with the sa
     clock             the wall clock jumps back and forth by hours and years
 
 In each session the calls that are charged must be those that the backend counted, in shared memory; the trace must add
-up to them; no ceiling may be exceeded; nothing may be left in flight, held or open; what was returned must have been
-kept. The last session is left alone: it must come to what a search comes to that nobody attacked, and ask for no call
-whose answer the journal has.
+up to them; no ceiling may be exceeded; nothing may be left in flight, held, open or alive (calls, budget, permits of a
+limited backend, spans, tasks, processes); what was returned must have been kept. The last session is left alone: it
+must come to what a search comes to that nobody attacked, and ask for no call whose answer the journal has.
 
 A violation prints the seed and the shortest plan that was found for it, which --plan runs again, and the exit status is
 1. A line of JSON at the end: plans, sessions, calls, faults, what was done how often, violations. One seed gives the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import random
@@ -34,12 +35,14 @@ from searchkit import Model, Problem, Prompt
 from searchkit.engine.journal import file
 from searchkit.events import Answered, Event
 from searchkit.experiments import Sweep
+from searchkit.generators import Limited
 from searchkit.searching import Searching, start
 from searchkit.types import Budget
 from searchkit.verifiers import Predicate
 
 WHAT = ("finish", "cancel", "stop", "kill at a call", "kill at a turn", "disk full", "file too big", "clock")
 HARD = ("generations", "verifications", "model_calls", "generated_tokens")
+PR_SET_CHILD_SUBREAPER = 36
 LIMIT = 60.0  # seconds for a session, which takes a tenth of one
 Plan = dict[str, Any]
 
@@ -51,14 +54,21 @@ class Violation(Exception):
 def forked(plan: Plan, event: dict[str, Any], folder: Path, counters: Counters, order: int) -> dict[str, Any] | None:
     """What a session tells, in a process of its own; None if it was killed, as it was to be. Raises `Violation`."""
     counters.clear()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a session leaves becomes our child
+    others = _children()
     reads, writes = os.pipe()
     pid = os.fork()
     if pid == 0:
         _child(plan, event, folder, counters, order, writes)
     os.close(writes)
-    with os.fdopen(reads, "rb") as pipe:
-        said = _read(pipe.fileno(), pid)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        with os.fdopen(reads, "rb") as pipe:
+            said = _read(pipe.fileno(), pid)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        left = _ended(_children() - others)
+    if left:
+        raise Violation(f"{left} processes are left alive")
     if status == -signal.SIGKILL and event["what"].startswith("kill"):
         return None
     if status != 0 or not said:
@@ -67,6 +77,19 @@ def forked(plan: Plan, event: dict[str, Any], folder: Path, counters: Counters, 
     if told["wrong"]:
         raise Violation("; ".join(told["wrong"]))
     return told
+
+
+def _children() -> set[int]:
+    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def _ended(pids: set[int]) -> int:
+    """End these children; how many of them were alive."""
+    alive = [pid for pid in pids if os.waitpid(pid, os.WNOHANG)[0] == 0]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return len(alive)
 
 
 def _read(pipe: int, pid: int) -> bytes:
@@ -173,7 +196,7 @@ async def _search(plan: Plan, event: dict[str, Any], folder: Path, counters: Cou
         else:
             outcome, why = type(error).__name__, str(error)
             final = [outcome, why] if outcome not in ("JournalError", "OSError") else None
-    wrong += _books(search, budget, counters, plan["kind"] == "agent")
+    wrong += _books(search, budget, counters, plan["kind"] == "agent") + _taken(model)
     await asyncio.sleep(0)
     if left := asyncio.all_tasks() - {asyncio.current_task()}:
         wrong.append(f"{len(left)} tasks are left")
@@ -216,6 +239,12 @@ def _books(search: Searching[Any], budget: Budget, counters: Counters, agent: bo
     return wrong
 
 
+def _taken(model: Model) -> list[str]:
+    """What is wrong with the permits of a limited backend once all has ended."""
+    taken = model.backend.gate.active if isinstance(model.backend, Limited) else 0
+    return [f"{taken} permits are taken when all has ended"] if taken else []
+
+
 # ---------------------------------------------------------------- sweeps
 
 
@@ -238,4 +267,5 @@ def _sweep(plan: Plan, event: dict[str, Any], folder: Path, counters: Counters, 
         for row in rows
     ]  # fmt: skip
     wrong = [f"{counters.get(IN_FLIGHT)} calls are in flight"] if counters.get(IN_FLIGHT) else []
+    wrong += _taken(model)
     return {"outcome": "done", "final": final, "wrong": wrong, "calls": counters.get(CALLS), "paid": None}

@@ -100,7 +100,7 @@ class Counted:
                 self.counters.add(FAULTS)
                 first = self._attempts.setdefault((request.seed, request.index), 0) == 0
                 self._attempts[request.seed, request.index] = 1
-                error = CallError("busy", kind="overloaded" if luck < self.fails / 2 else "failed")
+                error = CallError("busy", kind="rate_limit" if luck < self.fails / 2 else "failed")  # one is transient
                 return error if first or luck >= self.fails / 4 else self._answer(request)
             if luck < self.fails + self.breaks:
                 self.counters.add(FAULTS)
@@ -192,7 +192,7 @@ def backend_of(plan: dict[str, Any], counters: Counters, order: int, at: Callabl
     made: Any = Counted(counters, plan["fails"], plan["breaks"], order, at=at)
     if "retrying" in plan["wrapped"]:
         made = Retrying(made, attempts=3, base=0.001, cap=0.002)
-    return Limited(made, 3) if "limited" in plan["wrapped"] else made
+    return Limited(made, 1 + plan["seed"] % 3) if "limited" in plan["wrapped"] else made
 
 
 def thinking(model: Model) -> Function:

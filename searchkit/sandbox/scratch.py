@@ -86,6 +86,9 @@ def remove(path: str) -> None:
     """
     for _ in range(TRIES):
         with contextlib.suppress(OSError):
+            if not stat.S_ISDIR(os.lstat(path).st_mode):  # a program without a sandbox may have put a link there
+                os.unlink(path)
+                return
             os.chmod(path, 0o700)
             top = os.open(path, FOLDER)
             try:

@@ -33,6 +33,10 @@ FAULTS = {  # what is broken: what is said of it
         "candidates.Search.charge = less",
         "calls paid",
     ),
+    "attempts before the last are not charged": (
+        "from searchkit.engine.run import Run\nRun._charge_retries = lambda self, span, attempt, **how: None",
+        "calls paid",
+    ),
     "what is held for a call that fails is not given back": (
         "from searchkit.engine.ledger import Ledger\n"
         "settle = Ledger.settle\n"
@@ -49,6 +53,24 @@ FAULTS = {  # what is broken: what is said of it
         "    if len(times) % 2: await put(self, key, *rest)\n"
         "Journal.put = forgets",
         "were kept",
+    ),
+    "a call that is cancelled keeps its permit": (
+        "import asyncio\n"
+        "from searchkit.generators.wrappers.limited import Gate\n"
+        "release = Gate.release\n"
+        "def keeps(self, admitted, refused):\n"
+        "    if not isinstance(sys.exc_info()[1], asyncio.CancelledError): release(self, admitted, refused)\n"
+        "Gate.release = keeps",
+        "permits are taken",
+    ),
+    "a process is left alive": (
+        "import subprocess\n"
+        "charge = candidates.Search.charge\n"
+        "def begins(self, actual, *, paid):\n"
+        "    subprocess.Popen(['sleep', '600'])\n"
+        "    charge(self, actual, paid=paid)\n"
+        "candidates.Search.charge = begins",
+        "left alive",
     ),
 }
 

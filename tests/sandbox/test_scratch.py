@@ -211,3 +211,26 @@ def test_a_forked_child_that_goes_on_lets_the_parent_s_go(tmp_path: Path) -> Non
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": HERE}
     subprocess.run([sys.executable, "-c", FORKED], env=environment, check=True)
     assert not list(tmp_path.iterdir())
+
+
+INSTEAD: dict[str, Callable[[Path, Path], None]] = {
+    "link to a folder": lambda folder, kept: folder.symlink_to(kept),
+    "link to a file": lambda folder, kept: folder.symlink_to(kept / "file"),
+    "link to nothing": lambda folder, kept: folder.symlink_to("/nowhere"),
+    "link to itself": lambda folder, kept: folder.symlink_to(folder),
+    "file": lambda folder, kept: folder.touch(),
+    "fifo": lambda folder, kept: os.mkfifo(folder),
+}
+
+
+@pytest.mark.parametrize("instead", INSTEAD)
+def test_what_is_there_instead_of_a_folder_is_removed(instead: str, tmp_path: Path) -> None:
+    """Programs at "none" may put it there; what a link leads to keeps its mode and all that is in it."""
+    kept = tmp_path / "kept"
+    kept.mkdir(0o755)
+    (kept / "file").touch(0o644)
+    folder = tmp_path / f"{PREFIX}x"
+    INSTEAD[instead](folder, kept)
+    remove(str(folder))
+    assert not os.path.lexists(folder)
+    assert [path.stat().st_mode & 0o777 for path in (kept, kept / "file")] == [0o755, 0o644]
