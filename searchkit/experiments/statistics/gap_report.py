@@ -155,7 +155,7 @@ def gap_report(
     samples the chosen ones are those in whose favour the verifier errs most: what it promises rises above what is kept.
 
     Raises `ConfigError` where a confidence is outside [0, 1]. Cost: that of the curves, and
-    of `auroc_pooled` for each k: of 200 problems with 1,024 samples seconds, with keys half a minute; no model call.
+    of `auroc_pooled` for each k: of 200 problems with 1,024 samples seconds, with keys a minute; no model call.
 
     Example:
         >>> from searchkit.experiments import Entry
