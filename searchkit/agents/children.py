@@ -16,8 +16,9 @@ _ROUNDS = 20  # looks at most, of which each finds what was started during the o
 def end_those_with(secret: str) -> int:
     """Kill all processes of this user that were started with `secret` in their environment; returns how many.
 
-    Looked for until none is found: those that were killed may have started others meanwhile. Only where the system
-    shows environments as files (Linux); elsewhere none is found. Cost: a read a process, twice where some are found.
+    Looked for until none is found: those that were killed may have started others meanwhile. One that forks and ends
+    every few milliseconds is not found, since none of its numbers lasts as long as a look. Only where the system shows
+    environments as files (Linux); elsewhere none is found. Cost: a read a process, twice where some are found.
     """
     total = 0
     for _ in range(_ROUNDS):
