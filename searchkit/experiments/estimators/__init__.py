@@ -1,8 +1,9 @@
 """Estimators: accuracy against compute, from a pool, exactly, with intervals.
 
-Read `estimators.py` first (pass@k, best@k, maj@k), then `curves.py` (one method at every budget), `compute.py` and
-`axes.py` (what a budget is), `intervals.py`, `optimistic.py` (what unknown verdicts leave open), `replaying.py`
-(methods that stop early), `greedy_first.py` and `at_budget.py` (searches within a token budget).
+Read `estimators.py` first (pass@k, best@k, maj@k; `voting.py`: votes of many samples), then `curves.py` (one method at
+every budget), `compute.py` and `axes.py` (what a budget is), `intervals.py`, `optimistic.py` (what unknown verdicts
+leave open), `replaying.py` (methods that stop early), `greedy_first.py` and `at_budget.py` (searches within a token
+budget).
 """
 
 from searchkit.experiments.estimators.at_budget import Attempt, Spent, WithinBudget, accuracy_within, spent
