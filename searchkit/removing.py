@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -17,7 +19,7 @@ ROUNDS = 3
 def removed(folder: Path) -> None:
     """Remove `folder` and all in it; what cannot be removed stays, without an error. Links in it are not followed.
 
-    Folders inside of folders are first moved up into a new one beside it, and so are those in them: none is ever deeper
+    Folders inside of folders are first moved up into `folder` itself, and so are those in them: none is ever deeper
     than the second. So it is neither recursive nor bound to the length of a path.
     """
     for _ in range(ROUNDS):
@@ -34,38 +36,45 @@ def removed(folder: Path) -> None:
 def _emptied(folder: Path) -> None:
     above = os.open(folder.parent, FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
     try:
-        numbers, waiting = itertools.count(), [(folder.name, 1)]
-        while waiting:
-            name, tries = waiting.pop()
-            _opened_up(name, above)
-            waiting += [(new, 1) for new in _moved_up(name, above, numbers, folder.name)]
-            try:
-                os.rmdir(name, dir_fd=above)
-            except OSError:
-                waiting += [(name, tries + 1)] if tries < ROUNDS else []
+        _opened_up(folder.name, above)
+        top = os.open(folder.name, FOLDER, dir_fd=above)
+        try:
+            _flattened(top)
+        finally:
+            os.close(top)
+        os.rmdir(folder.name, dir_fd=above)
     finally:
         os.close(above)
 
 
-def _moved_up(name: str, above: int, numbers: itertools.count[int], prefix: str) -> list[str]:
-    """Remove the files of a folder, and move its folders beside it; their new names."""
+def _flattened(top: int) -> None:
+    own, waiting = secrets.token_hex(8), [""]
+    names = (f"{own}-{number}" for number in itertools.count())
+    while waiting:
+        name = waiting.pop()
+        with contextlib.suppress(OSError):
+            here = os.open(name or ".", FOLDER, dir_fd=top)
+            try:
+                waiting += _moved_up(here, top, names)
+            finally:
+                os.close(here)
+            if name:
+                os.rmdir(name, dir_fd=top)
+
+
+def _moved_up(here: int, top: int, names: Iterator[str]) -> list[str]:
+    """Remove the files of a folder, and move its folders to the top; their new names."""
     found = list[str]()
-    with contextlib.suppress(OSError):
-        here = os.open(name, FOLDER, dir_fd=above)
-        try:
-            with os.scandir(here) as entries:
-                inside = [entry.name for entry in entries]
-            for one in inside:
-                with contextlib.suppress(OSError):
-                    if not stat.S_ISDIR(os.stat(one, dir_fd=here, follow_symlinks=False).st_mode):
-                        os.unlink(one, dir_fd=here)
-                        continue
-                    _opened_up(one, here)  # without the right to write into it, it cannot be moved
-                    new = f"{prefix}.{os.getpid()}.{next(numbers)}.going"
-                    os.rename(one, new, src_dir_fd=here, dst_dir_fd=above)
-                    found.append(new)
-        finally:
-            os.close(here)
+    with os.scandir(here) as entries:
+        inside = [entry.name for entry in entries]
+    for one in inside:
+        with contextlib.suppress(OSError):
+            if not stat.S_ISDIR(os.stat(one, dir_fd=here, follow_symlinks=False).st_mode):
+                os.unlink(one, dir_fd=here)
+                continue
+            _opened_up(one, here)  # without the right to write into it, it cannot be moved
+            os.rename(one, new := next(names), src_dir_fd=here, dst_dir_fd=top)
+            found.append(new)
     return found
 
 

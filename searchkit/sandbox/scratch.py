@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import itertools
 import os
-import secrets
 import stat
 import tempfile
 import time
+from pathlib import Path
+
+from searchkit.removing import FOLDER, removed
 
 PREFIX = "searchkit-code-"
 YOUNG = 60.0
 """Seconds in which a folder that nobody holds may be one that is just being made."""
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 TRIES, PAUSE = 20, 0.02  # a process that was killed may end what it is just doing
 
 
@@ -85,40 +85,7 @@ def remove(path: str) -> None:
     What a dying process still adds is removed, too. What the system does not let us remove stays.
     """
     for _ in range(TRIES):
-        with contextlib.suppress(OSError):
-            if not stat.S_ISDIR(os.lstat(path).st_mode):  # a program without a sandbox may have put a link there
-                os.unlink(path)
-                return
-            os.chmod(path, 0o700)
-            top = os.open(path, FOLDER)
-            try:
-                _empty(top)
-            finally:
-                os.close(top)
-            os.rmdir(path)
+        removed(Path(path))
         if not os.path.lexists(path):
             return
         time.sleep(PAUSE)
-
-
-def _empty(top: int) -> None:
-    """Folders are moved up to the top, one after the other, so that no path gets long and nothing is recursive."""
-    own, number, waiting = secrets.token_hex(8), itertools.count(), [""]
-    while waiting:
-        name = waiting.pop()
-        here = os.open(name, FOLDER, dir_fd=top) if name else top
-        try:
-            for entry in list(os.scandir(here)):
-                with contextlib.suppress(OSError):
-                    if not entry.is_dir(follow_symlinks=False):
-                        os.unlink(entry.name, dir_fd=here)
-                        continue
-                    os.chmod(entry.name, 0o700, dir_fd=here)
-                    moved = f"{own}-{next(number)}"
-                    os.rename(entry.name, moved, src_dir_fd=here, dst_dir_fd=top)
-                    waiting.append(moved)
-        finally:
-            if name:
-                os.close(here)
-                with contextlib.suppress(OSError):
-                    os.rmdir(name, dir_fd=top)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from searchkit.sandbox import scratch
+from searchkit import removing
 from searchkit.sandbox.scratch import PREFIX, YOUNG, remove, remove_orphans
 
 HERE = str(Path(__file__).resolve().parents[2])
@@ -112,7 +112,7 @@ sys.exit(os.path.lexists("scratch"))
 
 def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was killed may end what it is just doing."""
-    folder, empty = tmp_path / "scratch", scratch._empty
+    folder, empty = tmp_path / "scratch", removing._flattened
     folder.mkdir()
     times = list[int]()
 
@@ -122,7 +122,7 @@ def test_what_is_added_meanwhile_is_removed_too(tmp_path: Path, monkeypatch: pyt
             times.append(1)
             (folder / f"late{len(times)}").mkdir()
 
-    monkeypatch.setattr(scratch, "_empty", adds)
+    monkeypatch.setattr(removing, "_flattened", adds)
     remove(str(folder))
     assert not folder.exists()
     assert len(times) == 3
