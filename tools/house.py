@@ -37,6 +37,7 @@ LAYERS = {
         "quick",
         "parsing",
         "removing",
+        "whole_file",
         "templates",
         "confidence",
         "forms",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from searchkit.experiments.pool.pool import Pool
 from searchkit.logs import inspect_out, tables, trackers
 from searchkit.logs.parts import Part, by_id, parts
 from searchkit.types import Problem
+from searchkit.whole_file import whole_file
 
 WRITERS: Mapping[str, str] = {
     "inspect": "Inspect's .eval: a file of a pool, a folder of a sweep's strategies and budgets",
@@ -70,10 +71,13 @@ def write_log(
     if form == "csv":
         beside = target.with_name(f"{target.name}.manifest.json")
         told = json.dumps([{"run": run.name, **run.manifest} for run in runs], indent=1)
-        _whole(target, lambda path: to_table(runs, path))
-        _whole(beside, lambda path: _text(path, told))
+        with whole_file(target) as partial:
+            to_table(runs, partial)
+        with whole_file(beside) as partial:
+            partial.write_text(told, encoding="utf-8")
         return target, beside
-    _whole(target, lambda path: to_table(runs, path))
+    with whole_file(target) as partial:
+        to_table(runs, partial)
     return (target,)
 
 
@@ -83,13 +87,15 @@ def _logs(
     if single:
         if target.suffix != ".eval":
             raise ConfigError(f"{target}: Inspect knows its logs by the ending .eval, name such a file")
-        _whole(target, lambda path: inspect_out.write(runs[0], path, problems, created))
+        with whole_file(target) as partial:
+            inspect_out.write(runs[0], partial, problems, created)
         return (target,)
     _made(target)
     written = list[Path]()
     for run in runs:
         path = target / f"{_file(run.name)}.eval"
-        _whole(path, lambda partial, run=run: inspect_out.write(run, partial, problems, created))  # type: ignore[misc]
+        with whole_file(path) as partial:
+            inspect_out.write(run, partial, problems, created)
         written.append(path)
     return tuple(written)
 
@@ -108,18 +114,3 @@ def _made(folder: Path) -> None:
         folder.mkdir(parents=True)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be made: {error.strerror}") from error
-
-
-def _text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _whole(target: Path, write: Callable[[Path], None]) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        write(partial)
-        os.replace(partial, target)
-    except OSError as error:
-        raise ConfigError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)

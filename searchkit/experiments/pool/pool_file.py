@@ -17,6 +17,7 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.experiments.entry import Entry, is_json
+from searchkit.whole_file import whole_file
 
 HEADER = "searchkit_pool"
 VERSION = 2
@@ -64,21 +65,18 @@ def write(samples: Iterable[tuple[str, Entry]], path: str | os.PathLike[str]) ->
     target = Path(path)
     if target.exists():
         raise ConfigError(f"{target} is there already: choose another path, or delete it")
-    partial, sizes = target.with_name(f".{target.name}.{os.getpid()}"), dict[str, int]()
-    try:
-        with partial.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
-            file.write(json.dumps({HEADER: VERSION}) + "\n")
-            for problem, entry in samples:
-                sizes[problem] = sizes.get(problem, 0) + 1
-                file.write(_dump(problem, sizes[problem] - 1, entry) + "\n")
-            file.write(f'{{"saved": {sum(sizes.values())}}}\n')
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        raise ConfigError(f"the pool {target} cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    sizes = dict[str, int]()
+    with (
+        whole_file(target, f"the pool {target}") as partial,
+        partial.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file,
+    ):
+        file.write(json.dumps({HEADER: VERSION}) + "\n")
+        for problem, entry in samples:
+            sizes[problem] = sizes.get(problem, 0) + 1
+            file.write(_dump(problem, sizes[problem] - 1, entry) + "\n")
+        file.write(f'{{"saved": {sum(sizes.values())}}}\n')
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: str | os.PathLike[str]) -> Columns:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from searchkit.errors import ConfigError
 from searchkit.types import Finish, Stopped
+from searchkit.whole_file import whole_file
 
 HEADER, VERSION = "searchkit_sweep", 3
 RESULTS, TIMES = "results.jsonl", "times.jsonl"
@@ -214,14 +215,7 @@ def _is_locked(path: Path) -> bool:
 
 def whole(path: Path, lines: Iterable[str]) -> None:
     """Write a file that appears with all its lines or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        os.fsync(file.fileno())
