@@ -10,36 +10,21 @@
 # its tests are skipped, and say so.
 set -euo pipefail
 
-declare -A packages=(
-    [openai3]="openai-agents pydantic-ai-slim[openai] langgraph langchain-openai smolagents[openai] dspy litellm
-        autogen-agentchat autogen-ext[openai] haystack-ai inspect-ai mini-swe-agent openai>=3"
-    [openai2]="crewai llama-index-core llama-index-llms-openai-like openai<3"
-)
-
-[[ $# -eq 2 && $1 != -* && -n ${packages[$2]:-} ]] || {
-    echo "usage: $0 DIR openai3|openai2   (DIR is the folder of the virtual environment, e.g. ~/frameworks3)" >&2
-    exit 2
-}
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+case "$#${2:-} ${1:-}" in
+    2openai3\ [!-]*)
+        wanted=(openai-agents "pydantic-ai-slim[openai]" langgraph langchain-openai "smolagents[openai]" dspy litellm
+            autogen-agentchat "autogen-ext[openai]" haystack-ai inspect-ai mini-swe-agent "openai>=3") ;;
+    2openai2\ [!-]*)
+        wanted=(crewai llama-index-core llama-index-llms-openai-like "openai<3") ;;
+    *)
+        echo "usage: $0 DIR openai3|openai2   (DIR is the folder of the virtual environment, e.g. ~/frameworks3)" >&2
+        exit 2 ;;
+esac
 dir=$1
-python=${PYTHON:-python3}
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-fail() {
-    echo "frameworks: $*" >&2
-    exit 1
-}
-step() { echo "== $*"; }
-
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "searchkit needs Python 3.11 or later: set PYTHON to one"
-[[ ! -e $dir || -f $dir/pyvenv.cfg || -z $(ls -A "$dir") ]] || fail "$dir exists and is no virtual environment: name another folder"
-
-if [[ ! -x $dir/bin/pip ]]; then
-    step "virtual environment in $dir"
-    "$python" -m venv "$dir"
-fi
-read -ra wanted <<<"${packages[$2]//$'\n'/ }"
+checked
+made
 step "${wanted[*]}"
 missing=()
 if ! "$dir/bin/pip" install --quiet "${wanted[@]}"; then

@@ -22,25 +22,11 @@ if [[ $# -eq 2 ]]; then
     modules+=", agent_mcts"
     script="agent_peers.py --json"
 fi
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=$1
-python=${PYTHON:-python3}
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-fail() {
-    echo "peers_env: $*" >&2
-    exit 1
-}
-step() { echo "== $*"; }
-
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "searchkit needs Python 3.11 or later: set PYTHON to one"
-[[ ! -e $dir || -f $dir/pyvenv.cfg || -z $(ls -A "$dir") ]] || fail "$dir exists and is no virtual environment: name another folder"
-
-if [[ ! -x $dir/bin/pip ]]; then
-    step "virtual environment in $dir"
-    "$python" -m venv "$dir"
-fi
+checked
+made
 step "${peers[*]}"
 "$dir/bin/pip" install --quiet "${peers[@]}"
 step "searchkit from $root"

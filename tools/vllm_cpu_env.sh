@@ -16,31 +16,20 @@ vllm=0.32.0
     echo "usage: $0 DIR   (the folder of the virtual environment, e.g. ~/vllm-cpu)" >&2
     exit 2
 }
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=$1
-python=${PYTHON:-python3}
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
-
-fail() {
-    echo "vllm_cpu_env: $*" >&2
-    exit 1
-}
-step() { echo "== $*"; }
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 has() { # PACKAGE VERSION: whether it is installed
     "$dir/bin/python" -c "import sys, importlib.metadata as m; sys.exit(m.version('$1') != '$2')" 2>/dev/null
 }
 
 [[ $(uname -s) == Linux ]] || fail "vLLM runs on Linux only, this is $(uname -s)"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "searchkit needs Python 3.11 or later: set PYTHON to one"
-[[ ! -e $dir || -f $dir/pyvenv.cfg || -z $(ls -A "$dir") ]] || fail "$dir exists and is no virtual environment: name another folder"
+checked
 
 if [[ ! -x $dir/bin/pip ]]; then
     mkdir -p "$dir"
     free=$(df -Pk "$dir" | awk 'NR == 2 { print int($4 / 1048576) }')
     ((free >= 6)) || fail "$dir has $free GiB free and needs 6: name a folder on another disk"
-    step "virtual environment in $dir"
-    "$python" -m venv "$dir"
+    made
 fi
 if has torch "$torch"; then
     step "torch $torch is there"
