@@ -24,7 +24,7 @@ from searchkit.strategies import BestOfN, SelfConsistency
 from searchkit.trace import Span
 from searchkit.verifiers import Predicate
 from tests.helpers.commands import COMMANDS, EACH
-from tests.helpers.model_server import ModelServer
+from tests.helpers.model_server import ModelServer, assert_within
 from tests.helpers.scratch import scratch  # noqa: F401 (a fixture)
 from tests.helpers.servers import until
 
@@ -93,9 +93,7 @@ def test_a_ceiling_binds(name: str, server: ModelServer, budget: Budget) -> None
         pass
     else:
         assert result.stopped == "budget"
-    assert 0 < server.calls <= (budget.model_calls or 99)
-    assert server.generated_tokens <= (budget.generated_tokens or 999)
-    assert server.generated_tokens + server.prompt_tokens <= (budget.total_tokens or 9999)
+    assert_within(server, budget)
 
 
 @each

@@ -20,9 +20,10 @@ from searchkit.function import Function
 from searchkit.strategies import BestOfN
 from searchkit.testing.server import Server
 from searchkit.testing.verifiers import VerifierTests
-from searchkit.verifiers import Exact, InFile, Predicate, UnitTests
+from searchkit.verifiers import Exact, InFile, UnitTests
 from tests.agents.test_worlds import git
 from tests.helpers.commands import FOLDER, needs
+from tests.helpers.workspaces import left_by
 
 TESTS = [
     "assert fahrenheit(0) == 32 and fahrenheit(-40) == -40",
@@ -177,9 +178,7 @@ class TestInFile(VerifierTests):
 
     @pytest.fixture(autouse=True)
     def made(self, tmp_path: Path) -> None:
-        agent = Function(leaves, world=FolderEnvironment(tmp_path))
-        found = solve_sync("go", BestOfN(4, Predicate(lambda _: 0.0)), generator=agent)
-        self.samples = tuple(candidate.sample for candidate in found.candidates)
+        self.samples = left_by(leaves, 4, tmp_path)
 
     def verifier(self) -> InFile:
         return InFile(Exact(), "a.txt")

@@ -24,6 +24,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from searchkit import Budget
+
 ROUNDS = 2
 WORDS = ["all", "of", "the", "sides", "are", "equal", "so", "that", "sum", "must", "be", "even", "and", "then", "half"]
 Event = tuple[str, dict[str, Any]]
@@ -301,3 +303,10 @@ SPOKEN = {
     "messages": _message,
     "embeddings": _embedding,
 }
+
+
+def assert_within(server: ModelServer, budget: Budget) -> None:
+    """Something was asked, and no ceiling was exceeded, by the server's own count."""
+    assert 0 < server.calls <= (budget.model_calls or 99)
+    assert server.generated_tokens <= (budget.generated_tokens or 999)
+    assert server.generated_tokens + server.prompt_tokens <= (budget.total_tokens or 9999)

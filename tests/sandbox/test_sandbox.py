@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -25,6 +24,7 @@ from searchkit.sandbox.pair import Pair
 from searchkit.sandbox.process import Broken, Interpreter
 from searchkit.sandbox.report import Case, Report
 from searchkit.sandbox.session import Ended, Session
+from tests.helpers.left_behind import adopt_orphans, descendants
 from tests.sandbox.hostile_programs import ESCAPES, FORGERIES, HARMLESS
 
 TESTS = ("assert solve(2) == 4", "assert solve(3) == 9")
@@ -48,23 +48,6 @@ MISTAKES = ("SyntaxError", "NameError", "AttributeError", "TypeError", "IndexErr
 SECRET = "sk-canary-4711"
 
 
-def descendants():
-    """All processes below this one; orphans too, since it adopts them."""
-    parents = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            except OSError:
-                continue
-            parents[int(folder.name)] = (int(parent), state)
-    found, more = set(), {os.getpid()}
-    while more:
-        more = {pid for pid, (parent, _) in parents.items() if parent in more} - found
-        found |= more
-    return {pid for pid in found if parents[pid][1] != "Z"}
-
-
 def bound(family, kind, address):
     """A real listener."""
     listener = socket.socket(family, kind)
@@ -79,7 +62,7 @@ def world(request, tmp_path_factory):
     """A level, listeners, a secret and a victim; afterwards no process is left that was not there before."""
     if reason := levels.trouble(request.param):
         pytest.skip(f"{request.param}: {reason}")
-    adopt_orphans(1)
+    adopt_orphans(True)
     before = descendants()
     made = World(request.param, tmp_path_factory.mktemp("home"))
     yield made
@@ -88,13 +71,8 @@ def world(request, tmp_path_factory):
     while descendants() - before and time.monotonic() < end:
         time.sleep(0.02)
     left = descendants() - before
-    adopt_orphans(0)  # nobody would reap those of later tests
+    adopt_orphans(False)  # nobody would reap those of later tests
     assert not left
-
-
-def adopt_orphans(yes):
-    """Whether this process becomes the parent of descendants whose own parent ends (PR_SET_CHILD_SUBREAPER)."""
-    ctypes.CDLL(None).prctl(36, yes, 0, 0, 0)
 
 
 class World:

@@ -19,8 +19,9 @@ from searchkit.function import Function
 from searchkit.strategies import BestOfN
 from searchkit.testing.verifiers import VerifierTests
 from searchkit.types import Verdict
-from searchkit.verifiers import CommandPasses, Predicate
+from searchkit.verifiers import CommandPasses
 from searchkit.verifiers.code.command_passes import _trouble
+from tests.helpers.workspaces import left_by
 
 confined = pytest.mark.skipif(bool(_trouble()), reason=f"no bubblewrap that works: {_trouble()}")
 LEVELS = [pytest.param("bubblewrap", marks=confined), "none"]
@@ -165,9 +166,7 @@ class TestCommandPasses(VerifierTests):
 
     @pytest.fixture(autouse=True)
     def made(self, tmp_path: Path) -> None:
-        agent = Function(leaves, world=FolderEnvironment(tmp_path))
-        found = solve_sync("go", BestOfN(3, Predicate(lambda _: 0.0)), generator=agent)
-        self.samples = tuple(candidate.sample for candidate in found.candidates)
+        self.samples = left_by(leaves, 3, tmp_path)
 
     def verifier(self) -> CommandPasses:
         return CommandPasses(["test", "-e", "there"], sandbox="none")
