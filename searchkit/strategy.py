@@ -66,7 +66,7 @@ class Strategy(ABC):
         if counts is None or len(known) < len(costs):
             return None
         draws, checks = counts
-        return _most_expensive(known).times(draws) + Usage(verifications=checks)
+        return most_expensive(known).times(draws) + Usage(verifications=checks)
 
     async def generate(self, prompt: Prompt, run: Run, *, params: Params | None = None) -> Sample[Any]:
         """One answer. Out of budget it is the best so far; all candidates are in `Sample.candidates`."""
@@ -83,6 +83,6 @@ def worst_case(generator: Any, sample: Usage) -> Usage | None:
     return sample if inner is None else worst_case(inner, sample)
 
 
-def _most_expensive(costs: Sequence[Usage]) -> Usage:
+def most_expensive(costs: Sequence[Usage]) -> Usage:
     """The most of everything that one of `costs` may be."""
     return Usage(**{f.name: max((getattr(cost, f.name) for cost in costs), default=0) for f in fields(Usage)})

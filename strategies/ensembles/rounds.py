@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from searchkit.answers import keys
@@ -15,12 +15,13 @@ from searchkit.mistakes import check_selector
 from searchkit.protocols import Generator, Run, Selector, Verifier
 from searchkit.strategies.common.choosing import choose
 from searchkit.strategies.common.reserving import shared
+from searchkit.strategies.common.scoring import scored_together
 from searchkit.strategies.ensembles.fuse import Fuse
 from searchkit.strategies.ensembles.seats import check_rounds, needs_scores, places, sight
 from searchkit.strategies.ensembles.table import Spoken, Table, agreement
 from searchkit.strategies.ensembles.turns import TEMPLATE, Turn, turns_of
 from searchkit.strategies.selection.rules import Key, Vote, ballot
-from searchkit.strategy import AnswerRule, Strategy, worst_case
+from searchkit.strategy import AnswerRule, Strategy, most_expensive, worst_case
 from searchkit.types import Budget, Outcome, Prompt, Sample, Scored, Usage
 
 Sees = Literal["all", "others"] | Callable[[int, int], Sequence[int] | None]
@@ -231,14 +232,8 @@ class Rounds(Strategy):
         """The last answers of `agents` with their verdicts; without, where they could not be judged."""
         samples = [table.sample(agent) for agent in agents]
         assert self.verifier is not None
-        try:
-            with run.child("judged") as judging:
-                scored = await judging.score(self.verifier, prompt, samples) if samples else []
-        except ConfigError:
-            raise
-        except Exception as error:
-            run.note_failure(error)
-            run.fail(error)
+        scored = await scored_together(self.verifier, prompt, samples, run)
+        if scored is None:
             return [Scored(sample) for sample in samples]
         for agent, one in zip(agents, scored, strict=True):
             table.score(agent, one.score)
@@ -253,4 +248,4 @@ def _most(costs: Sequence[Usage], n: int) -> Usage:
     """The most that `n` of these may cost together, in every respect."""
     if len(costs) <= n:
         return sum(costs, Usage())
-    return Usage(**{f.name: max(getattr(cost, f.name) for cost in costs) for f in fields(Usage)}).times(n)
+    return most_expensive(costs).times(n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from searchkit.arguments import signature_of
@@ -18,7 +18,7 @@ from searchkit.strategies.routing.fitting import mean_costs, words_model
 from searchkit.strategies.routing.neighbours import neighbours
 from searchkit.strategies.routing.pilots import Pilots
 from searchkit.strategies.routing.rows import Tried
-from searchkit.strategy import AnswerRule, Strategy, worst_case
+from searchkit.strategy import AnswerRule, Strategy, most_expensive, worst_case
 from searchkit.types import NO_USAGE, Prompt, Sample, Usage
 
 
@@ -158,8 +158,7 @@ class Router(Strategy):
         known = [cost for cost in costs if cost is not None]
         if len(known) < len(costs) or asked is None or (deciding is None and self._asks()):
             return None  # nobody knows what is asked
-        dearest = Usage(**{f.name: max(getattr(cost, f.name) for cost in known) for f in fields(Usage)})
-        return dearest + asked
+        return most_expensive(known) + asked
 
     def _asks(self) -> bool:
         return signature_of(_called(self.choose)).asks("run")

@@ -13,6 +13,7 @@ from searchkit.kinds import told
 from searchkit.protocols import Generator, Run
 from searchkit.strategies.common.quoting import cut, quoted
 from searchkit.strategies.common.reserving import shared
+from searchkit.strategies.common.scoring import scored_together
 from searchkit.strategies.spawn_join.operations import Group, Operation, Thought, end_of
 from searchkit.strategies.spawn_join.spawn_join import why
 from searchkit.templates import worded
@@ -84,14 +85,8 @@ class Work:
         """Verdicts on all thoughts; where they cannot be judged they have none."""
         assert one.verifier is not None
         samples = [thought.sample for thought in group.thoughts]
-        try:
-            with run.child("judged") as judging:
-                scored = await judging.score(one.verifier, group.prompt, samples, partial=partial)
-        except ConfigError:
-            raise
-        except Exception as error:
-            run.note_failure(error)
-            run.fail(error)
+        scored = await scored_together(one.verifier, group.prompt, samples, run, partial=partial)
+        if scored is None:
             return
         for thought, judged in zip(group.thoughts, scored, strict=True):
             thought.verdict = judged.verdict
